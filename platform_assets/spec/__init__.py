@@ -1,0 +1,29 @@
+"""The requirement's language: pydantic models that are frozen and refuse unknown fields.
+
+Belongs here: what a team can declare, the names derived from it, and the feature contract. Does not belong here:
+dagster, or any computation on rows.
+"""
+
+from platform_assets.spec.columns import Column
+from platform_assets.spec.contract import feature_contract, feature_contract_hash
+from platform_assets.spec.features import Entity, FeatureView, RowFeature, Window
+from platform_assets.spec.loader import DeclarationError, load_use_case
+from platform_assets.spec.sources import EVENT_DAY, FilesConnector, SimulatorConnector, Source
+from platform_assets.spec.use_case import UseCase
+
+__all__ = [
+    "EVENT_DAY",
+    "Column",
+    "DeclarationError",
+    "Entity",
+    "FeatureView",
+    "FilesConnector",
+    "RowFeature",
+    "SimulatorConnector",
+    "Source",
+    "UseCase",
+    "Window",
+    "feature_contract",
+    "feature_contract_hash",
+    "load_use_case",
+]

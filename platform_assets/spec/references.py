@@ -1,0 +1,354 @@
+"""Cross-checks of a declaration: everything that one field alone cannot tell.
+
+Belongs here: rules that compare parts of a `UseCase`, each reporting the place in the declaration. Does not belong
+here: limits of a single field (pydantic's job), or anything that needs data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_assets.spec.sources import Source
+
+if TYPE_CHECKING:
+    from platform_assets.spec.features import FeatureView
+    from platform_assets.spec.use_case import UseCase
+
+Path = tuple[int | str, ...]
+
+BINARY_METRICS = frozenset(
+    {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where in the declaration, what was found, and what to do."""
+
+    where: Path
+    found: Any
+    message: str
+
+
+def find_problems(use_case: UseCase) -> list[Problem]:
+    """Everything in the declaration that does not fit together, in the order of its sections."""
+    return [
+        *_history(use_case),
+        *_duplicate_names(use_case),
+        *_sources(use_case),
+        *_events_and_label(use_case),
+        *_entities(use_case),
+        *_features(use_case),
+        *_training(use_case),
+        *_gates_and_monitoring(use_case),
+        *_serving(use_case),
+    ]
+
+
+def _known(names: Sequence[str]) -> str:
+    return f"known: {', '.join(names)}" if names else "none are declared"
+
+
+def _history(use_case: UseCase) -> Iterator[Problem]:
+    history = use_case.history
+    if history.last_day is not None and history.last_day < history.first_day:
+        yield Problem(("history", "last_day"), str(history.last_day), f"lies before first_day {history.first_day}")
+
+
+def _duplicate_names(use_case: UseCase) -> Iterator[Problem]:
+    groups: list[tuple[Path, list[str]]] = [
+        (("sources",), [source.name for source in use_case.sources]),
+        (("entities",), [entity.name for entity in use_case.entities]),
+        (("features",), [view.name for view in use_case.features]),
+        (("training", "learners"), [learner.name for learner in use_case.training.learners]),
+    ]
+    groups += [(("sources", i, "columns"), list(source.column_names)) for i, source in enumerate(use_case.sources)]
+    for where, names in groups:
+        for name, count in Counter(names).items():
+            if count > 1:
+                last = len(names) - 1 - names[::-1].index(name)
+                yield Problem((*where, last, "name"), name, f"{name!r} is declared {count} times: names must differ")
+
+
+def _sources(use_case: UseCase) -> Iterator[Problem]:
+    for i, source in enumerate(use_case.sources):
+        where: Path = ("sources", i)
+        for j, key in enumerate(source.primary_key):
+            if key not in source.column_names:
+                yield Problem(
+                    (*where, "primary_key", j), key, f"no such column in {source.name!r}; {_known(source.column_names)}"
+                )
+        if source.event_time is not None:
+            if source.event_time not in source.column_names:
+                yield Problem(
+                    (*where, "event_time"),
+                    source.event_time,
+                    f"no such column in {source.name!r}; {_known(source.column_names)}",
+                )
+            elif source.column(source.event_time).type != "datetime":
+                yield Problem(
+                    (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
+                )
+        yield from _columns(use_case, source, where)
+
+
+def _columns(use_case: UseCase, source: Source, where: Path) -> Iterator[Problem]:
+    for j, column in enumerate(source.columns):
+        place: Path = (*where, "columns", j)
+        if column.name in {"event_day", "as_of"}:
+            yield Problem((*place, "name"), column.name, "this name is reserved for a partition column: rename it")
+        limits = column.minimum is not None or column.maximum is not None
+        if limits and not column.is_numeric:
+            yield Problem((*place, "type"), column.type, "minimum and maximum apply to numbers only")
+        if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
+            yield Problem((*place, "minimum"), column.minimum, f"is larger than maximum {column.maximum}")
+        if column.references is not None:
+            problem = _reference(use_case, source, column.references)
+            if problem:
+                yield Problem((*place, "references"), column.references, problem)
+
+
+def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
+    table, _, name = reference.partition(".")
+    others = {other.name: other for other in use_case.sources if other.name != source.name}
+    if table not in others:
+        return f"no other source is called {table!r}; {_known(list(others))}"
+    if name not in others[table].column_names:
+        return f"source {table!r} has no column {name!r}; {_known(others[table].column_names)}"
+    if others[table].is_daily:
+        return f"source {table!r} is daily: only a reference table (without event_time) can be referred to"
+    return None
+
+
+def _events_and_label(use_case: UseCase) -> Iterator[Problem]:
+    names = [source.name for source in use_case.sources]
+    if use_case.events not in names:
+        yield Problem(("events",), use_case.events, f"no such source; {_known(names)}")
+    elif not use_case.event_source.is_daily:
+        yield Problem(("events",), use_case.events, "the scored table needs an event_time")
+    if use_case.label.source not in names:
+        yield Problem(("label", "source"), use_case.label.source, f"no such source; {_known(names)}")
+        return
+    source = use_case.label_source
+    if use_case.label.column not in source.column_names:
+        yield Problem(
+            ("label", "column"),
+            use_case.label.column,
+            f"no such column in {source.name!r}; {_known(source.column_names)}",
+        )
+    if not source.is_daily:
+        yield Problem(("label", "source"), source.name, "the label's source needs an event_time")
+    if use_case.events in names:
+        missing = [key for key in use_case.event_source.primary_key if key not in source.column_names]
+        if missing:
+            yield Problem(
+                ("label", "source"),
+                source.name,
+                f"lacks {', '.join(missing)}: labels join {use_case.events!r} by its primary key",
+            )
+
+
+def _entities(use_case: UseCase) -> Iterator[Problem]:
+    if use_case.events not in [source.name for source in use_case.sources]:
+        return
+    for i, entity in enumerate(use_case.entities):
+        if entity.key not in use_case.event_source.column_names:
+            columns = _known(use_case.event_source.column_names)
+            yield Problem(("entities", i, "key"), entity.key, f"no such column in {use_case.events!r}; {columns}")
+
+
+def _features(use_case: UseCase) -> Iterator[Problem]:
+    if use_case.events not in [source.name for source in use_case.sources]:
+        return
+    seen: dict[str, str] = {}
+    for i, view in enumerate(use_case.features):
+        where: Path = ("features", i)
+        if not view.windows and not view.rows:
+            yield Problem(where, view.name, "declares no feature: add `windows` or `rows`")
+        if view.windows and view.entity is None:
+            yield Problem(where, view.name, "has windows, so it needs an `entity`")
+        if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
+            names = [entity.name for entity in use_case.entities]
+            yield Problem((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
+        yield from _windows(use_case, view, where)
+        yield from _rows(use_case, view, where)
+        for name in view.feature_names:
+            if name in seen:
+                yield Problem(where, name, f"feature {name!r} is declared twice, first in {seen[name]!r}")
+            if name in use_case.event_source.column_names and name not in _pass_through(view):
+                yield Problem(
+                    where, name, f"feature {name!r} has the name of a column of {use_case.events!r}: rename it"
+                )
+            seen[name] = view.name
+
+
+def _pass_through(view: FeatureView) -> set[str]:
+    """Row features that hand a column on under its own name."""
+    return {row.name for row in view.rows if row.expression.strip() == row.name}
+
+
+def _windows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Problem]:
+    label = use_case.label
+    for j, window in enumerate(view.windows):
+        place: Path = (*where, "windows", j)
+        if use_case.history.last_day is not None:
+            days = (use_case.history.last_day - use_case.history.first_day).days + 1
+            if window.span_days > days:
+                yield Problem(
+                    (*place, "lengths_days"),
+                    list(window.lengths_days),
+                    f"reaches back {window.span_days} days, but the history has only {days}",
+                )
+        if any(length < 1 for length in window.lengths_days):
+            yield Problem((*place, "lengths_days"), list(window.lengths_days), "a window is at least 1 day long")
+        if window.aggregate == "count":
+            continue
+        if window.column is None:
+            yield Problem(place, window.aggregate, f"aggregate {window.aggregate!r} needs a `column`")
+        elif window.column == label.column:
+            if window.delay_days < use_case.label_delay_days or window.delay_days == 0:
+                yield Problem(
+                    (*place, "delay_days"),
+                    window.delay_days,
+                    f"the window would know the label too early: its delay must be at least {max(1, use_case.label_delay_days)} days",
+                )
+        elif window.column not in use_case.event_source.column_names:
+            yield Problem(
+                (*place, "column"),
+                window.column,
+                f"no such column in {use_case.events!r}; {_known((*use_case.event_source.column_names, label.column))}",
+            )
+        elif not use_case.event_source.column(window.column).is_numeric:
+            yield Problem((*place, "column"), window.column, f"aggregate {window.aggregate!r} needs a number")
+
+
+def _rows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Problem]:
+    own = {name for window in view.windows for name in window.feature_names}
+    known = set(use_case.event_source.column_names) | own
+    for j, row in enumerate(view.rows):
+        place: Path = (*where, "rows", j, "expression")
+        try:
+            roots = set(pl.sql_expr(row.expression).meta.root_names())
+        except pl.exceptions.PolarsError as error:
+            yield Problem(place, row.expression, f"is not an expression in polars' SQL dialect: {error}")
+            continue
+        if use_case.label.column in roots:
+            yield Problem(
+                place, row.expression, f"uses the label {use_case.label.column!r}: a label cannot be a feature"
+            )
+        unknown = sorted(roots - known - {use_case.label.column})
+        if unknown:
+            yield Problem(place, row.expression, f"uses unknown columns {', '.join(unknown)}; {_known(sorted(known))}")
+        late = sorted((roots & known) - own - set(use_case.serving.request))
+        if late:
+            yield Problem(
+                place,
+                row.expression,
+                f"uses {', '.join(late)}, which a request does not carry: add it to serving.request",
+            )
+
+
+def _training(use_case: UseCase) -> Iterator[Problem]:
+    training = use_case.training
+    for j, metric in enumerate(training.metrics):
+        if (metric in BINARY_METRICS) != use_case.is_binary:
+            yield Problem(("training", "metrics", j), metric, f"does not apply to a {training.task} task")
+    if training.select_by not in training.metrics:
+        yield Problem(
+            ("training", "select_by"), training.select_by, f"is not among the metrics; {_known(training.metrics)}"
+        )
+    if not any(learner.baseline for learner in training.learners):
+        yield Problem(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
+    if all(learner.baseline for learner in training.learners):
+        yield Problem(
+            ("training", "learners"), len(training.learners), "declare at least one learner that is no baseline"
+        )
+    for j, learner in enumerate(training.learners):
+        wrong = {"logistic_regression": "binary", "ridge": "regression"}.get(learner.kind)
+        if wrong is not None and wrong != training.task:
+            yield Problem(
+                ("training", "learners", j, "kind"), learner.kind, f"is for {wrong} tasks, this one is {training.task}"
+            )
+    if training.splits.delay_days < use_case.label_delay_days:
+        yield Problem(
+            ("training", "splits", "delay_days"),
+            training.splits.delay_days,
+            f"is shorter than the label's delay of {use_case.label_delay_days} days: a model would be tested before its labels exist",
+        )
+    if "card_precision_at_100" in training.metrics and training.group is None:
+        yield Problem(
+            ("training", "metrics"), "card_precision_at_100", "needs training.group, the column that names the card"
+        )
+    names = [source.name for source in use_case.sources]
+    if (
+        training.group is not None
+        and use_case.events in names
+        and training.group not in use_case.event_source.column_names
+    ):
+        columns = _known(use_case.event_source.column_names)
+        yield Problem(("training", "group"), training.group, f"no such column in {use_case.events!r}; {columns}")
+
+
+def _gates_and_monitoring(use_case: UseCase) -> Iterator[Problem]:
+    metrics = use_case.training.metrics
+    for j, floor in enumerate(use_case.gates.floors):
+        if floor.metric not in metrics:
+            yield Problem(("gates", "floors", j, "metric"), floor.metric, f"is not measured; {_known(metrics)}")
+    monitoring = use_case.monitoring
+    if monitoring.quality_metric not in metrics:
+        yield Problem(
+            ("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}"
+        )
+    if monitoring.retrain.violations > monitoring.retrain.of_last:
+        yield Problem(
+            ("monitoring", "retrain", "violations"),
+            monitoring.retrain.violations,
+            f"exceeds of_last {monitoring.retrain.of_last}",
+        )
+    freshness = use_case.freshness
+    if freshness.warn_after_hours >= freshness.fail_after_hours:
+        yield Problem(
+            ("freshness", "warn_after_hours"), freshness.warn_after_hours, "must be less than fail_after_hours"
+        )
+
+
+def _serving(use_case: UseCase) -> Iterator[Problem]:
+    serving = use_case.serving
+    if use_case.events not in [source.name for source in use_case.sources]:
+        return
+    events = use_case.event_source
+    for j, name in enumerate(serving.request):
+        if name not in events.column_names:
+            yield Problem(
+                ("serving", "request", j), name, f"no such column in {use_case.events!r}; {_known(events.column_names)}"
+            )
+        if name == use_case.label.column:
+            yield Problem(
+                ("serving", "request", j), name, "is the label: a request cannot carry what is to be predicted"
+            )
+    needed = [*events.primary_key, *([events.event_time] if events.event_time else [])]
+    needed += [
+        use_case.entity(view.entity).key
+        for view in use_case.features
+        if view.entity in {e.name for e in use_case.entities}
+    ]
+    needed += [
+        window.column
+        for view in use_case.features
+        for window in view.windows
+        if window.column is not None and window.delay_days == 0 and window.column != use_case.label.column
+    ]
+    missing = [name for name in dict.fromkeys(needed) if name not in serving.request]
+    if missing:
+        yield Problem(
+            ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
+        )
+    if use_case.is_binary and serving.decision is None:
+        yield Problem(("serving",), None, "a binary task needs `decision` with its threshold")
+    if serving.decision is not None and not use_case.is_binary:
+        yield Problem(("serving", "decision"), serving.decision.threshold, "applies to binary tasks only")

@@ -1,0 +1,18 @@
+"""Names of the assets that every use case has, whatever it declares.
+
+Belongs here: the last part of asset keys `[use_case, layer, table]` that no team declares. Does not belong here: the
+layers themselves (`lake/layout.py`), or dagster's `AssetKey` (`assets/`).
+"""
+
+TRAINING_SET = "training_set"
+ONLINE_STORE = "online_store"
+EVALUATION = "evaluation"
+CHAMPION = "champion"
+SERVICE = "service"
+DEPLOYMENT = "deployment"
+PREDICTION_LOG = "prediction_log"
+DRIFT = "drift"
+QUALITY = "quality"
+
+MODEL_BY_TASK = {"binary": "classifier", "regression": "regressor"}
+"""Name of the model asset for each kind of task."""

@@ -1,0 +1,104 @@
+"""Label, learners, splits, metrics and gates: what a model must learn and what it must prove.
+
+Belongs here: declarations that `training/` and `evaluation/` are driven by. Does not belong here: any fitting or
+measuring.
+"""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field
+
+from platform_assets.spec.base import Declaration, Identifier
+
+Task = Literal["binary", "regression"]
+Metric = Literal[
+    "auc_roc",
+    "average_precision",
+    "card_precision_at_100",
+    "brier",
+    "log_loss",
+    "calibration_error",
+    "rmse",
+    "mae",
+    "r2",
+]
+HIGHER_IS_BETTER: frozenset[str] = frozenset({"auc_roc", "average_precision", "card_precision_at_100", "r2"})
+
+
+class Label(Declaration):
+    """What the model predicts. Its delay is the `arrival_delay_days` of its source."""
+
+    source: Identifier = Field(description="Source that carries the label.")
+    column: Identifier = Field(description="Column with the label; 0 or 1 for a binary task.")
+
+
+class Learner(Declaration):
+    """One candidate."""
+
+    name: Identifier = Field(description="Name in comparisons.")
+    kind: Literal["constant", "logistic_regression", "ridge", "random_forest", "xgboost", "torch_mlp"] = Field(
+        description="Which learner."
+    )
+    baseline: bool = Field(default=False, description="Whether the champion has to beat this candidate.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the learner.")
+
+
+class Splits(Declaration):
+    """Prequential folds: train, wait for the labels, test; each fold one test period earlier."""
+
+    train_days: int = Field(default=7, ge=1, description="Length of the training period, in days.")
+    delay_days: int = Field(
+        default=7, ge=0, description="Days between training and test period, no less than the label's delay."
+    )
+    test_days: int = Field(default=7, ge=1, description="Length of the test period, in days.")
+    folds: int = Field(default=4, ge=1, description="How many folds.")
+
+
+class Floor(Declaration):
+    """A bound that a metric must keep."""
+
+    metric: Metric = Field(description="Which metric, as its mean over the folds.")
+    bound: float = Field(description="Smallest value allowed, or the largest for an error metric.")
+
+
+class Bypass(Declaration):
+    """A gate that is let pass for a time, on somebody's word. It is recorded and it expires."""
+
+    gate: Identifier = Field(description="Name of the gate.")
+    who: str = Field(min_length=3, description="Who decided it.")
+    why: str = Field(min_length=10, description="Why it is right to let it pass.")
+    until: date = Field(description="Last day on which the bypass holds.")
+
+
+class Gates(Declaration):
+    """What a model has to prove before it is promoted. All gates block."""
+
+    baseline_margin: float = Field(
+        default=0.0, description="By how much the model must beat the best baseline, in the selection metric."
+    )
+    champion_tolerance: float = Field(
+        default=0.02, ge=0, description="How much worse than the champion, on the same rows, is still accepted."
+    )
+    floors: tuple[Floor, ...] = Field(default=(), description="Bounds on metrics.")
+    max_calibration_error: float | None = Field(default=None, gt=0, description="Largest expected calibration error.")
+    min_training_rows: int = Field(default=1000, ge=1, description="Fewest rows a training period must have.")
+    min_positives: int = Field(
+        default=20, ge=0, description="Fewest positive labels a training period must have; binary only."
+    )
+    bypasses: tuple[Bypass, ...] = Field(default=(), description="Recorded exceptions; each expires.")
+
+
+class Training(Declaration):
+    """How the model is made."""
+
+    task: Task = Field(description="Kind of problem.")
+    group: Identifier | None = Field(
+        default=None, description="Column that groups rows for card precision: the card, the customer."
+    )
+    learners: tuple[Learner, ...] = Field(min_length=1, description="Candidates; the simplest first: it wins ties.")
+    splits: Splits = Field(default_factory=Splits, description="How candidates are validated.")
+    metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")
+    select_by: Metric = Field(description="The metric that picks the winner.")
+    seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
+    every_days: int = Field(default=7, ge=1, description="How often a model is trained on schedule, in days.")

@@ -1,0 +1,145 @@
+"""The requirement as a whole.
+
+Belongs here: the `UseCase` model and what is derived from several of its sections. Does not belong here: dagster
+(the component wraps this model), or any computation on rows.
+"""
+
+from datetime import date
+from typing import Self
+
+import polars as pl
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
+
+from platform_assets.spec.base import Declaration, Identifier
+from platform_assets.spec.features import Entity, FeatureView
+from platform_assets.spec.tables import MODEL_BY_TASK
+from platform_assets.spec.references import find_problems
+from platform_assets.spec.serving import Freshness, Monitoring, Serving
+from platform_assets.spec.sources import EVENT_DAY, Source
+from platform_assets.spec.training import Gates, Label, Training
+
+
+class History(Declaration):
+    """The days that the data covers."""
+
+    first_day: date = Field(description="First event day.")
+    last_day: date | None = Field(default=None, description="Last event day; absent while data keeps arriving.")
+
+
+class UseCase(Declaration):
+    """An ML requirement: everything the platform needs to know to build, run and watch a model.
+
+    Raises:
+        pydantic.ValidationError: each problem with its place in the declaration; the loader adds file and line.
+    """
+
+    name: Identifier = Field(description="Name of the use case: first part of its asset keys, name of model and route.")
+    description: str = Field(description="What is predicted, for whom, and what it is used for.")
+    owner: str = Field(
+        pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$",
+        description="`team:name` or an e-mail address; owns every asset.",
+    )
+    history: History = Field(description="The days that the data covers.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="Every table the use case receives.")
+    events: Identifier = Field(description="The source whose rows are scored: one prediction for each.")
+    label: Label = Field(description="What is predicted.")
+    entities: tuple[Entity, ...] = Field(default=(), description="What features describe.")
+    features: tuple[FeatureView, ...] = Field(min_length=1, description="Groups of features.")
+    training: Training = Field(description="How the model is made.")
+    gates: Gates = Field(default_factory=Gates, description="What a model has to prove.")
+    serving: Serving = Field(description="How predictions are asked for.")
+    monitoring: Monitoring = Field(description="What is watched.")
+    freshness: Freshness = Field(default_factory=Freshness, description="How old an asset may be.")
+
+    @model_validator(mode="after")
+    def _refuse_problems(self) -> Self:
+        problems = find_problems(self)
+        if problems:
+            raise ValidationError.from_exception_data(
+                "UseCase",
+                [
+                    InitErrorDetails(
+                        type="value_error",
+                        loc=problem.where,
+                        input=problem.found,
+                        ctx={"error": ValueError(problem.message)},
+                    )
+                    for problem in problems
+                ],
+            )
+        return self
+
+    def source(self, name: str) -> Source:
+        """The source of that name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise KeyError(
+            f"use case {self.name!r} has no source {name!r}; it has {', '.join(s.name for s in self.sources)}"
+        )
+
+    def entity(self, name: str) -> Entity:
+        """The entity of that name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for entity in self.entities:
+            if entity.name == name:
+                return entity
+        raise KeyError(
+            f"use case {self.name!r} has no entity {name!r}; it has {', '.join(e.name for e in self.entities)}"
+        )
+
+    @property
+    def event_source(self) -> Source:
+        """The source whose rows are scored."""
+        return self.source(self.events)
+
+    @property
+    def event_time(self) -> str:
+        """Name of the event table's time column."""
+        event_time = self.event_source.event_time
+        assert event_time is not None, "find_problems refuses an event table without event time"
+        return event_time
+
+    @property
+    def label_source(self) -> Source:
+        """The source that carries the label; may be the event table itself."""
+        return self.source(self.label.source)
+
+    @property
+    def label_delay_days(self) -> int:
+        """Labels of event day e are known from 00:00 UTC of day e + this."""
+        return self.label_source.arrival_delay_days
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The model's inputs, in order."""
+        return tuple(name for view in self.features for name in view.feature_names)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the model predicts a probability."""
+        return self.training.task == "binary"
+
+    @property
+    def model_name(self) -> str:
+        """Last part of the model asset's key."""
+        return MODEL_BY_TASK[self.training.task]
+
+    def feature_schema(self, view: FeatureView) -> dict[str, pl.DataType]:
+        """Stored schema of a feature table: event key, entity key, event time, features (Float64), event day."""
+        events = self.event_source
+        names = [*events.primary_key, self.event_time]
+        if view.entity is not None and self.entity(view.entity).key not in names:
+            names.insert(len(events.primary_key), self.entity(view.entity).key)
+        schema = {name: events.column(name).polars_type for name in names}
+        schema.update({name: pl.Float64() for name in view.feature_names})
+        schema[EVENT_DAY] = pl.Date()
+        return schema
