@@ -43,8 +43,8 @@ def load_use_case(path: Path) -> UseCase:
         return UseCase.model_validate(document.get("attributes") or {})
     except ValidationError as error:
         lines = [
-            f"{path}:{_line(node, ('attributes', *problem['loc']))}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors()
+            f"{path}:{_line(node, ('attributes', *found['loc']))}: {'.'.join(map(str, found['loc']))}: {found['msg']}"
+            for found in error.errors()
         ]
         raise DeclarationError("\n".join(lines)) from error
 

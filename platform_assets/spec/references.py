@@ -37,11 +37,17 @@ class Problem:
 
 def find_problems(use_case: UseCase) -> list[Problem]:
     """Everything in the declaration that does not fit together, in the order of its sections."""
-    return [
+    problems = [
         *_history(use_case),
         *_duplicate_names(use_case),
         *_sources(use_case),
         *_events_and_label(use_case),
+    ]
+    known = {source.name for source in use_case.sources}
+    if use_case.events not in known or use_case.label.source not in known:
+        return problems  # everything below speaks of these two tables
+    return [
+        *problems,
         *_entities(use_case),
         *_features(use_case),
         *_training(use_case),
@@ -154,8 +160,6 @@ def _events_and_label(use_case: UseCase) -> Iterator[Problem]:
 
 
 def _entities(use_case: UseCase) -> Iterator[Problem]:
-    if use_case.events not in [source.name for source in use_case.sources]:
-        return
     for i, entity in enumerate(use_case.entities):
         if entity.key not in use_case.event_source.column_names:
             columns = _known(use_case.event_source.column_names)
@@ -163,8 +167,6 @@ def _entities(use_case: UseCase) -> Iterator[Problem]:
 
 
 def _features(use_case: UseCase) -> Iterator[Problem]:
-    if use_case.events not in [source.name for source in use_case.sources]:
-        return
     seen: dict[str, str] = {}
     for i, view in enumerate(use_case.features):
         where: Path = ("features", i)
@@ -215,7 +217,8 @@ def _windows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Prob
                 yield Problem(
                     (*place, "delay_days"),
                     window.delay_days,
-                    f"the window would know the label too early: its delay must be at least {max(1, use_case.label_delay_days)} days",
+                    "the window would know the label too early: its delay must be at least "
+                    f"{max(1, use_case.label_delay_days)} days",
                 )
         elif window.column not in use_case.event_source.column_names:
             yield Problem(
@@ -278,7 +281,8 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
         yield Problem(
             ("training", "splits", "delay_days"),
             training.splits.delay_days,
-            f"is shorter than the label's delay of {use_case.label_delay_days} days: a model would be tested before its labels exist",
+            f"is shorter than the label's delay of {use_case.label_delay_days} days: "
+            "a model would be tested before its labels exist",
         )
     if "card_precision_at_100" in training.metrics and training.group is None:
         yield Problem(
@@ -319,8 +323,6 @@ def _gates_and_monitoring(use_case: UseCase) -> Iterator[Problem]:
 
 def _serving(use_case: UseCase) -> Iterator[Problem]:
     serving = use_case.serving
-    if use_case.events not in [source.name for source in use_case.sources]:
-        return
     events = use_case.event_source
     for j, name in enumerate(serving.request):
         if name not in events.column_names:

@@ -36,7 +36,7 @@ class FilesConnector(Declaration):
     kind: Literal["files"] = Field(description="Files on disk or in an object store.")
     format: Literal["csv", "parquet", "jsonl"] = Field(description="File format.")
     path: str = Field(
-        description="File, folder or glob; relative paths start at the use case's folder. `{event_day}` stands for the day."
+        description="File, folder or glob; relative to the use case's folder. `{event_day}` stands for the day."
     )
 
 

@@ -1,0 +1,78 @@
+# Two commands: `make run` does the set-up and the main job, `make test` the set-up and the tests. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+PROFILE ?= default
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# A profile has a home of its own, so that a small world never mixes with the default one.
+ifeq ($(PROFILE),small)
+export PLATFORM_ASSETS_SIMULATION ?= {"customers": 600, "terminals": 1200}
+export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/small
+else
+export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/$(PROFILE)
+endif
+export DAGSTER_HOME ?= $(CURDIR)
+export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.PHONY: help setup run dev stop status test test-fast lint format bench docs lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on the PATH: install Python 3.11, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the packages of requirements.lock into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(STAMP) ## Install everything into .venv
+
+run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small for a small world)
+	@$(BIN)/platform-assets run
+
+dev: setup ## Dagster's web UI on what `make run` made
+	@mkdir -p $(PLATFORM_ASSETS_DAGSTER)
+	@$(BIN)/dg dev
+
+stop: ## Stop every process that `make run` started
+	@if test -x $(BIN)/platform-assets; then $(BIN)/platform-assets stop; else echo "nothing to stop: not installed"; fi
+
+status: setup ## What runs, and what was promoted
+	@$(BIN)/platform-assets status
+
+test: setup ## All tests
+	@$(BIN)/pytest -q --durations=15
+
+test-fast: setup ## Unit and graph tests only
+	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph
+
+lint: setup ## ruff, mypy and the import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Benchmarks: model quality, latency beside bare FastAPI, redeployment under load
+	@$(BIN)/python -m benchmarks
+
+docs: setup ## Write docs/reference.md from the declaration's models
+	@$(BIN)/platform-assets docs
+
+lock: setup ## Resolve pyproject.toml into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
+
+clean: stop ## Remove everything that was written, the environment included
+	@rm -rf .platform $(VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,43 @@
+"""All assets of a use case.
+
+Belongs here: the list of factories. Does not belong here: any asset.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from platform_assets.assets.clean import clean_asset
+from platform_assets.assets.deployment import deployment_asset, service_asset
+from platform_assets.assets.evaluation import champion_asset, evaluation_asset
+from platform_assets.assets.features import feature_table_asset, online_store_asset
+from platform_assets.assets.model import model_asset
+from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
+from platform_assets.assets.raw import raw_asset
+from platform_assets.assets.training import training_set_asset
+from platform_assets.spec import UseCase
+
+
+def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
+    """Every asset of the use case, in the order in which data flows.
+
+    Args:
+        use_case: the declaration.
+        folder: the use case's folder, to which relative paths of sources refer.
+    """
+    assets = [raw_asset(use_case=use_case, source=source, folder=folder) for source in use_case.sources]
+    assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
+    assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
+    assets += [
+        online_store_asset(use_case=use_case),
+        training_set_asset(use_case=use_case),
+        model_asset(use_case=use_case),
+        evaluation_asset(use_case=use_case),
+        champion_asset(use_case=use_case),
+        service_asset(use_case=use_case),
+        deployment_asset(use_case=use_case),
+        prediction_log_asset(use_case=use_case),
+        drift_asset(use_case=use_case),
+        quality_asset(use_case=use_case),
+    ]
+    return assets

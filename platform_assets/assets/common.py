@@ -1,0 +1,76 @@
+"""What every asset of a use case shares: keys, owner, freshness, schema metadata, pictures.
+
+Belongs here: policy that is set once for all assets. Does not belong here: anything about a single layer.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypedDict
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.lake.commits import Commit
+from platform_assets.spec import UseCase
+
+
+class AssetPolicy(TypedDict):
+    """Arguments that every asset definition of a use case gets."""
+
+    group_name: str
+    owners: Sequence[str]
+    freshness_policy: dg.FreshnessPolicy
+
+
+def asset_key(use_case: UseCase, layer: str, table: str) -> dg.AssetKey:
+    """Key `[use_case, layer, table]`."""
+    return dg.AssetKey([use_case.name, layer, table])
+
+
+def policy(use_case: UseCase, layer: str) -> AssetPolicy:
+    """Group, owner and freshness of an asset in a layer."""
+    freshness = use_case.freshness
+    return AssetPolicy(
+        group_name=layer,
+        owners=[use_case.owner],
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=freshness.fail_after_hours),
+            warn_window=timedelta(hours=freshness.warn_after_hours),
+        ),
+    )
+
+
+def column_schema(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """Definition metadata with the table's columns, shown by Dagster's UI."""
+    columns = [
+        dg.TableColumn(name, type=str(dtype), description=descriptions.get(name)) for name, dtype in schema.items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def column_lineage(origins: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dict[str, Any]:
+    """Materialization metadata with the upstream columns that each column comes from."""
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(
+            deps_by_column={
+                column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in deps]
+                for column, deps in origins.items()
+            }
+        )
+    }
+
+
+def commit_metadata(commit: Commit, uri: str) -> dict[str, Any]:
+    """Row count, place and Delta version of what was written."""
+    return {"dagster/row_count": commit.rows, "dagster/uri": uri, "delta_version": commit.version}
+
+
+def data_version(commit: Commit) -> dg.DataVersion:
+    """An asset's data version is its table's Delta version."""
+    return dg.DataVersion(f"delta-{commit.version}")
+
+
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG that the UI shows in an asset's metadata."""
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")

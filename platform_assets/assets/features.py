@@ -1,0 +1,174 @@
+"""The feature layer: one table for each feature view, and the online store.
+
+Belongs here: reading what a view needs and storing what it gives. Does not belong here: computing features
+(`features/`).
+"""
+
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.assets.common import (
+    asset_key,
+    column_lineage,
+    column_schema,
+    commit_metadata,
+    data_version,
+    policy,
+)
+from platform_assets.assets.conditions import after_upstream
+from platform_assets.assets.partitions import earlier_days, event_days, partition_range
+from platform_assets.features.state import entity_state
+from platform_assets.features.store import apply, write_state
+from platform_assets.features.windows import compute_view, history_needed, join_labels
+from platform_assets.lake.layout import CLEAN, FEATURES
+from platform_assets.resources.feast import FeastResource
+from platform_assets.resources.lake import LakeResource
+from platform_assets.spec import FeatureView, UseCase
+from platform_assets.spec.tables import ONLINE_STORE
+
+
+def uses_label(view: FeatureView, use_case: UseCase) -> bool:
+    """Whether a window of the view aggregates the label."""
+    return any(window.column == use_case.label.column for window in view.windows)
+
+
+def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
+    """Upstream tables of a view, with the days that each day of the view reads."""
+    deps = [
+        dg.AssetDep(asset_key(use_case, CLEAN, use_case.events), partition_mapping=earlier_days(-view.span_days, 0))
+    ]
+    if uses_label(view, use_case) and use_case.label.source != use_case.events:
+        deps.append(
+            dg.AssetDep(
+                asset_key(use_case, CLEAN, use_case.label.source),
+                partition_mapping=earlier_days(-view.span_days, -use_case.label_delay_days),
+            )
+        )
+    return deps
+
+
+def read_events(use_case: UseCase, lake: LakeResource, first: date, last: date, *, with_label: bool) -> pl.DataFrame:
+    """Clean events of these days; the label joined in where it is known, null elsewhere."""
+    source = use_case.event_source
+    events = lake.table(use_case.name, CLEAN, source.name, source.polars_schema()).read(first, last)
+    if not with_label:
+        return events
+    labels = use_case.label_source
+    if labels.name == source.name:
+        return events
+    table = lake.table(use_case.name, CLEAN, labels.name, labels.polars_schema())
+    return join_labels(events, table.read(first, last - timedelta(days=use_case.label_delay_days)), use_case)
+
+
+def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDefinition:
+    """The feature table of one view: a row for each event, with the features as of its time."""
+    key = asset_key(use_case, FEATURES, view.name)
+    schema = use_case.feature_schema(view)
+
+    @dg.asset(
+        key=key,
+        deps=view_deps(use_case, view),
+        description=view.description,
+        kinds={"deltalake", "polars"},
+        metadata=column_schema(schema, feature_descriptions(view)),
+        partitions_def=event_days(use_case),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=after_upstream(),
+        code_version="1",
+        op_tags={"feature_view": view.name},
+        **policy(use_case, FEATURES),
+    )
+    def feature_table(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+        days = partition_range(context)
+        first = max(history_needed(view, days.first), use_case.history.first_day)
+        events = read_events(use_case, lake, first, days.last, with_label=uses_label(view, use_case))
+        frame = compute_view(view, use_case, events, days.first, days.last)
+        table = lake.table(use_case.name, FEATURES, view.name, schema)
+        commit = table.write_partitions(frame, days.first, days.last, allow_empty=True)
+        return dg.MaterializeResult(
+            metadata={**commit_metadata(commit, table.uri), **column_lineage(view_lineage(use_case, view))},
+            data_version=data_version(commit),
+        )
+
+    return feature_table
+
+
+def feature_descriptions(view: FeatureView) -> dict[str, str]:
+    """Description of every feature of a view."""
+    described = {row.name: row.description for row in view.rows}
+    for window in view.windows:
+        for length in window.lengths_days:
+            described[window.feature_name(length)] = f"{window.description}; last {length} days"
+    return described
+
+
+def view_lineage(use_case: UseCase, view: FeatureView) -> dict[str, list[tuple[dg.AssetKey, str]]]:
+    """Clean columns that each column of a view comes from."""
+    events = asset_key(use_case, CLEAN, use_case.events)
+    labels = asset_key(use_case, CLEAN, use_case.label.source)
+    origins: dict[str, list[tuple[dg.AssetKey, str]]] = {}
+    for name in use_case.feature_schema(view):
+        if name in use_case.event_source.column_names:
+            origins[name] = [(events, name)]
+    for window in view.windows:
+        sources = [(events, use_case.event_time)]
+        if view.entity is not None:
+            sources.append((events, use_case.entity(view.entity).key))
+        if window.column is not None:
+            sources.append((labels if window.column == use_case.label.column else events, window.column))
+        for name in window.feature_names:
+            origins[name] = sources
+    for row in view.rows:
+        roots = pl.sql_expr(row.expression).meta.root_names()
+        origins[row.name] = [item for root in dict.fromkeys(roots) for item in origins.get(root, [(events, root)])]
+    return origins
+
+
+def windowed_views(use_case: UseCase) -> list[FeatureView]:
+    """Views that need an entity's history."""
+    return [view for view in use_case.features if view.windows]
+
+
+def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """Feast's online store: for each entity the recent events that its windows need, as of the end of the day."""
+    key = asset_key(use_case, FEATURES, ONLINE_STORE)
+    deps = [dep for view in windowed_views(use_case) for dep in online_deps(use_case, view)]
+
+    @dg.asset(
+        key=key,
+        deps=list({dep.asset_key: dep for dep in deps}.values()),
+        description="Each entity's recent events in Feast's online store, from which the service computes the same windows.",
+        kinds={"feast", "sqlite"},
+        partitions_def=event_days(use_case),
+        automation_condition=after_upstream(),
+        code_version="1",
+        **policy(use_case, FEATURES),
+    )
+    def online_store(
+        context: dg.AssetExecutionContext, lake: LakeResource, feast: FeastResource
+    ) -> dg.MaterializeResult[Any]:
+        at = date.fromisoformat(context.partition_key) + timedelta(days=1)
+        settings = feast.settings(use_case)
+        apply(use_case, settings)
+        written = {}
+        for view in windowed_views(use_case):
+            first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
+            events = read_events(use_case, lake, first, at - timedelta(days=1), with_label=uses_label(view, use_case))
+            written[view.name] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
+        return dg.MaterializeResult(metadata={"entities_written": written, "state_as_of": at.isoformat()})
+
+    return online_store
+
+
+def online_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
+    """Upstream tables of a view's online state: labels that arrive at the coming midnight are already part of it."""
+    deps = [
+        dg.AssetDep(asset_key(use_case, CLEAN, use_case.events), partition_mapping=earlier_days(-view.span_days, 0))
+    ]
+    if uses_label(view, use_case) and use_case.label.source != use_case.events:
+        mapping = earlier_days(-view.span_days, 1 - use_case.label_delay_days)
+        deps.append(dg.AssetDep(asset_key(use_case, CLEAN, use_case.label.source), partition_mapping=mapping))
+    return deps

@@ -1,0 +1,169 @@
+"""The model asset: candidates compared on the same folds, the best fitted again and registered as challenger.
+
+Belongs here: reading the training set, tracking in MLflow, registering. Does not belong here: fitting (`training/`)
+or deciding whether the model may be promoted (`evaluation.py`).
+"""
+
+import json
+import tempfile
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.assets.common import asset_key, picture, policy
+from platform_assets.assets.conditions import after_upstream
+from platform_assets.assets.model_folder import write_model_run
+from platform_assets.assets.partitions import as_of_days
+from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.plots import plot_candidates
+from platform_assets.features.training_set import training_set_schema
+from platform_assets.lake.layout import MODEL, TRAINING
+from platform_assets.lake.table import LakeTable
+from platform_assets.resources.lake import LakeResource
+from platform_assets.resources.mlflow import Tracker
+from platform_assets.resources.models import ModelsResource
+from platform_assets.resources.settings import code_version
+from platform_assets.spec import UseCase, feature_contract_hash
+from platform_assets.spec.tables import TRAINING_SET
+from platform_assets.training.compare import Candidate, Comparison, compare, refit, select
+from platform_assets.training.dataset import Dataset, from_frame
+from platform_assets.training.folds import prequential_folds, refit_days
+from platform_assets.training.learners import make_learner
+
+
+def training_set_table(use_case: UseCase, lake: LakeResource) -> LakeTable:
+    """The lake table with the training sets of all as-of days."""
+    return lake.table(use_case.name, TRAINING, TRAINING_SET, training_set_schema(use_case), partition_by="as_of")
+
+
+def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
+    """The training set as arrays."""
+    return from_frame(
+        frame,
+        features=use_case.feature_names,
+        label=use_case.label.column,
+        group=use_case.training.group,
+        key=use_case.event_source.primary_key[0],
+        time=use_case.event_time,
+    )
+
+
+def compare_candidates(
+    use_case: UseCase, dataset: Dataset, as_of: date, context: dg.AssetExecutionContext
+) -> Comparison:
+    """Every declared learner on the folds that end as of the day."""
+    training, splits = use_case.training, use_case.training.splits
+    candidates = [
+        Candidate(learner.name, make_learner(learner.kind, learner.settings, training.task), learner.baseline)
+        for learner in training.learners
+    ]
+    folds = prequential_folds(
+        as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
+    )
+    return compare(
+        dataset,
+        folds,
+        candidates,
+        make_metrics(training.metrics),
+        training.seed,
+        context.log.info,
+        exclude_known_groups=training.group is not None,
+    )
+
+
+def choose(comparison: Comparison, metric: str) -> Candidate:
+    """The best candidate that is no baseline."""
+    contenders = tuple(result for result in comparison.results if not result.candidate.baseline)
+    return select(replace(comparison, results=contenders), metric)
+
+
+def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """The model as of a day, registered in MLflow under the use case's name, alias `challenger`."""
+
+    @dg.asset(
+        key=asset_key(use_case, MODEL, use_case.model_name),
+        deps=[asset_key(use_case, TRAINING, TRAINING_SET)],
+        description=f"{use_case.description} Candidates compared on the same folds; the best fitted on the latest days.",
+        kinds={"mlflow", *_libraries(use_case)},
+        partitions_def=as_of_days(use_case),
+        automation_condition=after_upstream(),
+        code_version="1",
+        required_resource_keys={"mlflow"},
+        **policy(use_case, MODEL),
+    )
+    def model(
+        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
+    ) -> dg.MaterializeResult[Any]:
+        as_of = date.fromisoformat(context.partition_key)
+        table = training_set_table(use_case, lake)
+        frame = table.read(as_of, as_of)
+        dataset = read_dataset(use_case, frame)
+        comparison = compare_candidates(use_case, dataset, as_of, context)
+        winner = choose(comparison, use_case.training.select_by)
+        days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
+        predictor = refit(dataset, days, winner, use_case.training.seed)
+        tags = {
+            "use_case": use_case.name,
+            "as_of": as_of.isoformat(),
+            "learner": winner.name,
+            "feature_contract": feature_contract_hash(use_case),
+            "code_version": code_version(),
+            "seed": str(use_case.training.seed),
+            "trained_on_first_day": days[0].isoformat(),
+            "trained_on_last_day": days[1].isoformat(),
+            "label_mean": repr(predictor.trained_on.label_mean),
+            "data_versions": json.dumps(_data_versions(table)),
+            "dagster_asset": context.asset_key.to_user_string(),
+            "dagster_partition": context.partition_key,
+        }
+        tracker: Tracker = context.resources.mlflow
+        with tempfile.TemporaryDirectory() as scratch, tracker.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
+            digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case)
+            run.log_params({"winner": winner.name, **{f"setting.{k}": v for k, v in predictor.settings.items()}})
+            for result in comparison.results:
+                run.log_metrics({f"{result.candidate.name}.{name}": result.mean(name) for name in comparison.metrics})
+            run.log_metrics(comparison.means(winner.name))
+            run.log_folder(Path(scratch))
+            version = models.registry().register(use_case.name, run.run_id, {**tags, "model_digest": digest})
+        return dg.MaterializeResult(
+            metadata={
+                "model_version": version.version,
+                "winner": winner.name,
+                "model_digest": digest,
+                "mlflow_run": version.run_id,
+                "candidates": dg.MetadataValue.md(candidates_table(comparison)),
+                "plot": picture(plot_candidates(comparison, use_case.training.select_by)),
+                **{name: value for name, value in comparison.means(winner.name).items()},
+            },
+            data_version=dg.DataVersion(digest.removeprefix("sha256:")[:16]),
+        )
+
+    return model
+
+
+def _libraries(use_case: UseCase) -> set[str]:
+    """Kinds shown on the asset."""
+    known = {"xgboost": "xgboost", "torch_mlp": "pytorch", "random_forest": "scikitlearn"}
+    return {known[learner.kind] for learner in use_case.training.learners if learner.kind in known}
+
+
+def _data_versions(table: LakeTable) -> dict[str, int]:
+    """Delta versions behind the training set: its own, and those its latest commit recorded."""
+    latest = table.history(1)[0]
+    recorded = json.loads(latest.metadata.get("data_versions", "{}"))
+    return {**recorded, "/" + "/".join(table.uri.split("/")[-3:]): latest.version}
+
+
+def candidates_table(comparison: Comparison) -> str:
+    """Candidates by metric as a Markdown table, mean and spread over the folds."""
+    names = list(comparison.metrics)
+    lines = ["| candidate | " + " | ".join(names) + " | seconds |", "|---" * (len(names) + 2) + "|"]
+    for result in comparison.results:
+        cells = [f"{result.mean(name):.4f} ± {result.std(name):.4f}" for name in names]
+        role = " (baseline)" if result.candidate.baseline else ""
+        lines.append(f"| {result.candidate.name}{role} | " + " | ".join(cells) + f" | {result.seconds:.1f} |")
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""The artifacts of a training run: the model as MLflow sees it, the comparison, and the rows it was judged on.
+
+Belongs here: the layout of a run's artifact folder, written by the model asset and read by evaluation and service.
+Does not belong here: the model's own format (`training/artifact.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from platform_assets.registry.models import MODEL_FOLDER
+from platform_assets.spec import UseCase
+from platform_assets.training import artifact
+from platform_assets.training.compare import Comparison
+from platform_assets.training.fit import library_versions
+from platform_assets.training.predictor import Predictor
+from platform_assets.training.pyfunc import LOADER_MODULE
+
+PREDICTOR = "predictor"
+COMPARISON_FILE = "comparison.json"
+LATEST_FOLD_FILE = "latest_fold.parquet"
+SAMPLE_FILE = "sample.parquet"
+SAMPLE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """The artifacts of one training run.
+
+    Attributes:
+        folder: the run's artifact folder.
+        comparison: candidates with metrics by fold, as written by `write_model_run`.
+    """
+
+    folder: Path
+    comparison: Mapping[str, Any]
+
+    @property
+    def predictor_folder(self) -> Path:
+        """The model in its own format."""
+        return self.folder / MODEL_FOLDER / "data" / PREDICTOR
+
+    def predictor(self) -> Predictor:
+        """The model, verified while it is read."""
+        return artifact.load(self.predictor_folder)
+
+    def latest_fold(self) -> pl.DataFrame:
+        """Rows of the latest fold with every candidate's out-of-fold prediction."""
+        return pl.read_parquet(self.folder / LATEST_FOLD_FILE)
+
+    def sample(self) -> pl.DataFrame:
+        """Some training rows with the model's own output, for self-tests."""
+        return pl.read_parquet(self.folder / SAMPLE_FILE)
+
+
+def read_model_run(folder: Path) -> ModelRun:
+    """Read a run's artifact folder."""
+    return ModelRun(folder, json.loads((folder / COMPARISON_FILE).read_text()))
+
+
+def write_model_run(
+    folder: Path, predictor: Predictor, comparison: Comparison, frame: pl.DataFrame, use_case: UseCase
+) -> str:
+    """Write everything that a training run leaves behind.
+
+    Returns:
+        The model's digest.
+    """
+    import mlflow.pyfunc
+
+    scratch = folder / PREDICTOR
+    digest = artifact.save(predictor, scratch)
+    mlflow.pyfunc.save_model(
+        path=str(folder / MODEL_FOLDER),
+        loader_module=LOADER_MODULE,
+        data_path=str(scratch),
+        pip_requirements=[
+            f"{name}=={version}" for name, version in library_versions(("numpy", "mlflow")).items() if name != "python"
+        ],
+    )
+    artifact.copy_verified(scratch, folder / MODEL_FOLDER / "data" / PREDICTOR)
+    for path in sorted(scratch.rglob("*"), reverse=True):
+        path.unlink()
+    scratch.rmdir()
+    (folder / COMPARISON_FILE).write_text(json.dumps(_comparison(comparison), indent=2, sort_keys=True))
+    rows = comparison.latest_rows
+    pl.DataFrame(
+        {
+            "key": rows.key,
+            "event_day": rows.event_day,
+            **({"group": rows.group} if rows.group is not None else {}),
+            "label": rows.y,
+            **{f"prediction__{name}": values for name, values in comparison.latest_predictions.items()},
+        }
+    ).write_parquet(folder / LATEST_FOLD_FILE)
+    sample = frame.select(use_case.feature_names).tail(SAMPLE_ROWS)
+    X = sample.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    sample.with_columns(pl.Series("score", predictor.predict(np.ascontiguousarray(X)))).write_parquet(
+        folder / SAMPLE_FILE
+    )
+    return digest
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "metrics": dict(comparison.metrics),
+        "folds": [
+            {"index": fold.index, "test_first": str(fold.test_first), "test_last": str(fold.test_last)}
+            for fold in comparison.folds
+        ],
+        "candidates": {
+            result.candidate.name: {
+                "baseline": result.candidate.baseline,
+                "failure": result.failure,
+                "mean": {name: result.mean(name) for name in comparison.metrics},
+                "std": {name: result.std(name) for name in comparison.metrics},
+                "by_fold": [
+                    {"metrics": dict(fold.metrics), "train_rows": fold.train_rows, "test_rows": fold.test_rows}
+                    for fold in result.folds
+                ],
+                "seconds": result.seconds,
+            }
+            for result in comparison.results
+        },
+    }

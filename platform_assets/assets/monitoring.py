@@ -1,0 +1,281 @@
+"""The monitoring layer: the prediction log as a table, drift, and quality once labels have arrived.
+
+Belongs here: windows of event days, reading what they need, publishing verdicts as checks. Does not belong here: the
+statistics (`monitoring/`), or asking for a new model (`automation/retraining.py`).
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.assets.common import (
+    asset_key,
+    column_schema,
+    commit_metadata,
+    data_version,
+    picture,
+    policy,
+)
+from platform_assets.assets.model import training_set_table
+from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.partitions import earlier_days, event_days, partition_range
+from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
+from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report, same_weekdays, watched_columns
+from platform_assets.monitoring.latency import service_days
+from platform_assets.monitoring.prediction_log import read_segments
+from platform_assets.monitoring.quality import (
+    QualityResult,
+    join_labels,
+    production_quality,
+    quality_by_day,
+    quality_days,
+)
+from platform_assets.monitoring.report import evidently_report, plot_drift, plot_quality
+from platform_assets.monitoring.verdict import window_verdict
+from platform_assets.registry.models import ModelRegistry, RegisteredVersion
+from platform_assets.resources.lake import LakeResource
+from platform_assets.resources.models import ModelsResource
+from platform_assets.resources.serving import ServingResource
+from platform_assets.spec import EVENT_DAY, UseCase
+from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
+
+VERDICT_SCHEMA: dict[str, pl.DataType] = {
+    "status": pl.String(),
+    "passed": pl.Boolean(),
+    "causes": pl.List(pl.String()),
+    "model_version": pl.String(),
+    "result": pl.String(),
+    EVENT_DAY: pl.Date(),
+}
+"""One row for each window, by its last event day; `result` is the whole verdict as JSON."""
+
+DRIFT_CHECK = "no_drift"
+QUALITY_CHECK = "quality_kept"
+
+
+class MonitoringError(RuntimeError):
+    """A window cannot be judged; the message says what is missing and what to do next."""
+
+
+def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """Predictions of a day as a Delta table, each request once."""
+    schema = prediction_log_schema(use_case)
+
+    @dg.asset(
+        key=asset_key(use_case, SERVING, PREDICTION_LOG),
+        deps=[dg.AssetDep(asset_key(use_case, SERVING, DEPLOYMENT), partition_mapping=dg.LastPartitionMapping())],
+        description="Every answered request: what was asked, the features used, the score, the model and the latency.",
+        kinds={"deltalake", "bentoml"},
+        metadata=column_schema(schema, {}),
+        partitions_def=event_days(use_case),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        code_version="1",
+        **policy(use_case, SERVING),
+    )
+    def prediction_log(
+        context: dg.AssetExecutionContext, lake: LakeResource, serving: ServingResource
+    ) -> dg.MaterializeResult[Any]:
+        days = partition_range(context)
+        read = read_segments(serving.log_folder(use_case.name), use_case)
+        if read.bad_lines:
+            places = "; ".join(f"{line.place}: {line.reason}" for line in read.bad_lines[:5])
+            context.log.warning(f"{len(read.bad_lines)} lines of the prediction log cannot be read: {places}")
+        table = lake.table(use_case.name, SERVING, PREDICTION_LOG, schema)
+        rows = read.frame.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
+        metadata: dict[str, Any] = {
+            "predictions": rows.height,
+            "bad_lines": len(read.bad_lines),
+            "torn_lines": read.torn_lines,
+        }
+        if rows.is_empty() and not table.exists():
+            commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
+        else:
+            commit = table.merge_rows(rows, ["request_id"], when_matched="keep")
+        by_day = [day.to_dict() for day in service_days(rows)]
+        return dg.MaterializeResult(
+            metadata={**commit_metadata(commit, table.uri), **metadata, "service_days": by_day[:31]},
+            data_version=data_version(commit),
+        )
+
+    return prediction_log
+
+
+def _window(use_case: UseCase, last: date) -> tuple[date, date]:
+    return last - timedelta(days=use_case.monitoring.window_days - 1), last
+
+
+def _model_of(log: pl.DataFrame, registry: ModelRegistry, use_case: UseCase) -> RegisteredVersion:
+    """The version that made most of the window's predictions."""
+    if log.is_empty():
+        raise MonitoringError(
+            f"{use_case.name}: no predictions in the window; send requests to the service, or materialize "
+            f"{use_case.name}/{SERVING}/{PREDICTION_LOG} for its days"
+        )
+    counts = log.group_by("model_version").len().sort("len", "model_version", descending=True)
+    return registry.get(use_case.name, str(counts["model_version"][0]))
+
+
+def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:
+    """What the model was judged on: the latest fold's rows, its out-of-fold scores, features under their log names."""
+    as_of = date.fromisoformat(version.tags["as_of"])
+    key = use_case.event_source.primary_key[0]
+    fold = run.latest_fold().select(
+        pl.col("key").alias(key), pl.col(f"prediction__{version.tags['learner']}").alias("score")
+    )
+    rows = training_set_table(use_case, lake).read(as_of, as_of).join(fold, on=key, how="inner")
+    return rows.select(
+        "score", EVENT_DAY, *(pl.col(name).alias(FEATURE_PREFIX + name) for name in use_case.feature_names)
+    )
+
+
+def _write_verdict(
+    lake: LakeResource,
+    use_case: UseCase,
+    table_name: str,
+    day: date,
+    version: str,
+    result: DriftResult | QualityResult,
+    causes: Sequence[str],
+) -> tuple[dict[str, Any], dg.DataVersion]:
+    row = {
+        "status": result.status,
+        "passed": result.passed,
+        "causes": list(causes),
+        "model_version": version,
+        "result": json.dumps(result.to_dict(), default=str),
+        EVENT_DAY: day,
+    }
+    table = lake.table(use_case.name, MONITORING, table_name, VERDICT_SCHEMA)
+    commit = table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
+    return commit_metadata(commit, table.uri), data_version(commit)
+
+
+def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """Drift of every feature and of the score: the window that ends with the day against the model's evaluation rows."""
+    window_days = use_case.monitoring.window_days
+    key = asset_key(use_case, MONITORING, DRIFT)
+
+    @dg.asset(
+        key=key,
+        deps=[
+            dg.AssetDep(
+                asset_key(use_case, SERVING, PREDICTION_LOG), partition_mapping=earlier_days(1 - window_days, 0)
+            ),
+            dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
+        ],
+        description=f"A verdict for every column of the last {window_days} days of predictions, and Evidently's report.",
+        kinds={"evidently"},
+        partitions_def=event_days(use_case),
+        code_version="1",
+        check_specs=[dg.AssetCheckSpec(DRIFT_CHECK, asset=key, description="No column has moved past its limits.")],
+        **policy(use_case, MONITORING),
+    )
+    def drift(
+        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource, serving: ServingResource
+    ) -> dg.MaterializeResult[Any]:
+        day = date.fromisoformat(context.partition_key)
+        log = lake.table(use_case.name, SERVING, PREDICTION_LOG, prediction_log_schema(use_case)).read(
+            *_window(use_case, day)
+        )
+        registry = models.registry()
+        version = _model_of(log, registry, use_case)
+        reference = same_weekdays(
+            _reference(use_case, lake, version, read_model_run(registry.run_folder(version))), log
+        )
+        limits = use_case.monitoring
+        columns = watched_columns(use_case)
+        result = drift_report(reference, log, columns, DriftLimits(limits.max_ks, limits.max_psi, limits.min_rows))
+        path = serving.report_folder(use_case.name) / f"drift-{day}.html"
+        evidently_report(reference, log, result.columns, path)
+        causes = window_verdict(day, result, None).causes
+        metadata, delta = _write_verdict(lake, use_case, DRIFT, day, version.version, result, causes)
+        failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
+        return dg.MaterializeResult(
+            metadata={
+                **metadata,
+                "status": result.status,
+                "model_version": version.version,
+                "rows": result.rows_current,
+                "report": dg.MetadataValue.path(str(path)),
+                "plot": picture(plot_drift(result)),
+                "failed_columns": failed,
+            },
+            data_version=delta,
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=DRIFT_CHECK,
+                    passed=result.passed,
+                    metadata={"status": result.status, "rows": result.rows_current, "failed_columns": failed},
+                )
+            ],
+        )
+
+    return drift
+
+
+def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """Quality in production: predictions of the window that ends with the day, joined with the labels that arrived."""
+    window_days = use_case.monitoring.window_days
+    key = asset_key(use_case, MONITORING, QUALITY)
+    mapping = earlier_days(1 - window_days, 0)
+    inputs = [asset_key(use_case, SERVING, PREDICTION_LOG), asset_key(use_case, CLEAN, use_case.label.source)]
+
+    @dg.asset(
+        key=key,
+        deps=[dg.AssetDep(dep, partition_mapping=mapping) for dep in inputs],
+        description=f"The model's metrics on {window_days} days of live predictions, once their labels are known.",
+        kinds={"polars"},
+        partitions_def=event_days(use_case),
+        code_version="1",
+        check_specs=[
+            dg.AssetCheckSpec(
+                QUALITY_CHECK, asset=key, description="The followed metric and the label rate keep their bounds."
+            )
+        ],
+        **policy(use_case, MONITORING),
+    )
+    def quality(
+        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
+    ) -> dg.MaterializeResult[Any]:
+        day = date.fromisoformat(context.partition_key)
+        as_of = day + timedelta(days=max(1, use_case.label_delay_days))
+        first, last = quality_days(use_case, as_of)
+        log = lake.table(use_case.name, SERVING, PREDICTION_LOG, prediction_log_schema(use_case)).read(first, last)
+        registry = models.registry()
+        version = _model_of(log, registry, use_case)
+        source = use_case.label_source
+        labels = lake.table(use_case.name, CLEAN, source.name, source.polars_schema()).read(first, last)
+        joined = join_labels(log, labels, use_case, as_of, {version.version})
+        comparison = read_model_run(registry.run_folder(version)).comparison
+        promised = comparison["candidates"][version.tags["learner"]]["mean"]
+        label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None
+        result = production_quality(joined, use_case, promised, label_rate)
+        causes = window_verdict(day, None, result).causes
+        metadata, delta = _write_verdict(lake, use_case, QUALITY, day, version.version, result, causes)
+        evidence = {
+            "status": result.status,
+            "explanation": result.explanation,
+            "rows": result.rows,
+            "labelled_rows": result.labelled_rows,
+            **{f"production_{name}": value for name, value in result.metrics.items()},
+        }
+        bound = result.bounds.get(use_case.monitoring.quality_metric)
+        return dg.MaterializeResult(
+            metadata={
+                **metadata,
+                **evidence,
+                "model_version": version.version,
+                "plot": picture(
+                    plot_quality(quality_by_day(joined, use_case), bound, use_case.monitoring.quality_metric)
+                ),
+            },
+            data_version=delta,
+            check_results=[dg.AssetCheckResult(check_name=QUALITY_CHECK, passed=result.passed, metadata=evidence)],
+        )
+
+    return quality

@@ -1,0 +1,116 @@
+"""The raw layer: rows as they were delivered, in the declared types.
+
+Belongs here: one asset for each source. Does not belong here: judging rows (`clean.py`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
+from platform_assets.assets.partitions import event_days, partition_range
+from platform_assets.lake.layout import RAW
+from platform_assets.resources.lake import LakeResource
+from platform_assets.resources.sources import SourcesResource
+from platform_assets.sources.conform import conform
+from platform_assets.sources.errors import SchemaMismatch
+from platform_assets.spec import EVENT_DAY, Source, UseCase
+
+DELIVERED_DAY = "delivered_day"
+SCHEMA_CHECK = "schema"
+
+
+class LoadConfig(dg.Config):
+    """What a person can ask of a load: faults to plant in simulated rows, to see the gates go red."""
+
+    faults: list[dict[str, Any]] = []
+
+
+def raw_schema(source: Source) -> dict[str, pl.DataType]:
+    """Declared columns, where each row came from, and cells whose text could not be read as the declared type.
+
+    In the raw layer `event_day` is the day a row was delivered for; whether that is the day of its event is judged
+    when it is cleaned.
+    """
+    schema = {column.name: column.polars_type for column in source.columns}
+    schema.update({"source_position": pl.String(), "uncast": pl.String()})
+    if source.is_daily:
+        schema[EVENT_DAY] = pl.Date()
+    return schema
+
+
+def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDefinition:
+    """The raw asset of one source.
+
+    Its blocking check `schema` fails, and nothing is written, when a column is missing or has another type.
+    """
+    key = asset_key(use_case, RAW, source.name)
+    schema = raw_schema(source)
+
+    @dg.multi_asset(
+        name=f"{use_case.name}__raw__{source.name}",
+        specs=[
+            dg.AssetSpec(
+                key,
+                description=f"{source.description} As delivered, in the declared types.",
+                kinds={"deltalake", source.connector.kind},
+                metadata=column_schema(schema, {column.name: column.description for column in source.columns}),
+                skippable=True,
+                code_version="1",
+                **policy(use_case, RAW),
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                SCHEMA_CHECK,
+                asset=key,
+                blocking=True,
+                description="Every declared column arrives with the declared type.",
+            )
+        ],
+        partitions_def=event_days(use_case) if source.is_daily else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
+    )
+    def load(
+        context: dg.AssetExecutionContext, config: LoadConfig, lake: LakeResource, sources: SourcesResource
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+        days = partition_range(context) if source.is_daily else None
+        found = sources.read(source, folder, days.first if days else None, days.last if days else None, config.faults)
+        try:
+            conformed = conform(found, source)
+        except SchemaMismatch as error:
+            yield dg.AssetCheckResult(
+                asset_key=key,
+                check_name=SCHEMA_CHECK,
+                passed=False,
+                metadata={"explanation": str(error), "rows_found": found.height},
+            )
+            raise dg.Failure(
+                description=str(error), metadata={"rows_found": found.height}, allow_retries=False
+            ) from error
+        table = lake.table(use_case.name, RAW, source.name, schema)
+        frame = conformed.frame
+        if days is None:
+            commit = table.replace(frame.drop(DELIVERED_DAY, strict=False).select(list(schema)))
+        else:
+            rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(list(schema))
+            commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
+        yield dg.MaterializeResult(
+            asset_key=key,
+            metadata={
+                **commit_metadata(commit, table.uri),
+                "extra_columns": list(conformed.extra_columns),
+                "planted_faults": config.faults,
+            },
+            data_version=data_version(commit),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=SCHEMA_CHECK, passed=True, metadata={"columns": len(source.columns), "rows": commit.rows}
+                )
+            ],
+        )
+
+    return load

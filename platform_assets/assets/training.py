@@ -1,0 +1,91 @@
+"""The training set and the model.
+
+Belongs here: the training-set asset and the model asset, each partitioned by the day it is made as of. Does not
+belong here: fitting (`training/`) or judging (`evaluation.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.assets.common import (
+    asset_key,
+    column_lineage,
+    column_schema,
+    commit_metadata,
+    data_version,
+    policy,
+)
+from platform_assets.assets.features import view_lineage
+from platform_assets.assets.partitions import as_of_days, earlier_days, training_offsets
+from platform_assets.features.training_set import training_set, training_set_schema
+from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
+from platform_assets.resources.lake import LakeResource
+from platform_assets.spec import UseCase
+from platform_assets.spec.tables import TRAINING_SET
+
+
+def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """The training set as of a day: labelled events with the features as of each event, and the versions it came from."""
+    offsets = training_offsets(use_case)
+    mapping = earlier_days(offsets.first, offsets.last)
+    labels_key = asset_key(use_case, CLEAN, use_case.label.source)
+    keys = [labels_key, *(asset_key(use_case, FEATURES, view.name) for view in use_case.features)]
+    schema = training_set_schema(use_case)
+
+    @dg.asset(
+        key=asset_key(use_case, TRAINING, TRAINING_SET),
+        deps=[dg.AssetDep(key, partition_mapping=mapping) for key in keys],
+        description="Labelled events whose label was known as of the day, with the features each event had at its time.",
+        kinds={"deltalake", "polars"},
+        metadata=column_schema(schema, {use_case.label.column: "The label."}),
+        partitions_def=as_of_days(use_case),
+        code_version="1",
+        **policy(use_case, TRAINING),
+    )
+    def build_training_set(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+        as_of = date.fromisoformat(context.partition_key)
+        first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
+        label_table = lake.table(use_case.name, CLEAN, use_case.label.source, use_case.label_source.polars_schema())
+        tables = {
+            view.name: lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view))
+            for view in use_case.features
+        }
+        versions = {label_table.uri.removeprefix(lake.root): label_table.version()}
+        versions |= {table.uri.removeprefix(lake.root): table.version() for table in tables.values()}
+        frame = training_set(
+            label_table.read(first, last),
+            {name: table.read(first, last) for name, table in tables.items()},
+            use_case,
+            as_of,
+            first,
+            last,
+        )
+        table = lake.table(use_case.name, TRAINING, TRAINING_SET, schema, partition_by="as_of")
+        commit = table.write_partitions(frame, as_of, as_of, metadata={"data_versions": json.dumps(versions)})
+        label = frame[use_case.label.column]
+        return dg.MaterializeResult(
+            metadata={
+                **commit_metadata(commit, table.uri),
+                "event_days": f"{first} .. {last}",
+                "label_mean": float(str(label.cast(pl.Float64).mean() or 0.0)),
+                "data_versions": {name: version or 0 for name, version in versions.items()},
+                **column_lineage(_lineage(use_case, labels_key)),
+            },
+            data_version=data_version(commit),
+        )
+
+    return build_training_set
+
+
+def _lineage(use_case: UseCase, labels_key: dg.AssetKey) -> Mapping[str, list[tuple[dg.AssetKey, str]]]:
+    origins: dict[str, list[tuple[dg.AssetKey, str]]] = {}
+    for view in use_case.features:
+        key = asset_key(use_case, FEATURES, view.name)
+        origins |= {name: [(key, name)] for name in view_lineage(use_case, view)}
+    origins[use_case.label.column] = [(labels_key, use_case.label.column)]
+    return origins

@@ -1,0 +1,38 @@
+"""All triggers of a use case.
+
+Belongs here: the list. Does not belong here: any trigger.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from platform_assets.automation.jobs import build_jobs
+from platform_assets.automation.retraining import retrain_sensor
+from platform_assets.automation.schedules import build_schedules
+from platform_assets.spec import UseCase
+
+
+@dataclass(frozen=True)
+class Automation:
+    """Jobs, schedules and sensors of a use case."""
+
+    jobs: list[dg.UnresolvedAssetJobDefinition]
+    schedules: list[dg.ScheduleDefinition]
+    sensors: list[dg.SensorDefinition]
+
+
+def build_automation(use_case: UseCase) -> Automation:
+    """Everything that starts work for the use case without a person."""
+    jobs = build_jobs(use_case)
+    automation = dg.AutomationConditionSensorDefinition(
+        name=f"{use_case.name}__automation",
+        target=dg.AssetSelection.key_prefixes([use_case.name]),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Evaluates the automation conditions of this use case's assets.",
+    )
+    return Automation(
+        jobs=jobs.all,
+        schedules=build_schedules(use_case, jobs),
+        sensors=[automation, retrain_sensor(use_case, jobs)],
+    )

@@ -1,0 +1,85 @@
+"""Jobs: the parts of the graph that are started together.
+
+Belongs here: selections with a name. Does not belong here: when they run.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from platform_assets.assets.common import asset_key
+from platform_assets.assets.partitions import as_of_days, event_days
+from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, QUARANTINE, RAW, SERVING, TRAINING
+from platform_assets.spec import UseCase
+from platform_assets.spec.tables import (
+    CHAMPION,
+    DEPLOYMENT,
+    DRIFT,
+    EVALUATION,
+    ONLINE_STORE,
+    PREDICTION_LOG,
+    QUALITY,
+    SERVICE,
+    TRAINING_SET,
+)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of a use case, by what they do."""
+
+    reference: dg.UnresolvedAssetJobDefinition | None
+    load: dg.UnresolvedAssetJobDefinition
+    labels: dg.UnresolvedAssetJobDefinition | None
+    online: dg.UnresolvedAssetJobDefinition
+    train: dg.UnresolvedAssetJobDefinition
+    log: dg.UnresolvedAssetJobDefinition
+    watch: dg.UnresolvedAssetJobDefinition
+    judge: dg.UnresolvedAssetJobDefinition
+
+    @property
+    def all(self) -> list[dg.UnresolvedAssetJobDefinition]:
+        """Every job the use case has."""
+        jobs = [self.reference, self.load, self.labels, self.online, self.train, self.log, self.watch, self.judge]
+        return [job for job in jobs if job is not None]
+
+
+def build_jobs(use_case: UseCase) -> Jobs:
+    """The jobs of a use case.
+
+    `load` takes in the days of tables that arrive without delay and computes features; `labels` takes in a table that arrives late, so
+    that it can be run for the days that have arrived; `train` goes from training set to deployment.
+    """
+    name = use_case.name
+    days, as_of = event_days(use_case), as_of_days(use_case)
+    daily = [source for source in use_case.sources if source.is_daily]
+    prompt = [source.name for source in daily if source.arrival_delay_days == 0]
+    late = [source.name for source in daily if source.arrival_delay_days > 0]
+    static = [source.name for source in use_case.sources if not source.is_daily]
+
+    def loaded(tables: list[str]) -> list[dg.AssetKey]:
+        return [asset_key(use_case, layer, table) for table in tables for layer in (RAW, CLEAN, QUARANTINE)]
+
+    def keys(*pairs: tuple[str, str]) -> list[dg.AssetKey]:
+        return [asset_key(use_case, layer, table) for layer, table in pairs]
+
+    features = [asset_key(use_case, FEATURES, view.name) for view in use_case.features]
+    chain = keys(
+        (TRAINING, TRAINING_SET),
+        (MODEL, use_case.model_name),
+        (MODEL, EVALUATION),
+        (MODEL, CHAMPION),
+        (SERVING, SERVICE),
+        (SERVING, DEPLOYMENT),
+    )
+    job = dg.define_asset_job
+    return Jobs(
+        reference=job(f"{name}__reference", selection=loaded(static)) if static else None,
+        load=job(f"{name}__load", selection=[*loaded(prompt), *features], partitions_def=days),
+        labels=job(f"{name}__labels", selection=loaded(late), partitions_def=days) if late else None,
+        online=job(f"{name}__online", selection=keys((FEATURES, ONLINE_STORE)), partitions_def=days),
+        train=job(f"{name}__train", selection=chain, partitions_def=as_of),
+        log=job(f"{name}__log", selection=keys((SERVING, PREDICTION_LOG)), partitions_def=days),
+        watch=job(f"{name}__watch", selection=keys((MONITORING, DRIFT)), partitions_def=days),
+        judge=job(f"{name}__judge", selection=keys((MONITORING, QUALITY)), partitions_def=days),
+    )

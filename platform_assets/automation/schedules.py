@@ -1,0 +1,64 @@
+"""Schedules: the daily load, labels as they arrive, training every so many days.
+
+Belongs here: cron. Does not belong here: anything that reacts to data (`sensors.py`).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, timedelta
+
+import dagster as dg
+
+from platform_assets.assets.partitions import as_of_days, event_days
+from platform_assets.automation.jobs import Jobs
+from platform_assets.spec import UseCase
+
+
+def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition]:
+    """The schedules of a use case; all are off until somebody turns them on."""
+    schedules = [_daily_load(use_case, jobs), _training(use_case, jobs)]
+    if jobs.labels is not None:
+        schedules.append(_labels(use_case, jobs.labels))
+    return schedules
+
+
+def _scheduled_day(context: dg.ScheduleEvaluationContext) -> date:
+    return context.scheduled_execution_time.astimezone(UTC).date()
+
+
+def _request(partitions: dg.DailyPartitionsDefinition, day: date) -> dg.RunRequest | dg.SkipReason:
+    key = day.isoformat()
+    if not partitions.has_partition_key(key):
+        return dg.SkipReason(f"{key} lies outside the declared history")
+    return dg.RunRequest(run_key=key, partition_key=key)
+
+
+def _daily_load(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
+    @dg.schedule(job=jobs.load, cron_schedule="15 0 * * *", name=f"{use_case.name}__load_daily")
+    def load_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Yesterday's events."""
+        yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=1))
+
+    return load_daily
+
+
+def _labels(use_case: UseCase, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    @dg.schedule(job=job, cron_schedule="5 0 * * *", name=f"{use_case.name}__labels_daily")
+    def labels_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """The labels that have arrived by today."""
+        yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=use_case.label_delay_days))
+
+    return labels_daily
+
+
+def _training(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
+    @dg.schedule(job=jobs.train, cron_schedule="30 1 * * *", name=f"{use_case.name}__train_periodically")
+    def train_periodically(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """A model as of today, every `training.every_days` days of the history."""
+        day = _scheduled_day(context)
+        every = use_case.training.every_days
+        if (day - use_case.history.first_day).days % every:
+            yield dg.SkipReason(f"a model is trained every {every} days")
+            return
+        yield _request(as_of_days(use_case), day)
+
+    return train_periodically

@@ -1,0 +1,53 @@
+"""The commands.
+
+Belongs here: one function for each command, with its help text. Does not belong here: the work of a command, which
+stands in a module of its own.
+"""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What dg and dagster do not already do.")
+
+
+@app.command()
+def run(
+    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+) -> None:
+    """Take use cases from their sources to a service that answered live traffic and is watched."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.run import run_use_cases
+
+    with fail_readably():
+        run_use_cases(use_case)
+
+
+@app.command()
+def stop() -> None:
+    """Stop every process that was started for serving."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.services import stop_services
+
+    with fail_readably():
+        stop_services()
+
+
+@app.command()
+def status() -> None:
+    """Show what runs, and the ledger of promotions and deployments."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.services import show_status
+
+    with fail_readably():
+        show_status()
+
+
+@app.command()
+def docs() -> None:
+    """Write docs/reference.md from the declaration's models."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.reference import write_reference
+
+    with fail_readably():
+        write_reference()

@@ -1,0 +1,114 @@
+"""Replaying a day's events as live traffic.
+
+Belongs here: choosing a panel of events, sending them in order, measuring from the caller's side. Does not belong
+here: the service, or judging its answers.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from time import perf_counter
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+
+from platform_assets.spec import UseCase
+
+CLIENTS = 2
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass
+class Traffic:
+    """What the caller saw.
+
+    Attributes:
+        latencies_ms: one for each answered request, from sending to the whole answer.
+        failures: what went wrong, one for each request that got no answer of status 200.
+        above: answers by decision.
+    """
+
+    latencies_ms: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    decisions: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> int:
+        """Requests sent."""
+        return len(self.latencies_ms) + len(self.failures)
+
+    def percentile_ms(self, percent: float) -> float:
+        """A percentile of the latency; NaN without answers."""
+        return float(np.percentile(self.latencies_ms, percent)) if self.latencies_ms else float("nan")
+
+    def merge(self, other: "Traffic") -> None:
+        """Add another caller's requests."""
+        self.latencies_ms += other.latencies_ms
+        self.failures += other.failures
+        for decision, count in other.decisions.items():
+            self.decisions[decision] = self.decisions.get(decision, 0) + count
+
+
+def panel(events: pl.DataFrame, use_case: UseCase, share: float, seed: int = 0) -> pl.DataFrame:
+    """Events of a fixed share of the groups (customers), so that each chosen group's history stays whole.
+
+    Args:
+        events: event rows.
+        use_case: names the group; without one, every event counts as its own group.
+        share: share of groups, between 0 and 1.
+        seed: chooses which groups.
+    """
+    column = use_case.training.group or use_case.event_source.primary_key[0]
+    chosen = pl.col(column).hash(seed) % 1_000_000 < int(share * 1_000_000)
+    return events.filter(chosen).sort(use_case.event_time, *use_case.event_source.primary_key)
+
+
+def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
+    """Send events to the service, each group's in order, from a few callers at once.
+
+    Args:
+        events: rows in time order.
+        use_case: names request columns and group.
+        address: base URL of the use case, without a trailing slash.
+    """
+    column = use_case.training.group or use_case.event_source.primary_key[0]
+    lanes = [events.filter(pl.col(column).hash(1) % CLIENTS == lane) for lane in range(CLIENTS)]
+    results = [Traffic() for _ in lanes]
+    threads = [
+        threading.Thread(target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), address, result))
+        for lane, result in zip(lanes, results, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    traffic = Traffic()
+    for result in results:
+        traffic.merge(result)
+    return traffic
+
+
+def _caller(rows: Sequence[dict[str, Any]], address: str, traffic: Traffic) -> None:
+    with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS) as client:
+        for row in rows:
+            started = perf_counter()
+            try:
+                answer = client.post("/score", json=request_body(row))
+            except httpx.HTTPError as error:
+                traffic.failures.append(repr(error))
+                continue
+            if answer.status_code != httpx.codes.OK:
+                traffic.failures.append(f"{answer.status_code}: {answer.text[:200]}")
+                continue
+            traffic.latencies_ms.append((perf_counter() - started) * 1000)
+            decision = answer.json().get("decision")
+            if decision is not None:
+                traffic.decisions[decision] = traffic.decisions.get(decision, 0) + 1
+
+
+def request_body(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as JSON: times in ISO 8601."""
+    return {name: value.isoformat() if isinstance(value, datetime | date) else value for name, value in row.items()}

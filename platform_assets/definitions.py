@@ -1,0 +1,18 @@
+"""The one Definitions object: every use case below `defs/`, and the resources.
+
+Belongs here: assembly only. Does not belong here: anything that could stand in the component or a resource.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from platform_assets.resources.build import build_resources
+from platform_assets.resources.settings import Settings
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All use cases with this installation's resources."""
+    use_cases = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    return dg.Definitions.merge(use_cases, dg.Definitions(resources=build_resources(Settings.from_environment())))

@@ -1,0 +1,190 @@
+"""The calls into deltalake: open, create, write, merge, list files, and the options they are made with.
+
+Here: what deltalake has to be told, and its errors turned into ours. Not here: what a write means or when to repeat it
+(`table`, `commits`).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Schema,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from platform_assets.lake.errors import LakeError, LakeSchemaError, LakeTableMissing, LakeVersionMissing, SchemaProblem
+
+# Log entries are kept: a version that a model pins must stay readable until maintenance decides otherwise. By default
+# deltalake drops them after 30 days. Checkpoints are more frequent than its default of 100, because opening a table
+# reads all commits since.
+_TABLE_CONFIGURATION: Final = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "20"}
+
+# Above this many days a merge names a range instead of a list, to keep its predicate short.
+_LONGEST_DAY_LIST: Final = 62
+
+
+def open_table(uri: str, storage_options: Mapping[str, str] | None, version: int | None = None) -> DeltaTable:
+    """Open a table at a version, or at the latest.
+
+    Raises:
+        LakeTableMissing: There is no table.
+        LakeVersionMissing: The version was never made, or its log entry is gone.
+    """
+    try:
+        table = DeltaTable(uri, storage_options=_options(storage_options))
+    except TableNotFoundError as error:
+        raise LakeTableMissing(f"table {uri} does not exist: materialize the asset that writes it first") from error
+    if version is None:
+        return table
+    latest = table.version()
+    if not 0 <= version <= latest:
+        raise LakeVersionMissing(f"table {uri} has no version {version}: its versions are 0 .. {latest}")
+    try:
+        table.load_as_version(version)
+    except DeltaError as error:
+        raise LakeVersionMissing(
+            f"version {version} of table {uri} can no longer be read, the latest is {latest}: {error}"
+        ) from error
+    return table
+
+
+def open_or_create(
+    uri: str, schema: pl.Schema, partition_by: str | None, storage_options: Mapping[str, str] | None
+) -> DeltaTable:
+    """Open a table at its latest version; where there is none, create it empty as version 0.
+
+    Raises:
+        CommitFailedError: Another writer created it at the same moment; open it again.
+        LakeError: Its folder cannot be made.
+    """
+    options = _options(storage_options)
+    try:
+        return DeltaTable(uri, storage_options=options)
+    except TableNotFoundError:
+        pass  # created below, so that an error there does not look like one of opening
+    try:
+        return DeltaTable.create(
+            uri,
+            schema=Schema.from_arrow(schema),
+            mode="ignore",
+            partition_by=None if partition_by is None else [partition_by],
+            configuration=dict(_TABLE_CONFIGURATION),
+            storage_options=options,
+            # Without this, one that loses the race creates the table a second time, as version 1.
+            commit_properties=CommitProperties(max_commit_retries=0),
+        )
+    except TableNotFoundError as error:
+        raise LakeError(f"cannot create table {uri}, check that its folder may be written: {error}") from error
+
+
+def check_partitioning(table: DeltaTable, partition_by: str | None, *, uri: str) -> None:
+    """Refuse a table on disk that is partitioned otherwise than declared.
+
+    Raises:
+        LakeSchemaError: It is.
+    """
+    found = list(table.metadata().partition_columns)
+    declared = [] if partition_by is None else [partition_by]
+    if found != declared:
+        problem = SchemaProblem("/".join({*found, *declared}), f"partitioned by {declared}", f"partitioned by {found}")
+        raise LakeSchemaError.of(uri, "the declaration does not fit table", [problem], "Write to a new table instead.")
+
+
+def write(table: DeltaTable, rows: pl.DataFrame, mode: str, predicate: str | None, *, commit: Any) -> None:
+    """Append or overwrite in one commit; a predicate limits what is removed and refuses rows that do not match it."""
+    write_deltalake(
+        table,
+        rows,
+        mode=mode,
+        predicate=predicate,
+        writer_properties=writer_properties(rows.schema),
+        commit_properties=commit,
+        post_commithook_properties=_after_commit(),
+    )
+
+
+def merge(
+    table: DeltaTable, rows: pl.DataFrame, matched_by: Sequence[str], day: str | None, *, update: bool, commit: Any
+) -> None:
+    """Insert rows that match none by `matched_by`, and update those that match if asked to, in one commit.
+
+    The days stand in the predicate as literals: with an equality of columns alone deltalake takes the merge to read
+    every partition, and writers of different days fail each other.
+    """
+    conditions = [] if day is None else [_day_condition(rows.get_column(day))]
+    conditions += [f'target."{name}" = source."{name}"' for name in matched_by]
+    merger = table.merge(
+        rows,
+        predicate=" AND ".join(conditions),
+        source_alias="source",
+        target_alias="target",
+        writer_properties=writer_properties(rows.schema),
+        commit_properties=commit,
+        post_commithook_properties=_after_commit(),
+    ).when_not_matched_insert_all()
+    (merger.when_matched_update_all() if update else merger).execute()
+
+
+def writer_properties(schema: Mapping[str, pl.DataType]) -> WriterProperties:
+    """Parquet options: zstd 1, delta encoding for integers and times, dictionaries for strings only.
+
+    On a day of transactions this makes files a third of the default's size in a third of its time.
+    """
+    encoded = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+    dictionary = ColumnProperties(dictionary_enabled=True)
+    columns = {name: encoded for name, dtype in schema.items() if dtype.is_integer() or dtype.is_temporal()}
+    columns |= {name: dictionary for name, dtype in schema.items() if dtype == pl.String}
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+        column_properties=columns,
+    )
+
+
+def file_listing(table: DeltaTable) -> pl.DataFrame:
+    """The data files of a version: `path`, `size_bytes`, `num_records`, and the partition column under its own name."""
+    actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    partitions = {f"partition.{name}": name for name in table.metadata().partition_columns}
+    return actions.select("path", "size_bytes", "num_records", *partitions).rename(partitions)
+
+
+def check_files(table: DeltaTable, *, uri: str) -> None:
+    """Refuse a version of a local table whose data files were removed; an object store is not asked.
+
+    Raises:
+        LakeVersionMissing: Files are gone.
+    """
+    if "://" in uri:
+        return
+    paths = table.file_uris()
+    gone = sum(not Path(path).exists() for path in paths)
+    if gone:
+        raise LakeVersionMissing(
+            f"version {table.version()} of table {uri} can no longer be read: {gone} of its {len(paths)} data files "
+            "were removed by maintenance. Read a newer version, or write the partitions again."
+        )
+
+
+def _options(storage_options: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if storage_options is None else dict(storage_options)
+
+
+def _after_commit() -> PostCommitHookProperties:
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+def _day_condition(days: pl.Series) -> str:
+    found = days.unique().sort()
+    if len(found) > _LONGEST_DAY_LIST:
+        return f"target.\"{days.name}\" >= '{found[0]}' AND target.\"{days.name}\" <= '{found[-1]}'"
+    listed = ", ".join(f"'{day}'" for day in found)
+    return f'target."{days.name}" IN ({listed})'

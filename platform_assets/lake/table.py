@@ -1,0 +1,380 @@
+"""One Delta table: whole-partition overwrite, snapshot, ledger, merge, and reading it as it is or as it was.
+
+Here: the operations that the platform needs, each one commit, each safe to repeat. Not here: column meaning (`spec`),
+row rules (`validation`), compaction and retention, and anything of Dagster. Partitions are days; ranges are inclusive.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Literal
+
+import polars as pl
+from deltalake import DeltaTable
+
+from platform_assets.lake import storage
+from platform_assets.lake.commits import (
+    Commit,
+    HistoryEntry,
+    RetryPolicy,
+    WriteRecord,
+    commit_of,
+    earlier_commit,
+    history_entries,
+    with_retries,
+)
+from platform_assets.lake.conform import (
+    DeclaredSchema,
+    check_keys,
+    check_range,
+    check_table,
+    checked_schema,
+    conform,
+    in_range,
+)
+from platform_assets.lake.errors import (
+    EmptyWriteError,
+    LakeSchemaError,
+    LakeTableMissing,
+    LakeVersionMissing,
+    SchemaProblem,
+)
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """A Delta table with a declared schema.
+
+    Attributes:
+        uri: Local folder or object-store address such as `s3://bucket/lake/use_case/layer/table`.
+        schema: Every column in order, with its polars type; the partition column included.
+        partition_by: The `Date` column that partitions the table, or None.
+        storage_options: Options of the object store, as deltalake and polars take them.
+        retry: How long to keep trying against other writers.
+
+    Raises:
+        LakeSchemaError: The declaration has a type that Delta would not give back unchanged, or no such partition
+            column.
+    """
+
+    uri: str
+    schema: DeclaredSchema
+    partition_by: str | None = None
+    storage_options: dict[str, str] | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schema", dict(checked_schema(self.schema, self.partition_by, table=self.uri)))
+
+    # --- what is there ------------------------------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        """Whether the table has been created."""
+        return bool(DeltaTable.is_deltatable(self.uri, storage_options=self.storage_options))
+
+    def version(self) -> int | None:
+        """The latest Delta version, or None when the table does not exist."""
+        try:
+            return int(self._open().version())
+        except LakeTableMissing:
+            return None
+
+    def schema_found(self) -> pl.Schema | None:
+        """The schema on disk, or None when the table does not exist."""
+        try:
+            return pl.Schema(self._open().schema())
+        except LakeTableMissing:
+            return None
+
+    def history(self, limit: int | None = 20) -> list[HistoryEntry]:
+        """The newest `limit` commits, newest first; None for all.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+        """
+        return history_entries(self._open(), limit)
+
+    def count_by_partition(self, *, version: int | None = None) -> dict[date, int]:
+        """Rows of each partition that has any, in day order; read from the log, no data file is opened.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The version does not exist.
+        """
+        day = self._partition_column("count_by_partition")
+        files = self._files(version)
+        if files["num_records"].null_count():  # written by an engine that keeps no statistics
+            counts = self.scan(version=version).group_by(day).len("num_records").collect()
+        else:
+            counts = files.group_by(day).agg(pl.col("num_records").sum())
+        return dict(counts.filter(pl.col("num_records") > 0).sort(day).iter_rows())
+
+    def partitions(self, *, version: int | None = None) -> list[date]:
+        """Days that have rows, in order.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The version does not exist.
+        """
+        return list(self.count_by_partition(version=version))
+
+    def row_count(self, *, version: int | None = None) -> int:
+        """Rows of the table, read from the log.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The version does not exist.
+        """
+        return int(self._open(version).count())
+
+    def size_bytes(self, first: date | None = None, last: date | None = None, *, version: int | None = None) -> int:
+        """Bytes of the data files of a version, of the partitions in [first, last] if given.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The version does not exist.
+        """
+        files = self._files(version)
+        if first is not None or last is not None:
+            files = files.filter(in_range(self._partition_column("a range of days"), first, last))
+        return int(files["size_bytes"].sum())
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        ordered: bool = True,
+    ) -> pl.LazyFrame:
+        """Read lazily; files outside [first, last] are not opened.
+
+        The version is fixed here: writes that come after the scan and before the collect do not show.
+
+        Args:
+            first: First partition, or None for the oldest.
+            last: Last partition, or None for the newest.
+            version: Delta version, or None for the latest.
+            columns: Columns in the order wanted, or None for all declared ones. Columns that are on disk but not
+                declared are left out.
+            ordered: Sort by partition, keeping the written order inside a file. Delta keeps its files in no order, so
+                without this the same rows may come back in another order after a rewrite. The optimizer drops the sort
+                where a query does not depend on it; pass False to stream a table that does not fit in memory.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The version does not exist, or its files were removed (checked here for local tables
+                only; on an object store `read` reports it).
+            LakeSchemaError: A column is not declared, or what is on disk does not fit the declaration.
+        """
+        wanted = list(self.schema) if columns is None else list(columns)
+        unknown = [SchemaProblem(name, "a declared column", "absent") for name in wanted if name not in self.schema]
+        if unknown:
+            next_step = f"Declared are: {', '.join(self.schema)}."
+            raise LakeSchemaError.of(self.uri, "cannot read from table", unknown, next_step)
+        table = self._open(version)
+        needed = {name: self._declared[name] for name in wanted}
+        check_table(pl.Schema(table.schema()), needed, table=self.uri, complete=False)
+        if version is not None:
+            storage.check_files(table, uri=self.uri)
+        rows = pl.scan_delta(table, version=table.version(), storage_options=self.storage_options)
+        if first is not None or last is not None:
+            rows = rows.filter(in_range(self._partition_column("a range of days"), first, last))
+        if ordered and self.partition_by is not None:
+            rows = rows.sort(self.partition_by, maintain_order=True)
+        return rows.select(wanted)
+
+    def read(
+        self,
+        first: date | None = None,
+        last: date | None = None,
+        *,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Read into memory; arguments and errors as for `scan`."""
+        rows = self.scan(first, last, version=version, columns=columns)
+        try:
+            return rows.collect()
+        except FileNotFoundError as error:
+            raise LakeVersionMissing(
+                f"data files of table {self.uri} at version {'latest' if version is None else version} are gone: "
+                f"{error} Read a newer version, or write the partitions again."
+            ) from error
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def write_partitions(
+        self,
+        frame: pl.DataFrame,
+        first: date,
+        last: date,
+        *,
+        idempotency_key: str | None = None,
+        metadata: dict[str, str] | None = None,
+        allow_empty: bool = False,
+    ) -> Commit:
+        """Make the partitions [first, last] hold exactly these rows; all other partitions are untouched.
+
+        A day of the range without a row in `frame` is empty afterwards. Rows keep their order within a day.
+
+        Args:
+            frame: Rows with the declared columns.
+            first: First partition that is overwritten.
+            last: Last partition that is overwritten.
+            idempotency_key: Name of this write; when a commit already carries it, that one is returned and nothing is
+                written.
+            metadata: Kept with the commit, see `history`.
+            allow_empty: Whether an empty frame may delete the whole range.
+
+        Raises:
+            EmptyWriteError: The frame is empty.
+            LakeRangeError: Rows lie outside the range or have no day.
+            LakeSchemaError: The frame or the table does not fit the declaration.
+            LakeIdempotencyError: The key was used for another write.
+            LakeConflictError: Other writers of the same partitions kept winning.
+        """
+        day = self._partition_column("write_partitions")
+        if last < first:
+            raise ValueError(f"the range of table {self.uri} ends before it begins: {first} .. {last}")
+        rows = self._conformed(frame, allow_empty=allow_empty)
+        check_range(rows, day, first, last, table=self.uri)
+        predicate = f"\"{day}\" >= '{first}' AND \"{day}\" <= '{last}'"
+        record = WriteRecord("write_partitions", rows.height, idempotency_key, (first, last), metadata or {})
+        return self._commit(record, self._writer(rows, mode="overwrite", predicate=predicate))
+
+    def replace(
+        self,
+        frame: pl.DataFrame,
+        *,
+        idempotency_key: str | None = None,
+        metadata: dict[str, str] | None = None,
+        allow_empty: bool = False,
+    ) -> Commit:
+        """Make the whole unpartitioned table hold exactly these rows, in this order.
+
+        Args and errors are those of `write_partitions`.
+
+        Raises:
+            ValueError: The table is partitioned.
+        """
+        if self.partition_by is not None:
+            raise ValueError(f"table {self.uri} is partitioned by {self.partition_by}: use write_partitions")
+        rows = self._conformed(frame, allow_empty=allow_empty)
+        record = WriteRecord("replace", rows.height, idempotency_key, None, metadata or {})
+        return self._commit(record, self._writer(rows, mode="overwrite"))
+
+    def append(
+        self,
+        frame: pl.DataFrame,
+        *,
+        idempotency_key: str | None = None,
+        metadata: dict[str, str] | None = None,
+        allow_empty: bool = False,
+    ) -> Commit:
+        """Add rows to a ledger or log. Without an idempotency key a repeated call adds them twice.
+
+        Args and errors are those of `write_partitions`.
+        """
+        rows = self._conformed(frame, allow_empty=allow_empty)
+        if self.partition_by is not None:
+            check_range(rows, self.partition_by, None, None, table=self.uri)
+        record = WriteRecord("append", rows.height, idempotency_key, None, metadata or {})
+        return self._commit(record, self._writer(rows, mode="append"))
+
+    def merge_rows(
+        self,
+        frame: pl.DataFrame,
+        keys: list[str],
+        *,
+        when_matched: Literal["update", "keep"] = "update",
+        idempotency_key: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> Commit:
+        """Insert rows whose key is new; update, or keep as they are, those whose key is there.
+
+        In a partitioned table the key is only looked for in the row's own partition: that is what lets writers of
+        different partitions work at the same time. A row that moves to another day is therefore another row.
+
+        Args:
+            frame: Rows with the declared columns; must not be empty.
+            keys: Columns that identify a row within a partition.
+            when_matched: "update" overwrites all columns, "keep" leaves the row as it was first written.
+            idempotency_key: As for `write_partitions`.
+            metadata: As for `write_partitions`.
+
+        Returns:
+            The commit; where every row was there already and kept, the table's version with 0 rows.
+
+        Raises:
+            EmptyWriteError: The frame is empty.
+            LakeKeyError: Keys are null or not unique in the frame.
+            LakeSchemaError: The frame or the table does not fit the declaration.
+            LakeIdempotencyError: The key was used for another write.
+            LakeConflictError: Other writers of the same partitions kept winning.
+        """
+        rows = self._conformed(frame, allow_empty=False)
+        matched_by = [*keys] if self.partition_by is None else [self.partition_by, *keys]
+        check_keys(rows, keys, matched_by, table=self.uri)
+
+        def write(table: DeltaTable, properties: Any) -> None:
+            updating = when_matched == "update"
+            storage.merge(table, rows, matched_by, self.partition_by, update=updating, commit=properties)
+
+        record = WriteRecord("merge_rows", rows.height, idempotency_key, None, metadata or {})
+        return self._commit(record, write, count_new_rows=when_matched == "keep")
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _declared(self) -> pl.Schema:
+        return pl.Schema(self.schema)
+
+    def _partition_column(self, wanted_by: str) -> str:
+        if self.partition_by is None:
+            raise ValueError(f"table {self.uri} is not partitioned, which {wanted_by} needs")
+        return self.partition_by
+
+    def _open(self, version: int | None = None) -> DeltaTable:
+        return storage.open_table(self.uri, self.storage_options, version)
+
+    def _files(self, version: int | None) -> pl.DataFrame:
+        return storage.file_listing(self._open(version))
+
+    def _conformed(self, frame: pl.DataFrame, *, allow_empty: bool) -> pl.DataFrame:
+        if frame.is_empty() and not allow_empty:
+            raise EmptyWriteError(
+                f"the frame for table {self.uri} has no rows: writing it would delete what is there or record an "
+                "empty load. Check its source; if nothing is the truth, say allow_empty=True where the method takes it."
+            )
+        return conform(frame, self._declared, table=self.uri)
+
+    def _writer(self, rows: pl.DataFrame, mode: str, predicate: str | None = None) -> Callable[[DeltaTable, Any], None]:
+        return lambda table, properties: storage.write(table, rows, mode, predicate, commit=properties)
+
+    def _commit(
+        self, record: WriteRecord, write: Callable[[DeltaTable, Any], None], *, count_new_rows: bool = False
+    ) -> Commit:
+        """Run one write, with retries, and describe the commit it made or found."""
+
+        def attempt() -> Commit:
+            table = storage.open_or_create(self.uri, self._declared, self.partition_by, self.storage_options)
+            check_table(pl.Schema(table.schema()), self._declared, table=self.uri, complete=True)
+            storage.check_partitioning(table, self.partition_by, uri=self.uri)
+            earlier = earlier_commit(table, record, uri=self.uri)
+            if earlier is not None:
+                return earlier
+            before = table.version()
+            write(table, record.properties(before))
+            if table.version() == before:  # a merge that finds nothing to do makes no commit
+                return Commit(version=before, rows=0, files_added=0, files_removed=0, already_committed=False)
+            made = commit_of(table.history(1)[0], already_committed=False)
+            if not count_new_rows:
+                return made
+            # Counted from the log: the merge's own metrics are not reliable.
+            return replace(made, rows=table.count() - self._open(made.version - 1).count())
+
+        return with_retries(attempt, self.retry, uri=self.uri, operation=record.operation)

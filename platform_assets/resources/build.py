@@ -1,0 +1,35 @@
+"""All resources of an installation.
+
+Belongs here: settings to resources, in one mapping that a test can replace in part. Does not belong here: anything
+about a use case.
+"""
+
+from typing import Any
+
+from platform_assets.resources.feast import FeastResource
+from platform_assets.resources.lake import LakeResource
+from platform_assets.resources.mlflow import mlflow_resource
+from platform_assets.resources.models import ModelsResource
+from platform_assets.resources.serving import ServingResource
+from platform_assets.resources.settings import Settings
+from platform_assets.resources.sources import SourcesResource
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Resources by key.
+
+    Args:
+        settings: the installation's settings.
+    """
+    return {
+        "lake": LakeResource(root=settings.lake),
+        "sources": SourcesResource(simulation=settings.simulation),
+        "feast": FeastResource(
+            registry=settings.feast_registry,
+            online_store=settings.feast_online_store,
+            home=str(settings.home / "feast"),
+        ),
+        "mlflow": mlflow_resource(settings.mlflow, settings.mlflow_artifacts, "platform_assets"),
+        "models": ModelsResource(tracking_uri=settings.mlflow, lake_root=settings.lake),
+        "serving": ServingResource(home=str(settings.home), port=settings.port),
+    }

@@ -1,0 +1,123 @@
+"""Experiment tracking: dagster-mlflow's resource, and one MLflow run for each asset and partition.
+
+dagster-mlflow makes one MLflow run for each Dagster run and, without its hook, leaves it running for ever; this
+resource keeps its conventions (resource key `mlflow`, experiment, tag `dagster_run_id`) and closes that run itself.
+Belongs here: runs and what is logged to them. Does not belong here: registered models (`registry/`).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from typing import Any, cast
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """One MLflow run, written through `MlflowClient`."""
+
+    client: Any
+    run_id: str
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters in one request; values are cut at 500 characters, MLflow's limit for older stores."""
+        from mlflow.entities import Param
+
+        self.client.log_batch(self.run_id, params=[Param(key, str(value)[:500]) for key, value in params.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics in one request."""
+        from mlflow.entities import Metric
+
+        now = int(time() * 1000)
+        self.client.log_batch(
+            self.run_id, metrics=[Metric(key, float(value), now, step) for key, value in metrics.items()]
+        )
+
+    def log_folder(self, folder: Path, artifact_path: str | None = None) -> None:
+        """Log a folder of artifacts."""
+        self.client.log_artifacts(self.run_id, str(folder), artifact_path)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags in one request."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """What assets get as `mlflow`: the Dagster run's MLflow run, with a nested run for each asset."""
+
+    parent: Any
+
+    @contextmanager
+    def asset_run(self, name: str, tags: Mapping[str, str]) -> Iterator[TrackedRun]:
+        """An MLflow run nested below the Dagster run's; it ends FINISHED, or FAILED when the block raises."""
+        client = self.parent.tracking_client
+        run = client.create_run(
+            self.parent.experiment.experiment_id,
+            run_name=name,
+            tags={
+                "mlflow.parentRunId": self.parent.mlflow_run_id or self.parent.active_run().info.run_id,
+                "dagster_run_id": self.parent.dagster_run_id,
+                **tags,
+            },
+        )
+        status = "FAILED"
+        try:
+            yield TrackedRun(client, run.info.run_id)
+            status = "FINISHED"
+        finally:
+            client.set_terminated(run.info.run_id, status)
+
+
+@dg.resource(
+    config_schema={"experiment_name": str, "mlflow_tracking_uri": str, "artifact_location": str},
+    description="dagster-mlflow's tracking resource; its MLflow run ends with the Dagster run.",
+)
+def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Tracker]:
+    """Open dagster-mlflow's run for this Dagster run and close it whatever happens.
+
+    The import happens here because mlflow costs seconds that loading the definitions must not pay.
+    """
+    import mlflow
+    from dagster_mlflow.resources import MlFlow
+
+    config = cast(dict[str, Any], context.resource_config)
+    client = mlflow.MlflowClient(tracking_uri=config["mlflow_tracking_uri"])
+    if client.get_experiment_by_name(config["experiment_name"]) is None:
+        client.create_experiment(config["experiment_name"], artifact_location=config["artifact_location"])
+    parent = MlFlow(context)
+    status = "FAILED"
+    try:
+        yield Tracker(parent)
+        status = "FINISHED"
+    finally:
+        # A generator resource is closed, not thrown into, when a step fails: the run's own status says more.
+        run = context.dagster_run
+        failed = status == "FAILED" or _has_failed_step(context)
+        parent.end_run(status="FAILED" if failed and run is not None else status)
+
+
+def _has_failed_step(context: dg.InitResourceContext) -> bool:
+    if context.instance is None or context.run_id is None:
+        return False
+    return bool(
+        context.instance.get_records_for_run(context.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
+    )
+
+
+def mlflow_resource(tracking_uri: str, artifact_location: str, experiment_name: str) -> dg.ResourceDefinition:
+    """The `mlflow` resource for one tracking address and experiment."""
+    return mlflow_tracking.configured(
+        {
+            "experiment_name": experiment_name,
+            "mlflow_tracking_uri": tracking_uri,
+            "artifact_location": artifact_location,
+        },
+        name="mlflow",
+    )

@@ -1,0 +1,98 @@
+"""The one place that reads the environment.
+
+Belongs here: every setting of an installation, with its default and its environment variable. Does not belong here:
+anything a team declares about a use case.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "PLATFORM_ASSETS_"
+
+
+@cache
+def code_version() -> str:
+    """What the code of this package is, for lineage: a digest of its Python files.
+
+    It is the same for a checkout and for an installed package, and differs as soon as a line does.
+    """
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; the message names the environment variable."""
+
+
+class Settings(BaseModel):
+    """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(description="Folder for everything that is written; default `.platform` in the current folder.")
+    lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
+    mlflow: str = Field(description="MLflow tracking address.")
+    mlflow_artifacts: str = Field(description="Where MLflow keeps artifacts when it is used without a server.")
+    feast_registry: str = Field(description="SQLAlchemy address of Feast's registry.")
+    feast_online_store: dict[str, Any] = Field(description="Feast's online store configuration, as JSON.")
+    port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
+    simulation: dict[str, Any] = Field(
+        default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingsError: when a value cannot be parsed.
+        """
+
+        def value(name: str, default: str) -> str:
+            return environment.get(PREFIX + name.upper()) or default
+
+        home = Path(value("home", ".platform")).absolute()
+        try:
+            return cls(
+                home=home,
+                lake=value("lake", str(home / "lake")),
+                mlflow=value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
+                mlflow_artifacts=value("mlflow_artifacts", str(home / "mlflow" / "artifacts")),
+                feast_registry=value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
+                feast_online_store=json.loads(
+                    value(
+                        "feast_online_store", json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
+                    )
+                ),
+                port=int(value("port", "8700")),
+                simulation=json.loads(value("simulation", "{}")),
+            )
+        except ValueError as error:
+            names = ", ".join(sorted(name for name in environment if name.startswith(PREFIX)))
+            raise SettingsError(
+                f"settings from the environment ({names or 'none set'}) are not usable: {error}"
+            ) from error
+
+    def prepare(self) -> None:
+        """Create the folders that local defaults write to.
+
+        Raises:
+            SettingsError: when the home folder cannot be written.
+        """
+        try:
+            for folder in ("mlflow", "feast", "serving", "prediction_log", "reports"):
+                (self.home / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
+            ) from error

@@ -1,0 +1,45 @@
+"""Reading declared sources, as a Dagster resource.
+
+Belongs here: what an installation changes about sources (a smaller simulated world). Does not belong here:
+connectors (`sources/`).
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.sources.read import read_source
+from platform_assets.spec import SimulatorConnector, Source
+
+
+class SourcesResource(dg.ConfigurableResource[None]):
+    """Sources, with the installation's overrides of simulator settings."""
+
+    simulation: dict[str, Any] = {}
+
+    def read(
+        self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
+    ) -> pl.DataFrame:
+        """Rows of a source as found (see `sources.read.read_source`), with `faults` planted in simulated rows.
+
+        Raises:
+            SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
+        """
+        return read_source(self._configured(source, faults), folder, first, last)
+
+    def _configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
+        connector = source.connector
+        if not isinstance(connector, SimulatorConnector):
+            if faults:
+                raise ValueError(
+                    f"source {source.name!r} is not simulated: faults can be planted in simulated rows only"
+                )
+            return source
+        planted = (*connector.faults, *({"table": source.name, **fault} for fault in faults))
+        settings = {**connector.settings, **self.simulation}
+        return source.model_copy(
+            update={"connector": connector.model_copy(update={"settings": settings, "faults": planted})}
+        )
