@@ -92,7 +92,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     )
     def clean(
         context: dg.AssetExecutionContext, lake: LakeResource
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult[Any]]:
         days = partition_range(context) if source.is_daily else None
         table = lake.table(use_case.name, CLEAN, source.name, schema)
         result = _audit(use_case, source, lake, table, days)
@@ -115,7 +115,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             return
         yield verdict
         for day in sorted(set(days.days if days else []) - set(result.refused_days)):
-            context.log_event(dg.AssetMaterialization(clean_key, partition=day.isoformat()))
+            yield dg.AssetMaterialization(clean_key, partition=day.isoformat())
         raise dg.Failure(description=_refusal(source, result), metadata=dict(verdict.metadata), allow_retries=False)
 
     return clean

@@ -137,7 +137,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "mlflow_run": version.run_id,
                 "candidates": dg.MetadataValue.md(candidates_table(comparison)),
                 "plot": picture(plot_candidates(comparison, use_case.training.select_by)),
-                **{name: value for name, value in comparison.means(winner.name).items()},
+                **comparison.means(winner.name),
             },
             data_version=dg.DataVersion(digest.removeprefix("sha256:")[:16]),
         )

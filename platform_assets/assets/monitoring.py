@@ -24,7 +24,7 @@ from platform_assets.assets.model import training_set_table
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
-from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report, same_weekdays, watched_columns
+from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
 from platform_assets.monitoring.latency import service_days
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import (
@@ -34,14 +34,16 @@ from platform_assets.monitoring.quality import (
     quality_by_day,
     quality_days,
 )
-from platform_assets.monitoring.report import evidently_report, plot_drift, plot_quality
+from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
+from platform_assets.monitoring.report import evidently_report
 from platform_assets.monitoring.verdict import window_verdict
+from platform_assets.monitoring.windows import reference_frame, same_weekdays, watched_columns
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.spec import EVENT_DAY, UseCase
-from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.spec.predictions import prediction_log_schema
 from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 
 VERDICT_SCHEMA: dict[str, pl.DataType] = {
@@ -96,9 +98,15 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
         else:
             commit = table.merge_rows(rows, ["request_id"], when_matched="keep")
-        by_day = [day.to_dict() for day in service_days(rows)]
+        by_day = service_days(rows)
+        if by_day:
+            metadata["latency"] = picture(plot_latency(by_day))
         return dg.MaterializeResult(
-            metadata={**commit_metadata(commit, table.uri), **metadata, "service_days": by_day[:31]},
+            metadata={
+                **commit_metadata(commit, table.uri),
+                **metadata,
+                "service_days": [day.to_dict() for day in by_day[:31]],
+            },
             data_version=data_version(commit),
         )
 
@@ -128,9 +136,7 @@ def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion
         pl.col("key").alias(key), pl.col(f"prediction__{version.tags['learner']}").alias("score")
     )
     rows = training_set_table(use_case, lake).read(as_of, as_of).join(fold, on=key, how="inner")
-    return rows.select(
-        "score", EVENT_DAY, *(pl.col(name).alias(FEATURE_PREFIX + name) for name in use_case.feature_names)
-    )
+    return reference_frame(rows, use_case, rows["score"])
 
 
 def _write_verdict(
@@ -191,7 +197,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         columns = watched_columns(use_case)
         result = drift_report(reference, log, columns, DriftLimits(limits.max_ks, limits.max_psi, limits.min_rows))
         path = serving.report_folder(use_case.name) / f"drift-{day}.html"
-        evidently_report(reference, log, result.columns, path)
+        evidently_report(reference, log, result, path)
         causes = window_verdict(day, result, None).causes
         metadata, delta = _write_verdict(lake, use_case, DRIFT, day, version.version, result, causes)
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
@@ -257,7 +263,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         result = production_quality(joined, use_case, promised, label_rate)
         causes = window_verdict(day, None, result).causes
         metadata, delta = _write_verdict(lake, use_case, QUALITY, day, version.version, result, causes)
-        evidence = {
+        evidence: dict[str, Any] = {
             "status": result.status,
             "explanation": result.explanation,
             "rows": result.rows,
@@ -271,7 +277,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **evidence,
                 "model_version": version.version,
                 "plot": picture(
-                    plot_quality(quality_by_day(joined, use_case), bound, use_case.monitoring.quality_metric)
+                    plot_quality(quality_by_day(joined, use_case), use_case.monitoring.quality_metric, bound)
                 ),
             },
             data_version=delta,

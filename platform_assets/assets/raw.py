@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.assets.partitions import event_days, partition_range
@@ -26,7 +27,7 @@ SCHEMA_CHECK = "schema"
 class LoadConfig(dg.Config):
     """What a person can ask of a load: faults to plant in simulated rows, to see the gates go red."""
 
-    faults: list[dict[str, Any]] = []
+    faults: list[dict[str, Any]] = Field(default_factory=list)
 
 
 def raw_schema(source: Source) -> dict[str, pl.DataType]:

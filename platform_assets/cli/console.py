@@ -60,7 +60,7 @@ class _ProgressHandler(logging.Handler):
             console.print(f"    [bold red]{event.step_key.replace('__', '/')} failed[/]")
 
 
-@dg.logger(description="Progress for people at a terminal.")
+@dg.logger(None, description="Progress for people at a terminal.")
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """The logger that `platform-assets run` gives to its jobs."""
     logger = logging.Logger("platform_assets_progress", level=logging.DEBUG)

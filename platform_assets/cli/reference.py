@@ -22,14 +22,19 @@ def render_reference() -> str:
         "Written by `make docs` from the models in `platform_assets/spec/`. Every field that is not listed here is refused.",
         "",
     ]
-    lines += _section("UseCase", schema)
+    lines += _section("UseCase", schema, definitions)
     for name in sorted(definitions):
-        lines += _section(name, definitions[name])
+        lines += _section(name, definitions[name], definitions)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(name: str, schema: dict[str, Any]) -> list[str]:
-    summary = (schema.get("description") or "").split("\n\n")[0].replace("\n", " ")
+def _summary(schema: dict[str, Any]) -> str:
+    """First paragraph of a model's docstring."""
+    return str(schema.get("description") or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _section(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
+    summary = _summary(schema)
     lines = [f"## {name}", "", summary, "", "| field | type | default | meaning |", "|---|---|---|---|"]
     required = set(schema.get("required", []))
     for field, value in schema.get("properties", {}).items():
@@ -40,7 +45,9 @@ def _section(name: str, schema: dict[str, Any]) -> list[str]:
             if "default" in value
             else "see its section"
         )
-        meaning = str(value.get("description", "")).replace("|", "\\|")
+        # pydantic leaves a field's description out when it repeats its model's docstring
+        referred = definitions.get(str(value.get("$ref", "")).rsplit("/", 1)[-1], {})
+        meaning = str(value.get("description") or _summary(referred)).replace("|", "\\|")
         lines.append(f"| `{field}` | {_type(value)} | {default} | {meaning} |")
     return [*lines, ""]
 

@@ -119,5 +119,4 @@ def mlflow_resource(tracking_uri: str, artifact_location: str, experiment_name: 
             "mlflow_tracking_uri": tracking_uri,
             "artifact_location": artifact_location,
         },
-        name="mlflow",
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from platform_assets.sources.read import read_source
 from platform_assets.spec import SimulatorConnector, Source
@@ -18,7 +19,7 @@ from platform_assets.spec import SimulatorConnector, Source
 class SourcesResource(dg.ConfigurableResource[None]):
     """Sources, with the installation's overrides of simulator settings."""
 
-    simulation: dict[str, Any] = {}
+    simulation: dict[str, Any] = Field(default_factory=dict)
 
     def read(
         self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]

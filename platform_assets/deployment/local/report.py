@@ -1,0 +1,62 @@
+"""What the local target says of itself: stored state and live facts, put together for people and callers.
+
+Put here: building results and statuses from what is known already.
+Keep out: anything that changes the target or waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from platform_assets.deployment.local.services import Services
+from platform_assets.deployment.local.state import Arm, Program, TargetState
+from platform_assets.deployment.local.supervisor import ProgramInfo
+from platform_assets.deployment.local.system import resident_bytes
+from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, UseCaseStatus
+
+
+def deployment_result(
+    release: Release, previous: str | None, address: str, timings_seconds: Mapping[str, float], *, changed: bool
+) -> DeploymentResult:
+    """Say what a deployment did."""
+    what = f"version {release.version} of {release.use_case}"
+    if not changed:
+        message = f"{what} already serves at {address}; nothing was changed"
+    elif previous is None:
+        message = f"{what} serves at {address}"
+    else:
+        message = f"{what} took over from {previous} at {address}"
+    return DeploymentResult(release.use_case, release.version, previous, address, changed, message, timings_seconds)
+
+
+def use_case_status(
+    state: TargetState, use_case: str, address: str, infos: Mapping[str, ProgramInfo], services: Services
+) -> UseCaseStatus:
+    """Look at one use case: its stored arms, and what their processes do now."""
+    found = state.use_case(use_case)
+    weights: dict[str, int] = {}
+    for arm in found.arms:  # a version that is deployed anew has two arms for a while
+        weights[arm.version] = weights.get(arm.version, 0) + arm.weight
+    serving = state.serving(use_case)
+    return UseCaseStatus(
+        use_case=use_case,
+        version=serving.version if serving else None,
+        address=address,
+        weights=weights,
+        processes=tuple(_process(arm, program, infos, services) for arm in found.arms for program in arm.programs),
+        rollout=found.rollout.phase.value if found.rollout else None,
+    )
+
+
+def _process(arm: Arm, program: Program, infos: Mapping[str, ProgramInfo], services: Services) -> ProcessStatus:
+    info = infos.get(program.name) or ProgramInfo(program.name, "STOPPED", None, 0.0, "")
+    return ProcessStatus(
+        program=program.name,
+        version=arm.version,
+        state=info.state,
+        pid=info.pid,
+        port=program.port,
+        ready=info.pid is not None and services.answers_ready(program, arm.ready_path),
+        uptime_seconds=info.uptime_seconds,
+        resident_bytes=resident_bytes(info.pid),
+    )

@@ -1,0 +1,152 @@
+"""What the local target remembers: which versions run where, with which weights, and a rollout under way.
+
+Put here: the stored model, and changes to it as pure functions.
+Keep out: what can be asked of the process manager or the proxy at any time (process ids, health); it would go stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from platform_assets.deployment.errors import StateUnreadable
+from platform_assets.deployment.local.system import write_private
+from platform_assets.deployment.rollout import Rollout
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Program(_Stored):
+    """One supervised process of an arm, and the port it listens on."""
+
+    name: str
+    port: int
+
+
+class Arm(_Stored):
+    """One version of one use case that has processes.
+
+    Attributes:
+        name: `<use_case>-<generation>`, never used twice; names the proxy's cluster.
+        weight: share of the use case's traffic in percent.
+        exposed: whether the proxy knows its endpoints; it stays known, and checked, while it may get traffic.
+    """
+
+    name: str
+    version: str
+    fingerprint: str
+    ready_path: str
+    programs: tuple[Program, ...]
+    weight: int = 0
+    exposed: bool = False
+
+
+class UseCaseState(_Stored):
+    """The arms of one use case, oldest first, and the rollout between them."""
+
+    arms: tuple[Arm, ...] = ()
+    rollout: Rollout | None = None
+
+
+class TargetState(_Stored):
+    """Everything the target remembers between two commands."""
+
+    target_id: str
+    envoy_port: int
+    admin_port: int
+    generation: int = 0
+    use_cases: dict[str, UseCaseState] = {}
+
+    def use_case(self, name: str) -> UseCaseState:
+        """The state of one use case, empty when it was never deployed."""
+        return self.use_cases.get(name, UseCaseState())
+
+    def arms(self) -> Iterator[tuple[str, Arm]]:
+        """Every arm with its use case."""
+        for use_case, state in sorted(self.use_cases.items()):
+            for arm in state.arms:
+                yield use_case, arm
+
+    def arm(self, use_case: str, name: str) -> Arm | None:
+        """One arm, None when it is gone."""
+        return next((arm for arm in self.use_case(use_case).arms if arm.name == name), None)
+
+    def ports(self) -> set[int]:
+        """Every port this target has promised to something."""
+        services = {program.port for _, arm in self.arms() for program in arm.programs}
+        return services | {self.envoy_port, self.admin_port}
+
+    def serving(self, use_case: str) -> Arm | None:
+        """The arm with the most traffic, None when none has any."""
+        arms = [arm for arm in self.use_case(use_case).arms if arm.weight > 0]
+        return max(arms, key=lambda arm: arm.weight, default=None)
+
+    def with_use_case(self, name: str, use_case: UseCaseState) -> TargetState:
+        """A copy in which one use case is replaced, or gone when nothing is left of it."""
+        others = {key: value for key, value in self.use_cases.items() if key != name}
+        if use_case.arms or use_case.rollout:
+            others[name] = use_case
+        return self.model_copy(update={"use_cases": others})
+
+    def with_rollout(self, use_case: str, rollout: Rollout | None) -> TargetState:
+        """A copy in which a use case's rollout is replaced."""
+        return self.with_use_case(use_case, self.use_case(use_case).model_copy(update={"rollout": rollout}))
+
+    def with_arm(self, use_case: str, arm: Arm) -> TargetState:
+        """A copy in which an arm is added, or replaced when one has its name."""
+        arms = self.use_case(use_case).arms
+        if any(known.name == arm.name for known in arms):
+            changed = tuple(arm if known.name == arm.name else known for known in arms)
+        else:
+            changed = (*arms, arm)
+        return self.with_use_case(use_case, self.use_case(use_case).model_copy(update={"arms": changed}))
+
+    def without_arm(self, use_case: str, name: str) -> TargetState:
+        """A copy in which an arm is gone."""
+        arms = tuple(arm for arm in self.use_case(use_case).arms if arm.name != name)
+        return self.with_use_case(use_case, self.use_case(use_case).model_copy(update={"arms": arms}))
+
+    def with_weights(self, use_case: str, weights: Mapping[str, int]) -> TargetState:
+        """A copy in which the named arms have these weights and the others none; an arm with weight is exposed.
+
+        Raises:
+            ValueError: a weight names an arm that does not exist, or the weights do not add up to 100.
+        """
+        arms = self.use_case(use_case).arms
+        unknown = set(weights) - {arm.name for arm in arms}
+        if unknown or (weights and sum(weights.values()) != 100):
+            raise ValueError(f"weights of {use_case} are {dict(weights)}: they must add up to 100 over existing arms")
+        changed = self
+        for arm in arms:
+            weight = weights.get(arm.name, 0)
+            update = {"weight": weight, "exposed": arm.exposed or weight > 0}
+            changed = changed.with_arm(use_case, arm.model_copy(update=update))
+        return changed
+
+
+def load_state(path: Path) -> TargetState | None:
+    """Read the stored state; None when there is none yet.
+
+    Raises:
+        StateUnreadable: the file is damaged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        return TargetState.model_validate_json(text)
+    except ValidationError as error:
+        raise StateUnreadable(
+            f"{path} cannot be read: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}. Stop the target, which "
+            f"ends its processes without this file, delete the file and deploy again."
+        ) from error
+
+
+def save_state(path: Path, state: TargetState) -> None:
+    """Store the state in one step: after a crash the file holds the old or the new state, never half of one."""
+    write_private(path, state.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,372 @@
+"""The local target as its users see it: deploy, look, stop.
+
+Put here: the public commands, each under the target's lock, and bringing the target up from what an earlier run left.
+Keep out: how a rollout proceeds (the runner), and the formats of the process manager and the proxy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from platform_assets.deployment import rollout
+from platform_assets.deployment.errors import (
+    DeploymentError,
+    PortInUse,
+    RoutingRefused,
+    StartFailed,
+    StateUnreadable,
+    TargetBusy,
+    TargetUnavailable,
+)
+from platform_assets.deployment.local import envoy, envoy_config
+from platform_assets.deployment.local.report import deployment_result, use_case_status
+from platform_assets.deployment.local.runner import Runner, Store
+from platform_assets.deployment.local.services import Services
+from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state
+from platform_assets.deployment.local.supervisor import Supervisor
+from platform_assets.deployment.local.system import (
+    LOOPBACK,
+    free_port,
+    make_directory,
+    port_is_free,
+    port_owner,
+    resident_bytes,
+)
+from platform_assets.deployment.release import (
+    DeploymentResult,
+    Release,
+    TargetStatus,
+    UseCaseStatus,
+)
+
+logger = logging.getLogger(__name__)
+
+STOP_DRAIN_SECONDS = 5.0
+
+
+class LocalTarget:
+    """Service processes on this machine, kept alive by supervisord, behind Envoy on one address.
+
+    Everything listens on 127.0.0.1 only. All that the target writes is below its root, but for the process manager's
+    socket, which goes to a private directory below /tmp when the root's path is too long for one. Commands on the same
+    root take turns, also across processes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        envoy_port: int,
+        *,
+        start_timeout_seconds: float = 60.0,
+        drain_timeout_seconds: float = 30.0,
+        lock_timeout_seconds: float = 300.0,
+        request_timeout_seconds: float = 15.0,
+        access_log: bool = False,
+        port_setting: str = "envoy_port",
+    ) -> None:
+        """Describe a target; nothing is started or written.
+
+        Args:
+            root: directory for the target's state, configuration and logs.
+            envoy_port: the public port; the address never changes with versions.
+            start_timeout_seconds: the longest a version may take to become ready.
+            drain_timeout_seconds: the longest to wait for a version's last requests before it is stopped.
+            lock_timeout_seconds: the longest to wait for another command on this target.
+            request_timeout_seconds: the longest a request may take in the proxy, repeated attempts included.
+            access_log: whether the proxy writes a line per request to `logs/access.log`.
+            port_setting: how the user's settings call `envoy_port`, for error messages.
+
+        Raises:
+            ValueError: the port is out of range, or the root's path cannot stand in a configuration file.
+        """
+        if not 0 < envoy_port < 65_536:
+            raise ValueError(f"{port_setting} must be within 1..65535, got {envoy_port}")
+        self.root = root.resolve()
+        if any(character in str(self.root) for character in "%;\n\r"):
+            # supervisord expands some values twice, so that no escape for a percent sign survives in all of them
+            raise ValueError(f"the path of a local target cannot contain a %, a ; or a line break: {self.root}")
+        self.envoy_port = envoy_port
+        self._target_id = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        self._start_timeout_seconds = start_timeout_seconds
+        self._drain_timeout_seconds = drain_timeout_seconds
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._port_setting = port_setting
+        self._supervisor = Supervisor(self.root, self._target_id, as_root=os.getuid() == 0)
+        self._services = Services(self.root, self._supervisor)
+        self._envoy = envoy.Envoy(
+            self.root,
+            self._supervisor,
+            request_timeout_seconds=request_timeout_seconds,
+            access_log=access_log,
+            port_setting=port_setting,
+        )
+
+    def address(self, use_case: str | None = None) -> str:
+        """Base URL without a trailing slash: of a use case, or of the whole target."""
+        base = f"http://{LOOPBACK}:{self.envoy_port}"
+        return base if use_case is None else base + envoy_config.path_prefix(use_case).rstrip("/")
+
+    def ensure_running(self) -> TargetStatus:
+        """Bring the process manager, the proxy and everything that was deployed up; what runs already is left alone.
+
+        Leftovers of a run that was killed are ended, an interrupted rollout is taken to a safe end, and versions that
+        were serving when the target was last stopped serve again. A version that does not come back is logged and
+        shows in the status; it does not keep the rest from running.
+
+        Raises:
+            PortInUse: the public port belongs to a process that is not ours.
+            TargetUnavailable: the root cannot be written, or the process manager or the proxy does not come up.
+            TargetBusy: another command on this target did not end in time.
+            StateUnreadable: the state file is damaged.
+        """
+        with self._locked():
+            store = self._bring_up()
+            for _, arm in store.state.arms():
+                try:
+                    self._services.wait_ready(arm, self._start_timeout_seconds)
+                except StartFailed as error:
+                    logger.warning("%s", error)
+        return self.status()
+
+    def deploy(self, release: Release, steps: tuple[int, ...] = (rollout.FULL_WEIGHT,)) -> DeploymentResult:
+        """Let a release take over its use case without losing a request. Other use cases are not touched.
+
+        The new processes start next to the old ones, become ready, pass the probe, get the traffic, and only when the
+        last request of the old ones has been answered are these stopped. When the new version fails on the way, it is
+        removed and the old one serves as before.
+
+        Args:
+            release: what to deploy.
+            steps: the new version's traffic in percent after each step, rising to 100.
+
+        Returns:
+            What was done; `changed` is False when this very release was serving and healthy already.
+
+        Raises:
+            StartFailed: the new version did not become ready; carries the last lines of its log.
+            ProbeFailed: it gave wrong answers.
+            RoutingRefused: the proxy did not take the new weights.
+            InvalidRelease, PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: nothing was changed.
+        """
+        started = time.perf_counter()
+        with self._locked():
+            store = self._bring_up()
+            unsettled = store.state.use_case(release.use_case).rollout
+            if unsettled is not None:
+                raise RoutingRefused(
+                    f"an earlier rollout of {release.use_case} is {unsettled.phase} and could not be finished "
+                    f"({unsettled.reason}); stop the use case and deploy again"
+                )
+            old = store.state.serving(release.use_case)
+            previous = old.version if old else None
+            where = self.address(release.use_case)
+            if old is not None and old.fingerprint == release.fingerprint and self._comes_back(old):
+                timings = {"total": time.perf_counter() - started}
+                return deployment_result(release, previous, where, timings, changed=False)
+            arm = self._new_arm(store, release)
+            runner = self._runner(store, release.use_case, release)
+            runner.run(*rollout.begin(arm.name, old.name if old else None, steps))
+            timings = runner.timings_seconds | {"total": time.perf_counter() - started}
+            return deployment_result(release, previous, where, timings, changed=True)
+
+    def stop(self, use_case: str) -> bool:
+        """Take one use case off the address and stop its processes, after their last requests.
+
+        Returns:
+            False when it was not deployed.
+        """
+        if not self.root.exists():
+            return False
+        with self._locked():
+            store = self._store()
+            if not store.state.use_case(use_case).arms:
+                return False
+            if self._supervisor.pid() is not None:
+                store = self._bring_up()
+                self._runner(store, use_case).withdraw()
+                return True
+            self._supervisor.end_leftovers()
+            for arm in store.state.use_case(use_case).arms:
+                self._services.forget(arm)
+                store.put(store.state.without_arm(use_case, arm.name))
+            store.put(store.state.with_rollout(use_case, None))
+            return True
+
+    def stop_all(self) -> None:
+        """Stop every process of this target and verify that none is left. Safe when nothing runs.
+
+        The proxy goes first, after its requests in flight. What was deployed stays recorded: `ensure_running` brings
+        it back.
+
+        Raises:
+            StopFailed: something is still there.
+            TargetBusy: another command on this target did not end in time.
+        """
+        if not self.root.exists():
+            return
+        with self._locked():
+            if self._supervisor.pid() is not None and envoy.PROGRAM in self._supervisor.infos():
+                try:
+                    self._envoy.stop(self._store().state, STOP_DRAIN_SECONDS)
+                except (StateUnreadable, TargetUnavailable) as error:
+                    logger.warning("the proxy is stopped without waiting for its requests: %s", error)
+            self._supervisor.shut_down()
+
+    def status(self) -> TargetStatus:
+        """Look at the target without changing anything or waiting for other commands.
+
+        Raises:
+            StateUnreadable: the state file is damaged.
+        """
+        state = load_state(self._state_path)
+        pid = self._supervisor.pid()
+        infos = self._supervisor.infos() if pid is not None else {}
+        proxy = infos.get(envoy.PROGRAM)
+        memory = {"supervisord": resident_bytes(pid, children=False)}
+        memory["envoy"] = resident_bytes(proxy.pid if proxy else None)
+        use_cases: dict[str, UseCaseStatus] = {}
+        if state is not None:
+            for name in state.use_cases:
+                use_cases[name] = use_case_status(state, name, self.address(name), infos, self._services)
+        return TargetStatus(
+            running=pid is not None and state is not None and self._envoy.routing_version(state) is not None,
+            address=self.address(),
+            supervisor_pid=pid,
+            envoy_pid=proxy.pid if proxy else None,
+            envoy_state=proxy.state if proxy else "STOPPED",
+            resident_bytes=memory,
+            use_cases=use_cases,
+        )
+
+    @property
+    def _state_path(self) -> Path:
+        return self.root / "state.json"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the target's lock. The kernel frees it when its holder dies, however that happens."""
+        make_directory(self.root)
+        lock = FileLock(self.root / "lock", timeout=self._lock_timeout_seconds)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise TargetBusy(
+                f"another command on {self.root} has not ended after {self._lock_timeout_seconds:g} s; "
+                f"wait for it, or end it, and try again"
+            ) from error
+        except OSError as error:
+            raise TargetUnavailable(f"cannot write below {self.root}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _store(self) -> Store:
+        """The state as it is stored, or a first one, with this object's public port."""
+        state = load_state(self._state_path)
+        if state is None:
+            admin_port = free_port(self._port_start(0), {self.envoy_port})
+            state = TargetState(target_id=self._target_id, envoy_port=self.envoy_port, admin_port=admin_port)
+        return Store(self._state_path, state.model_copy(update={"envoy_port": self.envoy_port}))
+
+    def _port_start(self, generation: int) -> int:
+        return int(self._target_id[:8], 16) + generation * 7
+
+    def _bring_up(self) -> Store:
+        """Bring supervisord, Envoy and all recorded arms up, and finish what was interrupted. Needs the lock."""
+        for name in ("run", "logs", "launch", "supervisor/programs", "envoy/dynamic"):
+            make_directory(self.root / name)
+        store = self._store()
+        if self._supervisor.pid() is None:
+            self._supervisor.end_leftovers()
+            if not port_is_free(self.envoy_port):
+                raise PortInUse(self.envoy_port, setting=self._port_setting, owner=port_owner(self.envoy_port))
+            self._move_from_taken_ports(store)
+            self._supervisor.ensure_running()
+        state = self._envoy.ensure_running(store.state, self._port_start(0))
+        store.put(state)
+        known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
+        for name in set(self._supervisor.infos()) - known:
+            self._supervisor.remove_program(name)
+        for _, arm in state.arms():
+            if arm.exposed:
+                self._services.start(arm)
+        for use_case in list(state.use_cases):
+            self._settle(store, use_case)
+        return store
+
+    def _settle(self, store: Store, use_case: str) -> None:
+        """Finish what an interrupted command left of a use case; other use cases are served whatever happens here."""
+        runner = self._runner(store, use_case)
+        try:
+            runner.resume()
+            if store.state.use_case(use_case).rollout is None:
+                for arm in store.state.use_case(use_case).arms:
+                    if arm.weight == 0:
+                        runner.remove(arm)
+        except DeploymentError as error:
+            logger.error("%s: what an interrupted command left could not be finished: %s", use_case, error)
+
+    def _move_from_taken_ports(self, store: Store) -> None:
+        """Give programs of a stopped target another port where theirs is taken by now."""
+        for use_case, arm in list(store.state.arms()):
+            moved: list[Program] = []
+            for program in arm.programs:
+                if not port_is_free(program.port):
+                    taken = store.state.ports() | {other.port for other in moved}
+                    program = Program(name=program.name, port=free_port(self._port_start(0), taken))
+                    self._services.move(program)
+                moved.append(program)
+            store.put(store.state.with_arm(use_case, arm.model_copy(update={"programs": tuple(moved)})))
+
+    def _comes_back(self, arm: Arm) -> bool:
+        """True when an arm is healthy, at once or after the start it may be in the middle of."""
+        try:
+            self._services.wait_ready(arm, self._start_timeout_seconds)
+        except StartFailed as error:
+            logger.warning("version %s is recorded but not healthy and is deployed anew: %s", arm.version, error)
+            return False
+        return True
+
+    def _new_arm(self, store: Store, release: Release) -> Arm:
+        """Record a new arm with ports of its own; nothing runs yet."""
+        if not release.working_dir.is_dir():
+            raise StartFailed(
+                release.use_case, f"working_dir {release.working_dir} does not exist", log_path="no log", log_lines=[]
+            )
+        generation = store.state.generation + 1
+        name = f"{release.use_case}-{generation}"
+        ports: list[int] = []
+        for _ in range(release.processes):
+            ports.append(free_port(self._port_start(generation), store.state.ports() | set(ports)))
+        programs = tuple(Program(name=f"{name}-{index}", port=port) for index, port in enumerate(ports))
+        arm = Arm(
+            name=name,
+            version=release.version,
+            fingerprint=release.fingerprint,
+            ready_path=release.ready_path,
+            programs=programs,
+        )
+        self._services.describe(arm, release)
+        state = store.state.model_copy(update={"generation": generation})
+        store.put(state.with_arm(release.use_case, arm))
+        return arm
+
+    def _runner(self, store: Store, use_case: str, release: Release | None = None) -> Runner:
+        return Runner(
+            store=store,
+            services=self._services,
+            envoy=self._envoy,
+            use_case=use_case,
+            start_timeout_seconds=self._start_timeout_seconds,
+            drain_timeout_seconds=self._drain_timeout_seconds,
+            release=release,
+        )

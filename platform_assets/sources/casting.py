@@ -1,0 +1,142 @@
+"""From the values a source delivers to a declared type, one column at a time.
+
+What belongs here: which values stand for which, as text or typed; nothing is rounded, cut or guessed. What does not:
+what happens to a row or a load when a value does not fit (`conform`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import polars as pl
+
+from platform_assets.spec.columns import Column
+
+_TIME = pl.Datetime("us", "UTC")
+_TIME_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M%#z",
+    "%Y-%m-%d %H:%M%#z",
+)
+_DATE_FORMAT = "%Y-%m-%d"
+_BOOLEANS: Mapping[str, bool] = MappingProxyType({"true": True, "false": False, "1": True, "0": False})
+_WHOLE_NUMBER = r"^([+-]?\d+)(?:\.0*)?$"
+_YEARS = (1, 9999)
+
+
+def cast_text(text: pl.Series, column: Column) -> pl.Series:
+    """Text cells in the declared type, null where a cell does not stand for a value of it.
+
+    Times are ISO 8601, with a zone or without (then UTC), to the second or finer than a microsecond (the rest is cut),
+    or a date, which is its midnight. Whole numbers may end in `.0`. Booleans are true, false, 1 or 0 in any case.
+    Blanks around a value do not matter.
+    """
+    if column.type == "string":
+        return text
+    if column.type == "datetime":
+        return text_to_times(text)
+    if column.type == "date":
+        return _in_calendar(_strip(text).str.to_date(_DATE_FORMAT, strict=False))
+    if column.type == "bool":
+        return _strip(text).str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+    result = text.cast(column.polars_type, strict=False)
+    if result.null_count() == text.null_count():
+        return result
+    again = _strip(text)
+    if column.type != "float64":
+        again = again.str.extract(_WHOLE_NUMBER, 1)
+    return result.fill_null(again.cast(column.polars_type, strict=False))
+
+
+def cast_typed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]:
+    """Typed values in the declared type, without loss.
+
+    A number becomes another type of number, a date or time another type of time, where casting back gives the same
+    value; a time without zone is UTC; NaN among whole numbers is null. Text is never turned into anything else, nor
+    anything else into text.
+
+    Returns:
+        The values, null where they do not fit, and the Boolean mask of those that do not.
+    """
+    target = column.polars_type
+    if values.dtype == target:
+        return values, pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
+    if values.dtype == pl.Null:
+        return values.cast(target), pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
+    if _family(values.dtype) != _family(target):
+        return pl.repeat(None, len(values), dtype=target, eager=True), values.is_not_null()
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is None:
+        values = values.dt.replace_time_zone("UTC")
+    result = values.cast(target, strict=False)
+    failed = values.is_not_null() & result.cast(values.dtype, strict=False).ne_missing(values)
+    return result.set(failed, None) if failed.any() else result, failed
+
+
+def event_days(values: pl.Series) -> pl.Series:
+    """The UTC day of each event time, text or typed; null where it is not a time."""
+    if values.dtype == pl.String:
+        return text_to_times(values).cast(pl.Date)
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+        values = values.dt.convert_time_zone("UTC")
+    if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
+        return values.cast(pl.Date)
+    return pl.repeat(None, len(values), dtype=pl.Date, eager=True)
+
+
+def text_to_times(text: pl.Series) -> pl.Series:
+    """ISO 8601 text as UTC times, null where it is none.
+
+    The format of the first cell is tried first, and each further one on what is left.
+    """
+    cells = pl.DataFrame({"row": pl.int_range(len(text), dtype=pl.UInt32, eager=True), "text": _strip(text)})
+    rest, parsed = cells.filter(pl.col("text").is_not_null()), []
+    first = rest["text"].head(1)
+    for form in sorted(_TIME_FORMATS, key=lambda form: _parse_times(first, form).null_count()):
+        if rest.is_empty():
+            break
+        rest = rest.with_columns(_parse_times(rest["text"], form).alias("time"))
+        parsed.append(rest.filter(pl.col("time").is_not_null()).select("row", "time"))
+        rest = rest.filter(pl.col("time").is_null()).select("row", "text")
+    if not rest.is_empty():
+        midnights = rest["text"].str.to_date(_DATE_FORMAT, strict=False).cast(pl.Datetime("us"))
+        parsed.append(rest.select("row", midnights.dt.replace_time_zone("UTC").alias("time")))
+    if len(parsed) == 1 and parsed[0].height == len(text):
+        return _in_calendar(parsed[0]["time"].alias(text.name))
+    result = pl.repeat(None, len(text), dtype=_TIME, eager=True)
+    if parsed:
+        found = pl.concat(parsed)
+        result = result.scatter(found["row"], found["time"])
+    return _in_calendar(result.alias(text.name))
+
+
+def _parse_times(text: pl.Series, form: str) -> pl.Series:
+    times = text.str.to_datetime(form, time_unit="us", strict=False)
+    return times.dt.convert_time_zone("UTC") if form.endswith("%#z") else times.dt.replace_time_zone("UTC")
+
+
+def _in_calendar(times: pl.Series) -> pl.Series:
+    """Without the years that neither Python nor a Delta table can hold."""
+    year = times.dt.year()
+    return times.set(~year.is_between(*_YEARS).fill_null(True), None)
+
+
+def _strip(text: pl.Series) -> pl.Series:
+    return text.str.strip_chars()
+
+
+def _family(dtype: pl.DataType) -> str:
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        return "number"
+    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
+        return "time"
+    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
+        return "text"
+    return str(dtype)

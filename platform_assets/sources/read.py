@@ -1,0 +1,42 @@
+"""The one way into a source: rows as found, whatever the connector.
+
+What belongs here: choosing the reader of a connector. What does not: any one kind of connector.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.sources.files import read_files
+from platform_assets.sources.simulator import read_simulator
+from platform_assets.spec.sources import SimulatorConnector, Source
+
+
+def read_source(
+    source: Source, use_case_folder: Path, first_day: date | None = None, last_day: date | None = None
+) -> pl.DataFrame:
+    """Rows of a source as they are found.
+
+    Args:
+        source: The declared source.
+        use_case_folder: Relative paths start here.
+        first_day: First event day, inclusive; needed for a daily source, ignored for a reference table.
+        last_day: Last event day, inclusive; as `first_day`.
+
+    Returns:
+        The columns and types as delivered (every cell as text where the format has no types), then `source_position`
+        (String), `delivered_day` (Date, the day the row was delivered for: the raw table's partition) and
+        `source_problem` (String, why the row could not be taken apart). No row is lost: `conform` and `validation`
+        decide what becomes of it.
+
+    Raises:
+        SourceError: If there is nothing to read, or it cannot be read; the message says where and what to do.
+        SchemaMismatch: If files of one load disagree about a declared column.
+    """
+    connector = source.connector
+    if isinstance(connector, SimulatorConnector):
+        return read_simulator(source, connector, first_day, last_day)
+    return read_files(source, connector, use_case_folder, first_day, last_day)

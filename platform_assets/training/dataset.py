@@ -1,0 +1,179 @@
+"""A training set as arrays: made from a frame once, ordered once, sliced by day without copying.
+
+Belongs here: the step from a polars frame to numpy and the checks that the step needs. Does not belong here: how features or labels
+are computed, which days are taken (`folds`), and what a missing value is replaced with (`predictor`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from platform_assets.training.folds import Fold
+
+
+class DatasetError(ValueError):
+    """A training-set frame that cannot be learned from; the message names column and row count."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to learn from or to judge on, in time order.
+
+    Attributes:
+        X: float64 [n, f] in C order; NaN stands for a missing value, infinities do not occur.
+        y: float64 [n], 0.0 or 1.0 for a binary task.
+        event_day: datetime64[D] [n], the UTC day of the event, never decreasing.
+        group: [n] identifiers that belong together (a card, a customer), or None.
+        key: [n] the row's unique key.
+        features: the f feature names, in the order of X's columns.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[np.float64]
+    event_day: NDArray[np.datetime64]
+    group: NDArray[Any] | None
+    key: NDArray[Any]
+    features: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    def rows(self, first: date, last: date) -> Dataset:
+        """The rows of event days `first` to `last`, inclusive, as views of this data set's arrays."""
+        start = int(np.searchsorted(self.event_day, np.datetime64(first, "D"), side="left"))
+        stop = int(np.searchsorted(self.event_day, np.datetime64(last, "D"), side="right"))
+        return self._take(slice(start, max(start, stop)))
+
+    def where(self, mask: NDArray[np.bool_]) -> Dataset:
+        """The rows where `mask` (bool [n]) is true, in the same order."""
+        return self._take(mask)
+
+    def _take(self, index: slice | NDArray[np.bool_]) -> Dataset:
+        group = None if self.group is None else self.group[index]
+        return Dataset(self.X[index], self.y[index], self.event_day[index], group, self.key[index], self.features)
+
+
+def from_frame(
+    frame: pl.DataFrame, features: Sequence[str], label: str, group: str | None, key: str, time: str
+) -> Dataset:
+    """Turn a training-set frame into a `Dataset`, ordered by (time, key) whatever the order of the frame.
+
+    Args:
+        frame: one row per event; columns may come in any order and others are ignored.
+        features: the model's inputs in the model's order; numeric or boolean. Nulls become NaN.
+        label: the column to predict; numeric or boolean, without nulls.
+        group: a column of identifiers that belong together, or None.
+        key: a column that identifies a row.
+        time: the event time (Datetime; UTC when it carries no zone) or event day (Date).
+
+    Raises:
+        DatasetError: a column is missing or of the wrong type, a label is null, a value infinite, or a key repeated.
+    """
+    _check_columns(frame, features, label, group, key, time)
+    ordered = frame.sort([time, key], maintain_order=True)
+    repeated = len(ordered) - ordered[key].n_unique()
+    if repeated:
+        raise DatasetError(f"column {key!r}: {repeated} of {len(ordered)} rows repeat a key; remove the duplicates first")
+    X = np.empty((len(ordered), len(features)), dtype=np.float64)
+    for column, name in enumerate(features):
+        X[:, column] = _numbers(ordered, name)
+        infinite = int(np.isinf(X[:, column]).sum())
+        if infinite:
+            raise DatasetError(f"feature {name!r}: {infinite} of {len(ordered)} rows are infinite; correct the feature")
+    y = _numbers(ordered, label)
+    unusable = int((~np.isfinite(y)).sum())
+    if unusable:
+        raise DatasetError(
+            f"label {label!r}: {unusable} of {len(ordered)} rows are null or not finite; "
+            "take only days whose labels have arrived"
+        )
+    return Dataset(
+        X=X,
+        y=y,
+        event_day=_days(ordered[time]),
+        group=None if group is None else ordered[group].to_numpy(),
+        key=ordered[key].to_numpy(),
+        features=tuple(features),
+    )
+
+
+def rows_to_judge(dataset: Dataset, fold: Fold, exclude_known_groups: bool = False) -> Dataset:
+    """The rows a fold is judged on.
+
+    With `exclude_known_groups`, a row of test day t is left out when its group had a positive label between the fold's first
+    training day and day t - delay - 1, the delay being the days between the fold's training and test period: a card known to be
+    compromised is blocked, and finding it again is no merit. This is what `get_train_test_set` does in Le Borgne et al.,
+    Reproducible Machine Learning for Credit Card Fraud Detection, chapter 5.
+
+    Args:
+        dataset: all rows; must reach from the fold's first training day to its last test day.
+        fold: which days.
+        exclude_known_groups: leave out groups known to be positive; needs `dataset.group` and a binary label.
+
+    Raises:
+        DatasetError: groups are to be left out but there are none.
+    """
+    test = dataset.rows(fold.test_first, fold.test_last)
+    if not exclude_known_groups:
+        return test
+    if dataset.group is None or test.group is None:
+        raise DatasetError("groups known to be positive cannot be left out: no group column is declared")
+    seen = dataset.rows(fold.train_first, fold.test_last)
+    assert seen.group is not None
+    positive = seen.y == 1.0
+    groups, first_row = np.unique(seen.group[positive], return_index=True)
+    if len(groups) == 0:
+        return test
+    first_day = seen.event_day[positive][first_row]
+    position = np.minimum(np.searchsorted(groups, test.group), len(groups) - 1)
+    delay = fold.test_first - fold.train_last
+    known = (groups[position] == test.group) & (first_day[position] <= test.event_day - np.timedelta64(delay.days, "D"))
+    return test.where(~known)
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
+    """One column as float64 with NaN for null."""
+    return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
+
+
+def _days(times: pl.Series) -> NDArray[np.datetime64]:
+    """The UTC day of each time."""
+    if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone not in (None, "UTC"):
+        times = times.dt.convert_time_zone("UTC")
+    return times.cast(pl.Date).to_numpy().astype("datetime64[D]")
+
+
+def _repeated(names: Sequence[str]) -> set[str]:
+    return {name for name in names if list(names).count(name) > 1}
+
+
+def _check_columns(
+    frame: pl.DataFrame, features: Sequence[str], label: str, group: str | None, key: str, time: str
+) -> None:
+    """Names and types, before any value is looked at."""
+    if not features:
+        raise DatasetError("no features are declared: a model needs at least one")
+    if len(set(features)) != len(features):
+        raise DatasetError(f"a feature is declared twice: {sorted(_repeated(features))}")
+    if label in features:
+        raise DatasetError(f"label {label!r} is also declared as a feature: the model would see its answer")
+    wanted = [*features, label, key, time, *([group] if group is not None else [])]
+    missing = sorted(set(wanted) - set(frame.columns))
+    if missing:
+        raise DatasetError(f"the training set lacks columns {missing}; it has {sorted(frame.columns)}")
+    for name in [*features, label]:
+        dtype = frame.schema[name]
+        if not (dtype.is_numeric() or dtype == pl.Boolean or dtype == pl.Null):
+            raise DatasetError(f"column {name!r} is {dtype}: features and labels must be numeric or boolean")
+    if not (frame.schema[time] == pl.Date or isinstance(frame.schema[time], pl.Datetime)):
+        raise DatasetError(f"column {time!r} is {frame.schema[time]}: the event time must be a Date or a Datetime")
+    nulls = {name: frame[name].null_count() for name in (key, time) if frame[name].null_count()}
+    if nulls:
+        raise DatasetError(f"keys and event times must not be null; null rows by column: {nulls}")

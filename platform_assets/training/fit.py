@@ -1,0 +1,72 @@
+"""Fitting one declared learner on one data set.
+
+Belongs here: the one way from rows to a `Predictor`, used for every fold and for the refit. Does not belong here: choosing rows
+(`folds`), comparing learners (`compare`), storing the result (`artifact`).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
+
+from platform_assets.training.dataset import Dataset
+from platform_assets.training.learners import Learner, TrainingError
+from platform_assets.training.predictor import ImputationStrategy, Predictor, TrainedOn, fit_imputation
+
+_OTHER_NAMES = MappingProxyType({"xgboost-cpu": "xgboost"})
+
+
+def fit_predictor(
+    rows: Dataset, learner: Learner, seed: int, impute: Mapping[str, ImputationStrategy] | None = None
+) -> Predictor:
+    """Fit imputation and learner on `rows`; the same rows, learner and seed give the same predictor.
+
+    Args:
+        rows: the training rows and nothing else: the imputation is learned from them too.
+        learner: from `learners.make_learner`.
+        seed: decides every random choice.
+        impute: imputation strategy by feature; the median where a feature is not named.
+
+    Raises:
+        TrainingError: the rows cannot be learned from.
+        ImputationError: the imputation does not fit the features or the rows.
+    """
+    if len(rows) == 0:
+        raise TrainingError(f"learner {learner.name!r}: there are no training rows; materialize the training days first")
+    imputation = fit_imputation(rows.X, rows.features, impute)
+    fitted = learner.fit(imputation.filled(rows.X), rows.y, seed, rows.event_day)
+    return Predictor(
+        learner=learner.name,
+        settings=learner.settings,
+        task=learner.task,
+        features=rows.features,
+        imputation=imputation,
+        seed=seed,
+        trained_on=TrainedOn(
+            first_day=str(rows.event_day[0]),
+            last_day=str(rows.event_day[-1]),
+            rows=len(rows),
+            label_mean=float(rows.y.mean()),
+        ),
+        fitted=fitted,
+        versions=library_versions((*learner.kind.libraries, *learner.kind.fit_libraries)),
+    )
+
+
+def library_versions(libraries: tuple[str, ...]) -> Mapping[str, str]:
+    """Installed versions by distribution name, Python's included; "absent" for one that is not installed."""
+    found = {"python": platform.python_version()}
+    for name in sorted(set(libraries)):
+        found[name] = _installed(name)
+    return MappingProxyType(found)
+
+
+def _installed(name: str) -> str:
+    for candidate in (name, _OTHER_NAMES.get(name, name)):
+        try:
+            return version(candidate)
+        except PackageNotFoundError:
+            continue
+    return "absent"

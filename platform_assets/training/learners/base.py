@@ -1,0 +1,224 @@
+"""What every learner has in common: its interface, its settings and how they are checked.
+
+Belongs here: types and checks that hold for all learners. Does not belong here: anything about one learner's library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix: TypeAlias = NDArray[np.float64]
+Vector: TypeAlias = NDArray[np.float64]
+Days: TypeAlias = NDArray[np.datetime64]
+Task: TypeAlias = Literal["binary", "regression"]
+SettingValue: TypeAlias = bool | int | float | str | None | tuple[int, ...]
+
+TASKS: tuple[Task, ...] = ("binary", "regression")
+
+
+class LearnerSettingsError(ValueError):
+    """A learner, task or setting that does not exist or is out of its range; the message says what is allowed."""
+
+
+class TrainingError(ValueError):
+    """Training rows that a learner cannot be fitted on; the message says which rows and why."""
+
+
+class FittedModel(Protocol):
+    """What a learner leaves behind: it predicts from finite numbers and can be written to a folder without pickle."""
+
+    def predict(self, X: Matrix) -> Vector:
+        """Probability of the positive class, or the value: float64 [n] from float64 [n, f], without missing values."""
+        ...
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """Write the payload files into `folder`, byte for byte the same for the same model; their names."""
+        ...
+
+
+class FitFunction(Protocol):
+    """Fit one kind: X float64 [n, f] finite, y float64 [n], event_day datetime64[D] [n] or None, settings complete."""
+
+    def __call__(
+        self, X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    ) -> FittedModel: ...
+
+
+class LoadFunction(Protocol):
+    """Read back what `FittedModel.save` of the same kind wrote."""
+
+    def __call__(self, folder: Path) -> FittedModel: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a learner: default, what it means, and what it may be."""
+
+    default: SettingValue
+    description: str
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    def allowed(self) -> str:
+        """What the setting may be, in words."""
+        if self.choices:
+            words = f"one of {', '.join(self.choices)}"
+        elif isinstance(self.default, bool):
+            words = "true or false"
+        else:
+            kind = "number" if isinstance(self.default, float) else "whole number"
+            words = f"a list of {kind}s" if isinstance(self.default, tuple) else f"a {kind}"
+            if self.least is not None and self.most is not None:
+                words += f" from {self.least:g} to {self.most:g}"
+            elif self.least is not None:
+                words += f" of at least {self.least:g}"
+        return f"{words}, or null" if self.optional else words
+
+    def checked(self, value: Any) -> SettingValue:
+        """`value` in the setting's own type.
+
+        Raises:
+            ValueError: the value is not allowed.
+        """
+        if value is None and self.optional:
+            return None
+        if self.choices:
+            if value not in self.choices:
+                raise ValueError(value)
+            return cast(str, value)
+        if isinstance(self.default, bool):
+            if not isinstance(value, bool):
+                raise ValueError(value)
+            return value
+        if isinstance(self.default, tuple):
+            if isinstance(value, str) or not hasattr(value, "__iter__"):
+                raise ValueError(value)
+            return tuple(cast(int, self._number(item, whole=True)) for item in value)
+        return self._number(value, whole=not isinstance(self.default, float))
+
+    def _number(self, value: Any, whole: bool) -> int | float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(value)
+        if whole and int(value) != value:
+            raise ValueError(value)
+        if not np.isfinite(value) or (self.least is not None and value < self.least):
+            raise ValueError(value)
+        if self.most is not None and value > self.most:
+            raise ValueError(value)
+        return int(value) if whole else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerKind:
+    """A kind of learner.
+
+    Attributes:
+        name: what a requirement calls it.
+        description: one line for people.
+        settings: every setting by name, in the order they are reported.
+        fit: how it is fitted.
+        load: how it is read back.
+        libraries: distributions needed to load it and predict, and so by a service.
+        tasks: what it can predict.
+        fit_libraries: distributions needed to fit it only.
+    """
+
+    name: str
+    description: str
+    settings: Mapping[str, Setting]
+    fit: FitFunction
+    load: LoadFunction
+    libraries: tuple[str, ...]
+    tasks: tuple[Task, ...] = TASKS
+    fit_libraries: tuple[str, ...] = ()
+
+    def checked_task(self, task: str) -> Task:
+        """`task`, if this kind can do it.
+
+        Raises:
+            LearnerSettingsError: it cannot.
+        """
+        if task not in self.tasks:
+            raise LearnerSettingsError(f"learner {self.name!r}: task {task!r} is not one of {', '.join(self.tasks)}")
+        return task
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A kind with its task and complete settings: everything but the rows and the seed."""
+
+    kind: LearnerKind
+    task: Task
+    settings: Mapping[str, SettingValue]
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        return self.kind.name
+
+    def fit(self, X: Matrix, y: Vector, seed: int, event_day: Days | None = None) -> FittedModel:
+        """Fit on rows without missing values.
+
+        Args:
+            X: float64 [n, f], finite.
+            y: float64 [n]; 0.0 or 1.0 for a binary task.
+            seed: decides every random choice; the same rows and seed give the same model.
+            event_day: datetime64[D] [n], for learners that hold the last day back to stop early.
+
+        Raises:
+            TrainingError: there are no rows, a binary label is neither 0 nor 1, or only one class occurs.
+        """
+        _check_rows(self.name, X, y, self.task)
+        return self.kind.fit(X, y, event_day, self.task, self.settings, seed)
+
+
+def resolve_settings(kind: LearnerKind, given: Mapping[str, Any]) -> Mapping[str, SettingValue]:
+    """The kind's defaults with `given` in their place, in the kind's order.
+
+    Raises:
+        LearnerSettingsError: a setting is unknown or its value not allowed.
+    """
+    unknown = sorted(set(given) - set(kind.settings))
+    if unknown:
+        allowed = ", ".join(kind.settings) or "none"
+        raise LearnerSettingsError(f"learner {kind.name!r}: unknown setting {unknown[0]!r}; its settings are: {allowed}")
+    resolved: dict[str, SettingValue] = {}
+    for name, setting in kind.settings.items():
+        try:
+            resolved[name] = setting.checked(given[name]) if name in given else setting.default
+        except ValueError as error:
+            raise LearnerSettingsError(
+                f"learner {kind.name!r}: setting {name!r} is {given[name]!r}; it must be {setting.allowed()}"
+            ) from error
+    return MappingProxyType(resolved)
+
+
+def positives(y: Vector) -> int:
+    """How many rows carry the positive label."""
+    return int((y == 1.0).sum())
+
+
+def _check_rows(name: str, X: Matrix, y: Vector, task: Task) -> None:
+    """Rows that no learner of this task could be fitted on are refused with one message for all."""
+    if X.ndim != 2 or len(X) != len(y):
+        raise TrainingError(f"learner {name!r}: X has shape {X.shape} and y {y.shape}; they must be [n, f] and [n]")
+    if len(X) == 0:
+        raise TrainingError(f"learner {name!r}: there are no training rows")
+    if task == "binary":
+        other = int(((y != 0.0) & (y != 1.0)).sum())
+        if other:
+            raise TrainingError(f"learner {name!r}: {other} of {len(y)} labels are neither 0 nor 1")
+        if name != "constant" and positives(y) in (0, len(y)):
+            raise TrainingError(
+                f"learner {name!r}: all {len(y)} training labels are {y[0]:g}; both classes are needed to learn, "
+                "so train on more days"
+            )

@@ -1,0 +1,57 @@
+"""The baseline that knows no feature: the base rate of a binary label, the mean of a value.
+
+Belongs here: only that. Every other learner has to beat it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Task, Vector
+
+_FILE = "constant.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantModel:
+    """Predicts the same value for every row."""
+
+    value: float
+
+    def predict(self, X: Matrix) -> Vector:
+        """`value` n times."""
+        return np.full(len(X), self.value, dtype=np.float64)
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """One JSON file; the number keeps all its digits."""
+        (folder / _FILE).write_text(json.dumps({"value": self.value}) + "\n", encoding="utf-8")
+        return (_FILE,)
+
+
+def fit(
+    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+) -> ConstantModel:
+    """The mean of the labels."""
+    return ConstantModel(float(y.mean()))
+
+
+def load(folder: Path) -> ConstantModel:
+    """Read back what `ConstantModel.save` wrote."""
+    return ConstantModel(float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["value"]))
+
+
+KIND = LearnerKind(
+    name="constant",
+    description="The base rate or the mean: the baseline without features.",
+    settings=MappingProxyType({}),
+    fit=fit,
+    load=load,
+    libraries=("numpy",),
+)

@@ -1,0 +1,114 @@
+"""Random forest for a binary label or a value.
+
+Belongs here: fitting with scikit-learn, and the flat copy of its trees that makes a single row cheap. Does not belong here: boosting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.scikit import read_estimator, write_estimator
+
+_FILE = "estimator.skops"
+_FEW_ROWS = 8
+
+
+class ForestModel:
+    """A fitted forest; a few rows go through flat arrays (all trees at once), many through scikit-learn, with the same result.
+
+    scikit-learn adds the trees up one after the other when it uses one thread, so that is what both ways do: with more threads
+    the order of additions, and with it the last digit, would change from call to call.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+        estimator.n_jobs = 1
+        trees = [tree.tree_ for tree in estimator.estimators_]
+        sizes = np.array([tree.node_count for tree in trees])
+        self._roots: NDArray[np.intp] = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
+        offset = np.repeat(self._roots, sizes)
+        left = np.concatenate([tree.children_left for tree in trees])
+        right = np.concatenate([tree.children_right for tree in trees])
+        leaf = left < 0
+        own = np.arange(len(left), dtype=np.intp)
+        # A leaf points at itself with a test that always holds, so that every tree can take the same number of steps.
+        self._children: NDArray[np.intp] = np.column_stack(
+            (np.where(leaf, own, left + offset), np.where(leaf, own, right + offset))
+        ).ravel()
+        self._feature: NDArray[np.intp] = np.where(leaf, 0, np.concatenate([t.feature for t in trees])).astype(np.intp)
+        self._threshold: Vector = np.where(leaf, np.inf, np.concatenate([tree.threshold for tree in trees]))
+        self._value: Vector = np.concatenate([tree.value[:, 0, -1] for tree in trees])
+        self._steps = max(int(tree.max_depth) for tree in trees)
+        self._is_probability = hasattr(estimator, "classes_")
+
+    def predict(self, X: Matrix) -> Vector:
+        """Mean over the trees: probability of the positive class, or the value."""
+        if len(X) <= _FEW_ROWS:
+            rows = X.astype(np.float32)
+            return np.array([self._predict_row(row) for row in rows], dtype=np.float64)
+        if self._is_probability:
+            return np.ascontiguousarray(self._estimator.predict_proba(X)[:, 1], dtype=np.float64)
+        return np.asarray(self._estimator.predict(X), dtype=np.float64)
+
+    def _predict_row(self, row: NDArray[np.float32]) -> float:
+        """One row through every tree; float32 values against float64 thresholds, as scikit-learn compares them."""
+        node = self._roots
+        for _ in range(self._steps):
+            node = self._children[2 * node + (row[self._feature[node]] > self._threshold[node])]
+        return float(np.cumsum(self._value[node])[-1] / len(self._roots))
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """The forest through skops."""
+        write_estimator(self._estimator, folder / _FILE)
+        return (_FILE,)
+
+
+def fit(
+    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+) -> ForestModel:
+    """Grow the forest; every tree has a seed of its own, so the number of threads does not change it."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    common: dict[str, Any] = {
+        "n_estimators": settings["trees"],
+        "max_depth": settings["max_depth"],
+        "min_samples_leaf": settings["min_rows_leaf"],
+        "max_samples": settings["row_ratio"] if settings["row_ratio"] < 1.0 else None,
+        "max_features": settings["features_per_split"],
+        "random_state": seed,
+        "n_jobs": settings["threads"],
+    }
+    if task == "binary":
+        return ForestModel(RandomForestClassifier(**common).fit(X, y.astype(np.int64)))
+    return ForestModel(RandomForestRegressor(**common).fit(X, y))
+
+
+def load(folder: Path) -> ForestModel:
+    """Read back what `ForestModel.save` wrote."""
+    return ForestModel(read_estimator(folder / _FILE))
+
+
+KIND = LearnerKind(
+    name="random_forest",
+    description="Random forest of classification or regression trees.",
+    settings=MappingProxyType(
+        {
+            "trees": Setting(100, "Number of trees.", least=1, most=5000),
+            "max_depth": Setting(20, "Greatest depth of a tree; null for no limit.", least=1, optional=True),
+            "min_rows_leaf": Setting(1, "Fewest training rows in a leaf.", least=1),
+            "row_ratio": Setting(1.0, "Share of the training rows drawn for each tree.", least=0.001, most=1.0),
+            "features_per_split": Setting("sqrt", "How many features a split chooses from.", choices=("sqrt", "log2")),
+            "threads": Setting(2, "Threads to fit with; the result does not depend on it.", least=1, most=256),
+        }
+    ),
+    fit=fit,
+    load=load,
+    libraries=("numpy", "scikit-learn", "skops"),
+)

@@ -1,0 +1,119 @@
+"""Linear models: logistic regression for a binary label, ridge regression for a value, standardised inside.
+
+Belongs here: fitting with scikit-learn and predicting with numpy from the fitted coefficients. Does not belong here: other models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.scikit import read_estimator, write_estimator
+
+_FILE = "estimator.skops"
+
+
+class LinearModel:
+    """A fitted pipeline of scaler and linear estimator, predicting straight from its numbers.
+
+    One row costs microseconds this way, and a row gets the same bits whether it is predicted alone or among others.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+        scaler, estimator = pipeline.steps[0][1], pipeline.steps[-1][1]
+        self._mean: Vector = scaler.mean_
+        self._scale: Vector = scaler.scale_
+        self._coefficients: Vector = np.ravel(estimator.coef_)
+        self._intercept = float(np.ravel(estimator.intercept_)[0])
+        self._is_probability = hasattr(estimator, "classes_")
+
+    def predict(self, X: Matrix) -> Vector:
+        """Probability of the positive class, or the value."""
+        linear = ((X - self._mean) / self._scale * self._coefficients).sum(axis=1) + self._intercept
+        if not self._is_probability:
+            return linear
+        return sigmoid(linear)
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """The pipeline through skops."""
+        write_estimator(self._pipeline, folder / _FILE)
+        return (_FILE,)
+
+
+def sigmoid(value: Vector) -> Vector:
+    """1 / (1 + exp(-value)) without overflow."""
+    small = np.exp(-np.abs(value))
+    return np.asarray(np.where(value >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)
+
+
+def fit_logistic(
+    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+) -> LinearModel:
+    """Logistic regression with an L2 penalty, on standardised inputs."""
+    from sklearn.linear_model import LogisticRegression
+
+    estimator = LogisticRegression(
+        C=settings["inverse_penalty"],
+        class_weight="balanced" if settings["class_weight"] == "balanced" else None,
+        max_iter=settings["max_iterations"],
+        random_state=seed,
+    )
+    return _fit(estimator, X, y.astype(np.int64))
+
+
+def fit_ridge(
+    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+) -> LinearModel:
+    """Least squares with an L2 penalty, on standardised inputs."""
+    from sklearn.linear_model import Ridge
+
+    return _fit(Ridge(alpha=settings["penalty"], random_state=seed), X, y)
+
+
+def _fit(estimator: Any, X: Matrix, y: Any) -> LinearModel:
+    """Fit with one BLAS thread: the order of additions, and with it the last digit, must not depend on the machine's cores."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return LinearModel(make_pipeline(StandardScaler(), estimator).fit(X, y))
+
+
+def load(folder: Path) -> LinearModel:
+    """Read back what `LinearModel.save` wrote."""
+    return LinearModel(read_estimator(folder / _FILE))
+
+
+KINDS = (
+    LearnerKind(
+        name="logistic_regression",
+        description="Logistic regression with an L2 penalty on standardised inputs.",
+        settings=MappingProxyType(
+            {
+                "inverse_penalty": Setting(1.0, "Inverse strength of the L2 penalty.", least=1e-6),
+                "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
+                "max_iterations": Setting(1000, "Most iterations of the solver.", least=1),
+            }
+        ),
+        fit=fit_logistic,
+        load=load,
+        libraries=("numpy", "scikit-learn", "skops"),
+        tasks=("binary",),
+    ),
+    LearnerKind(
+        name="ridge",
+        description="Least squares with an L2 penalty on standardised inputs.",
+        settings=MappingProxyType({"penalty": Setting(1.0, "Strength of the L2 penalty.", least=0.0)}),
+        fit=fit_ridge,
+        load=load,
+        libraries=("numpy", "scikit-learn", "skops"),
+        tasks=("regression",),
+    ),
+)

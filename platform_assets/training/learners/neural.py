@@ -1,0 +1,227 @@
+"""A small feed-forward network, fitted with torch and predicting with numpy.
+
+Belongs here: the network, its training loop with early stopping on the last training day, and its weights on disk. Does not belong
+here: distributed training. Predicting needs no torch: the weights are safetensors and the layers are a few matrix products.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.linear import sigmoid
+
+_WEIGHTS = "weights.safetensors"
+_ARCHITECTURE = "architecture.json"
+_HELD_OUT_RATIO = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class NeuralModel:
+    """Layers of weights and biases with ReLU between them, on scaled inputs.
+
+    Attributes:
+        layers: (weights [out, in], biases [out]) from the first layer to the last, float64.
+        scaling: how inputs become comparable, and a value gets its unit back.
+        task: decides whether the output is a probability.
+    """
+
+    layers: tuple[tuple[Matrix, Vector], ...]
+    scaling: Scaling
+    task: str
+
+    def predict(self, X: Matrix) -> Vector:
+        """Probability of the positive class, or the value."""
+        hidden = self.scaling.scaled(X)
+        for weights, biases in self.layers[:-1]:
+            hidden = np.maximum(hidden @ weights.T + biases, 0.0)
+        weights, biases = self.layers[-1]
+        output = hidden @ weights[0] + biases[0]
+        if self.task == "binary":
+            return sigmoid(output)
+        return np.asarray(output * self.scaling.value_scale + self.scaling.value_mean, dtype=np.float64)
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """Weights as safetensors, architecture as JSON."""
+        from safetensors.numpy import save_file
+
+        tensors: dict[str, Matrix] = {"scaling.mean": self.scaling.mean, "scaling.scale": self.scaling.scale}
+        for number, (weights, biases) in enumerate(self.layers):
+            tensors[f"layer{number:02d}.weights"] = np.ascontiguousarray(weights)
+            tensors[f"layer{number:02d}.biases"] = np.ascontiguousarray(biases)
+        save_file(tensors, folder / _WEIGHTS)
+        architecture = {
+            "task": self.task,
+            "activation": "relu",
+            "layers": [list(weights.shape[::-1]) for weights, _ in self.layers],
+            "input_transform": self.scaling.transform,
+            "value_mean": self.scaling.value_mean,
+            "value_scale": self.scaling.value_scale,
+        }
+        text = json.dumps(architecture, indent=2, sort_keys=True) + "\n"
+        (folder / _ARCHITECTURE).write_text(text, encoding="utf-8")
+        return (_ARCHITECTURE, _WEIGHTS)
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Inputs to mean 0 and standard deviation 1, after an optional signed logarithm; the same for a value to predict."""
+
+    transform: str
+    mean: Vector
+    scale: Vector
+    value_mean: float
+    value_scale: float
+
+    def scaled(self, X: Matrix) -> Matrix:
+        """float64 [n, f] to float64 [n, f]."""
+        return np.asarray((transformed(X, self.transform) - self.mean) / self.scale, dtype=np.float64)
+
+
+def transformed(X: Matrix, transform: str) -> Matrix:
+    """`X` itself, or sign(x) * log(1 + |x|), which brings long tails in."""
+    return np.copysign(np.log1p(np.abs(X)), X) if transform == "log" else X
+
+
+def fit_scaling(X: Matrix, y: Vector, task: Task, transform: str) -> Scaling:
+    """Means and standard deviations of the training rows; a feature that never varies is left at 0."""
+    inputs = transformed(X, transform)
+    scale = inputs.std(axis=0)
+    scale = np.where(scale > 0.0, scale, 1.0)
+    if task == "binary":
+        return Scaling(transform, inputs.mean(axis=0), scale, 0.0, 1.0)
+    spread = float(y.std())
+    return Scaling(transform, inputs.mean(axis=0), scale, float(y.mean()), spread if spread > 0.0 else 1.0)
+
+
+def fit(
+    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+) -> NeuralModel:
+    """Fit by Adam; stop when the loss on the last training day has not fallen for `patience` rounds, and keep the best round."""
+    import torch
+
+    scaling = fit_scaling(X, y, task, settings["input_transform"])
+    inputs = torch.from_numpy(scaling.scaled(X).astype(np.float32))
+    target = torch.from_numpy(((y - scaling.value_mean) / scaling.value_scale).astype(np.float32))
+    held_out = torch.from_numpy(held_out_rows(len(y), event_day))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings["threads"])
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layers = _train(inputs, target, held_out, task, settings)
+    finally:
+        torch.set_num_threads(threads)
+    return NeuralModel(layers, scaling, task)
+
+
+def held_out_rows(rows: int, event_day: Days | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows early stopping watches: those of the last day, or the last 15 % where there is only one day or none known."""
+    if event_day is not None and len(event_day) and event_day[0] != event_day[-1]:
+        return np.asarray(event_day == event_day[-1])
+    held_out = np.zeros(rows, dtype=np.bool_)
+    held_out[rows - int(rows * _HELD_OUT_RATIO) :] = True
+    return held_out
+
+
+def _train(
+    inputs: Any, target: Any, held_out: Any, task: Task, settings: Mapping[str, Any]
+) -> tuple[tuple[Matrix, Vector], ...]:
+    """The training loop; returns the best round's layers as float64 arrays."""
+    import torch
+
+    network = _network(inputs.shape[1], settings)
+    loss_of = torch.nn.BCEWithLogitsLoss() if task == "binary" else torch.nn.MSELoss()
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
+    )
+    watched = bool(held_out.any()) and not bool(held_out.all())
+    rows = torch.nonzero(~held_out).ravel() if watched else torch.arange(len(target))
+    best_loss, best, waited = float("inf"), _layers(network), 0
+    for _ in range(settings["max_rounds"]):
+        network.train()
+        for batch in rows[torch.randperm(len(rows))].split(settings["batch_rows"]):
+            optimizer.zero_grad()
+            loss_of(network(inputs[batch]).squeeze(1), target[batch]).backward()
+            optimizer.step()
+        network.eval()
+        seen = held_out if watched else slice(None)
+        with torch.no_grad():
+            loss = float(loss_of(network(inputs[seen]).squeeze(1), target[seen]))
+        if loss < best_loss:
+            best_loss, best, waited = loss, _layers(network), 0
+        else:
+            waited += 1
+        if waited >= settings["patience"]:
+            break
+    return best
+
+
+def _network(width: int, settings: Mapping[str, Any]) -> Any:
+    """Linear layers with ReLU and dropout between them, one output."""
+    import torch
+
+    layers: list[Any] = []
+    for units in settings["hidden"]:
+        layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), torch.nn.Dropout(settings["dropout_ratio"])]
+        width = units
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
+
+
+def _layers(network: Any) -> tuple[tuple[Matrix, Vector], ...]:
+    """A copy of the weights and biases of the linear layers."""
+    return tuple(
+        (layer.weight.detach().numpy().astype(np.float64), layer.bias.detach().numpy().astype(np.float64))
+        for layer in network
+        if hasattr(layer, "weight")
+    )
+
+
+def load(folder: Path) -> NeuralModel:
+    """Read back what `NeuralModel.save` wrote."""
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / _WEIGHTS)
+    architecture = json.loads((folder / _ARCHITECTURE).read_text(encoding="utf-8"))
+    layers = tuple(
+        (tensors[f"layer{number:02d}.weights"], tensors[f"layer{number:02d}.biases"])
+        for number in range(len(architecture["layers"]))
+    )
+    scaling = Scaling(
+        architecture["input_transform"],
+        tensors["scaling.mean"],
+        tensors["scaling.scale"],
+        architecture["value_mean"],
+        architecture["value_scale"],
+    )
+    return NeuralModel(layers, scaling, architecture["task"])
+
+
+KIND = LearnerKind(
+    name="torch_mlp",
+    description="A small feed-forward network on scaled inputs, stopped early on the last training day.",
+    settings=MappingProxyType(
+        {
+            "hidden": Setting((64, 32), "Units of each hidden layer.", least=1, most=4096),
+            "input_transform": Setting("log", "What is done to inputs before scaling.", choices=("none", "log")),
+            "dropout_ratio": Setting(0.0, "Share of hidden units left out in training.", least=0.0, most=0.9),
+            "learning_rate": Setting(0.002, "Step size of the optimizer.", least=1e-6, most=1.0),
+            "weight_decay": Setting(0.0001, "Pull of the weights towards zero.", least=0.0, most=1.0),
+            "batch_rows": Setting(512, "Rows in a step.", least=1),
+            "max_rounds": Setting(30, "Most passes over the training rows.", least=1, most=10000),
+            "patience": Setting(4, "Rounds without a lower loss before stopping.", least=1),
+            "threads": Setting(1, "Threads to fit with; the same number gives the same model.", least=1, most=256),
+        }
+    ),
+    fit=fit,
+    load=load,
+    libraries=("numpy", "safetensors"),
+    fit_libraries=("torch",),
+)

@@ -1,0 +1,166 @@
+"""What predicts: a fitted model with its inputs in order and what replaces a missing one.
+
+Belongs here: everything that must happen to a row, the same in training, evaluation and service. Does not belong here: fitting
+learners (`fit`), files (`artifact`), features' computation.
+
+Packed into the serving image: standard library and numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from platform_assets.training.learners.base import FittedModel, Matrix, SettingValue, Task, Vector
+
+ImputationStrategy: TypeAlias = Literal["median", "mean"] | float
+STRATEGIES: tuple[str, ...] = ("median", "mean")
+
+
+class InputError(ValueError):
+    """Rows that the model cannot take; the message names the feature."""
+
+
+class ImputationError(ValueError):
+    """A declared imputation that does not fit the features or the training rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Imputation:
+    """What a missing value becomes, feature by feature.
+
+    Attributes:
+        strategies: "median", "mean" or a fixed number, in the order of the features.
+        values: float64 [f], what the strategies came to on the training rows.
+    """
+
+    strategies: tuple[ImputationStrategy, ...]
+    values: Vector
+
+    def filled(self, X: Matrix) -> Matrix:
+        """`X` with every NaN replaced; a new array."""
+        return np.where(np.isnan(X), self.values, X)
+
+
+def fit_imputation(
+    X: Matrix, features: Sequence[str], declared: Mapping[str, ImputationStrategy] | None = None
+) -> Imputation:
+    """Learn from training rows what a missing value becomes.
+
+    Args:
+        X: float64 [n, f]; NaN is missing.
+        features: the f names.
+        declared: strategy by feature: "median" (also for features not named), "mean", or a number.
+
+    Raises:
+        ImputationError: a declared feature or strategy does not exist, or all training values of a feature are missing.
+    """
+    declared = declared or {}
+    unknown = sorted(set(declared) - set(features))
+    if unknown:
+        raise ImputationError(f"imputation names features the model does not have: {unknown}")
+    strategies: list[ImputationStrategy] = []
+    values = np.empty(len(features), dtype=np.float64)
+    for column, name in enumerate(features):
+        strategy = declared.get(name, "median")
+        strategies.append(strategy)
+        values[column] = _replacement(X[:, column], name, strategy)
+    return Imputation(tuple(strategies), values)
+
+
+def _replacement(column: Vector, name: str, strategy: ImputationStrategy) -> float:
+    """The number that replaces a missing value of one feature."""
+    if isinstance(strategy, int | float) and not isinstance(strategy, bool):
+        if not np.isfinite(strategy):
+            raise ImputationError(f"feature {name!r}: imputation is {strategy}; the number must be finite")
+        return float(strategy)
+    if strategy not in STRATEGIES:
+        raise ImputationError(f"feature {name!r}: imputation is {strategy!r}; it must be median, mean or a number")
+    known = column[~np.isnan(column)]
+    if len(known) == 0:
+        raise ImputationError(
+            f"feature {name!r}: all {len(column)} training rows are null, so it has no {strategy}; declare a number for it "
+            "or correct the feature"
+        )
+    return float(np.median(known) if strategy == "median" else known.mean())
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """The rows a model has seen: judging it on any of them, or on an earlier day, would flatter it.
+
+    Attributes:
+        first_day: first event day, ISO format.
+        last_day: last event day, inclusive, ISO format.
+        rows: how many rows.
+        label_mean: mean of the label; the share of positives for a binary task.
+    """
+
+    first_day: str
+    last_day: str
+    rows: int
+    label_mean: float
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model that can be asked: learner, inputs, imputation and the fitted numbers.
+
+    Attributes:
+        learner: the kind's name.
+        settings: every setting it was fitted with.
+        task: "binary" or "regression".
+        features: the f inputs, in the order of X's columns.
+        imputation: what a missing value becomes.
+        seed: what its random choices came from.
+        trained_on: the rows it has seen.
+        fitted: the numbers themselves.
+        versions: libraries and Python it was fitted with.
+        digest: "sha256:..." of the saved artifact, when it was loaded from one.
+    """
+
+    learner: str
+    settings: Mapping[str, SettingValue]
+    task: Task
+    features: tuple[str, ...]
+    imputation: Imputation
+    seed: int
+    trained_on: TrainedOn
+    fitted: FittedModel
+    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    digest: str | None = None
+
+    def predict(self, X: Matrix) -> Vector:
+        """Predict rows; one row is as cheap as the model allows and uses one thread.
+
+        Args:
+            X: float64 [n, f], columns in the order of `features`; NaN is missing and gets imputed.
+
+        Returns:
+            float64 [n]: the probability of the positive class for a binary task, else the value.
+
+        Raises:
+            InputError: X has another shape, or a value is infinite.
+        """
+        X = np.asarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != len(self.features):
+            raise InputError(
+                f"the model takes rows of {len(self.features)} features ({', '.join(self.features)}), "
+                f"not an array of shape {X.shape}"
+            )
+        if not np.isfinite(X).all():
+            infinite = np.isinf(X)
+            if infinite.any():
+                row, column = np.argwhere(infinite)[0]
+                raise InputError(
+                    f"feature {self.features[column]!r} is infinite in row {row} "
+                    f"({int(infinite.any(axis=1).sum())} of {len(X)} rows have an infinite value); correct the feature"
+                )
+            X = self.imputation.filled(X)
+        if len(X) == 0:
+            return np.empty(0, dtype=np.float64)
+        return self.fitted.predict(X)

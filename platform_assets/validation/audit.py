@@ -1,0 +1,184 @@
+"""The audit between write and publish: which rows go on, which go to quarantine and why, which days are refused.
+
+What belongs here: applying all rules to a load, and the account of every row. What does not: the rules (`schema`,
+`rows`, `tables`), and writing anything (`lake`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, UNCAST
+from platform_assets.spec.sources import EVENT_DAY, Source
+from platform_assets.validation.results import RuleResult
+from platform_assets.validation.rows import ROW, AuditError, find_violations, summarise
+from platform_assets.validation.tables import judge_days, judge_whole
+
+__all__ = ["QUARANTINE_SCHEMA", "Audit", "AuditError", "audit"]
+
+QUARANTINE_SCHEMA = pl.Schema(
+    {
+        EVENT_DAY: pl.Date(),
+        SOURCE_POSITION: pl.String(),
+        "rule": pl.String(),
+        "column": pl.String(),
+        "value": pl.String(),
+        "also": pl.String(),
+        "row": pl.String(),
+    }
+)
+"""One line for each refused row: the day it was delivered for, where it came from, the first rule it breaks with column
+and value, further ones it breaks (`maximum(amount), reference(customer_id)`), and the whole row as JSON."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The account of a load: every delivered row is a candidate or in quarantine."""
+
+    accepted: pl.DataFrame
+    """Good rows of the days that passed: declared columns, and `event_day` in a daily table."""
+    quarantine: pl.DataFrame
+    """Rows that broke a rule, those of refused days included, as in `QUARANTINE_SCHEMA`."""
+    refused_days: list[date]
+    """Days of which nothing may be published, in order; their good rows stay where they came from."""
+    rules: list[RuleResult]
+    """Every rule: row rules for the load (by rule and column), then table rules for each day."""
+    delivered_rows: dict[date | None, int]
+    """Rows delivered for each day asked for; the day is None for a reference table."""
+    refused_rows: dict[date | None, int]
+    """Rows in quarantine for each day asked for."""
+    passed: bool
+    """Whether every day, or the reference table, may be published."""
+
+    @property
+    def failed_rules(self) -> list[RuleResult]:
+        """The table rules that refuse a day or the table."""
+        return [rule for rule in self.rules if rule.is_table_rule and not rule.passed]
+
+    @property
+    def rows_by_rule(self) -> dict[str, int]:
+        """How many rows break each row rule, over all columns; rules that nothing breaks are left out."""
+        counts: dict[str, int] = {}
+        for result in self.rules:
+            if not result.is_table_rule and result.rows:
+                counts[result.rule] = counts.get(result.rule, 0) + result.rows
+        return counts
+
+
+def audit(
+    frame: pl.DataFrame,
+    source: Source,
+    days: Sequence[date],
+    references: Mapping[str, pl.Series | pl.DataFrame],
+    history_counts: Mapping[date, int],
+) -> Audit:
+    """Hold a conformed load to every rule of its declaration.
+
+    Args:
+        frame: The `frame` of `conform`; that of a reference table may lack `delivered_day`.
+        source: The declared source.
+        days: Days the load was asked for; each is judged, also one for which nothing was delivered. Empty for a
+            reference table.
+        references: What `references` of columns point to: `table.column` to the values that exist, or `table` to a
+            frame with that column.
+        history_counts: Published rows by day, before this load, for the volume rule.
+
+    Raises:
+        AuditError: If the frame is not conformed, a reference is missing, or rows were delivered for other days.
+    """
+    values = _references(source, references)
+    if not source.is_daily and DELIVERED_DAY not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, dtype=pl.Date).alias(DELIVERED_DAY))
+    delivered = _counts(frame[DELIVERED_DAY])
+    if source.is_daily:
+        strange = sorted(str(day) for day in delivered if day not in set(days))
+        if strange:
+            raise AuditError(
+                f"source '{source.name}': rows were delivered for {', '.join(strange[:8])}, which the load was not "
+                f"asked for. Audit the days that were read."
+            )
+    violations = find_violations(frame, source, values)
+    rows = violations[ROW].unique(maintain_order=True)
+    quarantine = _quarantine(frame, source, violations)
+    refused = _counts(quarantine[EVENT_DAY])
+    results = summarise(violations, source, frame.height)
+    results += (
+        judge_days(days, delivered, refused, source.quality, history_counts)
+        if source.is_daily
+        else judge_whole(frame.height, len(rows), source.quality)
+    )
+    failed = {result.day for result in results if result.is_table_rule and not result.passed}
+    asked: Sequence[date | None] = sorted(days) if source.is_daily else [None]
+    return Audit(
+        accepted=_accepted(frame, source, rows, failed),
+        quarantine=quarantine,
+        refused_days=sorted(day for day in failed if day is not None),
+        rules=results,
+        delivered_rows={day: delivered.get(day, 0) for day in asked},
+        refused_rows={day: refused.get(day, 0) for day in asked},
+        passed=not failed,
+    )
+
+
+def _references(source: Source, references: Mapping[str, pl.Series | pl.DataFrame]) -> dict[str, pl.Series]:
+    values: dict[str, pl.Series] = {}
+    for column in source.columns:
+        if column.references is None:
+            continue
+        table, _, name = column.references.partition(".")
+        found = references.get(column.references, references.get(table))
+        if isinstance(found, pl.DataFrame):
+            found = found[name] if name in found.columns else None
+        if found is None:
+            raise AuditError(
+                f"source '{source.name}', column '{column.name}': its reference {column.references} was not handed in "
+                f"(there is {', '.join(references) or 'none'}), so no row can be checked. Load '{table}' first."
+            )
+        values[column.name] = found
+    return values
+
+
+def _counts(days: pl.Series) -> dict[date | None, int]:
+    return dict(days.alias("day").value_counts().iter_rows())
+
+
+def _accepted(frame: pl.DataFrame, source: Source, refused: pl.Series, failed: set[date | None]) -> pl.DataFrame:
+    """Candidates of the days that passed. NaN, where a value may be lacking, becomes null."""
+    columns = [
+        pl.col(column.name).fill_nan(None) if column.type == "float64" else pl.col(column.name)
+        for column in source.columns
+    ]
+    if source.is_daily:
+        columns.append(pl.col(DELIVERED_DAY).alias(EVENT_DAY))
+    elif failed:
+        return frame.clear().select(columns)
+    if len(refused):
+        frame = frame.with_row_index(ROW).join(refused.to_frame(), on=ROW, how="anti", maintain_order="left")
+    if failed:
+        frame = frame.filter(~pl.col(DELIVERED_DAY).is_in(sorted(day for day in failed if day is not None)))
+    return frame.select(columns)
+
+
+def _quarantine(frame: pl.DataFrame, source: Source, violations: pl.DataFrame) -> pl.DataFrame:
+    if violations.is_empty():
+        return pl.DataFrame(schema=QUARANTINE_SCHEMA)
+    also = pl.format("{}({})", "rule", "column").slice(1).str.join(", ")
+    first = violations.group_by(ROW, maintain_order=True).agg(
+        pl.first("rule"), pl.first("column"), pl.first("value"), also.alias("also")
+    )
+    rows = frame[first[ROW]]
+    fields = [*source.column_names, *([UNCAST] if rows[UNCAST].null_count() < rows.height else [])]
+    whole = rows.select(pl.struct(fields).struct.json_encode().alias("row"))
+    return first.select(
+        rows[DELIVERED_DAY].alias(EVENT_DAY),
+        rows[SOURCE_POSITION],
+        "rule",
+        "column",
+        "value",
+        pl.when(pl.col("also") != "").then("also").alias("also"),
+        whole["row"],
+    )

@@ -1,0 +1,57 @@
+"""What a rule says.
+
+What belongs here: the names of all rules, and the result they share. What does not: applying them (`rows`, `tables`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+RowRule = Literal["type", "not_null", "minimum", "maximum", "allowed", "reference", "late", "early", "unique"]
+TableRule = Literal["empty", "refused_ratio", "volume"]
+
+ROW_RULES: tuple[RowRule, ...] = (
+    "type",
+    "not_null",
+    "minimum",
+    "maximum",
+    "allowed",
+    "reference",
+    "late",
+    "early",
+    "unique",
+)
+"""Rules for rows, in order: a row that breaks several goes to quarantine under the first."""
+
+TABLE_RULES: tuple[TableRule, ...] = ("empty", "refused_ratio", "volume")
+"""Rules for partitions."""
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """What one rule found.
+
+    A row rule speaks of one column (or key) over the whole load, and passes when no row breaks it; whether the rows
+    that do are too many is for the table rule `refused_ratio` to say. A table rule speaks of one day.
+    """
+
+    rule: RowRule | TableRule
+    column: str | None
+    """The column, or the columns of a key; None for table rules."""
+    day: date | None
+    """The day judged; None for row rules, and for a reference table, which is judged whole."""
+    passed: bool
+    measured: float
+    """Row rules and `refused_ratio`: share of the rows. `volume` and `empty`: rows."""
+    bound: float | None
+    """What `measured` was held to; None where nothing was, for lack of history."""
+    rows: int
+    """Rows that break a row rule or, for a table rule, rows judged."""
+    explanation: str
+
+    @property
+    def is_table_rule(self) -> bool:
+        """Whether a failure refuses the whole partition."""
+        return self.rule in TABLE_RULES

@@ -1,0 +1,92 @@
+"""Table rules: whether a partition, as a whole, may be published.
+
+What belongs here: rules about counts of a day, next to other days. What does not: rules about single rows (`rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from statistics import median
+
+from platform_assets.spec.sources import Quality, VolumeRule
+from platform_assets.validation.results import RuleResult
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def judge_days(
+    days: Sequence[date],
+    delivered: Mapping[date | None, int],
+    refused: Mapping[date | None, int],
+    quality: Quality,
+    history_counts: Mapping[date, int],
+) -> list[RuleResult]:
+    """Every table rule on every day, in order of time.
+
+    A day of the load that passes joins the history of the days after it with its good rows, and one that is refused
+    leaves there what was published of it before, so that a range loaded at once is judged as it would be day by day.
+
+    Args:
+        days: The days to judge.
+        delivered: Rows delivered for each day; none where a day is missing.
+        refused: Rows of each day that broke a row rule; none where a day is missing.
+        quality: The declared limits.
+        history_counts: Published rows by day, before this load.
+    """
+    history = dict(history_counts)
+    results: list[RuleResult] = []
+    for day in sorted(days):
+        rows, bad = delivered.get(day, 0), refused.get(day, 0)
+        of_day = [
+            empty(day, rows),
+            refused_ratio(day, rows, bad, quality.max_refused_ratio),
+            volume(day, rows, quality.volume, history),
+        ]
+        results += of_day
+        if all(result.passed for result in of_day):
+            history[day] = rows - bad
+    return results
+
+
+def judge_whole(delivered: int, refused: int, quality: Quality) -> list[RuleResult]:
+    """The table rules of a reference table, which has no days."""
+    return [empty(None, delivered), refused_ratio(None, delivered, refused, quality.max_refused_ratio)]
+
+
+def empty(day: date | None, rows: int) -> RuleResult:
+    """A partition without rows is refused: a delivery that failed looks the same."""
+    text = f"{_name(day)}{rows} rows were delivered" if rows else f"{_name(day)}no rows were delivered"
+    return RuleResult("empty", None, day, rows > 0, float(rows), 1.0, rows, text)
+
+
+def refused_ratio(day: date | None, rows: int, refused: int, bound: float) -> RuleResult:
+    """Share of the delivered rows that broke a row rule, against the declared limit."""
+    measured = refused / rows if rows else 0.0
+    passed = measured <= bound
+    text = f"{_name(day)}{refused} of {rows} rows refused ({measured:.4%}), at most {bound:.4%} allowed"
+    return RuleResult("refused_ratio", None, day, passed, measured, bound, rows, text)
+
+
+def volume(day: date, rows: int, rule: VolumeRule, history: Mapping[date, int]) -> RuleResult:
+    """Delivered rows against the median of the same weekday in the last `history_days` days.
+
+    With fewer than `min_history` such days it passes and says so.
+    """
+    earlier = [day - timedelta(days=back) for back in range(7, rule.history_days + 1, 7)]
+    counts = [history[other] for other in earlier if other in history]
+    weekday = _WEEKDAYS[day.weekday()]
+    if len(counts) < rule.min_history:
+        text = f"{_name(day)}{rows} rows; {len(counts)} earlier {weekday}s to compare with, {rule.min_history} needed"
+        return RuleResult("volume", None, day, True, float(rows), None, rows, text)
+    usual = median(counts)
+    low, high = rule.min_ratio * usual, rule.max_ratio * usual
+    passed = low <= rows <= high
+    bound = high if rows > high else low
+    allowed = f"{low:g} to {high:g} allowed"
+    text = f"{_name(day)}{rows} rows; the median of {len(counts)} earlier {weekday}s is {usual:g}, {allowed}"
+    return RuleResult("volume", None, day, passed, float(rows), bound, rows, text)
+
+
+def _name(day: date | None) -> str:
+    return "" if day is None else f"{day}: "

@@ -1,0 +1,33 @@
+"""Rules for all tests: the tier a test stands in says how slow it may be, and collection holds it to that.
+
+Belongs here: what every tier shares. Does not belong here: fixtures of one tier (they have a conftest of their own).
+"""
+
+from pathlib import Path
+
+import pytest
+
+FAST_TIERS = {"unit", "graph"}
+SLOW_FIXTURES = {"lived_in", "running_service", "target", "bento", "ran"}
+"""Fixtures that start servers, train models or run the pipeline."""
+
+
+def tier(path: Path) -> str:
+    """The folder below `platform_assets_tests` that a test stands in."""
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a fast test that uses a slow fixture, and mark the others as slow."""
+    for item in items:
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
+        if tier(item.path) not in FAST_TIERS:
+            item.add_marker(pytest.mark.slow)
+            continue
+        used = SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
+        if used:
+            raise pytest.UsageError(
+                f"{item.nodeid} stands in a fast tier ({tier(item.path)}/) but uses {', '.join(sorted(used))}: "
+                "move it to pipeline/, gates/, serving/, model/ or deploy/"
+            )

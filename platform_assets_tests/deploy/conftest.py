@@ -1,0 +1,102 @@
+"""A tiny service, and local targets that leave nothing behind."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from platform_assets.deployment.local import LocalTarget
+from platform_assets.deployment.release import Release
+
+SERVICE = """
+import asyncio, os, sys
+
+VERSION, MODE = os.environ["VERSION"], os.environ.get("MODE", "")
+if MODE == "does not start":
+    print("cannot load the model: file is missing", flush=True)
+    sys.exit(3)
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    path, status, body = scope["path"], 200, VERSION
+    if path.endswith("/slow"):
+        await asyncio.sleep(1.0)
+    if path.endswith("/pid"):
+        body = str(os.getpid())
+    if path.endswith("/environment"):
+        body = os.environ.get("ODD", "")
+    if path == "/readyz" and MODE == "never ready":
+        status = 503
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": body.encode()})
+"""
+
+
+def unused_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def marked(target: LocalTarget) -> list[str]:
+    """Command lines of every process that has to do with a target, found without asking the target."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+            about_it = str(target.root) in line or str(target.root) in process.cwd()
+            if about_it and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(line)
+        except psutil.Error:
+            continue
+    return found
+
+
+def text(url: str) -> str:
+    answer = httpx.get(url, trust_env=False, timeout=20)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+@pytest.fixture
+def make_target(tmp_path: Path) -> Iterator[Callable[..., LocalTarget]]:
+    """`make_target(name="a", **options)`: a target with a root of its own, stopped and checked afterwards."""
+    made: list[LocalTarget] = []
+
+    def make(name: str = "target", **options: Any) -> LocalTarget:
+        port = options.pop("envoy_port", None) or unused_port()
+        made.append(LocalTarget(tmp_path / name, port, **options))
+        return made[-1]
+
+    yield make
+    for target in made:
+        target.stop_all()
+        assert marked(target) == []
+
+
+@pytest.fixture
+def target(make_target: Callable[..., LocalTarget]) -> LocalTarget:
+    return make_target()
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Callable[..., Release]:
+    """`release("2", mode="never ready", use_case="churn", ...)`: a version of the tiny service."""
+    home = tmp_path / "target" / "service"
+    home.mkdir(parents=True)
+    (home / "tiny_service.py").write_text(SERVICE)
+
+    def build(version: str, mode: str = "", **changes: Any) -> Release:
+        command = [sys.executable, "-m", "uvicorn", "tiny_service:app", "--port", "{port}", "--log-level", "warning"]
+        environment = {"VERSION": version, "MODE": mode} | changes.pop("environment", {})
+        values = {"use_case": "card_fraud", "ready_path": "/readyz", "working_dir": home, "command": command}
+        return Release(version=version, environment=environment, **values | changes)
+
+    return build

@@ -1,0 +1,190 @@
+"""The local target's state and the configuration files rendered from it."""
+
+import configparser
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platform_assets.deployment.errors import StateUnreadable, TargetUnavailable
+from platform_assets.deployment.local import LocalTarget, envoy_config
+from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state, save_state
+from platform_assets.deployment.local.supervisor import render_main, render_program
+from platform_assets.deployment.local.system import (
+    SOCKET_PATH_BYTES,
+    free_port,
+    make_directory,
+    make_private_directory,
+    port_is_free,
+    socket_path,
+)
+from platform_assets.deployment.rollout import begin
+
+DIRECTORY = Path("/target/envoy/dynamic")
+
+
+def arm(name: str, version: str, *ports: int) -> Arm:
+    programs = tuple(Program(name=f"{name}-{index}", port=port) for index, port in enumerate(ports))
+    return Arm(name=name, version=version, fingerprint="f", ready_path="/readyz", programs=programs)
+
+
+def state() -> TargetState:
+    empty = TargetState(target_id="t", envoy_port=8700, admin_port=8701)
+    filled = empty.with_arm("card_fraud", arm("card_fraud-1", "3", 20001)).with_weights(
+        "card_fraud", {"card_fraud-1": 100}
+    )
+    return filled.with_arm("card_fraud", arm("card_fraud-2", "4", 20002, 20003))
+
+
+def table(text: str) -> dict[str, dict[str, Any]]:
+    routes = json.loads(text)["resources"][0]["virtual_hosts"][0]["routes"]
+    return {json.dumps(route["match"]): route for route in routes}
+
+
+def test_an_arm_without_traffic_is_not_in_the_proxy() -> None:
+    clusters = json.loads(envoy_config.render_clusters(state()))["resources"]
+    assert [cluster["name"] for cluster in clusters] == ["card_fraud-1"]
+
+
+def test_a_moved_arm_keeps_both_clusters_but_only_one_route() -> None:
+    moved = state().with_weights("card_fraud", {"card_fraud-2": 100})
+    clusters = {cluster["name"]: cluster for cluster in json.loads(envoy_config.render_clusters(moved))["resources"]}
+    assert set(clusters) == {"card_fraud-1", "card_fraud-2"}
+    endpoints = clusters["card_fraud-2"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    ports = [endpoint["endpoint"]["address"]["socket_address"]["port_value"] for endpoint in endpoints]
+    assert ports == [20002, 20003]
+    assert clusters["card_fraud-2"]["health_checks"][0]["http_health_check"]["path"] == "/readyz"
+    route = table(envoy_config.render_routes(moved, 15.0)[0])['{"prefix": "/v1/card_fraud/"}']
+    weights = {share["name"]: share["weight"] for share in route["route"]["weighted_clusters"]["clusters"]}
+    assert weights == {"card_fraud-2": 100}
+
+
+def test_shares_between_versions_carry_each_version_in_its_answers() -> None:
+    shared = state().with_weights("card_fraud", {"card_fraud-1": 90, "card_fraud-2": 10})
+    route = table(envoy_config.render_routes(shared, 15.0)[0])['{"prefix": "/v1/card_fraud/"}']
+    shares = route["route"]["weighted_clusters"]["clusters"]
+    seen = {share["response_headers_to_add"][0]["header"]["value"]: share["weight"] for share in shares}
+    assert seen == {"3": 90, "4": 10}
+
+
+def test_a_second_use_case_changes_nothing_of_the_first() -> None:
+    both = state().with_arm("churn", arm("churn-3", "1", 20004)).with_weights("churn", {"churn-3": 100})
+    before, after = (
+        table(envoy_config.render_routes(state(), 15.0)[0]),
+        table(envoy_config.render_routes(both, 15.0)[0]),
+    )
+    assert after['{"prefix": "/v1/card_fraud/"}'] == before['{"prefix": "/v1/card_fraud/"}']
+    assert '{"prefix": "/v1/churn/"}' in after
+    old, new = (json.loads(envoy_config.render_clusters(s))["resources"] for s in (state(), both))
+    assert new[0] == old[0]
+
+
+def test_the_version_in_force_changes_with_the_weights_and_only_then() -> None:
+    text, version = envoy_config.render_routes(state(), 15.0)
+    assert envoy_config.render_routes(state(), 15.0) == (text, version)
+    assert envoy_config.render_routes(state().with_weights("card_fraud", {"card_fraud-2": 100}), 15.0)[1] != version
+    answer = table(text)['{"path": "/-/routing"}']["direct_response"]["body"]["inline_string"]
+    assert json.loads(answer) == {"target": "t", "version": version}
+
+
+def test_everything_listens_on_loopback_only() -> None:
+    texts = [
+        envoy_config.render_bootstrap(state(), DIRECTORY),
+        envoy_config.render_listeners(state(), DIRECTORY, Path("/target/access.log")),
+        envoy_config.render_clusters(state()),
+    ]
+    addresses = [row for text in texts for row in _values(json.loads(text), "socket_address")]
+    assert {address["address"] for address in addresses} == {"127.0.0.1"}
+    assert {address["port_value"] for address in addresses} == {8700, 8701, 20001}
+
+
+def _values(node: Any, key: str) -> list[Any]:
+    if isinstance(node, list):
+        return [found for child in node for found in _values(child, key)]
+    if isinstance(node, dict):
+        return [v for k, v in node.items() if k == key] + [f for child in node.values() for f in _values(child, key)]
+    return []
+
+
+@pytest.mark.parametrize("weights", [{"card_fraud-1": 99}, {"card_fraud-1": 50, "card_fraud-2": 51}, {"gone": 100}])
+def test_weights_that_lose_traffic_cannot_be_stored(weights: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="100 over existing arms"):
+        state().with_weights("card_fraud", weights)
+
+
+def test_state_survives_being_stored(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    assert load_state(path) is None
+    stored = state().with_rollout("card_fraud", begin("card_fraud-2", "card_fraud-1", (10, 100))[0])
+    save_state(path, stored)
+    assert load_state(path) == stored
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_state_names_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text('{"target_id": "t", "envoy_port"')
+    with pytest.raises(StateUnreadable, match=str(path)):
+        load_state(path)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(blacklist_categories=["Cc", "Cs"], blacklist_characters=";"), min_size=1), min_size=1
+    )
+)
+def test_a_program_runs_exactly_the_command_it_was_given(command: list[str]) -> None:
+    text = render_program("churn-1-0", command, Path("/all logs/a.log"), priority=100, stop_seconds=30)
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";",), strict=False)
+    parser.read_string(text)
+    section = parser["program:churn-1-0"]
+    assert shlex.split(section["command"] % {}) == command
+    assert section["stdout_logfile"] == "/all logs/a.log"
+
+
+def test_supervisord_is_reached_through_a_private_socket_alone() -> None:
+    text = render_main(Path("/target"), Path("/target/run/supervisor.sock"), "abc", as_root=False)
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    assert "inet_http_server" not in parser
+    assert parser["unix_http_server"]["chmod"] == "0700"
+    assert "user" not in parser["supervisord"]
+
+
+@pytest.mark.parametrize("depth", [1, 5, 40])
+def test_the_socket_path_fits_however_deep_the_root_lies(depth: int) -> None:
+    path = socket_path(Path("/", *["directory"] * depth), "0123456789abcdef", "supervisor.sock")
+    assert len(str(path).encode()) <= SOCKET_PATH_BYTES
+    assert (path.parts[1] == "tmp") == (depth == 40)
+
+
+def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
+    first = free_port(1234, set())
+    second = free_port(1234, {first})
+    assert first != second
+    assert port_is_free(first)
+    assert 20_000 <= first < 49_152
+
+
+@pytest.mark.parametrize(("root", "port"), [("/srv/a;b", 8700), ("/srv/50%", 8700), ("/srv/a", 0), ("/srv/a", 70_000)])
+def test_a_root_or_port_that_cannot_work_is_refused_at_once(root: str, port: int) -> None:
+    with pytest.raises(ValueError, match=r"local target cannot|envoy_port must"):
+        LocalTarget(Path(root), port)
+
+
+def test_a_place_for_the_socket_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(TargetUnavailable, match="move it away"):
+        make_private_directory(tmp_path / "open")
+    make_directory(tmp_path / "open")
+
+
+def test_a_root_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TargetUnavailable, match=str(tmp_path / "file")):
+        make_directory(tmp_path / "file" / "root")

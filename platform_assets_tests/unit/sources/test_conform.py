@@ -1,0 +1,105 @@
+"""From rows as found to declared columns: bad cells kept, changed columns refused."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from platform_assets.sources.conform import conform
+from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, SOURCE_PROBLEM, UNCAST, first_uncast
+from platform_assets.sources.errors import SchemaMismatch, SourceError
+from platform_assets.spec import Source
+
+
+def found(**columns: Any) -> pl.DataFrame:
+    rows = max(len(values) for values in columns.values())
+    standard = {
+        "ride_id": [str(i) for i in range(rows)],
+        "started_at": ["2024-03-01T12:00:00"] * rows,
+        "price": ["1.5"] * rows,
+        "remark": [None] * rows,
+    }
+    frame = pl.DataFrame({**standard, **columns}, schema_overrides={"remark": pl.String})
+    return frame.with_columns(
+        (pl.lit("rides.csv:") + pl.int_range(2, pl.len() + 2).cast(pl.String)).alias(SOURCE_POSITION),
+        pl.lit(date(2024, 3, 1)).alias(DELIVERED_DAY),
+        pl.lit(None, dtype=pl.String).alias(SOURCE_PROBLEM),
+    )
+
+
+def test_bad_cells_of_text_become_null_and_are_named_and_no_row_is_lost(make_source: Callable[..., Source]) -> None:
+    rows = found(price=["1.5", "12,5", "3", "it's"], ride_id=["0", "1", "2", "x"])
+    conformed = conform(rows, make_source())
+    assert conformed.frame["price"].to_list() == [1.5, None, 3.0, None]
+    assert conformed.frame["ride_id"].to_list() == [0, 1, 2, None]
+    assert conformed.frame[UNCAST].to_list() == [None, "price='12,5'", None, "ride_id='x'; price='it''s'"]
+    assert conformed.uncast_rows == 2
+    assert conformed.frame.schema == {
+        **{name: dtype for name, dtype in make_source().polars_schema().items() if name != "event_day"},
+        SOURCE_POSITION: pl.String,
+        DELIVERED_DAY: pl.Date,
+        UNCAST: pl.String,
+    }
+
+
+def test_a_row_that_could_not_be_taken_apart_is_named(make_source: Callable[..., Source]) -> None:
+    rows = found(price=["1", None]).with_columns(pl.Series(SOURCE_PROBLEM, [None, "2 cells instead of 4: 5,it's"]))
+    conformed = conform(rows, make_source())
+    assert conformed.frame[UNCAST].to_list() == [None, "*='2 cells instead of 4: 5,it''s'"]
+
+
+@pytest.mark.parametrize("text", ["12,5", "it's", "a'; b='c", "'", "''", "x\ny"])
+def test_the_first_bad_cell_can_be_read_back(make_source: Callable[..., Source], text: str) -> None:
+    frame = conform(found(price=["1", "2", text], ride_id=["1", "2", "3"]), make_source()).frame
+    column, value = first_uncast(pl.col(UNCAST))
+    assert frame.select(column.alias("column"), value.alias("value")).row(2) == ("price", text)
+
+
+def test_extra_columns_are_reported_and_not_stored(make_source: Callable[..., Source]) -> None:
+    conformed = conform(found(price=["1"], tip=["2"], note=["x"]), make_source())
+    assert conformed.extra_columns == ("tip", "note")
+    assert "tip" not in conformed.frame.columns
+
+
+def test_a_missing_column_stops_the_load(make_source: Callable[..., Source]) -> None:
+    with pytest.raises(SchemaMismatch) as caught:
+        conform(found(price=["1", "2", "3"]).drop("price").rename({"remark": "Remark"}), make_source())
+    assert [(problem.column, problem.rows) for problem in caught.value.problems] == [("price", 3), ("remark", 3)]
+    text = str(caught.value)
+    for part in ("'rides'", "'price': expected float64, found no such column", "'Remark'", "defs.yaml"):
+        assert part in text
+    assert isinstance(caught.value, SourceError)
+
+
+def test_text_of_another_type_stops_the_load(make_source: Callable[..., Source]) -> None:
+    with pytest.raises(SchemaMismatch) as caught:
+        conform(found(price=["1 EUR", "2 EUR", "3", None]), make_source())
+    [problem] = caught.value.problems
+    assert (problem.column, problem.rows, problem.examples) == ("price", 2, ("1 EUR", "2 EUR"))
+
+
+def test_half_of_a_text_column_may_be_bad(make_source: Callable[..., Source]) -> None:
+    assert conform(found(price=["1 EUR", "2", None]), make_source()).uncast_rows == 1
+
+
+def test_typed_columns_have_to_fit_altogether(make_source: Callable[..., Source]) -> None:
+    source = make_source(format="parquet")
+    good = found(price=[1, 2]).with_columns(
+        pl.col("ride_id").cast(pl.Int32), pl.col("started_at").str.to_datetime().dt.cast_time_unit("ns")
+    )
+    frame = conform(good, source).frame
+    assert frame.select("ride_id", "price").rows() == [(0, 1.0), (1, 2.0)]
+    with pytest.raises(SchemaMismatch, match="'ride_id': expected int64, found Float64") as caught:
+        conform(good.with_columns(ride_id=pl.Series([1.0, 1.5])), source)
+    assert caught.value.problems[0].rows == 1
+    with pytest.raises(SchemaMismatch, match="text that does not fit"):
+        conform(good.with_columns(ride_id=pl.Series(["1", "2"])), source)
+    with pytest.raises(SchemaMismatch, match="'remark': expected string, found Int64"):
+        conform(good.with_columns(remark=pl.Series([1, 2])), source)
+
+
+def test_no_rows_conform(make_source: Callable[..., Source]) -> None:
+    conformed = conform(found(price=["1"]).clear(), make_source())
+    assert (conformed.frame.height, conformed.uncast_rows) == (0, 0)
