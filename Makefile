@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 
 # A profile has a home of its own, so that a small world never mixes with the default one.
 ifeq ($(PROFILE),small)
-export PLATFORM_ASSETS_SIMULATION ?= {"customers": 600, "terminals": 1200}
+export PLATFORM_ASSETS_SIMULATION ?= {"customers": 1000, "terminals": 2000}
 export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/small
 else
 export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/$(PROFILE)

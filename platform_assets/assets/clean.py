@@ -92,7 +92,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     )
     def clean(
         context: dg.AssetExecutionContext, lake: LakeResource
-    ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
         table = lake.table(use_case.name, CLEAN, source.name, schema)
         result = _audit(use_case, source, lake, table, days)
@@ -179,7 +179,6 @@ def consecutive(days: list[date]) -> list[tuple[date, date]]:
 
 
 def _check_result(key: dg.AssetKey, result: Audit) -> dg.AssetCheckResult:
-    failed = [rule for rule in result.rules if not rule.passed]
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=QUALITY_CHECK,
@@ -188,7 +187,8 @@ def _check_result(key: dg.AssetKey, result: Audit) -> dg.AssetCheckResult:
             "rows_accepted": result.accepted.height,
             "rows_refused": result.quarantine.height,
             "refused_days": [day.isoformat() for day in result.refused_days],
-            "failed_rules": [rule.explanation for rule in failed[:20]],
+            "rows_by_rule": dict(result.rows_by_rule),
+            "failed_rules": [rule.explanation for rule in result.failed_rules[:20]],
         },
     )
 
@@ -196,13 +196,15 @@ def _check_result(key: dg.AssetKey, result: Audit) -> dg.AssetCheckResult:
 def _volume_picture(result: Audit, days: DayRange | None) -> dict[str, Any]:
     if days is None or days.first == days.last:
         return {}
-    counts = dict(result.accepted.group_by(EVENT_DAY).len().iter_rows())
-    refused = dict(result.quarantine.group_by(EVENT_DAY).len().iter_rows())
-    return {"rows_per_day": picture(plot_volume(counts, refused))}
+    return {"rows_per_day": picture(plot_volume(_by_day(result.delivered_rows), _by_day(result.refused_rows)))}
+
+
+def _by_day(counts: dict[date | None, int]) -> dict[date, int]:
+    return {day: rows for day, rows in counts.items() if day is not None}
 
 
 def _refusal(source: Source, result: Audit) -> str:
-    failed = [rule.explanation for rule in result.rules if not rule.passed]
+    failed = [rule.explanation for rule in result.failed_rules]
     days = ", ".join(day.isoformat() for day in result.refused_days[:5]) or "the whole table"
     return (
         f"{source.name}: {len(result.refused_days) or 1} partition(s) were not published ({days}): {'; '.join(failed[:3])}. "

@@ -114,7 +114,7 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     )
     def service(
         context: dg.AssetExecutionContext, models: ModelsResource, feast: FeastResource, serving: ServingResource
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         version = champion_of(use_case, models, context.partition_key)
         registry = models.registry()
         run = read_model_run(registry.run_folder(version))
@@ -185,7 +185,7 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     )
     def deployment(
         context: dg.AssetExecutionContext, models: ModelsResource, feast: FeastResource, serving: ServingResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         version = champion_of(use_case, models, context.partition_key)
         digest = version.tags.get(DIGEST_TAG, "")
         bento = find_bento(use_case, digest, serving.bento_root()) if digest else None

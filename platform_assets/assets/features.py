@@ -81,7 +81,7 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         op_tags={"feature_view": view.name},
         **policy(use_case, FEATURES),
     )
-    def feature_table(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+    def feature_table(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         days = partition_range(context)
         first = max(history_needed(view, days.first), use_case.history.first_day)
         events = read_events(use_case, lake, first, days.last, with_label=uses_label(view, use_case))
@@ -149,7 +149,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     )
     def online_store(
         context: dg.AssetExecutionContext, lake: LakeResource, feast: FeastResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         at = date.fromisoformat(context.partition_key) + timedelta(days=1)
         settings = feast.settings(use_case)
         apply(use_case, settings)

@@ -92,12 +92,11 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",
-        required_resource_keys={"mlflow"},
         **policy(use_case, MODEL),
     )
     def model(
-        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
-    ) -> dg.MaterializeResult[Any]:
+        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource, mlflow: dg.ResourceParam[Tracker]
+    ) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         table = training_set_table(use_case, lake)
         frame = table.read(as_of, as_of)
@@ -120,8 +119,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             "dagster_asset": context.asset_key.to_user_string(),
             "dagster_partition": context.partition_key,
         }
-        tracker: Tracker = context.resources.mlflow
-        with tempfile.TemporaryDirectory() as scratch, tracker.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
+        with tempfile.TemporaryDirectory() as scratch, mlflow.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
             digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case)
             run.log_params({"winner": winner.name, **{f"setting.{k}": v for k, v in predictor.settings.items()}})
             for result in comparison.results:

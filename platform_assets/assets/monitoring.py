@@ -24,8 +24,9 @@ from platform_assets.assets.model import training_set_table
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
-from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
+from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.latency import service_days
+from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import (
     QualityResult,
@@ -34,10 +35,9 @@ from platform_assets.monitoring.quality import (
     quality_by_day,
     quality_days,
 )
-from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
 from platform_assets.monitoring.report import evidently_report
 from platform_assets.monitoring.verdict import window_verdict
-from platform_assets.monitoring.windows import reference_frame, same_weekdays, watched_columns
+from platform_assets.monitoring.windows import reference_frame, watch_window
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
@@ -56,6 +56,7 @@ VERDICT_SCHEMA: dict[str, pl.DataType] = {
 }
 """One row for each window, by its last event day; `result` is the whole verdict as JSON."""
 
+READABLE_CHECK = "readable"
 DRIFT_CHECK = "no_drift"
 QUALITY_CHECK = "quality_kept"
 
@@ -67,9 +68,10 @@ class MonitoringError(RuntimeError):
 def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Predictions of a day as a Delta table, each request once."""
     schema = prediction_log_schema(use_case)
+    key = asset_key(use_case, SERVING, PREDICTION_LOG)
 
     @dg.asset(
-        key=asset_key(use_case, SERVING, PREDICTION_LOG),
+        key=key,
         deps=[dg.AssetDep(asset_key(use_case, SERVING, DEPLOYMENT), partition_mapping=dg.LastPartitionMapping())],
         description="Every answered request: what was asked, the features used, the score, the model and the latency.",
         kinds={"deltalake", "bentoml"},
@@ -77,16 +79,16 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",
+        check_specs=[
+            dg.AssetCheckSpec(READABLE_CHECK, asset=key, description="Every line the service wrote is a prediction.")
+        ],
         **policy(use_case, SERVING),
     )
     def prediction_log(
         context: dg.AssetExecutionContext, lake: LakeResource, serving: ServingResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         days = partition_range(context)
         read = read_segments(serving.log_folder(use_case.name), use_case)
-        if read.bad_lines:
-            places = "; ".join(f"{line.place}: {line.reason}" for line in read.bad_lines[:5])
-            context.log.warning(f"{len(read.bad_lines)} lines of the prediction log cannot be read: {places}")
         table = lake.table(use_case.name, SERVING, PREDICTION_LOG, schema)
         rows = read.frame.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
         metadata: dict[str, Any] = {
@@ -108,6 +110,16 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "service_days": [day.to_dict() for day in by_day[:31]],
             },
             data_version=data_version(commit),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=READABLE_CHECK,
+                    passed=not read.bad_lines,
+                    metadata={
+                        "lines_read": read.lines_read,
+                        "bad_lines": [f"{line.place}: {line.reason}" for line in read.bad_lines[:20]],
+                    },
+                )
+            ],
         )
 
     return prediction_log
@@ -183,21 +195,18 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     )
     def drift(
         context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource, serving: ServingResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         log = lake.table(use_case.name, SERVING, PREDICTION_LOG, prediction_log_schema(use_case)).read(
             *_window(use_case, day)
         )
         registry = models.registry()
         version = _model_of(log, registry, use_case)
-        reference = same_weekdays(
-            _reference(use_case, lake, version, read_model_run(registry.run_folder(version))), log
-        )
-        limits = use_case.monitoring
-        columns = watched_columns(use_case)
-        result = drift_report(reference, log, columns, DriftLimits(limits.max_ks, limits.max_psi, limits.min_rows))
+        reference = _reference(use_case, lake, version, read_model_run(registry.run_folder(version)))
+        window = watch_window(log, reference, use_case, day, {version.version})
+        result = window.result
         path = serving.report_folder(use_case.name) / f"drift-{day}.html"
-        evidently_report(reference, log, result, path)
+        evidently_report(window.reference, window.current, result, path, title=f"{use_case.name}: drift up to {day}")
         causes = window_verdict(day, result, None).causes
         metadata, delta = _write_verdict(lake, use_case, DRIFT, day, version.version, result, causes)
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
@@ -247,7 +256,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     )
     def quality(
         context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         as_of = day + timedelta(days=max(1, use_case.label_delay_days))
         first, last = quality_days(use_case, as_of)

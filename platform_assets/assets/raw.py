@@ -77,20 +77,21 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
     )
     def load(
         context: dg.AssetExecutionContext, config: LoadConfig, lake: LakeResource, sources: SourcesResource
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
-        found = sources.read(source, folder, days.first if days else None, days.last if days else None, config.faults)
+        first, last = (days.first, days.last) if days else (None, None)
         try:
-            conformed = conform(found, source)
+            conformed = conform(sources.read(source, folder, first, last, config.faults), source)
         except SchemaMismatch as error:
+            affected = max((problem.rows for problem in error.problems), default=0)
             yield dg.AssetCheckResult(
                 asset_key=key,
                 check_name=SCHEMA_CHECK,
                 passed=False,
-                metadata={"explanation": str(error), "rows_found": found.height},
+                metadata={"explanation": str(error), "rows_affected": affected},
             )
             raise dg.Failure(
-                description=str(error), metadata={"rows_found": found.height}, allow_retries=False
+                description=str(error), metadata={"rows_affected": affected}, allow_retries=False
             ) from error
         table = lake.table(use_case.name, RAW, source.name, schema)
         frame = conformed.frame

@@ -47,7 +47,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         **policy(use_case, TRAINING),
     )
-    def build_training_set(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[Any]:
+    def build_training_set(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
         label_table = lake.table(use_case.name, CLEAN, use_case.label.source, use_case.label_source.polars_schema())

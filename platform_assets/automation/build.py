@@ -6,6 +6,7 @@ Belongs here: the list. Does not belong here: any trigger.
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from platform_assets.automation.jobs import build_jobs
 from platform_assets.automation.retraining import retrain_sensor
@@ -17,7 +18,7 @@ from platform_assets.spec import UseCase
 class Automation:
     """Jobs, schedules and sensors of a use case."""
 
-    jobs: list[dg.UnresolvedAssetJobDefinition]
+    jobs: list[UnresolvedAssetJobDefinition]
     schedules: list[dg.ScheduleDefinition]
     sensors: list[dg.SensorDefinition]
 

@@ -6,6 +6,7 @@ Belongs here: selections with a name. Does not belong here: when they run.
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.partitions import as_of_days, event_days
@@ -28,17 +29,17 @@ from platform_assets.spec.tables import (
 class Jobs:
     """The jobs of a use case, by what they do."""
 
-    reference: dg.UnresolvedAssetJobDefinition | None
-    load: dg.UnresolvedAssetJobDefinition
-    labels: dg.UnresolvedAssetJobDefinition | None
-    online: dg.UnresolvedAssetJobDefinition
-    train: dg.UnresolvedAssetJobDefinition
-    log: dg.UnresolvedAssetJobDefinition
-    watch: dg.UnresolvedAssetJobDefinition
-    judge: dg.UnresolvedAssetJobDefinition
+    reference: UnresolvedAssetJobDefinition | None
+    load: UnresolvedAssetJobDefinition
+    labels: UnresolvedAssetJobDefinition | None
+    online: UnresolvedAssetJobDefinition
+    train: UnresolvedAssetJobDefinition
+    log: UnresolvedAssetJobDefinition
+    watch: UnresolvedAssetJobDefinition
+    judge: UnresolvedAssetJobDefinition
 
     @property
-    def all(self) -> list[dg.UnresolvedAssetJobDefinition]:
+    def all(self) -> list[UnresolvedAssetJobDefinition]:
         """Every job the use case has."""
         jobs = [self.reference, self.load, self.labels, self.online, self.train, self.log, self.watch, self.judge]
         return [job for job in jobs if job is not None]

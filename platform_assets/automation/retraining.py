@@ -5,17 +5,15 @@ Belongs here: reading the stored verdicts and asking once. Does not belong here:
 """
 
 import json
-from collections import defaultdict
 from datetime import date, timedelta
 
 import dagster as dg
-import polars as pl
 
 from platform_assets.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.automation.jobs import Jobs
 from platform_assets.lake.layout import MONITORING
-from platform_assets.monitoring.verdict import RequestedRetrain, WindowVerdict, retrain_verdict
+from platform_assets.monitoring.verdict import RequestedRetrain, RetrainVerdict, WindowVerdict, retrain_verdict
 from platform_assets.resources.lake import LakeResource
 from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.tables import DRIFT, QUALITY
@@ -23,17 +21,35 @@ from platform_assets.spec.tables import DRIFT, QUALITY
 CAUSE_TAG = "platform_assets/retrain_cause"
 
 
-def window_history(use_case: UseCase, lake: LakeResource) -> list[WindowVerdict]:
-    """All stored verdicts, drift and quality joined by the day they were known as of."""
-    known_after = {DRIFT: 1, QUALITY: max(1, use_case.label_delay_days)}
-    causes: dict[date, list[str]] = defaultdict(list)
-    for name, days in known_after.items():
-        table = lake.table(use_case.name, MONITORING, name, VERDICT_SCHEMA)
-        if not table.exists():
-            continue
-        for row in table.read(columns=[EVENT_DAY, "causes"]).sort(pl.col(EVENT_DAY)).iter_rows(named=True):
-            causes[row[EVENT_DAY] + timedelta(days=days)].extend(row["causes"])
-    return [WindowVerdict(day, violated=bool(found), causes=tuple(found)) for day, found in sorted(causes.items())]
+def window_history(use_case: UseCase, lake: LakeResource, name: str) -> list[WindowVerdict]:
+    """The stored verdicts of drift or of quality, each under the day it was known as of.
+
+    The two are judged apart: quality of a day is known a label delay later than its drift, so that in one sequence the
+    newest windows would hold quality only and hide the drift behind them.
+    """
+    known_after_days = {DRIFT: 1, QUALITY: max(1, use_case.label_delay_days)}[name]
+    table = lake.table(use_case.name, MONITORING, name, VERDICT_SCHEMA)
+    if not table.exists():
+        return []
+    rows = table.read(columns=[EVENT_DAY, "causes"]).sort(EVENT_DAY).iter_rows(named=True)
+    return [
+        WindowVerdict(row[EVENT_DAY] + timedelta(days=known_after_days), bool(row["causes"]), tuple(row["causes"]))
+        for row in rows
+    ]
+
+
+def decide(
+    use_case: UseCase, lake: LakeResource, requested: list[RequestedRetrain]
+) -> tuple[RetrainVerdict, date | None]:
+    """The first of drift and quality that asks for a model, with the day to train as of; else why not."""
+    reasons = []
+    for name in (QUALITY, DRIFT):
+        history = window_history(use_case, lake, name)
+        verdict = retrain_verdict(history, use_case.monitoring.retrain, requested)
+        if verdict.retrain:
+            return verdict, history[-1].day
+        reasons.append(f"{name}: {verdict.reason}")
+    return RetrainVerdict(False, "", " ".join(reasons)), None
 
 
 def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
@@ -50,11 +66,9 @@ def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
             RequestedRetrain(item["cause"], date.fromisoformat(item["day"]))
             for item in json.loads(context.cursor or "[]")
         ]
-        history = window_history(use_case, lake)
-        verdict = retrain_verdict(history, use_case.monitoring.retrain, requested)
-        if not verdict.retrain:
+        verdict, as_of = decide(use_case, lake, requested)
+        if as_of is None:
             return dg.SensorResult(skip_reason=verdict.reason, cursor=context.cursor)
-        as_of = history[-1].day
         if not as_of_days(use_case).has_partition_key(as_of.isoformat()):
             return dg.SensorResult(
                 skip_reason=f"{verdict.reason} But {as_of} is not a day a model can be trained as of.",

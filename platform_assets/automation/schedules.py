@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from platform_assets.assets.partitions import as_of_days, event_days
 from platform_assets.automation.jobs import Jobs
@@ -41,7 +42,7 @@ def _daily_load(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
     return load_daily
 
 
-def _labels(use_case: UseCase, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _labels(use_case: UseCase, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     @dg.schedule(job=job, cron_schedule="5 0 * * *", name=f"{use_case.name}__labels_daily")
     def labels_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """The labels that have arrived by today."""

@@ -30,6 +30,7 @@ from platform_assets.spec import UseCase
 from platform_assets.spec.tables import DEPLOYMENT, DRIFT, ONLINE_STORE, PREDICTION_LOG, QUALITY
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+PROGRESS = "progress"
 REPLAYED_REQUESTS = 4000
 
 
@@ -78,6 +79,7 @@ class Journey:
             instance=self.instance,
             partition_key=partition.isoformat() if partition else None,
             tags=tags,
+            run_config={"loggers": {PROGRESS: {}}},
             raise_on_error=False,
         )
         if not result.success:
@@ -100,7 +102,7 @@ def run_use_cases(name: str | None) -> None:
     with step("load the definitions"):
         from platform_assets.definitions import defs
 
-        definitions = dg.Definitions.merge(defs(), dg.Definitions(loggers={"console": progress_logger}))
+        definitions = dg.Definitions.merge(defs(), dg.Definitions(loggers={PROGRESS: progress_logger}))
         instance = dg.DagsterInstance.get()
     for declared in declared_use_cases(name):
         journey = Journey(declared.use_case, build_jobs(declared.use_case), definitions, instance, settings)

@@ -5,6 +5,7 @@ Belongs here: numbers from labels and predictions. Does not belong here: bounds 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ def reliability_bins(y: Vector, prediction: Vector, bins: int = 10) -> tuple[Rel
     edges = [0, *[int(cut) for cut in cuts if cut > 0], len(p)]
     return tuple(
         ReliabilityBin(stop - start, float(p[start:stop].mean()), float(outcome[start:stop].mean()))
-        for start, stop in zip(edges, edges[1:], strict=False)
+        for start, stop in itertools.pairwise(edges)
     )
 
 

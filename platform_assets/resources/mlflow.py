@@ -97,18 +97,17 @@ def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Tracker]:
         yield Tracker(parent)
         status = "FINISHED"
     finally:
-        # A generator resource is closed, not thrown into, when a step fails: the run's own status says more.
-        run = context.dagster_run
-        failed = status == "FAILED" or _has_failed_step(context)
-        parent.end_run(status="FAILED" if failed and run is not None else status)
+        # A failed step closes this generator without an exception: the Dagster run's own events say more.
+        if status == "FINISHED" and _has_failed_step(context):
+            status = "FAILED"
+        parent.end_run(status=status)
 
 
 def _has_failed_step(context: dg.InitResourceContext) -> bool:
-    if context.instance is None or context.run_id is None:
+    if context.instance is None or context.run is None:
         return False
-    return bool(
-        context.instance.get_records_for_run(context.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
-    )
+    failures = context.instance.get_records_for_run(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1)
+    return bool(failures.records)
 
 
 def mlflow_resource(tracking_uri: str, artifact_location: str, experiment_name: str) -> dg.ResourceDefinition:

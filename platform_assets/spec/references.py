@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Path = tuple[int | str, ...]
 
+RESERVED_COLUMNS = frozenset({"event_day", "as_of", "source_position", "delivered_day", "source_problem", "uncast"})
+
 BINARY_METRICS = frozenset(
     {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
 )
@@ -106,8 +108,10 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
 def _columns(use_case: UseCase, source: Source, where: Path) -> Iterator[Problem]:
     for j, column in enumerate(source.columns):
         place: Path = (*where, "columns", j)
-        if column.name in {"event_day", "as_of"}:
-            yield Problem((*place, "name"), column.name, "this name is reserved for a partition column: rename it")
+        if column.name in RESERVED_COLUMNS:
+            yield Problem(
+                (*place, "name"), column.name, "this name is reserved for the platform's own columns: rename it"
+            )
         limits = column.minimum is not None or column.maximum is not None
         if limits and not column.is_numeric:
             yield Problem((*place, "type"), column.type, "minimum and maximum apply to numbers only")

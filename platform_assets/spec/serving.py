@@ -44,7 +44,7 @@ class Monitoring(Declaration):
 
     window_days: int = Field(default=7, ge=1, description="Length of the window that is compared with the reference.")
     min_rows: int = Field(default=500, ge=1, description="Fewer rows give no verdict, which counts as a failed check.")
-    max_ks: float = Field(default=0.15, gt=0, le=1, description="Largest Kolmogorov-Smirnov statistic of a column.")
+    max_ks: float = Field(default=0.05, gt=0, le=1, description="Largest Kolmogorov-Smirnov statistic of a column.")
     max_psi: float = Field(default=0.2, gt=0, description="Largest population stability index of a column.")
     quality_metric: Metric = Field(description="Metric followed in production, once labels have arrived.")
     max_quality_loss_ratio: float = Field(

@@ -6,7 +6,8 @@ it (`deployment`), the payload formats themselves (`learners`).
 Packed into the serving image: standard library and numpy only, plus the one library that the model in the folder needs.
 
 The folder holds `model.json` (learner, settings, task, features in order, imputation, seed, rows it was fitted on, library
-versions, SHA-256 of every payload file) and the payload. The same model gives the same bytes; the digest of `model.json` therefore names the model.
+versions, SHA-256 of every payload file) and the payload. The same model gives the same bytes; the digest of `model.json`
+therefore names the model.
 """
 
 from __future__ import annotations

@@ -203,7 +203,9 @@ def compare(
     """
     names = [candidate.name for candidate in candidates]
     if not folds or not names or len(set(names)) != len(names):
-        raise ComparisonError(f"a comparison needs folds and candidates with different names; {len(folds)} folds, {names}")
+        raise ComparisonError(
+            f"a comparison needs folds and candidates with different names; {len(folds)} folds, {names}"
+        )
     splits = [_split(dataset, fold, exclude_known_groups) for fold in folds]
     results: list[CandidateResult] = []
     latest: dict[str, Vector] = {}
@@ -286,9 +288,7 @@ def _judge(
         predicted = time.perf_counter()
         values, problems = measure(scored(test, prediction), metrics)
         latest = prediction if latest is None else latest
-        done.append(
-            FoldResult(fold, values, problems, len(train), len(test), fitted - started, predicted - fitted)
-        )
+        done.append(FoldResult(fold, values, problems, len(train), len(test), fitted - started, predicted - fitted))
         shown = ", ".join(f"{name} {value:.4f}" for name, value in list(values.items())[:3])
         progress(f"{candidate.name}: fold {len(done)} of {len(folds)}, {shown}, {predicted - started:.1f} s")
     return CandidateResult(candidate, tuple(done)), latest

@@ -80,7 +80,9 @@ def from_frame(
     ordered = frame.sort([time, key], maintain_order=True)
     repeated = len(ordered) - ordered[key].n_unique()
     if repeated:
-        raise DatasetError(f"column {key!r}: {repeated} of {len(ordered)} rows repeat a key; remove the duplicates first")
+        raise DatasetError(
+            f"column {key!r}: {repeated} of {len(ordered)} rows repeat a key; remove the duplicates first"
+        )
     X = np.empty((len(ordered), len(features)), dtype=np.float64)
     for column, name in enumerate(features):
         X[:, column] = _numbers(ordered, name)

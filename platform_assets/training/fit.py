@@ -34,7 +34,9 @@ def fit_predictor(
         ImputationError: the imputation does not fit the features or the rows.
     """
     if len(rows) == 0:
-        raise TrainingError(f"learner {learner.name!r}: there are no training rows; materialize the training days first")
+        raise TrainingError(
+            f"learner {learner.name!r}: there are no training rows; materialize the training days first"
+        )
     imputation = fit_imputation(rows.X, rows.features, impute)
     fitted = learner.fit(imputation.filled(rows.X), rows.y, seed, rows.event_day)
     return Predictor(

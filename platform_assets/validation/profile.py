@@ -34,6 +34,8 @@ PROFILE_SCHEMA = pl.Schema(
 """`distinct` is an estimate within a few percent. `std` is that of the sample. Mean, std and quantiles are of numbers
 only, and the quantiles are values that occur."""
 
+_SUMMARY = "#summary"
+
 
 def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Summaries of every column on every day, in one pass.
@@ -55,9 +57,11 @@ def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         .collect()
     )
     parts = [
-        by_day.select(EVENT_DAY, pl.lit(column.name).alias("column"), pl.lit(column.type).alias("type"), column.name)
-        .unnest(column.name)
-        .with_columns(pl.lit(place).alias("place"))
+        by_day.select(EVENT_DAY, pl.col(column.name).alias(_SUMMARY))
+        .unnest(_SUMMARY)
+        .with_columns(
+            pl.lit(column.name).alias("column"), pl.lit(column.type).alias("type"), pl.lit(place).alias("place")
+        )
         for place, column in enumerate(source.columns)
     ]
     return pl.concat(parts).sort(EVENT_DAY, "place").select(PROFILE_SCHEMA.names()).cast(PROFILE_SCHEMA)
@@ -85,10 +89,10 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     figure = Figure(figsize=(9.0, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.bar(days, rows, width=0.9, color="#4472a8")
+    upper.bar(days, rows, width=1.0, color="#4472a8", antialiased=False)
     upper.set_ylabel("rows delivered")
     upper.set_title(f"{sum(rows):,} rows on {len(days)} days, {sum(refused.get(day, 0) for day in days):,} refused")
-    lower.bar(days, percent, width=0.9, color="#b5473c")
+    lower.bar(days, percent, width=1.0, color="#b5473c", antialiased=False)
     lower.set_ylabel("refused, %")
     lower.set_ylim(0.0, max([*percent, 0.1]) * 1.1)
     locator = AutoDateLocator()

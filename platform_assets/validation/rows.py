@@ -16,7 +16,9 @@ from platform_assets.spec.sources import Source
 from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult
 from platform_assets.validation.schema import UNIQUE, is_nullable, limits, row_schema, unique_keys, unique_schema
 
-ROW = "row_number"
+ROW = "#row"
+"""Position of a row in the frame, from 0; no declared column can have this name."""
+
 VIOLATIONS_SCHEMA = pl.Schema({ROW: pl.UInt32(), "rule": pl.String(), "column": pl.String(), "value": pl.String()})
 
 _EXAMPLES = 3
@@ -38,7 +40,7 @@ def find_violations(frame: pl.DataFrame, source: Source, references: Mapping[str
         references: For each column with `references`, by its name, the values that exist.
 
     Returns:
-        `row_number` (from 0), `rule`, `column`, `value` (text), one line for each rule broken, ordered by row, rule
+        `#row` (from 0), `rule`, `column`, `value` (text), one line for each rule broken, ordered by row, rule
         (as in `ROW_RULES`) and column (as declared). A key of several columns stands as `a, b`.
 
     Raises:

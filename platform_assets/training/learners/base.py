@@ -18,7 +18,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.datetime64]
 Task: TypeAlias = Literal["binary", "regression"]
-SettingValue: TypeAlias = bool | int | float | str | None | tuple[int, ...]
+SettingValue: TypeAlias = bool | int | float | str | tuple[int, ...] | None
 
 TASKS: tuple[Task, ...] = ("binary", "regression")
 
@@ -48,18 +48,22 @@ class FitFunction(Protocol):
 
     def __call__(
         self, X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
-    ) -> FittedModel: ...
+    ) -> FittedModel:
+        """The fitted model."""
+        ...
 
 
 class LoadFunction(Protocol):
     """Read back what `FittedModel.save` of the same kind wrote."""
 
-    def __call__(self, folder: Path) -> FittedModel: ...
+    def __call__(self, folder: Path) -> FittedModel:
+        """The fitted model."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting of a learner: default, what it means, and what it may be."""
+    """One setting of a learner, under its library's own name: default, what it means, and what it may be."""
 
     default: SettingValue
     description: str
@@ -190,7 +194,9 @@ def resolve_settings(kind: LearnerKind, given: Mapping[str, Any]) -> Mapping[str
     unknown = sorted(set(given) - set(kind.settings))
     if unknown:
         allowed = ", ".join(kind.settings) or "none"
-        raise LearnerSettingsError(f"learner {kind.name!r}: unknown setting {unknown[0]!r}; its settings are: {allowed}")
+        raise LearnerSettingsError(
+            f"learner {kind.name!r}: unknown setting {unknown[0]!r}; its settings are: {allowed}"
+        )
     resolved: dict[str, SettingValue] = {}
     for name, setting in kind.settings.items():
         try:

@@ -48,20 +48,20 @@ def fit(
         "objective": "binary:logistic" if task == "binary" else "reg:squarederror",
         "base_score": 0.5 if task == "binary" else float(y.mean()),
         "tree_method": "hist",
-        "max_bin": settings["max_bins"],
+        "max_bin": settings["max_bin"],
         "max_depth": settings["max_depth"],
         "learning_rate": settings["learning_rate"],
         "min_child_weight": settings["min_child_weight"],
-        "subsample": settings["row_ratio"],
-        "colsample_bytree": settings["feature_ratio"],
-        "reg_lambda": settings["l2_penalty"],
-        "gamma": settings["min_split_gain"],
+        "subsample": settings["subsample"],
+        "colsample_bytree": settings["colsample_bytree"],
+        "reg_lambda": settings["reg_lambda"],
+        "gamma": settings["gamma"],
         "seed": seed,
         "nthread": settings["threads"],
         "verbosity": 0,
     }
-    data = xgboost.QuantileDMatrix(X, label=y, max_bin=settings["max_bins"], nthread=settings["threads"])
-    return BoostedModel(xgboost.train(parameters, data, num_boost_round=settings["rounds"]))
+    data = xgboost.QuantileDMatrix(X, label=y, max_bin=settings["max_bin"], nthread=settings["threads"])
+    return BoostedModel(xgboost.train(parameters, data, num_boost_round=settings["n_estimators"]))
 
 
 def load(folder: Path) -> BoostedModel:
@@ -78,16 +78,16 @@ KIND = LearnerKind(
     description="Gradient-boosted trees.",
     settings=MappingProxyType(
         {
-            "rounds": Setting(100, "Number of trees.", least=1, most=20000),
-            "max_depth": Setting(6, "Greatest depth of a tree.", least=1, most=64),
-            "learning_rate": Setting(0.1, "Weight of each tree.", least=1e-4, most=1.0),
-            "max_bins": Setting(4096, "Most histogram bins of a feature.", least=2, most=65535),
-            "min_child_weight": Setting(1.0, "Least sum of second derivatives in a leaf.", least=0.0),
-            "row_ratio": Setting(1.0, "Share of the rows drawn for each tree.", least=0.001, most=1.0),
-            "feature_ratio": Setting(1.0, "Share of the features drawn for each tree.", least=0.001, most=1.0),
-            "l2_penalty": Setting(1.0, "L2 penalty on leaf values.", least=0.0),
-            "min_split_gain": Setting(0.0, "Least gain of a split.", least=0.0),
-            "threads": Setting(2, "Threads to fit with; the same number gives the same model.", least=1, most=256),
+            "n_estimators": Setting(100, "Number of trees.", least=1, most=20000),
+            "max_depth": Setting(4, "Greatest depth of a tree.", least=1, most=64),
+            "learning_rate": Setting(0.08, "Weight of each tree.", least=1e-4, most=1.0),
+            "max_bin": Setting(4096, "Most histogram bins of a feature.", least=2, most=65535),
+            "min_child_weight": Setting(2.0, "Least sum of second derivatives in a leaf.", least=0.0),
+            "subsample": Setting(1.0, "Share of the rows drawn for each tree.", least=0.001, most=1.0),
+            "colsample_bytree": Setting(1.0, "Share of the features drawn for each tree.", least=0.001, most=1.0),
+            "reg_lambda": Setting(1.0, "L2 penalty on leaf values.", least=0.0),
+            "gamma": Setting(0.0, "Least gain of a split.", least=0.0),
+            "threads": Setting(1, "Threads to fit with; more only help on idle cores.", least=1, most=256),
         }
     ),
     fit=fit,

@@ -77,11 +77,11 @@ def fit(
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     common: dict[str, Any] = {
-        "n_estimators": settings["trees"],
+        "n_estimators": settings["n_estimators"],
         "max_depth": settings["max_depth"],
-        "min_samples_leaf": settings["min_rows_leaf"],
-        "max_samples": settings["row_ratio"] if settings["row_ratio"] < 1.0 else None,
-        "max_features": settings["features_per_split"],
+        "min_samples_leaf": settings["min_samples_leaf"],
+        "max_samples": settings["max_samples"] if settings["max_samples"] < 1.0 else None,
+        "max_features": settings["max_features"],
         "random_state": seed,
         "n_jobs": settings["threads"],
     }
@@ -100,11 +100,11 @@ KIND = LearnerKind(
     description="Random forest of classification or regression trees.",
     settings=MappingProxyType(
         {
-            "trees": Setting(100, "Number of trees.", least=1, most=5000),
-            "max_depth": Setting(20, "Greatest depth of a tree; null for no limit.", least=1, optional=True),
-            "min_rows_leaf": Setting(1, "Fewest training rows in a leaf.", least=1),
-            "row_ratio": Setting(1.0, "Share of the training rows drawn for each tree.", least=0.001, most=1.0),
-            "features_per_split": Setting("sqrt", "How many features a split chooses from.", choices=("sqrt", "log2")),
+            "n_estimators": Setting(100, "Number of trees.", least=1, most=5000),
+            "max_depth": Setting(12, "Greatest depth of a tree; null for no limit.", least=1, optional=True),
+            "min_samples_leaf": Setting(2, "Fewest training rows in a leaf.", least=1),
+            "max_samples": Setting(0.3, "Share of the training rows drawn for each tree.", least=0.001, most=1.0),
+            "max_features": Setting("sqrt", "How many features a split chooses from.", choices=("sqrt", "log2")),
             "threads": Setting(2, "Threads to fit with; the result does not depend on it.", least=1, most=256),
         }
     ),

@@ -35,7 +35,7 @@ class LinearModel:
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class, or the value."""
-        linear = ((X - self._mean) / self._scale * self._coefficients).sum(axis=1) + self._intercept
+        linear: Vector = ((X - self._mean) / self._scale * self._coefficients).sum(axis=1) + self._intercept
         if not self._is_probability:
             return linear
         return sigmoid(linear)
@@ -59,9 +59,9 @@ def fit_logistic(
     from sklearn.linear_model import LogisticRegression
 
     estimator = LogisticRegression(
-        C=settings["inverse_penalty"],
+        C=settings["C"],
         class_weight="balanced" if settings["class_weight"] == "balanced" else None,
-        max_iter=settings["max_iterations"],
+        max_iter=settings["max_iter"],
         random_state=seed,
     )
     return _fit(estimator, X, y.astype(np.int64))
@@ -73,7 +73,7 @@ def fit_ridge(
     """Least squares with an L2 penalty, on standardised inputs."""
     from sklearn.linear_model import Ridge
 
-    return _fit(Ridge(alpha=settings["penalty"], random_state=seed), X, y)
+    return _fit(Ridge(alpha=settings["alpha"], random_state=seed), X, y)
 
 
 def _fit(estimator: Any, X: Matrix, y: Any) -> LinearModel:
@@ -97,9 +97,9 @@ KINDS = (
         description="Logistic regression with an L2 penalty on standardised inputs.",
         settings=MappingProxyType(
             {
-                "inverse_penalty": Setting(1.0, "Inverse strength of the L2 penalty.", least=1e-6),
+                "C": Setting(1.0, "Inverse strength of the L2 penalty.", least=1e-6),
                 "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
-                "max_iterations": Setting(1000, "Most iterations of the solver.", least=1),
+                "max_iter": Setting(1000, "Most iterations of the solver.", least=1),
             }
         ),
         fit=fit_logistic,
@@ -110,7 +110,7 @@ KINDS = (
     LearnerKind(
         name="ridge",
         description="Least squares with an L2 penalty on standardised inputs.",
-        settings=MappingProxyType({"penalty": Setting(1.0, "Strength of the L2 penalty.", least=0.0)}),
+        settings=MappingProxyType({"alpha": Setting(1.0, "Strength of the L2 penalty.", least=0.0)}),
         fit=fit_ridge,
         load=load,
         libraries=("numpy", "scikit-learn", "skops"),

@@ -145,9 +145,9 @@ def _train(
     watched = bool(held_out.any()) and not bool(held_out.all())
     rows = torch.nonzero(~held_out).ravel() if watched else torch.arange(len(target))
     best_loss, best, waited = float("inf"), _layers(network), 0
-    for _ in range(settings["max_rounds"]):
+    for _ in range(settings["max_epochs"]):
         network.train()
-        for batch in rows[torch.randperm(len(rows))].split(settings["batch_rows"]):
+        for batch in rows[torch.randperm(len(rows))].split(settings["batch_size"]):
             optimizer.zero_grad()
             loss_of(network(inputs[batch]).squeeze(1), target[batch]).backward()
             optimizer.step()
@@ -169,8 +169,8 @@ def _network(width: int, settings: Mapping[str, Any]) -> Any:
     import torch
 
     layers: list[Any] = []
-    for units in settings["hidden"]:
-        layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), torch.nn.Dropout(settings["dropout_ratio"])]
+    for units in settings["hidden_units"]:
+        layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), torch.nn.Dropout(settings["dropout"])]
         width = units
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
 
@@ -209,14 +209,14 @@ KIND = LearnerKind(
     description="A small feed-forward network on scaled inputs, stopped early on the last training day.",
     settings=MappingProxyType(
         {
-            "hidden": Setting((64, 32), "Units of each hidden layer.", least=1, most=4096),
-            "input_transform": Setting("log", "What is done to inputs before scaling.", choices=("none", "log")),
-            "dropout_ratio": Setting(0.0, "Share of hidden units left out in training.", least=0.0, most=0.9),
+            "hidden_units": Setting((64, 32), "Units of each hidden layer.", least=1, most=4096),
+            "input_transform": Setting("none", "What is done to inputs before scaling.", choices=("none", "log")),
+            "dropout": Setting(0.0, "Share of hidden units left out in training.", least=0.0, most=0.9),
             "learning_rate": Setting(0.002, "Step size of the optimizer.", least=1e-6, most=1.0),
             "weight_decay": Setting(0.0001, "Pull of the weights towards zero.", least=0.0, most=1.0),
-            "batch_rows": Setting(512, "Rows in a step.", least=1),
-            "max_rounds": Setting(30, "Most passes over the training rows.", least=1, most=10000),
-            "patience": Setting(4, "Rounds without a lower loss before stopping.", least=1),
+            "batch_size": Setting(512, "Rows in a step.", least=1),
+            "max_epochs": Setting(20, "Most passes over the training rows.", least=1, most=10000),
+            "patience": Setting(3, "Rounds without a lower loss before stopping.", least=1),
             "threads": Setting(1, "Threads to fit with; the same number gives the same model.", least=1, most=256),
         }
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.sources.casting import cast_text, cast_typed, event_days, text_to_times
@@ -80,6 +80,7 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.none() | ZONES)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(TIMES, st.sampled_from("T ")), max_size=6))
 def test_every_iso_time_is_understood(times: list[tuple[datetime, str]]) -> None:
     text = pl.Series([time.isoformat(separator) for time, separator in times], dtype=pl.String)

@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.sources.errors import SourceError
@@ -83,6 +83,7 @@ def test_repeated_header_names_stay_apart() -> None:
 CELLS = st.text(alphabet='ab1,"\n é', max_size=4)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_csv_gives_back_what_was_written(table: list[tuple[str, str, str]], newline: str) -> None:
     target = io.StringIO()
@@ -137,6 +138,7 @@ OBJECTS = st.dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OBJECTS, max_size=6))
 def test_json_lines_give_back_what_was_written(objects: list[dict[str, object]]) -> None:
     data = "\n".join(json.dumps(found) for found in objects).encode()

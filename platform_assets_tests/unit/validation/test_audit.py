@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.spec import Source
-from platform_assets.validation import QUARANTINE_SCHEMA, Audit, AuditError, audit
+from platform_assets.validation import QUARANTINE_SCHEMA, Audit, AuditError, audit, profile
 
 DAY = date(2024, 3, 1)
 NEXT = DAY + timedelta(days=1)
@@ -110,10 +110,29 @@ def test_rows_of_days_that_were_not_asked_for_are_no_pass(rides: Source, make_ri
         judge(make_rides(1), rides, [NEXT])
 
 
+def test_columns_may_have_any_name() -> None:
+    names = ("rule", "column", "type", "value", "rows", "row", "row_number", "also", "place", "line", "index", "check")
+    declared = {
+        "name": "odd",
+        "description": "Odd names.",
+        "connector": {"kind": "files", "format": "csv", "path": "odd.csv"},
+        "primary_key": ["rule"],
+        "quality": {"max_refused_ratio": 1.0},
+        "columns": [{"name": name, "type": "int64", "description": name, "minimum": 0} for name in names],
+    }
+    source = Source.model_validate(declared)
+    frame = pl.DataFrame({name: [i, -1 if name == "row" else 2] for i, name in enumerate(names)}).with_columns(
+        pl.lit("odd.csv").alias("source_position"), pl.lit(None, dtype=pl.String).alias("uncast")
+    )
+    result = audit(frame, source, [], {}, {})
+    assert result.quarantine.select("rule", "column", "value").rows() == [("minimum", "row", "-1")]
+    assert profile(result.accepted, source)["column"].to_list() == list(names)
+
+
 MOMENTS = st.sampled_from([None, *(datetime(2024, 3, day, tzinfo=UTC) for day in (1, 2, 3))])
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.lists(
         st.tuples(

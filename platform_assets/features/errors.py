@@ -1,0 +1,17 @@
+"""What can go wrong with features.
+
+Belongs here: the error types of this package. Does not belong here: their messages, which are written where the fault
+is found.
+"""
+
+
+class FeatureError(ValueError):
+    """Features cannot be computed from what was given; the message names view, column and row count."""
+
+
+class PointInTimeError(FeatureError):
+    """Rows and their features do not match one to one at the rows' point in time."""
+
+
+class StateError(FeatureError):
+    """The online store's state cannot be written or read as it should; the message names view and entity."""

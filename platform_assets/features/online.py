@@ -1,0 +1,238 @@
+"""Features of one request, in process, from the states in the online store and the request's own event.
+
+Belongs here: looking up, computing and recording for a running service. Does not belong here: writing states in bulk
+(`store.py`), HTTP, the model.
+
+The same kernel and the same row expressions run here as over the whole history, so that the values agree to the bit.
+Feast is called through its online store interface (`online_read`, `online_write_batch`): `get_online_features` resolves
+names and copies values anew for every request, which costs more than the look-up itself.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from platform_assets.features.errors import FeatureError, StateError
+from platform_assets.features.feast_objects import (
+    FeastSettings,
+    OnlineTable,
+    decode_events,
+    encode_events,
+    feast_store,
+    feature_service_name,
+    online_table,
+    windowed_views,
+)
+from platform_assets.features.kernel import compiled_kernel, compute_windows
+from platform_assets.features.state import (
+    EntityEvents,
+    StateLayout,
+    no_events,
+    state_event,
+    state_layout,
+    trimmed,
+)
+from platform_assets.features.store import WriteLock
+from platform_assets.features.windows import microseconds, row_expressions
+from platform_assets.spec.use_case import UseCase
+
+LONGEST_CLOCK_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureVector:
+    """A model's input for one request.
+
+    Attributes:
+        values: float64 [f], in the order of the use case's feature names; NaN stands for a missing value.
+        unknown_entities: names of the entities that have no history, in declared order.
+    """
+
+    values: NDArray[np.float64]
+    unknown_entities: tuple[str, ...]
+
+
+class OnlineFeatures:
+    """Looks up and computes a use case's features for requests, and records what was scored.
+
+    Safe to use from several threads. Reading and writing have a connection each, so that a look-up never waits for a
+    record and never sees half of one.
+    """
+
+    def __init__(self, use_case: UseCase, settings: FeastSettings) -> None:
+        """Open the store.
+
+        Raises:
+            StateError: Feast's registry has no feature service for this use case's feature contract.
+        """
+        self._use_case = use_case
+        self._lock = WriteLock(settings)
+        layouts = [state_layout(view, use_case) for view in windowed_views(use_case)]
+        self._readers: list[OnlineTable] = []
+        self._writers: list[OnlineTable] = []
+        if layouts:
+            store = feast_store(settings)
+            _require_service(use_case, store)
+            self._readers = [online_table(layout, store) for layout in layouts]
+            self._writers = [online_table(layout, store) for layout in layouts]
+        self._request_schema = {
+            name: use_case.event_source.column(name).polars_type for name in use_case.serving.request
+        }
+        names = use_case.feature_names
+        self._feature_count = len(names)
+        self._places = [np.array([names.index(n) for n in layout.plan.names], dtype=np.intp) for layout in layouts]
+        self._row_names = [row.name for view in use_case.features for row in view.rows]
+        self._row_places = np.array([names.index(n) for n in self._row_names], dtype=np.intp)
+        self._row_expressions = row_expressions(use_case.features)
+        expressions = [pl.sql_expr(row.expression) for view in use_case.features for row in view.rows]
+        roots = {root for expression in expressions for root in expression.meta.root_names()}
+        self._row_inputs = {name: dtype for name, dtype in self._request_schema.items() if name in roots}
+        windows = [name for layout in layouts for name in layout.plan.names]
+        self._row_windows = {name: names.index(name) for name in windows if name in roots}
+
+    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+        """Features of a request.
+
+        Args:
+            event: the request's columns by name; the event time is a datetime with its zone.
+
+        Raises:
+            FeatureError: a column is missing or has a wrong type.
+            StateError: a stored state is damaged.
+        """
+        self._require_request(event)
+        values = np.full(self._feature_count, np.nan)
+        unknown: dict[str, None] = {}
+        for table, places in zip(self._readers, self._places, strict=True):
+            layout = table.layout
+            history = self._history(table, event)
+            if history is None or not len(history):
+                unknown[str(layout.view.entity)] = None
+            values[places] = _windows(layout, history if history is not None else no_events(layout), event)
+        if self._row_names:
+            values[self._row_places] = self._row_features(event, values)
+        return FeatureVector(values, tuple(unknown))
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Add a scored event to the states of its entities, once: an event whose key is there already changes nothing.
+
+        Raises:
+            FeatureError: a column is missing, or the event lies in the future.
+            StateError: a stored state is damaged.
+        """
+        self._require_request(event)
+        self._refuse_future(event)
+        with self._lock.held():
+            for table in self._writers:
+                entity = event[table.layout.entity_key]
+                if entity is None:
+                    continue
+                history = self._history(table, event)
+                history = no_events(table.layout) if history is None else history
+                own = state_event(table.layout, event)
+                if history.find(own) is not None:
+                    continue
+                kept = trimmed(history.add(own)[0], table.layout)
+                table.write([(entity, encode_events(kept, table.layout), event[self._use_case.event_time])])
+
+    def warm_up(self) -> None:
+        """Load the kernel, open connections and plans, and keep what is loaded out of garbage collection for good.
+
+        Collections are what makes a few look-ups take many times longer than the rest. Call once, before the first
+        request.
+        """
+        compiled_kernel()
+        example = {name: _example(dtype) for name, dtype in self._request_schema.items()}
+        for _ in range(3):
+            self.vector(example)
+        gc.collect()
+        gc.freeze()
+
+    def _history(self, table: OnlineTable, event: Mapping[str, Any]) -> EntityEvents | None:
+        entity = event[table.layout.entity_key]
+        if entity is None:
+            return None
+        fields = table.read([entity])[0]
+        return None if fields is None else decode_events(fields, table.layout, entity)
+
+    def _row_features(self, event: Mapping[str, Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Row features from the request's columns and the window features, a missing one being null as offline."""
+        columns = [_one_row(name, dtype, event[name]) for name, dtype in self._row_inputs.items()]
+        for name, place in self._row_windows.items():
+            value = values[place]
+            columns.append(pl.Series(name, [None if np.isnan(value) else value], dtype=pl.Float64()))
+        try:
+            row = pl.DataFrame(columns).select_seq(self._row_expressions).row(0)
+        except pl.exceptions.PolarsError as error:
+            raise FeatureError(
+                f"row features {self._row_names} cannot be computed for {dict(event)}: {error}"
+            ) from error
+        return np.array([np.nan if value is None else value for value in row])
+
+    def _require_request(self, event: Mapping[str, Any]) -> None:
+        missing = [name for name in self._request_schema if name not in event]
+        if missing:
+            raise FeatureError(f"the request lacks {missing}; it must carry {list(self._request_schema)}")
+
+    def _refuse_future(self, event: Mapping[str, Any]) -> None:
+        time = event[self._use_case.event_time]
+        if isinstance(time, datetime) and time.tzinfo is not None and time > datetime.now(UTC) + LONGEST_CLOCK_SKEW:
+            raise FeatureError(
+                f"event time {time} lies in the future: recording it would push the history out of its entities' states"
+            )
+
+
+def _windows(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Window features of an event over its entity's history, the event itself added in its place."""
+    own = state_event(layout, event)
+    recorded = history.find(own)
+    if recorded is not None:
+        history = history.without(recorded)
+    events, place = history.add(own)
+    starts = np.array([0, len(events)], dtype=np.int64)
+    computed = compute_windows(layout.plan, events.times, starts, events.values, own.time, own.time)
+    return computed[:, place]
+
+
+def _one_row(name: str, dtype: pl.DataType, value: Any) -> pl.Series:
+    """A column of one value; a time goes in as microseconds, which spares polars a query of its own.
+
+    Raises:
+        FeatureError: the value does not fit the type.
+    """
+    try:
+        if isinstance(value, datetime):
+            return pl.Series(name, [microseconds(value)], dtype=pl.Int64()).cast(dtype)
+        return pl.Series(name, [value], dtype=dtype)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise FeatureError(f"request column {name!r} is {value!r}; it must be {dtype}") from error
+
+
+def _require_service(use_case: UseCase, store: Any) -> None:
+    """Refuse to serve from a registry that does not know this feature contract."""
+    name = feature_service_name(use_case)
+    services = sorted(str(service.name) for service in store.registry.list_feature_services(store.project))
+    if name not in services:
+        raise StateError(
+            f"Feast's registry has no feature service {name!r}, which this feature contract needs; it has {services}. "
+            "Materialize the online store asset from the declaration that the model was trained with"
+        )
+
+
+def _example(dtype: pl.DataType) -> Any:
+    """Some value of a type, for a request that only warms up."""
+    if dtype == pl.String():
+        return ""
+    if isinstance(dtype, pl.Datetime):
+        return datetime(1970, 1, 2, tzinfo=UTC)
+    if dtype == pl.Date():
+        return datetime(1970, 1, 2, tzinfo=UTC).date()
+    return False if dtype == pl.Boolean() else 0

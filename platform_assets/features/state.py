@@ -1,0 +1,290 @@
+"""Entity state: the recent events of each entity from which the online side computes the same windows.
+
+Belongs here: what a state holds, making it from clean events, and adding one event to it. Does not belong here: how a
+store keeps it (`feast_objects.py`, `store.py`), or the aggregation (`kernel.py`).
+
+A state made at time `at` gives the exact windows of any event at or after `at`: it holds all events that such a window
+can reach. It keeps one day more, so that a request that is up to a day late is exact too. Events that have left every
+window change nothing, so an entity whose state was not renewed because it has no recent event is still right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.kernel import MICROSECONDS_PER_DAY, Float64Array, Int64Array, WindowPlan, plan_windows
+from platform_assets.features.windows import event_order, microseconds, midnight, require_columns, value_expression
+from platform_assets.spec.features import FeatureView
+from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.spec.use_case import UseCase
+
+STATE_TIME = "state_time"
+EVENT_TIMES = "event_times"
+LATE_REQUEST_DAYS = 1
+
+_KEY_LISTS: Mapping[str, pl.DataType] = {"string": pl.String(), "float64": pl.Float64()}
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """What the state of a view's entity holds; derived from the declaration alone.
+
+    Attributes:
+        view: the windowed view.
+        entity_key: column that names the entity.
+        key_columns: parts of the event's primary key that tell an entity's events at one time apart.
+        value_columns: the aggregated columns.
+        span_days: how far back the events reach, the late-request day included.
+    """
+
+    view: FeatureView
+    use_case: UseCase
+    entity_key: str
+    key_columns: tuple[str, ...]
+    value_columns: tuple[str, ...]
+    span_days: int
+
+    @cached_property
+    def plan(self) -> WindowPlan:
+        """The view's windows as arrays."""
+        return plan_windows(self.view)
+
+    @cached_property
+    def entity_is_text(self) -> bool:
+        """Whether the entity's key is a string; else it is a whole number."""
+        return self.use_case.event_source.column(self.entity_key).type == "string"
+
+    @cached_property
+    def key_fields(self) -> tuple[str, ...]:
+        """State columns with the events' keys."""
+        return tuple(f"key_{name}" for name in self.key_columns)
+
+    @cached_property
+    def value_fields(self) -> tuple[str, ...]:
+        """State columns with the events' values."""
+        return tuple(f"value_{name}" for name in self.value_columns)
+
+    @cached_property
+    def list_types(self) -> dict[str, pl.DataType]:
+        """Item type of each list column: times, keys, values."""
+        events = self.use_case.event_source
+        types: dict[str, pl.DataType] = {EVENT_TIMES: pl.Int64()}
+        for name, field in zip(self.key_columns, self.key_fields, strict=True):
+            types[field] = _KEY_LISTS.get(events.column(name).type, pl.Int64())
+        return types | dict.fromkeys(self.value_fields, pl.Float64())
+
+    @cached_property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Columns of `entity_state`."""
+        entity_type = self.use_case.event_source.column(self.entity_key).polars_type
+        lists = {name: pl.List(item) for name, item in self.list_types.items()}
+        return {self.entity_key: entity_type, STATE_TIME: pl.Datetime("us", "UTC"), **lists}
+
+
+def state_layout(view: FeatureView, use_case: UseCase) -> StateLayout:
+    """What a view's state holds.
+
+    Raises:
+        FeatureError: the view has no windows, so there is no state to keep.
+    """
+    if not view.windows or view.entity is None:
+        raise FeatureError(f"view {view.name!r} has no windows: it needs no state")
+    entity_key = use_case.entity(view.entity).key
+    constant = {entity_key, use_case.event_time}
+    return StateLayout(
+        view=view,
+        use_case=use_case,
+        entity_key=entity_key,
+        key_columns=tuple(name for name in use_case.event_source.primary_key if name not in constant),
+        value_columns=plan_windows(view).value_columns,
+        span_days=view.span_days + LATE_REQUEST_DAYS,
+    )
+
+
+def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at: datetime | date) -> pl.DataFrame:
+    """Each entity's events before `at` that a window of an event at or after `at` can reach.
+
+    Args:
+        view: a windowed view.
+        use_case: the declaration.
+        events: clean rows of the event source, in any order, with the label joined in where the view uses it; earlier
+            and later rows change nothing.
+        at: the moment of knowledge; a date means its 00:00 UTC. Labels that are not known by then are left out.
+
+    Returns:
+        One row for each entity with an event in reach, ordered by entity: the entity's key, `state_time`, and lists in
+        event order: `event_times` (microseconds since 1970 UTC), `key_<column>` for each part of the event's key, and
+        `value_<column>` for each aggregated column (float64, NaN where missing or not known).
+
+    Raises:
+        FeatureError: the view has no windows, or a column is missing.
+    """
+    layout = state_layout(view, use_case)
+    moment = at if isinstance(at, datetime) else midnight(at)
+    if moment.tzinfo is None:
+        raise FeatureError(f"state of view {view.name!r}: the time {moment} carries no zone; give it in UTC")
+    time_name = use_case.event_time
+    needed = [layout.entity_key, EVENT_DAY, *event_order(use_case), *layout.value_columns]
+    require_columns(events.columns, needed, f"view {view.name!r}: events of {use_case.events!r}")
+    if use_case.label.column in layout.value_columns:
+        known = pl.col(EVENT_DAY) + pl.duration(days=use_case.label_delay_days) <= moment.astimezone(UTC).date()
+        events = events.with_columns(pl.when(known).then(pl.col(use_case.label.column)).alias(use_case.label.column))
+    reached = events.filter(
+        pl.col(time_name) < moment,
+        pl.col(time_name) > moment - timedelta(days=layout.span_days),
+        pl.col(layout.entity_key).is_not_null(),
+    )
+    lists = [pl.col(time_name).dt.epoch("us").alias(EVENT_TIMES)]
+    for name, field in zip(layout.key_columns, layout.key_fields, strict=True):
+        lists.append(pl.col(name).cast(layout.list_types[field]).alias(field))
+    for name, field in zip(layout.value_columns, layout.value_fields, strict=True):
+        lists.append(value_expression(name, events.schema[name]).alias(field))
+    return (
+        reached.sort(event_order(use_case, layout.entity_key))
+        .group_by(layout.entity_key, maintain_order=True)
+        .agg(lists)
+        .with_columns(pl.lit(moment).cast(pl.Datetime("us", "UTC")).alias(STATE_TIME))
+        .select(pl.col(name).cast(dtype) for name, dtype in layout.schema.items())
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class EntityEvents:
+    """The recent events of one entity, in order.
+
+    Attributes:
+        times: int64 [n], microseconds since 1970 UTC.
+        keys: for each key column n items.
+        values: float64 [c, n], NaN where missing.
+    """
+
+    times: Int64Array
+    keys: tuple[list[Any], ...]
+    values: Float64Array
+
+    def __len__(self) -> int:
+        return int(self.times.shape[0])
+
+    def find(self, event: StateEvent) -> int | None:
+        """Place of the event with this key, or None."""
+        if not self.keys:
+            place = int(np.searchsorted(self.times, event.time))
+            return place if place < len(self) and self.times[place] == event.time else None
+        try:
+            place = self.keys[0].index(event.key[0])
+            while any(column[place] != part for column, part in zip(self.keys, event.key, strict=True)):
+                place = self.keys[0].index(event.key[0], place + 1)
+        except ValueError:
+            return None
+        return place
+
+    def add(self, event: StateEvent) -> tuple[EntityEvents, int]:
+        """These events with one more in its place, and that place."""
+        place = int(np.searchsorted(self.times, event.time))
+        while place < len(self) and self.times[place] == event.time and self._key(place) < event.key:
+            place += 1
+        count = len(self) + 1
+        times = np.empty(count, dtype=np.int64)
+        times[:place], times[place], times[place + 1 :] = self.times[:place], event.time, self.times[place:]
+        values = np.empty((len(event.values), count), dtype=np.float64)
+        values[:, :place], values[:, place + 1 :] = self.values[:, :place], self.values[:, place:]
+        values[:, place] = event.values
+        keys = tuple(
+            [*column[:place], part, *column[place:]] for column, part in zip(self.keys, event.key, strict=True)
+        )
+        return EntityEvents(times, keys, values), place
+
+    def without(self, place: int) -> EntityEvents:
+        """These events without the one at a place."""
+        keys = tuple([*column[:place], *column[place + 1 :]] for column in self.keys)
+        return EntityEvents(np.delete(self.times, place), keys, np.delete(self.values, place, axis=1))
+
+    def since(self, oldest_microseconds: int) -> EntityEvents:
+        """The events at or after a time."""
+        place = int(np.searchsorted(self.times, oldest_microseconds))
+        return EntityEvents(self.times[place:], tuple(column[place:] for column in self.keys), self.values[:, place:])
+
+    def _key(self, place: int) -> tuple[Any, ...]:
+        return tuple(column[place] for column in self.keys)
+
+
+@dataclass(frozen=True)
+class StateEvent:
+    """One event as a view's state keeps it: time in microseconds, key parts, and values with NaN where missing."""
+
+    time: int
+    key: tuple[Any, ...]
+    values: tuple[float, ...]
+
+
+def no_events(layout: StateLayout) -> EntityEvents:
+    """The history of an entity that is not known."""
+    return EntityEvents(
+        np.empty(0, dtype=np.int64), tuple([] for _ in layout.key_columns), np.empty((len(layout.value_columns), 0))
+    )
+
+
+def trimmed(events: EntityEvents, layout: StateLayout) -> EntityEvents:
+    """The events that a window of the newest of them, or of one up to a day earlier, can reach."""
+    if not len(events):
+        return events
+    return events.since(int(events.times[-1]) - layout.span_days * MICROSECONDS_PER_DAY + 1)
+
+
+def state_event(layout: StateLayout, event: Mapping[str, Any]) -> StateEvent:
+    """A request or event row as the layout's state keeps it. The label counts as not known.
+
+    Raises:
+        FeatureError: the event lacks its time or key, or a value is no number.
+    """
+    case = layout.use_case
+    time = event.get(case.event_time)
+    if not isinstance(time, datetime) or time.tzinfo is None:
+        raise FeatureError(
+            f"event {_name(case, event)}: {case.event_time!r} is {time!r}; a time with its zone is needed"
+        )
+    key = tuple(_key_part(case, event, name) for name in layout.key_columns)
+    values = tuple(_value(case, event, name) for name in layout.value_columns)
+    return StateEvent(microseconds(time), key, values)
+
+
+def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
+    """A part of the key as it is kept in lists: whole numbers for everything that is neither text nor float."""
+    part = event.get(name)
+    if part is None:
+        raise FeatureError(f"event {_name(case, event)} lacks {name!r}, a part of its key")
+    if isinstance(part, datetime):
+        return microseconds(part)
+    if isinstance(part, date):
+        return (part - date(1970, 1, 1)).days
+    kind = case.event_source.column(name).type
+    try:
+        return str(part) if kind == "string" else float(part) if kind == "float64" else int(part)
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"event {_name(case, event)}: {name!r} is {part!r}; it must be {kind}") from error
+
+
+def _value(case: UseCase, event: Mapping[str, Any], name: str) -> float:
+    """A value as the kernel takes it; see `value_expression` for the same over a frame."""
+    value = None if name == case.label.column else event.get(name)
+    if value is None:
+        return float("nan")
+    column = case.event_source.column(name)
+    if not (column.is_numeric or column.type == "bool"):
+        return 1.0
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"event {_name(case, event)}: {name!r} is {value!r}; a number is needed") from error
+
+
+def _name(case: UseCase, event: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: event.get(name) for name in case.event_source.primary_key}

@@ -1,0 +1,124 @@
+"""Pictures for people who would rather look than read: drift against its limits, quality by day, latency by day.
+
+Belongs here: figures of results, as PNG bytes. Does not belong here: computing any of them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from platform_assets.monitoring.drift import ColumnVerdict, DriftResult
+from platform_assets.monitoring.latency import ServiceDay
+from platform_assets.spec.predictions import FEATURE_PREFIX
+from platform_assets.spec.sources import EVENT_DAY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_COLUMNS = 40
+"""Columns in one drift plot, the worst first."""
+
+GREEN, RED, BLUE, GREY = "#2e8b57", "#b3261e", "#2f6db3", "#8a94a0"
+
+
+def plot_drift(result: DriftResult) -> bytes:
+    """KS and PSI of every column as a share of their limits; a column without statistics shows its verdict.
+
+    Returns:
+        A PNG image.
+    """
+    figure = _figure(9.0, 1.4 + 0.28 * min(max(len(result.columns), 1), MAX_COLUMNS))
+    axes = figure.subplots()
+    verdicts = sorted(result.columns, key=_severity)[-MAX_COLUMNS:]
+    for position, verdict in enumerate(verdicts):
+        ks, psi = _share(verdict.ks, verdict.ks_limit), _share(verdict.psi, verdict.psi_limit)
+        color = GREEN if verdict.passed else RED
+        axes.plot([0, max(ks or 0.0, psi or 0.0)], [position, position], color=color, linewidth=2, alpha=0.5)
+        for value, marker in ((ks, "o"), (psi, "s")):
+            if value is not None:
+                axes.plot([value], [position], marker, color=color, markersize=6)
+        if ks is None and psi is None:
+            axes.text(0.02, position, verdict.status, color=color, va="center", fontsize=8)
+    axes.axvline(1.0, color=GREY, linestyle="--", linewidth=1)
+    axes.set_xscale("symlog", linthresh=2.0)
+    axes.set_xlim(left=0.0)
+    axes.set_yticks(
+        range(len(verdicts)), [verdict.column.removeprefix(FEATURE_PREFIX) for verdict in verdicts], fontsize=8
+    )
+    axes.set_xlabel("share of the limit: KS (dot), PSI (square); past 1 the column has drifted")
+    axes.set_title(
+        f"{result.status}: {len(result.failed_columns)} of {len(result.columns)} columns failed", fontsize=10
+    )
+    return _png(figure)
+
+
+def plot_quality(by_day: pl.DataFrame, name: str, bound: float | None) -> bytes:
+    """A metric by event day, with the bound that it must keep.
+
+    Args:
+        by_day: rows of `quality_by_day`.
+        name: the metric.
+        bound: None draws no line.
+
+    Returns:
+        A PNG image.
+    """
+    figure = _figure(9.0, 3.2)
+    axes = figure.subplots()
+    axes.plot(by_day[EVENT_DAY].to_numpy(), by_day["value"].to_numpy(), "o-", color=BLUE, label=name)
+    if bound is not None:
+        axes.axhline(bound, color=RED, linestyle="--", linewidth=1, label=f"bound {bound:.3f}")
+    axes.set_xlabel("event day")
+    axes.legend(fontsize=8)
+    figure.autofmt_xdate()
+    return _png(figure)
+
+
+def plot_latency(days: Sequence[ServiceDay]) -> bytes:
+    """Time in the service by event day: median, 95th and 99th percentile, in milliseconds.
+
+    Returns:
+        A PNG image.
+    """
+    figure = _figure(9.0, 3.2)
+    axes = figure.subplots()
+    when = np.array([day.day for day in days], dtype="datetime64[D]")
+    for label, color, values in (
+        ("p50", GREEN, [day.latency_p50_ms for day in days]),
+        ("p95", BLUE, [day.latency_p95_ms for day in days]),
+        ("p99", RED, [day.latency_p99_ms for day in days]),
+    ):
+        axes.plot(when, values, "o-", color=color, label=label)
+    axes.set_ylim(bottom=0.0)
+    axes.set_ylabel("ms")
+    axes.set_xlabel("event day")
+    axes.legend(fontsize=8)
+    figure.autofmt_xdate()
+    return _png(figure)
+
+
+def _figure(width_inches: float, height_inches: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _share(value: float | None, limit: float | None) -> float | None:
+    return None if value is None or limit is None else value / limit
+
+
+def _severity(verdict: ColumnVerdict) -> tuple[bool, float]:
+    return not verdict.passed, max(
+        _share(verdict.ks, verdict.ks_limit) or 0.0, _share(verdict.psi, verdict.psi_limit) or 0.0
+    )

@@ -1,0 +1,237 @@
+"""Reading the service's prediction log: JSON-lines segments, one file per service process, into one typed table.
+
+Belongs here: parsing, checking and de-duplicating lines. Does not belong here: the columns (`spec/predictions.py`),
+writing segments (`serving`), and storing the table (`lake`).
+
+A segment is `*.jsonl`; a line is one prediction, an object with the columns of `prediction_log_schema` except
+`event_day`. Times are ISO 8601 with an offset. Whole files are read each time and request identifiers make that
+idempotent, so there is no cursor to lose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from platform_assets.spec.contract import feature_contract_hash
+from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.spec.use_case import UseCase
+
+NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities"})
+"""Prediction columns that may be null: a regression decides nothing, and most requests know their entities."""
+
+Converter = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is no prediction, and why.
+
+    Attributes:
+        place: `file:line`, the line counted from 1.
+        reason: what is wrong, with the field.
+    """
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRead:
+    """What a folder of segments holds.
+
+    Attributes:
+        frame: one row per request identifier, in `prediction_log_schema`, ordered by (scored_at, request_id).
+        lines_read: complete lines looked at, blank ones not counted.
+        torn_lines: last lines without a line break, still being written; they are read the next time.
+        duplicate_lines: lines with a request identifier that another line has; the first in file order is kept.
+        other_contract_lines: predictions made under another feature contract: features that contract lacks are null.
+        bad_lines: lines that are no prediction, each with its place and reason.
+        segments_read: files read.
+        segments_skipped: files left out because they were not modified since the time asked for.
+    """
+
+    frame: pl.DataFrame
+    lines_read: int
+    torn_lines: int
+    duplicate_lines: int
+    other_contract_lines: int
+    bad_lines: tuple[BadLine, ...]
+    segments_read: int
+    segments_skipped: int
+
+
+class _LineError(ValueError):
+    """A line that is no prediction; the message is its reason."""
+
+
+def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | None = None) -> SegmentRead:
+    """Read every segment of a folder.
+
+    Nothing is dropped silently: each complete line is a row, a duplicate or a bad line.
+
+    Args:
+        folder: where the service processes write; a folder that does not exist yet holds no segments.
+        use_case: gives the columns.
+        modified_since: leave out files last modified before this moment: nothing in them was scored since. This is
+            wall-clock time, not event time, which may lie far in the past when history is replayed.
+    """
+    schema = prediction_log_schema(use_case)
+    parser = _Parser.of(use_case, schema)
+    paths, skipped = _segments(folder, modified_since)
+    rows: dict[str, dict[str, Any]] = {}
+    bad: list[BadLine] = []
+    lines = torn = duplicates = other_contract = 0
+    for path in paths:
+        *complete, rest = path.read_bytes().split(b"\n")
+        torn += bool(rest.strip())
+        for number, line in enumerate(complete, start=1):
+            if not line.strip():
+                continue
+            lines += 1
+            try:
+                row = parser.parse(line)
+            except _LineError as error:
+                bad.append(BadLine(f"{path}:{number}", str(error)))
+                continue
+            if row["request_id"] in rows:
+                duplicates += 1
+                continue
+            other_contract += row["feature_contract"] != parser.contract
+            rows[row["request_id"]] = row
+    frame = pl.DataFrame(list(rows.values()), schema=schema, orient="row").sort("scored_at", "request_id")
+    return SegmentRead(frame, lines, torn, duplicates, other_contract, tuple(bad), len(paths), skipped)
+
+
+def days_touched(frame: pl.DataFrame) -> tuple[date, ...]:
+    """Event days that occur in a prediction log, ascending: the partitions that have to be written again."""
+    return tuple(frame[EVENT_DAY].drop_nulls().unique().sort().to_list())
+
+
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    """Turns a line into a row, column by column."""
+
+    converters: Mapping[str, Converter]
+    nullable: frozenset[str]
+    columns: frozenset[str]
+    contract: str
+    event_time: str
+
+    @classmethod
+    def of(cls, use_case: UseCase, schema: Mapping[str, pl.DataType]) -> _Parser:
+        columns = {name: dtype for name, dtype in schema.items() if name != EVENT_DAY}
+        events = use_case.event_source
+        nullable = {name for name in use_case.serving.request if events.column(name).nullable}
+        nullable |= NULLABLE_COLUMNS | {name for name in columns if name.startswith(FEATURE_PREFIX)}
+        return cls(
+            converters={name: _converter(dtype) for name, dtype in columns.items()},
+            nullable=frozenset(nullable),
+            columns=frozenset(columns),
+            contract=feature_contract_hash(use_case),
+            event_time=use_case.event_time,
+        )
+
+    def parse(self, line: bytes) -> dict[str, Any]:
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise _LineError(f"not valid JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise _LineError(f"expected an object, found {type(values).__name__}")
+        if values.keys() != self.columns:
+            self._refuse_columns(values)
+        row: dict[str, Any] = {}
+        for name, convert in self.converters.items():
+            value = values.get(name)
+            if value is None:
+                if name not in self.nullable:
+                    raise _LineError(f"{name} is null")
+                row[name] = None
+                continue
+            try:
+                row[name] = convert(value)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise _LineError(f"{name} is {str(value)[:60]!r}: {error}") from error
+        row[EVENT_DAY] = row[self.event_time].date()
+        return row
+
+    def _refuse_columns(self, values: Mapping[str, Any]) -> None:
+        """A line may lack or add features only if it was made under another feature contract."""
+        foreign = values.get("feature_contract") != self.contract
+        for problem, names in (
+            ("lacks", self.columns - values.keys()),
+            ("has the unknown field", values.keys() - self.columns),
+        ):
+            wrong = [name for name in names if not (foreign and name.startswith(FEATURE_PREFIX))]
+            if wrong:
+                raise _LineError(f"{problem} {', '.join(sorted(wrong))}")
+
+
+def _segments(folder: Path, modified_since: datetime | None) -> tuple[list[Path], int]:
+    """Segments to read, by name, and how many were left out."""
+    paths = sorted(folder.glob("*.jsonl"))
+    if modified_since is None:
+        return paths, 0
+    recent = [path for path in paths if path.stat().st_mtime >= modified_since.timestamp()]
+    return recent, len(paths) - len(recent)
+
+
+def _converter(dtype: pl.DataType) -> Converter:
+    if dtype.is_integer():
+        least, most = pl.select(low=pl.lit(0, dtype).lower_bound(), high=pl.lit(0, dtype).upper_bound()).row(0)
+        return lambda value: _integer(value, int(least), int(most))
+    if dtype == pl.Float64:
+        return _number
+    if dtype == pl.Boolean:
+        return _boolean
+    if isinstance(dtype, pl.Datetime):
+        return _time
+    return _day if dtype == pl.Date else _text
+
+
+def _integer(value: Any, least: int, most: int) -> int:
+    if type(value) is not int:
+        raise TypeError("an integer is expected")
+    if not least <= value <= most:
+        raise ValueError(f"outside {least} to {most}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) is not float and type(value) is not int:
+        raise TypeError("a number is expected")
+    return float(value)
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError("true or false is expected")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("a string is expected")
+    return value
+
+
+def _time(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError("a time with an offset is expected, such as 2018-09-20T10:00:00Z")
+    return moment.astimezone(UTC)
+
+
+def _day(value: Any) -> date:
+    return date.fromisoformat(_text(value))

@@ -1,0 +1,333 @@
+"""Quality in production: predictions joined with the labels that have arrived since, measured and held to the
+evaluation's figures.
+
+Belongs here: the join that respects label delay, the bounds, and the wording of a violation. Does not belong here: the
+metrics themselves (`evaluation`), their uncertainty (`intervals`), what is done about a violation (`verdict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from platform_assets.evaluation.metrics import make_metric
+from platform_assets.monitoring.intervals import Interval, mean_interval, metric_interval, ratio_interval
+from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.spec.use_case import UseCase
+from platform_assets.training.compare import MetricError, Scored
+from platform_assets.training.folds import last_labelled_day
+
+QualityStatus = Literal["ok", "violated", "no_verdict"]
+Cause = Literal["quality", "label_rate", "scores"]
+
+MIN_CLASS_ROWS = 10
+"""Fewest labelled rows of either class that allow a verdict on a binary task. With three positives the interval of any
+metric spans almost everything, so that nothing could ever violate its bound: that is no verdict, not a pass."""
+
+
+class QualityError(ValueError):
+    """Tables that cannot be joined or measured; the message says which column is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A bound that was broken.
+
+    Attributes:
+        cause: `quality` (the metric), `label_rate`, or `scores` (predictions that are no numbers).
+        name: what was measured.
+        explanation: one sentence with value, interval, bound and rows.
+    """
+
+    cause: Cause
+    name: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class QualityResult:
+    """How well the labelled predictions of a window were right.
+
+    Attributes:
+        first_day: first event day among the rows, None without rows.
+        last_day: last event day.
+        rows: predictions whose label should be known.
+        labelled_rows: those whose label is.
+        coverage_ratio: labelled_rows / rows, None without rows.
+        metrics: value by name; a metric that could not be computed is absent.
+        problems: why, by name.
+        intervals: 90 % bootstrap interval of the followed metric, by name.
+        bounds: the value that must not be lost, by name.
+        label_rate: share of positives, or the mean label of a regression; None without labels.
+        status: `no_verdict` when there are too few labelled rows, one class only, or no reference; it counts as failed.
+        violations: bounds that were broken.
+        explanation: one sentence.
+    """
+
+    first_day: date | None
+    last_day: date | None
+    rows: int
+    labelled_rows: int
+    coverage_ratio: float | None
+    metrics: Mapping[str, float]
+    problems: Mapping[str, str]
+    intervals: Mapping[str, Interval]
+    bounds: Mapping[str, float]
+    label_rate: float | None
+    status: QualityStatus
+    violations: tuple[Violation, ...]
+    explanation: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the model is as good as promised; without a verdict it is not."""
+        return self.status == "ok"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values, ready for JSON."""
+        days = {
+            "first_day": self.first_day.isoformat() if self.first_day else None,
+            "last_day": self.last_day.isoformat() if self.last_day else None,
+        }
+        plain = {name: dict(getattr(self, name)) for name in ("metrics", "problems", "bounds")}
+        return asdict(self) | days | plain | {"passed": self.passed}
+
+
+def quality_days(use_case: UseCase, as_of: date) -> tuple[date, date]:
+    """The window that quality is measured on as of a day: the latest `window_days` whose labels are known,
+    inclusive."""
+    last = last_labelled_day(as_of, use_case.label_delay_days)
+    return last - timedelta(days=use_case.monitoring.window_days - 1), last
+
+
+def join_labels(
+    log: pl.DataFrame,
+    labels: pl.DataFrame,
+    use_case: UseCase,
+    as_of: date,
+    model_versions: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Predictions whose label should be known, one for each event, with the label where it is.
+
+    An event that was scored more than once counts once, with the answer given first: a client that asks again after a
+    timeout has already acted on it. Labels of event days after the last labelled day of `as_of` are not looked at, even
+    if the table has them.
+
+    Args:
+        log: rows of the prediction log.
+        labels: rows of the label's source with `event_day`; a null label is not known yet.
+        use_case: names keys, label and delay.
+        as_of: known is what is known at 00:00 UTC of this day.
+        model_versions: versions that were champion; predictions of others (shadow or challenger) are left out. None
+            keeps all.
+
+    Returns:
+        The log's columns and the label as Float64 under its own name, ordered by (event_day, scored_at, request_id).
+
+    Raises:
+        QualityError: a column is missing, or the labels have more than one row for a key.
+    """
+    key, label = list(use_case.event_source.primary_key), use_case.label.column
+    _require(log, [*key, EVENT_DAY, "scored_at", "request_id", "score", "model_version"], "the prediction log")
+    _require(labels, [*key, EVENT_DAY, label], f"the label table {use_case.label_source.name}")
+    last = last_labelled_day(as_of, use_case.label_delay_days)
+    known = labels.filter(pl.col(EVENT_DAY) <= last, pl.col(label).is_not_null())
+    known = known.select(*key, pl.col(label).cast(pl.Float64))
+    repeated = int(known.select(pl.struct(key).is_duplicated().sum()).item())
+    if repeated:
+        raise QualityError(
+            f"the label table {use_case.label_source.name} has {repeated} rows that share {', '.join(key)} with "
+            "another; keep one label for each event"
+        )
+    scored = log.filter(pl.col(EVENT_DAY) <= last)
+    if model_versions is not None:
+        scored = scored.filter(pl.col("model_version").is_in(sorted(model_versions)))
+    first = scored.sort("scored_at", "request_id").unique(subset=key, keep="first", maintain_order=True)
+    return first.drop(label, strict=False).join(known, on=key, how="left").sort(EVENT_DAY, "scored_at", "request_id")
+
+
+def production_quality(
+    joined: pl.DataFrame,
+    use_case: UseCase,
+    reference_metrics: Mapping[str, float],
+    reference_label_rate: float | None,
+    seed: int = 0,
+) -> QualityResult:
+    """Measure a window and hold it to what the evaluation promised.
+
+    The followed metric is violated when even the favourable end of its 90 % bootstrap interval is past the bound, so
+    that a small window does not cry wolf: with no loss at all that happens far less often than once in twenty windows.
+    The bound is the reference less `max_quality_loss_ratio` of it (plus, for an error metric). The label rate is
+    violated when its whole 90 % interval lies outside the declared ratio around the reference.
+
+    Args:
+        joined: rows of `join_labels`, of the window only.
+        use_case: task, metrics and limits.
+        reference_metrics: the evaluation's figures by metric name.
+        reference_label_rate: share of positives (mean label of a regression) that the model was trained on; None skips
+            the comparison.
+        seed: seed of the bootstrap.
+    """
+    label = use_case.label.column
+    labelled = joined.filter(pl.col(label).is_not_null())
+    finite = labelled.filter(pl.col("score").is_finite())
+    violations = _score_violations(labelled.height - finite.height, labelled.height)
+    rows = _scored(finite, use_case)
+    metrics, problems = _measure(rows, use_case)
+    rate = float(rows.y.mean()) if len(rows.y) else None
+    followed = use_case.monitoring.quality_metric
+    obstacle = _obstacle(rows, use_case, metrics, problems, reference_metrics)
+    if len(rows.y) >= use_case.monitoring.min_rows:
+        violations += _label_rate_violations(rows, use_case, reference_label_rate)
+    intervals: dict[str, Interval] = {}
+    bounds: dict[str, float] = {}
+    if obstacle is None:
+        bounds[followed] = quality_bound(use_case, reference_metrics[followed])
+        intervals[followed] = metric_interval(followed, rows, seed=seed)
+        violations += _metric_violations(
+            followed, metrics[followed], intervals[followed], bounds[followed], len(rows.y)
+        )
+    status: QualityStatus = "violated" if violations else "no_verdict" if obstacle else "ok"
+    return QualityResult(
+        first_day=_day(joined[EVENT_DAY].min()),
+        last_day=_day(joined[EVENT_DAY].max()),
+        rows=joined.height,
+        labelled_rows=labelled.height,
+        coverage_ratio=labelled.height / joined.height if joined.height else None,
+        metrics=metrics,
+        problems=problems,
+        intervals=intervals,
+        bounds=bounds,
+        label_rate=rate,
+        status=status,
+        violations=tuple(violations),
+        explanation=" ".join([violation.explanation for violation in violations] + ([obstacle] if obstacle else []))
+        or f"{followed} {metrics[followed]:.4f} on {len(rows.y)} rows keeps the bound of {bounds[followed]:.4f}.",
+    )
+
+
+def quality_bound(use_case: UseCase, reference: float) -> float:
+    """The value of the followed metric that must not be lost, given the evaluation's."""
+    loss = use_case.monitoring.max_quality_loss_ratio * abs(reference)
+    return reference - loss if make_metric(use_case.monitoring.quality_metric).higher_is_better else reference + loss
+
+
+def quality_by_day(joined: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+    """The followed metric of every event day, for a plot.
+
+    Args:
+        joined: rows of `join_labels`.
+        use_case: names label and metric.
+
+    Returns:
+        `event_day`, `labelled_rows`, `value` (null where the day's rows do not allow the metric), ascending.
+    """
+    metric = make_metric(use_case.monitoring.quality_metric)
+    usable = joined.filter(pl.col(use_case.label.column).is_not_null(), pl.col("score").is_finite())
+    found: list[tuple[object, int, float | None]] = []
+    for (day,), rows in sorted(usable.partition_by(EVENT_DAY, as_dict=True).items()):
+        try:
+            value = metric(_scored(rows, use_case))
+        except MetricError:
+            value = None
+        found.append((day, rows.height, value))
+    schema = {EVENT_DAY: pl.Date, "labelled_rows": pl.Int64, "value": pl.Float64}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def _require(frame: pl.DataFrame, columns: list[str], where: str) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise QualityError(f"{where} lacks the column {', '.join(missing)}; it has {', '.join(frame.columns)}")
+
+
+def _scored(rows: pl.DataFrame, use_case: UseCase) -> Scored:
+    group = use_case.training.group
+    return Scored(
+        y=rows[use_case.label.column].to_numpy().astype(np.float64, copy=False),
+        prediction=rows["score"].to_numpy().astype(np.float64, copy=False),
+        event_day=rows[EVENT_DAY].to_numpy(),
+        group=rows[group].to_numpy() if group is not None and group in rows.columns else None,
+    )
+
+
+def _measure(rows: Scored, use_case: UseCase) -> tuple[dict[str, float], dict[str, str]]:
+    """Every declared metric, and why the others could not be computed."""
+    metrics: dict[str, float] = {}
+    problems: dict[str, str] = {}
+    for name in dict.fromkeys([use_case.monitoring.quality_metric, *use_case.training.metrics]):
+        try:
+            metrics[name] = make_metric(name)(rows)
+        except MetricError as error:
+            problems[name] = str(error)
+    return metrics, problems
+
+
+def _obstacle(
+    rows: Scored,
+    use_case: UseCase,
+    metrics: Mapping[str, float],
+    problems: Mapping[str, str],
+    reference_metrics: Mapping[str, float],
+) -> str | None:
+    """Why there can be no verdict, or None."""
+    count, followed = len(rows.y), use_case.monitoring.quality_metric
+    if count < use_case.monitoring.min_rows:
+        return (
+            f"No verdict: {count} labelled rows, {use_case.monitoring.min_rows} are needed; wait for labels or traffic."
+        )
+    if use_case.is_binary:
+        positives = int((rows.y == 1.0).sum())
+        if min(positives, count - positives) < MIN_CLASS_ROWS:
+            return (
+                f"No verdict: {positives} of {count} labelled rows are positive; "
+                f"{MIN_CLASS_ROWS} rows of each class are needed."
+            )
+    if followed not in metrics:
+        return f"No verdict: {followed} cannot be computed: {problems[followed]}."
+    if followed not in reference_metrics:
+        return f"No verdict: the evaluation has no {followed}; it has {', '.join(reference_metrics) or 'nothing'}."
+    return None
+
+
+def _score_violations(broken: int, rows: int) -> list[Violation]:
+    if not broken:
+        return []
+    return [Violation("scores", "score", f"{broken} of {rows} labelled predictions have no finite score.")]
+
+
+def _metric_violations(name: str, value: float, interval: Interval, bound: float, rows: int) -> list[Violation]:
+    higher = make_metric(name).higher_is_better
+    lost = interval.high < bound if higher else interval.low > bound
+    if not lost:
+        return []
+    text = (
+        f"{name} is {value:.4f} (90 % interval {interval.low:.4f} to {interval.high:.4f}, {rows} labelled rows), "
+        f"{'below' if higher else 'above'} the bound of {bound:.4f}."
+    )
+    return [Violation("quality", name, text)]
+
+
+def _label_rate_violations(rows: Scored, use_case: UseCase, reference: float | None) -> list[Violation]:
+    """The label rate against the declared ratio; a regression whose reference mean is not positive has no ratio."""
+    if reference is None or (reference <= 0 and not use_case.is_binary):
+        return []
+    interval = ratio_interval(int((rows.y == 1.0).sum()), len(rows.y)) if use_case.is_binary else mean_interval(rows.y)
+    ratio = use_case.monitoring.max_label_rate_ratio
+    low, high = reference / ratio, reference * ratio
+    if interval.high >= low and interval.low <= high:
+        return []
+    text = (
+        f"The label rate is {rows.y.mean():.4g} (90 % interval {interval.low:.4g} to {interval.high:.4g}), "
+        f"outside {low:.4g} to {high:.4g}, {ratio:g} times around the reference of {reference:.4g}."
+    )
+    return [Violation("label_rate", use_case.label.column, text)]
+
+
+def _day(value: object) -> date | None:
+    return value if isinstance(value, date) else None

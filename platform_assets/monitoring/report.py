@@ -1,0 +1,251 @@
+"""The drift page: Evidently's pictures of the columns that can be drawn, under a table of ours that lists every column.
+
+Belongs here: one self-contained HTML file. Does not belong here: verdicts (`drift`), which are taken before and never
+by the page.
+
+Evidently 0.7.23 drops a column without values silently, does not notice infinities, and fails for the whole page on an
+all-NaN column, an empty frame, a single row, or numbers turned into strings. It therefore only sees columns whose
+verdict says that they can be compared, and it draws our statistic against our limit, so that page and table agree.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_assets.monitoring.drift import PASSING, ColumnVerdict, DriftResult
+from platform_assets.monitoring.drift_statistics import (
+    category_counts,
+    ks_statistic,
+    number_counts,
+    population_stability_index,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWN_ROWS = 20_000
+"""Rows drawn of either side, a seeded sample: enough for a picture, and the page takes seconds whatever the traffic."""
+
+MIN_DRAWN_VALUES = 30
+"""A column with fewer values on either side, once missing ones are left out, is listed but not drawn."""
+
+MAX_CATEGORIES = 30
+"""Categories drawn of one column; the rarer ones are drawn together."""
+
+KS_TEST = "platform_ks_statistic"
+NUMBER_PSI_TEST = "platform_number_psi"
+CATEGORY_PSI_TEST = "platform_category_psi"
+
+_BODY = re.compile(r"</head>\s*<body[^>]*>")
+
+_STYLE = """
+.platform-drift { font-family: system-ui, sans-serif; margin: 24px; color: #1f2933; }
+.platform-drift table { border-collapse: collapse; width: 100%; font-size: 14px; }
+.platform-drift th, .platform-drift td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #d9dee4; }
+.platform-drift td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.platform-drift .passed { color: #1b7f3b; } .platform-drift .failed { color: #b3261e; font-weight: 600; }
+"""
+
+
+class ReportError(RuntimeError):
+    """The page could not be put together."""
+
+
+def evidently_report(
+    reference: pl.DataFrame, current: pl.DataFrame, result: DriftResult, path: Path, title: str = "Drift"
+) -> Path:
+    """Write the drift page of one window.
+
+    Args:
+        reference: the rows that `result` was computed from.
+        current: the rows of the window.
+        result: a verdict for each column; only those are on the page.
+        path: the HTML file; its folder is made.
+        title: heading of the page.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ReportError: Evidently's page has changed its shape.
+    """
+    reference, current = _sample(reference), _sample(current)
+    drawn = [verdict for verdict in result.columns if _can_be_drawn(verdict, reference, current)]
+    head = _head(result, {verdict.column for verdict in drawn}, title)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_insert(_evidently_page(reference, current, drawn), head) if drawn else _plain_page(head, title))
+    return path
+
+
+def _sample(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame if frame.height <= DRAWN_ROWS else frame.sample(DRAWN_ROWS, seed=0)
+
+
+def _can_be_drawn(verdict: ColumnVerdict, reference: pl.DataFrame, current: pl.DataFrame) -> bool:
+    if verdict.status not in ("ok", "drift"):
+        return False
+    sides = (_values(reference[verdict.column]).drop_nulls(), _values(current[verdict.column]).drop_nulls())
+    return all(len(side) >= MIN_DRAWN_VALUES for side in sides)
+
+
+def _values(series: pl.Series) -> pl.Series:
+    """A column the way it is drawn: numbers as floats without NaN, everything else as strings."""
+    return series.cast(pl.Float64).fill_nan(None) if series.dtype.is_numeric() else series.cast(pl.String)
+
+
+def _evidently_page(reference: pl.DataFrame, current: pl.DataFrame, drawn: list[ColumnVerdict]) -> str:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    _register_statistics()
+    columns = [verdict.column for verdict in drawn]
+    numbers = [column for column in columns if reference[column].dtype.is_numeric()]
+    definition = DataDefinition(
+        numerical_columns=numbers, categorical_columns=[column for column in columns if column not in numbers]
+    )
+    before, now = _as_pandas(reference, current, columns, numbers)
+    preset = DataDriftPreset(
+        columns=columns,
+        per_column_method={verdict.column: _test(verdict, verdict.column in numbers) for verdict in drawn},
+        per_column_threshold={verdict.column: _threshold(verdict, verdict.column in numbers) for verdict in drawn},
+    )
+    snapshot = Report([preset]).run(
+        Dataset.from_pandas(now, data_definition=definition), Dataset.from_pandas(before, data_definition=definition)
+    )
+    return str(snapshot.get_html_str(as_iframe=False))
+
+
+def _as_pandas(
+    reference: pl.DataFrame, current: pl.DataFrame, columns: list[str], numbers: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both sides as pandas, rare categories drawn together."""
+    import pandas as pd
+
+    before, now = {}, {}
+    for column in columns:
+        old, new = _values(reference[column]), _values(current[column])
+        if column not in numbers:
+            both = pl.concat([old, new]).drop_nulls().value_counts(sort=True)
+            kept = both[column][:MAX_CATEGORIES].to_list()
+            old, new = (
+                pl.select(
+                    pl.when(side.is_null() | side.is_in(kept)).then(side).otherwise(pl.lit("(rarer)"))
+                ).to_series()
+                for side in (old, new)
+            )
+        before[column], now[column] = old.to_numpy(), new.to_numpy()
+    return pd.DataFrame(before), pd.DataFrame(now)
+
+
+def _is_ks_nearer(verdict: ColumnVerdict) -> bool:
+    """Whether the KS distance is the statistic nearest to its limit."""
+    return (verdict.ks or 0.0) / (verdict.ks_limit or 1.0) >= (verdict.psi or 0.0) / (verdict.psi_limit or 1.0)
+
+
+def _test(verdict: ColumnVerdict, is_number: bool) -> str:
+    if not is_number:
+        return CATEGORY_PSI_TEST
+    return KS_TEST if _is_ks_nearer(verdict) else NUMBER_PSI_TEST
+
+
+def _threshold(verdict: ColumnVerdict, is_number: bool) -> float:
+    limit = verdict.ks_limit if is_number and _is_ks_nearer(verdict) else verdict.psi_limit
+    return limit if limit is not None else 1.0
+
+
+def _register_statistics() -> None:
+    """Make our statistics known to Evidently under their names; doing it again changes nothing."""
+    from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+
+    for name, shown, kind, function in (
+        (KS_TEST, "Kolmogorov-Smirnov statistic", ColumnType.Numerical, _ks_test),
+        (NUMBER_PSI_TEST, "PSI, point masses apart", ColumnType.Numerical, _number_psi_test),
+        (CATEGORY_PSI_TEST, "PSI of categories", ColumnType.Categorical, _category_psi_test),
+    ):
+        register_stattest(StatTest(name=name, display_name=shown, allowed_feature_types=[kind]), function)
+
+
+def _ks_test(reference: pd.Series[Any], current: pd.Series[Any], _kind: object, threshold: float) -> tuple[float, bool]:
+    value = ks_statistic(reference.to_numpy(float), current.to_numpy(float))
+    return value, value > threshold
+
+
+def _number_psi_test(
+    reference: pd.Series[Any], current: pd.Series[Any], _kind: object, threshold: float
+) -> tuple[float, bool]:
+    value = population_stability_index(*number_counts(reference.to_numpy(float), current.to_numpy(float)))
+    return value, value > threshold
+
+
+def _category_psi_test(
+    reference: pd.Series[Any], current: pd.Series[Any], _kind: object, threshold: float
+) -> tuple[float, bool]:
+    counts = category_counts(pl.Series(reference.astype(str).to_list()), pl.Series(current.astype(str).to_list()))
+    value = population_stability_index(*counts)
+    return value, value > threshold
+
+
+def _head(result: DriftResult, drawn: set[str], title: str) -> str:
+    """Our table: every column with its verdict, failed ones first, and whether Evidently could draw it."""
+    rows = "\n".join(
+        _row(verdict, verdict.column in drawn) for verdict in sorted(result.columns, key=lambda verdict: verdict.passed)
+    )
+    failed = len(result.failed_columns)
+    return f"""<style>{_STYLE}</style>
+<section class="platform-drift">
+<h1>{html.escape(title)}</h1>
+<p>Status <b class="{"passed" if result.passed else "failed"}">{result.status}</b>: {failed} of {len(result.columns)}
+columns failed. {result.rows_current:,} rows compared with {result.rows_reference:,} of the reference. This table
+decides; the pictures below show samples of at most {DRAWN_ROWS:,} rows.</p>
+<table>
+<thead><tr><th>Column</th><th>Verdict</th><th>KS (limit)</th><th>PSI (limit)</th><th>Missing, reference and now</th>
+<th>Explanation</th><th>Drawn</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</section>
+"""
+
+
+def _row(verdict: ColumnVerdict, drawn: bool) -> str:
+    missing = f"{_ratio(verdict.null_ratio_reference)}, {_ratio(verdict.null_ratio_current)}"
+    return (
+        f'<tr><td>{html.escape(verdict.column)}</td><td class="{"passed" if verdict.status in PASSING else "failed"}">'
+        f'{verdict.status}</td><td class="number">{_against(verdict.ks, verdict.ks_limit)}</td>'
+        f'<td class="number">{_against(verdict.psi, verdict.psi_limit)}</td><td class="number">{missing}</td>'
+        f"<td>{html.escape(verdict.explanation)}</td><td>{'yes' if drawn else 'no'}</td></tr>"
+    )
+
+
+def _against(value: float | None, limit: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.3f}" if limit is None else f"{value:.3f} ({limit:.3f})"
+
+
+def _ratio(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1%}"
+
+
+def _insert(page: str, head: str) -> str:
+    found = _BODY.search(page)
+    if found is None:
+        raise ReportError(
+            "Evidently's page has no <body> after its <head>, so that the table of verdicts has no place; "
+            "pin evidently 0.7.23 or adapt platform_assets/monitoring/report.py"
+        )
+    return page[: found.end()] + "\n" + head + page[found.end() :]
+
+
+def _plain_page(head: str, title: str) -> str:
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="UTF-8"><title>{html.escape(title)}</title></head>\n'
+        f"<body>\n{head}</body>\n</html>\n"
+    )

@@ -1,0 +1,104 @@
+"""Which rows and columns are compared: the prediction log's names on both sides, and the same part of the calendar.
+
+Belongs here: cutting a window out of the prediction log and preparing both sides. Does not belong here: the comparison
+itself (`drift`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
+from platform_assets.spec.contract import feature_contract_hash
+from platform_assets.spec.predictions import FEATURE_PREFIX
+from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.spec.use_case import UseCase
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedWindow:
+    """One window of the prediction log with what it was compared with.
+
+    Attributes:
+        first_day: first event day of the window.
+        last_day: last event day, inclusive.
+        reference: the rows compared with, for drawing.
+        current: the rows of the window, for drawing.
+        result: the verdicts.
+    """
+
+    first_day: date
+    last_day: date
+    reference: pl.DataFrame
+    current: pl.DataFrame
+    result: DriftResult
+
+
+def watch_window(
+    log: pl.DataFrame,
+    reference: pl.DataFrame,
+    use_case: UseCase,
+    last_day: date,
+    model_versions: Collection[str] | None = None,
+) -> WatchedWindow:
+    """Compare the window of the prediction log that ends with a day.
+
+    Predictions under another feature contract are left out: their features mean something else.
+
+    Args:
+        log: rows of the prediction log; days outside the window are left out.
+        reference: rows of `reference_frame`; without `score` the score is not watched.
+        use_case: window length, limits and columns.
+        last_day: last event day of the window; it has `window_days` days.
+        model_versions: leave out predictions of other versions, so that a promotion within the window does not look
+            like a drift of the score. None keeps all.
+    """
+    first_day = last_day - timedelta(days=use_case.monitoring.window_days - 1)
+    contract = feature_contract_hash(use_case)
+    current = log.filter(pl.col(EVENT_DAY).is_between(first_day, last_day), pl.col("feature_contract") == contract)
+    if model_versions is not None:
+        current = current.filter(pl.col("model_version").is_in(sorted(model_versions)))
+    comparable = same_weekdays(reference, current)
+    columns = [column for column in watched_columns(use_case) if column != "score" or column in reference.columns]
+    result = drift_report(comparable, current, columns, DriftLimits.declared(use_case.monitoring))
+    return WatchedWindow(first_day, last_day, comparable, current, result)
+
+
+def watched_columns(use_case: UseCase) -> tuple[str, ...]:
+    """Columns of the prediction log that are watched: the score, then every feature."""
+    return ("score", *(FEATURE_PREFIX + name for name in use_case.feature_names))
+
+
+def reference_frame(rows: pl.DataFrame, use_case: UseCase, scores: pl.Series | None = None) -> pl.DataFrame:
+    """Rows a model was made from, under the prediction log's column names.
+
+    Args:
+        rows: training-set or feature rows with every feature and `event_day`.
+        use_case: names the features.
+        scores: one for each row, from a model that was not fitted on that row: scores of rows a model has learned by
+            heart lie elsewhere than those of new rows, which would look like drift. None leaves the score out.
+
+    Returns:
+        `event_day`, the features under their prefix, and `score` if given.
+    """
+    features = [pl.col(name).alias(FEATURE_PREFIX + name) for name in use_case.feature_names]
+    frame = rows.select(EVENT_DAY, *features)
+    return frame if scores is None else frame.with_columns(scores.alias("score"))
+
+
+def same_weekdays(reference: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """The reference's rows on weekdays that the current window has as well.
+
+    A window of two days at the weekend differs from a whole week in everything that follows the calendar; that is no
+    drift.
+
+    Args:
+        reference: rows with `event_day`.
+        current: rows with `event_day`.
+    """
+    weekdays = current[EVENT_DAY].drop_nulls().dt.weekday().unique().to_list()
+    return reference.filter(pl.col(EVENT_DAY).dt.weekday().is_in(weekdays))

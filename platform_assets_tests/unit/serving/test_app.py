@@ -1,0 +1,187 @@
+"""The routes, without a server: statuses, bodies, and what is remembered of a request."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from platform_assets_tests.serving.fake_online_store import FakeStore
+from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
+from serving.app import make_app
+from serving.background import Background
+from serving.metrics import ServiceMetrics
+from serving.prediction_log import PredictionLog
+from serving.release import read_release, write_release
+from serving.runtime import Runtime
+from serving.scoring import Scorer
+from serving.settings import ServingSettings
+
+DIGEST = "sha256:" + "cd" * 32
+SCORE = "/v1/parking/score"
+
+
+class Client:
+    """Calls an application in this process."""
+
+    def __init__(self, app: Any) -> None:
+        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._transport, base_url="http://service") as client:
+                return await client.request(method, path, **options)
+
+        return asyncio.run(send())
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
+
+    def get(self, path: str) -> httpx.Response:
+        return self.request("GET", path)
+
+
+class Served:
+    """A client of the application, and what lies behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        predictor = make_model(folder / "model", kind="xgboost")
+        write_release(folder / "release", use_case(), folder / "model", release_info(predictor))
+        release = read_release(folder / "release")
+        settings = ServingSettings(feast={}, log_folder=folder / "log", body_limit_bytes=2048)
+        self.folder, self.registry, self.store = folder, CollectorRegistry(), FakeStore(folder)
+        self.runtime = Runtime(
+            release=release,
+            digest=DIGEST,
+            settings=settings,
+            scorer=Scorer(release.use_case, release.info, DIGEST, predictor, self.store),
+            online=self.store,
+            log=PredictionLog(settings.log_folder, DIGEST, settings.log_segment_bytes),
+            metrics=ServiceMetrics(release.use_case, DIGEST, "3", self.registry),
+            log_queue=Background("log", 100),
+            record_queue=Background("record", 100),
+        )
+        app = make_app(release.use_case)
+        app.state.runtime = self.runtime
+        self.client = Client(app)
+
+    def logged(self) -> list[dict[str, Any]]:
+        self.runtime.close()
+        return [json.loads(line) for path in (self.folder / "log").glob("*") for line in path.read_text().splitlines()]
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"platform_assets_{name}", labels | {"use_case": "parking"})
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Served:
+    return Served(tmp_path)
+
+
+def test_an_event_gets_score_decision_version_and_id(served: Served) -> None:
+    response = served.client.post(SCORE, json=EVENT, headers={"x-request-id": "mine"})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer == {
+        "probability": answer["probability"],
+        "decision": "open" if answer["probability"] < 0.5 else "stop",
+        "model_version": "3",
+        "request_id": "mine",
+        "unknown_entities": ["lot"],
+    }
+    logged = served.logged()
+    assert len(logged) == 1
+    assert logged[0]["score"] == answer["probability"]
+    assert logged[0]["request_id"] == "mine"
+    assert served.metric("decisions_total", decision=answer["decision"]) == 1
+    assert served.metric("unknown_entities_total", entity="lot") == 1
+    assert served.metric("prediction_seconds_count") == 1
+
+
+def test_the_decision_turns_exactly_at_the_threshold(served: Served) -> None:
+    decide = served.runtime.scorer.decide
+    assert (decide(0.5), decide(0.4999999)) == ("stop", "open")
+
+
+def test_a_wrong_request_is_told_why_and_not_logged(served: Served) -> None:
+    response = served.client.post(SCORE, json=EVENT | {"speed": -1}, headers={"x-request-id": "mine"})
+    assert response.status_code == 422
+    body = response.json()
+    assert body["problems"] == [{"field": "speed", "reason": "Input should be greater than or equal to 0"}]
+    assert body["request_id"] == "mine"
+    assert served.metric("refused_requests_total", status="422") == 1
+    assert served.logged() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", SCORE, b"{", 400),
+        ("POST", SCORE, b"x" * 3000, 413),
+        ("POST", SCORE, b"[]", 422),
+        ("GET", SCORE, b"", 405),
+        ("POST", "/v1/parking/nothing", b"{}", 404),
+        ("POST", "/v1/parking/predict", b'{"rows": []}', 422),
+    ],
+)
+def test_every_refusal_is_json(served: Served, method: str, path: str, body: bytes, status: int) -> None:
+    response = served.client.request(method, path, content=body)
+    assert response.status_code == status
+    assert set(response.json()) == {"error", "problems", "request_id"}
+    assert "Traceback" not in response.text
+
+
+def test_an_event_from_the_far_future_is_refused(served: Served) -> None:
+    response = served.client.post(SCORE, json=EVENT | {"arrived_at": "2999-01-01T00:00:00Z"})
+    assert response.status_code == 422
+    assert response.json()["problems"][0]["field"] == "arrived_at"
+
+
+def test_an_unreachable_store_is_said_so_and_counted(served: Served) -> None:
+    (served.folder / "down").touch()
+    response = served.client.post(SCORE, json=EVENT)
+    assert response.status_code == 503
+    assert "online store" in response.json()["error"]
+    assert response.headers["retry-after"] == "1"
+    assert served.metric("store_failures_total", operation="read") == 1
+    (served.folder / "down").unlink()
+    assert served.client.post(SCORE, json=EVENT).status_code == 200
+    assert len(served.logged()) == 1
+
+
+def test_a_bug_is_a_json_answer_without_traceback(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served.store, "vector", lambda event: 1 / 0)
+    response = served.client.post(SCORE, json=EVENT)
+    assert response.status_code == 500
+    assert "ZeroDivisionError" in response.json()["error"]
+    assert "Traceback" not in response.text
+
+
+def test_the_next_request_sees_the_last_and_a_repeated_one_counts_once(served: Served) -> None:
+    for _ in range(2):
+        served.client.post(SCORE, json=EVENT)
+    served.client.post(SCORE, json=EVENT | {"arrival": "T-2"})
+    logged = served.logged()
+    assert len({line["request_id"] for line in logged}) == 3
+    assert [line["arrival"] for line in logged] == ["T-1", "T-1", "T-2"]
+    assert len(served.store.events[7]) == 2
+
+
+def test_predict_answers_rows_in_order_and_remembers_nothing(served: Served) -> None:
+    known = served.runtime.release.info.self_test
+    response = served.client.post("/v1/parking/predict", json={"rows": [row.features for row in known]})
+    answers = response.json()["predictions"]
+    assert [answer["probability"] for answer in answers] == [row.score for row in known]
+    assert all(answer["decision"] == ("stop" if answer["probability"] >= 0.5 else "open") for answer in answers)
+    assert served.logged() == []
+    assert served.store.events == {}
+
+
+def test_release_tells_what_is_served(served: Served) -> None:
+    body = served.client.get("/v1/parking/release").json()
+    assert body["release"] == DIGEST
+    assert body["model_version"] == "3"
+    assert body["data_versions"] == {"clean/arrivals": 4}

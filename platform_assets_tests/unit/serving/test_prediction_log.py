@@ -1,0 +1,101 @@
+"""Every prediction is one whole line, whatever happens in between."""
+
+import errno
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from platform_assets.monitoring.prediction_log import read_segments
+from platform_assets.spec import EVENT_DAY
+from platform_assets.spec.predictions import prediction_log_schema
+from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
+from serving.online import without_store
+from serving.prediction_log import PredictionLog
+from serving.scoring import Prediction, Scorer
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> dict[str, Any]:
+    predictor = make_model(tmp_path / "model", kind="constant")
+    scorer = Scorer(use_case(), release_info(predictor), DIGEST, predictor, without_store(use_case(), {}))
+    event = EVENT | {"arrived_at": datetime(2024, 3, 31, 10, tzinfo=UTC)}
+    moment = datetime(2024, 3, 31, 10, 0, 1, 250_000, tzinfo=UTC)
+    return scorer.log_record(
+        Prediction("r-1", event, np.array([12.5, 1.0, np.nan]), ("lot",), 0.25, "open", moment, 1.5)
+    )
+
+
+def test_a_line_has_the_columns_of_the_log_and_monitoring_reads_it(tmp_path: Path, record: dict[str, Any]) -> None:
+    log = PredictionLog(tmp_path / "log", DIGEST, 2**20)
+    log.append(record)
+    assert [*lines(tmp_path / "log")[0], EVENT_DAY] == list(prediction_log_schema(use_case()))
+    read = read_segments(tmp_path / "log", use_case())
+    assert read.frame.height == 1
+    row = read.frame.row(0, named=True)
+    assert row["arrived_at"] == datetime(2024, 3, 31, 10, tzinfo=UTC)
+    assert row["feature__lot_speed_7d"] is None
+    assert row["unknown_entities"] == "lot"
+    assert row["release"] == DIGEST
+
+
+def test_a_line_is_there_as_soon_as_append_returns(tmp_path: Path, record: dict[str, Any]) -> None:
+    log = PredictionLog(tmp_path, DIGEST, 2**20)
+    for expected in (1, 2, 3):
+        log.append(record)
+        assert len(lines(tmp_path)) == expected
+
+
+def test_a_full_segment_is_followed_by_another(tmp_path: Path, record: dict[str, Any]) -> None:
+    log = PredictionLog(tmp_path, DIGEST, segment_bytes=4096)
+    for number in range(40):
+        log.append(record | {"request_id": f"r-{number}"})
+    segments = sorted(tmp_path.glob("*.jsonl"))
+    assert len(segments) > 2
+    assert all(path.stat().st_size <= 4096 for path in segments)
+    assert all("abababababab" in path.name for path in segments)
+    assert [line["request_id"] for line in lines(tmp_path)] == [f"r-{number}" for number in range(40)]
+
+
+def test_a_torn_write_is_repeated_in_a_new_segment(
+    tmp_path: Path, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = PredictionLog(tmp_path / "log", DIGEST, 2**20)
+    log.append(record)
+    write, failures = os.write, [True]
+
+    def disk_full_once(descriptor: int, data: bytes) -> int:
+        if failures:
+            failures.clear()
+            write(descriptor, data[:20])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", disk_full_once)
+    log.append(record | {"request_id": "r-2"})
+    read = read_segments(tmp_path / "log", use_case())
+    assert sorted(read.frame["request_id"]) == ["r-1", "r-2"]
+    assert read.torn_lines == 1
+
+
+def test_a_number_that_is_not_finite_is_an_error_not_a_broken_line(tmp_path: Path, record: dict[str, Any]) -> None:
+    log = PredictionLog(tmp_path, DIGEST, 2**20)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        log.append(record | {"score": float("nan")})
+    assert lines(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_at_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        PredictionLog(tmp_path / "file" / "log", DIGEST, 2**20)

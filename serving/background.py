@@ -1,0 +1,73 @@
+"""Work that is done after a request was answered, in one thread and in order.
+
+Belongs here: the bounded queue with its counts. Does not belong here: what the work is.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+logger = logging.getLogger(__name__)
+
+
+class Background:
+    """One thread with a bounded queue. A full queue drops and counts; a failure is counted, logged, and does not stop the thread."""
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        on_drop: Callable[[], object] = lambda: None,
+        on_failure: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            name: name of the thread, and of the queue in log messages.
+            capacity: how many tasks may wait.
+            on_drop: called for every task that found the queue full.
+            on_failure: called for every task that raised.
+        """
+        self._name = name
+        self._free = threading.BoundedSemaphore(capacity)
+        self._on_drop = on_drop
+        self._on_failure = on_failure
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._waiting: set[Future[object]] = set()
+        self.dropped = 0
+        self.failed = 0
+
+    def submit(self, task: Callable[..., object], *arguments: object) -> bool:
+        """Queue a task; False when the queue is full, and the task is lost."""
+        if not self._free.acquire(blocking=False):
+            self.dropped += 1
+            self._on_drop()
+            return False
+        future = self._executor.submit(task, *arguments)
+        self._waiting.add(future)
+        future.add_done_callback(self._done)
+        return True
+
+    def close(self, timeout_seconds: float) -> int:
+        """Finish what is queued, for at most `timeout_seconds`; how many tasks were given up."""
+        deadline = time.monotonic() + timeout_seconds
+        while self._waiting and time.monotonic() < deadline:
+            time.sleep(0.005)
+        given_up = len(self._waiting)
+        self._executor.shutdown(wait=given_up == 0, cancel_futures=True)
+        if given_up:
+            logger.error("%s: %d tasks were given up after %.1f seconds", self._name, given_up, timeout_seconds)
+        return given_up
+
+    def _done(self, future: Future[object]) -> None:
+        self._waiting.discard(future)
+        self._free.release()
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self.failed += 1
+            self._on_failure()
+            logger.error("%s: a task failed (%d so far): %s", self._name, self.failed, error, exc_info=error)

@@ -1,0 +1,72 @@
+"""What the service tells Prometheus about itself, besides BentoML's own request metrics.
+
+Belongs here: names, labels and buckets. Does not belong here: counting (where things happen), or alerts
+(`deploy/observability/`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from platform_assets.spec import UseCase
+
+LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class ServiceMetrics:
+    """The service's metrics. Every name starts with `platform_assets_`, every series carries the use case."""
+
+    def __init__(self, use_case: UseCase, release: str, model_version: str, registry: Any = None) -> None:
+        """Register the metrics.
+
+        Args:
+            use_case: its name, decisions and entities become labels.
+            release: digest of the release.
+            model_version: version of the registered model.
+            registry: Prometheus registry; default is the process's own.
+        """
+        import prometheus_client
+
+        registry = prometheus_client.REGISTRY if registry is None else registry
+        labels = {"use_case": use_case.name}
+
+        def counter(name: str, text: str, *more: str) -> Any:
+            return prometheus_client.Counter(f"platform_assets_{name}", text, ("use_case", *more), registry=registry)
+
+        decisions = counter("decisions_total", "Predictions answered, by decision.", "decision")
+        refused = counter(
+            "refused_requests_total", "Requests not scored because the request was wrong, by status.", "status"
+        )
+        unknown = counter("unknown_entities_total", "Predictions in which an entity had no history.", "entity")
+        store = counter("store_failures_total", "Calls that the online store did not answer.", "operation")
+        dropped = counter(
+            "background_dropped_total", "Work lost because its queue was full or a stop did not wait.", "queue"
+        )
+        failed = counter("background_failures_total", "Work lost because it failed.", "queue")
+        logged = counter("prediction_log_lines_total", "Predictions written to the log.")
+        latency = prometheus_client.Histogram(
+            "platform_assets_prediction_seconds",
+            "Time from a request's arrival to its answer, features included.",
+            ("use_case",),
+            registry=registry,
+            buckets=LATENCY_BUCKETS_SECONDS,
+        )
+        info = prometheus_client.Gauge(
+            "platform_assets_release_info",
+            "1 for the release that this process serves.",
+            ("use_case", "model_version", "release"),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        rule = use_case.serving.decision
+        names = ("none",) if rule is None else (rule.above, rule.below)
+        self.decisions = {name: decisions.labels(decision=name, **labels) for name in names}
+        self.refused = {status: refused.labels(status=str(status), **labels) for status in (400, 413, 422)}
+        self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}
+        self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
+        self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("log", "record")}
+        self.failed = {name: failed.labels(queue=name, **labels) for name in ("log", "record")}
+        self.logged = logged.labels(**labels)
+        self.latency = latency.labels(**labels)
+        info.labels(model_version=model_version, release=release, **labels).set(1)

@@ -1,0 +1,146 @@
+"""What the service needs of an online store, and opening the one that the settings name.
+
+Belongs here: the interface, and telling "the store does not answer" from all other errors. Does not belong here: how features are
+looked up or computed (`platform_assets/features/online.py`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from serving.lean import without_runtime_type_checks
+
+if TYPE_CHECKING:
+    from platform_assets.spec import UseCase
+
+
+class StoreUnavailable(RuntimeError):
+    """The online store cannot be reached or does not answer; trying again later may help."""
+
+
+class FeatureVector(Protocol):
+    """The model's inputs for one event."""
+
+    @property
+    def values(self) -> Sequence[float]:
+        """In the order of `UseCase.feature_names`; NaN is missing."""
+        ...
+
+    @property
+    def unknown_entities(self) -> Sequence[str]:
+        """Names of the entities that have no history."""
+        ...
+
+
+class OnlineFeatures(Protocol):
+    """Features of an event, and the memory of events that later requests see.
+
+    `vector` is called in the event loop's thread, `record` in one other thread. Both raise `StoreUnavailable` when the store does
+    not answer. Recording the same event twice leaves the same memory as recording it once.
+    """
+
+    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+        """The model's inputs for an event, whether or not it has been recorded."""
+        ...
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Remember the event for later requests."""
+        ...
+
+    def warm_up(self) -> None:
+        """Make the next call as fast as all later ones."""
+        ...
+
+
+def open_named(name: str, use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures:
+    """Open online features with the function that `module:name` names.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+        FeatureError: the store was not filled under this use case's feature contract.
+    """
+    module, _, function = name.partition(":")
+    return cast(OnlineFeatures, getattr(importlib.import_module(module), function)(use_case, feast))
+
+
+def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures:
+    """Open the platform's online features.
+
+    Args:
+        use_case: the declaration.
+        feast: fields of `FeastSettings`.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+        StateError: Feast's registry has no feature service for this use case's feature contract.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from platform_assets.features.online import OnlineFeatures as FeastFeatures
+    from platform_assets.features.store import FeastSettings
+
+    with _telling_outages((SQLAlchemyError,)), without_runtime_type_checks():
+        return _Guarded(FeastFeatures(use_case, FeastSettings.model_validate(feast)))
+
+
+def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures:
+    """Online features that know nothing and remember nothing: for a self-test, whose rows carry their features."""
+    return _NoStore(use_case)
+
+
+@dataclass(frozen=True)
+class _NoFeatures:
+    values: Sequence[float]
+    unknown_entities: Sequence[str]
+
+
+class _NoStore:
+    def __init__(self, use_case: UseCase) -> None:
+        names = tuple(entity.name for entity in use_case.entities)
+        self._nothing = _NoFeatures([math.nan] * len(use_case.feature_names), names)
+
+    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+        return self._nothing
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        return None
+
+    def warm_up(self) -> None:
+        return None
+
+
+class _Guarded:
+    """Online features whose outages are `StoreUnavailable`, whatever client they come from."""
+
+    def __init__(self, features: Any) -> None:
+        self._features = features
+        redis: Any = sys.modules.get("redis.exceptions")
+        self._outages: tuple[type[Exception], ...] = () if redis is None else (redis.RedisError,)
+
+    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+        with _telling_outages(self._outages):
+            return cast(FeatureVector, self._features.vector(event))
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        with _telling_outages(self._outages):
+            self._features.record(event)
+
+    def warm_up(self) -> None:
+        with _telling_outages(self._outages):
+            self._features.warm_up()
+
+
+@contextmanager
+def _telling_outages(outages: tuple[type[Exception], ...]) -> Iterator[None]:
+    caught: tuple[type[Exception], ...] = (sqlite3.Error, OSError, *outages)
+    try:
+        yield
+    except caught as error:
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error

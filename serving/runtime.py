@@ -1,0 +1,148 @@
+"""Start and stop of a serving process.
+
+Belongs here: what has to be true before the first request is accepted, and what a stop still finishes. Does not belong
+here: answering (`app.py`, `scoring.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from serving import request
+from serving.background import Background
+from serving.metrics import ServiceMetrics
+from serving.online import OnlineFeatures, StoreUnavailable, open_named
+from serving.prediction_log import PredictionLog
+from serving.release import Release, ReleaseError, content_digest
+from serving.scoring import Prediction, Scorer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from serving.settings import ServingSettings
+
+logger = logging.getLogger(__name__)
+
+WARM_UP_ROUNDS = 30
+
+
+@dataclass
+class Runtime:
+    """Everything a running service holds. `ready` turns off when the stop begins."""
+
+    release: Release
+    digest: str
+    settings: ServingSettings
+    scorer: Scorer
+    online: OnlineFeatures
+    log: PredictionLog
+    metrics: ServiceMetrics
+    log_queue: Background
+    record_queue: Background
+    ready: bool = True
+
+    def remember(self, prediction: Prediction) -> None:
+        """Queue an answered prediction for the log and its event for the online store; never waits."""
+        self.log_queue.submit(self._write, prediction)
+        self.record_queue.submit(self._record, prediction)
+
+    def _write(self, prediction: Prediction) -> None:
+        self.log.append(self.scorer.log_record(prediction))
+        self.metrics.logged.inc()
+
+    def _record(self, prediction: Prediction) -> None:
+        try:
+            self.online.record(prediction.event)
+        except StoreUnavailable:
+            self.metrics.store["write"].inc()
+            raise
+
+    def close(self) -> None:
+        """Stop: not ready any more, finish what is queued for at most `drain_seconds`, close the log."""
+        self.ready = False
+        lost = self.log_queue.close(self.settings.drain_seconds)
+        self.metrics.dropped["log"].inc(lost)
+        self.metrics.dropped["record"].inc(self.record_queue.close(self.settings.drain_seconds))
+        if not lost:
+            self.log.close()
+
+
+def start_runtime(release: Release, code_folder: Path | None, settings: ServingSettings) -> Runtime:
+    """Load, verify and warm everything up.
+
+    Args:
+        release: what to serve.
+        code_folder: the folder that was packed, code and release; its digest names the release. None: the release folder's.
+        settings: of this process.
+
+    Raises:
+        ReleaseError: the release is not what was to be started, or its model answers differently than recorded.
+        FeatureError: the online store was filled under another feature contract.
+        StoreUnavailable: the online store does not answer.
+        OSError: the prediction log cannot be written.
+    """
+    started = time.perf_counter()
+    digest = content_digest(code_folder if code_folder is not None else release.folder)
+    if settings.release_digest is not None and settings.release_digest != digest:
+        raise ReleaseError(
+            f"{code_folder or release.folder} has digest {digest}, but {settings.release_digest} was to be started; "
+            "build the Bento again"
+        )
+    predictor = release.load_predictor()
+    _use_one_thread()
+    online = open_named(settings.online_features, release.use_case, settings.feast)
+    log = PredictionLog(settings.log_folder, digest, settings.log_segment_bytes)
+    metrics = ServiceMetrics(release.use_case, digest, release.info.model_version)
+    scorer = Scorer(release.use_case, release.info, digest, predictor, online)
+    _warm_up(release, scorer, online)
+    runtime = Runtime(
+        release=release,
+        digest=digest,
+        settings=settings,
+        scorer=scorer,
+        online=online,
+        log=log,
+        metrics=metrics,
+        log_queue=_queue("log", settings, metrics),
+        record_queue=_queue("record", settings, metrics),
+    )
+    logger.info(
+        "%s: model version %s, release %s, ready after %.2f s",
+        release.use_case.name,
+        release.info.model_version,
+        digest,
+        time.perf_counter() - started,
+    )
+    return runtime
+
+
+def _queue(name: str, settings: ServingSettings, metrics: ServiceMetrics) -> Background:
+    return Background(
+        name, settings.queue_capacity, on_drop=metrics.dropped[name].inc, on_failure=metrics.failed[name].inc
+    )
+
+
+def _use_one_thread() -> None:
+    """Parallel processes serve in parallel; threads inside one prediction only fight over cores. Boosters are loaded with one."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+def _warm_up(release: Release, scorer: Scorer, online: OnlineFeatures) -> None:
+    """Score an example until nothing is loaded lazily any more, then keep what exists out of garbage collection's sight."""
+    online.warm_up()
+    model = request.request_model(release.use_case)
+    body = json.dumps(request.example_event(release.use_case)).encode()
+    for _ in range(WARM_UP_ROUNDS):
+        prediction = scorer.score(request.parse_event(model, body), "warm-up", time.perf_counter())
+        json.dumps(scorer.answer(prediction))
+    gc.collect()
+    gc.freeze()
+    gc.enable()

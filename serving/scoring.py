@@ -1,0 +1,141 @@
+"""From an event to an answer: features, score, decision, and what is remembered of it.
+
+Belongs here: what happens between a parsed request and its answer. Does not belong here: HTTP (`app.py`), start and
+stop (`runtime.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from platform_assets.spec.predictions import FEATURE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from platform_assets.spec import UseCase
+    from platform_assets.training.predictor import Predictor
+    from serving.online import OnlineFeatures
+    from serving.release import ReleaseInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answered request.
+
+    Attributes:
+        request_id: names the request in the log.
+        event: request columns by name.
+        features: float64 [f], what the model was given.
+        unknown_entities: entities without history.
+        score: probability or value.
+        decision: None for a regression.
+        scored_at: when the answer was ready, UTC.
+        latency_ms: from the request's arrival to the answer.
+    """
+
+    request_id: str
+    event: Mapping[str, Any]
+    features: NDArray[np.float64]
+    unknown_entities: tuple[str, ...]
+    score: float
+    decision: str | None
+    scored_at: datetime
+    latency_ms: float
+
+
+class Scorer:
+    """Scores events of one use case with one model."""
+
+    def __init__(
+        self, use_case: UseCase, info: ReleaseInfo, digest: str, predictor: Predictor, online: OnlineFeatures
+    ) -> None:
+        """Bring together what a score needs; `digest` is the release's."""
+        self._use_case = use_case
+        self._info = info
+        self._digest = digest
+        self._predictor = predictor
+        self._online = online
+        self._rule = use_case.serving.decision
+        self._score_name = "probability" if use_case.is_binary else "value"
+        self._feature_columns = tuple(FEATURE_PREFIX + name for name in use_case.feature_names)
+
+    def score(self, event: Mapping[str, Any], request_id: str, started: float) -> Prediction:
+        """Look the event's features up and score them.
+
+        Args:
+            event: request columns by name.
+            request_id: names the request in the log.
+            started: `time.perf_counter()` when the request arrived.
+
+        Raises:
+            StoreUnavailable: the online store does not answer.
+        """
+        vector = self._online.vector(event)
+        features = np.asarray(vector.values, dtype=np.float64)
+        score = float(self._predictor.predict(features.reshape(1, -1))[0])
+        return Prediction(
+            request_id=request_id,
+            event=event,
+            features=features,
+            unknown_entities=tuple(vector.unknown_entities),
+            score=score,
+            decision=self.decide(score),
+            scored_at=datetime.now(UTC),
+            latency_ms=(time.perf_counter() - started) * 1e3,
+        )
+
+    def predict(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:
+        """Scores of rows whose features are given by name; null is missing."""
+        names = self._use_case.feature_names
+        X = np.array(
+            [[math.nan if row[name] is None else row[name] for name in names] for row in rows], dtype=np.float64
+        )
+        return [float(score) for score in self._predictor.predict(X)]
+
+    def decide(self, score: float) -> str | None:
+        """The declared decision for a score; None without a rule."""
+        if self._rule is None:
+            return None
+        return self._rule.above if score >= self._rule.threshold else self._rule.below
+
+    def answer(self, prediction: Prediction) -> dict[str, Any]:
+        """What the caller is told."""
+        answer: dict[str, Any] = {self._score_name: prediction.score}
+        if prediction.decision is not None:
+            answer["decision"] = prediction.decision
+        answer["model_version"] = self._info.model_version
+        answer["request_id"] = prediction.request_id
+        if prediction.unknown_entities:
+            answer["unknown_entities"] = list(prediction.unknown_entities)
+        return answer
+
+    def row_answer(self, score: float) -> dict[str, Any]:
+        """What the caller is told about one row of `predict`."""
+        decision = self.decide(score)
+        return {self._score_name: score} if decision is None else {self._score_name: score, "decision": decision}
+
+    def log_record(self, prediction: Prediction) -> dict[str, Any]:
+        """The line of the prediction log: the columns of `prediction_log_schema`, without the event day."""
+        record = dict(prediction.event)
+        record["request_id"] = prediction.request_id
+        record["scored_at"] = prediction.scored_at
+        record["score"] = prediction.score
+        record["decision"] = prediction.decision
+        record["model_version"] = self._info.model_version
+        record["release"] = self._digest
+        record["feature_contract"] = self._info.feature_contract
+        record["unknown_entities"] = ",".join(prediction.unknown_entities)
+        record["latency_ms"] = round(prediction.latency_ms, 4)
+        for name, value in zip(self._feature_columns, prediction.features.tolist(), strict=True):
+            record[name] = value if math.isfinite(value) else None
+        return record

@@ -1,0 +1,77 @@
+"""Settings of a serving process.
+
+Belongs here: every environment variable the service reads. Does not belong here: the port (the process manager's), or
+anything that is part of the release (the model, the decision threshold).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "PLATFORM_ASSETS_SERVING_"
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be used; the message names the environment variable."""
+
+
+class ServingSettings(BaseModel):
+    """Settings of one serving process. Every field `x` is read from `PLATFORM_ASSETS_SERVING_X`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feast: dict[str, Any] = Field(description="Feast's settings (project, registry, online store), as JSON.")
+    log_folder: Path = Field(description="Folder that prediction log segments are written to; made when missing.")
+    online_features: str = Field(
+        default="serving.online:open_online_features",
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="Function `module:name` that opens the online features, given use case and `feast`.",
+    )
+    release_digest: str | None = Field(
+        default=None, description="Digest that the packed release must have; absent accepts what is packed."
+    )
+    log_segment_bytes: int = Field(default=64 * 2**20, ge=4096, description="A log segment is closed past this size.")
+    queue_capacity: int = Field(
+        default=10_000, ge=1, description="Predictions that may wait for the log, and events for the online store."
+    )
+    drain_seconds: float = Field(default=10.0, gt=0, description="How long a stop waits for what is still queued.")
+    body_limit_bytes: int = Field(default=2**20, ge=1024, description="Largest request body.")
+    max_future_seconds: float = Field(
+        default=86_400.0, ge=0, description="How far ahead of this machine's clock an event may claim to be."
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingsError: a variable is missing or its value cannot be used.
+        """
+        given: dict[str, Any] = {
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if environment.get(PREFIX + name.upper())
+        }
+        try:
+            if "feast" in given:
+                given["feast"] = json.loads(given["feast"])
+            return cls.model_validate(given)
+        except json.JSONDecodeError as error:
+            raise SettingsError(f"{PREFIX}FEAST is not JSON: {error}") from error
+        except ValidationError as error:
+            problems = "; ".join(f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+            raise SettingsError(f"the service cannot start: {problems}") from error
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that `from_environment` reads these settings back from."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {
+            PREFIX + name.upper(): json.dumps(value, sort_keys=True) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }
