@@ -5,7 +5,6 @@ Belongs here: reading what a view needs and storing what it gives. Does not belo
 """
 
 from datetime import date, timedelta
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -22,17 +21,12 @@ from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import compute_view, history_needed, join_labels
+from platform_assets.features.windows import compute_view, history_needed, join_labels, uses_label
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource
 from platform_assets.spec import FeatureView, UseCase
 from platform_assets.spec.tables import ONLINE_STORE
-
-
-def uses_label(view: FeatureView, use_case: UseCase) -> bool:
-    """Whether a window of the view aggregates the label."""
-    return any(window.column == use_case.label.column for window in view.windows)
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
@@ -50,17 +44,19 @@ def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
     return deps
 
 
-def read_events(use_case: UseCase, lake: LakeResource, first: date, last: date, *, with_label: bool) -> pl.DataFrame:
-    """Clean events of these days; the label joined in where it is known, null elsewhere."""
+def read_events(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
+    """Clean events of these days, both included."""
     source = use_case.event_source
-    events = lake.table(use_case.name, CLEAN, source.name, source.polars_schema()).read(first, last)
-    if not with_label:
-        return events
+    return lake.table(use_case.name, CLEAN, source.name, source.polars_schema()).read(first, last)
+
+
+def with_labels(use_case: UseCase, lake: LakeResource, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """Events with the labels of event days up to `last` joined in; null where none is known."""
     labels = use_case.label_source
-    if labels.name == source.name:
+    if labels.name == use_case.events:
         return events
     table = lake.table(use_case.name, CLEAN, labels.name, labels.polars_schema())
-    return join_labels(events, table.read(first, last - timedelta(days=use_case.label_delay_days)), use_case)
+    return join_labels(events, table.read(first, last), use_case)
 
 
 def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDefinition:
@@ -84,7 +80,10 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
     def feature_table(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         days = partition_range(context)
         first = max(history_needed(view, days.first), use_case.history.first_day)
-        events = read_events(use_case, lake, first, days.last, with_label=uses_label(view, use_case))
+        events = read_events(use_case, lake, first, days.last)
+        if uses_label(view, use_case):
+            known = days.last - timedelta(days=use_case.label_delay_days)
+            events = with_labels(use_case, lake, events, first, known)
         frame = compute_view(view, use_case, events, days.first, days.last)
         table = lake.table(use_case.name, FEATURES, view.name, schema)
         commit = table.write_partitions(frame, days.first, days.last, allow_empty=True)
@@ -156,7 +155,10 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         written = {}
         for view in windowed_views(use_case):
             first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
-            events = read_events(use_case, lake, first, at - timedelta(days=1), with_label=uses_label(view, use_case))
+            events = read_events(use_case, lake, first, at - timedelta(days=1))
+            if uses_label(view, use_case):
+                # At midnight the labels of one more day have arrived than the day's own features could know.
+                events = with_labels(use_case, lake, events, first, at - timedelta(days=use_case.label_delay_days))
             written[view.name] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
         return dg.MaterializeResult(metadata={"entities_written": written, "state_as_of": at.isoformat()})
 

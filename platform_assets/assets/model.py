@@ -9,7 +9,6 @@ import tempfile
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl

@@ -254,9 +254,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         ],
         **policy(use_case, MONITORING),
     )
-    def quality(
-        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
-    ) -> dg.MaterializeResult:
+    def quality(context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         as_of = day + timedelta(days=max(1, use_case.label_delay_days))
         first, last = quality_days(use_case, as_of)

@@ -7,7 +7,6 @@ belong here: fitting (`training/`) or judging (`evaluation.py`).
 import json
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
 
 import dagster as dg
 import polars as pl

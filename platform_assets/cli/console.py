@@ -4,6 +4,7 @@ Belongs here: the console, progress lines, errors as sentences. Does not belong 
 """
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -15,7 +16,7 @@ from rich.console import Console
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 READABLE = (ValueError, RuntimeError, OSError, DeploymentError, LakeError)
 """Errors of this project derive from these and say what to do; a person gets the sentence, not the traceback."""

@@ -53,10 +53,13 @@ class Traffic:
 
 
 def panel(events: pl.DataFrame, use_case: UseCase, share: float, seed: int = 0) -> pl.DataFrame:
-    """Events of a fixed share of the groups (customers), so that each chosen group's history stays whole.
+    """A day's events of a share of the groups (customers); a chosen group sends its whole day.
+
+    A different seed for each day keeps the whole replay representative: the same few customers every day would look like
+    drift in everything that describes a customer.
 
     Args:
-        events: event rows.
+        events: event rows of one day.
         use_case: names the group; without one, every event counts as its own group.
         share: share of groups, between 0 and 1.
         seed: chooses which groups.

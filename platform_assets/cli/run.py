@@ -185,7 +185,7 @@ def _panel(journey: Journey, declared: DeclaredUseCase, day: date, days: Timelin
     found = SourcesResource(simulation=journey.settings.simulation).read(source, declared.folder, day, day, [])
     events = conform(found, source).frame
     share = min(1.0, REPLAYED_REQUESTS / len(days.live.days) / max(1, events.height))
-    return panel(events, use_case, share)
+    return panel(events, use_case, share, seed=day.toordinal())
 
 
 def _watch(journey: Journey, days: Timeline) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.cli.console import console
@@ -47,7 +48,7 @@ def _print_data(journey: Journey, days: Timeline) -> None:
     console.print(f"[bold]data[/]        {days.history.first} .. {days.live.last}")
     for source in journey.use_case.sources:
         clean = journey.lake.table(journey.use_case.name, CLEAN, source.name, source.polars_schema())
-        refused = journey.lake.table(journey.use_case.name, QUARANTINE, source.name, {})
+        refused = journey.lake.table(journey.use_case.name, QUARANTINE, source.name, quarantine_schema(source))
         rows = clean.row_count() if clean.exists() else 0
         console.print(
             f"            {source.name:<16} {rows:>12,} rows, {refused.row_count() if refused.exists() else 0:,} refused"

@@ -106,7 +106,9 @@ def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Tracker]:
 def _has_failed_step(context: dg.InitResourceContext) -> bool:
     if context.instance is None or context.run is None:
         return False
-    failures = context.instance.get_records_for_run(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1)
+    failures = context.instance.get_records_for_run(
+        context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1
+    )
     return bool(failures.records)
 
 

@@ -212,7 +212,7 @@ def _windows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Prob
                 )
         if any(length < 1 for length in window.lengths_days):
             yield Problem((*place, "lengths_days"), list(window.lengths_days), "a window is at least 1 day long")
-        if window.aggregate == "count":
+        if window.aggregate == "count" and window.column is None:
             continue
         if window.column is None:
             yield Problem(place, window.aggregate, f"aggregate {window.aggregate!r} needs a `column`")
@@ -230,7 +230,7 @@ def _windows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Prob
                 window.column,
                 f"no such column in {use_case.events!r}; {_known((*use_case.event_source.column_names, label.column))}",
             )
-        elif not use_case.event_source.column(window.column).is_numeric:
+        elif window.aggregate != "count" and not use_case.event_source.column(window.column).is_numeric:
             yield Problem((*place, "column"), window.column, f"aggregate {window.aggregate!r} needs a number")
 
 
