@@ -16,7 +16,12 @@ from platform_assets.spec import UseCase
 
 def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition]:
     """The schedules of a use case; all are off until somebody turns them on."""
-    schedules = [_daily_load(use_case, jobs), _training(use_case, jobs)]
+    schedules = [
+        _daily_load(use_case, jobs),
+        _training(use_case, jobs),
+        _watching(use_case, jobs),
+        _judging(use_case, jobs),
+    ]
     if jobs.labels is not None:
         schedules.append(_labels(use_case, jobs.labels))
     return schedules
@@ -63,3 +68,23 @@ def _training(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
         yield _request(as_of_days(use_case), day)
 
     return train_periodically
+
+
+def _watching(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
+    @dg.schedule(job=jobs.watch, cron_schedule="20 0 * * *", name=f"{use_case.name}__watch_daily")
+    def watch_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Yesterday's predictions, and drift of the window that ends with them."""
+        yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=1))
+
+    return watch_daily
+
+
+def _judging(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
+    @dg.schedule(job=jobs.judge, cron_schedule="0 1 * * *", name=f"{use_case.name}__judge_daily")
+    def judge_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Quality of the window whose last labels have arrived today."""
+        yield _request(
+            event_days(use_case), _scheduled_day(context) - timedelta(days=max(1, use_case.label_delay_days))
+        )
+
+    return judge_daily

@@ -45,20 +45,21 @@ def plot_candidates(comparison: Comparison, metric: str) -> bytes:
 def plot_binary(y: Vector, predictions: Mapping[str, Vector], threshold: float) -> bytes:
     """ROC, precision-recall, calibration, and the confusion at the threshold.
 
+    Where only one class occurs there are no curves, and without rows nothing at all: the picture says so.
+
     Args:
-        y: float64 [n], 0 or 1.
+        y: float64 [n], 0 or 1; may be empty.
         predictions: float64 [n] by name; the first is the model, others (the champion) are drawn for comparison.
         threshold: of the decision.
     """
-    from sklearn.metrics import precision_recall_curve, roc_curve
-
+    if len(y) == 0:
+        return _note("There are no rows to compare on.")
     figure = _figure(9.6, 7.2)
     roc, curve, calibration, confusion = figure.subplots(2, 2).ravel()
+    both_classes = bool((y == 1.0).any() and (y == 0.0).any())
     for (name, prediction), colour in zip(predictions.items(), (ACCENT, MUTED), strict=False):
-        false, true, _ = roc_curve(y, prediction)
-        roc.plot(*_thin(false, true), color=colour, label=name)
-        precision, recall, _ = precision_recall_curve(y, prediction)
-        curve.plot(*_thin(recall, precision), color=colour, label=name)
+        if both_classes:
+            _draw_curves(roc, curve, y, prediction, colour, name)
         bins = reliability_bins(y, prediction)
         calibration.plot(
             [b.mean_prediction for b in bins], [b.observed_ratio for b in bins], "o-", color=colour, label=name
@@ -68,7 +69,11 @@ def plot_binary(y: Vector, predictions: Mapping[str, Vector], threshold: float) 
     _label(roc, "ROC", "false positive rate", "true positive rate")
     _label(curve, "Precision and recall", "recall", "precision")
     _label(calibration, "Calibration", "mean prediction", "share of positives")
-    roc.legend(loc="lower right", frameon=False)
+    if both_classes:
+        roc.legend(loc="lower right", frameon=False)
+    else:
+        for axes in (roc, curve):
+            axes.text(0.5, 0.5, f"all {len(y):,} labels are {y[0]:g}", ha="center", color=INK)
     _draw_confusion(confusion, y, next(iter(predictions.values())), threshold)
     return _png(figure)
 
@@ -77,9 +82,11 @@ def plot_regression(y: Vector, prediction: Vector) -> bytes:
     """Predicted against observed values, and the residuals' distribution.
 
     Args:
-        y: float64 [n].
+        y: float64 [n]; may be empty.
         prediction: float64 [n].
     """
+    if len(y) == 0:
+        return _note("There are no rows to compare on.")
     figure = _figure(9.6, 4.2)
     against, residuals = figure.subplots(1, 2)
     step = max(1, len(y) // 3000)
@@ -90,6 +97,15 @@ def plot_regression(y: Vector, prediction: Vector) -> bytes:
     residuals.hist(prediction - y, bins=60, color=ACCENT)
     _label(residuals, "Residuals", "predicted - observed", "rows")
     return _png(figure)
+
+
+def _draw_curves(roc: Any, curve: Any, y: Vector, prediction: Vector, colour: str, name: str) -> None:
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    false, true, _ = roc_curve(y, prediction)
+    roc.plot(*_thin(false, true), color=colour, label=name)
+    precision, recall, _ = precision_recall_curve(y, prediction)
+    curve.plot(*_thin(recall, precision), color=colour, label=name)
 
 
 def _draw_confusion(axes: Any, y: Vector, prediction: Vector, threshold: float) -> None:
@@ -122,6 +138,13 @@ def _figure(width_inches: float, height_inches: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def _note(text: str) -> bytes:
+    """A picture that says why there is none."""
+    figure = _figure(6.4, 1.6)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=INK)
+    return _png(figure)
 
 
 def _png(figure: Figure) -> bytes:

@@ -55,7 +55,8 @@ class Verdict:
         failed = [gate.explanation for gate in self.gates if not gate.passed]
         if failed:
             return " ".join(failed)
-        return " ".join(gate.explanation for gate in self.gates[:2]) or "No gate was judged."
+        bypassed = [gate.explanation for gate in self.gates[2:] if gate.bypass]
+        return " ".join([*(gate.explanation for gate in self.gates[:2]), *bypassed]) or "No gate was judged."
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain values, ready for JSON."""
@@ -75,7 +76,7 @@ def beats_baselines(
     missing = [baseline for baseline, value in baselines.items() if not _finite(value)]
     if not _finite(model) or not baselines or missing:
         told = f"{metric} of {', '.join(missing) or 'the model'}" if baselines else "any baseline"
-        return GateResult(name, False, model, None, f"The comparison with baselines lacks {told}.")
+        return GateResult(name, False, _known(model), None, f"The comparison with baselines lacks {told}.")
     assert model is not None
     sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
     best = max(baselines, key=lambda baseline: sign * (baselines[baseline] or 0.0))
@@ -93,17 +94,35 @@ def beats_baselines(
 
 
 def no_worse_than_champion(
-    metric: str, model: float | None, champion: float | None, tolerance: float, *, rows: int, has_champion: bool
+    metric: str,
+    model: float | None,
+    champion: float | None,
+    tolerance: float,
+    *,
+    rows: int,
+    has_champion: bool,
+    problem: str = "",
 ) -> GateResult:
-    """On the same rows the model loses at most the tolerance against the champion."""
+    """On the same rows the model loses at most the tolerance against the champion.
+
+    Args:
+        metric: what is compared.
+        model: the model's value.
+        champion: the champion's value.
+        tolerance: how much worse is still accepted.
+        rows: how many rows both were measured on.
+        has_champion: whether there is one to compare with.
+        problem: why the champion could not be measured, when the caller knows.
+    """
     name = "no_worse_than_champion"
     if not has_champion:
-        return GateResult(name, True, model, None, "There is no champion yet.")
+        return GateResult(name, True, _known(model), None, "There is no champion yet.")
     if not _finite(model) or not _finite(champion):
         why = (
             "there are no rows that the champion was not trained on" if rows == 0 else f"{metric} could not be computed"
         )
-        return GateResult(name, False, model, champion, f"The comparison with the champion failed: {why}.")
+        told = f"The comparison with the champion failed: {problem or why}."
+        return GateResult(name, False, _known(model), _known(champion), told)
     assert model is not None
     assert champion is not None
     bound = champion - tolerance if metric in HIGHER_IS_BETTER else champion + tolerance
@@ -127,7 +146,7 @@ def keeps_floors(means: Mapping[str, float], floors: Sequence[Floor]) -> list[Ga
         shown = f"{value:.4f}" if value is not None else "missing"
         word = "floor" if floor.metric in HIGHER_IS_BETTER else "ceiling"
         explanation = f"{floor.metric} is {shown}; its {word} is {floor.bound:g}."
-        results.append(GateResult(f"floor_{floor.metric}", passed, value, floor.bound, explanation))
+        results.append(GateResult(f"floor_{floor.metric}", passed, _known(value), floor.bound, explanation))
     return results
 
 
@@ -139,7 +158,7 @@ def is_calibrated(error: float | None, bound: float | None) -> list[GateResult]:
     shown = f"{error:.4f}" if error is not None else "missing"
     return [
         GateResult(
-            "calibration", passed, error, bound, f"The calibration error is {shown}; at most {bound:g} is allowed."
+            "calibration", passed, _known(error), bound, f"The calibration error is {shown}; at most {bound:g} is allowed."
         )
     ]
 
@@ -173,3 +192,7 @@ def with_bypasses(gates: Sequence[GateResult], bypasses: Sequence[Bypass], today
 
 def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
+
+
+def _known(value: float | None) -> float | None:
+    return value if _finite(value) else None

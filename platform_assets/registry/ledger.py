@@ -15,6 +15,8 @@ import polars as pl
 from platform_assets.lake.table import LakeTable
 
 Action = Literal["promoted", "refused", "rolled_back", "deployed", "deployment_failed"]
+MOVES: tuple[Action, ...] = ("promoted", "rolled_back")
+"""Actions that make another version the champion."""
 
 LEDGER_SCHEMA: dict[str, pl.DataType] = {
     "entry": pl.String(),
@@ -66,6 +68,10 @@ class Ledger:
         if not self.table.exists():
             return pl.DataFrame(schema=LEDGER_SCHEMA)
         return self.table.scan().filter(pl.col("use_case") == use_case).sort("at", "entry").collect()
+
+    def moves(self, use_case: str) -> pl.DataFrame:
+        """The entries that made another version the champion, oldest first."""
+        return self.entries(use_case).filter(pl.col("action").is_in(MOVES))
 
     def serving_at(self, use_case: str, at: datetime) -> str | None:
         """Model version that served at that time, or None when nothing did."""

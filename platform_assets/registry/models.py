@@ -20,6 +20,8 @@ CHALLENGER = "challenger"
 CHAMPION = "champion"
 MODEL_FOLDER = "model"
 """Artifact folder of a run that holds the model itself."""
+ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
+"""How MLflow says that there is no such model, version or alias."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,10 @@ class ModelRegistry:
         from mlflow.exceptions import MlflowException
 
         try:
-            self.client.get_registered_model(use_case)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
             self.client.create_registered_model(use_case)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
         version = self.client.create_model_version(use_case, source=source, run_id=run_id, tags=dict(tags))
         self.client.set_registered_model_alias(use_case, CHALLENGER, version.version)
@@ -82,8 +83,11 @@ class ModelRegistry:
         try:
             return self._wrap(self.client.get_model_version(use_case, version))
         except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise
             raise RegistryError(
-                f"model {use_case!r} has no version {version!r} in the registry: {error.message}"
+                f"model {use_case!r} has no version {version!r} in the registry at {self.tracking_uri}; "
+                "train a model, or look for its version in MLflow"
             ) from error
 
     def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
@@ -93,9 +97,9 @@ class ModelRegistry:
         try:
             return self._wrap(self.client.get_model_version_by_alias(use_case, alias))
         except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+            if error.error_code not in ABSENT:
+                raise
+            return None
 
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
         """The newest version that was trained as of that day, or None."""

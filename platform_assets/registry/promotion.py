@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import polars as pl
+
 from platform_assets.registry.errors import PromotionRefused
-from platform_assets.registry.ledger import Entry, Ledger
+from platform_assets.registry.ledger import Action, Entry, Ledger
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 
 
@@ -32,54 +34,81 @@ def promote(
 ) -> Promotion:
     """Make a version the champion.
 
-    The ledger is written before the alias moves, so that a crash in between leaves an entry and a second attempt
-    finishes the move without a second entry.
+    The ledger is written before the alias moves. After a crash in between, the ledger's latest move is the one that is
+    asked for again, and a second attempt, in the same Dagster run or in another, finishes it without a second entry.
 
     Args:
         registry: where versions and aliases live.
         ledger: where the move is recorded.
         version: the version to promote.
-        evidence: the verdict on exactly this version; must hold `passed: true` and `model_version`.
+        evidence: the verdict on exactly this version; must hold `passed: true`, `model_version`, and `champion`: the
+            version it was compared with, None when there was none.
         at: time of the promotion, UTC.
         run_id: Dagster run that promotes.
 
     Raises:
-        PromotionRefused: when the evidence belongs to another version or did not pass. The refusal is recorded.
+        PromotionRefused: when the evidence belongs to another version, did not pass, or is about a champion that has
+            been replaced since. The refusal is recorded.
     """
-    previous = registry.by_alias(version.use_case, CHAMPION)
-    if evidence.get("model_version") != version.version or evidence.get("passed") is not True:
-        reason = (
-            "its gates did not pass"
-            if evidence.get("model_version") == version.version
-            else f"the evidence is about version {evidence.get('model_version')}"
-        )
-        ledger.record(_entry("refused", version, previous, {**evidence, "reason": reason}, at, run_id))
-        raise PromotionRefused(
-            f"{version.use_case} version {version.version} was not promoted: {reason}. "
-            "Look at the checks of the evaluation asset, mend the cause, and train again."
-        )
-    if previous is not None and previous.version == version.version:
-        return Promotion(version, previous, moved=False)
-    ledger.record(_entry("promoted", version, previous, evidence, at, run_id))
+    champion = registry.by_alias(version.use_case, CHAMPION)
+    previous = champion.version if champion else None
+    refusal = _refusal(version, previous, evidence)
+    if refusal:
+        entry = f"{version.use_case}/refused/{version.version}/{run_id}"
+        ledger.record(_entry(entry, "refused", version, previous, {**evidence, "reason": refusal}, at, run_id))
+        raise PromotionRefused(f"{version.use_case} version {version.version} was not promoted: {refusal}")
+    if previous == version.version:
+        return Promotion(version, champion, moved=False)
+    moves = ledger.moves(version.use_case)
+    if not _is_unfinished(moves, version, previous):
+        # The number makes the key: two attempts at the same time write one entry, whatever runs they belong to.
+        entry = f"{version.use_case}/promoted/{version.version}/move {moves.height}"
+        ledger.record(_entry(entry, "promoted", version, previous, evidence, at, run_id))
     registry.set_alias(version.use_case, CHAMPION, version.version)
-    return Promotion(version, previous, moved=True)
+    return Promotion(version, champion, moved=True)
+
+
+def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping[str, Any]) -> str:
+    """Why the evidence does not allow the promotion, and what to do; empty when it does."""
+    if evidence.get("model_version") != version.version:
+        return f"the evidence is about version {evidence.get('model_version')}. Materialize the evaluation asset again."
+    if evidence.get("passed") is not True:
+        return (
+            "its gates did not pass. Look at the checks of the evaluation asset, mend the cause, and train again."
+        )
+    compared = evidence.get("champion")
+    if previous not in (compared, version.version):
+        return (
+            f"it was compared with {'version ' + compared if compared else 'no champion'}, but the champion is version "
+            f"{previous} now. Materialize the evaluation asset again."
+        )
+    return ""
+
+
+def _is_unfinished(moves: pl.DataFrame, version: RegisteredVersion, previous: str | None) -> bool:
+    """Whether the latest recorded move is this one and the alias has not followed."""
+    if moves.is_empty():
+        return False
+    latest = moves.row(-1, named=True)
+    return (latest["model_version"], latest["previous_version"]) == (version.version, previous)
 
 
 def _entry(
-    action: Any,
+    entry: str,
+    action: Action,
     version: RegisteredVersion,
-    previous: RegisteredVersion | None,
+    previous: str | None,
     evidence: Mapping[str, Any],
     at: datetime,
     run_id: str,
 ) -> Entry:
     return Entry(
-        entry=f"{version.use_case}/{action}/{version.version}/{run_id}",
+        entry=entry,
         at=at,
         use_case=version.use_case,
         action=action,
         model_version=version.version,
-        previous_version=previous.version if previous else None,
+        previous_version=previous,
         release=None,
         evidence=evidence,
         run_id=run_id,

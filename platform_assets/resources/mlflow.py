@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
+from types import SimpleNamespace
 from typing import Any, cast
 
 import dagster as dg
@@ -91,7 +92,10 @@ def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Tracker]:
     client = mlflow.MlflowClient(tracking_uri=config["mlflow_tracking_uri"])
     if client.get_experiment_by_name(config["experiment_name"]) is None:
         client.create_experiment(config["experiment_name"], artifact_location=config["artifact_location"])
-    parent = MlFlow(context)
+    known = {**config, "mlflow_run_id": _run_of(client, config["experiment_name"], context.run_id)}
+    parent = MlFlow(
+        SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=known)
+    )
     status = "FAILED"
     try:
         yield Tracker(parent)
@@ -101,6 +105,18 @@ def mlflow_tracking(context: dg.InitResourceContext) -> Iterator[Tracker]:
         if status == "FINISHED" and _has_failed_step(context):
             status = "FAILED"
         parent.end_run(status=status)
+
+
+def _run_of(client: Any, experiment_name: str, dagster_run_id: str | None) -> str | None:
+    """The MLflow run that an earlier process of this Dagster run opened, if any.
+
+    dagster-mlflow takes the newest run with the tag, which may be one of the nested runs: it would be opened again and
+    everything that follows would hang below it.
+    """
+    experiment = client.get_experiment_by_name(experiment_name)
+    found = client.search_runs([experiment.experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'")
+    own = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+    return own[0].info.run_id if own else None
 
 
 def _has_failed_step(context: dg.InitResourceContext) -> bool:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "PLATFORM_ASSETS_"
 
@@ -32,6 +32,14 @@ def code_version() -> str:
 
 class SettingsError(ValueError):
     """A setting has a value that cannot be used; the message names the environment variable."""
+
+
+def _parsed(name: str, text: str) -> Any:
+    """The JSON in a variable."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}; found {text!r}") from error
 
 
 class Settings(BaseModel):
@@ -55,33 +63,29 @@ class Settings(BaseModel):
         """Read the settings.
 
         Raises:
-            SettingsError: when a value cannot be parsed.
+            SettingsError: when a value cannot be used; every variable at fault is named.
         """
 
         def value(name: str, default: str) -> str:
             return environment.get(PREFIX + name.upper()) or default
 
         home = Path(value("home", ".platform")).absolute()
+        online_store = json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
+        found: dict[str, Any] = {
+            "home": home,
+            "lake": value("lake", str(home / "lake")),
+            "mlflow": value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
+            "mlflow_artifacts": value("mlflow_artifacts", str(home / "mlflow" / "artifacts")),
+            "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
+            "port": value("port", "8700"),
+            "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
+            "simulation": _parsed("simulation", value("simulation", "{}")),
+        }
         try:
-            return cls(
-                home=home,
-                lake=value("lake", str(home / "lake")),
-                mlflow=value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
-                mlflow_artifacts=value("mlflow_artifacts", str(home / "mlflow" / "artifacts")),
-                feast_registry=value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
-                feast_online_store=json.loads(
-                    value(
-                        "feast_online_store", json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
-                    )
-                ),
-                port=int(value("port", "8700")),
-                simulation=json.loads(value("simulation", "{}")),
-            )
-        except ValueError as error:
-            names = ", ".join(sorted(name for name in environment if name.startswith(PREFIX)))
-            raise SettingsError(
-                f"settings from the environment ({names or 'none set'}) are not usable: {error}"
-            ) from error
+            return cls(**found)
+        except ValidationError as error:
+            problems = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+            raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error
 
     def prepare(self) -> None:
         """Create the folders that local defaults write to.

@@ -120,15 +120,16 @@ def rows_to_judge(dataset: Dataset, fold: Fold, exclude_known_groups: bool = Fal
         exclude_known_groups: leave out groups known to be positive; needs `dataset.group` and a binary label.
 
     Raises:
-        DatasetError: groups are to be left out but there are none.
+        DatasetError: groups are to be left out but there are none, or the label is not binary.
     """
     test = dataset.rows(fold.test_first, fold.test_last)
     if not exclude_known_groups:
         return test
-    if dataset.group is None or test.group is None:
-        raise DatasetError("groups known to be positive cannot be left out: no group column is declared")
     seen = dataset.rows(fold.train_first, fold.test_last)
-    assert seen.group is not None
+    if seen.group is None or test.group is None:
+        raise DatasetError("groups known to be positive cannot be left out: no group column is declared")
+    if not np.isin(seen.y, (0.0, 1.0)).all():
+        raise DatasetError("groups known to be positive cannot be left out: the label is not binary")
     positive = seen.y == 1.0
     groups, first_row = np.unique(seen.group[positive], return_index=True)
     if len(groups) == 0:

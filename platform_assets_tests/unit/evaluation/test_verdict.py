@@ -1,0 +1,145 @@
+"""Gates: each is green on what keeps it, red on what does not, and red when there is nothing to judge."""
+
+import math
+from datetime import date
+from typing import Any
+
+import pytest
+
+from platform_assets.evaluation.verdict import (
+    GateResult,
+    Verdict,
+    beats_baselines,
+    has_enough_data,
+    is_calibrated,
+    keeps_floors,
+    no_worse_than_champion,
+    with_bypasses,
+)
+from platform_assets.spec.training import Bypass, Floor, Gates
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("metric", "model", "baselines", "margin", "passed"),
+    [
+        ("average_precision", 0.70, {"constant": 0.01, "logistic_regression": 0.60}, 0.0, True),
+        ("average_precision", 0.60, {"constant": 0.01, "logistic_regression": 0.60}, 0.0, False),
+        ("average_precision", 0.62, {"logistic_regression": 0.60}, 0.05, False),
+        ("average_precision", 0.65, {"logistic_regression": 0.60}, 0.05, True),
+        ("rmse", 2.0, {"constant": 3.0}, 0.5, True),
+        ("rmse", 2.8, {"constant": 3.0}, 0.5, False),
+        ("rmse", 3.1, {"constant": 3.0}, 0.0, False),
+        ("average_precision", NAN, {"constant": 0.01}, 0.0, False),
+        ("average_precision", None, {"constant": 0.01}, 0.0, False),
+        ("average_precision", 0.70, {"constant": 0.01, "logistic_regression": NAN}, 0.0, False),
+        ("average_precision", 0.70, {"constant": None}, 0.0, False),
+        ("average_precision", 0.70, {}, 0.0, False),
+    ],
+)
+def test_the_model_has_to_beat_every_baseline(
+    metric: str, model: float | None, baselines: dict[str, float | None], margin: float, passed: bool
+) -> None:
+    assert beats_baselines(metric, model, baselines, margin).passed is passed
+
+
+def test_the_best_baseline_is_named() -> None:
+    result = beats_baselines("average_precision", 0.5, {"constant": 0.01, "logistic_regression": 0.6}, 0.0)
+    assert "does not beat the best baseline, logistic_regression with 0.6000" in result.explanation
+    assert (
+        "lacks average_precision of rule" in beats_baselines("average_precision", 0.5, {"rule": NAN}, 0.0).explanation
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "model", "champion", "passed"),
+    [
+        ("average_precision", 0.68, 0.66, True),
+        ("average_precision", 0.65, 0.66, True),
+        ("average_precision", 0.63, 0.66, False),
+        ("rmse", 1.01, 1.00, True),
+        ("rmse", 1.03, 1.00, False),
+        ("average_precision", 0.68, NAN, False),
+        ("average_precision", 0.68, None, False),
+        ("average_precision", NAN, 0.66, False),
+    ],
+)
+def test_the_model_may_lose_at_most_the_tolerance_against_the_champion(
+    metric: str, model: float | None, champion: float | None, passed: bool
+) -> None:
+    result = no_worse_than_champion(metric, model, champion, 0.02, rows=100, has_champion=True)
+    assert result.passed is passed
+
+
+def test_without_a_champion_the_gate_passes_and_says_so() -> None:
+    result = no_worse_than_champion("average_precision", 0.1, None, 0.02, rows=0, has_champion=False)
+    assert (result.passed, result.explanation) == (True, "There is no champion yet.")
+
+
+def test_a_champion_that_has_seen_all_rows_cannot_be_compared_and_that_is_a_failure() -> None:
+    result = no_worse_than_champion("average_precision", NAN, NAN, 0.02, rows=0, has_champion=True)
+    assert not result.passed
+    assert "no rows that the champion was not trained on" in result.explanation
+
+
+@pytest.mark.parametrize(
+    ("means", "passed"),
+    [
+        ({"auc_roc": 0.9, "brier": 0.01}, [True, True]),
+        ({"auc_roc": 0.8, "brier": 0.03}, [False, False]),
+        ({"auc_roc": NAN, "brier": NAN}, [False, False]),
+        ({}, [False, False]),
+    ],
+)
+def test_floors_and_ceilings_hold_each_on_its_own(means: dict[str, float], passed: list[bool]) -> None:
+    floors = [Floor(metric="auc_roc", bound=0.85), Floor(metric="brier", bound=0.02)]
+    assert [gate.passed for gate in keeps_floors(means, floors)] == passed
+
+
+@pytest.mark.parametrize(("error", "passed"), [(0.01, True), (0.06, False), (NAN, False), (None, False)])
+def test_calibration_keeps_its_bound(error: float | None, passed: bool) -> None:
+    assert [gate.passed for gate in is_calibrated(error, 0.05)] == [passed]
+    assert is_calibrated(error, None) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "positives", "passed"),
+    [(1000, 20, True), (999, 20, False), (1000, 19, False), (1000, None, True), (999, None, False)],
+)
+def test_the_training_period_needs_rows_and_positives(rows: int, positives: int | None, passed: bool) -> None:
+    assert has_enough_data(rows, positives, Gates(min_training_rows=1000, min_positives=20)).passed is passed
+
+
+RED = GateResult("calibration", False, 0.2, 0.05, "The calibration error is 0.2.")
+GREEN = GateResult("training_data", True, 5000.0, 1000.0, "The training period has 5,000 rows.")
+TODAY = date(2024, 6, 1)
+
+
+def bypass(**changes: Any) -> Bypass:
+    told = {"gate": "calibration", "who": "head of risk", "why": "scores are only ranked", "until": "2024-06-30"}
+    return Bypass.model_validate({**told, **changes})
+
+
+def test_one_red_gate_makes_the_verdict_red_and_gives_the_reason() -> None:
+    verdict = with_bypasses([GREEN, RED], [], TODAY)
+    assert not verdict.passed
+    assert verdict.reason == RED.explanation
+    assert verdict.to_dict()["gates"][1]["measured"] == 0.2
+
+
+def test_no_gates_prove_nothing() -> None:
+    assert not Verdict(()).passed
+
+
+def test_a_bypass_lets_one_gate_pass_and_stays_on_record() -> None:
+    verdict = with_bypasses([GREEN, RED], [bypass()], TODAY)
+    assert verdict.passed
+    assert verdict.gates[1].bypass == "head of risk, until 2024-06-30: scores are only ranked"
+    assert "Let pass by head of risk" in verdict.gates[1].explanation
+    assert verdict.gates[0].bypass is None
+
+
+@pytest.mark.parametrize("changes", [{"until": "2024-05-31"}, {"gate": "training_data"}])
+def test_a_bypass_that_has_expired_or_is_for_another_gate_changes_nothing(changes: dict[str, Any]) -> None:
+    assert not with_bypasses([GREEN, RED], [bypass(**changes)], TODAY).passed
