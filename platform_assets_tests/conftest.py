@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FAST_TIERS = {"unit", "graph"}
-SLOW_FIXTURES = {"lived_in", "running_service", "target", "bento", "ran"}
+SLOW_FIXTURES = {"model_world", "lived_in", "running_service", "target", "bento", "ran"}
 """Fixtures that start servers, train models or run the pipeline."""
 
 

@@ -33,6 +33,7 @@ from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit, audit
 from platform_assets.validation.profile import plot_volume
 
 QUALITY_CHECK = "quality"
+TREND_DAYS = 28
 _NEVER = pl.lit(None, dtype=pl.Date)
 
 
@@ -106,7 +107,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
                 metadata={
                     **commit_metadata(commits[-1], table.uri),
                     "rows_refused": result.quarantine.height,
-                    **_volume_picture(result, days),
+                    **_trend(table, quarantine, days),
                     **column_lineage({column.name: [(raw_key, column.name)] for column in source.columns}),
                 },
                 data_version=data_version(commits[-1]),
@@ -189,14 +190,26 @@ def _check_result(key: dg.AssetKey, result: Audit) -> dg.AssetCheckResult:
             "refused_days": [day.isoformat() for day in result.refused_days],
             "rows_by_rule": dict(result.rows_by_rule),
             "failed_rules": [rule.explanation for rule in result.failed_rules[:20]],
+            **_picture_of_a_long_load(result),
         },
     )
 
 
-def _volume_picture(result: Audit, days: DayRange | None) -> dict[str, Any]:
-    if days is None or days.first == days.last:
+def _trend(table: LakeTable, quarantine: LakeTable, days: DayRange | None) -> dict[str, Any]:
+    """A picture of the last weeks up to the day. A long load has one on its check: metadata is stored for every day."""
+    if days is None or len(days.days) > TREND_DAYS:
         return {}
-    return {"rows_per_day": picture(plot_volume(_by_day(result.delivered_rows), _by_day(result.refused_rows)))}
+    refused = quarantine.count_by_partition()
+    delivered = {day: rows + refused.get(day, 0) for day, rows in table.count_by_partition().items()}
+    shown = {day: rows for day, rows in delivered.items() if 0 <= (days.last - day).days < TREND_DAYS}
+    return {"rows_per_day": picture(plot_volume(shown, refused))}
+
+
+def _picture_of_a_long_load(result: Audit) -> dict[str, Any]:
+    delivered = _by_day(result.delivered_rows)
+    if len(delivered) <= TREND_DAYS:
+        return {}
+    return {"rows_per_day": picture(plot_volume(delivered, _by_day(result.refused_rows)))}
 
 
 def _by_day(counts: dict[date | None, int]) -> dict[date, int]:

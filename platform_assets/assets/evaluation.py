@@ -19,7 +19,7 @@ import polars as pl
 from platform_assets.assets.common import asset_key, picture, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model import read_dataset, training_set_table
-from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.model_folder import ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_binary, plot_regression
@@ -39,11 +39,12 @@ from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import promote
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase
+from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.tables import CHAMPION, EVALUATION
 from platform_assets.training.compare import measure, scored
 
 VERDICT_FILE = "evaluation.json"
+MODEL_COLUMN, CHAMPION_COLUMN = "model__prediction", "champion__prediction"
 
 
 class EvaluationError(RuntimeError):
@@ -52,19 +53,21 @@ class EvaluationError(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class OnSameRows:
-    """Model and champion on the rows of the latest fold that the champion was not trained on.
+    """Model and champion on the same rows of the latest fold, each with predictions for rows it did not learn from.
 
     Attributes:
         y: float64 [n].
         model: float64 [n], out-of-fold predictions.
-        champion: float64 [n], or None when there is no champion.
+        champion: float64 [n], or None when there is no champion or it cannot be asked.
         metrics: of model and champion, by name.
+        problem: why the champion cannot be asked; empty when it can.
     """
 
     y: np.ndarray[Any, np.dtype[np.float64]]
     model: np.ndarray[Any, np.dtype[np.float64]]
     champion: np.ndarray[Any, np.dtype[np.float64]] | None
     metrics: Mapping[str, Mapping[str, float]]
+    problem: str = ""
 
 
 def gate_names(use_case: UseCase) -> list[str]:
@@ -80,27 +83,46 @@ def compare_on_same_rows(
     use_case: UseCase,
     frame: pl.DataFrame,
     run: ModelRun,
-    learner: str,
+    version: RegisteredVersion,
     champion: RegisteredVersion | None,
     registry: ModelRegistry,
 ) -> OnSameRows:
-    """Score the latest fold's rows with the champion next to the model's out-of-fold predictions."""
+    """The model's out-of-fold predictions of the latest fold next to the champion's predictions of the same rows."""
     key = use_case.event_source.primary_key[0]
-    fold = run.latest_fold().select(pl.col("key").alias(key), pl.col(f"prediction__{learner}").alias("prediction"))
+    joined = frame.join(_out_of_fold(run, key, version, MODEL_COLUMN), on=key, how="inner")
+    problem = ""
     if champion is not None:
-        # The champion would be flattered by rows it was fitted on.
-        last = date.fromisoformat(champion.tags["trained_on_last_day"])
-        frame = frame.filter(pl.col("event_day") > last)
-    joined = frame.join(fold, on=key, how="inner").sort(use_case.event_time, key)
-    dataset, prediction = read_dataset(use_case, joined), joined["prediction"].to_numpy()
-    metrics = make_metrics(use_case.training.metrics)
-    found = {"model": measure(scored(dataset, prediction), metrics)[0]}
-    other = None
-    if champion is not None:
-        predictor = read_model_run(registry.run_folder(champion)).predictor()
-        other = predictor.predict(dataset.X) if len(dataset) else np.empty(0)
-        found["champion"] = measure(scored(dataset, other), metrics)[0]
-    return OnSameRows(dataset.y, prediction, other, found)
+        other = registered_run(registry, champion)
+        if champion.tags["as_of"] == version.tags["as_of"]:
+            joined = joined.join(_out_of_fold(other, key, champion, CHAMPION_COLUMN), on=key, how="inner")
+        else:
+            joined, problem = _scored_by_champion(joined, champion, other)
+    joined = joined.sort(use_case.event_time, key)
+    dataset, metrics = read_dataset(use_case, joined), make_metrics(use_case.training.metrics)
+    columns = {"model": MODEL_COLUMN, **({"champion": CHAMPION_COLUMN} if CHAMPION_COLUMN in joined.columns else {})}
+    predictions = {name: joined[column].to_numpy() for name, column in columns.items()}
+    found = {name: measure(scored(dataset, values), metrics)[0] for name, values in predictions.items()}
+    return OnSameRows(dataset.y, predictions["model"], predictions.get("champion"), found, problem)
+
+
+def _out_of_fold(run: ModelRun, key: str, version: RegisteredVersion, column: str) -> pl.DataFrame:
+    """Predictions for the latest fold by the version's learner: a champion as of the same day was fitted on this fold."""
+    prediction = pl.col(f"prediction__{version.tags['learner']}")
+    return run.latest_fold().select(pl.col("key").alias(key), prediction.alias(column))
+
+
+def _scored_by_champion(rows: pl.DataFrame, champion: RegisteredVersion, run: ModelRun) -> tuple[pl.DataFrame, str]:
+    """Later rows than the champion was fitted on (others would flatter it) with its predictions; or why it cannot be asked."""
+    fresh = rows.filter(pl.col(EVENT_DAY) > date.fromisoformat(champion.tags["trained_on_last_day"]))
+    predictor = run.predictor()
+    absent = [name for name in predictor.features if name not in rows.columns]
+    if absent:
+        return rows, (
+            f"it needs features that the use case no longer has ({', '.join(absent)}); "
+            "declare a bypass of this gate for the first model without them"
+        )
+    X = fresh.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in predictor.features).to_numpy()
+    return fresh.with_columns(pl.Series(CHAMPION_COLUMN, predictor.predict(np.ascontiguousarray(X)))), ""
 
 
 def judge(
@@ -124,6 +146,7 @@ def judge(
             gates.champion_tolerance,
             rows=len(rows.y),
             has_champion=champion is not None,
+            problem=rows.problem,
         ),
         *keeps_floors(means, gates.floors),
         *is_calibrated(means.get("calibration_error"), gates.max_calibration_error),
@@ -156,12 +179,12 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         as_of = date.fromisoformat(context.partition_key)
         registry = models.registry()
         version = require_version(use_case, registry, context.partition_key)
-        run = read_model_run(registry.run_folder(version))
+        run = registered_run(registry, version)
         champion = registry.by_alias(use_case.name, CHAMPION_ALIAS)
         if champion is not None and champion.version == version.version:
             champion = None  # judged again: it cannot be its own opponent
         frame = training_set_table(use_case, lake).read(as_of, as_of)
-        rows = compare_on_same_rows(use_case, frame, run, version.tags["learner"], champion, registry)
+        rows = compare_on_same_rows(use_case, frame, run, version, champion, registry)
         verdict = judge(use_case, run, version, champion, rows)
         evidence = {
             **verdict.to_dict(),
@@ -242,7 +265,7 @@ def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def champion(context: dg.AssetExecutionContext, models: ModelsResource) -> dg.MaterializeResult:
         registry = models.registry()
         version = require_version(use_case, registry, context.partition_key)
-        path = registry.run_folder(version) / VERDICT_FILE
+        path = registered_run(registry, version).folder / VERDICT_FILE
         if not path.exists():
             raise EvaluationError(
                 f"{use_case.name}: version {version.version} was not evaluated; materialize {use_case.name}/{MODEL}/{EVALUATION}"

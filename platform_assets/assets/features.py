@@ -122,8 +122,8 @@ def view_lineage(use_case: UseCase, view: FeatureView) -> dict[str, list[tuple[d
             origins[name] = sources
     for row in view.rows:
         roots = pl.sql_expr(row.expression).meta.root_names()
-        origins[row.name] = [item for root in dict.fromkeys(roots) for item in origins.get(root, [(events, root)])]
-    return origins
+        origins[row.name] = [item for root in roots for item in origins.get(root, [(events, root)])]
+    return {name: list(dict.fromkeys(found)) for name, found in origins.items()}
 
 
 def windowed_views(use_case: UseCase) -> list[FeatureView]:

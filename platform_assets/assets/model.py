@@ -15,7 +15,7 @@ import polars as pl
 
 from platform_assets.assets.common import asset_key, picture, policy
 from platform_assets.assets.conditions import after_upstream
-from platform_assets.assets.model_folder import write_model_run
+from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, write_model_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
@@ -70,7 +70,7 @@ def compare_candidates(
         make_metrics(training.metrics),
         training.seed,
         context.log.info,
-        exclude_known_groups=training.group is not None,
+        exclude_known_groups=training.group is not None and use_case.is_binary,
     )
 
 
@@ -125,7 +125,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 run.log_metrics({f"{result.candidate.name}.{name}": result.mean(name) for name in comparison.metrics})
             run.log_metrics(comparison.means(winner.name))
             run.log_folder(Path(scratch))
-            version = models.registry().register(use_case.name, run.run_id, {**tags, "model_digest": digest})
+            version = models.registry().register(use_case.name, run.run_id, {**tags, MODEL_DIGEST_TAG: digest})
         return dg.MaterializeResult(
             metadata={
                 "model_version": version.version,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from platform_assets.registry.models import MODEL_FOLDER
+from platform_assets.registry.models import MODEL_FOLDER, ModelRegistry, RegisteredVersion
 from platform_assets.spec import UseCase
 from platform_assets.training import artifact
 from platform_assets.training.compare import Comparison
@@ -26,6 +26,8 @@ COMPARISON_FILE = "comparison.json"
 LATEST_FOLD_FILE = "latest_fold.parquet"
 SAMPLE_FILE = "sample.parquet"
 SAMPLE_ROWS = 200
+MODEL_DIGEST_TAG = "model_digest"
+"""Tag of a registered version: the digest of its model."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,22 @@ class ModelRun:
 def read_model_run(folder: Path) -> ModelRun:
     """Read a run's artifact folder."""
     return ModelRun(folder, json.loads((folder / COMPARISON_FILE).read_text()))
+
+
+def registered_run(registry: ModelRegistry, version: RegisteredVersion) -> ModelRun:
+    """The run that made a version, once its model is proven to be the one that was registered.
+
+    Raises:
+        ArtifactError: the model's files were damaged, changed or replaced since.
+    """
+    run = read_model_run(registry.run_folder(version))
+    found, registered = artifact.model_digest(run.predictor_folder), version.tags.get(MODEL_DIGEST_TAG)
+    if found != registered:
+        raise artifact.ArtifactError(
+            f"{run.predictor_folder} holds model {found}, but {version.use_case} version {version.version} was registered "
+            f"with {registered}: it was replaced since; restore it or train again"
+        )
+    return run
 
 
 def write_model_run(

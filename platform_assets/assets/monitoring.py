@@ -20,7 +20,7 @@ from platform_assets.assets.common import (
     picture,
     policy,
 )
-from platform_assets.assets.model import training_set_table
+from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
@@ -141,14 +141,15 @@ def _model_of(log: pl.DataFrame, registry: ModelRegistry, use_case: UseCase) -> 
 
 
 def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:
-    """What the model was judged on: the latest fold's rows, its out-of-fold scores, features under their log names."""
+    """The labelled days before the model's own training days, scored by the model itself: rows it has not learned."""
     as_of = date.fromisoformat(version.tags["as_of"])
-    key = use_case.event_source.primary_key[0]
-    fold = run.latest_fold().select(
-        pl.col("key").alias(key), pl.col(f"prediction__{version.tags['learner']}").alias("score")
-    )
-    rows = training_set_table(use_case, lake).read(as_of, as_of).join(fold, on=key, how="inner")
-    return reference_frame(rows, use_case, rows["score"])
+    last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
+    first = last - timedelta(days=use_case.training.splits.test_days - 1)
+    rows = training_set_table(use_case, lake).read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
+    scores = run.predictor().predict(read_dataset(use_case, rows).X)
+    # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
+    ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
+    return reference_frame(ordered, use_case, pl.Series("score", scores))
 
 
 def _write_verdict(

@@ -158,7 +158,11 @@ def is_calibrated(error: float | None, bound: float | None) -> list[GateResult]:
     shown = f"{error:.4f}" if error is not None else "missing"
     return [
         GateResult(
-            "calibration", passed, _known(error), bound, f"The calibration error is {shown}; at most {bound:g} is allowed."
+            "calibration",
+            passed,
+            _known(error),
+            bound,
+            f"The calibration error is {shown}; at most {bound:g} is allowed.",
         )
     ]
 

@@ -131,7 +131,11 @@ class DriftResult:
 
 
 def drift_report(
-    reference: pl.DataFrame, current: pl.DataFrame, columns: Sequence[str], limits: DriftLimits
+    reference: pl.DataFrame,
+    current: pl.DataFrame,
+    columns: Sequence[str],
+    limits: DriftLimits,
+    group: str | None = None,
 ) -> DriftResult:
     """Judge every column of a window against the reference.
 
@@ -141,7 +145,11 @@ def drift_report(
         current: rows of the current window.
         columns: names of the columns to judge; one that either frame lacks gets the verdict `missing`.
         limits: how far a column may move.
+        group: column of either frame that names what rows belong to (a customer). Rows of one customer are not
+            independent, so that the sampling noise is that of a sample of so many customers; None takes every row as
+            independent.
     """
+    independent = _independent(reference, group), _independent(current, group)
     verdicts = tuple(
         column_verdict(
             column,
@@ -149,6 +157,7 @@ def drift_report(
             current[column] if column in current.columns else None,
             limits,
             columns_judged=len(columns),
+            independent=independent,
         )
         for column in columns
     )
@@ -162,8 +171,18 @@ def drift_report(
     )
 
 
+def _independent(frame: pl.DataFrame, group: str | None) -> int:
+    """How many independent observations a frame holds."""
+    return frame.height if group is None or group not in frame.columns else frame[group].n_unique()
+
+
 def column_verdict(
-    column: str, reference: pl.Series | None, current: pl.Series | None, limits: DriftLimits, columns_judged: int = 1
+    column: str,
+    reference: pl.Series | None,
+    current: pl.Series | None,
+    limits: DriftLimits,
+    columns_judged: int = 1,
+    independent: tuple[int, int] | None = None,
 ) -> ColumnVerdict:
     """Judge one column; whatever it holds, there is a verdict and no exception.
 
@@ -183,7 +202,10 @@ def column_verdict(
             rows_reference=0 if reference is None else len(reference),
             rows_current=0 if current is None else len(current),
         )
-    before, now = _Side.of(reference), _Side.of(current)
+    before, now = (
+        _Side.of(reference, independent[0] if independent else None),
+        _Side.of(current, independent[1] if independent else None),
+    )
     unusable = _unusable(before, now, limits)
     if unusable is not None:
         status, explanation = unusable
@@ -201,14 +223,15 @@ class _Side:
     values: pl.Series
     kind: Kind
     nulls: int
+    independent: int
 
     @classmethod
-    def of(cls, series: pl.Series) -> _Side:
+    def of(cls, series: pl.Series, independent: int | None = None) -> _Side:
         kind = _kind(series.dtype)
         nulls = series.null_count()
         if series.dtype.is_float():
             nulls += int(series.is_nan().sum() or 0)
-        return cls(series, kind, nulls)
+        return cls(series, kind, nulls, max(1, len(series) if independent is None else independent))
 
     @property
     def rows(self) -> int:
@@ -277,8 +300,8 @@ def _judge_numbers(column: str, before: _Side, now: _Side, limits: DriftLimits, 
         return _verdict(column, "constant", f"{constant:.6g} in every row on both sides.", before, now, ks=0.0, psi=0.0)
     counts = number_counts(old, new)
     ks, psi = ks_statistic(old, new), population_stability_index(*counts)
-    ks_limit = max(limits.max_ks, ks_noise(before.rows, now.rows, error_rate))
-    psi_limit = max(limits.max_psi, psi_noise(before.rows, now.rows, counts[0].size, error_rate))
+    ks_limit = max(limits.max_ks, ks_noise(before.independent, now.independent, error_rate))
+    psi_limit = max(limits.max_psi, psi_noise(before.independent, now.independent, counts[0].size, error_rate))
     moved = ks > ks_limit or psi > psi_limit
     status: ColumnStatus = "ok" if not moved else "degenerate" if constant is not None else "drift"
     explanation = (
@@ -302,7 +325,7 @@ def _judge_categories(column: str, before: _Side, now: _Side, limits: DriftLimit
         return _verdict(column, "constant", f"{new[0]!r} in every row on both sides.", before, now, psi=0.0)
     old_counts, new_counts = category_counts(old, new)
     psi = population_stability_index(old_counts, new_counts)
-    psi_limit = max(limits.max_psi, psi_noise(before.rows, now.rows, old_counts.size, error_rate))
+    psi_limit = max(limits.max_psi, psi_noise(before.independent, now.independent, old_counts.size, error_rate))
     moved = psi > psi_limit
     status: ColumnStatus = "ok" if not moved else "degenerate" if new.n_unique() == 1 else "drift"
     explanation = f"PSI {psi:.3f} ({'over' if moved else 'within'} {psi_limit:.3f})"

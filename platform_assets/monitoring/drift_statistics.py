@@ -191,8 +191,8 @@ def ks_noise(rows_reference: int, rows_current: int, error_rate: float) -> float
     sqrt(ln(2 / error_rate) / 2 * (n + m) / (n * m)): the first term of Smirnov's limit distribution (Smirnov, 1948,
     "Table for estimating the goodness of fit of empirical distributions"), which bounds the exact probability from
     above for samples of hundreds of rows (Wei and Dudley, 2012, "Two-sample Dvoretzky-Kiefer-Wolfowitz inequalities").
-    Ties only make it more cautious. It takes rows as independent; rows of one customer are not, which is one more
-    reason why the declared limit has to be larger than this bound to mean anything.
+    Ties only make it more cautious. It takes rows as independent; where rows belong to groups (customers), pass the
+    number of groups.
 
     Args:
         rows_reference: n, at least 1.

@@ -64,7 +64,8 @@ def watch_window(
         current = current.filter(pl.col("model_version").is_in(sorted(model_versions)))
     comparable = same_weekdays(reference, current)
     columns = [column for column in watched_columns(use_case) if column != "score" or column in reference.columns]
-    result = drift_report(comparable, current, columns, DriftLimits.declared(use_case.monitoring))
+    limits = DriftLimits.declared(use_case.monitoring)
+    result = drift_report(comparable, current, columns, limits, group=use_case.training.group)
     return WatchedWindow(first_day, last_day, comparable, current, result)
 
 
@@ -83,10 +84,11 @@ def reference_frame(rows: pl.DataFrame, use_case: UseCase, scores: pl.Series | N
             heart lie elsewhere than those of new rows, which would look like drift. None leaves the score out.
 
     Returns:
-        `event_day`, the features under their prefix, and `score` if given.
+        `event_day`, the group where one is declared, the features under their prefix, and `score` if given.
     """
+    group = [use_case.training.group] if use_case.training.group in rows.columns else []
     features = [pl.col(name).alias(FEATURE_PREFIX + name) for name in use_case.feature_names]
-    frame = rows.select(EVENT_DAY, *features)
+    frame = rows.select(EVENT_DAY, *group, *features)
     return frame if scores is None else frame.with_columns(scores.alias("score"))
 
 

@@ -73,9 +73,7 @@ def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping
     if evidence.get("model_version") != version.version:
         return f"the evidence is about version {evidence.get('model_version')}. Materialize the evaluation asset again."
     if evidence.get("passed") is not True:
-        return (
-            "its gates did not pass. Look at the checks of the evaluation asset, mend the cause, and train again."
-        )
+        return "its gates did not pass. Look at the checks of the evaluation asset, mend the cause, and train again."
     compared = evidence.get("champion")
     if previous not in (compared, version.version):
         return (

@@ -86,7 +86,7 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     days = sorted(counts)
     rows = [counts[day] for day in days]
     percent = [100.0 * refused.get(day, 0) / counts[day] if counts[day] else 0.0 for day in days]
-    figure = Figure(figsize=(9.0, 4.0), layout="constrained")
+    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.bar(days, rows, width=1.0, color="#4472a8", antialiased=False)
@@ -101,7 +101,7 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
     target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=100, metadata={"Software": None})
+    figure.savefig(target, format="png", dpi=80, metadata={"Software": None})
     return target.getvalue()
 
 

@@ -100,7 +100,7 @@ KIND = LearnerKind(
     description="Random forest of classification or regression trees.",
     settings=MappingProxyType(
         {
-            "n_estimators": Setting(100, "Number of trees.", least=1, most=5000),
+            "n_estimators": Setting(50, "Number of trees.", least=1, most=5000),
             "max_depth": Setting(12, "Greatest depth of a tree; null for no limit.", least=1, optional=True),
             "min_samples_leaf": Setting(2, "Fewest training rows in a leaf.", least=1),
             "max_samples": Setting(0.3, "Share of the training rows drawn for each tree.", least=0.001, most=1.0),

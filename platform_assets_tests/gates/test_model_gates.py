@@ -1,0 +1,207 @@
+"""Each model gate goes red on the fault that it is meant for: no champion moves, no service is built, nothing is deployed.
+
+Belongs here: the gates between a training set and a deployment, on models that are trained for real. Does not belong
+here: gates on data (`test_data_gates.py`), or a deployment that succeeds (`deploy/`).
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from platform_assets.assets.evaluation import VERDICT_FILE, gate_names
+from platform_assets.assets.model_folder import SAMPLE_FILE, read_model_run
+from platform_assets.registry.models import CHALLENGER
+from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
+from platform_assets.spec.training import Bypass, Floor, Gates
+
+from .model_world import (
+    AS_OF,
+    CHAIN,
+    CHAMPION,
+    CONSTANT,
+    DEPLOYMENT,
+    EVALUATION,
+    FIRST_DAY,
+    FOREST,
+    LATER,
+    LOGISTIC,
+    LOOSE,
+    MODEL,
+    SERVICE,
+    ModelWorld,
+    copied,
+    declared,
+    learner,
+    new_world,
+)
+
+LEARNED_NOTHING = learner("random_forest", n_estimators=1, max_depth=1, threads=1)
+OVERCONFIDENT = learner("logistic_regression", class_weight="balanced")
+NAME = "card_fraud"
+
+
+@pytest.fixture(scope="session")
+def model_world(tmp_path_factory: pytest.TempPathFactory) -> ModelWorld:
+    """A world whose first model is champion."""
+    world = new_world(tmp_path_factory, tmp_path_factory.mktemp("models") / "world")
+    assert world.materialize([MODEL, EVALUATION, CHAMPION], as_of=AS_OF).success
+    return world
+
+
+@pytest.fixture
+def world(model_world: ModelWorld, tmp_path: Path) -> ModelWorld:
+    return copied(model_world, tmp_path / "world")
+
+
+def started(result: dg.ExecuteInProcessResult) -> set[str]:
+    """Last part of the key of every asset whose step started."""
+    return {event.step_key.split("__")[-1] for event in result.all_events if event.event_type_value == "STEP_START"}
+
+
+def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {evaluation.check_name: evaluation.passed for evaluation in result.get_asset_check_evaluations()}
+
+
+def evidence(result: dg.ExecuteInProcessResult, gate: str) -> dict[str, Any]:
+    found = [item for item in result.get_asset_check_evaluations() if item.check_name == gate]
+    assert len(found) == 1
+    return {name: value.value for name, value in found[0].metadata.items()}
+
+
+def failures(result: dg.ExecuteInProcessResult) -> str:
+    return "\n".join(
+        event.step_failure_data.error_display_string for event in result.all_events if event.event_type_value == "STEP_FAILURE"
+    )
+
+
+def champion(world: ModelWorld) -> str | None:
+    version = world.registry.by_alias(NAME, CHAMPION_ALIAS)
+    return version.version if version else None
+
+
+def actions(world: ModelWorld) -> list[tuple[str, str]]:
+    return [(row["action"], row["model_version"]) for row in world.ledger.entries(NAME).iter_rows(named=True)]
+
+
+def assert_stopped_at(world: ModelWorld, result: dg.ExecuteInProcessResult, *gates: str) -> None:
+    """The run went red at these gates and no others, and nothing behind them started or changed."""
+    assert not result.success
+    found = verdicts(result)
+    assert {name for name, passed in found.items() if not passed} == set(gates)
+    assert started(result) == {"classifier", "evaluation"}
+    challenger = world.registry.by_alias(NAME, CHALLENGER)
+    assert challenger is not None
+    assert challenger.tags["as_of"] == LATER.isoformat(), "the model is kept, to be looked at"
+    assert champion(world) == "1"
+    assert actions(world) == [("promoted", "1")]
+    assert not world.home.exists(), "nothing was built, started or deployed"
+
+
+def test_a_good_model_is_promoted_and_the_ledger_says_why(world: ModelWorld) -> None:
+    result = world.materialize([MODEL, EVALUATION, CHAMPION], as_of=LATER)
+    assert result.success
+    assert verdicts(result) == dict.fromkeys(gate_names(world.use_case), True)
+    told = evidence(result, "no_worse_than_champion")
+    assert told["measured"] >= told["bound"]
+    assert champion(world) == "2"
+    assert actions(world) == [("promoted", "1"), ("promoted", "2")]
+    entry = world.ledger.entries(NAME).row(-1, named=True)
+    assert entry["previous_version"] == "1"
+    kept = json.loads(entry["evidence"])
+    assert kept["passed"] is True
+    assert kept["model_version"] == "2"
+    assert {gate["name"] for gate in kept["gates"]} == set(gate_names(world.use_case))
+    assert entry["run_id"] == result.run_id
+
+
+def test_shuffled_labels_miss_the_floors(world: ModelWorld) -> None:
+    """Labels that say nothing about their transactions: the base rate is as ever, what can be learned is gone."""
+    shuffled = [{"kind": "concept_drift", "column": "is_fraud"}]
+    world.load(["labels"], (FIRST_DAY, LATER - timedelta(days=7)), labels=shuffled)
+    floors = (Floor(metric="auc_roc", bound=0.7), Floor(metric="average_precision", bound=0.3))
+    use_case = declared(gates=LOOSE.model_copy(update={"floors": floors}))
+    assert world.materialize([("training", "training_set")], as_of=LATER).success
+    result = world.materialize(CHAIN, as_of=LATER, use_case=use_case)
+    found = verdicts(result)
+    assert not found["floor_auc_roc"]
+    assert not found["floor_average_precision"]
+    assert_stopped_at(world, result, *(name for name, passed in found.items() if not passed))
+    assert evidence(result, "floor_auc_roc")["measured"] < 0.6
+
+
+def test_too_few_rows_are_no_training_period(world: ModelWorld) -> None:
+    use_case = declared(gates=Gates(min_training_rows=1_000_000, min_positives=5))
+    result = world.materialize(CHAIN, as_of=LATER, use_case=use_case)
+    assert_stopped_at(world, result, "training_data")
+    assert evidence(result, "training_data")["measured"] < 1_000_000
+
+
+def test_too_few_positives_are_no_training_period(world: ModelWorld) -> None:
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared(gates=Gates(min_positives=100_000, min_training_rows=5)))
+    assert_stopped_at(world, result, "training_data")
+    assert "positives (at least 100,000)" in evidence(result, "training_data")["explanation"]
+
+
+def test_a_model_no_better_than_a_baseline_is_stopped(world: ModelWorld) -> None:
+    """The candidate is the baseline itself under another name: a tie is not enough."""
+    twin = LOGISTIC.model_copy(update={"name": "twin", "baseline": False})
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, LOGISTIC, twin), LOOSE.model_copy(update={"champion_tolerance": 0.5})))
+    assert_stopped_at(world, result, "beats_baselines")
+    assert "logistic_regression" in evidence(result, "beats_baselines")["explanation"]
+
+
+def test_a_model_worse_than_the_champion_is_stopped(world: ModelWorld) -> None:
+    """It beats the constant, and loses against what serves, on rows that neither was trained on."""
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, LEARNED_NOTHING)))
+    assert_stopped_at(world, result, "no_worse_than_champion")
+    told = evidence(result, "no_worse_than_champion")
+    assert told["measured"] < told["bound"]
+
+
+def test_a_missed_floor_stops(world: ModelWorld) -> None:
+    floors = (Floor(metric="auc_roc", bound=0.5), Floor(metric="card_precision_at_100", bound=0.9))
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared(gates=LOOSE.model_copy(update={"floors": floors})))
+    assert_stopped_at(world, result, "floor_card_precision_at_100")
+
+
+def test_probabilities_that_promise_too_much_stop(world: ModelWorld) -> None:
+    gates = LOOSE.model_copy(update={"max_calibration_error": 0.05, "champion_tolerance": 0.5})
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, OVERCONFIDENT), gates))
+    assert_stopped_at(world, result, "calibration")
+    assert evidence(result, "calibration")["measured"] > 0.05
+
+
+def test_a_metric_that_cannot_be_computed_stops(world: ModelWorld) -> None:
+    """Latest days without a single fraud: ranking metrics do not exist there, and the picture is drawn all the same."""
+    labels = world.use_case.label_source
+    table = world.resources()["lake"].table(NAME, "clean", "labels", labels.polars_schema())
+    first, last = LATER - timedelta(days=11), LATER - timedelta(days=7)
+    table.write_partitions(table.read(first, last).with_columns(is_fraud=pl.lit(0, pl.Int8)), first, last)
+    assert world.materialize([("training", "training_set")], as_of=LATER).success
+    metrics = {"metrics": ("average_precision", "log_loss"), "select_by": "log_loss"}
+    gates = LOOSE.model_copy(update={"min_positives": 0, "floors": (Floor(metric="average_precision", bound=0.1),)})
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, LOGISTIC), gates, **metrics))
+    assert result.success, failures(result)
+
+
+def test_a_bypass_lets_its_gate_pass_and_is_kept_with_the_promotion(world: ModelWorld) -> None:
+    bypass = Bypass(gate="floor_auc_roc", who="head of risk", why="agreed for the pilot", until=date(2999, 1, 1))
+    gates = LOOSE.model_copy(update={"floors": (Floor(metric="auc_roc", bound=0.99),), "bypasses": (bypass,)})
+    result = world.materialize([MODEL, EVALUATION, CHAMPION], as_of=LATER, use_case=declared(gates=gates))
+    assert result.success
+    assert "head of risk" in evidence(result, "floor_auc_roc")["bypass"]
+    assert "head of risk" in world.ledger.entries(NAME)["evidence"][-1]
+
+
+def test_an_expired_bypass_stops(world: ModelWorld) -> None:
+    bypass = Bypass(gate="floor_auc_roc", who="head of risk", why="agreed for the pilot", until=date(2001, 1, 1))
+    gates = LOOSE.model_copy(update={"floors": (Floor(metric="auc_roc", bound=0.99),), "bypasses": (bypass,)})
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared(gates=gates))
+    assert_stopped_at(world, result, "floor_auc_roc")
