@@ -81,8 +81,6 @@ def build_jobs(use_case: UseCase) -> Jobs:
         online=job(f"{name}__online", selection=keys((FEATURES, ONLINE_STORE)), partitions_def=days),
         train=job(f"{name}__train", selection=chain, partitions_def=as_of),
         log=job(f"{name}__log", selection=keys((SERVING, PREDICTION_LOG)), partitions_def=days),
-        watch=job(
-            f"{name}__watch", selection=keys((SERVING, PREDICTION_LOG), (MONITORING, DRIFT)), partitions_def=days
-        ),
+        watch=job(f"{name}__watch", selection=keys((MONITORING, DRIFT)), partitions_def=days),
         judge=job(f"{name}__judge", selection=keys((MONITORING, QUALITY)), partitions_def=days),
     )

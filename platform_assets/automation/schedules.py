@@ -19,6 +19,7 @@ def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition
     schedules = [
         _daily_load(use_case, jobs),
         _training(use_case, jobs),
+        _logging(use_case, jobs),
         _watching(use_case, jobs),
         _judging(use_case, jobs),
     ]
@@ -70,10 +71,19 @@ def _training(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
     return train_periodically
 
 
+def _logging(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
+    @dg.schedule(job=jobs.log, cron_schedule="20 0 * * *", name=f"{use_case.name}__log_daily")
+    def log_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """Yesterday's predictions."""
+        yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=1))
+
+    return log_daily
+
+
 def _watching(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
-    @dg.schedule(job=jobs.watch, cron_schedule="20 0 * * *", name=f"{use_case.name}__watch_daily")
+    @dg.schedule(job=jobs.watch, cron_schedule="40 0 * * *", name=f"{use_case.name}__watch_daily")
     def watch_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """Yesterday's predictions, and drift of the window that ends with them."""
+        """Drift of the window that ends yesterday."""
         yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=1))
 
     return watch_daily
