@@ -64,7 +64,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup ## Benchmarks: model quality, latency beside bare FastAPI, redeployment under load
+bench: run ## Benchmarks: model quality, latency beside bare FastAPI, redeployment under load
 	@$(BIN)/python -m benchmarks
 
 docs: setup ## Write docs/reference.md from the declaration's models

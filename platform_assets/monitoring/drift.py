@@ -192,6 +192,7 @@ def column_verdict(
         current: values of the current window; None when the window has no such column.
         limits: how far the column may move.
         columns_judged: how many columns share the error rate (Bonferroni correction).
+        independent: how many independent observations reference and current hold; None takes every row as one.
     """
     if reference is None or current is None:
         where = "the reference" if reference is None else "the current window"
