@@ -114,8 +114,8 @@ def _topic(found: dict[str, list[LoadResult]], memory: dict[str, str], count: in
     p99 = middle(platform, "p99_ms")
     return Topic(
         "Scoring latency",
-        f"One client at {RATE_PER_SECOND:.0f} requests a second, features looked up in Feast's SQLite store; {rounds} alternating rounds of "
-        f"{count} requests each, medians. Latency counts from when a request was due. Bare FastAPI has the same model, features and "
+        f"One client at {RATE_PER_SECOND:.0f} requests a second, features looked up in Feast's SQLite store; {rounds} alternating rounds "
+        f"of {count} requests each, medians. Latency counts from when a request was due. Bare FastAPI has the same model, features and "
         "checks, without proxy, prediction log and metrics.",
         ["", "p50 ms", "p99 ms", "max ms", "failed", "memory MB"],
         rows,

@@ -86,8 +86,8 @@ def measure_redeploy(installation: Installation, times: int, say: Callable[[str]
     ]
     return Topic(
         "Redeployment and failure under load",
-        f"{RATE_PER_SECOND:.0f} requests a second through the address while the version is replaced; seconds are the slowest redeployment, and "
-        "after the kill the time until the next answer.",
+        f"{RATE_PER_SECOND:.0f} requests a second through the address while the version is replaced; seconds are the slowest redeployment, "
+        "and after the kill the time until the next answer.",
         ["", "sent", "answered", "failed", "p99 ms", "seconds"],
         rows,
         [Bar("a redeployment loses no request", f"{during.failed} of {during.sent} failed", during.failed == 0)],

@@ -90,8 +90,10 @@ class Journey:
 
 
 def _sentence(lines: list[str]) -> str:
-    """The line of an error's text that says what happened."""
-    return next((line for line in lines if line and not line.startswith((" ", "dagster._core", "Stack"))), lines[0])
+    """What happened, out of an error's text: its first own line, and the last one when the text goes on."""
+    own = [line for line in lines[: lines.index("Stack Trace:") if "Stack Trace:" in lines else None] if line.strip()]
+    told = [line for line in own if not line.startswith((" ", "dagster._core", "Traceback"))] or own[:1]
+    return told[0] if len(told) == 1 else f"{told[0]} {told[-1]}"
 
 
 def run_use_cases(name: str | None) -> None:

@@ -80,7 +80,8 @@ def build_bento(
     """
     out_root = out_root.absolute()
     out_root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="context-", dir=out_root) as scratch, _locked(out_root):
+    # Not below out_root: BentoML refuses a build context with a hidden folder (such as .platform) in its path.
+    with tempfile.TemporaryDirectory(prefix="bento-context-") as scratch, _locked(out_root):
         context = Path(scratch)
         write_context(context, use_case, model_folder, release_info, source_root)
         digest = content_digest(context)
