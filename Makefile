@@ -49,7 +49,7 @@ status: setup ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
 test: setup ## All tests
-	@$(BIN)/pytest -q --durations=15
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
 test-fast: setup ## Unit and graph tests only
 	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph

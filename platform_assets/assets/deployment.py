@@ -179,7 +179,7 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         description="The service receiving traffic at the use case's address.",
         kinds={"bentoml", "envoy"},
         partitions_def=as_of_days(use_case),
-        automation_condition=after_upstream(),
+        automation_condition=after_upstream(ignoring=[asset_key(use_case, FEATURES, ONLINE_STORE)]),
         code_version="1",
         **policy(use_case, SERVING),
     )
