@@ -11,7 +11,22 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("snapshot.txt")
-HEAVY = ("feast", "mlflow", "sklearn", "xgboost", "torch", "evidently", "bentoml", "kubernetes", "pandera", "numba", "scipy", "matplotlib", "pandas", "dagster_mlflow")
+HEAVY = (
+    "feast",
+    "mlflow",
+    "sklearn",
+    "xgboost",
+    "torch",
+    "evidently",
+    "bentoml",
+    "kubernetes",
+    "pandera",
+    "numba",
+    "scipy",
+    "matplotlib",
+    "pandas",
+    "dagster_mlflow",
+)
 LOAD_BUDGET_CPU_SECONDS = 3.0
 """Law 7: what every code-server reload and every step of the multiprocess executor pays again."""
 
@@ -39,10 +54,13 @@ def describe(definitions: dg.Definitions) -> str:
             " | ".join(
                 [
                     "/".join(key.path),
-                    ", ".join("/".join(parent.path[1:]) for parent in sorted(node.parent_keys, key=lambda p: p.path)) or "-",
+                    ", ".join("/".join(parent.path[1:]) for parent in sorted(node.parent_keys, key=lambda p: p.path))
+                    or "-",
                     f"daily from {first}" if partitions else "unpartitioned",
                     ", ".join(f"{check.name}{' (blocks)' if check.blocking else ''}" for check in own) or "-",
-                    f"fails after {freshness.fail_window.to_timedelta().total_seconds() / 3600:.0f} h" if freshness else "no freshness",
+                    f"fails after {freshness.fail_window.to_timedelta().total_seconds() / 3600:.0f} h"
+                    if freshness
+                    else "no freshness",
                     condition.get_label() or "unnamed condition" if condition else "by hand or schedule",
                     ", ".join(node.owners),
                 ]
@@ -95,7 +113,9 @@ def test_definitions_load_cheaply_and_import_no_heavy_library() -> None:
 
 
 def test_packages_import_one_way_only() -> None:
-    done = subprocess.run([str(Path(sys.executable).with_name("lint-imports"))], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports"))], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
