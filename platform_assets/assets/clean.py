@@ -43,51 +43,39 @@ def referenced_columns(source: Source) -> list[tuple[str, str]]:
     return [(table, column) for table, column in found]
 
 
+def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
+    """The clean asset and its quarantine."""
+    tables = dict.fromkeys(table for table, _ in referenced_columns(source))
+    deps = [asset_key(use_case, RAW, source.name), *(asset_key(use_case, CLEAN, table) for table in tables)]
+
+    def spec(layer: str, schema: dict[str, pl.DataType], description: str) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            asset_key(use_case, layer, source.name),
+            deps=deps,
+            description=description,
+            kinds={"deltalake", "pandera"},
+            metadata=column_schema(schema, {column.name: column.description for column in source.columns}),
+            skippable=True,
+            code_version="1",
+            automation_condition=after_upstream(),
+            **policy(use_case, layer),
+        )
+
+    kept = f"{source.description} Only rows that keep every rule, of days that passed the audit."
+    refused = f"Refused rows of {source.name}, each with the rule it broke and where it came from."
+    return [spec(CLEAN, source.polars_schema(), kept), spec(QUARANTINE, quarantine_schema(source), refused)]
+
+
 def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     """The clean asset of one source, with its quarantine, and the blocking check `quality`."""
-    clean_key = asset_key(use_case, CLEAN, source.name)
-    quarantine_key = asset_key(use_case, QUARANTINE, source.name)
+    clean_key, quarantine_key = (asset_key(use_case, layer, source.name) for layer in (CLEAN, QUARANTINE))
     raw_key = asset_key(use_case, RAW, source.name)
-    schema = source.polars_schema()
-    deps = [
-        raw_key,
-        *(asset_key(use_case, CLEAN, table) for table in dict.fromkeys(t for t, _ in referenced_columns(source))),
-    ]
+    description = "No day exceeds its share of refused rows or leaves the expected volume."
 
     @dg.multi_asset(
         name=f"{use_case.name}__clean__{source.name}",
-        specs=[
-            dg.AssetSpec(
-                clean_key,
-                deps=deps,
-                description=f"{source.description} Only rows that keep every rule, of days that passed the audit.",
-                kinds={"deltalake", "pandera"},
-                metadata=column_schema(schema, {column.name: column.description for column in source.columns}),
-                skippable=True,
-                code_version="1",
-                automation_condition=after_upstream(),
-                **policy(use_case, CLEAN),
-            ),
-            dg.AssetSpec(
-                quarantine_key,
-                deps=deps,
-                description=f"Refused rows of {source.name}, each with the rule it broke and where it came from.",
-                kinds={"deltalake", "pandera"},
-                metadata=column_schema(quarantine_schema(source), {}),
-                skippable=True,
-                code_version="1",
-                automation_condition=after_upstream(),
-                **policy(use_case, QUARANTINE),
-            ),
-        ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                QUALITY_CHECK,
-                asset=clean_key,
-                blocking=True,
-                description="No day exceeds its share of refused rows or leaves the expected volume.",
-            )
-        ],
+        specs=_specs(use_case, source),
+        check_specs=[dg.AssetCheckSpec(QUALITY_CHECK, asset=clean_key, blocking=True, description=description)],
         partitions_def=event_days(use_case) if source.is_daily else None,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )
@@ -95,7 +83,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource
     ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
-        table = lake.table(use_case.name, CLEAN, source.name, schema)
+        table = lake.table(use_case.name, CLEAN, source.name, source.polars_schema())
         result = _audit(use_case, source, lake, table, days)
         quarantine = lake.table(use_case.name, QUARANTINE, source.name, quarantine_schema(source))
         yield dg.MaterializeResult(asset_key=quarantine_key, **_publish_quarantine(quarantine, result, days))

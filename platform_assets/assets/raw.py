@@ -12,8 +12,10 @@ import polars as pl
 from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
-from platform_assets.assets.partitions import event_days, partition_range
+from platform_assets.assets.partitions import DayRange, event_days, partition_range
+from platform_assets.lake.commits import Commit
 from platform_assets.lake.layout import RAW
+from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
 from platform_assets.sources.conform import conform
@@ -51,27 +53,21 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
     key = asset_key(use_case, RAW, source.name)
     schema = raw_schema(source)
 
+    spec = dg.AssetSpec(
+        key,
+        description=f"{source.description} As delivered, in the declared types.",
+        kinds={"deltalake", source.connector.kind},
+        metadata=column_schema(schema, {column.name: column.description for column in source.columns}),
+        skippable=True,
+        code_version="1",
+        **policy(use_case, RAW),
+    )
+    description = "Every declared column arrives with the declared type."
+
     @dg.multi_asset(
         name=f"{use_case.name}__raw__{source.name}",
-        specs=[
-            dg.AssetSpec(
-                key,
-                description=f"{source.description} As delivered, in the declared types.",
-                kinds={"deltalake", source.connector.kind},
-                metadata=column_schema(schema, {column.name: column.description for column in source.columns}),
-                skippable=True,
-                code_version="1",
-                **policy(use_case, RAW),
-            )
-        ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                SCHEMA_CHECK,
-                asset=key,
-                blocking=True,
-                description="Every declared column arrives with the declared type.",
-            )
-        ],
+        specs=[spec],
+        check_specs=[dg.AssetCheckSpec(SCHEMA_CHECK, asset=key, blocking=True, description=description)],
         partitions_def=event_days(use_case) if source.is_daily else None,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )
@@ -83,23 +79,14 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
         try:
             conformed = conform(sources.read(source, folder, first, last, config.faults), source)
         except SchemaMismatch as error:
-            affected = max((problem.rows for problem in error.problems), default=0)
-            yield dg.AssetCheckResult(
-                asset_key=key,
-                check_name=SCHEMA_CHECK,
-                passed=False,
-                metadata={"explanation": str(error), "rows_affected": affected},
-            )
-            raise dg.Failure(
-                description=str(error), metadata={"rows_affected": affected}, allow_retries=False
-            ) from error
+            evidence: dict[str, Any] = {
+                "explanation": str(error),
+                "rows_affected": max((p.rows for p in error.problems), default=0),
+            }
+            yield dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
+            raise dg.Failure(description=str(error), metadata=evidence, allow_retries=False) from error
         table = lake.table(use_case.name, RAW, source.name, schema)
-        frame = conformed.frame
-        if days is None:
-            commit = table.replace(frame.drop(DELIVERED_DAY, strict=False).select(list(schema)))
-        else:
-            rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(list(schema))
-            commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
+        commit = _write(table, conformed.frame, days)
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
@@ -116,3 +103,12 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
         )
 
     return load
+
+
+def _write(table: LakeTable, frame: pl.DataFrame, days: DayRange | None) -> Commit:
+    """Store what was delivered: a reference table whole, a daily table under the day it was delivered for."""
+    columns = list(table.schema)
+    if days is None:
+        return table.replace(frame.drop(DELIVERED_DAY, strict=False).select(columns))
+    rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(columns)
+    return table.write_partitions(rows, days.first, days.last, allow_empty=True)

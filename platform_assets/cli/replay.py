@@ -5,10 +5,10 @@ here: the service, or judging its answers.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import httpx
@@ -19,6 +19,10 @@ from platform_assets.spec import UseCase
 
 CLIENTS = 2
 TIMEOUT_SECONDS = 10.0
+PAUSE_SECONDS = 0.05
+"""Least time from an answer to the next request of the same group. The service records an event after it has answered,
+and a replay brings events that were hours apart within milliseconds: without a pause, the later one may miss the
+earlier one in its features, as it would not in life."""
 
 
 @dataclass
@@ -52,6 +56,20 @@ class Traffic:
             self.decisions[decision] = self.decisions.get(decision, 0) + count
 
 
+def group_column(use_case: UseCase) -> str:
+    """The column whose values keep their events together and in order: the declared group.
+
+    Without one it is the key of the first entity with a window that includes the event itself, because the features of
+    its later events count the earlier ones; and without such an entity every event stands alone.
+    """
+    if use_case.training.group is not None:
+        return use_case.training.group
+    for view in use_case.features:
+        if view.entity is not None and any(window.delay_days == 0 for window in view.windows):
+            return use_case.entity(view.entity).key
+    return use_case.event_source.primary_key[0]
+
+
 def panel(events: pl.DataFrame, use_case: UseCase, share: float, seed: int = 0) -> pl.DataFrame:
     """A day's events of a share of the groups (customers); a chosen group sends its whole day.
 
@@ -60,11 +78,11 @@ def panel(events: pl.DataFrame, use_case: UseCase, share: float, seed: int = 0) 
 
     Args:
         events: event rows of one day.
-        use_case: names the group; without one, every event counts as its own group.
+        use_case: names the group, see `group_column`.
         share: share of groups, between 0 and 1.
         seed: chooses which groups.
     """
-    column = use_case.training.group or use_case.event_source.primary_key[0]
+    column = group_column(use_case)
     chosen = pl.col(column).hash(seed) % 1_000_000 < int(share * 1_000_000)
     return events.filter(chosen).sort(use_case.event_time, *use_case.event_source.primary_key)
 
@@ -74,14 +92,16 @@ def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
 
     Args:
         events: rows in time order.
-        use_case: names request columns and group.
+        use_case: names request columns and group, see `group_column`.
         address: base URL of the use case, without a trailing slash.
     """
-    column = use_case.training.group or use_case.event_source.primary_key[0]
+    column = group_column(use_case)
     lanes = [events.filter(pl.col(column).hash(1) % CLIENTS == lane) for lane in range(CLIENTS)]
     results = [Traffic() for _ in lanes]
     threads = [
-        threading.Thread(target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), address, result))
+        threading.Thread(
+            target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), lane[column], address, result)
+        )
         for lane, result in zip(lanes, results, strict=True)
     ]
     for thread in threads:
@@ -94,9 +114,11 @@ def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
     return traffic
 
 
-def _caller(rows: Sequence[dict[str, Any]], address: str, traffic: Traffic) -> None:
+def _caller(rows: Sequence[dict[str, Any]], groups: Iterable[Any], address: str, traffic: Traffic) -> None:
+    not_before: dict[Any, float] = {}
     with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS) as client:
-        for row in rows:
+        for row, group in zip(rows, groups, strict=True):
+            sleep(max(0.0, not_before.get(group, 0.0) - perf_counter()))
             started = perf_counter()
             try:
                 answer = client.post("/score", json=request_body(row))
@@ -106,7 +128,9 @@ def _caller(rows: Sequence[dict[str, Any]], address: str, traffic: Traffic) -> N
             if answer.status_code != httpx.codes.OK:
                 traffic.failures.append(f"{answer.status_code}: {answer.text[:200]}")
                 continue
-            traffic.latencies_ms.append((perf_counter() - started) * 1000)
+            answered = perf_counter()
+            traffic.latencies_ms.append((answered - started) * 1000)
+            not_before[group] = answered + PAUSE_SECONDS
             decision = answer.json().get("decision")
             if decision is not None:
                 traffic.decisions[decision] = traffic.decisions.get(decision, 0) + 1

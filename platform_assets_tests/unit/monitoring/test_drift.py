@@ -1,3 +1,5 @@
+"""Verdicts on columns: what counts as drift, what as broken, and that nothing raises."""
+
 import json
 import math
 from datetime import date

@@ -1,3 +1,5 @@
+"""The drift page: every column is listed, and those that can be drawn are."""
+
 import math
 import re
 from datetime import date

@@ -1,3 +1,5 @@
+"""KS and PSI against slow oracles, and their sampling noise."""
+
 import math
 from collections import Counter
 

@@ -1,3 +1,5 @@
+"""Figures of the service by day."""
+
 import json
 from collections.abc import Callable
 from datetime import date

@@ -1,3 +1,5 @@
+"""Reading the service's segments: no line is dropped silently."""
+
 import json
 import os
 from collections.abc import Callable

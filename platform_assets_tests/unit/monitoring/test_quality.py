@@ -1,3 +1,5 @@
+"""Quality with delayed labels: bounds, label rate, and no verdict as failure."""
+
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta

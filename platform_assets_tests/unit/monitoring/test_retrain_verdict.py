@@ -1,3 +1,5 @@
+"""When a new model is asked for: persistence, cooldown, once for each cause."""
+
 from datetime import date, timedelta
 
 import pytest

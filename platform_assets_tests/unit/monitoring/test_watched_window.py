@@ -1,3 +1,5 @@
+"""One window of the prediction log against its reference."""
+
 from collections.abc import Callable
 from datetime import date
 from typing import Any
