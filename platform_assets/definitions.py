@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.resources.build import build_resources
+from platform_assets.resources.build import build_executor, build_resources
 from platform_assets.resources.settings import Settings
 
 
@@ -15,4 +15,6 @@ from platform_assets.resources.settings import Settings
 def defs() -> dg.Definitions:
     """All use cases with this installation's resources."""
     use_cases = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    return dg.Definitions.merge(use_cases, dg.Definitions(resources=build_resources(Settings.from_environment())))
+    settings = Settings.from_environment()
+    installation = dg.Definitions(resources=build_resources(settings), executor=build_executor(settings))
+    return dg.Definitions.merge(use_cases, installation)

@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from platform_assets.assets.common import asset_key, picture, policy
+from platform_assets.assets.common import asset_key, kubernetes_tags, picture, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, write_model_run
 from platform_assets.assets.partitions import as_of_days
@@ -91,6 +91,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",
+        op_tags=kubernetes_tags(use_case.training.compute),
         **policy(use_case, MODEL),
     )
     def model(

@@ -24,7 +24,7 @@ from platform_assets.assets.partitions import as_of_days, earlier_days, training
 from platform_assets.features.training_set import training_set, training_set_schema
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import UseCase
+from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.tables import TRAINING_SET
 
 
@@ -56,14 +56,10 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         }
         versions = {label_table.uri.removeprefix(lake.root): label_table.version()}
         versions |= {table.uri.removeprefix(lake.root): table.version() for table in tables.values()}
-        frame = training_set(
-            label_table.read(first, last),
-            {name: table.read(first, last) for name, table in tables.items()},
-            use_case,
-            as_of,
-            first,
-            last,
-        )
+        views = {name: table.read(first, last) for name, table in tables.items()}
+        delivered = label_table.read(first, last)
+        labels = labels_of_events(delivered, views, use_case)
+        frame = training_set(labels, views, use_case, as_of, first, last)
         table = lake.table(use_case.name, TRAINING, TRAINING_SET, schema, partition_by="as_of")
         commit = table.write_partitions(frame, as_of, as_of, metadata={"data_versions": json.dumps(versions)})
         label = frame[use_case.label.column]
@@ -71,6 +67,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **commit_metadata(commit, table.uri),
                 "event_days": f"{first} .. {last}",
+                "labels_of_refused_events": delivered.height - labels.height,
                 "label_mean": float(str(label.cast(pl.Float64).mean() or 0.0)),
                 "data_versions": {name: version or 0 for name, version in versions.items()},
                 **column_lineage(_lineage(use_case, labels_key)),
@@ -79,6 +76,19 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return build_training_set
+
+
+def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], use_case: UseCase) -> pl.DataFrame:
+    """Labels without those of events that were refused: such an event is in quarantine, so that no feature table has it.
+
+    An event that some feature table has, and the events of a day that no feature table has, keep their labels: there a
+    feature table is incomplete, which the join reports.
+    """
+    keys = list(use_case.event_source.primary_key)
+    known = pl.concat([view.select(keys) for view in views.values()]).unique()
+    days = pl.concat([view[EVENT_DAY] for view in views.values()]).unique()
+    refused = labels.filter(pl.col(EVENT_DAY).is_in(days.implode())).join(known, on=keys, how="anti")
+    return labels.join(refused.select(keys), on=keys, how="anti", maintain_order="left")
 
 
 def _lineage(use_case: UseCase, labels_key: dg.AssetKey) -> Mapping[str, list[tuple[dg.AssetKey, str]]]:

@@ -6,6 +6,8 @@ about a use case.
 
 from typing import Any
 
+import dagster as dg
+
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.mlflow import mlflow_resource
@@ -33,3 +35,12 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "models": ModelsResource(tracking_uri=settings.mlflow, lake_root=settings.lake),
         "serving": ServingResource(home=str(settings.home), port=settings.port),
     }
+
+
+def build_executor(settings: Settings) -> dg.ExecutorDefinition:
+    """Where steps execute. dagster-k8s is imported only where it is asked for: it costs seconds."""
+    if settings.executor == "multiprocess":
+        return dg.multiprocess_executor
+    from dagster_k8s import k8s_job_executor
+
+    return k8s_job_executor

@@ -55,12 +55,20 @@ class KeptConnectionsEventLogStorage(SqliteEventLogStorage):
             self._engines.popitem(last=False)[1].dispose()
         return self._engines[key]
 
+    def wipe(self) -> None:
+        """Remove all events; a connection that stayed open would go on writing to a file that is gone."""
+        self._close()
+        super().wipe()
+
     def dispose(self) -> None:
         """Close every connection."""
+        self._close()
+        super().dispose()
+
+    def _close(self) -> None:
         with self._db_lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
-        super().dispose()
 
 
 def _engine(address: str) -> Engine:

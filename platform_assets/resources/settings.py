@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -54,6 +54,9 @@ class Settings(BaseModel):
     feast_registry: str = Field(description="SQLAlchemy address of Feast's registry.")
     feast_online_store: dict[str, Any] = Field(description="Feast's online store configuration, as JSON.")
     port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
+    executor: Literal["multiprocess", "kubernetes"] = Field(
+        default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
+    )
     simulation: dict[str, Any] = Field(
         default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
     )

@@ -89,6 +89,14 @@ class Gates(Declaration):
     bypasses: tuple[Bypass, ...] = Field(default=(), description="Recorded exceptions; each expires.")
 
 
+class Compute(Declaration):
+    """What training needs of a machine; used where steps run on Kubernetes."""
+
+    cpus: float = Field(default=2.0, gt=0, description="CPU cores.")
+    memory_gigabytes: float = Field(default=4.0, gt=0, description="Memory, in GB (10^9 bytes).")
+    gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs.")
+
+
 class Training(Declaration):
     """How the model is made."""
 
@@ -101,4 +109,7 @@ class Training(Declaration):
     metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")
     select_by: Metric = Field(description="The metric that picks the winner.")
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
+    compute: Compute = Field(
+        default_factory=Compute, description="What training needs of a machine; used where steps run on Kubernetes."
+    )
     every_days: int = Field(default=7, ge=1, description="How often a model is trained on schedule, in days.")
