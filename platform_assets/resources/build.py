@@ -4,7 +4,7 @@ Belongs here: settings to resources, in one mapping that a test can replace in p
 about a use case.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -43,4 +43,4 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
         return dg.multiprocess_executor
     from dagster_k8s import k8s_job_executor
 
-    return k8s_job_executor
+    return cast(dg.ExecutorDefinition, k8s_job_executor)

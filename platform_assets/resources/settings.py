@@ -82,6 +82,7 @@ class Settings(BaseModel):
             "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
             "port": value("port", "8700"),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
+            "executor": value("executor", "multiprocess"),
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }
         try:
