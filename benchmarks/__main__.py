@@ -1,67 +1,156 @@
 """`make bench`: measure, print, and write docs/benchmarks.md.
 
-Belongs here: the order of the topics. Does not belong here: measuring anything.
+Belongs here: the order of the topics and how much of each is measured. Does not belong here: measuring anything.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from benchmarks.installation import ROOT, Installation, find_installation, machine
+from benchmarks.features import measure_history, measure_look_ups
+from benchmarks.installation import Installation, find_installation, staged
 from benchmarks.latency import measure_latency
-from benchmarks.quality import measure_quality
+from benchmarks.machine import busy_cores, describe_code, describe_machine
+from benchmarks.quality import SEEDS, measure_quality, measure_worlds
 from benchmarks.redeploy import measure_redeploy
-from benchmarks.report import Topic, render
-from benchmarks.startup import measure_startup
+from benchmarks.report import Topic, missed_bars, not_measured, render
+from benchmarks.startup import measure_definitions, measure_service_start
+from benchmarks.usage import ROOT
+from benchmarks.world import QUICK_SCALE
+from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.deployment.errors import DeploymentError
+from platform_assets.lake.errors import LakeError
 
 TARGET = ROOT / "docs" / "benchmarks.md"
+EXPECTED = (ValueError, RuntimeError, OSError, DeploymentError, LakeError)
+"""What a topic may fail with; the others are measured all the same."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run all topics; 1 when a bar was missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the platform.")
-    parser.add_argument("--quick", action="store_true", help="few requests; prints only, for developing the benchmarks")
-    options = parser.parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=True)
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        scale: simulator settings in place of the declared ones.
+        requests: in each round of the latency benchmark.
+        rounds: of everything that is repeated.
+        redeployments: under load.
+        look_ups: in each pass.
+        history_days: of the whole-history features.
+        seeds: simulated worlds.
+    """
+
+    scale: Mapping[str, Any]
+    requests: int = 1050
+    rounds: int = 3
+    redeployments: int = 6
+    look_ups: int = 1000
+    history_days: int = 183
+    seeds: range = SEEDS
+
+
+FULL = Size({})
+QUICK = Size(QUICK_SCALE, requests=100, rounds=1, redeployments=1, look_ups=200, history_days=45, seeds=range(2))
+
+Say = Callable[[str], None]
+Measure = Callable[[Size, Say], Topic]
+
+
+class Plan:
+    """The topics by name; the deployed service is looked for, and staged, when the first topic needs it."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._staged: Installation | None = None
+        self.topics: dict[str, tuple[str, Measure]] = {
+            "definitions": ("Loading the definitions", lambda size, say: measure_definitions(size.rounds, say)),
+            "start": ("Starting the service", self._start),
+            "latency": ("Scoring latency", self._latency),
+            "redeploy": ("Redeployment and failure under load", self._redeploy),
+            "look-ups": ("Features of one request", self._look_ups),
+            "history": ("Features of the whole history", _history),
+            "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
+            "worlds": (
+                "The same learner in other worlds",
+                lambda size, say: measure_worlds(size.seeds, size.scale, say),
+            ),
+        }
+
+    def _installation(self) -> Installation:
+        if self._staged is None:
+            self._staged = self._stack.enter_context(staged(find_installation()))
+        return self._staged
+
+    def _start(self, size: Size, say: Say) -> Topic:
+        return measure_service_start(self._installation(), size.rounds, say)
+
+    def _latency(self, size: Size, say: Say) -> Topic:
+        return measure_latency(self._installation(), size.requests, size.rounds, say)
+
+    def _redeploy(self, size: Size, say: Say) -> Topic:
+        return measure_redeploy(self._installation(), size.redeployments, say)
+
+    def _look_ups(self, size: Size, say: Say) -> Topic:
+        installation = self._installation()
+        bodies = installation.distinct[: size.look_ups]
+        return measure_look_ups(installation.folder, installation.settings.feast, bodies, size.rounds, say)
+
+
+def _history(size: Size, say: Say) -> Topic:
+    declared = declared_use_cases()[0]
+    return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, say)
+
+
+def measure(names: list[str], size: Size, console: Console) -> Iterator[Topic]:
+    """Measure the named topics one after the other; one that fails does not keep the others from being measured."""
 
     def say(line: str) -> None:
         console.print(f"  {line}", markup=False)
 
-    count, rounds, times = (150, 1, 2) if options.quick else (1500, 3, 6)
-    topics: list[Topic] = []
-    installation = find_installation()
-    for title, measure in _plan(installation, count, rounds, times, say, quick=options.quick):
-        console.print(f"[bold]» {title}[/]")
-        topics += measure()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
-    ).stdout.strip()
-    text = render(topics, machine(), commit or "unknown", datetime.now(UTC).date().isoformat())
+    with ExitStack() as stack:
+        plan = Plan(stack)
+        for title, topic in (plan.topics[name] for name in names):
+            console.print(f"[bold]» {title}[/]")
+            try:
+                yield topic(size, say)
+            except EXPECTED as error:
+                say(f"could not be measured: {error}")
+                yield not_measured(title, str(error))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the topics; 1 when a bar was missed."""
+    names = list(Plan(ExitStack()).topics)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the platform.")
+    parser.add_argument("--quick", action="store_true", help="tiny parameters, for developing the benchmarks")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="TOPIC", help=", ".join(names))
+    parser.add_argument("--output", type=Path, help="where to write the report; a full run writes docs/benchmarks.md")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    full = not options.quick and options.only == names
+    busy = busy_cores()
+    topics = list(measure(options.only, QUICK if options.quick else FULL, console))
+    command = "make bench" if full else f"python -m benchmarks {' '.join(arguments)}"
+    day = datetime.now(UTC).date().isoformat()
+    text = render(topics, describe_machine(), describe_code(), day, busy, command)
     console.print(text, markup=False)
-    if not options.quick:
-        TARGET.write_text(text)
-        console.print(f"wrote {TARGET.relative_to(ROOT)}")
-    missed = [bar for topic in topics for bar in topic.bars if not bar.kept]
+    output = options.output or (TARGET if full else None)
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+        console.print(f"wrote {output}")
+    missed = missed_bars(topics)
     for bar in missed:
         console.print(f"[bold red]missed:[/] {bar.what}: {bar.measured}")
     return 1 if missed else 0
-
-
-def _plan(
-    installation: Installation, count: int, rounds: int, times: int, say: Callable[[str], None], *, quick: bool
-) -> list[tuple[str, Callable[[], list[Topic]]]]:
-    plan: list[tuple[str, Callable[[], list[Topic]]]] = [
-        ("scoring latency", lambda: [measure_latency(installation, count, rounds, say)]),
-        ("redeployment under load", lambda: [measure_redeploy(installation, times, say)]),
-        ("loading the definitions", lambda: [measure_startup()]),
-    ]
-    return plan if quick else [*plan, ("model quality", lambda: measure_quality(say))]
 
 
 if __name__ == "__main__":

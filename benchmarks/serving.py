@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import random
 import socket
@@ -163,6 +164,14 @@ def made_up_events(use_case: UseCase, count: int, seed: int = 0, entities: int =
         yield json.dumps(event).encode()
 
 
+def _telling(bodies: Iterable[bytes], warm_up: int, started: Path) -> Iterator[bytes]:
+    """The bodies; the file is made when the first one that counts is due next."""
+    for number, body in enumerate(bodies):
+        if number == warm_up:
+            started.touch()
+        yield body
+
+
 def _sleep_until(due: float) -> None:
     ahead = due - time.perf_counter()
     if ahead > 0:
@@ -186,15 +195,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the made-up events")
     parser.add_argument("--entities", type=int, default=5000, help="keys are drawn below this number")
     parser.add_argument("--events", type=Path, help="file with one JSON body a line, instead of made-up events")
+    parser.add_argument("--started", type=Path, help="make this file when the warm-up is over")
+    parser.add_argument("--until", type=Path, help="end early, as soon as this file exists")
     options = parser.parse_args(arguments)
     use_case = load_use_case(options.use_case)
     total = options.count + options.warm_up
     if options.events is not None:
-        bodies: list[bytes] = options.events.read_bytes().splitlines()[:total]
+        bodies: Iterable[bytes] = options.events.read_bytes().splitlines()[:total]
     else:
         bodies = list(made_up_events(use_case, total, options.seed, options.entities))
+    if options.until is not None:
+        bodies = itertools.takewhile(lambda _body: not options.until.exists(), bodies)
+    if options.started is not None:
+        bodies = _telling(bodies, options.warm_up, options.started)
     result = run_load(f"{options.address.rstrip('/')}/v1/{use_case.name}/score", bodies, options.rate, options.warm_up)
-    sys.stdout.write(json.dumps(asdict(result), indent=1) + "\n")
+    sys.stdout.write(json.dumps(asdict(result)) + "\n")
     return 1 if result.failed else 0
 
 

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 FAST_TIERS = {"unit", "graph"}
-SLOW_FIXTURES = {"model_world", "lived_in", "running_service", "target", "bento", "ran"}
+SLOW_FIXTURES = {
+    "model_world",
+    "lived_in",
+    "running_service",
+    "target",
+    "bento",
+    "ran",
+    "machine_failure",
+    "energy_use",
+    "installation",
+    "project_copy",
+}
 """Fixtures that start servers, train models or run the pipeline."""
 
 

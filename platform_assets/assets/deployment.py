@@ -13,9 +13,10 @@ import numpy as np
 
 from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.conditions import after_upstream
-from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.model_folder import ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.deployment.bento import (
+    BentoError,
     BuiltBento,
     SelfTestError,
     build_bento,
@@ -36,6 +37,7 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.spec import UseCase, feature_contract_hash
 from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, ONLINE_STORE, SERVICE
+from platform_assets.training.artifact import ArtifactError
 from serving.release import ReleaseInfo, SelfTestRow
 from serving.settings import ServingSettings
 
@@ -117,15 +119,13 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         version = champion_of(use_case, models, context.partition_key)
         registry = models.registry()
-        run = read_model_run(registry.run_folder(version))
-        info = release_info(use_case, version, run)
-        bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root())
-        context.log.info(
-            f"Bento {bento.tag}, {bento.size_bytes / 1e6:.1f} MB{', built before' if bento.reused else ''}"
-        )
         try:
+            run = registered_run(registry, version)
+            info = release_info(use_case, version, run)
+            bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root())
+            context.log.info(f"Bento {bento.tag}, {bento.size_bytes / 1e6:.1f} MB, built before: {bento.reused}")
             result = self_test(bento, serving_settings(use_case, feast, serving))
-        except SelfTestError as error:
+        except (ArtifactError, BentoError, SelfTestError) as error:
             evidence = {"explanation": str(error)}
             yield dg.AssetCheckResult(asset_key=key, check_name=SELF_TEST_CHECK, passed=False, metadata=evidence)
             raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -160,7 +160,13 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 # At midnight the labels of one more day have arrived than the day's own features could know.
                 events = with_labels(use_case, lake, events, first, at - timedelta(days=use_case.label_delay_days))
             written[view.name] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
-        return dg.MaterializeResult(metadata={"entities_written": written, "state_as_of": at.isoformat()})
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(written.values()),
+                "entities_written": written,
+                "state_as_of": at.isoformat(),
+            }
+        )
 
     return online_store
 

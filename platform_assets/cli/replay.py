@@ -19,7 +19,7 @@ from platform_assets.spec import UseCase
 
 CLIENTS = 2
 TIMEOUT_SECONDS = 10.0
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.2
 """Least time from an answer to the next request of the same group. The service records an event after it has answered,
 and a replay brings events that were hours apart within milliseconds: without a pause, the later one may miss the
 earlier one in its features, as it would not in life."""

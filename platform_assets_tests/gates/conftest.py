@@ -41,7 +41,11 @@ class World:
         return self.use_case.history.first_day + timedelta(days=GOOD_DAYS)
 
     def materialize(
-        self, selection: list[list[str]], first: date | None, last: date | None = None, faults: list[dict[str, Any]] | None = None
+        self,
+        selection: list[list[str]],
+        first: date | None,
+        last: date | None = None,
+        faults: list[dict[str, Any]] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Materialize assets for a day or a range, with faults planted in the raw layer."""
         last = last or first

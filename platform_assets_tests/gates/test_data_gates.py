@@ -19,7 +19,10 @@ ROW_FAULTS = [
     ({"kind": "out_of_range", "column": "amount", "ratio": 0.02}, "minimum", "amount"),
     ({"kind": "late_rows", "ratio": 0.02}, "late", "transaction_time"),
 ]
-SCHEMA_FAULTS = [({"kind": "missing_column", "column": "amount"}, "amount"), ({"kind": "changed_type", "column": "amount"}, "amount")]
+SCHEMA_FAULTS = [
+    ({"kind": "missing_column", "column": "amount"}, "amount"),
+    ({"kind": "changed_type", "column": "amount"}, "amount"),
+]
 
 
 def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
@@ -52,7 +55,9 @@ def test_a_good_day_is_published(world: World) -> None:
 
 
 @pytest.mark.parametrize(("fault", "rule", "column"), ROW_FAULTS, ids=[fault["kind"] for fault, _, _ in ROW_FAULTS])
-def test_bad_rows_are_kept_and_the_day_is_not_published(world: World, fault: dict[str, Any], rule: str, column: str) -> None:
+def test_bad_rows_are_kept_and_the_day_is_not_published(
+    world: World, fault: dict[str, Any], rule: str, column: str
+) -> None:
     before = clean(world).version()
     features = [[world.use_case.name, "features", view.name] for view in world.use_case.features]
     result = world.materialize([*world.table("transactions"), *features], world.day, faults=[fault])
@@ -112,7 +117,13 @@ def test_a_few_bad_rows_are_set_aside_and_the_rest_is_published(world: World) ->
 def test_a_bad_day_does_not_hold_back_the_good_days_of_its_range(world: World) -> None:
     last = world.day + timedelta(days=2)
     bad = world.day + timedelta(days=1)
-    fault = {"kind": "nulls", "column": "amount", "ratio": 0.1, "first_day": bad.isoformat(), "last_day": bad.isoformat()}
+    fault = {
+        "kind": "nulls",
+        "column": "amount",
+        "ratio": 0.1,
+        "first_day": bad.isoformat(),
+        "last_day": bad.isoformat(),
+    }
     result = world.materialize(world.table("transactions"), world.day, last, faults=[fault])
     assert not result.success
     published = clean(world).partitions()
@@ -120,7 +131,9 @@ def test_a_bad_day_does_not_hold_back_the_good_days_of_its_range(world: World) -
     assert last in published
     assert bad not in published
     reported = {
-        event.partition for event in result.all_events if event.is_step_materialization and "clean" in event.asset_key.path
+        event.partition
+        for event in result.all_events
+        if event.is_step_materialization and "clean" in event.asset_key.path
     }
     assert bad.isoformat() not in reported
     assert {world.day.isoformat(), last.isoformat()} <= reported

@@ -4,10 +4,12 @@ Belongs here: the gates between a training set and a deployment, on models that 
 here: gates on data (`test_data_gates.py`), or a deployment that succeeds (`deploy/`).
 """
 
+import io
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.assets.evaluation import VERDICT_FILE, gate_names
+from platform_assets.assets.deployment import DIGEST_TAG
+from platform_assets.assets.evaluation import gate_names
 from platform_assets.assets.model_folder import SAMPLE_FILE, read_model_run
 from platform_assets.registry.models import CHALLENGER
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.spec.training import Bypass, Floor, Gates
+from platform_assets.spec.training import Bypass, Floor
 
 from .model_world import (
     AS_OF,
@@ -29,7 +32,6 @@ from .model_world import (
     DEPLOYMENT,
     EVALUATION,
     FIRST_DAY,
-    FOREST,
     LATER,
     LOGISTIC,
     LOOSE,
@@ -77,7 +79,9 @@ def evidence(result: dg.ExecuteInProcessResult, gate: str) -> dict[str, Any]:
 
 def failures(result: dg.ExecuteInProcessResult) -> str:
     return "\n".join(
-        event.step_failure_data.error_display_string for event in result.all_events if event.event_type_value == "STEP_FAILURE"
+        event.step_failure_data.error_display_string
+        for event in result.all_events
+        if event.event_type_value == "STEP_FAILURE"
     )
 
 
@@ -137,14 +141,15 @@ def test_shuffled_labels_miss_the_floors(world: ModelWorld) -> None:
 
 
 def test_too_few_rows_are_no_training_period(world: ModelWorld) -> None:
-    use_case = declared(gates=Gates(min_training_rows=1_000_000, min_positives=5))
+    use_case = declared(gates=LOOSE.model_copy(update={"min_training_rows": 1_000_000}))
     result = world.materialize(CHAIN, as_of=LATER, use_case=use_case)
     assert_stopped_at(world, result, "training_data")
     assert evidence(result, "training_data")["measured"] < 1_000_000
 
 
 def test_too_few_positives_are_no_training_period(world: ModelWorld) -> None:
-    result = world.materialize(CHAIN, as_of=LATER, use_case=declared(gates=Gates(min_positives=100_000, min_training_rows=5)))
+    use_case = declared(gates=LOOSE.model_copy(update={"min_positives": 100_000}))
+    result = world.materialize(CHAIN, as_of=LATER, use_case=use_case)
     assert_stopped_at(world, result, "training_data")
     assert "positives (at least 100,000)" in evidence(result, "training_data")["explanation"]
 
@@ -152,7 +157,8 @@ def test_too_few_positives_are_no_training_period(world: ModelWorld) -> None:
 def test_a_model_no_better_than_a_baseline_is_stopped(world: ModelWorld) -> None:
     """The candidate is the baseline itself under another name: a tie is not enough."""
     twin = LOGISTIC.model_copy(update={"name": "twin", "baseline": False})
-    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, LOGISTIC, twin), LOOSE.model_copy(update={"champion_tolerance": 0.5})))
+    gates = LOOSE.model_copy(update={"champion_tolerance": 0.5})
+    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, LOGISTIC, twin), gates))
     assert_stopped_at(world, result, "beats_baselines")
     assert "logistic_regression" in evidence(result, "beats_baselines")["explanation"]
 
@@ -178,17 +184,50 @@ def test_probabilities_that_promise_too_much_stop(world: ModelWorld) -> None:
     assert evidence(result, "calibration")["measured"] > 0.05
 
 
-def test_a_metric_that_cannot_be_computed_stops(world: ModelWorld) -> None:
-    """Latest days without a single fraud: ranking metrics do not exist there, and the picture is drawn all the same."""
-    labels = world.use_case.label_source
-    table = world.resources()["lake"].table(NAME, "clean", "labels", labels.polars_schema())
-    first, last = LATER - timedelta(days=11), LATER - timedelta(days=7)
-    table.write_partitions(table.read(first, last).with_columns(is_fraud=pl.lit(0, pl.Int8)), first, last)
-    assert world.materialize([("training", "training_set")], as_of=LATER).success
-    metrics = {"metrics": ("average_precision", "log_loss"), "select_by": "log_loss"}
-    gates = LOOSE.model_copy(update={"min_positives": 0, "floors": (Floor(metric="average_precision", bound=0.1),)})
-    result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, LOGISTIC), gates, **metrics))
-    assert result.success, failures(result)
+def test_one_class_on_the_rows_to_compare_is_a_red_gate_and_no_traceback(world: ModelWorld) -> None:
+    """The only day that the champion was not trained on has no fraud: ranking metrics do not exist there."""
+    as_of = AS_OF + timedelta(days=1)
+    day = as_of - timedelta(days=world.use_case.label_delay_days)
+    table = world.resources()["lake"].table(NAME, "clean", "labels", world.use_case.label_source.polars_schema())
+    table.write_partitions(table.read(day, day).with_columns(is_fraud=pl.lit(0, pl.Int8)), day, day)
+    result = world.materialize([("training", "training_set"), *CHAIN], as_of=as_of)
+    assert {name for name, passed in verdicts(result).items() if not passed} == {"no_worse_than_champion"}
+    assert "could not be computed" in evidence(result, "no_worse_than_champion")["explanation"]
+    assert started(result) == {"training_set", "classifier", "evaluation"}
+    assert champion(world) == "1"
+
+
+def test_an_older_model_does_not_replace_a_newer_champion(world: ModelWorld) -> None:
+    """Every row of its fold was seen by the champion: nothing can be proven, and that is red."""
+    assert world.materialize([MODEL, EVALUATION, CHAMPION], as_of=LATER).success
+    result = world.materialize(CHAIN, as_of=AS_OF)
+    assert {name for name, passed in verdicts(result).items() if not passed} == {"no_worse_than_champion"}
+    assert "no rows that the champion was not trained on" in evidence(result, "no_worse_than_champion")["explanation"]
+    assert champion(world) == "2"
+    assert started(result) == {"classifier", "evaluation"}
+
+
+def test_a_model_trained_again_as_of_the_same_day_is_compared_out_of_fold(world: ModelWorld) -> None:
+    """A run that was broken off after the promotion can be started again, and a worse learner is still stopped."""
+    again = world.materialize([MODEL, EVALUATION, CHAMPION], as_of=AS_OF)
+    assert again.success, failures(again)
+    told = evidence(again, "no_worse_than_champion")
+    assert told["measured"] == pytest.approx(told["bound"] + world.use_case.gates.champion_tolerance)
+    assert champion(world) == "2"
+    worse = world.materialize(CHAIN, as_of=AS_OF, use_case=declared((CONSTANT, LEARNED_NOTHING)))
+    assert {name for name, passed in verdicts(worse).items() if not passed} == {"no_worse_than_champion"}
+    assert champion(world) == "2"
+
+
+def test_a_champion_that_needs_features_of_the_past_stops(world: ModelWorld) -> None:
+    narrower = world.use_case.model_copy(
+        update={"features": tuple(view for view in world.use_case.features if view.name != "transaction_context")}
+    )
+    shutil.rmtree(world.lake_root / NAME / "training")
+    result = world.materialize([("training", "training_set"), *CHAIN], as_of=LATER, use_case=narrower)
+    assert {name for name, passed in verdicts(result).items() if not passed} == {"no_worse_than_champion"}
+    assert "is_night" in evidence(result, "no_worse_than_champion")["explanation"]
+    assert champion(world) == "1"
 
 
 def test_a_bypass_lets_its_gate_pass_and_is_kept_with_the_promotion(world: ModelWorld) -> None:
@@ -205,3 +244,107 @@ def test_an_expired_bypass_stops(world: ModelWorld) -> None:
     gates = LOOSE.model_copy(update={"floors": (Floor(metric="auc_roc", bound=0.99),), "bypasses": (bypass,)})
     result = world.materialize(CHAIN, as_of=LATER, use_case=declared(gates=gates))
     assert_stopped_at(world, result, "floor_auc_roc")
+
+
+@contextmanager
+def spoilt(path: Path, content: bytes) -> Iterator[None]:
+    """A file with other content, for as long as the block lasts: the champion's files belong to all tests."""
+    kept = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.write_bytes(kept)
+
+
+def assert_not_served(world: ModelWorld, result: dg.ExecuteInProcessResult) -> None:
+    """The self-test is not green, deployment did not start, and asking for it alone is refused."""
+    assert not result.success
+    assert verdicts(result).get("self_test") is not True
+    assert started(result) == {"service"}
+    version = world.registry.by_alias(NAME, CHAMPION_ALIAS)
+    assert version is not None
+    assert DIGEST_TAG not in version.tags
+    alone = world.materialize([DEPLOYMENT], as_of=AS_OF)
+    assert not alone.success
+    assert "no service was built for version 1" in failures(alone)
+    assert actions(world) == [("promoted", "1")]
+    assert not (world.home / "serving").exists()
+
+
+def test_a_model_that_was_damaged_after_registration_is_not_served(world: ModelWorld) -> None:
+    folder = read_model_run(world.registry.run_folder(world.registry.get(NAME, "1"))).predictor_folder
+    payload = next(path for path in sorted(folder.iterdir()) if path.name != "model.json")
+    content = payload.read_bytes()
+    with spoilt(payload, content[:-1] + bytes([content[-1] ^ 1])):
+        result = world.materialize([SERVICE, DEPLOYMENT], as_of=AS_OF)
+        assert_not_served(world, result)
+        assert payload.name in failures(result)
+        judged = world.materialize([EVALUATION, CHAMPION], as_of=AS_OF)
+        assert started(judged) == {"evaluation"}, "a damaged model is not judged either"
+
+
+def test_a_service_that_answers_otherwise_than_the_model_is_not_deployed(world: ModelWorld) -> None:
+    path = world.registry.run_folder(world.registry.get(NAME, "1")) / SAMPLE_FILE
+    wrong = io.BytesIO()
+    pl.read_parquet(path).with_columns(pl.col("score") + 0.01).write_parquet(wrong)
+    with spoilt(path, wrong.getvalue()):
+        result = world.materialize([SERVICE, DEPLOYMENT], as_of=AS_OF)
+    assert verdicts(result) == {"self_test": False}
+    assert "self-test rows differ" in evidence(result, "self_test")["explanation"]
+    assert_not_served(world, result)
+
+
+def test_a_service_that_answers_like_the_model_is_built_and_a_changed_one_is_not_deployed(world: ModelWorld) -> None:
+    result = world.materialize([SERVICE], as_of=AS_OF)
+    assert result.success, failures(result)
+    assert verdicts(result) == {"self_test": True}
+    assert evidence(result, "self_test")["max_difference"] <= 1e-6
+    packed = next((world.home / "bentos").rglob("src/serving/app.py"))
+    packed.write_text(packed.read_text() + "\n")
+    deployed = world.materialize([DEPLOYMENT], as_of=AS_OF)
+    assert not deployed.success
+    assert "it was changed since" in failures(deployed)
+    assert not (world.home / "serving").exists()
+
+
+def test_only_the_champion_is_served(world: ModelWorld) -> None:
+    assert world.materialize([MODEL], as_of=LATER).success
+    for step in (SERVICE, DEPLOYMENT):
+        result = world.materialize([step], as_of=LATER)
+        assert not result.success
+        assert "the champion is 1" in failures(result)
+    assert not world.home.exists()
+
+
+def test_a_model_that_was_not_evaluated_is_not_promoted(world: ModelWorld) -> None:
+    """Silence is failure: without a verdict there is no promotion, and with another version's there is none either."""
+    assert world.materialize([MODEL], as_of=LATER).success
+    result = world.materialize([CHAMPION], as_of=LATER)
+    assert not result.success
+    assert "was not evaluated" in failures(result)
+    assert champion(world) == "1"
+
+
+def test_promoting_a_model_whose_gates_failed_is_refused_and_recorded(world: ModelWorld) -> None:
+    use_case = declared(gates=LOOSE.model_copy(update={"floors": (Floor(metric="auc_roc", bound=0.99),)}))
+    assert not world.materialize(CHAIN, as_of=LATER, use_case=use_case).success
+    result = world.materialize([CHAMPION], as_of=LATER, use_case=use_case)
+    assert not result.success
+    assert "its gates did not pass" in failures(result)
+    assert champion(world) == "1"
+    assert actions(world) == [("promoted", "1"), ("refused", "2")]
+
+
+def test_a_damaged_model_is_neither_judged_nor_compared_with(world: ModelWorld) -> None:
+    folder = read_model_run(world.registry.run_folder(world.registry.get(NAME, "1"))).predictor_folder
+    (path,) = folder.glob("*.skops")
+    with spoilt(path, path.read_bytes()[:-1] + b"?"):
+        judged = world.materialize([EVALUATION, CHAMPION], as_of=AS_OF)
+        compared = world.materialize([MODEL, EVALUATION, CHAMPION], as_of=LATER)
+    for result in (judged, compared):
+        assert not result.success
+        assert verdicts(result) == {}
+        assert "champion" not in started(result)
+        assert "does not match its manifest" in failures(result)
+    assert champion(world) == "1"

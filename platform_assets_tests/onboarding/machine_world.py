@@ -1,4 +1,4 @@
-"""Two plants' worth of CSV files and the YAML that declares them; nothing else makes these use cases.
+"""Two use cases as a team would hand them over: a `defs.yaml` and CSV files, and not a line of Python.
 
 Belongs here: writing the folders that a team would write. Does not belong here: running them (`conftest.py`).
 """
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 FIRST_DAY = date(2025, 3, 3)
-DAYS = 30
-ROWS_PER_DAY = 80
-MACHINES = 16
+DAYS = 37
+ROWS_PER_DAY = 70
+RUNS_PER_DAY = 40
+MACHINES = 200
 PRODUCTS = ("light", "medium", "heavy")
 
 MACHINE_FAILURE = """\
@@ -25,7 +26,7 @@ attributes:
   name: machine_failure
   description: Probability that a machine fails within two days of an inspection, so that it is serviced before it stops.
   owner: team:maintenance
-  history: {first_day: 2025-03-03, last_day: 2025-04-01}
+  history: {first_day: 2025-03-03, last_day: 2025-04-08}
 
   sources:
     - name: sites
@@ -95,11 +96,12 @@ attributes:
 
   training:
     task: binary
+    group: machine
     learners:
       - {name: constant, kind: constant, baseline: true}
       - {name: logistic_regression, kind: logistic_regression}
       - {name: random_forest, kind: random_forest, settings: {n_estimators: 20}}
-    splits: {train_days: 7, delay_days: 2, test_days: 4, folds: 2}
+    splits: {train_days: 7, delay_days: 2, test_days: 7, folds: 2}
     metrics: [auc_roc, average_precision, brier]
     select_by: average_precision
 
@@ -114,9 +116,8 @@ attributes:
     decision: {threshold: 0.5, above: service, below: carry_on}
 
   monitoring:
-    window_days: 4
+    window_days: 7
     min_rows: 150
-    max_ks: 0.25
     quality_metric: auc_roc
 """
 
@@ -159,7 +160,7 @@ attributes:
       - {name: constant, kind: constant, baseline: true}
       - {name: ridge, kind: ridge}
       - {name: xgboost, kind: xgboost, settings: {n_estimators: 30}}
-    splits: {train_days: 7, delay_days: 0, test_days: 4, folds: 2}
+    splits: {train_days: 7, delay_days: 0, test_days: 7, folds: 2}
     metrics: [rmse, mae, r2]
     select_by: rmse
 
@@ -173,7 +174,7 @@ attributes:
     request: [run, started_at, pieces, outside]
 
   monitoring:
-    window_days: 3
+    window_days: 7
     min_rows: 80
     quality_metric: rmse
 """
@@ -197,7 +198,7 @@ class PlantedCell:
 PLANTED = (
     PlantedCell(date(2025, 3, 6), "temperature", "warm", "type", 2),
     PlantedCell(date(2025, 3, 6), "product", "huge", "allowed", 11),
-    PlantedCell(date(2025, 3, 7), "torque", "-5", "minimum", 40),
+    PlantedCell(date(2025, 3, 7), "torque", "-5.0", "minimum", 40),
     PlantedCell(date(2025, 3, 7), "temperature", "", "not_null", 41),
     PlantedCell(date(2025, 3, 9), "site", "moon", "reference", 3),
 )
@@ -213,7 +214,9 @@ def write_machine_failure(folder: Path) -> None:
     outcomes = []
     for day in (FIRST_DAY + timedelta(days=i) for i in range(DAYS)):
         rows = [_inspection(random, day, i) for i in range(ROWS_PER_DAY)]
-        outcomes += [{name: row[name] for name in ("inspection", "inspected_at")} | {"failed": row.pop("failed")} for row in rows]
+        outcomes += [
+            {name: row[name] for name in ("inspection", "inspected_at")} | {"failed": row.pop("failed")} for row in rows
+        ]
         for cell in (cell for cell in PLANTED if cell.day == day):
             rows[cell.line - 2][cell.column] = cell.text
         _write(data / "inspections" / f"{day}.csv", rows)
@@ -245,11 +248,19 @@ def write_energy_use(folder: Path) -> None:
     (folder / "defs.yaml").write_text(ENERGY_USE)
     rows = []
     for day in (FIRST_DAY + timedelta(days=i) for i in range(DAYS - 1)):
-        for number in range(40):
+        for number in range(RUNS_PER_DAY):
             pieces, outside = int(random.integers(1, 200)), round(float(random.normal(8, 5)), 1)
             kwh = 40 + 1.5 * pieces + 4 * max(0.0, 15 - outside) + float(random.normal(0, 15))
-            time = _moment(random, day, number, 40)
-            rows.append({"run": len(rows), "started_at": time, "pieces": pieces, "outside": outside, "kwh": round(max(kwh, 0), 2)})
+            time = _moment(random, day, number, RUNS_PER_DAY)
+            rows.append(
+                {
+                    "run": len(rows),
+                    "started_at": time,
+                    "pieces": pieces,
+                    "outside": outside,
+                    "kwh": round(max(kwh, 0), 2),
+                }
+            )
     _write(folder / "data" / "runs.csv", rows)
 
 

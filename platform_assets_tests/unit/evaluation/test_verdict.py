@@ -1,10 +1,13 @@
 """Gates: each is green on what keeps it, red on what does not, and red when there is nothing to judge."""
 
+import json
 import math
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from platform_assets.evaluation.verdict import (
     GateResult,
@@ -143,3 +146,64 @@ def test_a_bypass_lets_one_gate_pass_and_stays_on_record() -> None:
 @pytest.mark.parametrize("changes", [{"until": "2024-05-31"}, {"gate": "training_data"}])
 def test_a_bypass_that_has_expired_or_is_for_another_gate_changes_nothing(changes: dict[str, Any]) -> None:
     assert not with_bypasses([GREEN, RED], [bypass(**changes)], TODAY).passed
+
+
+def test_what_could_not_be_measured_is_none_and_stays_readable_json() -> None:
+    """NaN is no JSON: the evidence is read by others than Python."""
+    gates = [
+        beats_baselines("auc_roc", NAN, {"constant": 0.5}, 0.0),
+        no_worse_than_champion("auc_roc", NAN, math.inf, 0.0, rows=9, has_champion=True),
+        no_worse_than_champion("auc_roc", NAN, None, 0.0, rows=9, has_champion=False),
+        *keeps_floors({"auc_roc": NAN}, [Floor(metric="auc_roc", bound=0.5)]),
+        *is_calibrated(NAN, 0.05),
+    ]
+    assert [gate.measured for gate in gates] == [None] * 5
+    assert gates[1].bound is None
+    json.dumps(Verdict(tuple(gates)).to_dict(), allow_nan=False)
+
+
+def test_the_caller_s_reason_why_the_champion_was_not_measured_is_told() -> None:
+    told = {"rows": 9, "has_champion": True, "problem": "it needs another feature"}
+    result = no_worse_than_champion("auc_roc", 0.9, None, 0.02, **told)
+    assert not result.passed
+    assert result.explanation == "The comparison with the champion failed: it needs another feature."
+
+
+@pytest.mark.parametrize(("metric", "margin"), [("auc_roc", 0.0), ("rmse", 0.0), ("auc_roc", 0.1), ("rmse", 0.1)])
+def test_a_tie_with_any_baseline_is_red(metric: str, margin: float) -> None:
+    assert not beats_baselines(metric, 0.5, {"one": 0.5, "other": 0.5}, margin).passed
+
+
+def test_a_lower_error_is_better() -> None:
+    assert beats_baselines("rmse", 0.8, {"constant": 1.0}, 0.1).passed
+    assert not beats_baselines("rmse", 0.95, {"constant": 1.0}, 0.1).passed
+    assert not no_worse_than_champion("rmse", 1.03, 1.0, 0.02, rows=9, has_champion=True).passed
+
+
+def test_several_failures_are_all_told() -> None:
+    verdict = with_bypasses([RED, GREEN, replace(RED, name="floor_auc_roc", explanation="Too low.")], [], TODAY)
+    assert verdict.reason == f"{RED.explanation} Too low."
+
+
+def test_a_promotion_on_somebody_s_word_says_so_in_its_reason() -> None:
+    """The reason is what people see next to the champion, wherever the gate stands in the list."""
+    verdict = with_bypasses(
+        [GREEN, replace(GREEN, name="second"), replace(GREEN, name="third"), RED], [bypass()], TODAY
+    )
+    assert verdict.passed
+    assert "Let pass by head of risk, until 2024-06-30" in verdict.reason
+
+
+def test_a_bypass_of_a_gate_that_passes_leaves_no_trace() -> None:
+    verdict = with_bypasses([replace(RED, passed=True)], [bypass()], TODAY)
+    assert verdict.gates[0].bypass is None
+
+
+def test_a_bypass_holds_on_its_last_day() -> None:
+    assert with_bypasses([RED], [bypass(until=TODAY.isoformat())], TODAY).passed
+
+
+@pytest.mark.parametrize("missing", [{"why": "because"}, {"who": ""}, {"until": "soon"}, {"gate": ""}])
+def test_a_bypass_without_who_why_and_until_cannot_be_declared(missing: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        bypass(**missing)

@@ -1,0 +1,302 @@
+"""Features: one look-up for a request, and the whole history at once.
+
+Belongs here: the platform's feature code next to Feast's own look-up and to polars' rolling windows, on the same data. Does
+not belong here: HTTP, models.
+
+    python -m benchmarks.features history {platform|polars} EVENTS.parquet FEATURES.parquet
+    python -m benchmarks.features look-ups SPECIFICATION.json
+
+measure in the process they run in and print JSON: each measurement is a process of its own, so that neither memory nor
+caches of one help the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.report import Bar, Topic
+from benchmarks.usage import Usage, measured, median_usage, run_child
+from benchmarks.world import simulated
+from platform_assets.features.windows import compute_view, event_order
+from platform_assets.spec import FeatureView, UseCase, load_use_case
+
+TOLERANCE_RATIO = 1e-9
+"""Polars adds to and takes away from a running sum; the kernel adds each window up anew."""
+PLATFORM, POLARS = "platform", "polars"
+
+
+# The whole history.
+
+
+def measure_history(
+    use_case: UseCase,
+    declaration: Path,
+    days: int,
+    overrides: Mapping[str, Any],
+    rounds: int,
+    say: Callable[[str], None],
+) -> Topic:
+    """The windows of one view over the whole history, by the platform's kernel and by polars' rolling expressions.
+
+    Args:
+        use_case: the declaration.
+        declaration: folder it stands in.
+        days: how many days of history.
+        overrides: simulator settings in place of the declared ones.
+        rounds: runs of each, alternating, each in a fresh process.
+        say: told of every run.
+    """
+    view = comparable_view(use_case)
+    first = use_case.history.first_day
+    found: dict[str, list[Usage]] = {PLATFORM: [], POLARS: []}
+    with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
+        folder = Path(scratch)
+        simulated(use_case, first, first + timedelta(days=days - 1), overrides)[0].write_parquet(
+            folder / "events.parquet"
+        )
+        for _ in range(rounds):
+            for name, usages in found.items():
+                files = (str(folder / "events.parquet"), str(folder / f"{name}.parquet"))
+                usages.append(Usage(**run_child("benchmarks.features", "history", name, str(declaration), *files)))
+                say(f"{name}: {usages[-1].seconds:.2f} s, {usages[-1].cpu_seconds:.2f} CPU s")
+        answers = {name: pl.read_parquet(folder / f"{name}.parquet") for name in found}
+        ties = tied_rows(pl.read_parquet(folder / "events.parquet"), use_case, view)
+    difference = largest_difference(answers[PLATFORM], answers[POLARS], ties, use_case, view)
+    return _history_topic(found, view, len(ties), int(ties.sum()), difference, rounds)
+
+
+def comparable_view(use_case: UseCase) -> FeatureView:
+    """The first view with windows that need no delay, cut down to these: what polars' rolling expressions can say too.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for view in use_case.features:
+        windows = tuple(window for window in view.windows if window.delay_days == 0)
+        if windows:
+            return view.model_copy(update={"windows": windows, "rows": ()})
+    raise ValueError(f"{use_case.name} declares no window without delay, so there is nothing to compare")
+
+
+def polars_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) -> pl.DataFrame:
+    """The view's windows by polars: keys and features, in the order of the events."""
+    entity_key = use_case.entity(str(view.entity)).key
+    time_column = use_case.event_time
+    ordered = events.sort(event_order(use_case, entity_key)).with_columns(pl.lit(1.0).alias("_one"))
+    expressions = []
+    for window in view.windows:
+        column = pl.col(window.column or "_one").cast(pl.Float64)
+        for length_days in window.lengths_days:
+            size = f"{length_days}d"
+            rolled = {
+                "count": lambda c, s: c.rolling_sum_by(time_column, s, closed="right"),
+                "sum": lambda c, s: c.rolling_sum_by(time_column, s, closed="right"),
+                "mean": lambda c, s: c.rolling_mean_by(time_column, s, closed="right"),
+                "min": lambda c, s: c.rolling_min_by(time_column, s, closed="right"),
+                "max": lambda c, s: c.rolling_max_by(time_column, s, closed="right"),
+            }[window.aggregate](column, size)
+            expressions.append(rolled.over(entity_key).alias(window.feature_name(length_days)))
+    return ordered.with_columns(expressions).select(*use_case.event_source.primary_key, *view.feature_names)
+
+
+def tied_rows(events: pl.DataFrame, use_case: UseCase, view: FeatureView) -> pl.Series:
+    """Whether a row shares entity and time with another, row by row in key order.
+
+    Among those the platform goes by the key, so that a row does not see a later one; polars' windows hold all of them.
+    """
+    entity_key = use_case.entity(str(view.entity)).key
+    ordered = events.sort(use_case.event_source.primary_key)
+    return ordered.select(pl.struct(entity_key, use_case.event_time).is_duplicated()).to_series()
+
+
+def largest_difference(
+    left: pl.DataFrame, right: pl.DataFrame, ties: pl.Series, use_case: UseCase, view: FeatureView
+) -> float:
+    """Largest relative difference of two feature tables over the rows that are not tied; infinite when one lacks a value.
+
+    Raises:
+        ValueError: the tables have different rows.
+    """
+    keys = list(use_case.event_source.primary_key)
+    left, right = left.sort(keys), right.sort(keys)
+    if not left.select(keys).equals(right.select(keys)):
+        raise ValueError(f"the feature tables have different rows: {len(left)} and {len(right)}")
+    largest = 0.0
+    for name in view.feature_names:
+        a = left[name].filter(~ties).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        b = right[name].filter(~ties).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        if (np.isnan(a) != np.isnan(b)).any():
+            return float("inf")
+        scale = np.maximum(np.abs(a), 1e-300)
+        largest = max(largest, float(np.nanmax(np.abs(a - b) / scale, initial=0.0)))
+    return largest
+
+
+def _history_topic(
+    found: Mapping[str, Sequence[Usage]], view: FeatureView, rows: int, ties: int, difference: float, rounds: int
+) -> Topic:
+    costs = {name: median_usage(usages) for name, usages in found.items()}
+    titles = {PLATFORM: "platform (one compiled pass)", POLARS: "polars rolling_*_by().over()"}
+    table = [
+        [titles[name], f"{cost.seconds:.2f}", f"{cost.cpu_seconds:.2f}", f"{cost.added_megabytes:.0f}"]
+        for name, cost in costs.items()
+    ]
+    platform, polars = costs[PLATFORM], costs[POLARS]
+    table.append(
+        [
+            "ratio",
+            f"{platform.seconds / polars.seconds:.2f}",
+            f"{platform.cpu_seconds / polars.cpu_seconds:.2f}",
+            f"{platform.added_megabytes / max(polars.added_megabytes, 1.0):.2f}",
+        ]
+    )
+    return Topic(
+        "Features of the whole history",
+        f"`{view.name}`: {len(view.feature_names)} windows without delay over {rows:,} events, sorting included; medians of {rounds} "
+        "alternating runs, each in a fresh process, code compiled before the clock starts. The platform's time includes its checks of "
+        "the events. Memory is the peak above what was resident with the events read.",
+        ["", "seconds", "CPU seconds", "added memory MB"],
+        table,
+        [
+            Bar(
+                f"the same answers within {TOLERANCE_RATIO:g} (but for {ties} rows that share entity and second with another)",
+                f"largest relative difference {difference:.1e}",
+                difference <= TOLERANCE_RATIO,
+            )
+        ],
+    )
+
+
+def _compute_history(which: str, declaration: Path, events_file: Path, features_file: Path) -> Usage:
+    """One run in this process, after the same on a few rows."""
+    use_case = load_use_case(declaration)
+    view = comparable_view(use_case)
+    events = pl.read_parquet(events_file)
+    first, last = use_case.history.first_day, events[use_case.event_time].max()
+    assert last is not None, "there are events"
+
+    def work(rows: pl.DataFrame) -> pl.DataFrame:
+        if which == POLARS:
+            return polars_features(rows, view, use_case)
+        return compute_view(view, use_case, rows, first, last.date())  # type: ignore[union-attr]
+
+    work(events.head(100))
+    features, usage = measured(lambda: work(events))
+    features.select(*use_case.event_source.primary_key, *view.feature_names).write_parquet(features_file)
+    return usage
+
+
+# One request.
+
+
+def measure_look_ups(
+    declaration: Path, feast: Mapping[str, Any], bodies: Sequence[bytes], rounds: int, say: Callable[[str], None]
+) -> Topic:
+    """Features of one request in process, next to Feast's own look-up of the same states.
+
+    Args:
+        declaration: folder of the use case.
+        feast: Feast's settings, of an online store that may be written to.
+        bodies: request bodies; each is one look-up.
+        rounds: passes over the bodies, alternating.
+        say: told of the result.
+    """
+    with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
+        specification = Path(scratch) / "specification.json"
+        values = {
+            "declaration": str(declaration),
+            "feast": dict(feast),
+            "bodies": [body.decode() for body in bodies],
+            "rounds": rounds,
+        }
+        specification.write_text(json.dumps(values))
+        found = run_child("benchmarks.features", "look-ups", str(specification))
+    rows = []
+    for name, result in found.items():
+        say(f"{name}: p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms")
+        rows.append([name, f"{result['p50_ms']:.3f}", f"{result['p99_ms']:.3f}", f"{result['max_ms']:.2f}"])
+    ours, feasts = found.values()
+    rows.append(["ratio", *(f"{ours[name] / feasts[name]:.2f}" for name in ("p50_ms", "p99_ms")), ""])
+    return Topic(
+        "Features of one request",
+        f"In process, no HTTP: {len(bodies)} real events of different customers, {rounds} alternating passes in one process, medians "
+        "of the passes' quantiles; a copy of the deployed service's online store. The platform reads the states of all entities and "
+        "computes every feature of the contract; Feast's own look-up returns the same states and computes nothing.",
+        ["", "p50 ms", "p99 ms", "max ms"],
+        rows,
+    )
+
+
+def _time_look_ups(specification: Path) -> dict[str, dict[str, float]]:
+    from platform_assets.features.feast_objects import FeastSettings, feast_store, feature_service_name
+    from platform_assets.features.online import OnlineFeatures
+    from serving.lean import without_runtime_type_checks
+    from serving.request import parse_event, request_model
+
+    given = json.loads(specification.read_text())
+    use_case = load_use_case(Path(given["declaration"]))
+    settings = FeastSettings.model_validate(given["feast"])
+    with without_runtime_type_checks():
+        online, store = OnlineFeatures(use_case, settings), feast_store(settings)
+    model = request_model(use_case)
+    events = [parse_event(model, body.encode()) for body in given["bodies"]]
+    service = store.get_feature_service(feature_service_name(use_case))
+    keys = [use_case.entity(str(view.entity)).key for view in use_case.features if view.windows]
+
+    def feast(event: Mapping[str, Any]) -> Any:
+        return store.get_online_features(
+            features=service, entity_rows=[{key: event[key] for key in keys}], full_feature_names=True
+        )
+
+    alternatives: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        "platform: OnlineFeatures.vector": online.vector,
+        "Feast: get_online_features": feast,
+    }
+    for look_up in alternatives.values():
+        for event in events[:20]:
+            look_up(event)
+    online.warm_up()
+    passes: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in alternatives}
+    for _ in range(given["rounds"]):
+        for name, look_up in alternatives.items():
+            passes[name].append(np.array([_milliseconds(look_up, event) for event in events]))
+    return {
+        name: {
+            "p50_ms": float(np.median([np.percentile(times, 50) for times in found])),
+            "p99_ms": float(np.median([np.percentile(times, 99) for times in found])),
+            "max_ms": float(max(times.max() for times in found)),
+        }
+        for name, found in passes.items()
+    }
+
+
+def _milliseconds(look_up: Callable[[Mapping[str, Any]], Any], event: Mapping[str, Any]) -> float:
+    started = time.perf_counter()
+    look_up(event)
+    return (time.perf_counter() - started) * 1e3
+
+
+def main(arguments: list[str]) -> int:
+    """Measure in this process and print JSON."""
+    if arguments[0] == "history":
+        which, declaration, events, features = arguments[1:]
+        result: Mapping[str, Any] = asdict(_compute_history(which, Path(declaration), Path(events), Path(features)))
+    else:
+        result = _time_look_ups(Path(arguments[1]))
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

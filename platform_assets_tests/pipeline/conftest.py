@@ -1,0 +1,149 @@
+"""A world that `platform-assets run` was called on, as a person would call it.
+
+Belongs here: the world, and calling commands in it. Does not belong here: what must be true of it.
+"""
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import polars as pl
+import pytest
+
+from platform_assets.cli.timeline import Timeline, plan
+from platform_assets.deployment.local import LocalTarget
+from platform_assets.resources.lake import LakeResource
+from platform_assets.resources.models import ModelsResource
+from platform_assets.resources.settings import Settings
+from platform_assets.spec import UseCase, load_use_case
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "platform_assets" / "defs" / "card_fraud"
+SMALL_WORLD = '{"customers": 1000, "terminals": 2000}'
+COMMAND_SECONDS = 420
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def command(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+    """Run `platform-assets`.
+
+    Returns:
+        Exit code, and what was printed.
+    """
+    done = subprocess.run(
+        [Path(sys.executable).with_name("platform-assets"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@dataclass(frozen=True)
+class LivedIn:
+    """A world after its first run: where it is, and what was printed."""
+
+    home: Path
+    port: int
+    environment: Mapping[str, str]
+    printed: str
+    use_case: UseCase
+
+    @property
+    def screen(self) -> str:
+        """What stands below the line with the use case's name."""
+        return re.split(r"─+ card_fraud ─+", self.printed)[-1]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_environment(self.environment)
+
+    @property
+    def lake(self) -> LakeResource:
+        return LakeResource(root=self.settings.lake)
+
+    @property
+    def models(self) -> ModelsResource:
+        return ModelsResource(tracking_uri=self.settings.mlflow, lake_root=self.settings.lake)
+
+    @property
+    def days(self) -> Timeline:
+        return plan(self.use_case)
+
+    @property
+    def target(self) -> LocalTarget:
+        return LocalTarget(self.home / "serving", self.port)
+
+    @property
+    def requests_sent(self) -> int:
+        found = re.search(r"(\d+) live requests, (\d+) failed", self.screen)
+        assert found is not None, self.screen
+        return int(found[1])
+
+    @property
+    def curl(self) -> str:
+        """The command that the screen offers."""
+        return next(line for line in self.screen.splitlines() if line.startswith("curl "))
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The body of that command."""
+        words = shlex.split(self.curl)
+        found: dict[str, Any] = json.loads(words[words.index("-d") + 1])
+        return found
+
+    def score(self) -> httpx.Response:
+        """Send that body to the deployed address."""
+        address = self.target.address(self.use_case.name)
+        return httpx.post(f"{address}/score", json=self.request, trust_env=False, timeout=20)
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        return command(self.environment, *arguments)
+
+    def instance(self) -> dg.DagsterInstance:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            return dg.DagsterInstance.get()
+
+    def table(self, layer: str, name: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+        return self.lake.table(self.use_case.name, layer, name, schema).read()
+
+
+@pytest.fixture(scope="session")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivedIn]:
+    """`platform-assets run` in an empty folder; everything it started is stopped at the end."""
+    home, port = tmp_path_factory.mktemp("lived_in"), free_port()
+    environment = {
+        "PLATFORM_ASSETS_HOME": str(home),
+        "PLATFORM_ASSETS_DAGSTER": str(home / "dagster"),
+        "PLATFORM_ASSETS_PORT": str(port),
+        "PLATFORM_ASSETS_SIMULATION": SMALL_WORLD,
+        "DAGSTER_HOME": str(ROOT),
+    }
+    (home / "dagster").mkdir()
+    try:
+        code, printed = command(environment, "run")
+        assert code == 0, printed
+        yield LivedIn(home, port, environment, printed, load_use_case(FOLDER))
+    finally:
+        command(environment, "stop")

@@ -1,0 +1,179 @@
+"""What happens without a person: a gate that is red stops the chain, one that is green moves it on, drift asks once."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from platform_assets.assets.evaluation import gate_names
+from platform_assets.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.assets.partitions import as_of_days
+from platform_assets.component import use_case_definitions
+from platform_assets.lake.layout import MODEL, MONITORING
+from platform_assets.resources.build import build_resources
+from platform_assets.resources.lake import LakeResource
+from platform_assets.resources.settings import Settings
+from platform_assets.spec import EVENT_DAY, UseCase, load_use_case
+
+FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
+NAME = "card_fraud"
+EVALUATION, CHAMPION = dg.AssetKey([NAME, MODEL, "evaluation"]), dg.AssetKey([NAME, MODEL, "champion"])
+DOWNSTREAM = [CHAMPION, dg.AssetKey([NAME, "serving", "service"]), dg.AssetKey([NAME, "serving", "deployment"])]
+MODEL_CHAIN = dg.AssetSelection.assets(EVALUATION, *DOWNSTREAM)
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    return load_use_case(FOLDER)
+
+
+@pytest.fixture
+def definitions(use_case: UseCase, tmp_path: Path) -> dg.Definitions:
+    settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path)})
+    return dg.Definitions.merge(
+        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(settings))
+    )
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def as_of(use_case: UseCase, which: str) -> str:
+    keys = as_of_days(use_case).get_partition_keys()
+    return {"latest": keys[-1], "earlier": keys[len(keys) // 2]}[which]
+
+
+def judged(
+    instance: dg.DagsterInstance, use_case: UseCase, partition: str, red: str | None, left_out: str = ""
+) -> None:
+    """An evaluation as of a day with its gates, one of them red or never judged."""
+    names = gate_names(use_case)
+    assert red is None or red in names
+
+    @dg.asset(
+        key=EVALUATION,
+        partitions_def=as_of_days(use_case),
+        check_specs=[dg.AssetCheckSpec(name, asset=EVALUATION, blocking=True) for name in names if name != left_out],
+    )
+    def evaluation() -> dg.MaterializeResult:
+        results = [dg.AssetCheckResult(check_name=name, passed=name != red) for name in names if name != left_out]
+        return dg.MaterializeResult(check_results=results)
+
+    dg.materialize([evaluation], instance=instance, partition_key=partition, raise_on_error=False)
+
+
+class Ticks:
+    """The automation's evaluations, one after the other."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self._definitions, self._instance = definitions, instance
+        self._cursor: dg.AutomationConditionSensorDefinition | None = None
+        self._state: object = None
+
+    def next(self) -> dict[dg.AssetKey, set[str]]:
+        """Partitions requested in this tick, by asset."""
+        result = dg.evaluate_automation_conditions(
+            defs=self._definitions, instance=self._instance, asset_selection=MODEL_CHAIN, cursor=self._state
+        )
+        self._state = result.cursor
+        found = {key: result.get_requested_partitions(key) for key in [EVALUATION, *DOWNSTREAM]}
+        return {key: {str(partition) for partition in keys} for key, keys in found.items() if keys}
+
+
+@pytest.mark.parametrize("which", ["latest", "earlier"])
+def test_green_gates_ask_for_the_champion(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, which: str
+) -> None:
+    ticks = Ticks(definitions, instance)
+    assert ticks.next() == {}
+    day = as_of(use_case, which)
+    judged(instance, use_case, day, red=None)
+    assert ticks.next()[CHAMPION] == {day}
+    assert CHAMPION not in ticks.next(), "once"
+
+
+@pytest.mark.parametrize("which", ["latest", "earlier"])
+def test_one_red_gate_asks_for_nothing(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, which: str
+) -> None:
+    ticks = Ticks(definitions, instance)
+    ticks.next()
+    judged(instance, use_case, as_of(use_case, which), red="no_worse_than_champion")
+    assert not set(DOWNSTREAM) & set(ticks.next())
+    assert not set(DOWNSTREAM) & set(ticks.next())
+
+
+def test_a_gate_that_was_never_judged_counts_as_red(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase
+) -> None:
+    ticks = Ticks(definitions, instance)
+    ticks.next()
+    judged(instance, use_case, as_of(use_case, "latest"), red=None, left_out="calibration")
+    assert not set(DOWNSTREAM) & set(ticks.next())
+
+
+def store_verdicts(lake: LakeResource, use_case: UseCase, days: list[date], causes: list[str]) -> None:
+    table = lake.table(use_case.name, MONITORING, "drift", VERDICT_SCHEMA)
+    for day in days:
+        row = {
+            "status": "drift" if causes else "ok",
+            "passed": not causes,
+            "causes": causes,
+            "model_version": "1",
+            "result": "{}",
+            EVENT_DAY: day,
+        }
+        table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
+
+
+class Sensor:
+    """The retrain sensor, ticking with its cursor."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, lake: LakeResource) -> None:
+        self._sensor = definitions.resolve_sensor_def(f"{NAME}__retrain")
+        self._definitions, self._instance, self._lake = definitions, instance, lake
+        self._cursor: str | None = None
+
+    def tick(self) -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(
+            instance=self._instance,
+            cursor=self._cursor,
+            definitions=self._definitions,
+            resources={"lake": self._lake},
+        )
+        data = self._sensor.evaluate_tick(context)
+        self._cursor = data.cursor
+        return list(data.run_requests or [])
+
+
+def test_drift_asks_for_a_model_once_and_not_within_the_cooldown(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
+) -> None:
+    lake = LakeResource(root=str(tmp_path / "verdicts"))
+    sensor = Sensor(definitions, instance, lake)
+    assert sensor.tick() == [], "no window was judged yet"
+    first = date(2018, 8, 1)
+    days = [first + timedelta(days=offset) for offset in range(20)]
+
+    store_verdicts(lake, use_case, days[:1], ["drift:amount"])
+    assert sensor.tick() == [], "one bad window is not enough"
+    store_verdicts(lake, use_case, days[1:2], ["drift:amount"])
+    requests = sensor.tick()
+    assert [request.partition_key for request in requests] == [str(days[1] + timedelta(days=1))]
+    assert "drift:amount" in str(requests[0].run_key)
+    assert sensor.tick() == [], "the same cause asks once"
+
+    store_verdicts(lake, use_case, days[2:5], [])
+    store_verdicts(lake, use_case, days[5:7], ["drift:customer_count_7d"])
+    assert sensor.tick() == [], "a new cause within the cooldown waits"
+    store_verdicts(lake, use_case, days[7:10], ["drift:customer_count_7d"])
+    requests = sensor.tick()
+    assert len(requests) == 1, "after the cooldown the new cause is answered"
+    assert "customer_count_7d" in str(requests[0].run_key)
+    assert sensor.tick() == []

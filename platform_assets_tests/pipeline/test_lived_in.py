@@ -1,0 +1,180 @@
+"""After one command: data, a model that earned it, a service that answers, a log, a verdict, and a screen that says so."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+
+import dagster as dg
+import httpx
+import polars as pl
+from deltalake import DeltaTable
+
+from platform_assets.features.parity import compare
+from platform_assets.features.training_set import join_views
+from platform_assets.lake.layout import FEATURES, MODEL, SERVING, TRAINING
+from platform_assets.registry.models import CHAMPION
+from platform_assets.spec.predictions import prediction_log_schema
+from platform_assets.spec.tables import PREDICTION_LOG, TRAINING_SET
+
+from .conftest import LivedIn
+
+ANSWERS_WITHIN_SECONDS = 60
+
+
+def curl(lived_in: LivedIn) -> str:
+    """The command that the screen offers."""
+    return next(line for line in lived_in.screen.splitlines() if line.startswith("curl "))
+
+
+def request_of(lived_in: LivedIn) -> dict[str, object]:
+    words = shlex.split(curl(lived_in))
+    found: dict[str, object] = json.loads(words[words.index("-d") + 1])
+    return found
+
+
+def test_the_screen_tells_the_whole_story(lived_in: LivedIn) -> None:
+    screen = lived_in.screen
+    for table in ("customers", "terminals", "transactions", "labels"):
+        assert re.search(rf"{table}\s+[\d,]+ rows, [\d,]+ refused", screen), table
+    assert re.search(r"checks\s+\d+ passed, \d+ failed", screen)
+    for learner in lived_in.use_case.training.learners:
+        assert learner.name in screen
+    assert re.search(r"champion\s+version 1: \w+ as of \d{4}-\d\d-\d\d\. \S", screen), "who won, and why"
+    assert f"http://127.0.0.1:{lived_in.port}/v1/card_fraud" in screen
+    assert re.search(r"p50 [\d.]+ ms, p99 [\d.]+ ms", screen)
+    assert re.search(r"drift\s+\w+: \S", screen)
+    assert re.search(r"quality\s+\w+: \S", screen)
+    reports = re.findall(r"report (\S+\.html)", screen)
+    assert reports
+    assert all(os.path.getsize(report) > 0 for report in reports)
+    for next_command in ("make dev", "make status", "make stop"):
+        assert next_command in screen
+
+
+def test_every_live_request_was_answered(lived_in: LivedIn) -> None:
+    assert lived_in.requests_sent > 1000
+    assert "live requests, 0 failed" in lived_in.screen
+
+
+def test_progress_was_visible_throughout(lived_in: LivedIn) -> None:
+    assert lived_in.printed.count("» ") >= 8
+    assert "passed" in lived_in.printed.split("» ")[3]
+
+
+def test_the_printed_curl_answers(lived_in: LivedIn) -> None:
+    done = subprocess.run(["bash", "-c", curl(lived_in)], capture_output=True, text=True, check=True, timeout=30)
+    body = json.loads(done.stdout)
+    assert 0 <= body["probability"] <= 1
+    assert body["decision"] in {"approve", "decline"}
+    assert body["model_version"] == "1"
+    assert body["request_id"]
+
+
+def test_the_training_set_pins_the_versions_it_was_made_from(lived_in: LivedIn) -> None:
+    with lived_in.instance() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["card_fraud", TRAINING, TRAINING_SET]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    pinned = event.asset_materialization.metadata["data_versions"].value
+    assert isinstance(pinned, dict)
+    names = {str(name).rsplit("/", 1)[-1] for name in pinned}
+    assert names == {"labels", *(view.name for view in lived_in.use_case.features)}
+    for name, version in pinned.items():
+        table = DeltaTable(lived_in.settings.lake.rstrip("/") + "/" + str(name).lstrip("/"), version=int(str(version)))
+        assert table.version() == version, "the pinned version can be read again"
+    champion = lived_in.models.registry().by_alias("card_fraud", CHAMPION)
+    assert champion is not None
+    assert champion.tag_json("data_versions"), "the model says which data it was trained on"
+
+
+def test_the_ledger_remembers_the_promotion_and_the_deployment(lived_in: LivedIn) -> None:
+    entries = lived_in.models.ledger("card_fraud").entries("card_fraud")
+    assert entries["action"].to_list() == ["promoted", "deployed"]
+    assert entries["model_version"].to_list() == ["1", "1"]
+    assert entries["release"][-1].startswith("sha256:")
+
+
+def prediction_log(lived_in: LivedIn) -> pl.DataFrame:
+    return lived_in.table(SERVING, PREDICTION_LOG, prediction_log_schema(lived_in.use_case))
+
+
+def test_every_request_is_in_the_prediction_log_once(lived_in: LivedIn) -> None:
+    log = prediction_log(lived_in)
+    assert log.height == lived_in.requests_sent
+    assert log["request_id"].n_unique() == log.height
+    assert log["event_day"].is_between(lived_in.days.live.first, lived_in.days.live.last).all()
+
+
+def test_the_service_used_the_features_that_training_uses(lived_in: LivedIn) -> None:
+    use_case, live = lived_in.use_case, lived_in.days.live
+    views = {v.name: lived_in.table(FEATURES, v.name, use_case.feature_schema(v)) for v in use_case.features}
+    log = prediction_log(lived_in)
+    offline = join_views(log.select("transaction_id").unique(), views, use_case, live.first, live.last)
+    result = compare(log, offline, use_case)
+    assert result.rows == log.height
+    assert result.equal, {f.feature: (f.different, f.examples[:2]) for f in result.features if f.different}
+
+
+def test_a_second_run_executes_no_job(lived_in: LivedIn) -> None:
+    with lived_in.instance() as instance:
+        before = instance.get_runs_count()
+        assert before > 0
+        code, printed = lived_in.run("run")
+        assert code == 0, printed
+        assert instance.get_runs_count() == before
+    assert "champion" in printed
+    assert curl(lived_in).split(" -H")[0] in printed
+
+
+def test_a_killed_service_comes_back_by_itself(lived_in: LivedIn) -> None:
+    before = {p.pid for p in lived_in.target.status().use_cases["card_fraud"].processes if p.pid is not None}
+    assert before
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    address, body = lived_in.target.address("card_fraud"), request_of(lived_in)
+    deadline = time.monotonic() + ANSWERS_WITHIN_SECONDS
+    while True:
+        processes = lived_in.target.status().use_cases["card_fraud"].processes
+        if all(p.ready and p.pid not in before for p in processes):
+            break
+        assert time.monotonic() < deadline, processes
+        time.sleep(0.5)
+    answer = httpx.post(f"{address}/score", json=body, trust_env=False, timeout=20)
+    assert answer.status_code == 200, answer.text
+
+
+def test_status_names_what_runs_and_the_ledger(lived_in: LivedIn) -> None:
+    code, printed = lived_in.run("status")
+    assert code == 0, printed
+    for text in ("answering", "card_fraud", "RUNNING", "promoted", "deployed"):
+        assert text in printed
+
+
+def test_after_stop_nothing_listens_and_run_brings_it_back(lived_in: LivedIn) -> None:
+    ports = [lived_in.port, *(p.port for p in lived_in.target.status().use_cases["card_fraud"].processes)]
+    pids = [p.pid for p in lived_in.target.status().use_cases["card_fraud"].processes if p.pid is not None]
+    code, printed = lived_in.run("stop")
+    assert code == 0, printed
+    for port in ports:
+        with socket.socket() as client:
+            assert client.connect_ex(("127.0.0.1", port)) != 0, port
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+    code, printed = lived_in.run("run")
+    assert code == 0, printed
+    answer = httpx.post(
+        f"{lived_in.target.address('card_fraud')}/score", json=request_of(lived_in), trust_env=False, timeout=20
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_model_that_serves_was_judged(lived_in: LivedIn) -> None:
+    with lived_in.instance() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["card_fraud", MODEL, "evaluation"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["passed"].value is True

@@ -1,0 +1,66 @@
+"""Which events of a day are replayed as live traffic."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import platform_assets
+from platform_assets.cli.replay import Traffic, panel, request_body
+from platform_assets.spec import UseCase, load_use_case
+
+CUSTOMERS = 400
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    return load_use_case(Path(platform_assets.__file__).parent / "defs" / "card_fraud")
+
+
+@pytest.fixture(scope="module")
+def events() -> pl.DataFrame:
+    start = datetime(2018, 9, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        {
+            "transaction_id": list(range(CUSTOMERS * 3)),
+            "transaction_time": [start + timedelta(seconds=(i * 7919) % 86_400) for i in range(CUSTOMERS * 3)],
+            "customer_id": [i % CUSTOMERS for i in range(CUSTOMERS * 3)],
+        }
+    )
+
+
+def test_a_chosen_customer_sends_the_whole_day_in_order(events: pl.DataFrame, use_case: UseCase) -> None:
+    chosen = panel(events, use_case, 0.25)
+    assert set(chosen.group_by("customer_id").len()["len"]) == {3}
+    assert chosen["transaction_time"].is_sorted()
+    assert 0.15 < chosen["customer_id"].n_unique() / CUSTOMERS < 0.35
+
+
+def test_the_ends_of_the_share_are_nobody_and_everybody(events: pl.DataFrame, use_case: UseCase) -> None:
+    assert panel(events, use_case, 0.0).is_empty()
+    assert panel(events, use_case, 1.0).height == events.height
+
+
+def test_the_same_seed_chooses_the_same_customers_and_another_seed_others(
+    events: pl.DataFrame, use_case: UseCase
+) -> None:
+    first = panel(events, use_case, 0.25, seed=1)
+    assert_frame_equal(first, panel(events.reverse(), use_case, 0.25, seed=1))
+    other = panel(events, use_case, 0.25, seed=2)
+    assert set(first["customer_id"]) != set(other["customer_id"])
+
+
+def test_traffic_adds_up() -> None:
+    traffic = Traffic([1.0, 3.0], ["503: not ready"], {"approve": 2})
+    traffic.merge(Traffic([2.0], [], {"approve": 1, "refuse": 1}))
+    assert traffic.sent == 4
+    assert traffic.percentile_ms(50) == 2.0
+    assert traffic.decisions == {"approve": 3, "refuse": 1}
+    assert Traffic().percentile_ms(50) != Traffic().percentile_ms(50), "NaN without answers"
+
+
+def test_a_request_says_times_in_iso_8601() -> None:
+    row = {"at": datetime(2024, 1, 1, 12, tzinfo=UTC), "day": date(2024, 1, 1), "amount": 1.5}
+    assert request_body(row) == {"at": "2024-01-01T12:00:00+00:00", "day": "2024-01-01", "amount": 1.5}
