@@ -71,6 +71,7 @@ docs: setup ## Write docs/reference.md from the declaration's models
 	@$(BIN)/platform-assets docs
 
 lock: setup ## Resolve pyproject.toml into requirements.lock
+	@sed -i '/^torch==/d' requirements.lock # a pin without +cpu would prefer the CUDA build, 3 GB larger
 	@$(BIN)/uv pip compile pyproject.toml --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
