@@ -58,6 +58,7 @@ def as_of_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(
         start_date=(use_case.history.first_day + timedelta(days=-offsets.first)).isoformat(),
         end_date=(last + timedelta(days=use_case.label_delay_days + 2)).isoformat() if last else None,
+        end_offset=1,  # as of today needs nothing of today: the day's partition is there when the day begins
     )
 
 

@@ -1,9 +1,10 @@
 """Partitions: a model can be trained as of every day that has its folds behind it, and of no other."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.partitions import DayRange, as_of_days, earlier_days, event_days, training_offsets
@@ -57,3 +58,11 @@ def test_keys_groups_and_owners_come_from_the_declaration(use_case: UseCase) -> 
     assert asset_key(use_case, "model", "champion") == dg.AssetKey(["card_fraud", "model", "champion"])
     found = policy(use_case, "model")
     assert (found["group_name"], found["owners"]) == ("model", [use_case.owner])
+
+
+def test_a_model_as_of_today_can_be_trained_today(use_case: UseCase) -> None:
+    """Schedules and the retrain sensor ask for today; a history that goes on must have that partition now."""
+    goes_on = use_case.model_copy(update={"history": use_case.history.model_copy(update={"last_day": None})})
+    with partition_loading_context(effective_dt=datetime(2018, 8, 10, 1, 30, tzinfo=UTC)):
+        assert as_of_days(goes_on).get_last_partition_key() == "2018-08-10"
+        assert event_days(goes_on).get_last_partition_key() == "2018-08-09"
