@@ -6,6 +6,7 @@ Belongs here: the order of the topics and how much of each is measured. Does not
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -139,7 +140,8 @@ def main(arguments: list[str]) -> int:
     full = not options.quick and options.only == names
     busy = busy_cores()
     topics = list(measure(options.only, QUICK if options.quick else FULL, console))
-    command = "make bench" if full else f"python -m benchmarks {' '.join(arguments)}"
+    chosen = ["--quick"] * options.quick + (["--only", *options.only] if options.only != names else [])
+    command = "make bench" if full else " ".join(["python -m benchmarks", *chosen])
     day = datetime.now(UTC).date().isoformat()
     text = render(topics, describe_machine(), describe_code(), day, busy, command)
     console.print(text, markup=False)
@@ -153,5 +155,11 @@ def main(arguments: list[str]) -> int:
     return 1 if missed else 0
 
 
+def _leave(number: int, _frame: object) -> None:
+    """Leave in an orderly way when told to stop: what was started is stopped on the way out, and no child is left."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
     sys.exit(main(sys.argv[1:]))
