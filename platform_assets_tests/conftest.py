@@ -4,6 +4,7 @@ Belongs here: what every tier shares. Does not belong here: fixtures of one tier
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,8 @@ SLOW_FIXTURES = {
     "project_copy",
 }
 """Fixtures that start servers, train models or run the pipeline."""
+SHARED_WORLD = "test_lived_in"
+"""Files whose name begins so share a world that takes two minutes to make: one worker runs them all."""
 
 
 def tier(path: Path) -> str:
@@ -42,3 +45,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{item.nodeid} stands in a fast tier ({tier(item.path)}/) but uses {', '.join(sorted(used))}: "
                 "move it to pipeline/, gates/, serving/, model/ or deploy/"
             )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Like `--dist loadfile`, except that the files of a shared world stay together.
+
+    `--dist loadgroup` would say the same with marks, but pytest-xdist 3.8 loses them under pytest 9.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWorld(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return SHARED_WORLD if Path(file).name.startswith(SHARED_WORLD) else file
+
+    return ByWorld(config, log)

@@ -31,7 +31,6 @@ from platform_assets.spec.tables import DEPLOYMENT, DRIFT, ONLINE_STORE, PREDICT
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROGRESS = "progress"
-REPLAYED_REQUESTS = 4000
 
 
 class RunFailed(RuntimeError):
@@ -186,7 +185,7 @@ def _panel(journey: Journey, declared: DeclaredUseCase, day: date, days: Timelin
     source = use_case.event_source
     found = SourcesResource(simulation=journey.settings.simulation).read(source, declared.folder, day, day, [])
     events = conform(found, source).frame
-    share = min(1.0, REPLAYED_REQUESTS / len(days.live.days) / max(1, events.height))
+    share = min(1.0, journey.settings.replayed_requests / len(days.live.days) / max(1, events.height))
     return panel(events, use_case, share, seed=day.toordinal())
 
 

@@ -57,6 +57,9 @@ class Settings(BaseModel):
     executor: Literal["multiprocess", "kubernetes"] = Field(
         default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
     )
+    replayed_requests: int = Field(
+        default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
+    )
     simulation: dict[str, Any] = Field(
         default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
     )
@@ -83,6 +86,7 @@ class Settings(BaseModel):
             "port": value("port", "8700"),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
             "executor": value("executor", "multiprocess"),
+            "replayed_requests": value("replayed_requests", "4000"),
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }
         try:

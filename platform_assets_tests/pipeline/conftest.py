@@ -1,4 +1,4 @@
-"""A world that `platform-assets run` was called on, as a person would call it.
+"""A world that `platform-assets run` was called on, as a person would call it: once killed half way, then once more.
 
 Belongs here: the world, and calling commands in it. Does not belong here: what must be true of it.
 """
@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -30,7 +31,9 @@ from platform_assets.spec import UseCase, load_use_case
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "platform_assets" / "defs" / "card_fraud"
 SMALL_WORLD = '{"customers": 1000, "terminals": 2000}'
+REPLAYED_REQUESTS = 1500
 COMMAND_SECONDS = 420
+TRAINING_BEGAN = "constant: fold 1 of"
 
 
 def free_port() -> int:
@@ -58,13 +61,45 @@ def command(environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def command_killed_at(environment: Mapping[str, str], text: str, *arguments: str) -> str:
+    """Run `platform-assets` and kill it as soon as it has printed a text.
+
+    Returns:
+        What was printed until then.
+    """
+    printed = []
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("platform-assets"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            printed.append(line)
+            if text in line:
+                running.kill()
+                break
+        running.wait(timeout=COMMAND_SECONDS)
+    assert running.returncode == -signal.SIGKILL, "".join(printed)
+    return "".join(printed)
+
+
 @dataclass(frozen=True)
 class LivedIn:
-    """A world after its first run: where it is, and what was printed."""
+    """A world after its run: where it is, and what was printed.
+
+    Attributes:
+        printed_before: by a first run that was killed while it trained.
+        printed: by the run after it.
+    """
 
     home: Path
     port: int
     environment: Mapping[str, str]
+    printed_before: str
     printed: str
     use_case: UseCase
 
@@ -131,19 +166,24 @@ class LivedIn:
 
 @pytest.fixture(scope="session")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivedIn]:
-    """`platform-assets run` in an empty folder; everything it started is stopped at the end."""
+    """`platform-assets run` in an empty folder, killed during training, and again; all that was started is stopped.
+
+    The tests that follow hold for a run that nobody disturbed, and show on the way that the kill left no trace.
+    """
     home, port = tmp_path_factory.mktemp("lived_in"), free_port()
     environment = {
         "PLATFORM_ASSETS_HOME": str(home),
         "PLATFORM_ASSETS_DAGSTER": str(home / "dagster"),
         "PLATFORM_ASSETS_PORT": str(port),
         "PLATFORM_ASSETS_SIMULATION": SMALL_WORLD,
+        "PLATFORM_ASSETS_REPLAYED_REQUESTS": str(REPLAYED_REQUESTS),
         "DAGSTER_HOME": str(ROOT),
     }
     (home / "dagster").mkdir()
     try:
+        before = command_killed_at(environment, TRAINING_BEGAN, "run")
         code, printed = command(environment, "run")
         assert code == 0, printed
-        yield LivedIn(home, port, environment, printed, load_use_case(FOLDER))
+        yield LivedIn(home, port, environment, before, printed, load_use_case(FOLDER))
     finally:
         command(environment, "stop")

@@ -8,11 +8,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from platform_assets.assets.deployment import SELF_TEST_CHECK
 from platform_assets.assets.evaluation import gate_names
 from platform_assets.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.component import use_case_definitions
-from platform_assets.lake.layout import MODEL, MONITORING
+from platform_assets.lake.layout import MODEL, MONITORING, SERVING
 from platform_assets.resources.build import build_resources
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.settings import Settings
@@ -21,7 +22,8 @@ from platform_assets.spec import EVENT_DAY, UseCase, load_use_case
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 NAME = "card_fraud"
 EVALUATION, CHAMPION = dg.AssetKey([NAME, MODEL, "evaluation"]), dg.AssetKey([NAME, MODEL, "champion"])
-DOWNSTREAM = [CHAMPION, dg.AssetKey([NAME, "serving", "service"]), dg.AssetKey([NAME, "serving", "deployment"])]
+SERVICE, DEPLOYMENT = dg.AssetKey([NAME, SERVING, "service"]), dg.AssetKey([NAME, SERVING, "deployment"])
+DOWNSTREAM = [CHAMPION, SERVICE, DEPLOYMENT]
 MODEL_CHAIN = dg.AssetSelection.assets(EVALUATION, *DOWNSTREAM)
 
 
@@ -109,6 +111,45 @@ def test_one_red_gate_asks_for_nothing(
     assert not set(DOWNSTREAM) & set(ticks.next())
 
 
+def materialized(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
+
+
+def self_tested(instance: dg.DagsterInstance, partition: str, passed: bool) -> None:
+    """A service as of a day, with its self-test."""
+
+    @dg.asset(
+        key=SERVICE,
+        partitions_def=dg.DailyPartitionsDefinition(partition),
+        check_specs=[dg.AssetCheckSpec(SELF_TEST_CHECK, asset=SERVICE, blocking=True)],
+    )
+    def service() -> dg.MaterializeResult:
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name=SELF_TEST_CHECK, passed=passed)])
+
+    dg.materialize([service], instance=instance, partition_key=partition, raise_on_error=False)
+
+
+@pytest.mark.parametrize("self_test", [True, False])
+@pytest.mark.parametrize("which", ["latest", "earlier"])
+def test_the_champion_goes_on_to_its_deployment(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, which: str, self_test: bool
+) -> None:
+    """Champion, service, deployment, each once, as of the day of the model; a red self-test ends the way there."""
+    ticks, day = Ticks(definitions, instance), as_of(use_case, which)
+    ticks.next()
+    judged(instance, use_case, day, red=None)
+    requested = ticks.next()
+    assert requested[CHAMPION] == {day}
+    materialized(instance, CHAMPION, day)
+    if SERVICE not in requested:
+        assert ticks.next() == {SERVICE: {day}}
+    self_tested(instance, day, passed=self_test)
+    assert ticks.next() == ({DEPLOYMENT: {day}} if self_test else {})
+    if self_test:
+        materialized(instance, DEPLOYMENT, day)
+    assert ticks.next() == {}
+
+
 def test_a_gate_that_was_never_judged_counts_as_red(
     definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase
 ) -> None:
@@ -118,8 +159,10 @@ def test_a_gate_that_was_never_judged_counts_as_red(
     assert not set(DOWNSTREAM) & set(ticks.next())
 
 
-def store_verdicts(lake: LakeResource, use_case: UseCase, days: list[date], causes: list[str]) -> None:
-    table = lake.table(use_case.name, MONITORING, "drift", VERDICT_SCHEMA)
+def store_verdicts(
+    lake: LakeResource, use_case: UseCase, days: list[date], causes: list[str], name: str = "drift"
+) -> None:
+    table = lake.table(use_case.name, MONITORING, name, VERDICT_SCHEMA)
     for day in days:
         row = {
             "status": "drift" if causes else "ok",
@@ -176,4 +219,30 @@ def test_drift_asks_for_a_model_once_and_not_within_the_cooldown(
     requests = sensor.tick()
     assert len(requests) == 1, "after the cooldown the new cause is answered"
     assert "customer_count_7d" in str(requests[0].run_key)
+    assert sensor.tick() == []
+
+
+def test_lost_quality_asks_for_a_model_as_of_the_day_it_was_known(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
+) -> None:
+    """Labels of a window arrive a week later: the new model may learn from them."""
+    lake = LakeResource(root=str(tmp_path / "verdicts"))
+    sensor = Sensor(definitions, instance, lake)
+    days = [date(2018, 8, 1) + timedelta(days=offset) for offset in range(3)]
+    store_verdicts(lake, use_case, days[:1], [], name="quality")
+    store_verdicts(lake, use_case, days[1:], ["quality:average_precision"], name="quality")
+    requests = sensor.tick()
+    assert [request.partition_key for request in requests] == [str(days[-1] + timedelta(days=7))]
+    assert requests[0].run_key == f"quality:average_precision@{days[1] + timedelta(days=7)}"
+    assert sensor.tick() == []
+
+
+def test_a_day_that_no_model_can_be_trained_as_of_asks_for_nothing(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
+) -> None:
+    """So early in the history the folds do not fit."""
+    lake = LakeResource(root=str(tmp_path / "verdicts"))
+    sensor = Sensor(definitions, instance, lake)
+    first = use_case.history.first_day
+    store_verdicts(lake, use_case, [first, first + timedelta(days=1)], ["drift:amount"])
     assert sensor.tick() == []

@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import shlex
 import signal
-import socket
 import subprocess
 import time
 
@@ -24,17 +22,6 @@ from platform_assets.spec.tables import PREDICTION_LOG, TRAINING_SET
 from .conftest import LivedIn
 
 ANSWERS_WITHIN_SECONDS = 60
-
-
-def curl(lived_in: LivedIn) -> str:
-    """The command that the screen offers."""
-    return next(line for line in lived_in.screen.splitlines() if line.startswith("curl "))
-
-
-def request_of(lived_in: LivedIn) -> dict[str, object]:
-    words = shlex.split(curl(lived_in))
-    found: dict[str, object] = json.loads(words[words.index("-d") + 1])
-    return found
 
 
 def test_the_screen_tells_the_whole_story(lived_in: LivedIn) -> None:
@@ -67,7 +54,7 @@ def test_progress_was_visible_throughout(lived_in: LivedIn) -> None:
 
 
 def test_the_printed_curl_answers(lived_in: LivedIn) -> None:
-    done = subprocess.run(["bash", "-c", curl(lived_in)], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(["bash", "-c", lived_in.curl], capture_output=True, text=True, check=True, timeout=30)
     body = json.loads(done.stdout)
     assert 0 <= body["probability"] <= 1
     assert body["decision"] in {"approve", "decline"}
@@ -128,7 +115,7 @@ def test_a_second_run_executes_no_job(lived_in: LivedIn) -> None:
         assert code == 0, printed
         assert instance.get_runs_count() == before
     assert "champion" in printed
-    assert curl(lived_in).split(" -H")[0] in printed
+    assert lived_in.curl.split(" -H")[0] in printed
 
 
 def test_a_killed_service_comes_back_by_itself(lived_in: LivedIn) -> None:
@@ -136,7 +123,7 @@ def test_a_killed_service_comes_back_by_itself(lived_in: LivedIn) -> None:
     assert before
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    address, body = lived_in.target.address("card_fraud"), request_of(lived_in)
+    address, body = lived_in.target.address("card_fraud"), lived_in.request
     deadline = time.monotonic() + ANSWERS_WITHIN_SECONDS
     while True:
         processes = lived_in.target.status().use_cases["card_fraud"].processes
@@ -153,23 +140,6 @@ def test_status_names_what_runs_and_the_ledger(lived_in: LivedIn) -> None:
     assert code == 0, printed
     for text in ("answering", "card_fraud", "RUNNING", "promoted", "deployed"):
         assert text in printed
-
-
-def test_after_stop_nothing_listens_and_run_brings_it_back(lived_in: LivedIn) -> None:
-    ports = [lived_in.port, *(p.port for p in lived_in.target.status().use_cases["card_fraud"].processes)]
-    pids = [p.pid for p in lived_in.target.status().use_cases["card_fraud"].processes if p.pid is not None]
-    code, printed = lived_in.run("stop")
-    assert code == 0, printed
-    for port in ports:
-        with socket.socket() as client:
-            assert client.connect_ex(("127.0.0.1", port)) != 0, port
-    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
-    code, printed = lived_in.run("run")
-    assert code == 0, printed
-    answer = httpx.post(
-        f"{lived_in.target.address('card_fraud')}/score", json=request_of(lived_in), trust_env=False, timeout=20
-    )
-    assert answer.status_code == 200, answer.text
 
 
 def test_the_model_that_serves_was_judged(lived_in: LivedIn) -> None:
