@@ -24,7 +24,7 @@ from platform_assets.assets.common import (
 )
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.partitions import DayRange, event_days, partition_range
-from platform_assets.assets.raw import DELIVERED_DAY, raw_schema
+from platform_assets.assets.tables import clean_rows, clean_table, delivered_rows
 from platform_assets.lake.layout import CLEAN, QUARANTINE, RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
@@ -34,7 +34,6 @@ from platform_assets.validation.profile import plot_volume
 
 QUALITY_CHECK = "quality"
 TREND_DAYS = 28
-_NEVER = pl.lit(None, dtype=pl.Date)
 
 
 def referenced_columns(source: Source) -> list[tuple[str, str]]:
@@ -83,7 +82,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource
     ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
-        table = lake.table(use_case.name, CLEAN, source.name, source.polars_schema())
+        table = clean_table(lake, use_case, source)
         result = _audit(use_case, source, lake, table, days)
         quarantine = lake.table(use_case.name, QUARANTINE, source.name, quarantine_schema(source))
         yield dg.MaterializeResult(asset_key=quarantine_key, **_publish_quarantine(quarantine, result, days))
@@ -119,16 +118,12 @@ def quarantine_schema(source: Source) -> dict[str, pl.DataType]:
 
 
 def _audit(use_case: UseCase, source: Source, lake: LakeResource, table: LakeTable, days: DayRange | None) -> Audit:
-    raw = lake.table(use_case.name, RAW, source.name, raw_schema(source))
-    frame = raw.read(days.first, days.last) if days else raw.read()
-    frame = frame.rename({EVENT_DAY: DELIVERED_DAY}) if days else frame.with_columns(_NEVER.alias(DELIVERED_DAY))
     references = {
-        f"{name}.{column}": lake.table(use_case.name, CLEAN, name, use_case.source(name).polars_schema()).read(
-            columns=[column]
-        )[column]
+        f"{name}.{column}": clean_rows(lake, use_case, use_case.source(name), columns=[column])[column]
         for name, column in referenced_columns(source)
     }
     history = table.count_by_partition() if days and table.exists() else {}
+    frame = delivered_rows(lake, use_case, source, days)
     return audit(frame, source, days.days if days else [], references, history)
 
 

@@ -19,6 +19,7 @@ from platform_assets.assets.common import (
 )
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
+from platform_assets.assets.tables import clean_rows
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import apply, write_state
 from platform_assets.features.windows import compute_view, history_needed, join_labels, uses_label
@@ -46,8 +47,7 @@ def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
 
 def read_events(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
     """Clean events of these days, both included."""
-    source = use_case.event_source
-    return lake.table(use_case.name, CLEAN, source.name, source.polars_schema()).read(first, last)
+    return clean_rows(lake, use_case, use_case.event_source, first, last)
 
 
 def with_labels(use_case: UseCase, lake: LakeResource, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
@@ -55,8 +55,7 @@ def with_labels(use_case: UseCase, lake: LakeResource, events: pl.DataFrame, fir
     labels = use_case.label_source
     if labels.name == use_case.events:
         return events
-    table = lake.table(use_case.name, CLEAN, labels.name, labels.polars_schema())
-    return join_labels(events, table.read(first, last), use_case)
+    return join_labels(events, clean_rows(lake, use_case, labels, first, last), use_case)
 
 
 def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDefinition:

@@ -23,6 +23,7 @@ from platform_assets.assets.common import (
 from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
+from platform_assets.assets.tables import clean_rows
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.latency import service_days
@@ -262,8 +263,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         log = lake.table(use_case.name, SERVING, PREDICTION_LOG, prediction_log_schema(use_case)).read(first, last)
         registry = models.registry()
         version = _model_of(log, registry, use_case)
-        source = use_case.label_source
-        labels = lake.table(use_case.name, CLEAN, source.name, source.polars_schema()).read(first, last)
+        labels = clean_rows(lake, use_case, use_case.label_source, first, last)
         joined = join_labels(log, labels, use_case, as_of, {version.version})
         comparison = read_model_run(registry.run_folder(version)).comparison
         promised = comparison["candidates"][version.tags["learner"]]["mean"]

@@ -13,16 +13,17 @@ from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.assets.partitions import DayRange, event_days, partition_range
+from platform_assets.assets.tables import raw_schema, raw_table
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
 from platform_assets.sources.conform import conform
+from platform_assets.sources.delivery import DELIVERED_DAY
 from platform_assets.sources.errors import SchemaMismatch
 from platform_assets.spec import EVENT_DAY, Source, UseCase
 
-DELIVERED_DAY = "delivered_day"
 SCHEMA_CHECK = "schema"
 
 
@@ -30,19 +31,6 @@ class LoadConfig(dg.Config):
     """What a person can ask of a load: faults to plant in simulated rows, to see the gates go red."""
 
     faults: list[dict[str, Any]] = Field(default_factory=list)
-
-
-def raw_schema(source: Source) -> dict[str, pl.DataType]:
-    """Declared columns, where each row came from, and cells whose text could not be read as the declared type.
-
-    In the raw layer `event_day` is the day a row was delivered for; whether that is the day of its event is judged
-    when it is cleaned.
-    """
-    schema = {column.name: column.polars_type for column in source.columns}
-    schema.update({"source_position": pl.String(), "uncast": pl.String()})
-    if source.is_daily:
-        schema[EVENT_DAY] = pl.Date()
-    return schema
 
 
 def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDefinition:
@@ -85,7 +73,7 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
             }
             yield dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
             raise dg.Failure(description=str(error), metadata=evidence, allow_retries=False) from error
-        table = lake.table(use_case.name, RAW, source.name, schema)
+        table = raw_table(lake, use_case, source)
         commit = _write(table, conformed.frame, days)
         yield dg.MaterializeResult(
             asset_key=key,

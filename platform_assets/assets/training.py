@@ -21,6 +21,7 @@ from platform_assets.assets.common import (
 )
 from platform_assets.assets.features import view_lineage
 from platform_assets.assets.partitions import as_of_days, earlier_days, training_offsets
+from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.features.training_set import training_set, training_set_schema
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.resources.lake import LakeResource
@@ -49,7 +50,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def build_training_set(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
-        label_table = lake.table(use_case.name, CLEAN, use_case.label.source, use_case.label_source.polars_schema())
+        label_table = clean_table(lake, use_case, use_case.label_source)
         tables = {
             view.name: lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view))
             for view in use_case.features
@@ -57,7 +58,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         versions = {label_table.uri.removeprefix(lake.root): label_table.version()}
         versions |= {table.uri.removeprefix(lake.root): table.version() for table in tables.values()}
         views = {name: table.read(first, last) for name, table in tables.items()}
-        delivered = label_table.read(first, last)
+        delivered = clean_rows(lake, use_case, use_case.label_source, first, last)
         labels = labels_of_events(delivered, views, use_case)
         frame = training_set(labels, views, use_case, as_of, first, last)
         table = lake.table(use_case.name, TRAINING, TRAINING_SET, schema, partition_by="as_of")

@@ -14,6 +14,7 @@ from rich.table import Table
 from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.tables import clean_table
 from platform_assets.cli.console import console
 from platform_assets.cli.replay import Traffic, request_body
 from platform_assets.cli.timeline import Timeline
@@ -47,7 +48,7 @@ def print_summary(journey: Journey, days: Timeline, traffic: Traffic | None, sec
 def _print_data(journey: Journey, days: Timeline) -> None:
     console.print(f"[bold]data[/]        {days.history.first} .. {days.live.last}")
     for source in journey.use_case.sources:
-        clean = journey.lake.table(journey.use_case.name, CLEAN, source.name, source.polars_schema())
+        clean = clean_table(journey.lake, journey.use_case, source)
         refused = journey.lake.table(journey.use_case.name, QUARANTINE, source.name, quarantine_schema(source))
         rows = clean.row_count() if clean.exists() else 0
         console.print(
@@ -108,8 +109,7 @@ def _print_service(journey: Journey, traffic: Traffic | None) -> None:
             f"            {traffic.sent} live requests, {len(traffic.failures)} failed; p50 {traffic.percentile_ms(50):.1f} ms, "
             f"p99 {traffic.percentile_ms(99):.1f} ms at the caller; decisions {traffic.decisions}"
         )
-    source = use_case.event_source
-    table = journey.lake.table(use_case.name, CLEAN, source.name, source.polars_schema())
+    table = clean_table(journey.lake, use_case, use_case.event_source)
     row = table.read(*[table.partitions()[-1]] * 2).row(-1, named=True)
     body = request_body({name: row[name] for name in use_case.serving.request})
     console.print("            try it:")

@@ -22,7 +22,8 @@ from platform_assets.sources.delivery import (
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch
 from platform_assets.spec.columns import Column
-from platform_assets.spec.sources import FilesConnector, Source
+from platform_assets.spec.connectors import FilesConnector
+from platform_assets.spec.sources import Source
 
 MAX_UNCAST_RATIO = 0.5
 """When more of a text column's cells than this do not fit, the column has another type than the declared one."""

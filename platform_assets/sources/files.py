@@ -28,7 +28,8 @@ from platform_assets.sources.delivery import (
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.sources.text_formats import TextRows, parse_csv, parse_json_lines
-from platform_assets.spec.sources import FilesConnector, Source
+from platform_assets.spec.connectors import FilesConnector
+from platform_assets.spec.sources import Source
 
 _DAY = "{event_day}"
 _GLOB = ("*", "?", "[")

@@ -12,7 +12,8 @@ import polars as pl
 
 from platform_assets.sources.files import read_files
 from platform_assets.sources.simulator import read_simulator
-from platform_assets.spec.sources import SimulatorConnector, Source
+from platform_assets.spec.connectors import SimulatorConnector
+from platform_assets.spec.sources import Source
 
 
 def read_source(

@@ -16,7 +16,8 @@ from platform_assets.simulation.generators import Generator, GeneratorError, loa
 from platform_assets.sources.casting import event_days
 from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, SOURCE_PROBLEM, day_range
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.sources import SimulatorConnector, Source
+from platform_assets.spec.connectors import SimulatorConnector
+from platform_assets.spec.sources import Source
 
 
 def read_simulator(

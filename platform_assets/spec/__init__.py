@@ -5,10 +5,11 @@ dagster, or any computation on rows.
 """
 
 from platform_assets.spec.columns import Column
+from platform_assets.spec.connectors import FilesConnector, SimulatorConnector
 from platform_assets.spec.contract import feature_contract, feature_contract_hash
 from platform_assets.spec.features import Entity, FeatureView, RowFeature, Window
 from platform_assets.spec.loader import DeclarationError, load_use_case
-from platform_assets.spec.sources import EVENT_DAY, FilesConnector, SimulatorConnector, Source
+from platform_assets.spec.sources import EVENT_DAY, Source
 from platform_assets.spec.use_case import UseCase
 
 __all__ = [

@@ -1,69 +1,19 @@
 """Source tables: where rows come from, what they look like, and how good they must be.
 
-Belongs here: the declaration of connectors, tables and their quality limits. Does not belong here: reading
-(`sources/`), checking (`validation/`) or storing (`lake/`).
+Belongs here: the declaration of tables. Does not belong here: connectors and quality limits (each in a module of its
+own), reading (`sources/`), checking (`validation/`) or storing (`lake/`).
 """
-
-from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field
 
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.columns import Column
+from platform_assets.spec.connectors import Connector
+from platform_assets.spec.quality import Quality
 
 EVENT_DAY = "event_day"
 """Partition column of every daily table: the UTC date of the row's event time."""
-
-
-class SimulatorConnector(Declaration):
-    """Rows drawn by a generator of this project; simulated data says so in its name."""
-
-    kind: Literal["simulator"] = Field(description="Simulated rows.")
-    generator: str = Field(description="Dotted path of the generator class, `package.module:Class`.")
-    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the generator, the seed included.")
-    table: str | None = Field(
-        default=None, description="Name of the table inside the generator; default: the source's name."
-    )
-    faults: tuple[dict[str, Any], ...] = Field(
-        default=(), description="Faults to plant on purpose, to prove that the gates hold (see simulation/faults.py)."
-    )
-
-
-class FilesConnector(Declaration):
-    """Rows read from files."""
-
-    kind: Literal["files"] = Field(description="Files on disk or in an object store.")
-    format: Literal["csv", "parquet", "jsonl"] = Field(description="File format.")
-    path: str = Field(
-        description="File, folder or glob; relative to the use case's folder. `{event_day}` stands for the day."
-    )
-
-
-Connector = Annotated[SimulatorConnector | FilesConnector, Field(discriminator="kind")]
-
-
-class VolumeRule(Declaration):
-    """How far a day's row count may be from the median of the same weekday in the recent past."""
-
-    min_ratio: float = Field(default=0.5, ge=0, description="Fewer rows than this share of the median stop the day.")
-    max_ratio: float = Field(default=2.0, gt=0, description="More rows than this multiple of the median stop the day.")
-    history_days: int = Field(default=28, ge=7, description="How many days back the median looks.")
-    min_history: int = Field(
-        default=2, ge=1, description="Below this many earlier same weekdays the rule only reports."
-    )
-
-
-class Quality(Declaration):
-    """The limits past which a whole partition is refused."""
-
-    max_refused_ratio: float = Field(
-        default=0.001,
-        ge=0,
-        le=1,
-        description="Share of rows that may go to quarantine before the partition is refused.",
-    )
-    volume: VolumeRule = Field(default_factory=VolumeRule, description="Row count against recent history.")
 
 
 class Source(Declaration):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from platform_assets.assets.clean import quarantine_schema
-from platform_assets.assets.raw import raw_schema
+from platform_assets.assets.tables import raw_schema
 from platform_assets.lake.table import LakeTable
 
 from .conftest import World, build_world
