@@ -72,17 +72,17 @@ async def _score(use_case: UseCase, model: Any, request: Request, runtime: Runti
     except (StoreUnavailable, FeatureError):
         runtime.metrics.store["read"].inc()
         raise
+    runtime.remember(prediction)
     return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
 
 
 async def _after(runtime: Runtime, prediction: Prediction) -> None:
-    """Once the answer is on its way: count, log, remember."""
+    """Once the answer is on its way: count."""
     metrics = runtime.metrics
     metrics.latency.observe(prediction.latency_ms / 1e3)
     metrics.decisions[prediction.decision or "none"].inc()
     for entity in prediction.unknown_entities:
         metrics.unknown[entity].inc()
-    runtime.remember(prediction)
 
 
 async def _predict(model: Any, request: Request, runtime: Runtime, request_id: str) -> Response:

@@ -42,16 +42,25 @@ class FeatureVector(Protocol):
 class OnlineFeatures(Protocol):
     """Features of an event, and the memory of events that later requests see.
 
-    `vector` is called in the event loop's thread, `record` in one other thread. Both raise `StoreUnavailable` when the store does
-    not answer. Recording the same event twice leaves the same memory as recording it once.
+    `vector`, `announce` and `forget` are called in the event loop's thread, `record` in one other thread. `vector` and `record`
+    raise `StoreUnavailable` when the store does not answer. Recording the same event twice leaves the same memory as recording
+    it once.
     """
 
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
         """The model's inputs for an event, whether or not it has been recorded."""
         ...
 
+    def announce(self, event: Mapping[str, Any]) -> None:
+        """Let later requests to this process see the event at once; `record` or `forget` follows."""
+        ...
+
+    def forget(self, event: Mapping[str, Any]) -> None:
+        """Take back what was announced."""
+        ...
+
     def record(self, event: Mapping[str, Any]) -> None:
-        """Remember the event for later requests."""
+        """Remember the event for later requests, to whatever process."""
         ...
 
     def warm_up(self) -> None:
@@ -109,6 +118,12 @@ class _NoStore:
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
         return self._nothing
 
+    def announce(self, event: Mapping[str, Any]) -> None:
+        return None
+
+    def forget(self, event: Mapping[str, Any]) -> None:
+        return None
+
     def record(self, event: Mapping[str, Any]) -> None:
         return None
 
@@ -127,6 +142,12 @@ class _Guarded:
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
         with _telling_outages(self._outages):
             return cast(FeatureVector, self._features.vector(event))
+
+    def announce(self, event: Mapping[str, Any]) -> None:
+        self._features.announce(event)
+
+    def forget(self, event: Mapping[str, Any]) -> None:
+        self._features.forget(event)
 
     def record(self, event: Mapping[str, Any]) -> None:
         with _telling_outages(self._outages):

@@ -48,9 +48,14 @@ class Runtime:
     ready: bool = True
 
     def remember(self, prediction: Prediction) -> None:
-        """Queue an answered prediction for the log and its event for the online store; never waits."""
+        """Queue a prediction for the log and its event for the online store; never waits.
+
+        The next request to this process sees the event already, however long the store takes.
+        """
+        self.online.announce(prediction.event)
+        if not self.record_queue.submit(self._record, prediction):
+            self.online.forget(prediction.event)
         self.log_queue.submit(self._write, prediction)
-        self.record_queue.submit(self._record, prediction)
 
     def _write(self, prediction: Prediction) -> None:
         self.log.append(self.scorer.log_record(prediction))

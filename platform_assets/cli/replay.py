@@ -5,10 +5,10 @@ here: the service, or judging its answers.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -19,10 +19,6 @@ from platform_assets.spec import UseCase
 
 CLIENTS = 2
 TIMEOUT_SECONDS = 10.0
-PAUSE_SECONDS = 0.2
-"""Least time from an answer to the next request of the same group. The service records an event after it has answered,
-and a replay brings events that were hours apart within milliseconds: without a pause, the later one may miss the
-earlier one in its features, as it would not in life."""
 
 
 @dataclass
@@ -99,9 +95,7 @@ def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
     lanes = [events.filter(pl.col(column).hash(1) % CLIENTS == lane) for lane in range(CLIENTS)]
     results = [Traffic() for _ in lanes]
     threads = [
-        threading.Thread(
-            target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), lane[column], address, result)
-        )
+        threading.Thread(target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), address, result))
         for lane, result in zip(lanes, results, strict=True)
     ]
     for thread in threads:
@@ -114,11 +108,9 @@ def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
     return traffic
 
 
-def _caller(rows: Sequence[dict[str, Any]], groups: Iterable[Any], address: str, traffic: Traffic) -> None:
-    not_before: dict[Any, float] = {}
+def _caller(rows: Sequence[dict[str, Any]], address: str, traffic: Traffic) -> None:
     with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS) as client:
-        for row, group in zip(rows, groups, strict=True):
-            sleep(max(0.0, not_before.get(group, 0.0) - perf_counter()))
+        for row in rows:
             started = perf_counter()
             try:
                 answer = client.post("/score", json=request_body(row))
@@ -128,9 +120,7 @@ def _caller(rows: Sequence[dict[str, Any]], groups: Iterable[Any], address: str,
             if answer.status_code != httpx.codes.OK:
                 traffic.failures.append(f"{answer.status_code}: {answer.text[:200]}")
                 continue
-            answered = perf_counter()
-            traffic.latencies_ms.append((answered - started) * 1000)
-            not_before[group] = answered + PAUSE_SECONDS
+            traffic.latencies_ms.append((perf_counter() - started) * 1000)
             decision = answer.json().get("decision")
             if decision is not None:
                 traffic.decisions[decision] = traffic.decisions.get(decision, 0) + 1

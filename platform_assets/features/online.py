@@ -32,6 +32,7 @@ from platform_assets.features.feast_objects import (
     windowed_views,
 )
 from platform_assets.features.kernel import compiled_kernel, compute_windows
+from platform_assets.features.pending import PendingEvents, merged
 from platform_assets.features.state import (
     EntityEvents,
     StateLayout,
@@ -63,6 +64,9 @@ class FeatureVector:
 class OnlineFeatures:
     """Looks up and computes a use case's features for requests, and records what was scored.
 
+    `announce` makes an event count in the next look-up of this process at once; `record` brings it into the store, which
+    may take milliseconds and wait for other writers, and is best called from another thread.
+
     Safe to use from several threads. Reading and writing have a connection each, so that a look-up never waits for a
     record and never sees half of one.
     """
@@ -78,6 +82,7 @@ class OnlineFeatures:
         layouts = [state_layout(view, use_case) for view in windowed_views(use_case)]
         self._readers: list[OnlineTable] = []
         self._writers: list[OnlineTable] = []
+        self._pending = [PendingEvents() for _ in layouts]
         if layouts:
             store = feast_store(settings)
             _require_service(use_case, store)
@@ -111,18 +116,40 @@ class OnlineFeatures:
         self._require_request(event)
         values = np.full(self._feature_count, np.nan)
         unknown: dict[str, None] = {}
-        for table, places in zip(self._readers, self._places, strict=True):
+        for table, places, pending in zip(self._readers, self._places, self._pending, strict=True):
             layout = table.layout
+            # Asked before the store: an event that is stored in between is then seen twice, and counted once.
+            waiting = pending.of(event[layout.entity_key])
             history = self._history(table, event)
-            if history is None or not len(history):
+            history = merged(no_events(layout) if history is None else history, waiting)
+            if not len(history):
                 unknown[str(layout.view.entity)] = None
-            values[places] = _windows(layout, history if history is not None else no_events(layout), event)
+            values[places] = _windows(layout, history, event)
         if self._row_names:
             values[self._row_places] = self._row_features(event, values)
         return FeatureVector(values, tuple(unknown))
 
+    def announce(self, event: Mapping[str, Any]) -> None:
+        """Let look-ups of this process count a scored event from now on; `record` or `forget` must follow.
+
+        Raises:
+            FeatureError: a column is missing, or the event lies in the future.
+        """
+        self._require_request(event)
+        self._refuse_future(event)
+        for table, pending in zip(self._writers, self._pending, strict=True):
+            if event[table.layout.entity_key] is not None:
+                pending.add(event[table.layout.entity_key], state_event(table.layout, event))
+
+    def forget(self, event: Mapping[str, Any]) -> None:
+        """Take back an announcement; nothing where there was none."""
+        for table, pending in zip(self._writers, self._pending, strict=True):
+            pending.drop(event[table.layout.entity_key], state_event(table.layout, event))
+
     def record(self, event: Mapping[str, Any]) -> None:
         """Add a scored event to the states of its entities, once: an event whose key is there already changes nothing.
+
+        An announcement of it ends, also where recording fails: what the store does not hold does not count for ever.
 
         Raises:
             FeatureError: a column is missing, or the event lies in the future.
@@ -130,6 +157,12 @@ class OnlineFeatures:
         """
         self._require_request(event)
         self._refuse_future(event)
+        try:
+            self._store(event)
+        finally:
+            self.forget(event)
+
+    def _store(self, event: Mapping[str, Any]) -> None:
         with self._lock.held():
             for table in self._writers:
                 entity = event[table.layout.entity_key]

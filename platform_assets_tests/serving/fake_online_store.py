@@ -29,6 +29,12 @@ class FakeStore:
         speeds = [*others.values(), event["speed"]]
         return Vector([event["speed"], float(len(speeds)), sum(speeds) / len(speeds)], [] if others else ["lot"])
 
+    def announce(self, event: dict[str, Any]) -> None:
+        self.events.setdefault(event["lot"], {})[event["arrival"]] = event["speed"]
+
+    def forget(self, event: dict[str, Any]) -> None:
+        self.events.get(event["lot"], {}).pop(event["arrival"], None)
+
     def record(self, event: dict[str, Any]) -> None:
         self._answer()
         self.events.setdefault(event["lot"], {})[event["arrival"]] = event["speed"]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.feast_objects import feast_store, feature_service_name, online_table
@@ -245,6 +246,45 @@ def test_a_model_with_another_feature_contract_is_refused_at_start(settings: Fea
         OnlineFeatures(other, settings)
     assert feature_service_name(other) in str(refused.value)
     assert feature_service_name(CASE) in str(refused.value)
+
+
+def test_an_announced_event_counts_at_once_and_once(online: OnlineFeatures) -> None:
+    card = next(ENTITIES)
+    first, later = request(card, 1, 7.5), request(card, 2, 7.6)
+    online.announce(first)
+    assert value(online, later, "card_count_1d") == 2.0
+    assert value(online, first, "card_count_1d") == 1.0, "a request sent again does not count itself twice"
+    online.record(first)
+    assert value(online, later, "card_count_1d") == 2.0
+
+
+def test_an_announcement_can_be_taken_back(online: OnlineFeatures) -> None:
+    card = next(ENTITIES)
+    online.announce(request(card, 1, 7.5))
+    online.forget(request(card, 1, 7.5))
+    online.forget(request(card, 1, 7.5))
+    assert value(online, request(card, 2, 7.6), "card_count_1d") == 1.0
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(history=histories(max_size=15), recorded=st.sets(st.integers(0, 14)))
+def test_announced_and_recorded_events_give_the_same_features(
+    history: History, recorded: set[int], online: OnlineFeatures
+) -> None:
+    """Whichever of the earlier events have reached the store already."""
+    entity = next(ENTITIES)
+    events = history[0].with_columns(pl.col("card_id") + entity, pl.col("shop_id") + entity)
+    recent = events.filter(pl.col("event_day") >= AT_DAY)
+    unlabelled = recent.with_columns(pl.lit(None, pl.Int8).alias("is_bad"))
+    expected = offline_values(unlabelled)
+    sent = recent.sort("paid_at", "payment_id").select(CASE.serving.request).to_dicts()
+    for place, event in enumerate(sent):
+        np.testing.assert_array_equal(online.vector(event).values, expected[event["payment_id"]])
+        online.announce(event)
+        if place in recorded:
+            online.record(event)
+    for event in sent:
+        online.forget(event)
 
 
 def test_threads_that_record_for_one_entity_lose_nothing(settings: FeastSettings, online: OnlineFeatures) -> None:
