@@ -9,6 +9,7 @@ import polars as pl
 
 from platform_assets.lake.layout import table_uri
 from platform_assets.lake.table import LakeTable
+from platform_assets.resources.settings import object_store_options
 from platform_assets.spec import EVENT_DAY
 
 
@@ -30,4 +31,5 @@ class LakeResource(dg.ConfigurableResource[None]):
             uri=table_uri(self.root, use_case, layer, table),
             schema=schema,
             partition_by=partition_by if partition_by in schema else None,
+            storage_options=object_store_options() or None if "://" in self.root else None,
         )

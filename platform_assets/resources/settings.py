@@ -34,12 +34,27 @@ class SettingsError(ValueError):
     """A setting has a value that cannot be used; the message names the environment variable."""
 
 
-def _parsed(name: str, text: str) -> Any:
-    """The JSON in a variable."""
+def object_store_options(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Endpoint and keys of the object store; read where they are used, so that no resource shows them.
+
+    Raises:
+        SettingsError: when a setting cannot be used.
+    """
+    return Settings.from_environment(environment).object_store
+
+
+def environment_variables() -> Mapping[str, str]:
+    """The environment, for the variables that connectors name."""
+    return os.environ
+
+
+def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
+    """The JSON in a variable; a secret one is not shown."""
     try:
         return json.loads(text)
     except ValueError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}; found {text!r}") from error
+        found = "" if secret else f"; found {text!r}"
+        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{found}") from error
 
 
 class Settings(BaseModel):
@@ -59,6 +74,11 @@ class Settings(BaseModel):
     )
     replayed_requests: int = Field(
         default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
+    )
+    object_store: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Endpoint and keys of the object store, as JSON with deltalake's keys: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...",
     )
     simulation: dict[str, Any] = Field(
         default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
@@ -87,6 +107,7 @@ class Settings(BaseModel):
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
             "executor": value("executor", "multiprocess"),
             "replayed_requests": value("replayed_requests", "4000"),
+            "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }
         try:

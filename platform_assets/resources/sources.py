@@ -1,7 +1,7 @@
 """Reading declared sources, as a Dagster resource.
 
-Belongs here: what an installation changes about sources (a smaller simulated world). Does not belong here:
-connectors (`sources/`).
+Belongs here: what an installation changes about sources (a smaller simulated world), and handing readers the
+environment. Does not belong here: connectors (`sources/`).
 """
 
 from datetime import date
@@ -12,8 +12,16 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from platform_assets.resources.settings import environment_variables, object_store_options
+from platform_assets.sources.access import Access
+from platform_assets.sources.changes import ChangeBatch, read_changes
 from platform_assets.sources.read import read_source
 from platform_assets.spec import SimulatorConnector, Source
+
+
+def source_access() -> Access:
+    """Credentials as they stand in the environment now; no resource keeps them, so that no page shows them."""
+    return Access(variables=environment_variables(), object_store=object_store_options())
 
 
 class SourcesResource(dg.ConfigurableResource[None]):
@@ -29,7 +37,15 @@ class SourcesResource(dg.ConfigurableResource[None]):
         Raises:
             SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
         """
-        return read_source(self._configured(source, faults), folder, first, last)
+        return read_source(self._configured(source, faults), folder, first, last, access=source_access())
+
+    def read_changes(self, source: Source, folder: Path, cursor: str | None, max_rows: int) -> ChangeBatch:
+        """What is new in an incremental source since a cursor (see `sources.changes.read_changes`).
+
+        Raises:
+            SourceError: when the source cannot be read.
+        """
+        return read_changes(source, folder, cursor, max_rows=max_rows, access=source_access())
 
     def _configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
         connector = source.connector

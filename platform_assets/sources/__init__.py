@@ -1,25 +1,46 @@
 """Connectors: rows as the world delivers them, and the same rows in declared columns and types.
 
-What belongs here: finding and reading what a source names (simulator, files), the place each row came from, the day
-it was delivered for, and the cast to the declaration, where a text cell that does not fit is kept with its row. What
-does not: judging values (`validation`), storing rows (`lake`), and drawing simulated rows (`simulation`). A further
-kind of connector is one module with a function like `read_files`, and one line in `read`.
+What belongs here: finding and reading what a source names (simulator, files, databases, tables and topics of others),
+the place each row came from, the day it was delivered for or what is new since a cursor, and the cast to the
+declaration, where a text cell that does not fit is kept with its row. What does not: judging values (`validation`),
+storing rows (`lake`), and drawing simulated rows (`simulation`). A further kind of connector is one module with a
+function like `read_files` or `read_file_changes`, and one line in `read` or `changes`.
 """
 
+from platform_assets.sources.access import Access
+from platform_assets.sources.changes import ChangeBatch, read_changes
 from platform_assets.sources.conform import Conformed, conform
-from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, SOURCE_PROBLEM, UNCAST
+from platform_assets.sources.delivery import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    DELETE,
+    DELIVERED_DAY,
+    EXTRA,
+    SOURCE_POSITION,
+    SOURCE_PROBLEM,
+    UNCAST,
+    UPSERT,
+)
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.sources.read import read_source
 
 __all__ = [
+    "CHANGE_OPERATION",
+    "CHANGE_SEQUENCE",
+    "DELETE",
     "DELIVERED_DAY",
+    "EXTRA",
     "SOURCE_POSITION",
     "SOURCE_PROBLEM",
     "UNCAST",
+    "UPSERT",
+    "Access",
+    "ChangeBatch",
     "ColumnProblem",
     "Conformed",
     "SchemaMismatch",
     "SourceError",
     "conform",
+    "read_changes",
     "read_source",
 ]

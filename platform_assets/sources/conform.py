@@ -12,7 +12,11 @@ import polars as pl
 
 from platform_assets.sources.casting import cast_text, cast_typed
 from platform_assets.sources.delivery import (
+    CHANGE_COLUMNS,
+    CHANGE_OPERATION,
+    DELETE,
     DELIVERED_DAY,
+    EXTRA,
     FOUND_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
@@ -22,11 +26,14 @@ from platform_assets.sources.delivery import (
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch
 from platform_assets.spec.columns import Column
-from platform_assets.spec.connectors import FilesConnector
+from platform_assets.spec.connectors import ChangeFeedConnector, FilesConnector, KafkaConnector, SqlConnector
 from platform_assets.spec.sources import Source
 
 MAX_UNCAST_RATIO = 0.5
 """When more of a text column's cells than this do not fit, the column has another type than the declared one."""
+
+MIN_CHANGES_TO_JUDGE = 20
+"""Fewer changes than this do not tell that a text column has another type: each bad cell stays with its row."""
 
 _EXAMPLES = 3
 
@@ -36,9 +43,10 @@ class Conformed:
     """Rows in declared columns and types, none lost."""
 
     frame: pl.DataFrame
-    """The declared columns, then `source_position`, `delivered_day` and `uncast`."""
+    """The declared columns, then `source_position`, `delivered_day`, `uncast` and `extra`; rows of an incremental source
+    have `change_operation` and `change_sequence` as well."""
     extra_columns: tuple[str, ...]
-    """Columns that the source delivers and the declaration does not know; reported, not stored."""
+    """Columns that the source delivers and the declaration does not know; reported, and kept aside in `extra`."""
     uncast_rows: int
     """Rows with a cell that does not fit its type, or that could not be taken apart."""
 
@@ -46,14 +54,16 @@ class Conformed:
 def is_text(source: Source) -> bool:
     """Whether the source's format has no types, so that every cell arrives as text."""
     connector = source.connector
+    if isinstance(connector, ChangeFeedConnector | KafkaConnector):
+        return True
     return isinstance(connector, FilesConnector) and connector.format in ("csv", "jsonl")
 
 
 def conform(found: pl.DataFrame, source: Source) -> Conformed:
-    """Bring rows as found (see `read_source`) into the declared columns and types.
+    """Bring rows as found (see `read_source` and `read_changes`) into the declared columns and types.
 
-    In a text format, a cell that does not fit becomes null and is named in `uncast`. In a typed format a column either
-    has the declared type, or a cast to it that loses nothing.
+    Where every cell arrives as text, one that does not fit becomes null and is named in `uncast`. A typed column either
+    has the declared type, or a cast to it that loses nothing. A delete may carry its key alone.
 
     Raises:
         SchemaMismatch: If a declared column is missing, a typed column cannot be cast without loss, or more than half
@@ -62,16 +72,21 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
     columns: list[pl.Series] = []
     uncast: list[pl.Series] = []
     problems: list[ColumnProblem] = []
-    text_format = is_text(source)
+    are_changes = CHANGE_OPERATION in found.columns
     for column in source.columns:
         if column.name not in found.columns:
-            problems.append(ColumnProblem(column.name, column.type, "no such column", found.height))
+            rows = _rows_that_need_all(found)
+            if rows or not are_changes:
+                problems.append(ColumnProblem(column.name, column.type, "no such column", rows))
+            nothing = pl.repeat(None, found.height, dtype=column.polars_type, eager=True)
+            columns.append(nothing.alias(column.name))
             continue
         values = found[column.name]
-        if text_format:
+        if _arrives_as_text(source, column, values):
             result = cast_text(values, column)
             failed = result.is_null() & values.is_not_null()
-            limit = MAX_UNCAST_RATIO * (len(values) - values.null_count())
+            judged = not are_changes or len(values) >= MIN_CHANGES_TO_JUDGE
+            limit = (MAX_UNCAST_RATIO if judged else 1) * (len(values) - values.null_count())
         else:
             result, failed = cast_typed(values, column)
             limit = 0
@@ -82,13 +97,55 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
         elif count:
             uncast.append(_describe(column, values, failed))
     if problems:
-        delivered = [name for name in found.columns if name not in FOUND_COLUMNS]
+        delivered = [name for name in found.columns if name not in (*FOUND_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
     described = _uncast_column(found[SOURCE_PROBLEM], uncast)
-    frame = pl.DataFrame([*columns, found[SOURCE_POSITION], found[DELIVERED_DAY], described])
-    known = {*source.column_names, *FOUND_COLUMNS}
+    known = {*source.column_names, *FOUND_COLUMNS, *CHANGE_COLUMNS, *_connector_columns(source)}
     extra = tuple(name for name in found.columns if name not in known)
+    changes = [found[name] for name in CHANGE_COLUMNS if name in found.columns]
+    aside = _kept_aside(found.select(extra), found.height)
+    frame = pl.DataFrame([*columns, found[SOURCE_POSITION], found[DELIVERED_DAY], described, aside, *changes])
     return Conformed(frame, extra, len(described) - described.null_count())
+
+
+def _arrives_as_text(source: Source, column: Column, values: pl.Series) -> bool:
+    """Whether a column's cells are text that stands for values of its type.
+
+    Files and messages of text do so altogether. In a database text may stand for a time: SQLite knows no times.
+    """
+    if isinstance(source.connector, SqlConnector):
+        return values.dtype == pl.String and column.type in ("datetime", "date")
+    return is_text(source) and values.dtype == pl.String
+
+
+def _connector_columns(source: Source) -> tuple[str, ...]:
+    """Columns that the connector reads for itself: where they are not declared, they are no surprise either."""
+    connector = source.connector
+    if not isinstance(connector, SqlConnector):
+        return ()
+    return tuple(name for name in (connector.cursor, connector.operation, connector.deleted) if name)
+
+
+def _rows_that_need_all(found: pl.DataFrame) -> int:
+    """How many rows need every declared column: a delete needs its key alone, and a broken change has no cells."""
+    if CHANGE_OPERATION not in found.columns:
+        return found.height
+    needing = (pl.col(CHANGE_OPERATION) != DELETE) & pl.col(SOURCE_PROBLEM).is_null()
+    return found.filter(needing).height
+
+
+def _kept_aside(extra: pl.DataFrame, rows: int) -> pl.Series:
+    """The undeclared cells of each row as a JSON object; null where all of them are null."""
+    if not extra.width:
+        return pl.repeat(None, rows, dtype=pl.String, eager=True).alias(EXTRA)
+    plain = extra.with_columns(
+        pl.col(name).bin.encode("base64") if dtype == pl.Binary else pl.col(name).cast(pl.String)
+        for name, dtype in extra.schema.items()
+        if not (dtype.is_integer() or dtype.is_float() or dtype in (pl.Boolean, pl.String) or dtype.is_nested())
+    )
+    objects = pl.struct(pl.all()).struct.json_encode()
+    some = pl.any_horizontal(pl.all().is_not_null())
+    return plain.select(pl.when(some).then(objects).alias(EXTRA)).to_series()
 
 
 def column_problem(column: Column, values: pl.Series, failed: pl.Series, where: str = "") -> ColumnProblem:

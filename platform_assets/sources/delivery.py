@@ -27,6 +27,19 @@ UNCAST = "uncast"
 
 FOUND_COLUMNS = (SOURCE_POSITION, DELIVERED_DAY, SOURCE_PROBLEM)
 
+EXTRA = "extra"
+"""JSON object of the columns that the source delivers and the declaration does not know; null where there is none."""
+
+CHANGE_OPERATION = "change_operation"
+"""What a change does to its row, `upsert` or `delete`; only in rows of an incremental source."""
+
+CHANGE_SEQUENCE = "change_sequence"
+"""Order among the changes of one key: larger is newer, equal is the same change delivered twice."""
+
+UPSERT, DELETE = "upsert", "delete"
+
+CHANGE_COLUMNS = (CHANGE_OPERATION, CHANGE_SEQUENCE)
+
 WHOLE_ROW = "*"
 """Stands for the column in `UNCAST` when the row could not be taken apart at all."""
 

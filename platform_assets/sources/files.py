@@ -1,14 +1,12 @@
-"""Files: finding those that a declaration names, and reading them into rows as found.
+"""Files: reading those that a declaration names into rows as found.
 
-What belongs here: paths (file, folder, glob, one per day), opening files, and putting several together. What does not:
-taking a text format apart (`text_formats`) and casting (`conform`).
+What belongs here: files of event days, opening one, and putting several together. What does not: where files lie
+(`places`), which are new (`file_changes`), taking a text format apart (`text_formats`) and casting (`conform`).
 """
 
 from __future__ import annotations
 
-import glob
 import gzip
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,9 +14,11 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.sources.access import Access
 from platform_assets.sources.casting import cast_typed, event_days
 from platform_assets.sources.conform import column_problem
 from platform_assets.sources.delivery import (
+    CHANGE_COLUMNS,
     DELIVERED_DAY,
     FOUND_COLUMNS,
     SOURCE_POSITION,
@@ -27,17 +27,17 @@ from platform_assets.sources.delivery import (
     days_between,
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.sources.places import FoundFile, Place, place_of
 from platform_assets.sources.text_formats import TextRows, parse_csv, parse_json_lines
+from platform_assets.spec.connector_problems import EVENT_DAY_IN_PATH
 from platform_assets.spec.connectors import FilesConnector
 from platform_assets.spec.sources import Source
 
-_DAY = "{event_day}"
-_GLOB = ("*", "?", "[")
 _SHOWN = 8
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Delivered:
     """What one file delivered."""
 
     name: str
@@ -45,7 +45,12 @@ class _Batch:
 
 
 def read_files(
-    source: Source, connector: FilesConnector, use_case_folder: Path, first_day: date | None, last_day: date | None
+    source: Source,
+    connector: FilesConnector,
+    use_case_folder: Path,
+    first_day: date | None,
+    last_day: date | None,
+    access: Access,
 ) -> pl.DataFrame:
     """Rows of the files that the connector names.
 
@@ -55,32 +60,30 @@ def read_files(
     for), so that it is delivered exactly once, however the days are loaded.
 
     Raises:
-        SourceError: If no file matches, or one cannot be read.
+        SourceError: If no file matches, or one cannot be read or is still being written.
         SchemaMismatch: If the files disagree about a declared column.
     """
-    if "://" in connector.path:
-        raise SourceError(
-            f"source '{source.name}' of {use_case_folder}: '{connector.path}' is an address in an object store, and "
-            f"only paths on this machine can be read. Copy the files here and give their path as connector.path in "
-            f"defs.yaml."
-        )
+    place = source_place(source, connector, use_case_folder, access)
     if not source.is_daily:
-        found = _find(source, connector, use_case_folder)
-        return _stack(source, [_read(source, connector, path, name, None) for path, name in found])
+        found = _find(source, connector, place, use_case_folder)
+        return stack(source, [read_file(source, connector, place, file, None) for file in found])
     first_day, last_day = day_range(source, first_day, last_day)
-    if _DAY in connector.path:
-        batches = [
-            _read(source, connector, path, name, day)
-            for day, path, name in _find_daily(source, connector, use_case_folder, first_day, last_day)
-        ]
-        return _stack(source, batches)
+    if EVENT_DAY_IN_PATH in connector.path:
+        daily = _find_daily(source, connector, place, use_case_folder, first_day, last_day)
+        return stack(source, [read_file(source, connector, place, file, day) for day, file in daily])
     batches = []
-    for path, name in _find(source, connector, use_case_folder):
-        batch = _read(source, connector, path, name, None)
+    for file in _find(source, connector, place, use_case_folder):
+        batch = read_file(source, connector, place, file, None)
         days = _days_in_file(source, batch.frame, first_day)
         kept = batch.frame.with_columns(days).filter(pl.col(DELIVERED_DAY).is_between(first_day, last_day))
-        batches.append(_Batch(name, kept))
-    return _stack(source, batches)
+        batches.append(Delivered(batch.name, kept))
+    return stack(source, batches)
+
+
+def source_place(source: Source, connector: FilesConnector, use_case_folder: Path, access: Access) -> Place:
+    """Where the files of a source lie."""
+    where = f"source '{source.name}' of {use_case_folder}"
+    return place_of(connector.path, connector.format, use_case_folder, access, where)
 
 
 def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Series:
@@ -93,99 +96,91 @@ def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Se
 # Finding files.
 
 
-def _find(source: Source, connector: FilesConnector, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Files in order of their path, each with the name it has in positions."""
-    found = _matches(connector, connector.path, folder)
+def _find(source: Source, connector: FilesConnector, place: Place, folder: Path) -> list[FoundFile]:
+    """Files in order of their path."""
+    found = place.find(connector.path)
     if not found:
-        raise SourceError(_nothing_there(source, connector, folder, connector.path))
-    yield from found
+        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, connector.path))
+    return found
 
 
 def _find_daily(
-    source: Source, connector: FilesConnector, folder: Path, first_day: date, last_day: date
-) -> Iterator[tuple[date, Path, str]]:
+    source: Source, connector: FilesConnector, place: Place, folder: Path, first_day: date, last_day: date
+) -> list[tuple[date, FoundFile]]:
     found = [
-        (day, path, name)
+        (day, file)
         for day in days_between(first_day, last_day)
-        for path, name in _matches(connector, connector.path.replace(_DAY, day.isoformat()), folder)
+        for file in place.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
     ]
     if not found:
-        looked_for = connector.path.replace(_DAY, first_day.isoformat())
+        looked_for = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
         if last_day != first_day:
             looked_for += f" ... {last_day.isoformat()}"
-        raise SourceError(_nothing_there(source, connector, folder, looked_for))
-    yield from found
+        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, looked_for))
+    return found
 
 
-def _matches(connector: FilesConnector, pattern: str, folder: Path) -> list[tuple[Path, str]]:
-    full = folder / pattern
-    if any(sign in pattern for sign in _GLOB):
-        matches = glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)
-        paths = sorted(Path(match) for match in matches if Path(match).is_file())
-    elif full.is_dir():
-        endings = (f".{connector.format}", f".{connector.format}.gz")
-        paths = sorted(path for path in full.rglob("*") if path.is_file() and path.name.endswith(endings))
-        paths = [path for path in paths if not path.name.startswith((".", "_"))]
-    else:
-        paths = [full] if full.is_file() else []
-    base = _fixed_part(connector, folder)
-    return [(path, path.relative_to(base).as_posix()) for path in paths]
-
-
-def _fixed_part(connector: FilesConnector, folder: Path) -> Path:
-    """The folder above everything in the path that may differ from file to file; positions are relative to it."""
-    path = folder / connector.path
-    while any(sign in str(path.relative_to(path.anchor)) for sign in (*_GLOB, _DAY)) and path != folder:
-        path = path.parent
-    return path.parent if path.is_file() else path
-
-
-def _nothing_there(source: Source, connector: FilesConnector, folder: Path, looked_for: str) -> str:
-    place = _fixed_part(connector, folder)
-    while not place.is_dir() and place != place.parent:
-        place = place.parent
-    entries = sorted(entry.name + "/" * entry.is_dir() for entry in place.iterdir()) if place.is_dir() else []
-    there = ", ".join(entries[:_SHOWN]) or "nothing"
-    more = f" and {len(entries) - _SHOWN} more" if len(entries) > _SHOWN else ""
+def nothing_there(source: Source, path: str, file_format: str, place: Place, folder: Path, looked_for: str) -> str:
+    """What to say where no file was found."""
     return (
-        f"source '{source.name}' of {folder}: no {connector.format} file at '{looked_for}'. In {place} there is {there}"
-        f"{more}. Put the files there, or correct connector.path ('{connector.path}') in {folder / 'defs.yaml'}."
+        f"source '{source.name}' of {folder}: no {file_format} file at '{looked_for}'. {place.beside()}. "
+        f"Put the files there, or correct connector.path ('{path}') in {folder / 'defs.yaml'}."
     )
 
 
 # Reading one file.
 
 
-def _read(source: Source, connector: FilesConnector, path: Path, name: str, day: date | None) -> _Batch:
-    where = f"source '{source.name}': {path}"
+def read_file(source: Source, connector: FilesConnector, place: Place, file: FoundFile, day: date | None) -> Delivered:
+    """Rows of one file as found.
+
+    Raises:
+        SourceError: If it cannot be read, or changed meanwhile.
+    """
+    where = f"source '{source.name}': {file.address}"
     try:
-        rows = _parse(source, connector, path, where)
+        rows = _parse(source, connector, place, file, where)
+        still_written = place.has_changed(file)
     except (OSError, EOFError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{where} cannot be read as {connector.format}: {error}. Deliver the file again.") from error
-    taken = {column: f"{column}_delivered" for column in FOUND_COLUMNS if column in rows.cells.columns}
+    if still_written:
+        raise SourceError(
+            f"{where} changed while it was read: it is still being written. Load again when it is complete; writers "
+            f"should use another name (such as .tmp) until then."
+        )
+    taken = {
+        column: f"{column}_delivered" for column in (*FOUND_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
+    }
     frame = rows.cells.rename(taken).with_columns(
-        (pl.lit(f"{name}:") + rows.lines.cast(pl.String)).alias(SOURCE_POSITION),
+        (pl.lit(f"{file.name}:") + rows.lines.cast(pl.String)).alias(SOURCE_POSITION),
         pl.repeat(day, len(rows.lines), dtype=pl.Date, eager=True).alias(DELIVERED_DAY),
         rows.problems.alias(SOURCE_PROBLEM),
     )
-    return _Batch(name, frame)
+    return Delivered(file.name, frame)
 
 
-def _parse(source: Source, connector: FilesConnector, path: Path, where: str) -> TextRows:
+def _parse(source: Source, connector: FilesConnector, place: Place, file: FoundFile, where: str) -> TextRows:
     if connector.format == "parquet":
-        frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+        if not file.size_bytes:
+            raise SourceError(f"{where} is empty: no Parquet file has no bytes. Deliver it again, or remove it.")
+        frame = pl.read_parquet(place.open(file), glob=False, hive_partitioning=False)
         nothing = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         return TextRows(frame, nothing, pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True))
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    data = unpacked(place.data(file), file)
     if connector.format == "csv":
         return parse_csv(data, where)
     return parse_json_lines(data, where, [column.name for column in source.columns if column.nullable])
 
 
+def unpacked(data: bytes, file: FoundFile) -> bytes:
+    """The bytes of a file, without the compression that its name tells of."""
+    return gzip.decompress(data) if file.name.endswith(".gz") else data
+
+
 # Putting several together.
 
 
-def _stack(source: Source, batches: list[_Batch]) -> pl.DataFrame:
+def stack(source: Source, batches: list[Delivered]) -> pl.DataFrame:
     """All rows in one frame. Where files differ in the type of a declared column, each is cast on its own."""
     delivered = dict.fromkeys(name for batch in batches for name in batch.frame.columns)
     columns = [name for name in delivered if name not in FOUND_COLUMNS]
@@ -196,7 +191,7 @@ def _stack(source: Source, batches: list[_Batch]) -> pl.DataFrame:
     return frame.select(*columns, *FOUND_COLUMNS)
 
 
-def _harmonised(source: Source, batches: list[_Batch], columns: list[str]) -> list[pl.DataFrame]:
+def _harmonised(source: Source, batches: list[Delivered], columns: list[str]) -> list[pl.DataFrame]:
     frames = {batch.name: batch.frame for batch in batches}
     problems: list[ColumnProblem] = []
     for name in columns:
@@ -234,6 +229,6 @@ def _as_text(values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
 
-def _names(batches: list[_Batch]) -> str:
+def _names(batches: list[Delivered]) -> str:
     names = [batch.name for batch in batches]
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -10,14 +10,21 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.sources.access import NO_ACCESS, Access
+from platform_assets.sources.errors import SourceError
 from platform_assets.sources.files import read_files
 from platform_assets.sources.simulator import read_simulator
-from platform_assets.spec.connectors import SimulatorConnector
+from platform_assets.spec.connectors import DeltaConnector, FilesConnector, SimulatorConnector, SqlConnector
 from platform_assets.spec.sources import Source
 
 
 def read_source(
-    source: Source, use_case_folder: Path, first_day: date | None = None, last_day: date | None = None
+    source: Source,
+    use_case_folder: Path,
+    first_day: date | None = None,
+    last_day: date | None = None,
+    *,
+    access: Access = NO_ACCESS,
 ) -> pl.DataFrame:
     """Rows of a source as they are found.
 
@@ -26,6 +33,7 @@ def read_source(
         use_case_folder: Relative paths start here.
         first_day: First event day, inclusive; needed for a daily source, ignored for a reference table.
         last_day: Last event day, inclusive; as `first_day`.
+        access: Credentials and addresses, for sources outside this machine.
 
     Returns:
         The columns and types as delivered (every cell as text where the format has no types), then `source_position`
@@ -40,4 +48,18 @@ def read_source(
     connector = source.connector
     if isinstance(connector, SimulatorConnector):
         return read_simulator(source, connector, first_day, last_day)
-    return read_files(source, connector, use_case_folder, first_day, last_day)
+    if source.is_incremental:
+        raise SourceError(
+            f"source '{source.name}' is incremental: it is asked what is new since a cursor, not for event days. Read it "
+            f"with read_changes, or take the incremental part out of its connector in defs.yaml."
+        )
+    if isinstance(connector, FilesConnector):
+        return read_files(source, connector, use_case_folder, first_day, last_day, access)
+    if isinstance(connector, SqlConnector):
+        from platform_assets.sources.sql import read_sql
+
+        return read_sql(source, connector, first_day, last_day, access)
+    assert isinstance(connector, DeltaConnector), "every other connector is incremental"
+    from platform_assets.sources.delta import read_delta
+
+    return read_delta(source, connector, use_case_folder, first_day, last_day, access)

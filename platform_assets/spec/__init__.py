@@ -5,7 +5,14 @@ dagster, or any computation on rows.
 """
 
 from platform_assets.spec.columns import Column
-from platform_assets.spec.connectors import FilesConnector, SimulatorConnector
+from platform_assets.spec.connectors import (
+    ChangeFeedConnector,
+    DeltaConnector,
+    FilesConnector,
+    KafkaConnector,
+    SimulatorConnector,
+    SqlConnector,
+)
 from platform_assets.spec.contract import feature_contract, feature_contract_hash
 from platform_assets.spec.features import Entity, FeatureView, RowFeature, Window
 from platform_assets.spec.loader import DeclarationError, load_use_case
@@ -14,14 +21,18 @@ from platform_assets.spec.use_case import UseCase
 
 __all__ = [
     "EVENT_DAY",
+    "ChangeFeedConnector",
     "Column",
     "DeclarationError",
+    "DeltaConnector",
     "Entity",
     "FeatureView",
     "FilesConnector",
+    "KafkaConnector",
     "RowFeature",
     "SimulatorConnector",
     "Source",
+    "SqlConnector",
     "UseCase",
     "Window",
     "feature_contract",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.spec.connector_problems import connector_problems
 from platform_assets.spec.sources import Source
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 Path = tuple[int | str, ...]
 
-RESERVED_COLUMNS = frozenset({"event_day", "as_of", "source_position", "delivered_day", "source_problem", "uncast"})
+RESERVED_COLUMNS = frozenset(
+    {"event_day", "as_of", "source_position", "delivered_day", "source_problem", "uncast", "extra"}
+    | {"change_operation", "change_sequence"}
+)
 
 BINARY_METRICS = frozenset(
     {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
@@ -102,6 +106,8 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
                 yield Problem(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
                 )
+        for place, found, message in connector_problems(source):
+            yield Problem((*where, *place), found, message)
         yield from _columns(use_case, source, where)
 
 

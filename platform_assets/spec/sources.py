@@ -9,7 +9,7 @@ from pydantic import Field
 
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.columns import Column
-from platform_assets.spec.connectors import Connector
+from platform_assets.spec.connectors import Connector, is_incremental
 from platform_assets.spec.quality import Quality
 
 EVENT_DAY = "event_day"
@@ -37,6 +37,11 @@ class Source(Declaration):
     def is_daily(self) -> bool:
         """Whether the table is partitioned by event day."""
         return self.event_time is not None
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether the source is asked what is new since a cursor, and its rows are changes."""
+        return is_incremental(self.connector)
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -1,14 +1,25 @@
 """From rows as found to declared columns: bad cells kept, changed columns refused."""
 
+import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
 
 from platform_assets.sources.conform import conform
-from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, SOURCE_PROBLEM, UNCAST, first_uncast
+from platform_assets.sources.delivery import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    DELIVERED_DAY,
+    EXTRA,
+    SOURCE_POSITION,
+    SOURCE_PROBLEM,
+    UNCAST,
+    first_uncast,
+)
 from platform_assets.sources.errors import SchemaMismatch, SourceError
 from platform_assets.spec import Source
 
@@ -41,6 +52,7 @@ def test_bad_cells_of_text_become_null_and_are_named_and_no_row_is_lost(make_sou
         SOURCE_POSITION: pl.String,
         DELIVERED_DAY: pl.Date,
         UNCAST: pl.String,
+        EXTRA: pl.String,
     }
 
 
@@ -57,10 +69,57 @@ def test_the_first_bad_cell_can_be_read_back(make_source: Callable[..., Source],
     assert frame.select(column.alias("column"), value.alias("value")).row(2) == ("price", text)
 
 
-def test_extra_columns_are_reported_and_not_stored(make_source: Callable[..., Source]) -> None:
-    conformed = conform(found(price=["1"], tip=["2"], note=["x"]), make_source())
+def test_extra_columns_are_reported_and_kept_aside(make_source: Callable[..., Source]) -> None:
+    conformed = conform(found(price=["1", "2"], tip=["2", None], note=['x"y', None]), make_source())
     assert conformed.extra_columns == ("tip", "note")
     assert "tip" not in conformed.frame.columns
+    kept, nothing = conformed.frame[EXTRA]
+    assert json.loads(kept) == {"tip": "2", "note": 'x"y'}
+    assert nothing is None
+
+
+def test_extra_columns_of_any_type_are_kept_aside(make_source: Callable[..., Source]) -> None:
+    rows = found(
+        price=[1.5],
+        ride_id=pl.Series([1]),
+        started_at=pl.Series([datetime(2024, 3, 1)]),
+        when=pl.Series([datetime(2024, 3, 1, 12)]),
+        cost=pl.Series([Decimal("1.10")]),
+        tags=pl.Series([["a", "b"]]),
+        data=pl.Series([b"\x00"]),
+        at=pl.Series([time(1, 2)]),
+    )
+    kept = json.loads(conform(rows, make_source(format="parquet")).frame[EXTRA][0])
+    assert kept["tags"] == ["a", "b"]
+    assert (kept["cost"], kept["data"]) == ("1.10", "AA==")
+    assert kept["when"].startswith("2024-03-01 12:00")
+
+
+def changes(**columns: Any) -> pl.DataFrame:
+    frame = found(**columns)
+    return frame.with_columns(pl.lit("upsert").alias(CHANGE_OPERATION), pl.int_range(pl.len()).alias(CHANGE_SEQUENCE))
+
+
+def test_changes_keep_their_operation_and_sequence(make_source: Callable[..., Source]) -> None:
+    frame = conform(changes(price=["1", "2"]), make_source()).frame
+    assert frame.select(CHANGE_OPERATION, CHANGE_SEQUENCE).rows() == [("upsert", 0), ("upsert", 1)]
+
+
+def test_a_delete_may_carry_its_key_alone_and_an_upsert_may_not(make_source: Callable[..., Source]) -> None:
+    rows = changes(price=["1", "2"]).drop("price", "started_at")
+    deletes = rows.with_columns(pl.lit("delete").alias(CHANGE_OPERATION))
+    frame = conform(deletes, make_source()).frame
+    assert frame["ride_id"].to_list() == [0, 1]
+    assert frame["price"].to_list() == [None, None]
+    with pytest.raises(SchemaMismatch, match=r"'price': .*no such column \(2 rows\)"):
+        conform(rows, make_source())
+
+
+def test_a_single_change_with_a_bad_cell_does_not_stop_the_feed(make_source: Callable[..., Source]) -> None:
+    conformed = conform(changes(price=["dear"]), make_source())
+    assert conformed.frame[UNCAST].to_list() == ["price='dear'"]
+    with pytest.raises(SchemaMismatch):
+        conform(changes(price=["dear"] * 30), make_source())
 
 
 def test_a_missing_column_stops_the_load(make_source: Callable[..., Source]) -> None:

@@ -186,8 +186,10 @@ def test_a_missing_path_says_what_is_there(make_source: Callable[..., Source], t
         ("rides.csv.gz", gzip.compress(HEADER.encode() * 50)[:-12]),
         ("rides.parquet", b"PAR1 cut off"),
         ("rides.csv", b""),
+        ("rides.csv", HEADER.encode("utf-16")),
+        ("rides.parquet", b""),
     ],
-    ids=["cut off gzip", "cut off parquet", "empty csv"],
+    ids=["cut off gzip", "cut off parquet", "empty csv", "utf-16 csv", "empty parquet"],
 )
 def test_a_file_that_cannot_be_read_is_named(
     make_source: Callable[..., Source], tmp_path: Path, name: str, content: bytes
@@ -199,8 +201,8 @@ def test_a_file_that_cannot_be_read_is_named(
 
 
 def test_addresses_and_open_ranges_are_refused(make_source: Callable[..., Source], tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="object store"):
-        read(make_source(path="s3://bucket/rides.csv"), tmp_path)
+    with pytest.raises(SourceError, match="no s3:// address"):
+        read(make_source(path="ftp://host/rides.csv"), tmp_path)
     (tmp_path / "rides.csv").write_text(HEADER)
     with pytest.raises(SourceError, match="give both"):
         read_source(make_source(), tmp_path, DAY, None)
