@@ -21,6 +21,11 @@ from platform_assets.spec.sources import Source
 
 EVENT_DAY_IN_PATH = "{event_day}"
 
+PLATFORM_COLUMNS = frozenset(
+    {"source_position", "delivered_day", "source_problem", "change_operation", "change_sequence"}
+)
+"""What travels with every row beside its own columns while it is read."""
+
 Found = tuple[tuple[str, ...], Any, str]
 """Place below the source, what was found there, and what is wrong with it."""
 
@@ -72,12 +77,13 @@ def _sql(source: Source, connector: SqlConnector) -> Iterator[Found]:
                 yield ("connector", field), value, f"`{field}` is for incremental sources: declare the `cursor` column"
     if connector.operation is not None and connector.deleted is not None:
         yield ("connector", "deleted"), connector.deleted, "give `operation` or `deleted`, not both"
-    for field in ("cursor", "deleted"):
-        name = getattr(connector, field)
-        if name is not None and name in source.column_names:
-            declared = source.column(name).type
-            if field == "cursor" and declared in ("float64", "bool", "int8"):
-                yield (("connector", field), name, f"is declared {declared}: a cursor is a whole number or a time")
+    for field in ("cursor", "operation", "deleted"):
+        if (name := getattr(connector, field)) in PLATFORM_COLUMNS:
+            yield ("connector", field), name, "is a name of the platform's own columns: give it another one by `query`"
+    if connector.cursor in source.column_names:
+        declared = source.column(connector.cursor or "").type
+        if declared in ("float64", "bool", "int8"):
+            yield ("connector", "cursor"), connector.cursor, f"is declared {declared}: a cursor is a number or a time"
 
 
 def _change_feed(connector: ChangeFeedConnector) -> Iterator[Found]:

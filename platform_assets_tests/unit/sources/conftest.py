@@ -1,12 +1,15 @@
-"""A small declared source, and files for it."""
+"""A small declared source, and servers that rows come from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from platform_assets.spec import Source
+from platform_assets_tests.servers import S3, Kafka, PostgreSQL, kafka, postgresql, s3
+from platform_assets_tests.unit.sources.databases import Database, Schema, SQLite
 
 DAY = date(2024, 3, 1)
 
@@ -62,5 +65,57 @@ def make_simulated() -> Callable[..., Source]:
             "columns": columns,
         }
         return Source.model_validate(declared | changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    with s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster() -> Iterator[Kafka]:
+    with kafka() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        return SQLite(tmp_path / "shop.db")
+    return Schema(request.getfixturevalue("postgresql_server"))
+
+
+@pytest.fixture
+def make_orders() -> Callable[..., Source]:
+    """`make_orders(cursor="version", table="orders")`: a source of orders in a database."""
+
+    def make(columns: list[dict[str, Any]] | None = None, **connector: Any) -> Source:
+        declared: list[dict[str, Any]] = columns or [
+            {"name": "order_id", "type": "int64", "description": "Order"},
+            {"name": "ordered_at", "type": "datetime", "description": "Time"},
+            {"name": "amount", "type": "float64", "description": "Amount"},
+        ]
+        if "query" not in connector:
+            connector = {"table": "orders", **connector}
+        return Source.model_validate(
+            {
+                "name": "orders",
+                "description": "One order.",
+                "connector": {"kind": "sql", "url": "SHOP_DATABASE", **connector},
+                "primary_key": ["order_id"],
+                "event_time": "ordered_at",
+                "columns": declared,
+            }
+        )
 
     return make
