@@ -175,6 +175,7 @@ class S3:
             scheme="http",
             endpoint_override=self.endpoint.removeprefix("http://"),
             allow_bucket_creation=True,
+            allow_delayed_open=True,  # moto refuses the multipart uploads that pyarrow makes of small files otherwise
         )
 
 
