@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -71,14 +71,12 @@ def parse_json_lines(data: bytes, where: str, always: Sequence[str]) -> TextRows
     columns: dict[str, list[str | None]] = {name: [] for name in always}
     problems: list[str | None] = []
     lines: list[int] = []
-    for number, line in enumerate(_decode(data.removeprefix(_BYTE_ORDER_MARK), where).split("\n"), start=1):
-        if not line.strip():
-            continue
-        found = _json_object(line)
+    for number, line in text_lines(data, where):
+        found = json_object(line)
         for key, value in (found or {}).items():
             if key not in columns:
                 columns[key] = [None] * len(lines)
-            columns[key].append(value or None if isinstance(value, str) else _json_text(value))
+            columns[key].append(json_text(value))
         problems.append(None if found is not None else f"not a JSON object: {line.strip()}")
         lines.append(number)
         if found is None or len(found) < len(columns):
@@ -88,29 +86,73 @@ def parse_json_lines(data: bytes, where: str, always: Sequence[str]) -> TextRows
     return _text_rows(columns, problems, lines)
 
 
+def text_lines(data: bytes, where: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that is not blank, of a file in UTF-8.
+
+    Raises:
+        SourceError: If the file is in another encoding.
+    """
+    lines = _decode(data.removeprefix(_BYTE_ORDER_MARK), where).split("\n")
+    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
 def _text_rows(columns: dict[str, list[str | None]], problems: list[str | None], lines: list[int]) -> TextRows:
     cells = pl.DataFrame([pl.Series(name, cells, dtype=pl.String) for name, cells in columns.items()])
     return TextRows(cells, pl.Series(problems, dtype=pl.String), pl.Series(lines, dtype=pl.Int64))
 
 
-def _json_object(line: str) -> dict[str, Any] | None:
-    """The object on a line, its numbers as text; None where there is none, or one that no table can hold."""
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
+"""What Python reads as numbers and JSON does not know."""
+
+
+class Number(str):
+    """A number in JSON, as it is written."""
+
+    __slots__ = ()
+
+
+def json_value(text: str | bytes) -> Any:
+    """The JSON in a text, its numbers as they are written.
+
+    Raises:
+        ValueError: If it is none, or one that no table can hold.
+    """
     try:
-        found = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
-        if "\\u" in line:
-            # Half of a surrogate pair is valid JSON and no valid text.
-            json.dumps(found, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+        found = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=Number)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if ("\\u" if isinstance(text, str) else b"\\u") in text:  # type: ignore[operator]
+        # Half of a surrogate pair is valid JSON and no valid text.
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The object in a text, its numbers as they are written; None where there is none, or one that no table can hold."""
+    try:
+        found = json_value(text)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 
 
-def _json_text(value: Any) -> str | None:
-    """Text of a value that is no text itself; numbers have been kept as text."""
+def json_text(value: Any) -> str | None:
+    """The cell that a value makes: its text, JSON where it has parts, nothing for no or empty text."""
     if value is None:
         return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, str):
+        return str(value) or None
+    return _exact(value)
+
+
+def _exact(value: Any) -> str:
+    """JSON with every number as it was written."""
+    if isinstance(value, Number) and value not in _NO_NUMBERS:
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_exact(v)}" for key, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_exact, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -104,7 +104,7 @@ def test_json_lines_keep_the_text_of_numbers() -> None:
     parsed = parse_json_lines("\n".join(lines).encode(), "f.jsonl", [])
     assert rows(parsed) == [
         ("1", "0.10", "true", None, 1),
-        (None, None, None, '{"e": ["1", "2.50"]}', 3),
+        (None, None, None, '{"e": [1, 2.50]}', 3),
         (None, "x", None, None, 4),
     ]
 
