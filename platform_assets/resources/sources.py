@@ -37,7 +37,7 @@ class SourcesResource(dg.ConfigurableResource[None]):
         Raises:
             SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
         """
-        return read_source(self._configured(source, faults), folder, first, last, access=source_access())
+        return read_source(self.configured(source, faults), folder, first, last, access=source_access())
 
     def read_changes(self, source: Source, folder: Path, cursor: str | None, max_rows: int) -> ChangeBatch:
         """What is new in an incremental source since a cursor (see `sources.changes.read_changes`).
@@ -47,7 +47,12 @@ class SourcesResource(dg.ConfigurableResource[None]):
         """
         return read_changes(source, folder, cursor, max_rows=max_rows, access=source_access())
 
-    def _configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
+    def configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
+        """The source as this installation reads it: settings of the simulation overridden, faults planted.
+
+        Raises:
+            ValueError: when faults are asked of a source that is not simulated.
+        """
         connector = source.connector
         if not isinstance(connector, SimulatorConnector):
             if faults:

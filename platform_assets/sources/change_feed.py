@@ -34,17 +34,28 @@ def read_change_feed(
         from platform_assets.sources.kafka import read_feed
 
         return read_feed(source, connector, cursor, max_rows, access)
-    where = f"source '{source.name}' of {folder}"
-    place = place_of(connector.path or "", "jsonl", folder, access, where)
-    before = FilesCursor.of(cursor, where)
+    place = feed_place(source, connector, folder, access)
+    before = FilesCursor.of(cursor, f"source '{source.name}'")
     files = settled_files(source, connector, place, folder)
-    slices, after, more = next_slices(files, before, max_rows, lambda file: _read(source, connector, place, file))
+    slices, after, more = next_slices(
+        files, before, max_rows, lambda file: read_envelopes(source, connector, place, file)
+    )
     nothing = frame_of_changes([], source)
     frame = stack(source, [Delivered("", nothing), *[Delivered(part.file.name, part.frame) for part in slices]])
     return ChangeBatch(frame, after.text() if slices or cursor is None else cursor, more)
 
 
-def _read(source: Source, connector: ChangeFeedConnector, place: Place, file: FoundFile) -> pl.DataFrame:
+def feed_place(source: Source, connector: ChangeFeedConnector, folder: Path, access: Access) -> Place:
+    """Where the files of a feed lie."""
+    return place_of(connector.path or "", "jsonl", folder, access, f"source '{source.name}' of {folder}")
+
+
+def read_envelopes(source: Source, connector: ChangeFeedConnector, place: Place, file: FoundFile) -> pl.DataFrame:
+    """The changes in one file, as found.
+
+    Raises:
+        SourceError: If it cannot be read, or changed meanwhile.
+    """
     where = f"source '{source.name}': {file.address}"
     try:
         lines = text_lines(unpacked(place.data(file), file), where)

@@ -152,9 +152,14 @@ def take(
         messages, after, more = with_patience(attempt, _is_lost)
     except (KafkaException, BrokersLost) as error:
         raise unreachable(source, topic, variable, error) from error
-    text = json.dumps({"topic": topic, "offsets": {str(p): offset for p, offset in sorted(after.items())}})
+    text = topic_cursor(topic, after)
     unchanged = cursor is not None and after == before
     return sorted(messages, key=lambda m: (m.partition, m.offset)), cursor if unchanged and cursor else text, more
+
+
+def topic_cursor(topic: str, offsets: Mapping[int, int]) -> str:
+    """The cursor that stands at these offsets, as JSON."""
+    return json.dumps({"topic": topic, "offsets": {str(p): offset for p, offset in sorted(offsets.items())}})
 
 
 def unreachable(source: Source, topic: str, variable: str, error: Exception) -> SourceError:

@@ -1,0 +1,152 @@
+"""`platform-assets sources check`: whether every source can be used, and how far it has come.
+
+Belongs here: the command and its table. Does not belong here: looking at a source and judging it (`sources/check.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from platform_assets.cli.use_cases import DeclaredUseCase
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.sources.check import SourceState
+    from platform_assets.spec import Source
+
+CURSOR = "cursor"
+"""Key in a raw table's commit metadata under which a load keeps where the next one starts."""
+
+_COMMITS_LOOKED_AT = 50
+
+app = typer.Typer(no_args_is_help=True, help="Where rows come from.")
+
+
+@app.callback()
+def _sources() -> None:
+    """Where rows come from."""
+
+
+@app.command()
+def check(
+    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+) -> None:
+    """Look at each source: reachable, columns, rows, newest event, lag, cursor. Writes nothing; exit code 1 when one is not usable."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        usable = check_use_cases(use_case)
+    if not usable:
+        raise typer.Exit(1)
+
+
+def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
+    """Print the state of every source of the use cases, and say whether all can be used."""
+    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
+
+    settings = Settings.from_environment()
+    lake = LakeResource(root=settings.lake)
+    moment = now or datetime.now(UTC)
+    usable = True
+    for declared in declared_use_cases(name):
+        states = [_look(declared, source, lake, settings.simulation, moment) for source in declared.use_case.sources]
+        _show(declared.use_case.name, states)
+        usable = usable and all(state.is_usable for state in states)
+    return usable
+
+
+def _look(
+    declared: DeclaredUseCase, source: Source, lake: LakeResource, simulation: dict[str, object], now: datetime
+) -> SourceState:
+    from platform_assets.resources.sources import SourcesResource, source_access
+    from platform_assets.sources.check import check_source
+
+    history = declared.use_case.history
+    # Simulated rows are drawn on request: their last day is drawn, or the first while the history is open.
+    day = history.last_day or history.first_day
+    configured = SourcesResource(simulation=simulation).configured(source, [])
+    cursor = loaded_cursor(lake, declared.use_case.name, source) if source.is_incremental else None
+    return check_source(configured, declared.folder, day, cursor, source_access(), now)
+
+
+def loaded_cursor(lake: LakeResource, use_case: str, source: Source) -> str | None:
+    """Where the next load of an incremental source starts: kept with its last commit; None before the first."""
+    from platform_assets.lake.layout import RAW
+
+    table = lake.table(use_case, RAW, source.name, source.polars_schema())
+    if not table.exists():
+        return None
+    for entry in table.history(limit=_COMMITS_LOOKED_AT):
+        if CURSOR in entry.metadata:
+            return entry.metadata[CURSOR]
+    return None
+
+
+def _show(use_case: str, states: list[SourceState]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from platform_assets.cli.console import console
+
+    table = Table(title=f"sources of {use_case}")
+    for title in ("source", "kind", "state", "columns", "rows", "newest event", "lag", "cursor"):
+        table.add_column(title)
+    for state in states:
+        table.add_row(
+            state.source,
+            state.kind,
+            "[green]usable[/]" if state.is_usable else "[bold red]NOT USABLE[/]",
+            _columns(state),
+            state.rows,
+            f"{state.newest_event:%Y-%m-%d %H:%M}" if state.newest_event else "",
+            _lag(state.lag),
+            escape(cursor_text(state.cursor)),
+        )
+    console.print(table)
+    for state in states:
+        for problem in state.problems:
+            console.print(f"[bold red]{state.source}:[/] {escape(problem)}")
+        for note in state.notes:
+            console.print(f"[dim]{state.source}: {escape(note)}[/]")
+
+
+def _columns(state: SourceState) -> str:
+    if not state.is_reachable:
+        return "not reachable"
+    if state.columns_found is None:
+        return ""
+    extra = f", {len(state.extra_columns)} undeclared" if state.extra_columns else ""
+    return f"{state.columns_found} of {state.declared_columns}{extra}"
+
+
+def _lag(lag: timedelta | None) -> str:
+    if lag is None:
+        return ""
+    if lag < timedelta():
+        return "ahead"
+    hours = lag.total_seconds() / 3600
+    return f"{hours / 24:,.0f} days" if hours >= 48 else f"{hours:.1f} hours"
+
+
+def cursor_text(cursor: str | None) -> str:
+    """A cursor for people: its short parts."""
+    import json
+
+    if cursor is None:
+        return ""
+    try:
+        found = json.loads(cursor)
+    except ValueError:
+        return cursor[:40]
+    if "offsets" in found:
+        return ", ".join(f"[{partition}]@{offset}" for partition, offset in found["offsets"].items())
+    if "at" in found:
+        first = (found["at"] or [None])[0]
+        return str(next(iter(first.values())) if isinstance(first, dict) else first)
+    if "files" in found:
+        return f"{found['files']} files, last {found['last']}"
+    return ", ".join(f"{name} {value}" for name, value in found.items() if value is not False)
