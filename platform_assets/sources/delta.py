@@ -48,8 +48,9 @@ def read_delta(
     table = open_table(source, connector, use_case_folder, access)
     with readable(source, connector):
         rows = scan(table, access)
-        if days is not None and source.event_time in rows.collect_schema():
-            rows = rows.filter(_within(rows.collect_schema()[source.event_time], source.event_time, *days))
+        time_column = source.event_time
+        if days is not None and time_column in (schema := rows.collect_schema()) and time_column is not None:
+            rows = rows.filter(_within(schema[time_column], time_column, *days))
         found = with_places(rows.collect(), source, table.version())
     if days is None or source.event_time not in found.columns:
         return found
@@ -118,9 +119,9 @@ def with_places(rows: pl.DataFrame, source: Source, version: int) -> pl.DataFram
     )
 
 
-def _within(dtype: pl.DataType, name: str | None, first: date, last: date) -> pl.Expr:
+def _within(dtype: pl.DataType, name: str, first: date, last: date) -> pl.Expr:
     """A condition that deltalake and Parquet can skip files by; what is not a time is judged afterwards."""
-    column = pl.col(name or "")
+    column = pl.col(name)
     if dtype == pl.Date:
         return column.is_between(first, last)
     if not isinstance(dtype, pl.Datetime):

@@ -150,7 +150,7 @@ def _image(cells: Any, schema: Any, side: str, source: Source, connector: Change
         return None
     result = dict(cells)
     for field in _fields(schema, side):
-        name, kind = field.get("field"), field.get("name")
+        name, kind = field.get("field"), str(field.get("name"))
         value = result.get(name)
         if value is None:
             continue

@@ -7,7 +7,7 @@ does not: rows to columns (`sql_rows`) and what is new since a cursor (`sql_chan
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_assets.sources.access import ATTEMPTS, Access, with_patience
+from platform_assets.sources.access import ATTEMPTS, Access, Result, with_patience
 from platform_assets.sources.casting import event_days
 from platform_assets.sources.delivery import DELIVERED_DAY, day_range
 from platform_assets.sources.errors import SourceError
@@ -83,8 +83,8 @@ def ask(
     connector: SqlConnector,
     access: Access,
     needed: Sequence[str],
-    read: Any,
-) -> Any:
+    read: Callable[[sa.Connection, Relation], Result],
+) -> Result:
     """What `read(connection, relation)` returns from one snapshot of the database, tried again when the connection is lost.
 
     Args:
@@ -101,7 +101,7 @@ def ask(
 
     engine = _engine(source, connector, access)
 
-    def attempt() -> Any:
+    def attempt() -> Result:
         with _snapshot(engine) as connection:
             relation = _relation(source, connector, connection)
             missing = [name for name in dict.fromkeys(needed) if name not in relation.columns]

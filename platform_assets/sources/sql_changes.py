@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -296,14 +296,17 @@ def _plain(place: Place | None) -> list[Any] | None:
                 raise SourceError(
                     f"a cursor or key of type {kind} ({value!r}) cannot be kept: cast it in connector.query."
                 )
-            text = value.hex() if isinstance(value, bytes) else str(value) if kind in _BY_TEXT else value.isoformat()
-            plain.append({kind: text})
+            plain.append({kind: _TO_TEXT.get(kind, str)(value)})
         else:
             plain.append(value)
     return plain
 
 
-_BY_TEXT = frozenset({"Decimal", "UUID", "float", "bool"})
+_TO_TEXT: dict[str, Callable[[Any], str]] = {
+    "datetime": datetime.isoformat,
+    "date": date.isoformat,
+    "bytes": bytes.hex,
+}
 _TYPES: dict[str, Any] = {
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.resources.settings import Settings, SettingsError
+from platform_assets.resources.settings import Settings, SettingsError, object_store_options
 
 
 def test_everything_local_stands_below_home(tmp_path: Path) -> None:
@@ -39,6 +39,7 @@ def test_each_variable_overrides_its_field_and_an_empty_one_does_not() -> None:
         ({"SIMULATION": "{customers: 10}"}, "PLATFORM_ASSETS_SIMULATION is not JSON"),
         ({"SIMULATION": "[1]"}, "PLATFORM_ASSETS_SIMULATION: "),
         ({"FEAST_ONLINE_STORE": "redis"}, "PLATFORM_ASSETS_FEAST_ONLINE_STORE is not JSON.*'redis'"),
+        ({"OBJECT_STORE": "[1]"}, "PLATFORM_ASSETS_OBJECT_STORE: "),
         ({"PORT": "1", "SIMULATION": "3"}, "PLATFORM_ASSETS_PORT: .*PLATFORM_ASSETS_SIMULATION: "),
     ],
 )
@@ -53,3 +54,14 @@ def test_folders_are_made_and_a_home_that_cannot_be_written_is_named(tmp_path: P
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SettingsError, match=r"cannot write to .*file.*PLATFORM_ASSETS_HOME"):
         Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "file")}).prepare()
+
+
+def test_keys_of_the_object_store_are_not_shown() -> None:
+    variable = "PLATFORM_ASSETS_OBJECT_STORE"
+    settings = Settings.from_environment({variable: '{"AWS_SECRET_ACCESS_KEY": "hidden"}'})
+    assert settings.object_store == {"AWS_SECRET_ACCESS_KEY": "hidden"}
+    assert object_store_options({variable: '{"AWS_REGION": "x"}'}) == {"AWS_REGION": "x"}
+    assert "hidden" not in repr(settings)
+    with pytest.raises(SettingsError, match="PLATFORM_ASSETS_OBJECT_STORE is not JSON") as caught:
+        Settings.from_environment({variable: '{"AWS_SECRET_ACCESS_KEY": hidden}'})
+    assert "hidden" not in str(caught.value)
