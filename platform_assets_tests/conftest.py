@@ -18,6 +18,7 @@ SLOW_FIXTURES = {
     "ran",
     "machine_failure",
     "energy_use",
+    "bike_demand",
     "installation",
     "project_copy",
 }

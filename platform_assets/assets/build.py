@@ -13,6 +13,7 @@ from platform_assets.assets.evaluation import champion_asset, evaluation_asset
 from platform_assets.assets.features import feature_table_asset, online_store_asset
 from platform_assets.assets.model import model_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
+from platform_assets.assets.predictions import daily_predictions_asset
 from platform_assets.assets.raw import raw_asset
 from platform_assets.assets.training import training_set_asset
 from platform_assets.spec import UseCase
@@ -29,15 +30,24 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
     assets += [
-        online_store_asset(use_case=use_case),
         training_set_asset(use_case=use_case),
         model_asset(use_case=use_case),
         evaluation_asset(use_case=use_case),
         champion_asset(use_case=use_case),
-        service_asset(use_case=use_case),
-        deployment_asset(use_case=use_case),
-        prediction_log_asset(use_case=use_case),
+        *_answering(use_case),
         drift_asset(use_case=use_case),
         quality_asset(use_case=use_case),
     ]
     return assets
+
+
+def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """How the champion answers: through a service with an online store, or by a table of predictions for each day."""
+    if not use_case.is_realtime:
+        return [daily_predictions_asset(use_case=use_case)]
+    return [
+        online_store_asset(use_case=use_case),
+        service_asset(use_case=use_case),
+        deployment_asset(use_case=use_case),
+        prediction_log_asset(use_case=use_case),
+    ]

@@ -56,10 +56,13 @@ def compare_candidates(
 ) -> Comparison:
     """Every declared learner on the folds that end as of the day."""
     training, splits = use_case.training, use_case.training.splits
-    candidates = [
-        Candidate(learner.name, make_learner(learner.kind, learner.settings, training.task), learner.baseline)
-        for learner in training.learners
-    ]
+    candidates = []
+    for declared in training.learners:
+        settings = dict(declared.settings)
+        if declared.feature is not None:
+            settings["column"] = use_case.feature_names.index(declared.feature)
+        learner = make_learner(declared.kind, settings, training.task)
+        candidates.append(Candidate(declared.name, learner, declared.baseline))
     folds = prequential_folds(
         as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
     )

@@ -24,7 +24,7 @@ from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
-from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
+from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.latency import service_days
 from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
@@ -45,7 +45,7 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
+from platform_assets.spec.tables import CHAMPION, DAILY_PREDICTIONS, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 
 VERDICT_SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),
@@ -64,6 +64,19 @@ QUALITY_CHECK = "quality_kept"
 
 class MonitoringError(RuntimeError):
     """A window cannot be judged; the message says what is missing and what to do next."""
+
+
+def predictions_key(use_case: UseCase) -> dg.AssetKey:
+    """The asset that holds what was predicted: the service's log, or the daily predictions."""
+    if use_case.is_realtime:
+        return asset_key(use_case, SERVING, PREDICTION_LOG)
+    return asset_key(use_case, PREDICTIONS, DAILY_PREDICTIONS)
+
+
+def read_predictions(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
+    """What was predicted for these days, both included."""
+    _, layer, table = predictions_key(use_case).path
+    return lake.table(use_case.name, layer, table, prediction_log_schema(use_case)).read(first, last)
 
 
 def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -134,8 +147,9 @@ def _model_of(log: pl.DataFrame, registry: ModelRegistry, use_case: UseCase) -> 
     """The version that made most of the window's predictions."""
     if log.is_empty():
         raise MonitoringError(
-            f"{use_case.name}: no predictions in the window; send requests to the service, or materialize "
-            f"{use_case.name}/{SERVING}/{PREDICTION_LOG} for its days"
+            f"{use_case.name}: no predictions in the window; materialize "
+            f"{predictions_key(use_case).to_user_string()} for its days"
+            + (", after requests were sent to the service" if use_case.is_realtime else "")
         )
     counts = log.group_by("model_version").len().sort("len", "model_version", descending=True)
     return registry.get(use_case.name, str(counts["model_version"][0]))
@@ -183,9 +197,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         deps=[
-            dg.AssetDep(
-                asset_key(use_case, SERVING, PREDICTION_LOG), partition_mapping=earlier_days(1 - window_days, 0)
-            ),
+            dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days, 0)),
             dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
         ],
         description=f"A verdict for every column of the last {window_days} days of predictions, and Evidently's report.",
@@ -199,9 +211,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource, serving: ServingResource
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        log = lake.table(use_case.name, SERVING, PREDICTION_LOG, prediction_log_schema(use_case)).read(
-            *_window(use_case, day)
-        )
+        log = read_predictions(use_case, lake, *_window(use_case, day))
         registry = models.registry()
         version = _model_of(log, registry, use_case)
         reference = _reference(use_case, lake, version, read_model_run(registry.run_folder(version)))
@@ -240,7 +250,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     window_days = use_case.monitoring.window_days
     key = asset_key(use_case, MONITORING, QUALITY)
     mapping = earlier_days(1 - window_days, 0)
-    inputs = [asset_key(use_case, SERVING, PREDICTION_LOG), asset_key(use_case, CLEAN, use_case.label.source)]
+    inputs = [predictions_key(use_case), asset_key(use_case, CLEAN, use_case.label.source)]
 
     @dg.asset(
         key=key,
@@ -260,7 +270,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         day = date.fromisoformat(context.partition_key)
         as_of = day + timedelta(days=max(1, use_case.label_delay_days))
         first, last = quality_days(use_case, as_of)
-        log = lake.table(use_case.name, SERVING, PREDICTION_LOG, prediction_log_schema(use_case)).read(first, last)
+        log = read_predictions(use_case, lake, first, last)
         registry = models.registry()
         version = _model_of(log, registry, use_case)
         labels = clean_rows(lake, use_case, use_case.label_source, first, last)

@@ -48,6 +48,7 @@ def event_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(
         start_date=use_case.history.first_day.isoformat(),
         end_date=(last + timedelta(days=1)).isoformat() if last else None,
+        end_offset=use_case.history.days_ahead,
     )
 
 

@@ -10,10 +10,21 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.partitions import as_of_days, event_days
-from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, QUARANTINE, RAW, SERVING, TRAINING
+from platform_assets.lake.layout import (
+    CLEAN,
+    FEATURES,
+    MODEL,
+    MONITORING,
+    PREDICTIONS,
+    QUARANTINE,
+    RAW,
+    SERVING,
+    TRAINING,
+)
 from platform_assets.spec import UseCase
 from platform_assets.spec.tables import (
     CHAMPION,
+    DAILY_PREDICTIONS,
     DEPLOYMENT,
     DRIFT,
     EVALUATION,
@@ -32,24 +43,26 @@ class Jobs:
     reference: UnresolvedAssetJobDefinition | None
     load: UnresolvedAssetJobDefinition
     labels: UnresolvedAssetJobDefinition | None
-    online: UnresolvedAssetJobDefinition
+    online: UnresolvedAssetJobDefinition | None
     train: UnresolvedAssetJobDefinition
-    log: UnresolvedAssetJobDefinition
+    log: UnresolvedAssetJobDefinition | None
+    predict: UnresolvedAssetJobDefinition | None
     watch: UnresolvedAssetJobDefinition
     judge: UnresolvedAssetJobDefinition
 
     @property
     def all(self) -> list[UnresolvedAssetJobDefinition]:
         """Every job the use case has."""
-        jobs = [self.reference, self.load, self.labels, self.online, self.train, self.log, self.watch, self.judge]
-        return [job for job in jobs if job is not None]
+        jobs = [self.reference, self.load, self.labels, self.online, self.train, self.log, self.predict]
+        return [job for job in (*jobs, self.watch, self.judge) if job is not None]
 
 
 def build_jobs(use_case: UseCase) -> Jobs:
     """The jobs of a use case.
 
     `load` takes in the days of tables that arrive without delay and computes features; `labels` takes in a table that arrives late, so
-    that it can be run for the days that have arrived; `train` goes from training set to deployment.
+    that it can be run for the days that have arrived; `train` goes from training set to deployment, in batch mode to the champion,
+    from which `predict` makes the predictions of days.
     """
     name = use_case.name
     days, as_of = event_days(use_case), as_of_days(use_case)
@@ -70,17 +83,23 @@ def build_jobs(use_case: UseCase) -> Jobs:
         (MODEL, use_case.model_name),
         (MODEL, EVALUATION),
         (MODEL, CHAMPION),
-        (SERVING, SERVICE),
-        (SERVING, DEPLOYMENT),
     )
+    realtime = use_case.is_realtime
+    if realtime:
+        chain += keys((SERVING, SERVICE), (SERVING, DEPLOYMENT))
     job = dg.define_asset_job
     return Jobs(
         reference=job(f"{name}__reference", selection=loaded(static)) if static else None,
         load=job(f"{name}__load", selection=[*loaded(prompt), *features], partitions_def=days),
         labels=job(f"{name}__labels", selection=loaded(late), partitions_def=days) if late else None,
-        online=job(f"{name}__online", selection=keys((FEATURES, ONLINE_STORE)), partitions_def=days),
+        online=job(f"{name}__online", selection=keys((FEATURES, ONLINE_STORE)), partitions_def=days)
+        if realtime
+        else None,
         train=job(f"{name}__train", selection=chain, partitions_def=as_of),
-        log=job(f"{name}__log", selection=keys((SERVING, PREDICTION_LOG)), partitions_def=days),
+        log=job(f"{name}__log", selection=keys((SERVING, PREDICTION_LOG)), partitions_def=days) if realtime else None,
+        predict=None
+        if realtime
+        else job(f"{name}__predict", selection=keys((PREDICTIONS, DAILY_PREDICTIONS)), partitions_def=days),
         watch=job(f"{name}__watch", selection=keys((MONITORING, DRIFT)), partitions_def=days),
         judge=job(f"{name}__judge", selection=keys((MONITORING, QUALITY)), partitions_def=days),
     )

@@ -19,17 +19,24 @@ def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition
     schedules = [
         _daily_load(use_case, jobs),
         _training(use_case, jobs),
-        _logging(use_case, jobs),
         _watching(use_case, jobs),
         _judging(use_case, jobs),
     ]
     if jobs.labels is not None:
         schedules.append(_labels(use_case, jobs.labels))
+    if jobs.log is not None:
+        schedules.append(_logging(use_case, jobs.log))
+    if jobs.predict is not None:
+        schedules.append(_predicting(use_case, jobs.predict))
     return schedules
 
 
 def _scheduled_day(context: dg.ScheduleEvaluationContext) -> date:
     return context.scheduled_execution_time.astimezone(UTC).date()
+
+
+def _newest_day(use_case: UseCase, context: dg.ScheduleEvaluationContext) -> date:
+    return _scheduled_day(context) + timedelta(days=use_case.history.days_ahead - 1)
 
 
 def _request(partitions: dg.DailyPartitionsDefinition, day: date) -> dg.RunRequest | dg.SkipReason:
@@ -42,8 +49,8 @@ def _request(partitions: dg.DailyPartitionsDefinition, day: date) -> dg.RunReque
 def _daily_load(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
     @dg.schedule(job=jobs.load, cron_schedule="15 0 * * *", name=f"{use_case.name}__load_daily")
     def load_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """Yesterday's events."""
-        yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=1))
+        """The events of the newest day that has been delivered: yesterday's, or those of a plan made ahead."""
+        yield _request(event_days(use_case), _newest_day(use_case, context))
 
     return load_daily
 
@@ -71,8 +78,17 @@ def _training(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
     return train_periodically
 
 
-def _logging(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
-    @dg.schedule(job=jobs.log, cron_schedule="20 0 * * *", name=f"{use_case.name}__log_daily")
+def _predicting(use_case: UseCase, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    @dg.schedule(job=job, cron_schedule="45 0 * * *", name=f"{use_case.name}__predict_daily")
+    def predict_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """The newest day whose events have been delivered."""
+        yield _request(event_days(use_case), _newest_day(use_case, context))
+
+    return predict_daily
+
+
+def _logging(use_case: UseCase, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    @dg.schedule(job=job, cron_schedule="20 0 * * *", name=f"{use_case.name}__log_daily")
     def log_daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         """Yesterday's predictions."""
         yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=1))

@@ -20,14 +20,22 @@ from platform_assets.cli.replay import Traffic, panel, send
 from platform_assets.cli.summary import print_summary
 from platform_assets.cli.timeline import Timeline, plan
 from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
-from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, SERVING
+from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.resources.settings import Settings
 from platform_assets.resources.sources import SourcesResource
 from platform_assets.sources.conform import conform
 from platform_assets.spec import UseCase
-from platform_assets.spec.tables import DEPLOYMENT, DRIFT, ONLINE_STORE, PREDICTION_LOG, QUALITY
+from platform_assets.spec.tables import (
+    CHAMPION,
+    DAILY_PREDICTIONS,
+    DEPLOYMENT,
+    DRIFT,
+    ONLINE_STORE,
+    PREDICTION_LOG,
+    QUALITY,
+)
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROGRESS = "progress"
@@ -119,12 +127,18 @@ def run_one(journey: Journey, declared: DeclaredUseCase) -> Traffic | None:
     """
     use_case, jobs, days = journey.use_case, journey.jobs, plan(journey.use_case)
     console.print(f"\n[bold]{use_case.name}[/]: {use_case.description}")
-    journey.serving.target().ensure_running()
+    if use_case.is_realtime:
+        journey.serving.target().ensure_running()
     _load_history(journey, days)
-    if days.as_of.isoformat() not in journey.done(SERVING, DEPLOYMENT):
-        with step(f"train, evaluate, promote and deploy as of {days.as_of}"):
+    last_step = (SERVING, DEPLOYMENT) if use_case.is_realtime else (MODEL, CHAMPION)
+    if days.as_of.isoformat() not in journey.done(*last_step):
+        with step(f"train, evaluate, promote{' and deploy' * use_case.is_realtime} as of {days.as_of}"):
             journey.execute(jobs.train, partition=days.as_of)
-    traffic = _go_live(journey, declared, days)
+    traffic = None
+    if use_case.is_realtime:
+        traffic = _go_live(journey, declared, days)
+    else:
+        _predict(journey, days)
     _watch(journey, days)
     return traffic
 
@@ -179,6 +193,21 @@ def _go_live(journey: Journey, declared: DeclaredUseCase, days: Timeline) -> Tra
     return total
 
 
+def _predict(journey: Journey, days: Timeline) -> None:
+    """The live days of a use case without a service: their events, the labels known meanwhile, their predictions."""
+    jobs = journey.jobs
+    missing = journey.missing(PREDICTIONS, DAILY_PREDICTIONS, days.live)
+    if missing is None:
+        return
+    with step(f"load and predict {missing}"):
+        known = DayRange(days.labels.last, missing.last - timedelta(days=max(1, journey.use_case.label_delay_days)))
+        late = journey.missing(CLEAN, journey.use_case.label.source, known)
+        if jobs.labels is not None and late:
+            journey.execute(jobs.labels, days=late)
+        journey.execute(jobs.load, days=missing)
+        journey.execute(jobs.predict, days=missing)
+
+
 def _panel(journey: Journey, declared: DeclaredUseCase, day: date, days: Timeline) -> pl.DataFrame:
     """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded."""
     use_case = journey.use_case
@@ -193,7 +222,7 @@ def _watch(journey: Journey, days: Timeline) -> None:
     """The prediction log as a table, then drift, then the labels that have arrived since and quality."""
     use_case, jobs, last = journey.use_case, journey.jobs, days.live.last
     missing = journey.missing(SERVING, PREDICTION_LOG, days.live)
-    if missing:
+    if jobs.log is not None and missing:
         with step("prediction log"):
             journey.execute(jobs.log, days=days.live)
     if last.isoformat() not in journey.done(MONITORING, DRIFT):

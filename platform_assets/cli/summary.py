@@ -14,18 +14,17 @@ from rich.table import Table
 from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.predictions import predictions_table
 from platform_assets.assets.tables import clean_table
 from platform_assets.cli.console import console
 from platform_assets.cli.replay import Traffic, request_body
 from platform_assets.cli.timeline import Timeline
-from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, QUARANTINE, RAW, SERVING, TRAINING
+from platform_assets.lake.layout import LAYERS, MONITORING, QUARANTINE
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
 from platform_assets.resources.models import ModelsResource
 
 if TYPE_CHECKING:
     from platform_assets.cli.run import Journey
-
-LAYERS = (RAW, CLEAN, QUARANTINE, FEATURES, TRAINING, MODEL, SERVING, MONITORING)
 
 
 def print_summary(journey: Journey, days: Timeline, traffic: Traffic | None, seconds: float) -> None:
@@ -40,7 +39,10 @@ def print_summary(journey: Journey, days: Timeline, traffic: Traffic | None, sec
     if champion is not None:
         run = read_model_run(registry.run_folder(champion))
         _print_models(journey, run, champion)
-    _print_service(journey, traffic)
+    if use_case.is_realtime:
+        _print_service(journey, traffic)
+    else:
+        _print_predictions(journey)
     _print_monitoring(journey, days)
     _print_next(journey, seconds)
 
@@ -118,6 +120,22 @@ def _print_service(journey: Journey, traffic: Traffic | None) -> None:
         soft_wrap=True,
         markup=False,
     )
+
+
+def _print_predictions(journey: Journey) -> None:
+    """Where the predictions are, and the newest of them."""
+    use_case = journey.use_case
+    table = predictions_table(use_case, journey.lake)
+    if not table.exists():
+        console.print("[bold]predictions[/] none yet")
+        return
+    last = table.partitions()[-1]
+    console.print(f"[bold]predictions[/] {table.row_count():,} rows up to {last} in {table.uri}")
+    newest = table.read(last, last, columns=[*use_case.event_source.primary_key, use_case.event_time, "score"])
+    for row in newest.tail(3).iter_rows():
+        console.print(
+            "            " + "  ".join(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row)
+        )
 
 
 def _print_monitoring(journey: Journey, days: Timeline) -> None:

@@ -16,8 +16,8 @@ Aggregate = Literal["count", "sum", "mean", "min", "max"]
 class Entity(Declaration):
     """Something that features describe and that a request names."""
 
-    name: Identifier = Field(description="Entity name, for example `customer`.")
-    key: Identifier = Field(description="Column of the event table that identifies it, for example `customer_id`.")
+    name: Identifier = Field(description="Entity name, for example `machine`.")
+    key: Identifier = Field(description="Column of the event table that identifies it, for example `machine_id`.")
     description: str = Field(description="What one entity is.")
 
 

@@ -282,6 +282,18 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
             ("training", "learners"), len(training.learners), "declare at least one learner that is no baseline"
         )
     for j, learner in enumerate(training.learners):
+        if (learner.kind == "single_feature") != (learner.feature is not None):
+            yield Problem(
+                ("training", "learners", j, "feature"),
+                learner.feature,
+                "is needed by a learner of kind single_feature, and by no other",
+            )
+        elif learner.feature is not None and learner.feature not in use_case.feature_names:
+            yield Problem(
+                ("training", "learners", j, "feature"),
+                learner.feature,
+                f"no such feature; {_known(use_case.feature_names)}",
+            )
         wrong = {"logistic_regression": "binary", "ridge": "regression"}.get(learner.kind)
         if wrong is not None and wrong != training.task:
             yield Problem(
@@ -360,7 +372,23 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
         yield Problem(
             ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
         )
+    if not use_case.is_realtime:
+        yield from _batch(use_case)
     if use_case.is_binary and serving.decision is None:
         yield Problem(("serving",), None, "a binary task needs `decision` with its threshold")
     if serving.decision is not None and not use_case.is_binary:
         yield Problem(("serving", "decision"), serving.decision.threshold, "applies to binary tasks only")
+
+
+def _batch(use_case: UseCase) -> Iterator[Problem]:
+    """A day is predicted before it begins: its own events may not be counted."""
+    for i, view in enumerate(use_case.features):
+        for j, window in enumerate(view.windows):
+            if window.delay_days == 0:
+                yield Problem(
+                    ("features", i, "windows", j, "delay_days"),
+                    window.delay_days,
+                    "predictions of a day are made before it begins (serving.mode is batch): a delay of at least 1 is needed",
+                )
+    if use_case.serving.processes != 1:
+        yield Problem(("serving", "processes"), use_case.serving.processes, "there is no service in batch mode")

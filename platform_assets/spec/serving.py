@@ -21,11 +21,14 @@ class Decision(Declaration):
 
 
 class Serving(Declaration):
-    """The service."""
+    """How the model answers."""
 
-    mode: Literal["realtime"] = Field(default="realtime", description="How predictions are asked for.")
+    mode: Literal["realtime", "batch"] = Field(
+        default="realtime",
+        description="`realtime`: a service that is asked for each event. `batch`: a table of predictions for each day.",
+    )
     request: tuple[Identifier, ...] = Field(
-        min_length=1, description="Columns of the event table that a request carries."
+        min_length=1, description="Columns of the event table that are known when the prediction is made."
     )
     decision: Decision | None = Field(default=None, description="Decision rule; absent for a regression.")
     processes: int = Field(default=1, ge=1, le=16, description="Service processes for each version.")

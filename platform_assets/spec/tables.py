@@ -11,6 +11,7 @@ CHAMPION = "champion"
 SERVICE = "service"
 DEPLOYMENT = "deployment"
 PREDICTION_LOG = "prediction_log"
+DAILY_PREDICTIONS = "daily"
 DRIFT = "drift"
 QUALITY = "quality"
 

@@ -37,10 +37,13 @@ class Learner(Declaration):
     """One candidate."""
 
     name: Identifier = Field(description="Name in comparisons.")
-    kind: Literal["constant", "logistic_regression", "ridge", "random_forest", "xgboost", "torch_mlp"] = Field(
-        description="Which learner."
-    )
+    kind: Literal[
+        "constant", "single_feature", "logistic_regression", "ridge", "random_forest", "xgboost", "torch_mlp"
+    ] = Field(description="Which learner.")
     baseline: bool = Field(default=False, description="Whether the champion has to beat this candidate.")
+    feature: Identifier | None = Field(
+        default=None, description="The feature that a `single_feature` learner hands on, and no other learner has."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the learner.")
 
 

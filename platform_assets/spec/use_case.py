@@ -25,6 +25,12 @@ class History(Declaration):
 
     first_day: date = Field(description="First event day.")
     last_day: date | None = Field(default=None, description="Last event day; absent while data keeps arriving.")
+    days_ahead: int = Field(
+        default=0,
+        ge=0,
+        description="Events are delivered so many days before their day is over; 1 for a day's plan that is there when "
+        "the day begins.",
+    )
 
 
 class UseCase(Declaration):
@@ -127,6 +133,11 @@ class UseCase(Declaration):
     def is_binary(self) -> bool:
         """Whether the model predicts a probability."""
         return self.training.task == "binary"
+
+    @property
+    def is_realtime(self) -> bool:
+        """Whether a service answers for each event; otherwise predictions are made for a day at a time."""
+        return self.serving.mode == "realtime"
 
     @property
     def model_name(self) -> str:

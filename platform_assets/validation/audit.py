@@ -32,7 +32,7 @@ QUARANTINE_SCHEMA = pl.Schema(
     }
 )
 """One line for each refused row: the day it was delivered for, where it came from, the first rule it breaks with column
-and value, further ones it breaks (`maximum(amount), reference(customer_id)`), and the whole row as JSON."""
+and value, further ones it breaks (`maximum(torque), reference(machine_id)`), and the whole row as JSON."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Belongs here: running a folder that holds nothing but `defs.yaml` and data. Does
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+import platform_assets
 from platform_assets.automation.jobs import build_jobs
 from platform_assets.cli.console import console, progress_logger
 from platform_assets.cli.replay import Traffic
@@ -86,4 +88,14 @@ def energy_use(installation: Installation, tmp_path_factory: pytest.TempPathFact
     """A regression with its label in the event table, and no entity."""
     folder = tmp_path_factory.mktemp("defs") / "energy_use"
     write_energy_use(folder)
+    return installation.take_all_the_way(folder)
+
+
+@pytest.fixture(scope="session")
+def bike_demand(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
+    """The bundled use case in batch mode, on as short a history as its folds allow."""
+    folder = tmp_path_factory.mktemp("defs") / "bike_demand"
+    shutil.copytree(Path(platform_assets.__file__).parent / "defs" / "bike_demand", folder)
+    text = (folder / "defs.yaml").read_text()
+    (folder / "defs.yaml").write_text(text.replace("first_day: 2018-01-01", "first_day: 2018-04-20"))
     return installation.take_all_the_way(folder)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from platform_assets.training.learners import boosting, constant, forest, linear, neural
+from platform_assets.training.learners import boosting, constant, forest, linear, neural, single
 from platform_assets.training.learners.base import (
     TASKS,
     FittedModel,
@@ -26,7 +26,7 @@ from platform_assets.training.learners.base import (
 )
 
 KINDS: Mapping[str, LearnerKind] = MappingProxyType(
-    {kind.name: kind for kind in (constant.KIND, *linear.KINDS, forest.KIND, boosting.KIND, neural.KIND)}
+    {kind.name: kind for kind in (constant.KIND, single.KIND, *linear.KINDS, forest.KIND, boosting.KIND, neural.KIND)}
 )
 """Every learner by the name a requirement uses, simplest first."""
 

@@ -61,6 +61,24 @@ MISTAKES = [
     ("owner: team:payments-risk", "owner: somebody", "owner", "should match pattern"),
     ("minimum: 0, maximum: 5000", "minimum: 9000, maximum: 5000", "sources.2.columns.4.minimum", "larger than maximum"),
     ("key: terminal_id", "key: shop_id", "entities.1.key", "no such column"),
+    (
+        "    request: [transaction_id,",
+        "    mode: batch\n    request: [transaction_id,",
+        "features.1.windows.0.delay_days",
+        "a delay of at least 1 is needed",
+    ),
+    (
+        "{name: xgboost, kind: xgboost}",
+        "{name: rule, kind: single_feature, feature: size}",
+        "training.learners.3.feature",
+        "no such feature",
+    ),
+    (
+        "{name: xgboost, kind: xgboost}",
+        "{name: xgboost, kind: xgboost, feature: amount}",
+        "training.learners.3.feature",
+        "by no other",
+    ),
     ("violations: 2, of_last: 3", "violations: 4, of_last: 3", "monitoring.retrain.violations", "exceeds of_last"),
 ]
 
