@@ -12,6 +12,7 @@ from time import monotonic
 import dagster as dg
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
@@ -28,7 +29,7 @@ def fail_readably() -> Iterator[None]:
     try:
         yield
     except READABLE as error:
-        console.print(f"[bold red]error:[/] {error}", markup=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(1) from error
 
 

@@ -27,6 +27,21 @@ def run(
 
 
 @app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the new use case.")],
+    path: Annotated[str, typer.Option("--from", help="CSV, Parquet or JSON-lines file, a folder of them, or a glob.")],
+    label: Annotated[str | None, typer.Option(help="Column to predict; guessed when left out.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite a declaration that is there.")] = False,
+) -> None:
+    """Look at data and propose a use case, with every guess marked."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.init import write_proposal
+
+    with fail_readably():
+        write_proposal(name, path, label, force)
+
+
+@app.command()
 def stop() -> None:
     """Stop every process that was started for serving."""
     from platform_assets.cli.console import fail_readably

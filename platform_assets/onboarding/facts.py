@@ -1,0 +1,256 @@
+"""What a table holds, before anybody has said what it means.
+
+Belongs here: reading files of undeclared columns, and facts about each column. Does not belong here: guesses about
+meaning (`guesses.py`).
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+import polars as pl
+
+from platform_assets.sources.casting import cast_text, cast_typed
+from platform_assets.sources.text_formats import parse_csv, parse_json_lines
+from platform_assets.spec.columns import Column, ColumnType
+
+Format = Literal["csv", "parquet", "jsonl"]
+FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
+
+MAX_ROWS = 500_000
+"""Rows looked at; a larger table is judged by its first rows, and says so."""
+
+MISFIT_RATIO = 0.001
+"""A text column has a type when at most this share of its cells does not fit: they would go to quarantine."""
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_TYPES: tuple[ColumnType, ...] = ("int64", "float64", "datetime", "bool")
+_EXAMPLES = 3
+
+
+class OnboardingError(ValueError):
+    """Data that nothing can be proposed for; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """One column.
+
+    Attributes:
+        name: as delivered.
+        type: the narrowest declared type that holds its values.
+        rows: looked at.
+        nulls: without a value.
+        misfits: text cells that do not fit the type.
+        distinct: different values.
+        minimum: smallest number, or None for other types.
+        maximum: largest number, or None for other types.
+        values: all different values where they are few, in order; None where they are many.
+        examples: some values as text.
+        mean_length: mean number of characters of a text column; 0 for others.
+    """
+
+    name: str
+    type: ColumnType
+    rows: int
+    nulls: int
+    misfits: int
+    distinct: int
+    minimum: float | None
+    maximum: float | None
+    values: tuple[int | str, ...] | None
+    examples: tuple[str, ...]
+    mean_length: float
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether it is a number."""
+        return self.type in ("int64", "float64")
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A table as found.
+
+    Attributes:
+        path: as given, absolute.
+        format: of the files.
+        files: how many.
+        frame: typed rows, at most `MAX_ROWS`.
+        columns: facts, in order.
+        complete: whether all rows were looked at.
+    """
+
+    path: Path
+    format: Format
+    files: int
+    frame: pl.DataFrame
+    columns: tuple[ColumnFacts, ...]
+    complete: bool
+
+    def column(self, name: str) -> ColumnFacts:
+        """The facts of a column.
+
+        Raises:
+            KeyError: there is no such column.
+        """
+        return next(facts for facts in self.columns if facts.name == name)
+
+
+def look_at(path: str) -> TableFacts:
+    """Facts about the files at a path: one file, a folder of files of one format, or a glob.
+
+    Raises:
+        OnboardingError: there is nothing, it cannot be read, it has no rows, or the files disagree about their columns.
+    """
+    files = _find(path)
+    format_ = _format(files, path)
+    frames: list[pl.DataFrame] = []
+    rows = 0
+    for file in files:
+        frame = _read(file, format_)
+        if frames and frame.columns != frames[0].columns:
+            raise OnboardingError(
+                f"{file} has the columns {', '.join(frame.columns)}, but {files[0]} has {', '.join(frames[0].columns)}. "
+                "Files of one table must agree: name those that do, with a glob."
+            )
+        frames.append(frame)
+        rows += frame.height
+        if rows >= MAX_ROWS:
+            break
+    found = pl.concat(frames, how="vertical_relaxed").head(MAX_ROWS)
+    if found.is_empty():
+        raise OnboardingError(f"{path} has {found.width} columns and no rows: give a file with data.")
+    _check_names(found.columns, path)
+    typed, columns = [], []
+    for series in found.get_columns():
+        values, facts = _facts(series)
+        typed.append(values)
+        columns.append(facts)
+    complete = len(frames) == len(files) and rows <= MAX_ROWS
+    return TableFacts(Path(path).absolute(), format_, len(files), pl.DataFrame(typed), tuple(columns), complete)
+
+
+def _find(path: str) -> list[Path]:
+    given = Path(path)
+    if given.is_file():
+        return [given]
+    if given.is_dir():
+        found = [file for file in sorted(given.rglob("*")) if file.is_file() and not file.name.startswith((".", "_"))]
+        found = [file for file in found if _ending(file) is not None]
+    else:
+        found = [Path(match) for match in sorted(glob.glob(path, recursive=True)) if Path(match).is_file()]
+    if not found:
+        raise OnboardingError(
+            f"there is no file at {path}: give a CSV, Parquet or JSON-lines file, a folder or a glob."
+        )
+    return found
+
+
+def _ending(file: Path) -> Format | None:
+    name = file.name.removesuffix(".gz")
+    return next((ending for ending in FORMATS if name.endswith(f".{ending}")), None)
+
+
+def _format(files: Sequence[Path], path: str) -> Format:
+    found = {_ending(file) for file in files}
+    if len(found) != 1 or None in found:
+        names = ", ".join(sorted({file.suffix or file.name for file in files}))
+        raise OnboardingError(
+            f"the files at {path} end in {names}: a table has one format, .csv, .parquet or .jsonl (with .gz or without)."
+        )
+    (format_,) = found
+    assert format_ is not None
+    return format_
+
+
+def _read(file: Path, format_: Format) -> pl.DataFrame:
+    import gzip
+
+    try:
+        if format_ == "parquet":
+            return pl.read_parquet(file, glob=False, hive_partitioning=False)
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        return (parse_csv(data, str(file)) if format_ == "csv" else parse_json_lines(data, str(file), [])).cells
+    except (OSError, EOFError, ValueError, pl.exceptions.PolarsError) as error:
+        raise OnboardingError(f"{file} cannot be read as {format_}: {error}") from error
+
+
+def _check_names(names: Sequence[str], path: str) -> None:
+    bad = [name for name in names if not _NAME.match(name)]
+    if bad:
+        raise OnboardingError(
+            f"{path}: column names {', '.join(map(repr, bad[:8]))} cannot be declared: names have lower-case letters, digits "
+            "and _, and begin with a letter. Rename them where the file is made."
+        )
+
+
+def _facts(series: pl.Series) -> tuple[pl.Series, ColumnFacts]:
+    """The typed column and what can be said of it."""
+    values, type_, misfits = _typed(series)
+    known = values.drop_nulls()
+    distinct = known.n_unique()
+    numeric = type_ in ("int64", "float64")
+    few = distinct <= 20 and type_ in ("int64", "string")
+    facts = ColumnFacts(
+        name=series.name,
+        type=type_,
+        rows=len(values),
+        nulls=values.null_count() - misfits,
+        misfits=misfits,
+        distinct=distinct,
+        minimum=float(cast(float, known.min())) if numeric and len(known) else None,
+        maximum=float(cast(float, known.max())) if numeric and len(known) else None,
+        values=tuple(known.unique().sort().to_list()) if few else None,
+        examples=tuple(map(str, known.head(1000).unique(maintain_order=True).head(_EXAMPLES).to_list())),
+        mean_length=float(cast(float, known.str.len_chars().mean() or 0.0)) if type_ == "string" else 0.0,
+    )
+    return values, facts
+
+
+def _typed(series: pl.Series) -> tuple[pl.Series, ColumnType, int]:
+    if series.dtype == pl.String:
+        for type_ in _TYPES:
+            column = Column(name=series.name, type=type_, description="", nullable=True)
+            values = cast_text(series, column)
+            misfits = values.null_count() - series.null_count()
+            if type_ == "bool" and _only_digits(series):
+                continue
+            if misfits <= MISFIT_RATIO * max(1, len(series) - series.null_count()) and values.null_count() < len(
+                values
+            ):
+                return values, type_, misfits
+        return series, "string", 0
+    for type_ in ("int64", "float64", "bool", "date", "datetime", "string"):
+        if not _same_kind(series.dtype, type_):
+            continue
+        values, failed = cast_typed(series, Column(name=series.name, type=type_, description="", nullable=True))
+        if not failed.any():
+            return values, type_, 0
+    raise OnboardingError(
+        f"column {series.name!r} has the type {series.dtype}, which cannot be declared: write it as a number, text, time or "
+        "Boolean."
+    )
+
+
+def _same_kind(dtype: pl.DataType, type_: ColumnType) -> bool:
+    if type_ == "int64":
+        return dtype.is_integer()
+    if type_ == "float64":
+        return dtype.is_numeric()
+    if type_ == "bool":
+        return dtype == pl.Boolean
+    if type_ == "date":
+        return dtype == pl.Date
+    if type_ == "datetime":
+        return isinstance(dtype, pl.Datetime)
+    return dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum) or dtype == pl.Null
+
+
+def _only_digits(series: pl.Series) -> bool:
+    return bool(series.drop_nulls().str.contains(r"^[01]$").all())

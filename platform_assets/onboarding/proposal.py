@@ -1,0 +1,192 @@
+"""The `defs.yaml` that is proposed for a table, every guess marked with its reason.
+
+Belongs here: the text. Does not belong here: the guesses themselves (`guesses.py`), or writing the file (`cli/init.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+
+from platform_assets.onboarding.facts import ColumnFacts, TableFacts
+from platform_assets.onboarding.guesses import Guesses, live_days
+
+MARK = "guess:"
+
+
+def propose(name: str, table: TableFacts, guesses: Guesses) -> str:
+    """The text of a declaration that loads, as far as the data allows.
+
+    Args:
+        name: of the use case.
+        table: what was found.
+        guesses: what it probably means.
+    """
+    return "\n".join([*_head(name, table, guesses), *_source(table, guesses), *_rest(guesses, table), ""])
+
+
+def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
+    looked = f"{table.frame.height:,} rows of {table.files} file(s)" + ("" if table.complete else ", the first of more")
+    yield f"# Proposed from {looked}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go."
+    for problem in guesses.problems:
+        yield f"# To do: {problem}."
+    yield "type: platform_assets.MlUseCase"
+    yield ""
+    yield "attributes:"
+    yield f"  name: {name}"
+    yield f"  description: What is predicted, for whom, and what it is used for.  # {MARK} say it in your words"
+    yield f"  owner: team:{name.replace('_', '-')}  # {MARK} `team:name` or an e-mail address"
+    yield (
+        f"  history: {{first_day: {guesses.first_day}, last_day: {guesses.last_day}}}"
+        f"  # {MARK} the days found; leave last_day out while data keeps arriving"
+    )
+
+
+def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
+    key, why = guesses.key
+    yield ""
+    yield "  sources:"
+    yield "    - name: events"
+    yield f"      description: What one row is.  # {MARK} say it in your words"
+    yield f"      connector: {{kind: files, format: {table.format}, path: {json.dumps(str(table.path))}}}"
+    yield f"      primary_key: [{', '.join(key)}]  # {MARK} {why}"
+    yield f"      event_time: {guesses.event_time.value}  # {MARK} {guesses.event_time.why}"
+    yield "      columns:"
+    for facts in table.columns:
+        yield f"        - {_column(facts, guesses)}"
+
+
+def _column(facts: ColumnFacts, guesses: Guesses) -> str:
+    is_label = guesses.label is not None and facts.name == guesses.label.value
+    binary_label = is_label and guesses.task == "binary"
+    fields = [f"name: {facts.name}", f"type: {'int8' if binary_label and facts.type == 'int64' else facts.type}"]
+    fields.append(f"description: {json.dumps('Say what it means, with its unit')}")
+    why = []
+    if facts.nulls and facts.name not in guesses.key[0] and facts.name != guesses.event_time.value:
+        fields.append("nullable: true")
+        why.append(f"{facts.nulls:,} of {facts.rows:,} have no value")
+    if guesses.key[0] == (facts.name,):
+        fields.append("unique: true")
+        why.append("no value occurs twice")
+    if binary_label and facts.type == "int64":
+        fields.append("allowed: [0, 1]")
+        why.append("the only values found")
+    elif facts.type == "string" and facts.values is not None and facts.rows >= 20 * len(facts.values):
+        fields.append(f"allowed: [{', '.join(json.dumps(value) for value in facts.values)}]")
+        why.append("the only values found")
+    elif facts.is_numeric and facts.name not in guesses.key[0]:
+        low, high = _bounds(facts)
+        fields += [f"minimum: {low:g}"] * (low is not None) + [f"maximum: {high:g}"] * (high is not None)
+        why.append(f"found {facts.minimum:g} to {facts.maximum:g}")
+    if facts.misfits:
+        why.append(f"{facts.misfits:,} cells do not fit and would go to quarantine")
+    return "{" + ", ".join(fields) + "}" + (f"  # {MARK} {'; '.join(why)}" if why else "")
+
+
+def _bounds(facts: ColumnFacts) -> tuple[float | None, float | None]:
+    """Round limits with room around what was found; none below where negative values occur."""
+    assert facts.minimum is not None
+    assert facts.maximum is not None
+    low = 0.0 if facts.minimum >= 0 else None
+    high = 10.0 ** math.ceil(math.log10(2 * facts.maximum)) if facts.maximum > 0 else None
+    return low, high
+
+
+def _rest(guesses: Guesses, table: TableFacts) -> Iterator[str]:
+    yield ""
+    yield "  events: events"
+    if guesses.label is None:
+        yield f"  label: {{source: events, column: change_me}}  # {MARK} nothing looks like a label: name its column"
+    else:
+        yield f"  label: {{source: events, column: {guesses.label.value}}}  # {MARK} {guesses.label.why}"
+    yield from _entities(guesses)
+    yield from _features(guesses, table)
+    yield from _training(guesses)
+    yield from _serving(guesses, table)
+
+
+def _entities(guesses: Guesses) -> Iterator[str]:
+    if not guesses.entities:
+        return
+    yield ""
+    yield "  entities:"
+    for entity in guesses.entities:
+        name = _entity_name(entity.value)
+        yield f"    - {{name: {name}, key: {entity.value}, description: Say what one is}}  # {MARK} {entity.why}"
+
+
+def _entity_name(key: str) -> str:
+    for ending in ("_id", "_key", "_number", "_code", "_uuid"):
+        if key.endswith(ending) and key != ending:
+            return key.removesuffix(ending)
+    return key
+
+
+def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
+    days = (guesses.last_day - guesses.first_day).days + 1
+    lengths = [length for length in (1, 7, 28) if length <= days // 4] or [1]
+    yield ""
+    yield "  features:"
+    yield "    - name: event_itself"
+    yield "      description: What is known at the event."
+    yield "      rows:"
+    for name in guesses.features:
+        yield f"        - {{name: {name}, expression: {name}, description: Say what it means}}  # {MARK} known at the event"
+    hour = f"EXTRACT(HOUR FROM {guesses.event_time.value})"
+    yield f"        - {{name: hour_of_day_utc, expression: {hour}, description: Hour of the event (UTC)}}"
+    for item in guesses.left_out:
+        yield f"        # {item.value}: {item.why}  ({MARK} left out)"
+    number = next((name for name in guesses.features if table.column(name).type == "float64"), None)
+    for entity in guesses.entities:
+        name = _entity_name(entity.value)
+        yield f"    - name: {name}_activity"
+        yield f"      description: What the {name} has been doing.  # {MARK} drop it if the past of a {name} does not matter"
+        yield f"      entity: {name}"
+        yield "      windows:"
+        yield (
+            f"        - {{name: {name}_count, aggregate: count, lengths_days: {lengths}, "
+            "description: Number of events}"
+        )
+        if number is not None:
+            yield (
+                f"        - {{name: {name}_mean_{number}, aggregate: mean, column: {number}, lengths_days: {lengths}, "
+                f"description: Mean {number}}}"
+            )
+
+
+def _training(guesses: Guesses) -> Iterator[str]:
+    binary = guesses.task == "binary"
+    train, delay, test, folds = guesses.splits or (7, 0, 7, 1)
+    yield ""
+    yield "  training:"
+    yield f"    task: {guesses.task}"
+    yield "    learners:"
+    yield "      - {name: constant, kind: constant, baseline: true}"
+    yield f"      - {{name: linear, kind: {'logistic_regression' if binary else 'ridge'}}}"
+    yield "      - {name: xgboost, kind: xgboost}"
+    yield (
+        f"    splits: {{train_days: {train}, delay_days: {delay}, test_days: {test}, folds: {folds}}}"
+        f"  # {MARK} fits the history; a label that arrives later needs `arrival_delay_days` and a delay here"
+    )
+    yield f"    metrics: [{'auc_roc, average_precision, brier' if binary else 'rmse, mae, r2'}]"
+    yield f"    select_by: {'average_precision' if binary else 'rmse'}"
+    yield ""
+    yield f"  gates: {{min_training_rows: 100}}  # {MARK} add floors for the metrics that matter to you"
+
+
+def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
+    label = guesses.label.value if guesses.label else None
+    leaks = {item.value for item in guesses.left_out if item.why.startswith("knows")}
+    request = [facts.name for facts in table.columns if facts.name != label and facts.name not in leaks]
+    days = (guesses.last_day - guesses.first_day).days + 1
+    yield ""
+    yield "  serving:"
+    yield f"    request: [{', '.join(request)}]  # {MARK} what is known when a prediction is asked for"
+    if guesses.task == "binary":
+        yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
+    yield ""
+    yield "  monitoring:"
+    yield f"    window_days: {live_days(guesses.splits or (7, 0, 7, 1), days)}"
+    yield f"    min_rows: {max(20, min(500, table.frame.height // max(1, days)))}"
+    yield f"    quality_metric: {'average_precision' if guesses.task == 'binary' else 'rmse'}"

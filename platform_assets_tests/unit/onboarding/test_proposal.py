@@ -1,0 +1,194 @@
+"""From files to a declaration: right types, key, time and label, every guess marked, and plain words for bad data."""
+
+import gzip
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from platform_assets.cli.init import write_proposal
+from platform_assets.onboarding.facts import OnboardingError, look_at
+from platform_assets.onboarding.guesses import guess
+from platform_assets.onboarding.proposal import MARK
+from platform_assets.simulation.bike_demand import RENTALS, BikeDemand, BikeDemandSettings
+from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
+from platform_assets.spec import UseCase, load_use_case
+
+FIRST, LAST = date(2018, 4, 1), date(2018, 5, 20)
+
+
+@pytest.fixture(scope="module")
+def payments() -> pl.DataFrame:
+    world = CardPayments(CardPaymentsSettings(customers=60, terminals=90))
+    labels = world.read("labels", FIRST, LAST).select("transaction_id", "is_fraud", "fraud_scenario")
+    return world.read("transactions", FIRST, LAST).join(labels, on="transaction_id")
+
+
+def proposed(tmp_path: Path, frame: pl.DataFrame, label: str | None = None, name: str = "data.csv") -> UseCase:
+    path = tmp_path / name
+    frame.write_parquet(path) if path.suffix == ".parquet" else frame.write_csv(path)
+    return load_use_case(write_proposal("payments", str(path), label, False, tmp_path / "defs"))
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
+def test_card_payments_get_their_types_key_time_label_and_entities(
+    tmp_path: Path, payments: pl.DataFrame, name: str
+) -> None:
+    use_case = proposed(tmp_path, payments, name=name)
+    source = use_case.event_source
+    assert {column.name: column.type for column in source.columns} == {
+        "transaction_id": "int64",
+        "transaction_time": "datetime",
+        "customer_id": "int64",
+        "terminal_id": "int64",
+        "amount": "float64",
+        "is_fraud": "int8",
+        "fraud_scenario": "int64",
+    }
+    assert source.primary_key == ("transaction_id",)
+    assert source.event_time == "transaction_time"
+    assert use_case.label.column == "is_fraud"
+    assert use_case.training.task == "binary"
+    assert {entity.key for entity in use_case.entities} == {"customer_id", "terminal_id"}
+    assert (use_case.history.first_day, use_case.history.last_day) == (FIRST, LAST)
+
+
+def test_a_column_that_knows_the_label_is_no_feature_and_in_no_request(tmp_path: Path, payments: pl.DataFrame) -> None:
+    use_case = proposed(tmp_path, payments)
+    assert "fraud_scenario" not in use_case.feature_names
+    assert "fraud_scenario" not in use_case.serving.request
+    text = (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
+    assert "# fraud_scenario: knows the label is_fraud" in text
+
+
+def test_every_guess_is_marked(tmp_path: Path, payments: pl.DataFrame) -> None:
+    proposed(tmp_path, payments)
+    text = (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
+    for field in (
+        "description: What",
+        "owner:",
+        "history:",
+        "primary_key:",
+        "event_time:",
+        "label:",
+        "splits:",
+        "request:",
+    ):
+        lines = [line for line in text.splitlines() if line.strip().startswith(field)]
+        assert lines, field
+        assert all(MARK in line for line in lines), field
+
+
+def test_a_regression_on_a_folder_of_files(tmp_path: Path) -> None:
+    rentals = BikeDemand(BikeDemandSettings()).read(RENTALS, FIRST, LAST)
+    for (month,), part in rentals.group_by(pl.col("starts_at").dt.month()):
+        part.write_csv(tmp_path / f"{month}.csv")
+    use_case = load_use_case(write_proposal("rides", str(tmp_path), "rentals", False, tmp_path / "defs"))
+    assert use_case.training.task == "regression"
+    assert use_case.event_source.primary_key == ("hour_id",)
+    assert use_case.training.select_by == "rmse"
+
+
+def some_rows(rows: int = 400) -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        {
+            "visit": [f"V{i}" for i in range(rows)],
+            "seen_at": [start + timedelta(hours=2 * i) for i in range(rows)],
+            "ward": random.choice(["north", "south", "west"], rows).tolist(),
+            "note": ["a longer text about what was said that day, number " + str(i) for i in range(rows)],
+            "pulse": [None if i % 50 == 0 else float(v) for i, v in enumerate(random.normal(70, 9, rows).round(1))],
+            "is_back": random.integers(0, 2, rows).tolist(),
+        }
+    )
+
+
+def test_nulls_categories_and_free_text_are_seen(tmp_path: Path) -> None:
+    use_case = proposed(tmp_path, some_rows())
+    source = use_case.event_source
+    assert source.column("pulse").nullable
+    assert source.column("ward").allowed == ("north", "south", "west")
+    assert "note" not in use_case.feature_names
+    assert "free text" in (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
+
+
+def test_a_few_cells_that_do_not_fit_do_not_change_the_type(tmp_path: Path) -> None:
+    frame = some_rows(2000).with_columns(pl.col("pulse").cast(pl.String))
+    frame = frame.with_columns(
+        pl.when(pl.int_range(pl.len()) == 7).then(pl.lit("fast")).otherwise("pulse").alias("pulse")
+    )
+    path = tmp_path / "data.csv"
+    frame.write_csv(path)
+    facts = look_at(str(path)).column("pulse")
+    assert (facts.type, facts.misfits) == ("float64", 1)
+
+
+def test_without_a_label_the_file_says_what_to_fill_in(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    some_rows().drop("is_back").write_csv(path)
+    target = write_proposal("visits", str(path), None, False, tmp_path / "defs")
+    assert "To do: no column looks like a label" in target.read_text()
+
+
+def test_one_class_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    some_rows().with_columns(pl.lit(0).alias("is_back")).write_csv(path)
+    assert "has one value only (0)" in "; ".join(guess(look_at(str(path))).problems)
+
+
+def test_two_columns_may_be_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    some_rows().with_columns(pl.lit(1).alias("clinic_id")).drop("visit", "note").write_csv(path)
+    assert len(guess(look_at(str(path))).key[0]) == 2
+
+
+def test_gzip_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv.gz"
+    path.write_bytes(gzip.compress(some_rows().write_csv().encode()))
+    assert look_at(str(path)).frame.height == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not even a header"),
+        ("a,b\n", "no rows"),
+        ("a,b\n1,2\n", "no column with times"),
+        ("Customer ID,at\n1,2026-01-01T00:00:00Z\n", "'Customer ID' cannot be declared"),
+        ("at,v\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00Z,1\n", "identify a row"),
+        ("at,v\n2026-01-01T00:00:00Z,\xff\n", "not UTF-8"),
+    ],
+)
+def test_bad_data_is_told_plainly(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(OnboardingError, match=says):
+        write_proposal("bad", str(path), None, False, tmp_path / "defs")
+    assert not (tmp_path / "defs").exists(), "nothing is written"
+
+
+def test_nothing_there_other_endings_and_other_columns(tmp_path: Path) -> None:
+    with pytest.raises(OnboardingError, match="there is no file at"):
+        look_at(str(tmp_path / "nowhere"))
+    (tmp_path / "data.xlsx").write_text("x")
+    with pytest.raises(OnboardingError, match=r"end in \.xlsx"):
+        look_at(str(tmp_path / "data.xlsx"))
+    (tmp_path / "one.csv").write_text("a\n1\n")
+    (tmp_path / "two.csv").write_text("b\n1\n")
+    with pytest.raises(OnboardingError, match=r"two\.csv has the columns b"):
+        look_at(str(tmp_path / "*.csv"))
+
+
+def test_a_declaration_is_never_overwritten_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    some_rows().write_csv(path)
+    target = write_proposal("visits", str(path), None, False, tmp_path / "defs")
+    target.write_text("mine")
+    with pytest.raises(OnboardingError, match="--force"):
+        write_proposal("visits", str(path), None, False, tmp_path / "defs")
+    assert target.read_text() == "mine"
+    write_proposal("visits", str(path), None, True, tmp_path / "defs")
+    assert target.read_text() != "mine"
