@@ -3,7 +3,7 @@
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from platform_assets.sources import (
     sql_changes,
 )
 from platform_assets.spec import Source
+from platform_assets_tests.servers import PostgreSQL
 from platform_assets_tests.unit.sources.databases import Database, Schema, SQLite, access
 
 ANYWHERE = Path()
@@ -221,6 +222,61 @@ def test_soft_deletes(
     )
     found = changes(make_orders(cursor="version", deleted="gone"), database, None).frame
     assert [operation == "delete" for operation in found[CHANGE_OPERATION]] == deleted
+
+
+MIXED = """
+CREATE TABLE orders (order_id BIGINT PRIMARY KEY, ordered_at TIMESTAMPTZ, amount FLOAT, version BIGSERIAL, gone BOOLEAN DEFAULT false);
+INSERT INTO orders (order_id, ordered_at, amount)
+  SELECT i, '2024-03-01'::timestamptz + i * interval '1 minute', i FROM generate_series(1, 5000) i;
+"""
+BUMP = "version = nextval('orders_version_seq')"
+
+
+def test_ten_thousand_mixed_changes_with_the_connection_cut_twice(
+    make_orders: Callable[..., Source], postgresql_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Schema(postgresql_server)
+    database.execute(MIXED)
+    source = make_orders(cursor="version", deleted="gone", overlap=100)
+    copy: dict[int, tuple[int, str, float]] = {}
+    reads = 0
+    honest = sql_changes.stream
+
+    def cut_twice(connection: Any, query: Any) -> Iterator[list[Any]]:
+        nonlocal reads
+        reads += 1
+        for batch in honest(connection, query):
+            if reads in (3, 6):
+                postgresql_server.cut()
+            yield batch
+
+    monkeypatch.setattr(sql_changes, "stream", cut_twice)
+
+    def follow(cursor: str | None) -> str:
+        while True:
+            batch = changes(source, database, cursor, 1500)
+            for row in conform(batch.frame, source).frame.iter_rows(named=True):
+                change = (row[CHANGE_SEQUENCE], row[CHANGE_OPERATION], row["amount"])
+                copy[row["order_id"]] = max(copy.get(row["order_id"], change), change)
+            cursor = batch.cursor
+            if not batch.more:
+                return cursor
+
+    cursor = follow(None)
+    for step in range(5):
+        database.execute(
+            f"INSERT INTO orders (order_id, ordered_at, amount) SELECT i, now(), i FROM generate_series({6000 + step * 1000},"
+            f" {6999 + step * 1000}) i;"
+            f"UPDATE orders SET amount = amount + 1, {BUMP} WHERE order_id % 10 = {step} AND NOT gone;"
+            f"UPDATE orders SET gone = true, {BUMP} WHERE order_id % 7 = {step} AND order_id < 3500;"
+        )
+        cursor = follow(cursor)
+    assert reads > 6, "the connection was cut"
+    there = {
+        int(key): float(amount)
+        for key, amount in database.server.execute("SELECT order_id, amount FROM orders WHERE NOT gone")
+    }
+    assert {key: amount for key, (_, operation, amount) in copy.items() if operation == "upsert"} == there
 
 
 def problem(source: Source, database: Database, cursor: str | None = None) -> str:
