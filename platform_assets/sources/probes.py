@@ -154,11 +154,7 @@ def _sql(source: Source, connector: SqlConnector, cursor: str | None, access: Ac
             query = sa.select(sa.literal(1)).select_from(relation.selectable).where(times.is_(None)).limit(COUNTED_ROWS)
             missing = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar() or 0
             if missing and not connector.operation:
-                problems.append(
-                    f"{missing:,} rows have no {source.event_time} and belong to no event day: they are "
-                    f"{'refused' if source.is_incremental else 'never loaded'}. Have them filled, or leave them out by "
-                    f"connector.query"
-                )
+                problems.append(_without_day(source, missing))
         return Look(frame if frame.height else None, rows, newest, problems=tuple(problems))
 
     needed = [name for name in (source.event_time, connector.cursor) if name]
@@ -166,6 +162,15 @@ def _sql(source: Source, connector: SqlConnector, cursor: str | None, access: Ac
     if source.is_incremental:
         read_sql_changes(source, connector, cursor, 1, access)
     return look
+
+
+def _without_day(source: Source, rows: int) -> str:
+    """What is wrong with rows that have no event time."""
+    outcome = "refused" if source.is_incremental else "never loaded"
+    return (
+        f"{rows:,} rows have no {source.event_time} and belong to no event day: they are {outcome}. Have the column filled "
+        f"at the source, or leave these rows out (a query, a view)"
+    )
 
 
 def _delta(source: Source, connector: DeltaConnector, folder: Path, cursor: str | None, access: Access) -> Look:
@@ -178,10 +183,16 @@ def _delta(source: Source, connector: DeltaConnector, folder: Path, cursor: str 
         sample = with_places(rows.tail(SAMPLE_ROWS).collect(), source, table.version())
         count = rows.select(pl.len()).collect().item()
         known = source.event_time in sample.columns
-        newest = rows.select(pl.col(source.event_time or "").max()).collect().item() if known else None
+        time = pl.col(source.event_time or "")
+        newest, missing = (
+            rows.select(time.max().alias("newest"), time.null_count().alias("missing")).collect().row(0)
+            if known
+            else (None, 0)
+        )
     if source.is_incremental:
         read_delta_changes(source, connector, folder, cursor, 1, access)
-    return Look(sample, f"{count:,}", newest, (f"version {table.version()}",))
+    problems = (_without_day(source, missing),) if missing else ()
+    return Look(sample, f"{count:,}", newest, (f"version {table.version()}",), problems)
 
 
 def _topic(source: Source, connector: Any, cursor: str | None, access: Access) -> Look:

@@ -132,6 +132,12 @@ def test_a_delta_table(make_source: Callable[..., Source], tmp_path: Path, incre
     state = look(source, tmp_path)
     assert (state.problems, state.rows, state.lag, state.notes) == ((), "2", timedelta(days=1), ("version 0",))
     assert not look(make_source(connector={"kind": "delta", "uri": "mine"}), tmp_path).is_usable
+    write_deltalake(
+        tmp_path / "theirs",
+        rows.head(1).with_columns(started_at=pl.lit(None, dtype=pl.Datetime("us", "UTC"))),
+        mode="append",
+    )
+    assert "1 rows have no started_at" in look(source, tmp_path).problems[0]
 
 
 def envelope(key: int) -> dict[str, Any]:

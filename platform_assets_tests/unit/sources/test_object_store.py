@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 from platform_assets.sources import SOURCE_POSITION, Access, SourceError, conform, read_changes, read_source
 from platform_assets.sources.places import ObjectStore
@@ -100,6 +101,22 @@ def test_new_objects_are_deliveries(
     second = read_changes(source, ANYWHERE, first.cursor, max_rows=10, access=given)
     assert second.frame["ride_id"].to_list() == ["1", "2", "4", "3"]
     assert read_changes(source, ANYWHERE, second.cursor, max_rows=10, access=given).cursor == second.cursor
+
+
+def test_a_delta_table(make_source: Callable[..., Source], s3_server: S3, bucket: str, given: Access) -> None:
+    row = {"ride_id": 1, "started_at": datetime(2024, 3, 1, 8), "price": 1.5, "remark": "x"}
+    uri, options = f"s3://{bucket}/theirs", s3_server.options
+    write_deltalake(
+        uri, pl.DataFrame([row]), storage_options=options, configuration={"delta.enableChangeDataFeed": "true"}
+    )
+    by_day = make_source(connector={"kind": "delta", "uri": uri})
+    assert read_source(by_day, ANYWHERE, DAY, DAY, access=given)["ride_id"].to_list() == [1]
+    source = make_source(connector={"kind": "delta", "uri": uri, "incremental": True})
+    first = read_changes(source, ANYWHERE, None, max_rows=10, access=given)
+    write_deltalake(uri, pl.DataFrame([{**row, "ride_id": 2}]), mode="append", storage_options=options)
+    assert read_changes(source, ANYWHERE, first.cursor, max_rows=10, access=given).frame["ride_id"].to_list() == [2]
+    with pytest.raises(SourceError, match=r"no Delta table at|cannot be read"):
+        read_source(make_source(connector={"kind": "delta", "uri": uri + "x"}), ANYWHERE, DAY, DAY, access=given)
 
 
 def test_what_is_missing_is_named(
