@@ -138,14 +138,26 @@ def _kept_aside(extra: pl.DataFrame, rows: int) -> pl.Series:
     """The undeclared cells of each row as a JSON object; null where all of them are null."""
     if not extra.width:
         return pl.repeat(None, rows, dtype=pl.String, eager=True).alias(EXTRA)
-    plain = extra.with_columns(
-        pl.col(name).bin.encode("base64") if dtype == pl.Binary else pl.col(name).cast(pl.String)
-        for name, dtype in extra.schema.items()
-        if not (dtype.is_integer() or dtype.is_float() or dtype in (pl.Boolean, pl.String) or dtype.is_nested())
-    )
+    plain = pl.DataFrame([_plain(values) for values in extra])
     objects = pl.struct(pl.all()).struct.json_encode()
     some = pl.any_horizontal(pl.all().is_not_null())
     return plain.select(pl.when(some).then(objects).alias(EXTRA)).to_series()
+
+
+def _plain(values: pl.Series) -> pl.Series:
+    """Values that JSON can be made of; of those that polars cannot write, their text."""
+    dtype = values.dtype
+    if dtype.is_integer() or dtype.is_float() or dtype in (pl.Boolean, pl.String, pl.Null):
+        return values
+    if dtype == pl.Binary:
+        return values.bin.encode("base64")
+    if dtype.is_nested() and not any(unwritable in repr(dtype) for unwritable in ("Binary", "Object")):
+        return values
+    if dtype.is_nested() or dtype in (pl.Duration, pl.Object):
+        return pl.Series(
+            values.name, [None if value is None else str(value) for value in values.to_list()], dtype=pl.String
+        )
+    return values.cast(pl.String)
 
 
 def column_problem(column: Column, values: pl.Series, failed: pl.Series, where: str = "") -> ColumnProblem:

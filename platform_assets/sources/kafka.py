@@ -238,7 +238,8 @@ def watermarks(source: Source, consumer: Consumer, topic: str, variable: str) ->
 
     Raises:
         SourceError: If there is no such topic.
-        KafkaException: If the brokers do not answer.
+        KafkaException: If the brokers cannot be reached.
+        BrokersLost: If they do not answer.
     """
     from confluent_kafka import TopicPartition
 
@@ -249,12 +250,14 @@ def watermarks(source: Source, consumer: Consumer, topic: str, variable: str) ->
             f"{f' ({found.error.str()})' if found is not None and found.error else ''}. Correct connector.topic in "
             f"defs.yaml, or wait until its producer has made it."
         )
-    return {
-        partition: consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=ANSWER_SECONDS, cached=False
-        )
-        for partition in found.partitions
-    }
+    bounds: dict[int, tuple[int, int]] = {}
+    for partition in found.partitions:
+        place = TopicPartition(topic, partition)
+        ends = consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
+        if ends is None:
+            raise BrokersLost(f"no answer for {ANSWER_SECONDS:g} s about partition {partition}")
+        bounds[partition] = ends
+    return bounds
 
 
 def _begin(

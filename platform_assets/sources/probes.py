@@ -199,6 +199,7 @@ def _topic(source: Source, connector: Any, cursor: str | None, access: Access) -
     from confluent_kafka import KafkaException
 
     from platform_assets.sources.kafka import (
+        BrokersLost,
         client_settings,
         consumer_of,
         offsets_of,
@@ -214,7 +215,7 @@ def _topic(source: Source, connector: Any, cursor: str | None, access: Access) -
     try:
         with consumer_of(client_settings(source, variable, access)) as consumer:
             bounds: Mapping[int, tuple[int, int]] = watermarks(source, consumer, topic, variable)
-    except KafkaException as error:
+    except (KafkaException, BrokersLost) as error:
         raise unreachable(source, topic, variable, error) from error
     each = max(1, SAMPLE_ROWS // max(1, len(bounds)))
     ends = topic_cursor(topic, {partition: max(low, high - each) for partition, (low, high) in bounds.items()})

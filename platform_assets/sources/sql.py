@@ -7,6 +7,7 @@ does not: rows to columns (`sql_rows`) and what is new since a cursor (`sql_chan
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,12 @@ def ask(
     def attempt() -> Result:
         with _snapshot(engine) as connection:
             relation = _relation(source, connector, connection)
+            twice = [name for name, count in Counter(relation.columns).items() if count > 1]
+            if twice:
+                raise SourceError(
+                    f"source '{source.name}': {_what(connector)} has several columns called {', '.join(map(repr, twice))}. "
+                    f"Name the columns one by one in connector.query."
+                )
             missing = [name for name in dict.fromkeys(needed) if name not in relation.columns]
             if missing:
                 raise SourceError(
@@ -219,6 +226,7 @@ def _relation(source: Source, connector: SqlConnector, connection: sa.Connection
     import sqlalchemy as sa
 
     label = f"{connection.dialect.name}:{connector.table or source.name}"
+    columns: tuple[str, ...]
     if connector.query is not None:
         text = _BIND.sub(r"\\:", connector.query.strip().rstrip(";"))
         whole = sa.select(sa.text("*")).select_from(sa.text(f"({text}) AS delivered"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -88,10 +88,15 @@ def test_extra_columns_of_any_type_are_kept_aside(make_source: Callable[..., Sou
         tags=pl.Series([["a", "b"]]),
         data=pl.Series([b"\x00"]),
         at=pl.Series([time(1, 2)]),
+        took=pl.Series([timedelta(seconds=5)]),
+        parts=pl.Series([[{"data": b"a"}]]),
+        deep=pl.Series([{"cost": Decimal("1.10"), "at": [datetime(2024, 3, 1)]}]),
     )
     kept = json.loads(conform(rows, make_source(format="parquet")).frame[EXTRA][0])
     assert kept["tags"] == ["a", "b"]
     assert (kept["cost"], kept["data"]) == ("1.10", "AA==")
+    assert (kept["took"], kept["parts"]) == ("0:00:05", "[{'data': b'a'}]")
+    assert kept["deep"] == {"cost": "1.10", "at": ["2024-03-01 00:00:00"]}
     assert kept["when"].startswith("2024-03-01 12:00")
 
 

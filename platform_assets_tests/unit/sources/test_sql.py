@@ -114,6 +114,13 @@ def test_a_number_that_a_float_cannot_hold_stops_the_load(
         conform(found, make_orders())
 
 
+def test_columns_of_one_name_stop_the_load(make_orders: Callable[..., Source], postgresql_server: Any) -> None:
+    database = Schema(postgresql_server)
+    database.execute(ORDERS)
+    twice = make_orders(query="SELECT a.*, b.order_id FROM orders a JOIN orders b ON a.order_id = b.order_id")
+    assert "several columns called 'order_id'" in problem(twice, access(database))
+
+
 def test_a_column_of_several_types_stops_the_load(make_orders: Callable[..., Source], tmp_path: Path) -> None:
     database = SQLite(tmp_path / "shop.db")
     database.execute(ORDERS + "UPDATE orders SET amount = 'dear' WHERE order_id = 1;")
