@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from platform_assets.sources import (
     read_changes,
     read_source,
 )
+from platform_assets.sources.places import Folder, FoundFile
 from platform_assets.spec import Source
 
 HEADER = "ride_id,started_at,price,remark\n"
@@ -147,6 +149,42 @@ def test_half_written_files_wait(feed: Callable[..., Source], tmp_path: Path) ->
         batch = read_changes(source, tmp_path, None, max_rows=100)
         assert (rides(batch), batch.more) == ([1], False)
     assert rides(read_changes(feed(), tmp_path, batch.cursor, max_rows=100)) == [2]
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+def test_a_file_that_grows_while_it_is_read_is_not_used(
+    feed: Callable[..., Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, incremental: bool
+) -> None:
+    path = put(tmp_path, "a.csv", 1)
+    honest = Folder.data
+
+    def read_while_it_is_written(place: Folder, file: FoundFile) -> bytes:
+        data = honest(place, file)
+        with path.open("a") as writer:
+            writer.write("2,2024-03-01T08:00:00,1.5,\n")
+        return data
+
+    monkeypatch.setattr(Folder, "data", read_while_it_is_written)
+    day, by_day = date(2024, 3, 1), feed(incremental=False)
+    read = {
+        True: lambda: read_changes(feed(), tmp_path, None, max_rows=100),
+        False: lambda: read_source(by_day, tmp_path, day, day),
+    }
+    with pytest.raises(SourceError, match=r"a\.csv changed while it was read: it is still being written"):
+        read[incremental]()
+    monkeypatch.undo()
+    assert rides(read_changes(feed(), tmp_path, None, max_rows=100))[:2] == [1, 2]
+
+
+def test_the_same_file_under_another_name_brings_the_same_rows_again(
+    feed: Callable[..., Source], tmp_path: Path
+) -> None:
+    put(tmp_path, "a.csv", 1, 2)
+    put(tmp_path, "copy-of-a.csv", 1, 2)
+    batch = read_changes(feed(), tmp_path, None, max_rows=100)
+    assert rides(batch) == [1, 2, 1, 2]
+    assert set(batch.frame[CHANGE_OPERATION]) == {"upsert"}
+    assert batch.frame[CHANGE_SEQUENCE].n_unique() == 4
 
 
 def test_a_clock_ahead_does_not_hold_a_file_back(feed: Callable[..., Source], tmp_path: Path) -> None:

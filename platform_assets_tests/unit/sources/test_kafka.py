@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from platform_assets.sources import (
     conform,
     read_changes,
 )
+from platform_assets.sources.kafka import _begin
 from platform_assets.spec import Source
 from platform_assets_tests.servers import Kafka
 
@@ -156,6 +158,24 @@ def test_errors_say_what_to_do(
     monkeypatch.setattr("platform_assets.sources.kafka.ANSWER_SECONDS", 0.3)
     nobody = Access(variables={"BROKERS": "127.0.0.1:1"})
     assert "the brokers in BROKERS cannot be reached" in problem(stream(), nobody)
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (4, "messages 4 to 9 of rides[0] were removed before they were loaded"),
+        (31, "topic was made anew"),
+        (10, None),
+        (30, None),
+    ],
+)
+def test_what_the_cursor_expects_has_to_be_there(stream: Callable[..., Source], start: int, says: str | None) -> None:
+    """Messages 10 to 29 are in the topic."""
+    if says is None:
+        assert _begin(stream(), "rides", {0: start}, {0: (10, 30), 1: (2, 5)}) == {0: start, 1: 2}
+        return
+    with pytest.raises(SourceError, match=re.escape(says)):
+        _begin(stream(), "rides", {0: start}, {0: (10, 30)})
 
 
 def test_settings_may_be_an_object(stream: Callable[..., Source], topic: str, kafka_cluster: Kafka) -> None:

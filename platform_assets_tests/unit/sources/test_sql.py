@@ -1,14 +1,16 @@
 """Databases by event day and whole: exact values, positions, and errors that say what to do."""
 
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from platform_assets.sources import DELIVERED_DAY, SOURCE_POSITION, Access, SchemaMismatch, SourceError, conform
+from platform_assets.sources import DELIVERED_DAY, SOURCE_POSITION, Access, SchemaMismatch, SourceError, conform, sql
 from platform_assets.sources import read_source as read
 from platform_assets.spec import Source
 from platform_assets_tests.unit.sources.databases import VARIABLE, Database, Schema, SQLite, access
@@ -48,6 +50,29 @@ def test_a_reference_table_is_read_whole(make_orders: Callable[..., Source], dat
     found = read(source, ANYWHERE, access=access(database))
     assert sorted(found["order_id"]) == [1, 2, 3, 4, 5]
     assert found[DELIVERED_DAY].to_list() == [None] * 5
+
+
+def test_nothing_is_used_of_an_attempt_that_broke(
+    make_orders: Callable[..., Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform_assets.sources.access._FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(sql, "BATCH_ROWS", 2)
+    database = SQLite(tmp_path / "shop.db")
+    database.execute(ORDERS)
+    honest, attempts = sql.stream, 0
+
+    def broken_twice(connection: Any, query: Any) -> Iterator[list[Any]]:
+        nonlocal attempts
+        attempts += 1
+        for batch in honest(connection, query):
+            yield batch
+            if attempts < 3:
+                raise sa.exc.OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr(sql, "stream", broken_twice)
+    source = make_orders().model_copy(update={"event_time": None})
+    assert sorted(read(source, ANYWHERE, access=access(database))["order_id"]) == [1, 2, 3, 4, 5]
+    assert attempts == 3
 
 
 def test_an_empty_table(make_orders: Callable[..., Source], database: Database) -> None:
