@@ -105,12 +105,6 @@ def ask(
     def attempt() -> Result:
         with _snapshot(engine) as connection:
             relation = _relation(source, connector, connection)
-            twice = [name for name, count in Counter(relation.columns).items() if count > 1]
-            if twice:
-                raise SourceError(
-                    f"source '{source.name}': {_what(connector)} has several columns called {', '.join(map(repr, twice))}. "
-                    f"Name the columns one by one in connector.query."
-                )
             missing = [name for name in dict.fromkeys(needed) if name not in relation.columns]
             if missing:
                 raise SourceError(
@@ -226,17 +220,28 @@ def _relation(source: Source, connector: SqlConnector, connection: sa.Connection
     import sqlalchemy as sa
 
     label = f"{connection.dialect.name}:{connector.table or source.name}"
-    columns: tuple[str, ...]
     if connector.query is not None:
         text = _BIND.sub(r"\\:", connector.query.strip().rstrip(";"))
         whole = sa.select(sa.text("*")).select_from(sa.text(f"({text}) AS delivered"))
-        columns = tuple(connection.execute(whole.limit(0)).keys())
+        columns = _columns(source, connector, connection, whole)
         selectable: Any = sa.text(text).columns(*[sa.column(name) for name in columns]).subquery("delivered")
         return Relation(selectable, columns, label)
     schema, _, name = (connector.table or "").rpartition(".")
     bare = sa.table(name, schema=schema or None)
-    columns = tuple(connection.execute(sa.select(sa.text("*")).select_from(bare).limit(0)).keys())
+    columns = _columns(source, connector, connection, sa.select(sa.text("*")).select_from(bare))
     return Relation(sa.table(name, *[sa.column(found) for found in columns], schema=schema or None), columns, label)
+
+
+def _columns(source: Source, connector: SqlConnector, connection: sa.Connection, whole: Any) -> tuple[str, ...]:
+    """Names of the columns of a query."""
+    columns = tuple(connection.execute(whole.limit(0)).keys())
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise SourceError(
+            f"source '{source.name}': {_what(connector)} has several columns called {', '.join(map(repr, twice))}. Name the "
+            f"columns one by one in connector.query."
+        )
+    return columns
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -79,15 +79,14 @@ def column_of(name: str, values: list[Any], *, as_text: bool = False) -> pl.Seri
         (float, pl.Float64()),
         (str, pl.String()),
         (date, pl.Date()),
-        (bytes, pl.Binary()),
     ]
     for kind, dtype in plain:
         if kinds == {kind}:
             return pl.Series(name, values, dtype=dtype)
-    if kinds == {time} and not as_text:
-        return pl.Series(name, values, dtype=pl.Time)
-    if kinds == {timedelta} and not as_text:
-        return pl.Series(name, values, dtype=pl.Duration("us"))
+    without_text: list[tuple[type, Any]] = [(time, pl.Time()), (timedelta, pl.Duration("us")), (bytes, pl.Binary())]
+    for kind, dtype in without_text:
+        if kinds == {kind} and not as_text:
+            return pl.Series(name, values, dtype=dtype)
     if kinds == {int, float} and all(not isinstance(value, int) or abs(value) <= _WHOLE_FLOATS for value in values):
         return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
     if kinds <= {Decimal, int} and not as_text:
