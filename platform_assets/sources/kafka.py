@@ -33,6 +33,9 @@ ANSWER_SECONDS = 10.0
 """How long the brokers may take to answer one question."""
 
 _MESSAGES_AT_ONCE = 1000
+_BATCH_SECONDS = 0.1
+"""How long the client collects a batch: it waits for the whole of it, or for this."""
+
 _SHOWN = 300
 
 
@@ -292,25 +295,32 @@ def _consume(
     messages: list[Message] = []
     answered = monotonic()
     while waiting and len(messages) < max_rows:
-        batch = consumer.consume(min(_MESSAGES_AT_ONCE, max_rows - len(messages)), timeout=1.0)
+        batch = consumer.consume(min(_MESSAGES_AT_ONCE, max_rows - len(messages)), timeout=_BATCH_SECONDS)
         if batch:
             answered = monotonic()
         elif monotonic() - answered > ANSWER_SECONDS:
             raise BrokersLost(f"no answer for {ANSWER_SECONDS:g} s")
         for found in batch:
-            partition, error = found.partition(), found.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                offsets[partition] = max(offsets[partition], found.offset())
-                waiting.discard(partition)
-            elif error is not None:
+            partition, offset, error = found.partition(), found.offset(), found.error()
+            at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
+            if (error is not None and not at_end) or partition is None or offset is None:
                 raise KafkaException(error)
-            elif found.offset() < bounds[partition][1]:
-                messages.append(Message(partition, found.offset(), found.key(), found.value()))
-                offsets[partition] = found.offset() + 1
-            if offsets[partition] >= bounds[partition][1]:
+            end = bounds[partition][1]
+            if at_end:  # offsets before the end may hold nothing: compacted, or a transaction's own marks
+                offsets[partition] = max(offsets[partition], offset)
                 waiting.discard(partition)
-    more = bool(waiting) and any(offsets[partition] < bounds[partition][1] for partition in waiting)
-    return messages, offsets, more
+            elif offset < end:
+                messages.append(Message(partition, offset, _bytes(found.key()), _bytes(found.value())))
+                offsets[partition] = offset + 1
+            else:
+                offsets[partition] = end
+            if offsets[partition] >= end:
+                waiting.discard(partition)
+    return messages, offsets, bool(waiting)
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from platform_assets.sources import (
@@ -17,6 +18,7 @@ from platform_assets.sources import (
     SourceError,
     conform,
     read_changes,
+    sql,
     sql_changes,
 )
 from platform_assets.spec import Source
@@ -277,6 +279,45 @@ def test_ten_thousand_mixed_changes_with_the_connection_cut_twice(
         for key, amount in database.server.execute("SELECT order_id, amount FROM orders WHERE NOT gone")
     }
     assert {key: amount for key, (_, operation, amount) in copy.items() if operation == "upsert"} == there
+
+
+def test_a_transaction_that_commits_late(make_orders: Callable[..., Source], postgresql_server: PostgreSQL) -> None:
+    """Its change number is older than one that was read before it committed."""
+    database = Schema(postgresql_server)
+    database.execute(MIXED + "DELETE FROM orders;")
+    statement = "INSERT INTO orders (order_id, ordered_at, amount) VALUES (%s, now(), 1)"
+    source = make_orders(cursor="version", overlap=10)
+    with psycopg.connect(database.url) as slow, psycopg.connect(database.url) as quick:
+        slow.execute(statement, [1])
+        quick.execute(statement, [2])
+        quick.commit()
+        first = changes(source, database, None)
+        assert keys(first) == [2]
+        slow.commit()
+    second = changes(source, database, first.cursor)
+    assert keys(second) == [1]
+    assert changes(source, database, second.cursor).cursor == second.cursor
+
+
+def test_a_server_that_restarts_while_it_is_asked(
+    make_orders: Callable[..., Source], postgresql_server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Schema(postgresql_server)
+    database.execute(MIXED)
+    honest, restarts = sql.stream, 0
+
+    def restarting(connection: Any, query: Any) -> Iterator[list[Any]]:
+        nonlocal restarts
+        restarts += 1
+        if restarts == 1:
+            postgresql_server.stop()
+            postgresql_server.start()
+        yield from honest(connection, query)
+
+    monkeypatch.setattr(sql, "stream", restarting)
+    batch = changes(make_orders(cursor="version"), database, None, 10_000)
+    assert sorted(keys(batch)) == list(range(1, 5001))
+    assert restarts == 2
 
 
 def problem(source: Source, database: Database, cursor: str | None = None) -> str:
