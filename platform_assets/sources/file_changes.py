@@ -23,11 +23,12 @@ from platform_assets.sources.delivery import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
+    FOUND_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UPSERT,
 )
-from platform_assets.sources.errors import SourceError
+from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.sources.files import Delivered, nothing_there, read_file, source_place, stack
 from platform_assets.sources.places import FoundFile, Place
 from platform_assets.spec.connectors import ChangeFeedConnector, FilesConnector
@@ -117,10 +118,13 @@ def next_slices(
     """Rows that the cursor has not seen, file by file in order of their address, about `max_rows` of them.
 
     A file that began to be delivered is continued first; if it changed or went away meanwhile, the change is a
-    delivery of its own.
+    delivery of its own. A file that cannot be read stops the feed before it: nothing is passed over.
 
     Returns:
         The rows, the cursor after them, and whether there are more.
+
+    Raises:
+        SourceError: If the first of the files cannot be read.
     """
     waiting = [file for file in files if cursor.is_new(file)]
     begun = [file for file in waiting if cursor.row and cursor.begun == _digests(file)[1]]
@@ -131,9 +135,14 @@ def next_slices(
     for file in begun + [file for file in waiting if file not in begun]:
         if rows >= max_rows:
             return slices, cursor, True
+        try:
+            frame = read(file)
+        except SourceError:
+            if slices:  # those before it are handed over; the next read begins with it, and fails
+                return slices, cursor, True
+            raise
         if not cursor.row:
             cursor = replace(cursor, deliveries=cursor.deliveries + 1)
-        frame = read(file)
         part = frame.slice(cursor.row, max_rows - rows)
         slices.append(Slice(file, cursor.deliveries, cursor.row, part))
         rows += part.height
@@ -176,12 +185,25 @@ def read_file_changes(
     before = FilesCursor.of(cursor, f"source '{source.name}'")
     files = settled_files(source, connector, place, folder)
     slices, after, more = next_slices(
-        files, before, max_rows, lambda file: read_file(source, connector, place, file, None).frame
+        files, before, max_rows, lambda file: _complete(source, read_file(source, connector, place, file, None))
     )
     # Files of nothing but a header still tell which columns there are.
     frames = [Delivered(part.file.name, _with_changes(part)) for part in slices]
     frame = stack(source, frames) if frames else no_changes()
     return ChangeBatch(frame, after.text() if slices or cursor is None else cursor, more)
+
+
+def _complete(source: Source, batch: Delivered) -> pl.DataFrame:
+    """The rows of a file that has every declared column, or no row that would need them."""
+    missing = [column for column in source.columns if column.name not in batch.frame.columns]
+    rows = batch.frame[SOURCE_PROBLEM].null_count()
+    if missing and rows:
+        problems = [
+            ColumnProblem(column.name, column.type, "no such column", rows, where=batch.name) for column in missing
+        ]
+        found = [name for name in batch.frame.columns if name not in FOUND_COLUMNS]
+        raise SchemaMismatch(source.name, problems, found)
+    return batch.frame
 
 
 def no_changes() -> pl.DataFrame:

@@ -198,8 +198,10 @@ def test_a_changed_header_stops_the_load_and_an_added_column_does_not(
     put(tmp_path, "a.csv", 1)
     path = put(tmp_path, "b.csv", 2)
     path.write_text(path.read_text().replace("price", "cost"))
+    first = read_changes(feed(), tmp_path, None, max_rows=100)
+    assert (rides(first), first.more) == ([1], True), "the files before it are delivered"
     with pytest.raises(SchemaMismatch, match=r"'price': expected float64, found no such column in b\.csv"):
-        read_changes(feed(), tmp_path, None, max_rows=100)
+        read_changes(feed(), tmp_path, first.cursor, max_rows=100)
     path.write_text(HEADER.replace("\n", ",tip\n") + "2,2024-03-01T08:00:00,1.5,,3\n")
     conformed = conform(read_changes(feed(), tmp_path, None, max_rows=100).frame, feed())
     assert conformed.frame["extra"].to_list() == [None, '{"tip":"3"}']
@@ -211,10 +213,13 @@ def test_a_file_that_cannot_be_read_stops_the_feed_before_it(
 ) -> None:
     put(tmp_path, "a.csv", 1)
     (tmp_path / "in" / "b.csv").write_bytes(content)
-    first = read_changes(feed(), tmp_path, None, max_rows=1)
-    assert rides(first) == [1]
+    put(tmp_path, "c.csv", 3)
+    first = read_changes(feed(), tmp_path, None, max_rows=100)
+    assert (rides(first), first.more) == ([1], True)
     with pytest.raises(SourceError, match=r"b\.csv"):
-        read_changes(feed(), tmp_path, first.cursor, max_rows=1)
+        read_changes(feed(), tmp_path, first.cursor, max_rows=100)
+    put(tmp_path, "b.csv", 2)
+    assert rides(read_changes(feed(), tmp_path, first.cursor, max_rows=100)) == [2, 3]
 
 
 def test_json_lines_and_parquet(feed: Callable[..., Source], tmp_path: Path) -> None:
@@ -229,6 +234,15 @@ def test_json_lines_and_parquet(feed: Callable[..., Source], tmp_path: Path) -> 
         assert conform(read_changes(source, tmp_path, None, max_rows=9).frame, source).frame["ride_id"].to_list() == (
             expected
         )
+
+
+def test_json_lines_without_a_row_do_not_stop_the_feed(feed: Callable[..., Source], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in (("a.jsonl", ""), ("b.jsonl", "nonsense\n")):
+        (tmp_path / "in" / name).write_text(text)
+    source = feed(format="jsonl")
+    conformed = conform(read_changes(source, tmp_path, None, max_rows=9).frame, source)
+    assert conformed.frame["uncast"].to_list() == ["*='not a JSON object: nonsense'"]
 
 
 def test_an_empty_folder_has_nothing_new_and_a_missing_one_is_named(
