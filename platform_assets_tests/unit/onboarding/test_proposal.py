@@ -67,7 +67,8 @@ def test_every_guess_is_marked(tmp_path: Path, payments: pl.DataFrame) -> None:
     proposed(tmp_path, payments)
     text = (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
     for field in (
-        "description: What",
+        "description: What is predicted",
+        "description: What one row",
         "owner:",
         "history:",
         "primary_key:",
