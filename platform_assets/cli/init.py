@@ -7,24 +7,29 @@ Belongs here: where the file is written and what is said about it. Does not belo
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.markup import escape
 
 import platform_assets
 from platform_assets.cli.console import console
-from platform_assets.onboarding.facts import OnboardingError, look_at
+from platform_assets.onboarding.facts import OnboardingError, TableFacts, look_at, look_at_database
 from platform_assets.onboarding.guesses import guess
 from platform_assets.onboarding.proposal import MARK, propose
+from platform_assets.resources.sources import source_access
 from platform_assets.spec.loader import DeclarationError, load_use_case
 
 
-def write_proposal(name: str, path: str, label: str | None, force: bool, root: Path | None = None) -> Path:
+def write_proposal(
+    name: str, look: Callable[[], TableFacts], label: str | None, force: bool, root: Path | None = None
+) -> Path:
     """Look at data, write `defs.yaml` of a new use case, and say what to do next.
 
     Args:
         name: of the use case.
-        path: file, folder or glob.
+        look: looks at the data.
         label: the label's column, where the caller knows it.
         force: whether a file that is there may be overwritten.
         root: folder of the use cases; None for this installation's.
@@ -38,7 +43,7 @@ def write_proposal(name: str, path: str, label: str | None, force: bool, root: P
     target = folder / "defs.yaml"
     if target.exists() and not force:
         raise OnboardingError(f"{target} is there already: choose another name, or overwrite it with --force")
-    table = look_at(path)
+    table = look()
     guesses = guess(table, label)
     text = propose(name, table, guesses)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,3 +59,16 @@ def write_proposal(name: str, path: str, label: str | None, force: bool, root: P
         return target
     console.print(f"It loads. Next: read the guesses, then: dg check defs && platform-assets run {name}")
     return target
+
+
+def looking_at(path: str | None, variable: str | None, table: str | None) -> Callable[[], TableFacts]:
+    """How to look at what the options name: files, or a table of a database.
+
+    Raises:
+        OnboardingError: neither or both are named.
+    """
+    if path is not None and variable is None and table is None:
+        return partial(look_at, path)
+    if path is None and variable is not None and table is not None:
+        return partial(look_at_database, variable, table, source_access())
+    raise OnboardingError("say where the data is: --from PATH, or --from-sql VARIABLE with --table NAME")

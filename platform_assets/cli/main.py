@@ -29,16 +29,22 @@ def run(
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(help="Name of the new use case.")],
-    path: Annotated[str, typer.Option("--from", help="CSV, Parquet or JSON-lines file, a folder of them, or a glob.")],
+    path: Annotated[
+        str | None, typer.Option("--from", help="CSV, Parquet or JSON-lines file, a folder of them, or a glob.")
+    ] = None,
+    from_sql: Annotated[
+        str | None, typer.Option(help="Environment variable with the SQLAlchemy address of a database; needs --table.")
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Table or view of that database.")] = None,
     label: Annotated[str | None, typer.Option(help="Column to predict; guessed when left out.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite a declaration that is there.")] = False,
 ) -> None:
     """Look at data and propose a use case, with every guess marked."""
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.init import write_proposal
+    from platform_assets.cli.init import looking_at, write_proposal
 
     with fail_readably():
-        write_proposal(name, path, label, force)
+        write_proposal(name, looking_at(path, from_sql, table), label, force)
 
 
 @app.command()

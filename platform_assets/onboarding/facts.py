@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import polars as pl
 
+from platform_assets.sources.access import Access
 from platform_assets.sources.casting import cast_text, cast_typed
+from platform_assets.sources.delivery import FOUND_COLUMNS
+from platform_assets.sources.sql import Relation, ask, fetch
+from platform_assets.sources.sql_rows import frame_of
 from platform_assets.sources.text_formats import parse_csv, parse_json_lines
 from platform_assets.spec.columns import Column, ColumnType
+from platform_assets.spec.connectors import SqlConnector
+from platform_assets.spec.sources import Source
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
@@ -78,17 +87,15 @@ class TableFacts:
     """A table as found.
 
     Attributes:
-        path: as given, absolute.
-        format: of the files.
-        files: how many.
+        place: where it was found, for messages.
+        connector: how a declaration reaches it: the fields of its connector.
         frame: typed rows, at most `MAX_ROWS`.
         columns: facts, in order.
         complete: whether all rows were looked at.
     """
 
-    path: Path
-    format: Format
-    files: int
+    place: str
+    connector: Mapping[str, str]
     frame: pl.DataFrame
     columns: tuple[ColumnFacts, ...]
     complete: bool
@@ -123,17 +130,48 @@ def look_at(path: str) -> TableFacts:
         rows += frame.height
         if rows >= MAX_ROWS:
             break
+    connector = {"kind": "files", "format": format_, "path": str(Path(path).absolute())}
     found = pl.concat(frames, how="vertical_relaxed").head(MAX_ROWS)
+    return _table(path, connector, found, complete=len(frames) == len(files) and rows <= MAX_ROWS)
+
+
+def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
+    """Facts about a table of a SQL database.
+
+    Args:
+        variable: name of the environment variable with the SQLAlchemy address.
+        table: table or view, `schema.table` where it needs a schema.
+        access: where the address is.
+
+    Raises:
+        SourceError: the database cannot be reached or has no such table.
+        OnboardingError: the table has no rows, or names that cannot be declared.
+    """
+    import sqlalchemy
+
+    connector = SqlConnector(kind="sql", url=variable, table=table)
+    unknown = Column(name="unknown", type="string", description="")
+    source = Source(name="events", description="", connector=connector, columns=(unknown,), primary_key=("unknown",))
+
+    def read(connection: sa.Connection, relation: Relation) -> pl.DataFrame:
+        rows = fetch(connection, sqlalchemy.select(relation.selectable).limit(MAX_ROWS))
+        return frame_of(source, relation.columns, rows, relation.label).drop(FOUND_COLUMNS)
+
+    found = ask(source, connector, access, [], read)
+    fields = {"kind": "sql", "url": variable, "table": table}
+    return _table(f"{table} of {variable}", fields, found, complete=found.height < MAX_ROWS)
+
+
+def _table(place: str, connector: Mapping[str, str], found: pl.DataFrame, *, complete: bool) -> TableFacts:
     if found.is_empty():
-        raise OnboardingError(f"{path} has {found.width} columns and no rows: give a file with data.")
-    _check_names(found.columns, path)
+        raise OnboardingError(f"{place} has {found.width} columns and no rows: give a table with data.")
+    _check_names(found.columns, place)
     typed, columns = [], []
     for series in found.get_columns():
         values, facts = _facts(series)
         typed.append(values)
         columns.append(facts)
-    complete = len(frames) == len(files) and rows <= MAX_ROWS
-    return TableFacts(Path(path).absolute(), format_, len(files), pl.DataFrame(typed), tuple(columns), complete)
+    return TableFacts(place, connector, pl.DataFrame(typed), tuple(columns), complete)
 
 
 def _find(path: str) -> list[Path]:

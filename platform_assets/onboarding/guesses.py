@@ -104,7 +104,7 @@ def _event_time(table: TableFacts) -> Guess:
     times = [facts for facts in table.columns if facts.type == "datetime"]
     if not times:
         raise OnboardingError(
-            f"{table.path} has no column with times (its columns: {', '.join(f'{c.name} {c.type}' for c in table.columns)}). "
+            f"{table.place} has no column with times (its columns: {', '.join(f'{c.name} {c.type}' for c in table.columns)}). "
             "Every row needs the time of its event, in ISO 8601 such as 2026-03-01T12:00:00Z."
         )
     complete = [facts for facts in times if facts.nulls + facts.misfits == 0] or times
@@ -125,7 +125,7 @@ def _key(table: TableFacts, time: str) -> tuple[tuple[str, ...], str]:
         if table.frame.select(pl.struct(pair).is_duplicated().any()).item() is False:
             return pair, "no combination occurs twice"
     raise OnboardingError(
-        f"{table.path}: no column, nor any two of {', '.join([*names, time])}, identify a row. Add a column with an identifier "
+        f"{table.place}: no column, nor any two of {', '.join([*names, time])}, identify a row. Add a column with an identifier "
         "to the data, or remove rows that were delivered twice."
     )
 

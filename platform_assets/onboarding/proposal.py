@@ -27,7 +27,7 @@ def propose(name: str, table: TableFacts, guesses: Guesses) -> str:
 
 
 def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
-    looked = f"{table.frame.height:,} rows of {table.files} file(s)" + ("" if table.complete else ", the first of more")
+    looked = f"{table.frame.height:,} rows of {table.place}" + ("" if table.complete else ", the first of more")
     yield f"# Proposed from {looked}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go."
     for problem in guesses.problems:
         yield f"# To do: {problem}."
@@ -49,7 +49,7 @@ def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
     yield "  sources:"
     yield "    - name: events"
     yield f"      description: What one row is.  # {MARK} say it in your words"
-    yield f"      connector: {{kind: files, format: {table.format}, path: {json.dumps(str(table.path))}}}"
+    yield f"      connector: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in table.connector.items())}}}"
     yield f"      primary_key: [{', '.join(key)}]  # {MARK} {why}"
     yield f"      event_time: {guesses.event_time.value}  # {MARK} {guesses.event_time.why}"
     yield "      columns:"

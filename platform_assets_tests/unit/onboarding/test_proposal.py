@@ -2,18 +2,21 @@
 
 import gzip
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
-from platform_assets.cli.init import write_proposal
-from platform_assets.onboarding.facts import OnboardingError, look_at
+from platform_assets.cli.init import looking_at, write_proposal
+from platform_assets.onboarding.facts import OnboardingError, look_at, look_at_database
 from platform_assets.onboarding.guesses import guess
 from platform_assets.onboarding.proposal import MARK
 from platform_assets.simulation.bike_demand import RENTALS, BikeDemand, BikeDemandSettings
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
+from platform_assets.sources.access import Access
 from platform_assets.spec import UseCase, load_use_case
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 5, 20)
@@ -29,7 +32,7 @@ def payments() -> pl.DataFrame:
 def proposed(tmp_path: Path, frame: pl.DataFrame, label: str | None = None, name: str = "data.csv") -> UseCase:
     path = tmp_path / name
     frame.write_parquet(path) if path.suffix == ".parquet" else frame.write_csv(path)
-    return load_use_case(write_proposal("payments", str(path), label, False, tmp_path / "defs"))
+    return load_use_case(write_proposal("payments", partial(look_at, str(path)), label, False, tmp_path / "defs"))
 
 
 @pytest.mark.parametrize("name", ["data.csv", "data.parquet"])
@@ -86,7 +89,9 @@ def test_a_regression_on_a_folder_of_files(tmp_path: Path) -> None:
     rentals = BikeDemand(BikeDemandSettings()).read(RENTALS, FIRST, LAST)
     for (month,), part in rentals.group_by(pl.col("starts_at").dt.month()):
         part.write_csv(tmp_path / f"{month}.csv")
-    use_case = load_use_case(write_proposal("rides", str(tmp_path), "rentals", False, tmp_path / "defs"))
+    use_case = load_use_case(
+        write_proposal("rides", partial(look_at, str(tmp_path)), "rentals", False, tmp_path / "defs")
+    )
     assert use_case.training.task == "regression"
     assert use_case.event_source.primary_key == ("hour_id",)
     assert use_case.training.select_by == "rmse"
@@ -130,7 +135,7 @@ def test_a_few_cells_that_do_not_fit_do_not_change_the_type(tmp_path: Path) -> N
 def test_without_a_label_the_file_says_what_to_fill_in(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     some_rows().drop("is_back").write_csv(path)
-    target = write_proposal("visits", str(path), None, False, tmp_path / "defs")
+    target = write_proposal("visits", partial(look_at, str(path)), None, False, tmp_path / "defs")
     assert "To do: no column looks like a label" in target.read_text()
 
 
@@ -167,7 +172,7 @@ def test_bad_data_is_told_plainly(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(OnboardingError, match=says):
-        write_proposal("bad", str(path), None, False, tmp_path / "defs")
+        write_proposal("bad", partial(look_at, str(path)), None, False, tmp_path / "defs")
     assert not (tmp_path / "defs").exists(), "nothing is written"
 
 
@@ -186,10 +191,32 @@ def test_nothing_there_other_endings_and_other_columns(tmp_path: Path) -> None:
 def test_a_declaration_is_never_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     some_rows().write_csv(path)
-    target = write_proposal("visits", str(path), None, False, tmp_path / "defs")
+    target = write_proposal("visits", partial(look_at, str(path)), None, False, tmp_path / "defs")
     target.write_text("mine")
     with pytest.raises(OnboardingError, match="--force"):
-        write_proposal("visits", str(path), None, False, tmp_path / "defs")
+        write_proposal("visits", partial(look_at, str(path)), None, False, tmp_path / "defs")
     assert target.read_text() == "mine"
-    write_proposal("visits", str(path), None, True, tmp_path / "defs")
+    write_proposal("visits", partial(look_at, str(path)), None, True, tmp_path / "defs")
     assert target.read_text() != "mine"
+
+
+def test_a_table_of_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "ward.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    some_rows().with_columns(pl.col("seen_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_pandas().to_sql(
+        "visits", engine, index=False
+    )
+    engine.dispose()
+    look = partial(look_at_database, "WARD", "visits", Access(variables={"WARD": f"sqlite:///{path}"}))
+    target = write_proposal("visits", look, None, False, tmp_path / "defs")
+    use_case = load_use_case(target)
+    assert use_case.event_source.connector.kind == "sql"
+    assert use_case.event_source.event_time == "seen_at"
+    assert use_case.label.column == "is_back"
+    assert str(path) not in target.read_text(), "the address stays in the environment"
+
+
+def test_files_or_a_database_but_not_both() -> None:
+    for options in ((None, None, None), ("a.csv", "WARD", "visits"), (None, "WARD", None)):
+        with pytest.raises(OnboardingError, match="say where the data is"):
+            looking_at(*options)
