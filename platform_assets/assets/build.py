@@ -10,6 +10,7 @@ import dagster as dg
 from platform_assets.assets.clean import clean_asset
 from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import champion_asset, evaluation_asset
+from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.features import feature_table_asset, online_store_asset
 from platform_assets.assets.model import model_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
@@ -26,7 +27,12 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         use_case: the declaration.
         folder: the use case's folder, to which relative paths of sources refer.
     """
-    assets = [raw_asset(use_case=use_case, source=source, folder=folder) for source in use_case.sources]
+    assets: list[dg.AssetsDefinition] = []
+    for source in use_case.sources:
+        if source.is_incremental:
+            assets += incremental_assets(use_case=use_case, source=source, folder=folder)
+        else:
+            assets.append(raw_asset(use_case=use_case, source=source, folder=folder))
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
     assets += [

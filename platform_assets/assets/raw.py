@@ -1,9 +1,12 @@
 """The raw layer: rows as they were delivered, in the declared types.
 
-Belongs here: one asset for each source. Does not belong here: judging rows (`clean.py`).
+Belongs here: one asset for each source that is asked for event days, or is loaded whole. Does not belong here: sources that
+are asked what is new (`feed.py`), and judging rows (`clean.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,14 @@ from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.sources.conform import conform
+from platform_assets.sources.conform import Conformed, conform
 from platform_assets.sources.delivery import DELIVERED_DAY
 from platform_assets.sources.errors import SchemaMismatch
 from platform_assets.spec import EVENT_DAY, Source, UseCase
 
 SCHEMA_CHECK = "schema"
+CHUNK_ROWS = 2_000_000
+"""About how many rows of a long range are in memory at a time; each chunk of days is one commit."""
 
 
 class LoadConfig(dg.Config):
@@ -36,7 +41,8 @@ class LoadConfig(dg.Config):
 def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDefinition:
     """The raw asset of one source.
 
-    Its blocking check `schema` fails, and nothing is written, when a column is missing or has another type.
+    Its blocking check `schema` fails when a column is missing or has another type; nothing of the days in question is
+    written, and those that were written before them in the same run are told.
     """
     key = asset_key(use_case, RAW, source.name)
     schema = raw_schema(source)
@@ -61,36 +67,88 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
     )
     def load(
         context: dg.AssetExecutionContext, config: LoadConfig, lake: LakeResource, sources: SourcesResource
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
-        first, last = (days.first, days.last) if days else (None, None)
+        table = raw_table(lake, use_case, source)
+        written: list[Written] = []
+
+        def read(first: date | None, last: date | None) -> Conformed:
+            return conform(sources.read(source, folder, first, last, config.faults), source)
+
         try:
-            conformed = conform(sources.read(source, folder, first, last, config.faults), source)
+            for part in load_in_chunks(table, read, days):
+                written.append(part)
         except SchemaMismatch as error:
             evidence: dict[str, Any] = {
                 "explanation": str(error),
                 "rows_affected": max((p.rows for p in error.problems), default=0),
             }
+            for part in written:
+                for day in part.days.days if part.days else []:
+                    yield dg.AssetMaterialization(key, partition=day.isoformat())
             yield dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
             raise dg.Failure(description=str(error), metadata=evidence, allow_retries=False) from error
-        table = raw_table(lake, use_case, source)
-        commit = _write(table, conformed.frame, days)
+        commit, rows = written[-1].commit, sum(part.commit.rows for part in written)
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
                 **commit_metadata(commit, table.uri),
-                "extra_columns": list(conformed.extra_columns),
+                "dagster/row_count": rows,
+                "commits": len(written),
+                "extra_columns": list(dict.fromkeys(name for part in written for name in part.extra_columns)),
                 "planted_faults": config.faults,
             },
             data_version=data_version(commit),
             check_results=[
                 dg.AssetCheckResult(
-                    check_name=SCHEMA_CHECK, passed=True, metadata={"columns": len(source.columns), "rows": commit.rows}
+                    check_name=SCHEMA_CHECK, passed=True, metadata={"columns": len(source.columns), "rows": rows}
                 )
             ],
         )
 
     return load
+
+
+@dataclass(frozen=True)
+class Written:
+    """One commit of a load."""
+
+    days: DayRange | None
+    commit: Commit
+    extra_columns: tuple[str, ...]
+
+
+def load_in_chunks(
+    table: LakeTable,
+    read: Callable[[date | None, date | None], Conformed],
+    days: DayRange | None,
+    chunk_rows: int = CHUNK_ROWS,
+) -> Iterator[Written]:
+    """Read and store a range of days in chunks, so that memory does not grow with the range.
+
+    The first chunk is one day; the next ones have as many days as give about `chunk_rows` rows, going by the chunk before,
+    and at most twice its days. Each is one commit. A reference table is one chunk.
+
+    Args:
+        table: The raw table.
+        read: Conformed rows of the days from first to last.
+        days: The range; None for a reference table.
+        chunk_rows: Rows to hold in memory, about.
+    """
+    if days is None:
+        conformed = read(None, None)
+        yield Written(None, _write(table, conformed.frame, None), conformed.extra_columns)
+        return
+    first, length = days.first, 1
+    while first <= days.last:
+        chunk = DayRange(first, min(days.last, first + timedelta(days=length - 1)))
+        conformed = read(chunk.first, chunk.last)
+        rows = conformed.frame.height
+        yield Written(chunk, _write(table, conformed.frame, chunk), conformed.extra_columns)
+        del conformed  # else it lives while the next chunk is read
+        fitting = length * chunk_rows // max(1, rows)
+        length = max(1, min(2 * length, fitting))
+        first = chunk.last + timedelta(days=1)
 
 
 def _write(table: LakeTable, frame: pl.DataFrame, days: DayRange | None) -> Commit:

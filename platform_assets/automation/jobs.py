@@ -9,6 +9,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from platform_assets.assets.common import asset_key
+from platform_assets.assets.feed import feed_name
 from platform_assets.assets.partitions import as_of_days, event_days
 from platform_assets.lake.layout import (
     CLEAN,
@@ -40,6 +41,7 @@ from platform_assets.spec.tables import (
 class Jobs:
     """The jobs of a use case, by what they do."""
 
+    feed: UnresolvedAssetJobDefinition | None
     reference: UnresolvedAssetJobDefinition | None
     load: UnresolvedAssetJobDefinition
     labels: UnresolvedAssetJobDefinition | None
@@ -53,16 +55,17 @@ class Jobs:
     @property
     def all(self) -> list[UnresolvedAssetJobDefinition]:
         """Every job the use case has."""
-        jobs = [self.reference, self.load, self.labels, self.online, self.train, self.log, self.predict]
+        jobs = [self.feed, self.reference, self.load, self.labels, self.online, self.train, self.log, self.predict]
         return [job for job in (*jobs, self.watch, self.judge) if job is not None]
 
 
 def build_jobs(use_case: UseCase) -> Jobs:
     """The jobs of a use case.
 
-    `load` takes in the days of tables that arrive without delay and computes features; `labels` takes in a table that arrives late, so
-    that it can be run for the days that have arrived; `train` goes from training set to deployment, in batch mode to the champion,
-    from which `predict` makes the predictions of days.
+    `feed` takes in what is new in incremental sources, whose raw tables are in no other job. `load` takes in the days of tables that
+    arrive without delay and computes features; `labels` takes in a table that arrives late, so that it can be run for the days that have
+    arrived; `train` goes from training set to deployment, in batch mode to the champion, from which `predict` makes the predictions of
+    days.
     """
     name = use_case.name
     days, as_of = event_days(use_case), as_of_days(use_case)
@@ -72,7 +75,12 @@ def build_jobs(use_case: UseCase) -> Jobs:
     static = [source.name for source in use_case.sources if not source.is_daily]
 
     def loaded(tables: list[str]) -> list[dg.AssetKey]:
-        return [asset_key(use_case, layer, table) for table in tables for layer in (RAW, CLEAN, QUARANTINE)]
+        return [
+            asset_key(use_case, layer, table)
+            for table in tables
+            for layer in (RAW, CLEAN, QUARANTINE)
+            if layer != RAW or not use_case.source(table).is_incremental
+        ]
 
     def keys(*pairs: tuple[str, str]) -> list[dg.AssetKey]:
         return [asset_key(use_case, layer, table) for layer, table in pairs]
@@ -87,8 +95,10 @@ def build_jobs(use_case: UseCase) -> Jobs:
     realtime = use_case.is_realtime
     if realtime:
         chain += keys((SERVING, SERVICE), (SERVING, DEPLOYMENT))
+    feeds = [asset_key(use_case, RAW, feed_name(source)) for source in use_case.sources if source.is_incremental]
     job = dg.define_asset_job
     return Jobs(
+        feed=job(f"{name}__feed", selection=feeds) if feeds else None,
         reference=job(f"{name}__reference", selection=loaded(static)) if static else None,
         load=job(f"{name}__load", selection=[*loaded(prompt), *features], partitions_def=days),
         labels=job(f"{name}__labels", selection=loaded(late), partitions_def=days) if late else None,

@@ -28,6 +28,8 @@ def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition
         schedules.append(_logging(use_case, jobs.log))
     if jobs.predict is not None:
         schedules.append(_predicting(use_case, jobs.predict))
+    if jobs.feed is not None:
+        schedules.append(_feed(use_case, jobs.feed))
     return schedules
 
 
@@ -62,6 +64,15 @@ def _labels(use_case: UseCase, job: UnresolvedAssetJobDefinition) -> dg.Schedule
         yield _request(event_days(use_case), _scheduled_day(context) - timedelta(days=use_case.label_delay_days))
 
     return labels_daily
+
+
+def _feed(use_case: UseCase, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"{use_case.name}__feed_often",
+        job=job,
+        cron_schedule="*/5 * * * *",
+        description="What is new in incremental sources. The days it touches are cleaned again by the automation.",
+    )
 
 
 def _training(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:

@@ -24,7 +24,8 @@ Path = tuple[int | str, ...]
 
 RESERVED_COLUMNS = frozenset(
     {"event_day", "as_of", "source_position", "delivered_day", "source_problem", "uncast", "extra"}
-    | {"change_operation", "change_sequence"}
+    | {"change_operation", "change_sequence", "change_row_day", "change_row_sequence", "is_deleted"}
+    | {"operation", "valid_from", "valid_to"}
 )
 
 BINARY_METRICS = frozenset(
@@ -108,6 +109,12 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
                 )
         for place, found, message in connector_problems(source):
             yield Problem((*where, *place), found, message)
+        if source.changes.deletes != "hard" and not source.is_incremental:
+            yield Problem(
+                (*where, "changes", "deletes"),
+                source.changes.deletes,
+                f"{source.name!r} is not incremental: it delivers days, and no changes. Declare an incremental connector",
+            )
         yield from _columns(use_case, source, where)
 
 

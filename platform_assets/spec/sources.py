@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from platform_assets.spec.base import Declaration, Identifier
+from platform_assets.spec.changes import Changes
 from platform_assets.spec.columns import Column
 from platform_assets.spec.connectors import Connector, is_incremental
 from platform_assets.spec.quality import Quality
@@ -30,6 +31,9 @@ class Source(Declaration):
     )
     arrival_delay_days: int = Field(
         default=0, ge=0, description="Rows of event day d are known from 00:00 UTC of day d + this many days."
+    )
+    changes: Changes = Field(
+        default_factory=Changes, description="What changes do to the published table; for incremental sources."
     )
     quality: Quality = Field(default_factory=Quality, description="Limits past which a partition is refused.")
 
