@@ -10,8 +10,8 @@ import dagster as dg
 from platform_assets.assets.clean import clean_asset
 from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import champion_asset, evaluation_asset
-from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.features import feature_table_asset, online_store_asset
+from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.model import model_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
 from platform_assets.assets.predictions import daily_predictions_asset

@@ -1,21 +1,17 @@
 """A feed end to end: changes from files to the clean table, and what is told of them."""
 
 import json
-import os
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from platform_assets.assets.build import build_assets
 from platform_assets.assets.common import asset_key
-from platform_assets.assets.tables import clean_rows, clean_table, raw_table
-from platform_assets.component import use_case_definitions
-from platform_assets.lake.changes import UNKNOWN_DAY
+from platform_assets.assets.tables import clean_rows, raw_table
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
 from platform_assets.spec import UseCase, load_use_case

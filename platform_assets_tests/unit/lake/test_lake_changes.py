@@ -1,5 +1,6 @@
 """Changes in any order, split and repeated in any way, give the state that their sequence gives."""
 
+import itertools
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,7 +17,6 @@ from platform_assets.lake.changes import (
     deleted_rows,
     place_changes,
     versions,
-    with_deleted,
 )
 from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, ROW_DAY, ROW_SEQUENCE, UPSERT
 from platform_assets.spec.sources import EVENT_DAY
@@ -153,7 +153,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Change], list[list[Change]]]:
     arriving = draw(st.permutations([*changes, *repeated]))
     cuts = sorted(draw(st.lists(st.integers(0, len(arriving)), max_size=6)))
     edges = [0, *cuts, len(arriving)]
-    return changes, [arriving[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return changes, [arriving[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @settings(max_examples=120, deadline=None)
