@@ -12,6 +12,7 @@ from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import champion_asset, evaluation_asset
 from platform_assets.assets.features import feature_table_asset, online_store_asset
 from platform_assets.assets.feed import incremental_assets
+from platform_assets.assets.maintenance import maintenance_asset
 from platform_assets.assets.model import model_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
 from platform_assets.assets.predictions import daily_predictions_asset
@@ -43,6 +44,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         *_answering(use_case),
         drift_asset(use_case=use_case),
         quality_asset(use_case=use_case),
+        maintenance_asset(use_case=use_case),
     ]
     return assets
 

@@ -22,6 +22,7 @@ from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.features.training_set import training_set_schema
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.lake.table import LakeTable
+from platform_assets.registry.pins import versions_behind
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.mlflow import Tracker
 from platform_assets.resources.models import ModelsResource
@@ -118,7 +119,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             "trained_on_first_day": days[0].isoformat(),
             "trained_on_last_day": days[1].isoformat(),
             "label_mean": repr(predictor.trained_on.label_mean),
-            "data_versions": json.dumps(_data_versions(table)),
+            "data_versions": json.dumps(versions_behind(table, as_of)),
             "dagster_asset": context.asset_key.to_user_string(),
             "dagster_partition": context.partition_key,
         }
@@ -150,13 +151,6 @@ def _libraries(use_case: UseCase) -> set[str]:
     """Kinds shown on the asset."""
     known = {"xgboost": "xgboost", "torch_mlp": "pytorch", "random_forest": "scikitlearn"}
     return {known[learner.kind] for learner in use_case.training.learners if learner.kind in known}
-
-
-def _data_versions(table: LakeTable) -> dict[str, int]:
-    """Delta versions behind the training set: its own, and those its latest commit recorded."""
-    latest = table.history(1)[0]
-    recorded = json.loads(latest.metadata.get("data_versions", "{}"))
-    return {**recorded, "/" + "/".join(table.uri.split("/")[-3:]): latest.version}
 
 
 def candidates_table(comparison: Comparison) -> str:

@@ -42,7 +42,7 @@ def raw_schema(source: Source) -> dict[str, pl.DataType]:
 
 def raw_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
     """The raw table of a source."""
-    return lake.table(use_case.name, RAW, source.name, raw_schema(source))
+    return lake.table(use_case.name, RAW, source.name, raw_schema(source), migrations=source.migrations)
 
 
 def delivered_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:
@@ -98,7 +98,7 @@ def clean_schema(source: Source) -> dict[str, pl.DataType]:
 
 def clean_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
     """The clean table of a source, deleted rows included where it keeps them: read it with `clean_rows`."""
-    return lake.table(use_case.name, CLEAN, source.name, clean_schema(source))
+    return lake.table(use_case.name, CLEAN, source.name, clean_schema(source), migrations=source.migrations)
 
 
 def clean_rows(

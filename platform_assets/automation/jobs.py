@@ -14,6 +14,7 @@ from platform_assets.assets.partitions import as_of_days, event_days
 from platform_assets.lake.layout import (
     CLEAN,
     FEATURES,
+    MAINTENANCE,
     MODEL,
     MONITORING,
     PREDICTIONS,
@@ -33,6 +34,7 @@ from platform_assets.spec.tables import (
     PREDICTION_LOG,
     QUALITY,
     SERVICE,
+    TABLES,
     TRAINING_SET,
 )
 
@@ -51,12 +53,13 @@ class Jobs:
     predict: UnresolvedAssetJobDefinition | None
     watch: UnresolvedAssetJobDefinition
     judge: UnresolvedAssetJobDefinition
+    maintain: UnresolvedAssetJobDefinition
 
     @property
     def all(self) -> list[UnresolvedAssetJobDefinition]:
         """Every job the use case has."""
         jobs = [self.feed, self.reference, self.load, self.labels, self.online, self.train, self.log, self.predict]
-        return [job for job in (*jobs, self.watch, self.judge) if job is not None]
+        return [job for job in (*jobs, self.watch, self.judge, self.maintain) if job is not None]
 
 
 def build_jobs(use_case: UseCase) -> Jobs:
@@ -112,4 +115,5 @@ def build_jobs(use_case: UseCase) -> Jobs:
         else job(f"{name}__predict", selection=keys((PREDICTIONS, DAILY_PREDICTIONS)), partitions_def=days),
         watch=job(f"{name}__watch", selection=keys((MONITORING, DRIFT)), partitions_def=days),
         judge=job(f"{name}__judge", selection=keys((MONITORING, QUALITY)), partitions_def=days),
+        maintain=job(f"{name}__maintain", selection=keys((MAINTENANCE, TABLES))),
     )

@@ -21,6 +21,7 @@ def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition
         _training(use_case, jobs),
         _watching(use_case, jobs),
         _judging(use_case, jobs),
+        _maintaining(use_case, jobs),
     ]
     if jobs.labels is not None:
         schedules.append(_labels(use_case, jobs.labels))
@@ -125,3 +126,12 @@ def _judging(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
         )
 
     return judge_daily
+
+
+def _maintaining(use_case: UseCase, jobs: Jobs) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"{use_case.name}__maintain_weekly",
+        job=jobs.maintain,
+        cron_schedule="30 3 * * 0",
+        description="Compacts the tables and removes what nothing pins, on Sunday.",
+    )

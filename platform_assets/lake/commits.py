@@ -16,7 +16,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from platform_assets.lake.errors import LakeConflictError, LakeIdempotencyError
+from platform_assets.lake.errors import LakeConflictError, LakeIdempotencyError, LakeVersionMissing
 
 Result = TypeVar("Result")
 
@@ -51,6 +51,7 @@ class HistoryEntry:
         rows: Rows written, if known.
         idempotency_key: Key that was passed, if any.
         metadata: What the writer passed.
+        partitions: First and last partition that the write owned; None for the whole table, or when it is not known.
     """
 
     version: int
@@ -59,6 +60,7 @@ class HistoryEntry:
     rows: int | None
     idempotency_key: str | None
     metadata: dict[str, str]
+    partitions: tuple[date, date] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,27 @@ def history_entries(table: DeltaTable, limit: int | None) -> list[HistoryEntry]:
     """The newest `limit` commits up to the table's loaded version, newest first; None for all."""
     # deltalake returns more than asked for when the table is loaded at an older version.
     return [_entry(raw) for raw in table.history(limit)[:limit]]
+
+
+def version_at(table: DeltaTable, moment: datetime, *, uri: str) -> int:
+    """The version that was current at a moment, by the times that the commits themselves carry.
+
+    Raises:
+        LakeVersionMissing: The first commit that is left is younger.
+    """
+    limit = 64
+    while True:
+        entries = history_entries(table, limit)
+        for entry in entries:
+            if entry.committed_at <= moment:
+                return entry.version
+        if len(entries) < limit:
+            break
+        limit *= 4
+    oldest = f"{entries[-1].committed_at:%Y-%m-%d %H:%M:%S} UTC" if entries else "unknown"
+    raise LakeVersionMissing(
+        f"table {uri} has no version as of {moment:%Y-%m-%d %H:%M:%S %Z}: its oldest commit is of {oldest}. Ask for a later time."
+    )
 
 
 def earlier_commit(table: DeltaTable, record: WriteRecord, *, uri: str) -> Commit | None:
@@ -212,6 +235,7 @@ def _content(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _entry(raw: Mapping[str, Any]) -> HistoryEntry:
     content = _content(raw)
     metadata = content.get("metadata", {})
+    days = content.get("partitions")
     return HistoryEntry(
         version=int(raw["version"]),
         committed_at=datetime.fromtimestamp(int(raw["timestamp"]) / 1000, tz=UTC),
@@ -219,4 +243,5 @@ def _entry(raw: Mapping[str, Any]) -> HistoryEntry:
         rows=content.get("rows"),
         idempotency_key=content.get("idempotency_key"),
         metadata={str(name): str(value) for name, value in metadata.items()},
+        partitions=None if days is None else (date.fromisoformat(days[0]), date.fromisoformat(days[1])),
     )

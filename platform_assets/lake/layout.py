@@ -16,8 +16,9 @@ MODEL: Final = "model"
 SERVING: Final = "serving"
 PREDICTIONS: Final = "predictions"
 MONITORING: Final = "monitoring"
+MAINTENANCE: Final = "maintenance"
 
-LAYERS: Final = (RAW, CLEAN, QUARANTINE, FEATURES, TRAINING, MODEL, SERVING, PREDICTIONS, MONITORING)
+LAYERS: Final = (RAW, CLEAN, QUARANTINE, FEATURES, TRAINING, MODEL, SERVING, PREDICTIONS, MONITORING, MAINTENANCE)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 

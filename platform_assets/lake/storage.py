@@ -100,6 +100,7 @@ def check_partitioning(table: DeltaTable, partition_by: str | None, *, uri: str)
 
 def write(table: DeltaTable, rows: pl.DataFrame, mode: str, predicate: str | None, *, commit: Any) -> None:
     """Append or overwrite in one commit; a predicate limits what is removed and refuses rows that do not match it."""
+    rows = _as_stored(table, rows)
     write_deltalake(
         table,
         rows,
@@ -107,7 +108,7 @@ def write(table: DeltaTable, rows: pl.DataFrame, mode: str, predicate: str | Non
         predicate=predicate,
         writer_properties=writer_properties(rows.schema),
         commit_properties=commit,
-        post_commithook_properties=_after_commit(),
+        post_commithook_properties=after_commit(),
     )
 
 
@@ -119,6 +120,7 @@ def merge(
     The days stand in the predicate as literals: with an equality of columns alone deltalake takes the merge to read
     every partition, and writers of different days fail each other.
     """
+    rows = _as_stored(table, rows)
     conditions = [] if day is None else [_day_condition(rows.get_column(day))]
     conditions += [f'target."{name}" = source."{name}"' for name in matched_by]
     merger = table.merge(
@@ -128,7 +130,7 @@ def merge(
         target_alias="target",
         writer_properties=writer_properties(rows.schema),
         commit_properties=commit,
-        post_commithook_properties=_after_commit(),
+        post_commithook_properties=after_commit(),
     ).when_not_matched_insert_all()
     (merger.when_matched_update_all() if update else merger).execute()
 
@@ -170,15 +172,26 @@ def check_files(table: DeltaTable, *, uri: str) -> None:
     if gone:
         raise LakeVersionMissing(
             f"version {table.version()} of table {uri} can no longer be read: {gone} of its {len(paths)} data files "
-            "were removed by maintenance. Read a newer version, or write the partitions again."
+            "were removed by maintenance, because nothing pinned it. Read a newer version, or write the partitions again. "
+            "To keep a version next time, declare it under `retention.holds`."
         )
+
+
+def _as_stored(table: DeltaTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the columns and the order of the table on disk; a column that is no longer declared is null."""
+    stored = pl.Schema(table.schema())
+    if list(stored) == rows.columns:
+        return rows
+    retired = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in stored.items() if name not in rows.columns]
+    return rows.with_columns(retired).select(list(stored))
 
 
 def _options(storage_options: Mapping[str, str] | None) -> dict[str, str] | None:
     return None if storage_options is None else dict(storage_options)
 
 
-def _after_commit() -> PostCommitHookProperties:
+def after_commit() -> PostCommitHookProperties:
+    """What follows a commit: checkpoints as configured, and no log entry is removed."""
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 

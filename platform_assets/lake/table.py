@@ -6,7 +6,7 @@ row rules (`validation`), compaction and retention, and anything of Dagster. Par
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import polars as pl
@@ -21,13 +21,13 @@ from platform_assets.lake.commits import (
     commit_of,
     earlier_commit,
     history_entries,
+    version_at,
     with_retries,
 )
 from platform_assets.lake.conform import (
     DeclaredSchema,
     check_keys,
     check_range,
-    check_table,
     checked_schema,
     conform,
     in_range,
@@ -39,6 +39,7 @@ from platform_assets.lake.errors import (
     LakeVersionMissing,
     SchemaProblem,
 )
+from platform_assets.lake.evolution import Evolution, evolve, plan_evolution
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class LakeTable:
         partition_by: The `Date` column that partitions the table, or None.
         storage_options: Options of the object store, as deltalake and polars take them.
         retry: How long to keep trying against other writers.
+        evolution: How the table on disk may change to follow `schema`; by default not at all.
 
     Raises:
         LakeSchemaError: The declaration has a type that Delta would not give back unchanged, or no such partition
@@ -62,6 +64,7 @@ class LakeTable:
     partition_by: str | None = None
     storage_options: dict[str, str] | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    evolution: Evolution = field(default_factory=Evolution)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schema", dict(checked_schema(self.schema, self.partition_by, table=self.uri)))
@@ -93,6 +96,18 @@ class LakeTable:
             LakeTableMissing: The table does not exist.
         """
         return history_entries(self._open(), limit)
+
+    def version_at(self, moment: datetime) -> int:
+        """The version that was current at a moment; pass it to `read` to see the table as it was.
+
+        Args:
+            moment: With a time zone.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The table was made later.
+        """
+        return version_at(self._open(), moment, uri=self.uri)
 
     def count_by_partition(self, *, version: int | None = None) -> dict[date, int]:
         """Rows of each partition that has any, in day order; read from the log, no data file is opened.
@@ -177,7 +192,8 @@ class LakeTable:
             raise LakeSchemaError.of(self.uri, "cannot read from table", unknown, next_step)
         table = self._open(version)
         needed = {name: self._declared[name] for name in wanted}
-        check_table(pl.Schema(table.schema()), needed, table=self.uri, complete=False)
+        found = pl.Schema(table.schema())
+        plan = plan_evolution(found, needed, self.evolution, table=self.uri, complete=False)
         if version is not None:
             storage.check_files(table, uri=self.uri)
         rows = pl.scan_delta(table, version=table.version(), storage_options=self.storage_options)
@@ -185,7 +201,7 @@ class LakeTable:
             rows = rows.filter(in_range(self._partition_column("a range of days"), first, last))
         if ordered and self.partition_by is not None:
             rows = rows.sort(self.partition_by, maintain_order=True)
-        return rows.select(wanted)
+        return rows.select(list(plan.columns.values()) if plan.is_needed else wanted)
 
     def read(
         self,
@@ -341,6 +357,17 @@ class LakeTable:
     def _open(self, version: int | None = None) -> DeltaTable:
         return storage.open_table(self.uri, self.storage_options, version)
 
+    def _open_for_writing(self) -> DeltaTable:
+        """Open or create the table, with its columns as declared."""
+        table = storage.open_or_create(self.uri, self._declared, self.partition_by, self.storage_options)
+        storage.check_partitioning(table, self.partition_by, uri=self.uri)
+        found = pl.Schema(table.schema())
+        plan = plan_evolution(found, self._declared, self.evolution, table=self.uri, complete=True)
+        if not plan.is_needed:
+            return table
+        evolve(table, plan, self._declared, self.partition_by, self.storage_options, uri=self.uri)
+        return self._open()
+
     def _files(self, version: int | None) -> pl.DataFrame:
         return storage.file_listing(self._open(version))
 
@@ -361,9 +388,7 @@ class LakeTable:
         """Run one write, with retries, and describe the commit it made or found."""
 
         def attempt() -> Commit:
-            table = storage.open_or_create(self.uri, self._declared, self.partition_by, self.storage_options)
-            check_table(pl.Schema(table.schema()), self._declared, table=self.uri, complete=True)
-            storage.check_partitioning(table, self.partition_by, uri=self.uri)
+            table = self._open_for_writing()
             earlier = earlier_commit(table, record, uri=self.uri)
             if earlier is not None:
                 return earlier

@@ -106,6 +106,17 @@ class ModelRegistry:
         found = self.client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
         return self._wrap(max(found, key=lambda version: int(version.version))) if found else None
 
+    def versions(self, use_case: str) -> list[RegisteredVersion]:
+        """All registered versions, oldest first."""
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self.client.search_model_versions(f"name='{use_case}'", page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return [self._wrap(version) for version in sorted(found, key=lambda version: int(version.version))]
+
     def set_alias(self, use_case: str, alias: str, version: str) -> None:
         """Point an alias at a version."""
         self.client.set_registered_model_alias(use_case, alias, version)

@@ -7,10 +7,15 @@ writing (`lake/`).
 import dagster as dg
 import polars as pl
 
-from platform_assets.lake.layout import table_uri
+from platform_assets.lake.evolution import Evolution
+from platform_assets.lake.layout import CLEAN, MODEL, table_uri
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.settings import object_store_options
 from platform_assets.spec import EVENT_DAY
+from platform_assets.spec.migrations import Migration
+
+KEPT_AS_DECLARED = (CLEAN, MODEL)
+"""Layers whose tables change by declared migrations only; all others follow their declaration when they are written."""
 
 
 class LakeResource(dg.ConfigurableResource[None]):
@@ -25,11 +30,26 @@ class LakeResource(dg.ConfigurableResource[None]):
         table: str,
         schema: dict[str, pl.DataType],
         partition_by: str | None = EVENT_DAY,
+        migrations: tuple[Migration, ...] = (),
     ) -> LakeTable:
-        """The Delta table of an asset; partitioned when its schema has the partition column."""
+        """The Delta table of an asset; partitioned when its schema has the partition column.
+
+        Args:
+            use_case: First part of the asset's key.
+            layer: Second part.
+            table: Last part.
+            schema: Declared columns.
+            partition_by: The partition column, where the schema has it.
+            migrations: Declared changes of its columns.
+        """
         return LakeTable(
             uri=table_uri(self.root, use_case, layer, table),
             schema=schema,
             partition_by=partition_by if partition_by in schema else None,
-            storage_options=object_store_options() or None if "://" in self.root else None,
+            storage_options=self.storage_options(),
+            evolution=Evolution(automatic=layer not in KEPT_AS_DECLARED, migrations=migrations),
         )
+
+    def storage_options(self) -> dict[str, str] | None:
+        """Options of the object store; None for a folder."""
+        return object_store_options() or None if "://" in self.root else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_assets.spec.connector_problems import connector_problems
+from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
                 yield Problem(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
                 )
-        for place, found, message in connector_problems(source):
+        for place, found, message in (*connector_problems(source), *migration_problems(source)):
             yield Problem((*where, *place), found, message)
         if source.changes.deletes != "hard" and not source.is_incremental:
             yield Problem(

@@ -11,6 +11,7 @@ from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.changes import Changes
 from platform_assets.spec.columns import Column
 from platform_assets.spec.connectors import Connector, is_incremental
+from platform_assets.spec.migrations import Migration
 from platform_assets.spec.quality import Quality
 
 EVENT_DAY = "event_day"
@@ -36,6 +37,10 @@ class Source(Declaration):
         default_factory=Changes, description="What changes do to the published table; for incremental sources."
     )
     quality: Quality = Field(default_factory=Quality, description="Limits past which a partition is refused.")
+    migrations: tuple[Migration, ...] = Field(
+        default=(),
+        description="Changes of the columns since the first load, oldest first: rename, widen, default, retire.",
+    )
 
     @property
     def is_daily(self) -> bool:

@@ -14,6 +14,7 @@ PREDICTION_LOG = "prediction_log"
 DAILY_PREDICTIONS = "daily"
 DRIFT = "drift"
 QUALITY = "quality"
+TABLES = "tables"
 
 MODEL_BY_TASK = {"binary": "classifier", "regression": "regressor"}
 """Name of the model asset for each kind of task."""

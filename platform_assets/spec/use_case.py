@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.features import Entity, FeatureView
 from platform_assets.spec.references import find_problems
+from platform_assets.spec.retention import Retention
 from platform_assets.spec.serving import Freshness, Monitoring, Serving
 from platform_assets.spec.sources import EVENT_DAY, Source
 from platform_assets.spec.tables import MODEL_BY_TASK
@@ -57,6 +58,7 @@ class UseCase(Declaration):
     serving: Serving = Field(description="How predictions are asked for.")
     monitoring: Monitoring = Field(description="What is watched.")
     freshness: Freshness = Field(default_factory=Freshness, description="How old an asset may be.")
+    retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
 
     @model_validator(mode="after")
     def _refuse_problems(self) -> Self:

@@ -1,0 +1,227 @@
+"""`platform-assets versions`: what a table was at each commit, as it was at a time, and which versions are kept and why.
+
+Belongs here: the command and what it prints. Does not belong here: reading a version (`lake/`) or collecting pins
+(`registry/pins.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from platform_assets.lake.pins import Pin
+    from platform_assets.lake.table import LakeTable
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
+    from platform_assets.spec import UseCase
+
+SAMPLE_ROWS = 8
+_WIDEST_VALUE = 60
+
+
+def versions(
+    table: Annotated[
+        str | None, typer.Argument(help="`use_case/layer/table`, or `use_case` to list its tables.", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Show rows as of a version or a time: 12, 2018-06-01, 2018-06-01T09:30.")
+    ] = None,
+    pins: Annotated[bool, typer.Option("--pins", help="List versions that are kept, and why.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Newest versions to show.")] = 20,
+) -> None:
+    """Versions of stored tables: when, by what, how many rows, kept by what; rows as of a version or a time."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        show(table, at, pins, limit)
+
+
+def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime | None = None) -> None:
+    """Print what was asked for.
+
+    Raises:
+        ValueError: when the table or the time cannot be understood.
+        LakeError: when the table or the version is gone.
+    """
+    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
+
+    settings = Settings.from_environment()
+    lake = LakeResource(root=settings.lake)
+    moment = now or datetime.now(UTC)
+    parts = [part for part in (name or "").split("/") if part]
+    if len(parts) not in (0, 1, 3):
+        raise ValueError(f"{name!r} names no table: write use_case/layer/table, or a use case alone to list its tables")
+    found = [declared.use_case for declared in declared_use_cases(parts[0] if parts else None)]
+    if len(parts) == 3:
+        table = _existing(lake, found[0], "/".join(parts[1:]))
+        if at is not None:
+            _show_rows(lake, found[0], table, "/".join(parts), at)
+        elif pins:
+            _show_pins(
+                found[0], [pin for pin in _pins(found[0], lake, settings, moment) if pin.table == "/".join(parts)]
+            )
+        else:
+            _show_history(table, "/".join(parts), _pins(found[0], lake, settings, moment), limit)
+        return
+    if at is not None:
+        raise ValueError("--at shows the rows of one table: name it as use_case/layer/table")
+    for use_case in found:
+        if pins:
+            _show_pins(use_case, _pins(use_case, lake, settings, moment))
+        else:
+            _show_tables(use_case, lake, settings, moment)
+
+
+def moment_of(text: str) -> int | datetime:
+    """A version, or a time in UTC; a day is its last moment.
+
+    Raises:
+        ValueError: when it is neither.
+    """
+    if text.isdecimal():
+        return int(text)
+    try:
+        if len(text) == len("2018-06-01"):
+            return datetime.combine(date.fromisoformat(text), time.max, tzinfo=UTC)
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is neither a version nor a time: write 12, 2018-06-01 or 2018-06-01T09:30"
+        ) from error
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _existing(lake: LakeResource, use_case: UseCase, name: str) -> LakeTable:
+    from platform_assets.assets.maintenance import table_on_disk
+    from platform_assets.lake.errors import LakeTableMissing
+    from platform_assets.lake.maintenance import stored_tables
+
+    try:
+        return table_on_disk(lake, use_case.name, name)
+    except LakeTableMissing as error:
+        known = ", ".join(stored_tables(lake.root, use_case.name, lake.storage_options())) or "none yet"
+        raise LakeTableMissing(f"{error}. Tables of {use_case.name} that are there: {known}") from error
+
+
+def _pins(use_case: UseCase, lake: LakeResource, settings: Settings, now: datetime) -> Sequence[Pin]:
+    from platform_assets.assets.maintenance import read_pins
+    from platform_assets.registry.models import ModelRegistry
+
+    settings.prepare()
+    return read_pins(use_case, lake, ModelRegistry(settings.mlflow), now).pins
+
+
+def _show_rows(lake: LakeResource, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
+    from platform_assets.assets.maintenance import table_on_disk
+    from platform_assets.cli.console import console
+    from platform_assets.lake.errors import LakeVersionMissing
+
+    asked = moment_of(at)
+    version = asked if isinstance(asked, int) else table.version_at(asked)
+    try:
+        old = table_on_disk(lake, use_case.name, name.partition("/")[2], version)
+        rows = old.scan(version=version, ordered=False).head(SAMPLE_ROWS).collect()
+    except LakeVersionMissing as error:
+        raise LakeVersionMissing(f"{error} `platform-assets versions {name}` shows which versions are kept.") from error
+    console.print(
+        f"[bold]{name}[/] version {version}: {old.row_count(version=version):,} rows, {len(old.schema)} columns"
+    )
+    from rich.table import Table
+
+    printed = Table(*rows.columns, box=None, pad_edge=False)
+    for row in rows.iter_rows():
+        printed.add_row(*(_short(value) for value in row))
+    console.print(printed)
+
+
+def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from platform_assets.cli.console import console
+    from platform_assets.lake.versions import is_readable
+
+    reasons: dict[int, list[str]] = {}
+    for pin in pins:
+        if pin.table == name:
+            reasons.setdefault(pin.version, []).append(pin.why)
+    printed = Table(title=f"versions of {name}", box=None, pad_edge=False)
+    for title in ("version", "committed (UTC)", "operation", "rows", "readable", "kept by", "metadata"):
+        printed.add_column(title, justify="right" if title in ("version", "rows") else "left")
+    history = table.history(limit)
+    for entry in history:
+        printed.add_row(
+            str(entry.version),
+            f"{entry.committed_at:%Y-%m-%d %H:%M:%S}",
+            entry.operation,
+            "" if entry.rows is None else f"{entry.rows:,}",
+            "yes" if is_readable(table, entry.version) else "[red]gone[/]",
+            escape(_listed(reasons.get(entry.version, []))),
+            escape(_short(json.dumps(entry.metadata)) if entry.metadata else ""),
+        )
+    console.print(printed)
+    older = [version for version in reasons if history and version < history[-1].version]
+    if older:
+        console.print(f"[dim]{len(older)} older versions are kept as well: raise --limit, or ask with --pins[/]")
+
+
+def _show_tables(use_case: UseCase, lake: LakeResource, settings: Settings, now: datetime) -> None:
+    from rich.table import Table
+
+    from platform_assets.assets.maintenance import read_pins, table_on_disk
+    from platform_assets.cli.console import console
+    from platform_assets.lake.versions import file_count
+    from platform_assets.registry.models import ModelRegistry
+
+    settings.prepare()
+    kept = read_pins(use_case, lake, ModelRegistry(settings.mlflow), now)
+    printed = Table(title=f"tables of {use_case.name}", box=None, pad_edge=False)
+    for title in ("table", "version", "rows", "MB", "files", "versions kept"):
+        printed.add_column(title, justify="left" if title == "table" else "right")
+    for name in kept.tables:
+        table = table_on_disk(lake, use_case.name, name)
+        versions_kept = {pin.version for pin in kept.pins if pin.table == f"{use_case.name}/{name}"}
+        printed.add_row(
+            name,
+            str(table.version()),
+            f"{table.row_count():,}",
+            f"{table.size_bytes() / 1e6:,.1f}",
+            f"{file_count(table):,}",
+            str(len(versions_kept)),
+        )
+    console.print(printed)
+
+
+def _show_pins(use_case: UseCase, pins: Sequence[Pin]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from platform_assets.cli.console import console
+
+    by_version: dict[tuple[str, int], list[str]] = {}
+    for pin in pins:
+        by_version.setdefault((pin.table, pin.version), []).append(pin.why)
+    printed = Table(title=f"kept versions of {use_case.name}", box=None, pad_edge=False)
+    for title in ("table", "version", "kept by"):
+        printed.add_column(title, justify="right" if title == "version" else "left")
+    for (table, version), reasons in by_version.items():
+        printed.add_row(table, str(version), escape("; ".join(reasons)))
+    console.print(printed)
+
+
+def _listed(reasons: Sequence[str]) -> str:
+    shown = "; ".join(reasons[:2])
+    return f"{shown}; and {len(reasons) - 2} more" if len(reasons) > 2 else shown
+
+
+def _short(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _WIDEST_VALUE else f"{text[: _WIDEST_VALUE - 1]}…"
