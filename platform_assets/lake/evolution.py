@@ -20,7 +20,7 @@ from platform_assets.lake import storage
 from platform_assets.lake.commits import WriteRecord
 from platform_assets.lake.errors import LakeSchemaError, SchemaProblem
 from platform_assets.spec.columns import POLARS_TYPES
-from platform_assets.spec.migrations import Default, Migration, Rename, Retire, Widen
+from platform_assets.spec.migrations import Default, Migration, Rename, Retire, Widen, parsed_value
 
 _WIDER: Final[Mapping[type[pl.DataType], tuple[type[pl.DataType], ...]]] = {
     pl.Int8: (pl.Int16, pl.Int32, pl.Int64, pl.Float64),
@@ -208,10 +208,7 @@ class _Value:
         return self.value is None
 
     def literal(self, dtype: pl.DataType) -> pl.Expr:
-        if isinstance(self.value, str) and dtype.is_temporal():
-            text = pl.lit(self.value)
-            return text.str.to_datetime(time_unit="us", time_zone="UTC") if dtype == pl.Datetime else text.str.to_date()
-        return pl.lit(self.value, dtype=dtype)
+        return pl.lit(parsed_value(self.value, dtype), dtype=dtype)
 
 
 def _origin(

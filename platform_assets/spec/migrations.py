@@ -5,9 +5,10 @@ deliveries (`sources/migrations.py`) or to tables on disk (`lake/evolution.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+import polars as pl
 from pydantic import Field
 
 from platform_assets.spec.base import Declaration, Identifier
@@ -83,6 +84,20 @@ class Retire(Declaration):
 Migration = Annotated[Rename | Widen | Default | Retire, Field(discriminator="kind")]
 
 
+def parsed_value(value: Any, dtype: pl.DataType) -> Any:
+    """A declared value as polars takes it: ISO 8601 text becomes a day, or a time in UTC.
+
+    Raises:
+        ValueError: the text is no day or time.
+    """
+    if not isinstance(value, str) or not dtype.is_temporal():
+        return value
+    if dtype == pl.Date:
+        return date.fromisoformat(value)
+    found = datetime.fromisoformat(value)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
 def value_of(migration: Default, column: Column) -> Any:
     """The default as a value of the column's type.
 
@@ -95,8 +110,7 @@ def value_of(migration: Default, column: Column) -> Any:
             raise ValueError(f"is null, but {column.name!r} is not nullable")
         return None
     if column.type in ("datetime", "date") and isinstance(value, str):
-        parsed = datetime.fromisoformat(value)
-        return parsed.replace(tzinfo=None) if column.type == "datetime" else date.fromisoformat(value)
+        return parsed_value(value, column.polars_type)
     wanted = {"string": str, "bool": bool, "float64": (int, float)}.get(column.type, int)
     if not isinstance(value, wanted) or (isinstance(value, bool) and column.type != "bool"):
         raise ValueError(f"{value!r} is no value of type {column.type}")

@@ -27,7 +27,9 @@ def redeclared(table: LakeTable, *migrations: Migration, automatic: bool = False
     return replace(table, schema=schema, evolution=Evolution(automatic, migrations))
 
 
-def test_an_added_column_is_null_in_old_rows_and_rewrites_nothing(table: LakeTable, day: Day, payments: Payments) -> None:
+def test_an_added_column_is_null_in_old_rows_and_rewrites_nothing(
+    table: LakeTable, day: Day, payments: Payments
+) -> None:
     table.write_partitions(payments(0, [1, 2]), day(0), day(0))
     before = set(Path(table.uri).rglob("*.parquet"))
     wider = redeclared(table, automatic=True, colour=pl.String())
@@ -84,7 +86,9 @@ def test_a_value_that_does_not_survive_stops_the_change(tmp_path: Path) -> None:
     assert table.version() == 1
 
 
-@pytest.mark.parametrize(("stored", "declared"), [(pl.Int64(), pl.Int32()), (pl.String(), pl.Int64()), (pl.Float64(), pl.Int64())])
+@pytest.mark.parametrize(
+    ("stored", "declared"), [(pl.Int64(), pl.Int32()), (pl.String(), pl.Int64()), (pl.Float64(), pl.Int64())]
+)
 def test_any_other_change_is_refused_with_expected_and_found(
     tmp_path: Path, stored: pl.DataType, declared: pl.DataType
 ) -> None:

@@ -118,7 +118,9 @@ def test_upkeep_and_loads_at_the_same_time_lose_nothing(table: LakeTable, day: D
     assert table.count_by_partition() == {day(number): 5 for number in range(4)}
 
 
-def test_tables_that_are_there_are_found(tmp_path: Path, table: LakeTable, ledger: LakeTable, payments: Payments) -> None:
+def test_tables_that_are_there_are_found(
+    tmp_path: Path, table: LakeTable, ledger: LakeTable, payments: Payments
+) -> None:
     table.append(payments(0, [1]))
     (tmp_path / "card_fraud" / "raw" / "no_table").mkdir()
     assert stored_tables(str(tmp_path), "card_fraud", None) == ["raw/transactions"]
