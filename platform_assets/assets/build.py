@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from platform_assets.assets.clean import clean_asset
+from platform_assets.assets.common import with_column_lineage
 from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import champion_asset, evaluation_asset
 from platform_assets.assets.features import feature_table_asset, online_store_asset
@@ -46,7 +47,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         quality_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),
     ]
-    return assets
+    return [with_column_lineage(use_case, definition) for definition in assets]
 
 
 def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:

@@ -68,7 +68,6 @@ def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
 def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     """The clean asset of one source, with its quarantine, and the blocking check `quality`."""
     clean_key, quarantine_key = (asset_key(use_case, layer, source.name) for layer in (CLEAN, QUARANTINE))
-    raw_key = asset_key(use_case, RAW, source.name)
     description = "No day exceeds its share of refused rows or leaves the expected volume."
 
     @dg.multi_asset(
@@ -95,7 +94,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
                     **commit_metadata(commits[-1], table.uri),
                     "rows_refused": result.quarantine.height,
                     **_trend(table, quarantine, days),
-                    **column_lineage({column.name: [(raw_key, column.name)] for column in source.columns}),
+                    **column_lineage(use_case, clean_key, table.schema),
                 },
                 data_version=data_version(commits[-1]),
             )

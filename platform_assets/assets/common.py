@@ -4,13 +4,14 @@ Belongs here: policy that is set once for all assets. Does not belong here: anyt
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict
 
 import dagster as dg
 import polars as pl
 
+from platform_assets.assets.lineage import WHOLE_ROW, lineage
 from platform_assets.lake.commits import Commit
 from platform_assets.spec import UseCase
 from platform_assets.spec.training import Compute
@@ -57,16 +58,36 @@ def column_schema(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, 
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
-def column_lineage(origins: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dict[str, Any]:
-    """Materialization metadata with the upstream columns that each column comes from."""
-    return {
-        "dagster/column_lineage": dg.TableColumnLineage(
-            deps_by_column={
-                column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in deps]
-                for column, deps in origins.items()
-            }
-        )
+def column_lineage(use_case: UseCase, key: dg.AssetKey, columns: Iterable[str]) -> dict[str, Any]:
+    """Metadata with the upstream columns that each column of an asset comes from, for the UI.
+
+    What lies outside of the use case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
+    """
+    origins = lineage(use_case).table(*key.path[1:], columns)
+    deps = {
+        column: [
+            dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)
+            for node in found
+            if not node.is_origin and node.column != WHOLE_ROW
+        ]
+        for column, found in origins.items()
     }
+    found = {column: nodes for column, nodes in deps.items() if nodes}
+    return {"dagster/column_lineage": dg.TableColumnLineage(found)} if found else {}
+
+
+def with_column_lineage(use_case: UseCase, assets: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """The assets, each that declares its columns with their lineage beside them."""
+
+    def told(spec: dg.AssetSpec) -> dg.AssetSpec:
+        schema = spec.metadata.get("dagster/column_schema")
+        if not isinstance(schema, dg.TableSchema) or "dagster/column_lineage" in spec.metadata:
+            return spec
+        return spec.merge_attributes(
+            metadata=column_lineage(use_case, spec.key, [column.name for column in schema.columns])
+        )
+
+    return assets.map_asset_specs(told)
 
 
 def commit_metadata(commit: Commit, uri: str) -> dict[str, Any]:

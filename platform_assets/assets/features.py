@@ -87,7 +87,7 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         table = lake.table(use_case.name, FEATURES, view.name, schema)
         commit = table.write_partitions(frame, days.first, days.last, allow_empty=True)
         return dg.MaterializeResult(
-            metadata={**commit_metadata(commit, table.uri), **column_lineage(view_lineage(use_case, view))},
+            metadata={**commit_metadata(commit, table.uri), **column_lineage(use_case, key, schema)},
             data_version=data_version(commit),
         )
 
@@ -101,28 +101,6 @@ def feature_descriptions(view: FeatureView) -> dict[str, str]:
         for length in window.lengths_days:
             described[window.feature_name(length)] = f"{window.description}; last {length} days"
     return described
-
-
-def view_lineage(use_case: UseCase, view: FeatureView) -> dict[str, list[tuple[dg.AssetKey, str]]]:
-    """Clean columns that each column of a view comes from."""
-    events = asset_key(use_case, CLEAN, use_case.events)
-    labels = asset_key(use_case, CLEAN, use_case.label.source)
-    origins: dict[str, list[tuple[dg.AssetKey, str]]] = {}
-    for name in use_case.feature_schema(view):
-        if name in use_case.event_source.column_names:
-            origins[name] = [(events, name)]
-    for window in view.windows:
-        sources = [(events, use_case.event_time)]
-        if view.entity is not None:
-            sources.append((events, use_case.entity(view.entity).key))
-        if window.column is not None:
-            sources.append((labels if window.column == use_case.label.column else events, window.column))
-        for name in window.feature_names:
-            origins[name] = sources
-    for row in view.rows:
-        roots = pl.sql_expr(row.expression).meta.root_names()
-        origins[row.name] = [item for root in roots for item in origins.get(root, [(events, root)])]
-    return {name: list(dict.fromkeys(found)) for name, found in origins.items()}
 
 
 def windowed_views(use_case: UseCase) -> list[FeatureView]:

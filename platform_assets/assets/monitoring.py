@@ -14,6 +14,7 @@ import polars as pl
 
 from platform_assets.assets.common import (
     asset_key,
+    column_lineage,
     column_schema,
     commit_metadata,
     data_version,
@@ -120,6 +121,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 **commit_metadata(commit, table.uri),
+                **column_lineage(use_case, key, schema),
                 **metadata,
                 "service_days": [day.to_dict() for day in by_day[:31]],
             },
@@ -186,7 +188,9 @@ def _write_verdict(
     }
     table = lake.table(use_case.name, MONITORING, table_name, VERDICT_SCHEMA)
     commit = table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
-    return commit_metadata(commit, table.uri), data_version(commit)
+    key = asset_key(use_case, MONITORING, table_name)
+    metadata = {**commit_metadata(commit, table.uri), **column_lineage(use_case, key, VERDICT_SCHEMA)}
+    return metadata, data_version(commit)
 
 
 def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -202,6 +206,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         ],
         description=f"A verdict for every column of the last {window_days} days of predictions, and Evidently's report.",
         kinds={"evidently"},
+        metadata=column_schema(VERDICT_SCHEMA, {}),
         partitions_def=event_days(use_case),
         code_version="1",
         check_specs=[dg.AssetCheckSpec(DRIFT_CHECK, asset=key, description="No column has moved past its limits.")],
@@ -257,6 +262,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[dg.AssetDep(dep, partition_mapping=mapping) for dep in inputs],
         description=f"The model's metrics on {window_days} days of live predictions, once their labels are known.",
         kinds={"polars"},
+        metadata=column_schema(VERDICT_SCHEMA, {}),
         partitions_def=event_days(use_case),
         code_version="1",
         check_specs=[

@@ -19,7 +19,6 @@ from platform_assets.assets.common import (
     data_version,
     policy,
 )
-from platform_assets.assets.features import view_lineage
 from platform_assets.assets.partitions import as_of_days, earlier_days, training_offsets
 from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.features.training_set import training_set, training_set_schema
@@ -34,12 +33,13 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     offsets = training_offsets(use_case)
     mapping = earlier_days(offsets.first, offsets.last)
     labels_key = asset_key(use_case, CLEAN, use_case.label.source)
-    keys = [labels_key, *(asset_key(use_case, FEATURES, view.name) for view in use_case.features)]
+    upstream = [labels_key, *(asset_key(use_case, FEATURES, view.name) for view in use_case.features)]
     schema = training_set_schema(use_case)
+    key = asset_key(use_case, TRAINING, TRAINING_SET)
 
     @dg.asset(
-        key=asset_key(use_case, TRAINING, TRAINING_SET),
-        deps=[dg.AssetDep(key, partition_mapping=mapping) for key in keys],
+        key=key,
+        deps=[dg.AssetDep(dep, partition_mapping=mapping) for dep in upstream],
         description="Labelled events whose label was known as of the day, with the features each event had at its time.",
         kinds={"deltalake", "polars"},
         metadata=column_schema(schema, {use_case.label.column: "The label."}),
@@ -71,7 +71,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "labels_of_refused_events": delivered.height - labels.height,
                 "label_mean": float(str(label.cast(pl.Float64).mean() or 0.0)),
                 "data_versions": {name: version or 0 for name, version in versions.items()},
-                **column_lineage(_lineage(use_case, labels_key)),
+                **column_lineage(use_case, key, schema),
             },
             data_version=data_version(commit),
         )
@@ -90,12 +90,3 @@ def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], us
     days = pl.concat([view[EVENT_DAY] for view in views.values()]).unique()
     refused = labels.filter(pl.col(EVENT_DAY).is_in(days.implode())).join(known, on=keys, how="anti")
     return labels.join(refused.select(keys), on=keys, how="anti", maintain_order="left")
-
-
-def _lineage(use_case: UseCase, labels_key: dg.AssetKey) -> Mapping[str, list[tuple[dg.AssetKey, str]]]:
-    origins: dict[str, list[tuple[dg.AssetKey, str]]] = {}
-    for view in use_case.features:
-        key = asset_key(use_case, FEATURES, view.name)
-        origins |= {name: [(key, name)] for name in view_lineage(use_case, view)}
-    origins[use_case.label.column] = [(labels_key, use_case.label.column)]
-    return origins

@@ -1,0 +1,308 @@
+"""Lineage: for every column of every table, the columns it is made from; derived from the declaration alone.
+
+Belongs here: the graph, and the questions asked of it. Does not belong here: dagster's form of it (`common.py`), versions
+of tables (`registry/pins.py`), or printing (`cli/lineage.py`).
+
+A column is made either from other columns of the use case or by something outside of its tables: what a source delivers,
+what a caller asks, what the platform itself notes. Those are origins: `source/<table>/<column>`,
+`request/<use case>/<column>` and `platform/<what>/<column>`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from platform_assets.assets.tables import raw_schema
+from platform_assets.features.training_set import AS_OF, training_set_schema
+from platform_assets.lake.layout import (
+    CLEAN,
+    FEATURES,
+    MAINTENANCE,
+    MODEL,
+    MONITORING,
+    PREDICTIONS,
+    QUARANTINE,
+    RAW,
+    SERVING,
+    TRAINING,
+)
+from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
+from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.spec.tables import DRIFT, PREDICTION_LOG, QUALITY, TABLES, TRAINING_SET
+
+SOURCE = "source"
+REQUEST = "request"
+PLATFORM = "platform"
+ORIGINS = (SOURCE, REQUEST, PLATFORM)
+"""Layers outside of the use case's tables, at which lineage ends."""
+
+PROFILE = "profile"
+DAILY = "daily"
+
+WHOLE_ROW = "*"
+"""Stands for a delivery or a row as such, not for one of its columns."""
+
+
+@dataclass(frozen=True, order=True)
+class ColumnOf:
+    """A column of a table.
+
+    Attributes:
+        layer: of the table, or one of `ORIGINS`.
+        table: its name.
+        column: name of the column.
+    """
+
+    layer: str
+    table: str
+    column: str
+
+    def __str__(self) -> str:
+        """The column in one word."""
+        return f"{self.layer}/{self.table}.{self.column}"
+
+    @property
+    def is_origin(self) -> bool:
+        """Whether lineage ends here."""
+        return self.layer in ORIGINS
+
+
+Origins = dict[str, tuple[ColumnOf, ...]]
+"""For each column of a table, the columns it is made from."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The graph of a use case.
+
+    Attributes:
+        made_from: for each column of each table, the columns it is made from.
+        otherwise: for a table of which every further column has the same origins, those.
+    """
+
+    made_from: Mapping[ColumnOf, tuple[ColumnOf, ...]]
+    otherwise: Mapping[tuple[str, str], tuple[ColumnOf, ...]]
+
+    def origins(self, node: ColumnOf) -> tuple[ColumnOf, ...]:
+        """The columns that a column is made from; none for an origin, and for a column that the graph does not know."""
+        return self.made_from.get(node) or self.otherwise.get((node.layer, node.table), ())
+
+    def table(self, layer: str, table: str, columns: Iterable[str]) -> Origins:
+        """The origins of these columns of a table."""
+        return {column: self.origins(ColumnOf(layer, table, column)) for column in columns}
+
+    @cached_property
+    def nodes(self) -> frozenset[ColumnOf]:
+        """Every column that the graph names, origins included."""
+        named = {*self.made_from, *(origin for origins in self.made_from.values() for origin in origins)}
+        return frozenset(named | {origin for origins in self.otherwise.values() for origin in origins})
+
+    @cached_property
+    def goes_into(self) -> Mapping[ColumnOf, tuple[ColumnOf, ...]]:
+        """For each column, the columns that are made from it."""
+        found: dict[ColumnOf, list[ColumnOf]] = {}
+        whole = {ColumnOf(layer, table, WHOLE_ROW): origins for (layer, table), origins in self.otherwise.items()}
+        for node, origins in {**self.made_from, **whole}.items():
+            for origin in origins:
+                found.setdefault(origin, []).append(node)
+        return {node: tuple(below) for node, below in found.items()}
+
+    def upstream(self, node: ColumnOf) -> set[ColumnOf]:
+        """Everything that a column comes from."""
+        return _reached(node, self.origins)
+
+    def downstream(self, node: ColumnOf) -> set[ColumnOf]:
+        """Everything that a column goes into."""
+        return _reached(node, lambda node: self.goes_into.get(node, ()))
+
+    def find(self, name: str) -> list[ColumnOf]:
+        """Columns called `column`, `table.column` or `layer/table.column`, in the order in which data flows."""
+        place, _, column = name.rpartition(".")
+        layer, _, table = place.rpartition("/")
+        return [
+            node
+            for node in sorted(self.nodes, key=lambda node: (_rank(node.layer), node))
+            if node.column == column and table in ("", node.table) and layer in ("", node.layer)
+        ]
+
+
+def _reached(node: ColumnOf, edges: Callable[[ColumnOf], tuple[ColumnOf, ...]]) -> set[ColumnOf]:
+    found: set[ColumnOf] = set()
+    waiting = list(edges(node))
+    while waiting:
+        following = waiting.pop()
+        if following not in found:
+            found.add(following)
+            waiting += edges(following)
+    return found
+
+
+def _rank(layer: str) -> int:
+    order = (SOURCE, RAW, CLEAN, QUARANTINE, FEATURES, TRAINING, MODEL, REQUEST, SERVING, MONITORING)
+    return order.index(layer) if layer in order else len(order)
+
+
+def lineage(use_case: UseCase) -> Lineage:
+    """The graph of a use case."""
+    made_from: dict[ColumnOf, tuple[ColumnOf, ...]] = {}
+    for (layer, table), origins in _tables(use_case):
+        made_from |= {ColumnOf(layer, table, column): found for column, found in origins.items()}
+    otherwise: dict[tuple[str, str], tuple[ColumnOf, ...]] = {}
+    for source in use_case.sources:
+        otherwise[(RAW, source.name)] = (ColumnOf(SOURCE, source.name, WHOLE_ROW),)
+        otherwise[(QUARANTINE, source.name)] = tuple(ColumnOf(RAW, source.name, name) for name in source.column_names)
+        otherwise[(PROFILE, source.name)] = tuple(ColumnOf(CLEAN, source.name, name) for name in source.column_names)
+    otherwise[(PREDICTIONS, DAILY)] = (*_model_columns(use_case), *_feature_columns(use_case))
+    otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
+    return Lineage(made_from, otherwise)
+
+
+def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
+    """Every table whose columns the declaration names, in the order in which data flows."""
+    for source in use_case.sources:
+        yield (RAW, source.name), _raw(source)
+        yield (CLEAN, source.name), _clean(source)
+        yield (QUARANTINE, source.name), _quarantine(source)
+    for view in use_case.features:
+        yield (FEATURES, view.name), _view(use_case, view)
+    yield (TRAINING, TRAINING_SET), _training_set(use_case)
+    yield (MODEL, use_case.model_name), _model(use_case)
+    yield (SERVING, PREDICTION_LOG), _prediction_log(use_case)
+    yield (MONITORING, DRIFT), _drift(use_case)
+    yield (MONITORING, QUALITY), _quality(use_case)
+
+
+def _raw(source: Source) -> Origins:
+    """Declared columns come from the source's; what travels with a row comes from its delivery as such."""
+    return {
+        name: (ColumnOf(SOURCE, source.name, name if name in source.column_names else WHOLE_ROW),)
+        for name in raw_schema(source)
+    }
+
+
+def _clean(source: Source) -> Origins:
+    origins: Origins = {name: (ColumnOf(RAW, source.name, name),) for name in source.column_names}
+    if source.event_time is not None:
+        origins[EVENT_DAY] = (ColumnOf(RAW, source.name, source.event_time),)
+    return origins
+
+
+def _quarantine(source: Source) -> Origins:
+    """Where a refused row came from; all else can come from any of its columns."""
+    return {name: (ColumnOf(RAW, source.name, name),) for name in raw_schema(source) if name not in source.column_names}
+
+
+def _view(use_case: UseCase, view: FeatureView) -> Origins:
+    """A feature comes from the clean columns that its window or expression reads."""
+    events, label = use_case.events, use_case.label
+    origins: Origins = {
+        name: (ColumnOf(CLEAN, events, name),)
+        for name in use_case.feature_schema(view)
+        if name == EVENT_DAY or name in use_case.event_source.column_names
+    }
+    for window in view.windows:
+        read = [ColumnOf(CLEAN, events, use_case.event_time)]
+        if view.entity is not None:
+            read.append(ColumnOf(CLEAN, events, use_case.entity(view.entity).key))
+        if window.column is not None:
+            read.append(ColumnOf(CLEAN, label.source if window.column == label.column else events, window.column))
+        origins |= {name: tuple(dict.fromkeys(read)) for name in window.feature_names}
+    for row in view.rows:
+        roots = pl.sql_expr(row.expression).meta.root_names()
+        found = [origin for root in roots for origin in origins.get(root, (ColumnOf(CLEAN, events, root),))]
+        origins[row.name] = tuple(dict.fromkeys(found)) or (ColumnOf(CLEAN, events, WHOLE_ROW),)
+    return origins
+
+
+def _features(use_case: UseCase) -> Origins:
+    """What each feature is made from, over all views."""
+    return {
+        name: origins
+        for view in use_case.features
+        for name, origins in _view(use_case, view).items()
+        if name in view.feature_names
+    }
+
+
+def _feature_columns(use_case: UseCase) -> tuple[ColumnOf, ...]:
+    return tuple(ColumnOf(FEATURES, view.name, name) for view in use_case.features for name in view.feature_names)
+
+
+def _training_set(use_case: UseCase) -> Origins:
+    """Keys, label and day come from the labels; features, time and group from the feature tables."""
+    label, schema = use_case.label, training_set_schema(use_case)
+    origins: Origins = {
+        name: (ColumnOf(FEATURES, view.name, name),)
+        for view in reversed(use_case.features)
+        for name in use_case.feature_schema(view)
+        if name in schema
+    }
+    for name in (*use_case.event_source.primary_key, label.column, EVENT_DAY):
+        origins[name] = (ColumnOf(CLEAN, label.source, name),)
+    origins[AS_OF] = (ColumnOf(PLATFORM, "run", AS_OF),)
+    return {name: origins[name] for name in schema if name in origins}
+
+
+def _model(use_case: UseCase) -> Origins:
+    """A model reads its features, and has learned from the label."""
+    names = (*use_case.feature_names, use_case.label.column)
+    return {name: (ColumnOf(TRAINING, TRAINING_SET, name),) for name in names}
+
+
+def _model_columns(use_case: UseCase) -> tuple[ColumnOf, ...]:
+    return tuple(ColumnOf(MODEL, use_case.model_name, name) for name in _model(use_case))
+
+
+def _prediction_log(use_case: UseCase) -> Origins:
+    """What a caller asked, the features computed from it and from the clean tables, and what the model said."""
+    request = {name: ColumnOf(REQUEST, use_case.name, name) for name in use_case.serving.request}
+    origins: Origins = {
+        name: (ColumnOf(PLATFORM, "service", name),) for name in prediction_log_schema(use_case) if name not in request
+    }
+    origins |= {name: (column,) for name, column in request.items()}
+    for name, read in _features(use_case).items():
+        asked = [
+            request[origin.column] for origin in read if origin.table == use_case.events and origin.column in request
+        ]
+        stored = read if _is_windowed(use_case, name) else ()
+        origins[FEATURE_PREFIX + name] = (*asked, *stored)
+    inputs = tuple(ColumnOf(SERVING, PREDICTION_LOG, FEATURE_PREFIX + name) for name in use_case.feature_names)
+    origins["score"] = (*inputs, *_model_columns(use_case))
+    origins["decision"] = (ColumnOf(SERVING, PREDICTION_LOG, "score"),)
+    keys = [entity.key for entity in use_case.entities if entity.key in request]
+    origins["unknown_entities"] = tuple(request[key] for key in keys) or origins["unknown_entities"]
+    if use_case.event_time in request:
+        origins[EVENT_DAY] = (request[use_case.event_time],)
+    return origins
+
+
+def _is_windowed(use_case: UseCase, feature: str) -> bool:
+    """Whether a feature needs stored events besides the request's own; a row feature may read a window of its view."""
+    windows = {name for view in use_case.features for window in view.windows for name in window.feature_names}
+    rows = {row.name: row for view in use_case.features for row in view.rows}
+    if feature in windows:
+        return True
+    return bool(windows & set(pl.sql_expr(rows[feature].expression).meta.root_names()))
+
+
+def _verdict(judged: tuple[ColumnOf, ...]) -> Origins:
+    def log(name: str) -> ColumnOf:
+        return ColumnOf(SERVING, PREDICTION_LOG, name)
+
+    verdict: Origins = dict.fromkeys(("status", "passed", "causes", "result"), judged)
+    return {**verdict, "model_version": (log("model_version"),), EVENT_DAY: (log(EVENT_DAY),)}
+
+
+def _drift(use_case: UseCase) -> Origins:
+    """Logged features and scores, next to those of the training set."""
+    logged = [*(FEATURE_PREFIX + name for name in use_case.feature_names), "score"]
+    reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in use_case.feature_names)
+    return _verdict((*(ColumnOf(SERVING, PREDICTION_LOG, name) for name in logged), *reference))
+
+
+def _quality(use_case: UseCase) -> Origins:
+    """Logged scores, next to the labels that arrived."""
+    label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
+    return _verdict((ColumnOf(SERVING, PREDICTION_LOG, "score"), label))
