@@ -154,7 +154,8 @@ def lineage(use_case: UseCase) -> Lineage:
         otherwise[(RAW, source.name)] = (ColumnOf(SOURCE, source.name, WHOLE_ROW),)
         otherwise[(QUARANTINE, source.name)] = tuple(ColumnOf(RAW, source.name, name) for name in source.column_names)
         otherwise[(PROFILE, source.name)] = tuple(ColumnOf(CLEAN, source.name, name) for name in source.column_names)
-    otherwise[(PREDICTIONS, DAILY)] = (*_model_columns(use_case), *_feature_columns(use_case))
+    if str(use_case.serving.mode) != "realtime":
+        otherwise[(PREDICTIONS, DAILY)] = (*_model_columns(use_case), *_feature_columns(use_case))
     otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
     return Lineage(made_from, otherwise)
 

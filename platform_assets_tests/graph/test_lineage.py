@@ -37,7 +37,15 @@ def tables(definitions: dg.Definitions, use_case: UseCase) -> dict[dg.AssetKey, 
 def test_every_column_of_every_asset_has_an_origin(definitions: dg.Definitions, use_case: UseCase) -> None:
     graph, lacking = lineage(use_case), []
     found = tables(definitions, use_case)
-    assert {key.path[1] for key in found} >= {"raw", "clean", "quarantine", "features", "training", "serving", "monitoring"}
+    assert {key.path[1] for key in found} >= {
+        "raw",
+        "clean",
+        "quarantine",
+        "features",
+        "training",
+        "serving",
+        "monitoring",
+    }
     for key, columns in found.items():
         for column in columns:
             node = ColumnOf(key.path[1], key.path[2], column)
@@ -100,7 +108,10 @@ def test_a_feature_computed_from_the_request_alone_needs_no_stored_table(graph: 
 
 def test_columns_are_found_by_as_much_of_their_name_as_is_given(graph: Lineage) -> None:
     assert {node.layer for node in graph.find("is_fraud")} >= {"source", "raw", "clean", "training", "model"}
-    assert [str(node) for node in graph.find("labels.is_fraud")][:2] == ["source/labels.is_fraud", "raw/labels.is_fraud"]
+    assert [str(node) for node in graph.find("labels.is_fraud")][:2] == [
+        "source/labels.is_fraud",
+        "raw/labels.is_fraud",
+    ]
     assert [str(node) for node in graph.find("clean/labels.is_fraud")] == ["clean/labels.is_fraud"]
     assert graph.find("clean/labels.nothing") == []
     assert PLATFORM in ORIGINS

@@ -1,0 +1,151 @@
+"""`platform-assets lineage`: where a column comes from, and what is made from it, with the versions of the tables.
+
+Belongs here: the command and its tree. Does not belong here: the graph (`assets/lineage.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.tree import Tree
+
+    from platform_assets.assets.lineage import ColumnOf, Lineage
+    from platform_assets.spec import UseCase
+
+_MOST_TREES = 6
+
+
+def lineage(
+    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    column: Annotated[str, typer.Argument(help="`column`, `table.column` or `layer/table.column`.")],
+    up: Annotated[bool, typer.Option("--up", help="Only what the column comes from.")] = False,
+    down: Annotated[bool, typer.Option("--down", help="Only what is made from the column.")] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Show the table versions that this version of the model was made from.")
+    ] = None,
+) -> None:
+    """Show where a column comes from and what is made from it, in which versions of the tables."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        show(use_case, column, up=up or not down, down=down or not up, model=model)
+
+
+def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> None:
+    """Print the trees.
+
+    Raises:
+        ValueError: when there is no such use case or column.
+        RegistryError: when there is no such version of the model.
+    """
+    from platform_assets.assets.lineage import lineage as graph_of
+    from platform_assets.cli.console import console
+    from platform_assets.cli.use_cases import declared_use_cases
+
+    use_case = declared_use_cases(name)[0].use_case
+    graph = graph_of(use_case)
+    found = _found(graph, use_case, column)
+    versions, what = _versions(use_case, model)
+    console.print(f"[dim]versions: {what}[/]")
+    for upward in [True] * up + [False] * down:
+        ends = _ends(graph, found, up=upward)
+        for node in ends[:_MOST_TREES]:
+            console.print(_tree(graph, node, versions, up=upward))
+        if len(ends) > _MOST_TREES:
+            others = ", ".join(str(node) for node in ends[_MOST_TREES:])
+            console.print(f"[dim]{len(ends) - _MOST_TREES} more columns have this name: {others}[/]")
+
+
+def _found(graph: Lineage, use_case: UseCase, column: str) -> list[ColumnOf]:
+    """The columns of that name.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    found = graph.find(column)
+    if found:
+        return found
+    import difflib
+
+    names = sorted({node.column for node in graph.nodes})
+    close = difflib.get_close_matches(column.rpartition(".")[2], names, n=5, cutoff=0.5)
+    hint = f"; close names: {', '.join(close)}" if close else ""
+    raise ValueError(
+        f"{use_case.name} has no column {column!r}{hint}. Write column, table.column or layer/table.column"
+    )
+
+
+def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[ColumnOf]:
+    """Where to begin: of columns of one name that follow each other, the last one to go up from, the first to go down."""
+    from platform_assets.assets.lineage import REQUEST
+
+    edges = graph.goes_into.get if up else graph.made_from.get
+    ends = [node for node in found if not set(edges(node, ())) & set(found)]
+    return [node for node in ends if node.layer != REQUEST] or ends
+
+
+def _versions(use_case: UseCase, model: str | None) -> tuple[Mapping[str, int], str]:
+    """Delta version by `layer/table`, and what they are the versions of."""
+    from platform_assets.assets.maintenance import table_on_disk
+    from platform_assets.lake.maintenance import stored_tables
+    from platform_assets.lake.pins import data_version_pins
+    from platform_assets.registry.models import ModelRegistry
+    from platform_assets.registry.pins import DATA_VERSIONS
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
+
+    settings = Settings.from_environment()
+    if model is None:
+        lake = LakeResource(root=settings.lake)
+        tables = stored_tables(lake.root, use_case.name, lake.storage_options())
+        found = {name: table_on_disk(lake, use_case.name, name).version() for name in tables}
+        return {
+            name: version for name, version in found.items() if version is not None
+        }, "of the tables as they are now"
+    settings.prepare()
+    version = ModelRegistry(settings.mlflow).get(use_case.name, model)
+    pins = data_version_pins(version.tag_json(DATA_VERSIONS) or {}, "model", "")
+    made = {pin.table.partition("/")[2]: pin.version for pin in pins}
+    told = f"that model version {model} (as of {version.tags.get('as_of')}) was made from"
+    return {**made, f"model/{use_case.model_name}": int(model)}, told
+
+
+def _tree(graph: Lineage, node: ColumnOf, versions: Mapping[str, int], *, up: bool) -> Tree:
+    from rich.tree import Tree
+
+    edges = graph.origins if up else lambda node: graph.goes_into.get(node, ())
+    direction = "comes from" if up else "goes into"
+    tree = Tree(f"[bold]{_label(node, versions)}[/] {direction}{'' if edges(node) else ' nothing'}")
+    shown: set[ColumnOf] = set()
+
+    def grow(branch: Tree, node: ColumnOf) -> None:
+        leaves: dict[str, list[str]] = {}
+        for following in sorted(edges(node)):
+            label = _label(following, versions)
+            if not edges(following):
+                place = _label(following, versions, whole=False)
+                leaves.setdefault(place, []).append(following.column)
+            elif following in shown:
+                branch.add(f"{label} [dim](as above)[/]")
+            else:
+                shown.add(following)
+                grow(branch.add(label), following)
+        for place, columns in leaves.items():
+            branch.add(f"{place}: {', '.join(columns)}")
+
+    grow(tree, node)
+    return tree
+
+
+def _label(node: ColumnOf, versions: Mapping[str, int], *, whole: bool = True) -> str:
+    """The column, or its table alone, with the table's version."""
+    from rich.markup import escape
+
+    version = versions.get(f"{node.layer}/{node.table}")
+    name = escape(str(node) if whole else f"{node.layer}/{node.table}")
+    return name + (f" [dim]version {version}[/]" if version is not None else "")
