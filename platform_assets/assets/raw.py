@@ -25,6 +25,7 @@ from platform_assets.resources.sources import SourcesResource
 from platform_assets.sources.conform import Conformed, conform
 from platform_assets.sources.delivery import DELIVERED_DAY
 from platform_assets.sources.errors import SchemaMismatch
+from platform_assets.sources.totals import totals_metadata
 from platform_assets.spec import EVENT_DAY, Source, UseCase
 
 SCHEMA_CHECK = "schema"
@@ -75,8 +76,11 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
         def read(first: date | None, last: date | None) -> Conformed:
             return conform(sources.read(source, folder, first, last, config.faults), source)
 
+        def totals(first: date | None, last: date | None) -> dict[str, str]:
+            return totals_metadata(sources.totals(source, folder, first, last, config.faults))
+
         try:
-            for part in load_in_chunks(table, read, days):
+            for part in load_in_chunks(table, read, days, totals=totals):
                 written.append(part)
         except SchemaMismatch as error:
             evidence: dict[str, Any] = {
@@ -123,6 +127,7 @@ def load_in_chunks(
     read: Callable[[date | None, date | None], Conformed],
     days: DayRange | None,
     chunk_rows: int = CHUNK_ROWS,
+    totals: Callable[[date | None, date | None], dict[str, str]] = lambda first, last: {},
 ) -> Iterator[Written]:
     """Read and store a range of days in chunks, so that memory does not grow with the range.
 
@@ -134,27 +139,29 @@ def load_in_chunks(
         read: Conformed rows of the days from first to last.
         days: The range; None for a reference table.
         chunk_rows: Rows to hold in memory, about.
+        totals: What the source itself counted for the days, as metadata of the commit.
     """
     if days is None:
         conformed = read(None, None)
-        yield Written(None, _write(table, conformed.frame, None), conformed.extra_columns)
+        yield Written(None, _write(table, conformed.frame, None, totals(None, None)), conformed.extra_columns)
         return
     first, length = days.first, 1
     while first <= days.last:
         chunk = DayRange(first, min(days.last, first + timedelta(days=length - 1)))
         conformed = read(chunk.first, chunk.last)
         rows = conformed.frame.height
-        yield Written(chunk, _write(table, conformed.frame, chunk), conformed.extra_columns)
+        counted = totals(chunk.first, chunk.last)
+        yield Written(chunk, _write(table, conformed.frame, chunk, counted), conformed.extra_columns)
         del conformed  # else it lives while the next chunk is read
         fitting = length * chunk_rows // max(1, rows)
         length = max(1, min(2 * length, fitting))
         first = chunk.last + timedelta(days=1)
 
 
-def _write(table: LakeTable, frame: pl.DataFrame, days: DayRange | None) -> Commit:
+def _write(table: LakeTable, frame: pl.DataFrame, days: DayRange | None, totals: dict[str, str]) -> Commit:
     """Store what was delivered: a reference table whole, a daily table under the day it was delivered for."""
     columns = list(table.schema)
     if days is None:
-        return table.replace(frame.drop(DELIVERED_DAY, strict=False).select(columns))
+        return table.replace(frame.drop(DELIVERED_DAY, strict=False).select(columns), metadata=totals)
     rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(columns)
-    return table.write_partitions(rows, days.first, days.last, allow_empty=True)
+    return table.write_partitions(rows, days.first, days.last, metadata=totals, allow_empty=True)

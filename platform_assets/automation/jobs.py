@@ -18,6 +18,7 @@ from platform_assets.lake.layout import (
     MODEL,
     MONITORING,
     PREDICTIONS,
+    PROFILE,
     QUARANTINE,
     RAW,
     SERVING,
@@ -81,7 +82,7 @@ def build_jobs(use_case: UseCase) -> Jobs:
         return [
             asset_key(use_case, layer, table)
             for table in tables
-            for layer in (RAW, CLEAN, QUARANTINE)
+            for layer in (RAW, CLEAN, QUARANTINE, PROFILE)
             if layer != RAW or not use_case.source(table).is_incremental
         ]
 

@@ -10,6 +10,8 @@ from typing import Final
 RAW: Final = "raw"
 CLEAN: Final = "clean"
 QUARANTINE: Final = "quarantine"
+PROFILE: Final = "profile"
+RELEASES: Final = "releases"
 FEATURES: Final = "features"
 TRAINING: Final = "training"
 MODEL: Final = "model"
@@ -18,7 +20,20 @@ PREDICTIONS: Final = "predictions"
 MONITORING: Final = "monitoring"
 MAINTENANCE: Final = "maintenance"
 
-LAYERS: Final = (RAW, CLEAN, QUARANTINE, FEATURES, TRAINING, MODEL, SERVING, PREDICTIONS, MONITORING, MAINTENANCE)
+LAYERS: Final = (
+    RAW,
+    CLEAN,
+    QUARANTINE,
+    PROFILE,
+    RELEASES,
+    FEATURES,
+    TRAINING,
+    MODEL,
+    SERVING,
+    PREDICTIONS,
+    MONITORING,
+    MAINTENANCE,
+)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 

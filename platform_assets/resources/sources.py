@@ -16,6 +16,7 @@ from platform_assets.resources.settings import environment_variables, object_sto
 from platform_assets.sources.access import Access
 from platform_assets.sources.changes import ChangeBatch, read_changes
 from platform_assets.sources.read import read_source
+from platform_assets.sources.totals import Totals, control_totals
 from platform_assets.spec import SimulatorConnector, Source
 
 
@@ -46,6 +47,16 @@ class SourcesResource(dg.ConfigurableResource[None]):
             SourceError: when the source cannot be read.
         """
         return read_changes(source, folder, cursor, max_rows=max_rows, access=source_access())
+
+    def totals(
+        self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
+    ) -> Totals:
+        """The source's own totals of the days (see `sources.totals.control_totals`), to be stored with the rows.
+
+        Raises:
+            SourceError: when a declared control file or a database cannot be read.
+        """
+        return control_totals(self.configured(source, faults), folder, first, last, access=source_access())
 
     def configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
         """The source as this installation reads it: settings of the simulation overridden, faults planted.

@@ -21,6 +21,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from platform_assets.simulation import deliveries
+
 FaultKind = Literal[
     "nulls",
     "duplicates",
@@ -32,6 +34,18 @@ FaultKind = Literal[
     "covariate_drift",
     "label_drift",
     "concept_drift",
+    "unit_change",
+    "swapped_columns",
+    "constant_column",
+    "all_null",
+    "unknown_references",
+    "empty_strings",
+    "sign_flip",
+    "encoding_damage",
+    "truncated_day",
+    "clock_ahead",
+    "shifted_time_zone",
+    "repeated_day",
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 
@@ -42,19 +56,34 @@ _EPOCH = date(1970, 1, 1)
 # Streams of random numbers: which rows a fault takes, and what it does to them.
 _CHOICE, _EFFECT = 1, 2
 
-_ROW_KINDS: frozenset[FaultKind] = frozenset({"duplicates", "late_rows", "volume_drop"})
+WORLD_KINDS: frozenset[FaultKind] = frozenset({"covariate_drift", "label_drift", "concept_drift"})
+"""Kinds that change the simulated world itself; all others spoil what is delivered of it."""
+
+_HOUR_KINDS: frozenset[FaultKind] = frozenset({"truncated_day", "shifted_time_zone"})
+_TIME_KINDS: frozenset[FaultKind] = _HOUR_KINDS | {"late_rows", "clock_ahead", "repeated_day"}
+_ROW_KINDS: frozenset[FaultKind] = _TIME_KINDS | {"duplicates", "volume_drop"}
+_WHOLE_KINDS: frozenset[FaultKind] = frozenset({"missing_column", "changed_type", "all_null", "repeated_day"})
 _DEFAULT_FACTORS: Mapping[FaultKind, float] = MappingProxyType(
-    {"out_of_range": 10.0, "covariate_drift": 1.5, "label_drift": 2.0}
+    {
+        "out_of_range": 10.0,
+        "covariate_drift": 1.5,
+        "label_drift": 2.0,
+        "unit_change": 100.0,
+        "truncated_day": 8.0,
+        "shifted_time_zone": 2.0,
+    }
 )
 # When several faults meet one table, values are spoilt before rows, rows before times, and the columns themselves last:
 # each kind then still finds what it needs.
 _PLANTING_ORDER: tuple[frozenset[FaultKind], ...] = (
-    frozenset({"covariate_drift", "label_drift", "concept_drift"}),
-    frozenset({"out_of_range"}),
-    frozenset({"nulls"}),
-    frozenset({"volume_drop"}),
+    WORLD_KINDS,
+    frozenset({"repeated_day"}),
+    frozenset({"out_of_range", "unit_change", "sign_flip", "swapped_columns", "constant_column"}),
+    frozenset({"unknown_references", "empty_strings", "encoding_damage"}),
+    frozenset({"nulls", "all_null"}),
+    frozenset({"volume_drop", "truncated_day"}),
     frozenset({"duplicates"}),
-    frozenset({"late_rows"}),
+    frozenset({"late_rows", "clock_ahead", "shifted_time_zone"}),
     frozenset({"changed_type"}),
     frozenset({"missing_column"}),
 )
@@ -78,11 +107,23 @@ class Fault(BaseModel):
         missing_column: the column is gone from every frame that reaches into the range, for all its rows.
         changed_type: the column is text such as "12.5 EUR" in every frame that reaches into the range, for all its rows
             (a text column becomes the length of its text).
+        unit_change: `ratio` of the values are multiplied by `factor`.
+        sign_flip: `ratio` of the values that are not 0 change their sign.
+        swapped_columns: the column and the one named `other` change places in `ratio` of the rows.
+        constant_column: `ratio` of the rows take the value of the day's first row.
+        all_null: every value of the day is missing.
+        unknown_references: `ratio` of the values become ones that no other table has.
+        empty_strings: `ratio` of the texts become empty.
+        encoding_damage: `ratio` of the texts lose a letter to a wrong encoding.
     Kinds that spoil rows:
         duplicates: `ratio` of the rows appear a second time, right after the first.
         late_rows: the event time of `ratio` of the rows moves back by 1 to 3 days, so that they arrive among the
             rows of a later day.
         volume_drop: `ratio` of the rows are dropped.
+        truncated_day: `ratio` of the rows of the day's last `factor` hours are dropped.
+        clock_ahead: the event time of `ratio` of the rows moves ahead by 1 to 3 days.
+        shifted_time_zone: the event time of `ratio` of the rows moves ahead by `factor` hours.
+        repeated_day: the rows of the day before come again, dated a day later, in place of the day's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,12 +131,13 @@ class Fault(BaseModel):
     kind: FaultKind = Field(description="What goes wrong.")
     table: str = Field(min_length=1, description="The table it goes wrong in.")
     column: str | None = Field(default=None, description="The column, for the kinds that spoil one.")
+    other: str | None = Field(default=None, description="The other column, for swapped_columns.")
     ratio: float = Field(
         default=1.0,
         gt=0.0,
         le=1.0,
         description="Share of each day's rows that are spoilt, rounded to whole rows, at least one. Always 1 for "
-        "missing_column and changed_type.",
+        "missing_column, changed_type, all_null and repeated_day.",
     )
     first_day: date | None = Field(default=None, description="First event day spoilt; left out, there is no first one.")
     last_day: date | None = Field(default=None, description="Last event day spoilt; left out, there is no last one.")
@@ -104,7 +146,8 @@ class Fault(BaseModel):
         gt=0.0,
         allow_inf_nan=False,
         description="For out_of_range (default 10), covariate_drift (default 1.5) and label_drift (default 2; below 1 "
-        "turns 1 into 0 instead of 0 into 1).",
+        "turns 1 into 0 instead of 0 into 1), unit_change (default 100), truncated_day (hours, default 8) and "
+        "shifted_time_zone (hours, default 2).",
     )
     seed: int = Field(default=0, ge=0, description="Another seed spoils other rows.")
 
@@ -116,8 +159,12 @@ class Fault(BaseModel):
             raise ValueError(f"a fault of kind {self.kind} needs a column")
         if self.factor is not None and self.kind not in _DEFAULT_FACTORS:
             raise ValueError(f"a fault of kind {self.kind} has no factor; only {', '.join(_DEFAULT_FACTORS)} have one")
-        if self.kind in ("missing_column", "changed_type") and self.ratio != 1.0:
-            raise ValueError(f"a fault of kind {self.kind} takes the whole column: leave ratio out")
+        if self.kind in _WHOLE_KINDS and self.ratio != 1.0:
+            raise ValueError(f"a fault of kind {self.kind} takes the whole column or day: leave ratio out")
+        if (self.kind == "swapped_columns") != (self.other is not None):
+            raise ValueError("a fault of kind swapped_columns, and no other, needs the other column")
+        if self.kind in _HOUR_KINDS and self.factor is not None and self.factor >= 24:
+            raise ValueError(f"a fault of kind {self.kind} has hours as its factor: fewer than 24")
         if self.first_day is not None and self.last_day is not None and self.last_day < self.first_day:
             raise ValueError(f"last_day {self.last_day} lies before first_day {self.first_day}")
         return self
@@ -154,12 +201,15 @@ def plant(
     for name in (fault.column, event_time, *keys):
         if name is not None and name not in frame.columns:
             raise FaultError(f"{_where(fault)}: there is no column '{name}'; there are {', '.join(frame.columns)}.")
-    if event_time is None and (fault.first_day or fault.last_day or fault.kind == "late_rows"):
-        raise FaultError(f"{_where(fault)}: the table has no event time, so no day range and no late rows.")
+    if event_time is None and (fault.first_day or fault.last_day or fault.kind in _TIME_KINDS):
+        raise FaultError(f"{_where(fault)}: the table has no event time, so no day range and no faults of times.")
     rows_by_day = _rows_by_day(frame, fault, event_time, keys)
     if not rows_by_day:
         return frame, 0
-    return _PLANTERS[fault.kind](frame, _Plan(fault, event_time, rows_by_day))
+    try:
+        return _PLANTERS[fault.kind](frame, _Plan(fault, event_time, rows_by_day))
+    except deliveries.DeliveryFaultError as error:
+        raise FaultError(f"{_where(fault)}: {error}") from error
 
 
 def plant_all(
@@ -369,5 +419,17 @@ _PLANTERS: Mapping[FaultKind, Callable[[pl.DataFrame, _Plan], tuple[pl.DataFrame
         "covariate_drift": _covariate_drift,
         "label_drift": _label_drift,
         "concept_drift": _concept_drift,
+        "unit_change": deliveries.unit_change,
+        "swapped_columns": deliveries.swapped_columns,
+        "constant_column": deliveries.constant_column,
+        "all_null": deliveries.all_null,
+        "unknown_references": deliveries.unknown_references,
+        "empty_strings": deliveries.empty_strings,
+        "sign_flip": deliveries.sign_flip,
+        "encoding_damage": deliveries.encoding_damage,
+        "truncated_day": deliveries.truncated_day,
+        "clock_ahead": deliveries.clock_ahead,
+        "shifted_time_zone": deliveries.shifted_time_zone,
+        "repeated_day": deliveries.repeated_day,
     }
 )

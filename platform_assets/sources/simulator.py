@@ -6,7 +6,7 @@ spoil them (`simulation`).
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 from pydantic import ValidationError
@@ -35,11 +35,15 @@ def read_simulator(
         first_day, last_day = day_range(source, first_day, last_day)
     try:
         generator = load_generator(connector.generator, connector.settings)
-        frame = generator.read(table, first_day, last_day)
         faults = [_fault(source, place, fault, generator) for place, fault in enumerate(connector.faults)]
+        # A day that is sent again has to be drawn, too.
+        back = timedelta(days=any(fault.kind == "repeated_day" and fault.table == table for fault in faults))
+        frame = generator.read(table, first_day and first_day - back, last_day)
         frame = frame.with_columns(_delivered_day(source, frame))
         keys = [name for name in source.primary_key if name in frame.columns]
         frame, _ = plant_all(frame, faults, table=table, event_time=source.event_time, keys=keys)
+        if back and first_day:
+            frame = frame.filter(pl.col(DELIVERED_DAY) >= first_day)
     except (GeneratorError, FaultError) as error:
         raise SourceError(f"source '{source.name}': {error} Correct its connector in defs.yaml.") from error
     return frame.with_columns(_positions(table), pl.lit(None, dtype=pl.String).alias(SOURCE_PROBLEM))

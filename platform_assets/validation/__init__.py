@@ -6,7 +6,7 @@ and drift against a reference (`monitoring`).
 """
 
 from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit, AuditError, audit
-from platform_assets.validation.profile import PROFILE_SCHEMA, plot_volume, profile
+from platform_assets.validation.profile import PROFILE_SCHEMA, plot_profile, plot_volume, profile
 from platform_assets.validation.results import ROW_RULES, TABLE_RULES, RuleResult
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "AuditError",
     "RuleResult",
     "audit",
+    "plot_profile",
     "plot_volume",
     "profile",
 ]

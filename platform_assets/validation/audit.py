@@ -10,10 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import polars as pl
 
-from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, UNCAST
+from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION
+from platform_assets.sources.totals import ControlTotals
 from platform_assets.spec.sources import EVENT_DAY, Source
+from platform_assets.validation.judging import Judging
+from platform_assets.validation.profile import profile
+from platform_assets.validation.released import row_content
 from platform_assets.validation.results import RuleResult
 from platform_assets.validation.rows import ROW, AuditError, find_violations, summarise
 from platform_assets.validation.tables import judge_days, judge_whole
@@ -43,6 +48,8 @@ class Audit:
     """Good rows of the days that passed: declared columns, and `event_day` in a daily table."""
     quarantine: pl.DataFrame
     """Rows that broke a rule, those of refused days included, as in `QUARANTINE_SCHEMA`."""
+    profile: pl.DataFrame
+    """Profiles of the candidates of every day, refused ones included, as in `PROFILE_SCHEMA`."""
     refused_days: list[date]
     """Days of which nothing may be published, in order; their good rows stay where they came from."""
     rules: list[RuleResult]
@@ -51,6 +58,8 @@ class Audit:
     """Rows delivered for each day asked for; the day is None for a reference table."""
     refused_rows: dict[date | None, int]
     """Rows in quarantine for each day asked for."""
+    released: pl.Series
+    """Positions of rows in candidates that a person released."""
     passed: bool
     """Whether every day, or the reference table, may be published."""
 
@@ -75,6 +84,10 @@ def audit(
     days: Sequence[date],
     references: Mapping[str, pl.Series | pl.DataFrame],
     history_counts: Mapping[date, int],
+    *,
+    profiles: pl.DataFrame | None = None,
+    totals: Mapping[date | None, ControlTotals] | None = None,
+    releases: pl.DataFrame | None = None,
 ) -> Audit:
     """Hold a conformed load to every rule of its declaration.
 
@@ -86,6 +99,9 @@ def audit(
         references: What `references` of columns point to: `table.column` to the values that exist, or `table` to a
             frame with that column.
         history_counts: Published rows by day, before this load, for the volume rule.
+        profiles: Profiles of days published before, for rules about distributions.
+        totals: What the source itself counted, for the days it says something about.
+        releases: Rows that a person released, as in `RELEASED_SCHEMA`.
 
     Raises:
         AuditError: If the frame is not conformed, a reference is missing, or rows were delivered for other days.
@@ -101,25 +117,30 @@ def audit(
                 f"source '{source.name}': rows were delivered for {', '.join(strange[:8])}, which the load was not "
                 f"asked for. Audit the days that were read."
             )
-    violations = find_violations(frame, source, values)
+    violations = find_violations(frame, source, values, releases)
     rows = violations[ROW].unique(maintain_order=True)
     quarantine = _quarantine(frame, source, violations)
     refused = _counts(quarantine[EVENT_DAY])
+    candidates = _candidates(frame, source, rows)
+    profiled = profile(candidates, source)
+    judging = Judging(source, frame, violations, profiled, profiles, totals or {})
     results = summarise(violations, source, frame.height)
     results += (
-        judge_days(days, delivered, refused, source.quality, history_counts)
+        judge_days(days, delivered, refused, source.quality, history_counts, judging.of_day, judging.passed)
         if source.is_daily
-        else judge_whole(frame.height, len(rows), source.quality)
+        else judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
     )
     failed = {result.day for result in results if result.is_table_rule and not result.passed}
     asked: Sequence[date | None] = sorted(days) if source.is_daily else [None]
     return Audit(
-        accepted=_accepted(frame, source, rows, failed),
+        accepted=_accepted(candidates, source, failed),
         quarantine=quarantine,
+        profile=profiled,
         refused_days=sorted(day for day in failed if day is not None),
         rules=results,
         delivered_rows={day: delivered.get(day, 0) for day in asked},
         refused_rows={day: refused.get(day, 0) for day in asked},
+        released=_released(frame, rows, source, releases),
         passed=not failed,
     )
 
@@ -146,21 +167,38 @@ def _counts(days: pl.Series) -> dict[date | None, int]:
     return dict(days.alias("day").value_counts().iter_rows())
 
 
-def _accepted(frame: pl.DataFrame, source: Source, refused: pl.Series, failed: set[date | None]) -> pl.DataFrame:
-    """Candidates of the days that passed. NaN, where a value may be lacking, becomes null."""
+def _candidates(frame: pl.DataFrame, source: Source, refused: pl.Series) -> pl.DataFrame:
+    """Rows that break no rule. NaN, where a value may be lacking, becomes null."""
     columns = [
         pl.col(column.name).fill_nan(None) if column.type == "float64" else pl.col(column.name)
         for column in source.columns
     ]
     if source.is_daily:
         columns.append(pl.col(DELIVERED_DAY).alias(EVENT_DAY))
-    elif failed:
-        return frame.clear().select(columns)
     if len(refused):
-        frame = frame.with_row_index(ROW).join(refused.to_frame(), on=ROW, how="anti", maintain_order="left")
-    if failed:
-        frame = frame.filter(~pl.col(DELIVERED_DAY).is_in(sorted(day for day in failed if day is not None)))
+        keep = np.ones(frame.height, dtype=np.bool_)
+        keep[refused.to_numpy()] = False
+        frame = frame.filter(pl.Series(keep))
     return frame.select(columns)
+
+
+def _accepted(candidates: pl.DataFrame, source: Source, failed: set[date | None]) -> pl.DataFrame:
+    """Candidates of the days that passed."""
+    if not failed:
+        return candidates
+    if not source.is_daily:
+        return candidates.clear()
+    return candidates.filter(~pl.col(EVENT_DAY).is_in(sorted(day for day in failed if day is not None)))
+
+
+def _released(frame: pl.DataFrame, refused: pl.Series, source: Source, releases: pl.DataFrame | None) -> pl.Series:
+    """Positions in the source of rows that passed although a release speaks of them."""
+    if releases is None or releases.is_empty():
+        return frame[SOURCE_POSITION].clear()
+    named = frame.with_row_index(ROW).filter(pl.col(SOURCE_POSITION).is_in(releases[SOURCE_POSITION].implode()))
+    named = named.filter(~pl.col(ROW).is_in(refused.implode()))
+    known = pl.DataFrame([named[SOURCE_POSITION], row_content(named, source).alias("row")])
+    return known.join(releases, on=[SOURCE_POSITION, "row"], how="semi")[SOURCE_POSITION]
 
 
 def _quarantine(frame: pl.DataFrame, source: Source, violations: pl.DataFrame) -> pl.DataFrame:
@@ -171,8 +209,6 @@ def _quarantine(frame: pl.DataFrame, source: Source, violations: pl.DataFrame) -
         pl.first("rule"), pl.first("column"), pl.first("value"), also.alias("also")
     )
     rows = frame[first[ROW]]
-    fields = [*source.column_names, *([UNCAST] if rows[UNCAST].null_count() < rows.height else [])]
-    whole = rows.select(pl.struct(fields).struct.json_encode().alias("row"))
     return first.select(
         rows[DELIVERED_DAY].alias(EVENT_DAY),
         rows[SOURCE_POSITION],
@@ -180,5 +216,5 @@ def _quarantine(frame: pl.DataFrame, source: Source, violations: pl.DataFrame) -
         "column",
         "value",
         pl.when(pl.col("also") != "").then("also").alias("also"),
-        whole["row"],
+        row_content(rows, source).alias("row"),
     )

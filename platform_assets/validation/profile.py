@@ -1,20 +1,28 @@
-"""Profiles: what each column of each day looks like, and pictures of it.
+"""Profiles: what each column of each day looks like.
 
-What belongs here: summaries of published rows, to read and to compare. What does not: verdicts on them (`audit` for
-rules, `monitoring` for drift).
+What belongs here: summaries of candidate rows, to read and to compare. What does not: verdicts on them (`anomalies`,
+`monitoring` for drift), and pictures (`pictures`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from datetime import date
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from platform_assets.spec.columns import Column
 from platform_assets.spec.sources import EVENT_DAY, Source
+from platform_assets.validation.pictures import plot_profile, plot_volume
+
+__all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profile"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+BINS = 20
+TOP_VALUES = 10
 
 PROFILE_SCHEMA = pl.Schema(
     {
@@ -29,96 +37,102 @@ PROFILE_SCHEMA = pl.Schema(
         "mean": pl.Float64(),
         "std": pl.Float64(),
         **{f"q{round(100 * q):02d}": pl.Float64() for q in QUANTILES},
+        "top_values": pl.String(),
+        "histogram": pl.String(),
     }
 )
-"""`distinct` is an estimate within a few percent. `std` is that of the sample. Mean, std and quantiles are of numbers
-only, and the quantiles are values that occur."""
-
-_SUMMARY = "#summary"
+"""`std` is that of the sample. Mean, std and quantiles are of numbers only, and the quantiles are values that occur.
+`top_values` is JSON, `[[value, count], ...]`, the most frequent first, of at most 10 values that occur more than once. `histogram` is JSON:
+`{"edges": [21 numbers], "counts": [20]}` for numbers, `{"hours": [24 counts]}` for the event time, else null."""
 
 
 def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Summaries of every column on every day, in one pass.
+    """Summaries of every column on every day. The values of a column and day are sorted once, and all is read off.
 
     Args:
-        frame: Published rows: the declared columns, with `event_day` in a daily table.
+        frame: Candidate or published rows: the declared columns, with `event_day` in a daily table.
         source: The declared source.
 
     Returns:
         As in `PROFILE_SCHEMA`, ordered by day and by column as declared; `event_day` is null for a reference table.
     """
-    if EVENT_DAY not in frame.columns:
-        frame = frame.with_columns(pl.lit(None, dtype=pl.Date).alias(EVENT_DAY))
-    by_day = (
-        frame.lazy()
-        .group_by(EVENT_DAY)
-        .agg(pl.struct(_summary(column)).alias(column.name) for column in source.columns)
-        .sort(EVENT_DAY)
-        .collect()
-    )
-    parts = [
-        by_day.select(EVENT_DAY, pl.col(column.name).alias(_SUMMARY))
-        .unnest(_SUMMARY)
-        .with_columns(
-            pl.lit(column.name).alias("column"), pl.lit(column.type).alias("type"), pl.lit(place).alias("place")
-        )
-        for place, column in enumerate(source.columns)
+    if EVENT_DAY in frame.columns:
+        parts = frame.partition_by(EVENT_DAY, as_dict=True, maintain_order=True)
+        by_day: dict[date | None, pl.DataFrame] = {key[0]: rows for key, rows in parts.items()}
+    else:
+        by_day = {None: frame} if frame.height else {}
+    lines = [
+        {
+            EVENT_DAY: day,
+            "column": column.name,
+            "type": column.type,
+            **_summary(by_day[day][column.name], column, source),
+        }
+        for day in sorted(by_day, key=lambda day: day or date.min)
+        for column in source.columns
     ]
-    return pl.concat(parts).sort(EVENT_DAY, "place").select(PROFILE_SCHEMA.names()).cast(PROFILE_SCHEMA)
+    return pl.DataFrame(lines, schema=PROFILE_SCHEMA)
 
 
-def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> bytes:
-    """A picture of the rows delivered for each day, and of the share refused.
-
-    Args:
-        counts: Rows delivered, by day.
-        refused: Rows refused, by day; none where a day is missing.
-
-    Returns:
-        A PNG, the same bytes for the same numbers.
-    """
-    import io
-
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.figure import Figure
-
-    days = sorted(counts)
-    rows = [counts[day] for day in days]
-    percent = [100.0 * refused.get(day, 0) / counts[day] if counts[day] else 0.0 for day in days]
-    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.bar(days, rows, width=1.0, color="#4472a8", antialiased=False)
-    upper.set_ylabel("rows delivered")
-    upper.set_title(f"{sum(rows):,} rows on {len(days)} days, {sum(refused.get(day, 0) for day in days):,} refused")
-    lower.bar(days, percent, width=1.0, color="#b5473c", antialiased=False)
-    lower.set_ylabel("refused, %")
-    lower.set_ylim(0.0, max([*percent, 0.1]) * 1.1)
-    locator = AutoDateLocator()
-    lower.xaxis.set_major_locator(locator)
-    lower.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    for axes in (upper, lower):
-        axes.spines[["top", "right"]].set_visible(False)
-    target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=80, metadata={"Software": None})
-    return target.getvalue()
+def _summary(values: pl.Series, column: Column, source: Source) -> dict[str, Any]:
+    present = values.drop_nulls()
+    found: dict[str, Any] = {"rows": values.len(), "nulls": values.null_count()}
+    if values.dtype in (pl.String, pl.Boolean):
+        found |= _of_text(present)
+    else:
+        ordered = np.sort(present.to_physical().to_numpy())
+        found |= _of_ordered(ordered, present)
+        if column.is_numeric and len(ordered):
+            found |= _of_numbers(ordered)
+    if column.name == source.event_time:
+        hours = np.bincount(present.dt.hour().to_numpy(), minlength=24)
+        found["histogram"] = json.dumps({"hours": hours.tolist()})
+    return found
 
 
-def _summary(column: Column) -> list[pl.Expr]:
-    value = pl.col(column.name)
-    number = value.cast(pl.Float64) if column.is_numeric else pl.lit(None, dtype=pl.Float64)
-    quantiles = [
-        (number.quantile(q, interpolation="nearest") if column.is_numeric else number).alias(f"q{round(100 * q):02d}")
-        for q in QUANTILES
-    ]
-    return [
-        pl.len().alias("rows"),
-        value.null_count().alias("nulls"),
-        value.approx_n_unique().alias("distinct"),
-        value.min().cast(pl.String).alias("minimum"),
-        value.max().cast(pl.String).alias("maximum"),
-        (number.mean() if column.is_numeric else number).alias("mean"),
-        (number.std() if column.is_numeric else number).alias("std"),
-        *quantiles,
-    ]
+def _of_text(present: pl.Series) -> dict[str, Any]:
+    counted = present.alias("value").value_counts(sort=False).sort("count", "value", descending=[True, False])
+    ends = present.cast(pl.String)
+    return {
+        "distinct": counted.height,
+        "minimum": ends.min(),
+        "maximum": ends.max(),
+        "top_values": json.dumps([list(pair) for pair in counted.filter(pl.col("count") > 1).head(TOP_VALUES).rows()]),
+    }
+
+
+def _of_ordered(ordered: NDArray[Any], present: pl.Series) -> dict[str, Any]:
+    """What can be read off values in order: ends, distinct values, and the most frequent ones."""
+    if not len(ordered):
+        return {"distinct": 0, "top_values": "[]"}
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    lengths = np.diff(np.concatenate([starts, [len(ordered)]]))
+    often = np.flatnonzero(lengths > 1)
+    if len(often) > TOP_VALUES:
+        least = np.partition(lengths[often], -TOP_VALUES)[-TOP_VALUES]
+        often = often[lengths[often] >= least]
+    often = often[np.argsort(-lengths[often], kind="stable")][:TOP_VALUES]
+    values = _texts(ordered[starts[often]], present.dtype)
+    top = [[value, int(length)] for value, length in zip(values, lengths[often], strict=True)]
+    low, high = _texts(ordered[[0, -1]], present.dtype)
+    return {"distinct": len(starts), "minimum": str(low), "maximum": str(high), "top_values": json.dumps(top)}
+
+
+def _texts(values: NDArray[Any], dtype: pl.DataType) -> list[Any]:
+    """Physical values as they are written: numbers as numbers, times as text."""
+    found = pl.Series(values).cast(dtype)
+    return found.to_list() if dtype.is_numeric() else found.cast(pl.String).to_list()
+
+
+def _of_numbers(ordered: NDArray[Any]) -> dict[str, Any]:
+    numbers = ordered.astype(np.float64, copy=False)
+    places = {q: numbers[round(q * (len(numbers) - 1))] for q in QUANTILES}
+    edges = np.linspace(numbers[0], numbers[-1], BINS + 1)
+    below = np.searchsorted(numbers, edges[1:-1], side="left")
+    counts = np.diff(np.concatenate([[0], below, [len(numbers)]]))
+    return {
+        "mean": float(numbers.mean()),
+        "std": float(numbers.std(ddof=1)) if len(numbers) > 1 else None,
+        **{f"q{round(100 * q):02d}": float(value) for q, value in places.items()},
+        "histogram": json.dumps({"edges": [float(edge) for edge in edges], "counts": counts.tolist()}),
+    }

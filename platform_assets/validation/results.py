@@ -7,14 +7,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
-RowRule = Literal["type", "not_null", "minimum", "maximum", "allowed", "reference", "late", "early", "unique"]
-TableRule = Literal["empty", "refused_ratio", "volume"]
+RowRule = Literal[
+    "type", "not_null", "blank", "encoding", "minimum", "maximum", "allowed", "reference", "late", "early", "unique"
+]
+TableRule = Literal[
+    "empty",
+    "refused_ratio",
+    "volume",
+    "duplicate_ratio",
+    "unknown_ratio",
+    "reconciliation",
+    "null_ratio",
+    "freshness",
+    "silent_hours",
+    "repeated_day",
+    "constant",
+    "shift",
+    "distinct",
+]
 
 ROW_RULES: tuple[RowRule, ...] = (
     "type",
     "not_null",
+    "blank",
+    "encoding",
     "minimum",
     "maximum",
     "allowed",
@@ -25,7 +43,7 @@ ROW_RULES: tuple[RowRule, ...] = (
 )
 """Rules for rows, in order: a row that breaks several goes to quarantine under the first."""
 
-TABLE_RULES: tuple[TableRule, ...] = ("empty", "refused_ratio", "volume")
+TABLE_RULES: tuple[TableRule, ...] = get_args(TableRule)
 """Rules for partitions."""
 
 
@@ -44,7 +62,8 @@ class RuleResult:
     """The day judged; None for row rules, and for a reference table, which is judged whole."""
     passed: bool
     measured: float
-    """Row rules and `refused_ratio`: share of the rows. `volume` and `empty`: rows."""
+    """Row rules and `refused_ratio`: share of the rows. `volume` and `empty`: rows. What
+    others measure stands in their explanation."""
     bound: float | None
     """What `measured` was held to; None where nothing was, for lack of history."""
     rows: int

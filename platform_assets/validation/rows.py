@@ -13,11 +13,9 @@ import polars as pl
 
 from platform_assets.sources.delivery import DELIVERED_DAY, WHOLE_ROW, first_uncast
 from platform_assets.spec.sources import Source
+from platform_assets.validation.released import ROW, without_released
 from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult
 from platform_assets.validation.schema import UNIQUE, is_nullable, limits, row_schema, unique_keys, unique_schema
-
-ROW = "#row"
-"""Position of a row in the frame, from 0; no declared column can have this name."""
 
 VIOLATIONS_SCHEMA = pl.Schema({ROW: pl.UInt32(), "rule": pl.String(), "column": pl.String(), "value": pl.String()})
 
@@ -28,7 +26,9 @@ class AuditError(ValueError):
     """What was handed in cannot be audited, so that nothing of it may pass."""
 
 
-def find_violations(frame: pl.DataFrame, source: Source, references: Mapping[str, pl.Series]) -> pl.DataFrame:
+def find_violations(
+    frame: pl.DataFrame, source: Source, references: Mapping[str, pl.Series], releases: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Every row rule that a row breaks.
 
     Uniqueness is asked last, and only of rows that are otherwise good: of several rows with one key the first good one
@@ -38,6 +38,8 @@ def find_violations(frame: pl.DataFrame, source: Source, references: Mapping[str
         frame: A conformed frame.
         source: The declared source.
         references: For each column with `references`, by its name, the values that exist.
+        releases: Rows that a person released, as in `RELEASED_SCHEMA`: what they break does not count, but for what
+            makes a row impossible to store.
 
     Returns:
         `#row` (from 0), `rule`, `column`, `value` (text), one line for each rule broken, ordered by row, rule
@@ -48,12 +50,14 @@ def find_violations(frame: pl.DataFrame, source: Source, references: Mapping[str
     """
     cases = _failure_cases(frame, row_schema(source, references), source)
     found = _without_nulls_of_cast(_explain_type(frame, cases))
+    found = without_released(frame, found, source, releases)
     good = frame.select(DELIVERED_DAY, *source.column_names).with_row_index(ROW)
     if found.height:
         good = good.join(found.select(ROW).unique(), on=ROW, how="anti", maintain_order="left")
     repeated = _failure_cases(good.drop(ROW), unique_schema(source), source)
     if repeated.height:
-        found = pl.concat([found, _explain_unique(good, repeated)])
+        repeats = without_released(frame, _explain_unique(good, repeated), source, releases)
+        found = pl.concat([found, repeats])
     columns = dict.fromkeys([WHOLE_ROW, *source.column_names, *(", ".join(key) for key in unique_keys(source))])
     by_rule, by_column = pl.Enum(list(ROW_RULES)), pl.Enum(list(columns))
     return found.sort(ROW, pl.col("rule").cast(by_rule), pl.col("column").cast(by_column))
@@ -150,6 +154,10 @@ def _meanings(source: Source) -> dict[tuple[RowRule, str], str]:
         meanings["type", column.name] = f"do not hold {column.type}"
         if not is_nullable(column, source):
             meanings["not_null", column.name] = "lack a value"
+        if column.type == "string":
+            if not is_nullable(column, source):
+                meanings["blank", column.name] = "are empty"
+            meanings["encoding", column.name] = "hold letters that were lost to a wrong encoding"
         if low is not None:
             meanings["minimum", column.name] = "are infinite" if column.minimum is None else f"lie below {low:g}"
         if high is not None:

@@ -21,6 +21,9 @@ from platform_assets.spec.sources import Source
 UNIQUE = "unique:"
 """Begins the name of a uniqueness check, which goes on with the columns of its key."""
 
+DAMAGED_TEXT = r"[\x{FFFD}\x{0080}-\x{009F}]|[\x{00C2}\x{00C3}][\x{0080}-\x{00BF}]|\x{00E2}\x{20AC}"
+"""The sign for a byte that was no text, control characters that no text has, and UTF-8 that was read as Latin-1."""
+
 
 def row_schema(source: Source, references: Mapping[str, pl.Series]) -> Any:
     """Everything a row of a conformed frame is held to, but uniqueness.
@@ -84,6 +87,10 @@ def _tests(column: Column, source: Source, reference: pl.Series | None) -> Seque
     low, high = limits(column)
     number = value.fill_nan(None) if column.type == "float64" else value
     tests: list[tuple[str, pl.Expr]] = []
+    if column.type == "string":
+        if not is_nullable(column, source):
+            tests.append(("blank", value.str.strip_chars().str.len_bytes() > 0))
+        tests.append(("encoding", ~value.str.contains(DAMAGED_TEXT)))
     if low is not None:
         tests.append(("minimum", number >= low if column.minimum is not None else number > low))
     if high is not None:

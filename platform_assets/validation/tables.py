@@ -5,7 +5,7 @@ What belongs here: rules about counts of a day, next to other days. What does no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from statistics import median
 
@@ -21,6 +21,8 @@ def judge_days(
     refused: Mapping[date | None, int],
     quality: Quality,
     history_counts: Mapping[date, int],
+    further: Callable[[date], list[RuleResult]] = lambda _: [],
+    passed: Callable[[date], None] = lambda _: None,
 ) -> list[RuleResult]:
     """Every table rule on every day, in order of time.
 
@@ -33,6 +35,8 @@ def judge_days(
         refused: Rows of each day that broke a row rule; none where a day is missing.
         quality: The declared limits.
         history_counts: Published rows by day, before this load.
+        further: More rules on a day; asked in order of time.
+        passed: Told of each day that no rule refuses, before the next day is judged.
     """
     history = dict(history_counts)
     results: list[RuleResult] = []
@@ -42,16 +46,42 @@ def judge_days(
             empty(day, rows),
             refused_ratio(day, rows, bad, quality.max_refused_ratio),
             volume(day, rows, quality.volume, history),
+            *further(day),
         ]
         results += of_day
         if all(result.passed for result in of_day):
             history[day] = rows - bad
+            passed(day)
     return results
 
 
-def judge_whole(delivered: int, refused: int, quality: Quality) -> list[RuleResult]:
+def judge_whole(delivered: int, refused: int, quality: Quality, further: Sequence[RuleResult] = ()) -> list[RuleResult]:
     """The table rules of a reference table, which has no days."""
-    return [empty(None, delivered), refused_ratio(None, delivered, refused, quality.max_refused_ratio)]
+    return [empty(None, delivered), refused_ratio(None, delivered, refused, quality.max_refused_ratio), *further]
+
+
+def broken_ratios(
+    day: date | None, rows: int, duplicates: int, unknown: Mapping[str, int], quality: Quality
+) -> list[RuleResult]:
+    """Share of the rows that repeat a key, and for each reference the share that refers to something unknown.
+
+    Args:
+        day: The day judged, or None.
+        rows: Rows delivered.
+        duplicates: Rows that repeat a key of the same day.
+        unknown: For each column with a reference, rows whose value does not exist.
+        quality: The declared limits.
+    """
+    measured = duplicates / rows if rows else 0.0
+    bound = _or_all(quality.max_duplicate_ratio, quality)
+    text = f"{_name(day)}{duplicates} of {rows} rows repeat a key ({measured:.4%}), at most {bound:.4%} allowed"
+    results = [RuleResult("duplicate_ratio", None, day, measured <= bound, measured, bound, rows, text)]
+    bound = _or_all(quality.max_unknown_ratio, quality)
+    for column, count in unknown.items():
+        measured = count / rows if rows else 0.0
+        text = f"{_name(day)}{column}: {count} of {rows} rows refer to something unknown, at most {bound:.4%} allowed"
+        results.append(RuleResult("unknown_ratio", column, day, measured <= bound, measured, bound, rows, text))
+    return results
 
 
 def empty(day: date | None, rows: int) -> RuleResult:
@@ -90,3 +120,7 @@ def volume(day: date, rows: int, rule: VolumeRule, history: Mapping[date, int]) 
 
 def _name(day: date | None) -> str:
     return "" if day is None else f"{day}: "
+
+
+def _or_all(ratio: float | None, quality: Quality) -> float:
+    return quality.max_refused_ratio if ratio is None else ratio

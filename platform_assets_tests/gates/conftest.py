@@ -69,7 +69,9 @@ class World:
 
     def table(self, *names: str) -> list[list[str]]:
         """Keys of raw, clean and quarantine of tables."""
-        return [[self.use_case.name, layer, name] for name in names for layer in ("raw", "clean", "quarantine")]
+        return [
+            [self.use_case.name, layer, name] for name in names for layer in ("raw", "clean", "quarantine", "profile")
+        ]
 
     def lake(self) -> LakeResource:
         """The lake."""

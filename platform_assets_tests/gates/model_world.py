@@ -126,7 +126,7 @@ class ModelWorld:
             )
 
     def load(self, tables: Sequence[str], days: tuple[date, date] | None, **faults: list[dict[str, Any]]) -> None:
-        keys = [(layer, table) for table in tables for layer in ("raw", "clean", "quarantine")]
+        keys = [(layer, table) for table in tables for layer in ("raw", "clean", "quarantine", "profile")]
         assert self.materialize(keys, days=days, faults=faults).success
 
 

@@ -19,7 +19,7 @@ import pytest
 from platform_assets.assets.build import build_assets
 from platform_assets.assets.model_folder import registered_run
 from platform_assets.features.training_set import join_views
-from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, QUARANTINE, RAW, SERVING
+from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, PROFILE, QUARANTINE, RAW, SERVING
 from platform_assets.registry.models import CHAMPION
 from platform_assets.resources.build import build_resources
 from platform_assets.resources.lake import LakeResource
@@ -45,7 +45,7 @@ class SpoiltWorld:
     def load(self, table: str, fault: Fault) -> None:
         """Load the live days of a table again, faults planted in what its source delivers."""
         case, live = self.lived_in.use_case, self.lived_in.days.live
-        keys = [[case.name, layer, table] for layer in (RAW, CLEAN, QUARANTINE)]
+        keys = [[case.name, layer, table] for layer in (RAW, CLEAN, QUARANTINE, PROFILE)]
         keys += [[case.name, FEATURES, view.name] for view in case.features if table == case.events]
         planted = {**fault, "first_day": live.first.isoformat(), "last_day": live.last.isoformat()}
         config = {"ops": {f"{case.name}__raw__{table}": {"config": {"faults": [planted]}}}}

@@ -48,7 +48,7 @@ def test_training_goes_from_the_training_set_to_the_deployment(definitions: dg.D
 def test_prompt_tables_and_late_labels_are_loaded_by_jobs_of_their_own(definitions: dg.Definitions) -> None:
     load, labels, reference = (selected(definitions, job) for job in ("load", "labels", "reference"))
     assert {"clean/transactions", "features/customer_activity", "features/terminal_risk"} <= load
-    assert labels == {"raw/labels", "clean/labels", "quarantine/labels"}
+    assert labels == {"raw/labels", "clean/labels", "quarantine/labels", "profile/labels"}
     assert {"clean/customers", "clean/terminals"} <= reference
     assert not load & labels
     assert not (load | labels) & reference

@@ -1,0 +1,75 @@
+"""The profile layer: what each column of each day looked like when it was audited.
+
+Belongs here: the profile table, its history for the audit, and its materialization with a plot. Does not belong here:
+computing profiles and judging them (`validation/`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from platform_assets.assets.common import commit_metadata, data_version, picture
+from platform_assets.assets.partitions import DayRange
+from platform_assets.lake.layout import PROFILE
+from platform_assets.lake.table import LakeTable
+from platform_assets.resources.lake import LakeResource
+from platform_assets.spec import EVENT_DAY, Source, UseCase
+from platform_assets.validation.audit import Audit
+from platform_assets.validation.profile import PROFILE_SCHEMA, plot_profile
+
+PUBLISHED = "published"
+TREND_DAYS = 28
+
+
+def profile_schema(source: Source) -> dict[str, pl.DataType]:
+    """A profile's columns, and whether the day was published: profiles of refused days are kept, too."""
+    schema = {**PROFILE_SCHEMA, PUBLISHED: pl.Boolean()}
+    if not source.is_daily:
+        schema.pop(EVENT_DAY)
+    return schema
+
+
+def profile_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+    """The profile table of a source."""
+    return lake.table(use_case.name, PROFILE, source.name, profile_schema(source))
+
+
+def recent_profiles(table: LakeTable, source: Source, days: DayRange) -> pl.DataFrame:
+    """Profiles of published days that the audit of these days looks back on; none before the first load."""
+    if not table.exists():
+        return pl.DataFrame(schema=PROFILE_SCHEMA)
+    quality = source.quality
+    back = max(quality.anomalies.history_days, quality.volume.history_days)
+    found = table.read(days.first - timedelta(days=back), days.first - timedelta(days=1))
+    return found.filter(PUBLISHED).select(PROFILE_SCHEMA.names())
+
+
+def published_rows(profiles: pl.DataFrame) -> dict[Any, int]:
+    """Rows of each day that a profile speaks of."""
+    return dict(profiles.group_by(EVENT_DAY).agg(pl.col("rows").first()).iter_rows())
+
+
+def store_profile(table: LakeTable, result: Audit, days: DayRange | None) -> Any:
+    """Write the profiles of a load, each marked with the verdict on its day."""
+    if days is None:
+        lines = result.profile.drop(EVENT_DAY).with_columns(pl.lit(result.passed).alias(PUBLISHED))
+        return table.replace(lines, allow_empty=True)
+    published = ~pl.col(EVENT_DAY).is_in(pl.lit(pl.Series(result.refused_days, dtype=pl.Date)).implode())
+    lines = result.profile.with_columns(published.alias(PUBLISHED))
+    return table.write_partitions(lines, days.first, days.last, allow_empty=True)
+
+
+def profile_metadata(table: LakeTable, commit: Any, days: DayRange | None) -> dict[str, Any]:
+    """Arguments of the profile's materialization. A long load has no plot: metadata is stored for every day."""
+    metadata = commit_metadata(commit, table.uri)
+    if days is None:
+        lines = table.read().with_columns(pl.lit(None, dtype=pl.Date).alias(EVENT_DAY))
+        metadata["columns"] = picture(plot_profile(lines, None))
+    elif len(days.days) <= TREND_DAYS:
+        metadata["columns"] = picture(
+            plot_profile(table.read(days.last - timedelta(days=TREND_DAYS - 1), days.last), days.last)
+        )
+    return {"metadata": metadata, "data_version": data_version(commit)}
