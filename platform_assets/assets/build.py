@@ -13,6 +13,7 @@ from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import champion_asset, evaluation_asset
 from platform_assets.assets.features import feature_table_asset, online_store_asset
 from platform_assets.assets.feed import incremental_assets
+from platform_assets.assets.history import history_asset
 from platform_assets.assets.maintenance import maintenance_asset
 from platform_assets.assets.model import model_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
@@ -33,6 +34,8 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
     for source in use_case.sources:
         if source.is_incremental:
             assets += incremental_assets(use_case=use_case, source=source, folder=folder)
+            if source.changes.deletes == "history":
+                assets.append(history_asset(use_case=use_case, source=source))
         else:
             assets.append(raw_asset(use_case=use_case, source=source, folder=folder))
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]

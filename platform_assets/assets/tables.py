@@ -12,13 +12,22 @@ from datetime import date
 import polars as pl
 
 from platform_assets.assets.partitions import DayRange
-from platform_assets.lake.changes import current_rows, deleted_rows, with_deleted
+from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
 from platform_assets.lake.layout import CLEAN, RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.sources.delivery import DELIVERED_DAY, EXTRA, SOURCE_POSITION, UNCAST
 from platform_assets.spec import EVENT_DAY, Source, UseCase
-from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, ROW_DAY, ROW_SEQUENCE
+from platform_assets.spec.changes import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    IS_DELETED,
+    OPERATION,
+    ROW_DAY,
+    ROW_SEQUENCE,
+    VALID_FROM,
+    VALID_TO,
+)
 
 _NEVER = pl.lit(None, dtype=pl.Date)
 
@@ -137,6 +146,19 @@ def clean_counts(lake: LakeResource, use_case: UseCase, source: Source) -> dict[
         return table.count_by_partition()
     there = table.scan(columns=[EVENT_DAY, IS_DELETED], ordered=False).filter(~pl.col(IS_DELETED))
     return dict(there.group_by(EVENT_DAY).len().sort(EVENT_DAY).collect().iter_rows())
+
+
+def history_schema(source: Source) -> dict[str, pl.DataType]:
+    """Stored schema of the table of all versions: declared columns, where the version came from, and when it was valid."""
+    schema = source.polars_schema()
+    day = schema.pop(EVENT_DAY)
+    of_version = {SOURCE_POSITION: pl.String(), OPERATION: pl.String(), VALID_FROM: pl.Int64(), VALID_TO: pl.Int64()}
+    return {**schema, **of_version, EVENT_DAY: day}
+
+
+def history_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange) -> pl.DataFrame:
+    """Every version of the rows of these days, as delivered, with the columns of `history_schema`."""
+    return versions(_raw_rows(lake, use_case, source, days), source.primary_key).select(list(history_schema(source)))
 
 
 def _raw_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from platform_assets.assets.partitions import as_of_days, event_days
 from platform_assets.lake.layout import (
     CLEAN,
     FEATURES,
+    HISTORY,
     MAINTENANCE,
     MODEL,
     MONITORING,
@@ -89,6 +90,9 @@ def build_jobs(use_case: UseCase) -> Jobs:
     def keys(*pairs: tuple[str, str]) -> list[dg.AssetKey]:
         return [asset_key(use_case, layer, table) for layer, table in pairs]
 
+    kept = [
+        asset_key(use_case, HISTORY, table) for table in prompt if use_case.source(table).changes.deletes == "history"
+    ]
     features = [asset_key(use_case, FEATURES, view.name) for view in use_case.features]
     chain = keys(
         (TRAINING, TRAINING_SET),
@@ -104,7 +108,7 @@ def build_jobs(use_case: UseCase) -> Jobs:
     return Jobs(
         feed=job(f"{name}__feed", selection=feeds) if feeds else None,
         reference=job(f"{name}__reference", selection=loaded(static)) if static else None,
-        load=job(f"{name}__load", selection=[*loaded(prompt), *features], partitions_def=days),
+        load=job(f"{name}__load", selection=[*loaded(prompt), *kept, *features], partitions_def=days),
         labels=job(f"{name}__labels", selection=loaded(late), partitions_def=days) if late else None,
         online=job(f"{name}__online", selection=keys((FEATURES, ONLINE_STORE)), partitions_def=days)
         if realtime

@@ -20,16 +20,17 @@ from platform_assets.spec.changes import (
     CHANGE_SEQUENCE,
     DELETE,
     IS_DELETED,
+    OPERATION,
     ROW_DAY,
     ROW_SEQUENCE,
     UPSERT,
+    VALID_FROM,
+    VALID_TO,
 )
 from platform_assets.spec.sources import EVENT_DAY
 
 UNKNOWN_DAY = date(1000, 1, 1)
 """Partition of deletes whose key was never seen."""
-
-VALID_FROM, VALID_TO, OPERATION = "valid_from", "valid_to", "operation"
 
 _ENTRY = (EVENT_DAY, CHANGE_SEQUENCE)
 _POSITION = "#position"

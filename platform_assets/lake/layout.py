@@ -10,6 +10,7 @@ from typing import Final
 RAW: Final = "raw"
 CLEAN: Final = "clean"
 QUARANTINE: Final = "quarantine"
+HISTORY: Final = "history"
 PROFILE: Final = "profile"
 RELEASES: Final = "releases"
 FEATURES: Final = "features"
@@ -24,6 +25,7 @@ LAYERS: Final = (
     RAW,
     CLEAN,
     QUARANTINE,
+    HISTORY,
     PROFILE,
     RELEASES,
     FEATURES,

@@ -27,6 +27,9 @@ ROW_SEQUENCE = "change_row_sequence"
 IS_DELETED = "is_deleted"
 """Column of the clean table of a source with `deletes: soft`."""
 
+OPERATION, VALID_FROM, VALID_TO = HISTORY_COLUMNS = ("operation", "valid_from", "valid_to")
+"""Columns of the table of all versions: what made the version, its sequence, and that of the change that followed."""
+
 DeletePolicy = Literal["hard", "soft", "history"]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.spec.changes import HISTORY_COLUMNS
 from platform_assets.spec.connector_problems import connector_problems
 from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
@@ -26,7 +27,6 @@ Path = tuple[int | str, ...]
 RESERVED_COLUMNS = frozenset(
     {"event_day", "as_of", "source_position", "delivered_day", "source_problem", "uncast", "extra"}
     | {"change_operation", "change_sequence", "change_row_day", "change_row_sequence", "is_deleted"}
-    | {"operation", "valid_from", "valid_to"}
 )
 
 BINARY_METRICS = frozenset(
@@ -116,6 +116,11 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
                 source.changes.deletes,
                 f"{source.name!r} is not incremental: it delivers days, and no changes. Declare an incremental connector",
             )
+        if source.changes.deletes == "history":
+            for j, column in enumerate(source.columns):
+                if column.name in HISTORY_COLUMNS:
+                    message = "the table of all versions has a column of this name itself: rename it"
+                    yield Problem((*where, "columns", j, "name"), column.name, message)
         yield from _columns(use_case, source, where)
 
 

@@ -130,6 +130,9 @@ def audit(
         if source.is_daily
         else judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
     )
+    if source.is_incremental:
+        # A day without rows is one whose rows were deleted or have moved, not a delivery that failed.
+        results = [result for result in results if result.rule != "empty"]
     failed = {result.day for result in results if result.is_table_rule and not result.passed}
     asked: Sequence[date | None] = sorted(days) if source.is_daily else [None]
     return Audit(

@@ -9,16 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.lake.changes import (
-    OPERATION,
     UNKNOWN_DAY,
-    VALID_FROM,
-    VALID_TO,
     current_rows,
     deleted_rows,
     place_changes,
     versions,
 )
-from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, ROW_DAY, ROW_SEQUENCE, UPSERT
+from platform_assets.spec.changes import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    DELETE,
+    OPERATION,
+    ROW_DAY,
+    ROW_SEQUENCE,
+    UPSERT,
+    VALID_FROM,
+    VALID_TO,
+)
 from platform_assets.spec.sources import EVENT_DAY
 
 KEYS = ("shop", "number")
