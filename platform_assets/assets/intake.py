@@ -163,14 +163,18 @@ def _with_days(frame: pl.DataFrame, source: Source, first_day: date, today: date
     """Changes with the day they belong to, and how many have a clock too far ahead.
 
     A row that has no readable time, or one that lies ahead, goes to the newest plausible day of its batch: the audit of
-    that day refuses it. A row without a sequence says so, for the audit as well.
+    that day refuses it. So it does with a change that has no sequence, and with a delete that has no key: both are marked.
     """
-    unordered = uncast_text(WHOLE_ROW, pl.lit("a change without a sequence cannot be put in order"))
+    keyless = pl.any_horizontal(pl.col(key).is_null() for key in source.primary_key)
+    problem = (
+        pl.when(pl.col(CHANGE_SEQUENCE).is_null())
+        .then(pl.lit("a change without a sequence cannot be put in order"))
+        .when(keyless & (pl.col(CHANGE_OPERATION) == DELETE))
+        .then(pl.lit("a delete without its key"))
+    )
     frame = frame.drop(DELIVERED_DAY).with_columns(
-        pl.when(pl.col(CHANGE_SEQUENCE).is_null() & pl.col(UNCAST).is_null())
-        .then(unordered)
-        .otherwise(UNCAST)
-        .alias(UNCAST)
+        pl.coalesce(UNCAST, uncast_text(WHOLE_ROW, problem)).alias(UNCAST),
+        pl.when(problem.is_null()).then(CHANGE_OPERATION).otherwise(pl.lit(UPSERT)).alias(CHANGE_OPERATION),
     )
     assert source.event_time is not None, "an incremental source without event time is refused"
     day = pl.col(source.event_time).dt.date()

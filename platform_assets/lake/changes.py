@@ -161,11 +161,8 @@ def _with_content(added: pl.DataFrame, fresh: pl.DataFrame, keys: Sequence[str])
 
 
 def _loose_rows(loose: pl.DataFrame) -> pl.DataFrame:
-    """Changes without key or sequence: kept, each for itself. A delete among them has no effect, and waits apart."""
-    day = pl.when(pl.col(CHANGE_OPERATION) == DELETE).then(pl.lit(UNKNOWN_DAY)).otherwise(pl.col(EVENT_DAY))
-    return loose.with_columns(
-        day.alias(EVENT_DAY), day.alias(ROW_DAY), pl.lit(None, dtype=pl.Int64).alias(ROW_SEQUENCE)
-    )
+    """Changes without key or sequence: kept, each for itself."""
+    return loose.with_columns(pl.col(EVENT_DAY).alias(ROW_DAY), pl.lit(None, dtype=pl.Int64).alias(ROW_SEQUENCE))
 
 
 def _newest_last(rows: pl.DataFrame) -> pl.DataFrame:

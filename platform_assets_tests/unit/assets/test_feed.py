@@ -203,7 +203,7 @@ def test_rows_that_cannot_be_placed_reach_quarantine(shop: Shop) -> None:
     assert ("type", "transaction_time") in found
     assert ("early", "transaction_time") in found
     assert ("not_null", "transaction_id") in found
-    assert quarantine.height == 4, "the delete without key has no row to refuse"
+    assert quarantine.height == 5, "the delete without key is refused as well"
     assert told["rows_without_key_or_sequence"] == 3
 
 

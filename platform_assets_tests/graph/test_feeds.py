@@ -1,0 +1,104 @@
+"""Feeds in the graph: what a touched day asks for, and which job loads what."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from platform_assets.automation.feeding import stale_days
+from platform_assets.automation.jobs import build_jobs
+from platform_assets.automation.schedules import build_schedules
+from platform_assets.component import use_case_definitions
+from platform_assets.resources.build import build_resources
+from platform_assets.resources.settings import Settings
+from platform_assets.spec import UseCase, load_use_case
+
+FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
+DAY = "2018-08-20"
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    declared = load_use_case(FOLDER).model_dump(mode="json")
+    for source in declared["sources"]:
+        if source["name"] == "transactions":
+            source["connector"] = {"kind": "change_feed", "path": "in"}
+            source["changes"] = {"deletes": "history"}
+    return UseCase.model_validate(declared)
+
+
+@pytest.fixture(scope="module")
+def definitions(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path_factory.mktemp("home"))})
+    return dg.Definitions.merge(
+        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(settings))
+    )
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def key(layer: str, table: str) -> dg.AssetKey:
+    return dg.AssetKey(["card_fraud", layer, table])
+
+
+def report(instance: dg.DagsterInstance, layer: str, table: str, day: str | None = None) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(key(layer, table), partition=day))
+
+
+def pass_checks(definitions: dg.Definitions, instance: dg.DagsterInstance, asset: dg.AssetKey) -> None:
+    for check in definitions.resolve_asset_graph().asset_check_keys:
+        if check.asset_key == asset:
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(asset_key=asset, check_name=check.name, passed=True, metadata={}, blocking=True)
+            )
+
+
+def test_a_touched_day_is_cleaned_and_its_features_follow(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    for table in ("customers", "terminals"):
+        report(instance, "clean", table)
+        pass_checks(definitions, instance, key("clean", table))
+    before = dg.evaluate_automation_conditions(definitions, instance)
+    report(instance, "raw", "transactions", DAY)
+    after = dg.evaluate_automation_conditions(definitions, instance, cursor=before.cursor)
+    for layer in ("clean", "quarantine", "history"):
+        assert after.get_requested_partitions(key(layer, "transactions")) == {DAY}, layer
+    report(instance, "clean", "transactions", DAY)
+    pass_checks(definitions, instance, key("clean", "transactions"))
+    last = dg.evaluate_automation_conditions(definitions, instance, cursor=after.cursor)
+    requested = last.get_requested_partitions(key("features", "transaction_context"))
+    assert DAY in requested
+
+
+def test_the_feed_has_a_job_and_a_schedule_and_the_daily_load_leaves_it_alone(
+    use_case: UseCase, definitions: dg.Definitions
+) -> None:
+    jobs = build_jobs(use_case)
+    assert jobs.feed is not None
+    graph = definitions.resolve_asset_graph()
+    feed = definitions.resolve_job_def(jobs.feed.name).asset_layer.selected_asset_keys
+    load = definitions.resolve_job_def(jobs.load.name).asset_layer.selected_asset_keys
+    assert feed == {key("raw", "transactions_feed")}
+    assert {key("clean", "transactions"), key("history", "transactions")} <= load
+    assert not load & {key("raw", "transactions"), key("raw", "transactions_feed")}
+    assert not graph.get(key("raw", "transactions")).is_executable
+    [schedule] = [found for found in build_schedules(use_case, jobs) if found.job_name == jobs.feed.name]
+    assert schedule.cron_schedule == "*/5 * * * *"
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+def test_stale_days_are_those_told_after_they_were_cleaned(use_case: UseCase, instance: dg.DagsterInstance) -> None:
+    source = use_case.source("transactions")
+    for day in ("2018-08-20", "2018-08-21", "2018-08-22"):
+        report(instance, "raw", "transactions", day)
+    report(instance, "clean", "transactions", "2018-08-21")
+    report(instance, "clean", "transactions", "2018-08-22")
+    report(instance, "raw", "transactions", "2018-08-22")
+    assert stale_days(use_case, instance, source) == [date(2018, 8, 20), date(2018, 8, 22)]
