@@ -14,14 +14,24 @@ import dagster as dg
 from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, policy
-from platform_assets.assets.intake import CURSOR, Taken, current_cursor, feed_commits, take_in, touched_by, utc_today
+from platform_assets.assets.intake import (
+    CURSOR,
+    TOUCHED,
+    Taken,
+    current_cursor,
+    feed_commits,
+    take_in,
+    touched_by,
+    utc_today,
+)
 from platform_assets.assets.partitions import event_days
 from platform_assets.assets.tables import raw_schema, raw_table
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.sources.errors import SchemaMismatch
+from platform_assets.sources.changes import ChangeBatch
+from platform_assets.sources.errors import SchemaMismatch, SourceError
 from platform_assets.spec import Source, UseCase
 from platform_assets.spec.changes import DELETE, UPSERT
 
@@ -107,6 +117,15 @@ class _Intake:
         }
 
 
+@dataclass(frozen=True)
+class _Untold:
+    """What the raw table has that dagster was not told."""
+
+    days: list[date]
+    commits: int
+    version: int
+
+
 def feed_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDefinition:
     """The asset that takes in everything that is new.
 
@@ -134,73 +153,72 @@ def feed_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsD
     ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult]:
         table = raw_table(lake, use_case, source)
         intake = _Intake()
+        failure: SourceError | None = None
 
-        def read(cursor: str | None) -> Any:
+        def read(cursor: str | None) -> ChangeBatch:
             return sources.read_changes(source, folder, cursor, config.max_rows)
 
-        mismatch: SchemaMismatch | None = None
         try:
             for taken in take_in(table, source, read, use_case.history.first_day, utc_today()):
                 intake.add(taken)
                 context.log.info(
                     f"{source.name}: version {taken.version}, {taken.rows}, {len(taken.touched_days)} days"
                 )
-        except SchemaMismatch as error:
-            mismatch = error
-        # Days of batches that were committed are told even if the source fails after them, and so are those of a feed
-        # that died before it told them.
+        except SourceError as error:
+            failure = error
+        # Batches that were committed before the source failed are told, and so are those of a feed that died before it
+        # told them.
         untold = _untold(context.instance, key, table)
         now, waiting = _split(use_case, untold.days)
         yield from _touched(raw_key, table, now)
-        metadata = {
-            **intake.metadata(),
-            "touched_days": [day.isoformat() for day in now],
-            WAITING_DAYS: [day.isoformat() for day in waiting],
-            REPORTED_VERSION: untold.version,
-            "cursor_before": _shown(intake.cursor_before),
-            "cursor_after": _shown(current_cursor(table)),
-            "dagster/row_count": sum(intake.rows.values()),
-            "dagster/uri": table.uri,
-        }
-        if mismatch is not None:
-            if untold.commits:
-                yield dg.AssetMaterialization(key, metadata=metadata)
-            evidence = {
-                "explanation": str(mismatch),
-                "rows_affected": max((problem.rows for problem in mismatch.problems), default=0),
-            }
-            yield dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
-            raise dg.Failure(description=str(mismatch), metadata=evidence, allow_retries=False) from mismatch
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata=metadata,
-            data_version=dg.DataVersion(f"delta-{untold.version}"),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=SCHEMA_CHECK, passed=True, metadata={"columns": len(source.columns), **intake.rows}
-                )
-            ],
-        )
+        metadata = _metadata(intake, table, untold, now, waiting)
+        if failure is None:
+            passed = {"columns": len(source.columns), **intake.rows}
+            check = dg.AssetCheckResult(check_name=SCHEMA_CHECK, passed=True, metadata=passed)
+            version = dg.DataVersion(f"delta-{untold.version}")
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=version, check_results=[check])
+            return
+        if untold.commits or now:
+            yield dg.AssetMaterialization(key, metadata=metadata)
+        yield from _failed(key, failure)
 
     return feed
 
 
-@dataclass(frozen=True)
-class _Untold:
-    """What the raw table has that dagster was not told."""
+def _failed(key: dg.AssetKey, failure: SourceError) -> Iterator[dg.AssetCheckResult]:
+    """End a feed whose source failed; the check goes red only if it is the columns that are wrong."""
+    if not isinstance(failure, SchemaMismatch):
+        raise failure
+    evidence: dict[str, Any] = {
+        "explanation": str(failure),
+        "rows_affected": max((problem.rows for problem in failure.problems), default=0),
+    }
+    yield dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
+    raise dg.Failure(description=str(failure), metadata=evidence, allow_retries=False) from failure
 
-    days: list[date]
-    commits: int
-    version: int
+
+def _metadata(
+    intake: _Intake, table: LakeTable, untold: _Untold, now: list[date], waiting: list[date]
+) -> dict[str, Any]:
+    return {
+        **intake.metadata(),
+        TOUCHED: [day.isoformat() for day in now],
+        WAITING_DAYS: [day.isoformat() for day in waiting],
+        REPORTED_VERSION: untold.version,
+        "cursor_before": _shown(intake.cursor_before),
+        "cursor_after": _shown(current_cursor(table)),
+        "dagster/row_count": sum(intake.rows.values()),
+        "dagster/uri": table.uri,
+    }
 
 
 def _untold(instance: dg.DagsterInstance, feed: dg.AssetKey, table: LakeTable) -> _Untold:
     """Days that commits of the feed touched since its last materialization, and those that waited for their partition."""
     event = instance.get_latest_materialization_event(feed)
     found = event.asset_materialization if event else None
-    told = found.metadata if found else {}
-    after = int(told[REPORTED_VERSION].value) if REPORTED_VERSION in told else -1
-    waiting = told[WAITING_DAYS].value if WAITING_DAYS in told else []
+    told: dict[str, Any] = {name: value.value for name, value in found.metadata.items()} if found else {}
+    after = int(told.get(REPORTED_VERSION, -1))
+    waiting: list[str] = told.get(WAITING_DAYS, [])
     newest = table.version()
     if newest is None or newest < after:
         after, waiting = -1, []  # the table was made anew
@@ -221,7 +239,7 @@ def _split(use_case: UseCase, days: Iterable[date]) -> tuple[list[date], list[da
 
 
 def _touched(raw: dg.AssetKey, table: LakeTable, days: list[date]) -> Iterator[dg.AssetMaterialization]:
-    metadata = {"dagster/uri": table.uri, "delta_version": table.version() or 0}
+    metadata: dict[str, Any] = {"dagster/uri": table.uri, "delta_version": table.version() or 0}
     for day in days:
         yield dg.AssetMaterialization(raw, partition=day.isoformat(), metadata=metadata)
 

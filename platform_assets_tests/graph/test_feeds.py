@@ -1,13 +1,15 @@
 """Feeds in the graph: what a touched day asks for, and which job loads what."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from platform_assets.automation.feeding import stale_days
+from platform_assets.assets.partitions import DayRange
+from platform_assets.automation.feeding import days_to_compute, feed_and_compute, stale_days
 from platform_assets.automation.jobs import build_jobs
 from platform_assets.automation.schedules import build_schedules
 from platform_assets.component import use_case_definitions
@@ -102,3 +104,30 @@ def test_stale_days_are_those_told_after_they_were_cleaned(use_case: UseCase, in
     report(instance, "clean", "transactions", "2018-08-22")
     report(instance, "raw", "transactions", "2018-08-22")
     assert stale_days(use_case, instance, source) == [date(2018, 8, 20), date(2018, 8, 22)]
+
+
+def test_features_that_look_back_at_a_touched_day_are_computed_again(use_case: UseCase) -> None:
+    span = max(view.span_days for view in use_case.features)
+    [days] = days_to_compute(use_case, [date(2018, 4, 5), date(2018, 4, 7)])
+    assert (days.first, days.last) == (date(2018, 4, 5), date(2018, 4, 7) + timedelta(days=span))
+    [days] = days_to_compute(use_case, [date(2018, 9, 29)])
+    assert days.last == date(2018, 9, 30), "not past the history"
+
+
+def test_in_one_process_the_feed_runs_and_then_what_it_made_stale(
+    use_case: UseCase, instance: dg.DagsterInstance
+) -> None:
+    ran: list[str] = []
+
+    def execute(job: Any, days: DayRange | None) -> None:
+        ran.append(f"{job.name.split('__')[1]} {days or ''}".strip())
+        if job.name.endswith("feed"):
+            report(instance, "raw", "transactions", "2018-09-20")
+        else:
+            report(instance, "clean", "transactions", "2018-09-20")
+
+    jobs = build_jobs(use_case)
+    computed = feed_and_compute(use_case, jobs, instance, execute, until=date(2018, 9, 22))
+    assert ran == ["feed", "load 2018-09-20 .. 2018-09-22"]
+    assert [str(days) for days in computed] == ["2018-09-20 .. 2018-09-22"]
+    assert stale_days(use_case, instance, use_case.source("transactions")) == []

@@ -50,12 +50,21 @@ class Shop:
     ) -> None:
         self.folder, self.instance = folder, instance
         self.use_case = with_feed(deletes, connector)
-        self.source = self.use_case.source("transactions")
         self.lake = LakeResource(root=str(folder / "lake"))
         self.resources = {"lake": self.lake, "sources": SourcesResource()}
-        self.assets = {key: asset for asset in build_assets(self.use_case, folder) for key in asset.keys}
         self.deliveries = 0
+        self._build()
         (folder / "in").mkdir()
+
+    def _build(self) -> None:
+        self.source = self.use_case.source("transactions")
+        self.assets = {key: asset for asset in build_assets(self.use_case, self.folder) for key in asset.keys}
+
+    def keep_arriving(self) -> None:
+        """The history has no end."""
+        history = self.use_case.history.model_copy(update={"last_day": None})
+        self.use_case = self.use_case.model_copy(update={"history": history})
+        self._build()
 
     def deliver(self, *changes: dict[str, Any]) -> None:
         """A file of changes."""

@@ -8,11 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from platform_assets.assets import feed
 from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.intake import take_in, utc_today
 from platform_assets.assets.tables import clean_counts, clean_rows, clean_table, history_schema, raw_table
 from platform_assets.lake.changes import UNKNOWN_DAY
 from platform_assets.sources import ChangeBatch, read_changes
+from platform_assets.spec import UseCase
 from platform_assets_tests.unit.assets.shops import Shop
 
 FIRST, SECOND, THIRD = (date(2018, 4, day) for day in (2, 3, 4))
@@ -216,3 +218,34 @@ def test_every_version_is_kept_where_declared(tmp_path: Path, instance: dg.Dagst
     ]
     shop.clean(FIRST, SECOND)
     assert shop.published() == {}
+
+
+def test_a_day_that_is_not_over_is_told_once_it_is(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.keep_arriving()
+    today = utc_today()
+    shop.deliver(change(1, row(1, today)), change(2, row(2, FIRST)))
+    told = shop.feed()
+    assert (told["touched_days"], told["waiting_days"]) == ([str(FIRST)], [str(today)])
+    assert shop.feed()["waiting_days"] == [str(today)], "it goes on waiting"
+
+    def a_day_later(_use_case: UseCase) -> dg.DailyPartitionsDefinition:
+        return dg.DailyPartitionsDefinition("2018-04-01", end_offset=1)
+
+    monkeypatch.setattr(feed, "event_days", a_day_later)
+    told = shop.feed()
+    assert (told["touched_days"], told["waiting_days"]) == ([str(today)], [])
+    assert shop.told_days() == [str(FIRST), str(today)]
+
+
+def test_a_source_that_fails_leaves_what_was_committed_before_and_tells_it(shop: Shop) -> None:
+    shop.deliver(change(1, row(1, FIRST)))
+    shop.feed()
+    shop.deliver(change(2, row(2, SECOND)))
+    (shop.folder / "in" / "zzz.jsonl").write_bytes(b"\xff\xfe\xfd")
+    name = f"{shop.use_case.name}__raw__transactions_feed"
+    run_config = {"ops": {name: {"config": {"max_rows": 1}}}}
+    for _ in range(2):
+        result = shop.materialize("raw", "transactions_feed", run_config=run_config)
+        assert not result.success
+        assert result.get_asset_check_evaluations() == [], "it is not the columns that are wrong"
+    assert shop.told_days() == [str(FIRST), str(SECOND)]

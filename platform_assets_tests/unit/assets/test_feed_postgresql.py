@@ -39,20 +39,21 @@ END $$;
 CREATE TRIGGER record AFTER INSERT OR UPDATE OR DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION record();
 """
 MIX = """
-DO $$ DECLARE made INTEGER := 0; kind FLOAT; found INTEGER; BEGIN
+DO $$ DECLARE made INTEGER := 0; kind FLOAT; found INTEGER; chosen BIGINT; BEGIN
   PERFORM setseed({seed});
   WHILE made < 2500 LOOP
     kind := random();
+    chosen := 1 + floor(random() * 4000);
     IF kind < 0.25 THEN
       INSERT INTO transactions (transaction_time, customer_id, terminal_id, amount)
         VALUES ('2018-04-01Z'::timestamptz + random() * interval '6 days', 1, 1, 1);
     ELSIF kind < 0.5 THEN
-      UPDATE transactions SET amount = amount + 1 WHERE transaction_id = 1 + floor(random() * 4000);
+      UPDATE transactions SET amount = amount + 1 WHERE transaction_id = chosen;
     ELSIF kind < 0.8 THEN
       UPDATE transactions SET transaction_time = '2018-04-01Z'::timestamptz + random() * interval '6 days'
-        WHERE transaction_id = 1 + floor(random() * 4000);
+        WHERE transaction_id = chosen;
     ELSE
-      DELETE FROM transactions WHERE transaction_id = 1 + floor(random() * 4000);
+      DELETE FROM transactions WHERE transaction_id = chosen;
     END IF;
     GET DIAGNOSTICS found = ROW_COUNT;
     made := made + found;
