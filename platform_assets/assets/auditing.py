@@ -17,7 +17,7 @@ import polars as pl
 from platform_assets.assets.partitions import DayRange
 from platform_assets.assets.profile import profile_table, published_rows, recent_profiles, store_profile
 from platform_assets.assets.quarantine import quarantine_table, released_rows, releases_table, store_quarantine
-from platform_assets.assets.tables import clean_rows, clean_table, delivered_rows, raw_table
+from platform_assets.assets.tables import clean_rows, clean_table, delivered_rows, publishable_rows, raw_table
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.sources.delivery import SOURCE_POSITION
@@ -121,7 +121,8 @@ def audit_and_publish(
         account.add(result, len(result.released))
         account.commits["quarantine"] = store_quarantine(tables.quarantine, result, chunk)
         account.commits["profile"] = store_profile(tables.profile, result, chunk)
-        for commit in _publish(tables.clean, result, chunk):
+        rows = publishable_rows(lake, use_case, source, chunk, result.accepted)
+        for commit in _publish(tables.clean, result, rows, chunk, allow_empty=source.is_incremental):
             account.commits["clean"] = commit
     return account
 
@@ -178,15 +179,16 @@ def _totals(raw: LakeTable, days: DayRange | None) -> Totals:
     return totals_from((entry.metadata for entry in raw.history(limit)), days.days if days else [None])
 
 
-def _publish(table: LakeTable, result: Audit, days: DayRange | None) -> list[Any]:
-    """Write what was accepted, leaving refused days as they were."""
+def _publish(
+    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None, *, allow_empty: bool
+) -> list[Any]:
+    """Write what is to be published, leaving refused days as they were. Changes may leave a day without rows."""
     if days is None:
-        return [table.replace(result.accepted)] if result.passed else []
+        return [table.replace(rows)] if result.passed else []
     good = [day for day in days.days if day not in set(result.refused_days)]
-    runs = consecutive(good)
-    if len(runs) == 1:
-        return [table.write_partitions(result.accepted, *runs[0])]
     return [
-        table.write_partitions(result.accepted.filter(pl.col(EVENT_DAY).is_between(first, last)), first, last)
-        for first, last in runs
+        table.write_partitions(
+            rows.filter(pl.col(EVENT_DAY).is_between(first, last)), first, last, allow_empty=allow_empty
+        )
+        for first, last in consecutive(good)
     ]

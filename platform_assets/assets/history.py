@@ -56,7 +56,7 @@ def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 **commit_metadata(commit, table.uri),
-                **column_lineage({column.name: [(raw_key, column.name)] for column in source.columns}),
+                **column_lineage(use_case, asset_key(use_case, HISTORY, source.name), schema),
             },
             data_version=data_version(commit),
         )

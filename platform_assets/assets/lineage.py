@@ -14,11 +14,12 @@ from functools import cached_property
 
 import polars as pl
 
-from platform_assets.assets.tables import raw_schema
+from platform_assets.assets.tables import history_schema, keeps_deleted, raw_schema
 from platform_assets.features.training_set import AS_OF, training_set_schema
 from platform_assets.lake.layout import (
     CLEAN,
     FEATURES,
+    HISTORY,
     MAINTENANCE,
     MODEL,
     MONITORING,
@@ -29,6 +30,7 @@ from platform_assets.lake.layout import (
     TRAINING,
 )
 from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
+from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, OPERATION, VALID_FROM, VALID_TO
 from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.spec.tables import DRIFT, PREDICTION_LOG, QUALITY, TABLES, TRAINING_SET
 
@@ -140,7 +142,7 @@ def _reached(node: ColumnOf, edges: Callable[[ColumnOf], tuple[ColumnOf, ...]]) 
 
 
 def _rank(layer: str) -> int:
-    order = (SOURCE, RAW, CLEAN, QUARANTINE, FEATURES, TRAINING, MODEL, REQUEST, SERVING, MONITORING)
+    order = (SOURCE, RAW, CLEAN, QUARANTINE, HISTORY, FEATURES, TRAINING, MODEL, REQUEST, SERVING, MONITORING)
     return order.index(layer) if layer in order else len(order)
 
 
@@ -166,6 +168,8 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
         yield (RAW, source.name), _raw(source)
         yield (CLEAN, source.name), _clean(source)
         yield (QUARANTINE, source.name), _quarantine(source)
+        if source.changes.deletes == "history":
+            yield (HISTORY, source.name), _history(source)
     for view in use_case.features:
         yield (FEATURES, view.name), _view(use_case, view)
     yield (TRAINING, TRAINING_SET), _training_set(use_case)
@@ -187,7 +191,15 @@ def _clean(source: Source) -> Origins:
     origins: Origins = {name: (ColumnOf(RAW, source.name, name),) for name in source.column_names}
     if source.event_time is not None:
         origins[EVENT_DAY] = (ColumnOf(RAW, source.name, source.event_time),)
+    if keeps_deleted(source):
+        origins[IS_DELETED] = (ColumnOf(RAW, source.name, CHANGE_OPERATION),)
     return origins
+
+
+def _history(source: Source) -> Origins:
+    """Each version is a change as it is in the raw table; when it was valid comes from the sequences."""
+    of_version = {OPERATION: CHANGE_OPERATION, VALID_FROM: CHANGE_SEQUENCE, VALID_TO: CHANGE_SEQUENCE}
+    return {name: (ColumnOf(RAW, source.name, of_version.get(name, name)),) for name in history_schema(source)}
 
 
 def _quarantine(source: Source) -> Origins:
