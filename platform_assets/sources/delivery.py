@@ -10,6 +10,10 @@ from datetime import date, timedelta
 import polars as pl
 
 from platform_assets.sources.errors import SourceError
+from platform_assets.spec.changes import CHANGE_OPERATION as CHANGE_OPERATION
+from platform_assets.spec.changes import CHANGE_SEQUENCE as CHANGE_SEQUENCE
+from platform_assets.spec.changes import DELETE as DELETE
+from platform_assets.spec.changes import UPSERT as UPSERT
 from platform_assets.spec.sources import Source
 
 SOURCE_POSITION = "source_position"
@@ -29,14 +33,6 @@ FOUND_COLUMNS = (SOURCE_POSITION, DELIVERED_DAY, SOURCE_PROBLEM)
 
 EXTRA = "extra"
 """JSON object of the columns that the source delivers and the declaration does not know; null where there is none."""
-
-CHANGE_OPERATION = "change_operation"
-"""What a change does to its row, `upsert` or `delete`; only in rows of an incremental source."""
-
-CHANGE_SEQUENCE = "change_sequence"
-"""Order among the changes of one key: larger is newer, equal is the same change delivered twice."""
-
-UPSERT, DELETE = "upsert", "delete"
 
 CHANGE_COLUMNS = (CHANGE_OPERATION, CHANGE_SEQUENCE)
 
