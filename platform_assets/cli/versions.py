@@ -150,7 +150,7 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) 
     from platform_assets.lake.versions import is_readable
 
     reasons: dict[int, list[str]] = {}
-    for pin in pins:
+    for pin in sorted(pins, key=lambda pin: pin.reason == "keep_days"):
         if pin.table == name:
             reasons.setdefault(pin.version, []).append(pin.why)
     printed = Table(title=f"versions of {name}", box=None, pad_edge=False)
@@ -206,15 +206,24 @@ def _show_pins(use_case: UseCase, pins: Sequence[Pin]) -> None:
 
     from platform_assets.cli.console import console
 
-    by_version: dict[tuple[str, int], list[str]] = {}
+    lasting: dict[tuple[str, int], list[str]] = {}
+    by_age: dict[str, set[int]] = {}
     for pin in pins:
-        by_version.setdefault((pin.table, pin.version), []).append(pin.why)
+        if pin.reason == "keep_days":
+            by_age.setdefault(pin.table, set()).add(pin.version)
+        else:
+            lasting.setdefault((pin.table, pin.version), []).append(pin.why)
     printed = Table(title=f"kept versions of {use_case.name}", box=None, pad_edge=False)
     for title in ("table", "version", "kept by"):
         printed.add_column(title, justify="right" if title == "version" else "left")
-    for (table, version), reasons in by_version.items():
+    for (table, version), reasons in lasting.items():
         printed.add_row(table, str(version), escape("; ".join(reasons)))
     console.print(printed)
+    young = {table: found - {version for name, version in lasting if name == table} for table, found in by_age.items()}
+    counted = ", ".join(f"{table.partition('/')[2]} {len(found)}" for table, found in young.items() if found)
+    if counted:
+        days = use_case.retention.keep_days
+        console.print(f"[dim]replaced less than {days} days ago, and kept until then: {counted}[/]")
 
 
 def _listed(reasons: Sequence[str]) -> str:
