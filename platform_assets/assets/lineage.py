@@ -32,7 +32,7 @@ from platform_assets.lake.layout import (
 from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
 from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, OPERATION, VALID_FROM, VALID_TO
 from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.spec.tables import DRIFT, PREDICTION_LOG, QUALITY, TABLES, TRAINING_SET
+from platform_assets.spec.tables import DAILY_PREDICTIONS, DRIFT, PREDICTION_LOG, QUALITY, TABLES, TRAINING_SET
 
 SOURCE = "source"
 REQUEST = "request"
@@ -41,7 +41,6 @@ ORIGINS = (SOURCE, REQUEST, PLATFORM)
 """Layers outside of the use case's tables, at which lineage ends."""
 
 PROFILE = "profile"
-DAILY = "daily"
 
 WHOLE_ROW = "*"
 """Stands for a delivery or a row as such, not for one of its columns."""
@@ -142,7 +141,20 @@ def _reached(node: ColumnOf, edges: Callable[[ColumnOf], tuple[ColumnOf, ...]]) 
 
 
 def _rank(layer: str) -> int:
-    order = (SOURCE, RAW, CLEAN, QUARANTINE, HISTORY, FEATURES, TRAINING, MODEL, REQUEST, SERVING, MONITORING)
+    order = (
+        SOURCE,
+        RAW,
+        CLEAN,
+        QUARANTINE,
+        HISTORY,
+        FEATURES,
+        TRAINING,
+        MODEL,
+        REQUEST,
+        SERVING,
+        PREDICTIONS,
+        MONITORING,
+    )
     return order.index(layer) if layer in order else len(order)
 
 
@@ -156,8 +168,6 @@ def lineage(use_case: UseCase) -> Lineage:
         otherwise[(RAW, source.name)] = (ColumnOf(SOURCE, source.name, WHOLE_ROW),)
         otherwise[(QUARANTINE, source.name)] = tuple(ColumnOf(RAW, source.name, name) for name in source.column_names)
         otherwise[(PROFILE, source.name)] = tuple(ColumnOf(CLEAN, source.name, name) for name in source.column_names)
-    if str(use_case.serving.mode) != "realtime":
-        otherwise[(PREDICTIONS, DAILY)] = (*_model_columns(use_case), *_feature_columns(use_case))
     otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
     return Lineage(made_from, otherwise)
 
@@ -174,7 +184,7 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
         yield (FEATURES, view.name), _view(use_case, view)
     yield (TRAINING, TRAINING_SET), _training_set(use_case)
     yield (MODEL, use_case.model_name), _model(use_case)
-    yield (SERVING, PREDICTION_LOG), _prediction_log(use_case)
+    yield _log(use_case), _prediction_log(use_case) if use_case.is_realtime else _daily_predictions(use_case)
     yield (MONITORING, DRIFT), _drift(use_case)
     yield (MONITORING, QUALITY), _quality(use_case)
 
@@ -239,10 +249,6 @@ def _features(use_case: UseCase) -> Origins:
     }
 
 
-def _feature_columns(use_case: UseCase) -> tuple[ColumnOf, ...]:
-    return tuple(ColumnOf(FEATURES, view.name, name) for view in use_case.features for name in view.feature_names)
-
-
 def _training_set(use_case: UseCase) -> Origins:
     """Keys, label and day come from the labels; features, time and group from the feature tables."""
     label, schema = use_case.label, training_set_schema(use_case)
@@ -262,6 +268,11 @@ def _model(use_case: UseCase) -> Origins:
     """A model reads its features, and has learned from the label."""
     names = (*use_case.feature_names, use_case.label.column)
     return {name: (ColumnOf(TRAINING, TRAINING_SET, name),) for name in names}
+
+
+def _log(use_case: UseCase) -> tuple[str, str]:
+    """Layer and name of the table with the predictions."""
+    return (SERVING, PREDICTION_LOG) if use_case.is_realtime else (PREDICTIONS, DAILY_PREDICTIONS)
 
 
 def _model_columns(use_case: UseCase) -> tuple[ColumnOf, ...]:
@@ -291,6 +302,20 @@ def _prediction_log(use_case: UseCase) -> Origins:
     return origins
 
 
+def _daily_predictions(use_case: UseCase) -> Origins:
+    """The events of a day, their features from the feature tables, and what the model said."""
+    day = ColumnOf(CLEAN, use_case.events, EVENT_DAY)
+    origins: Origins = {name: (ColumnOf(PLATFORM, "run", name),) for name in prediction_log_schema(use_case)}
+    origins |= {name: (ColumnOf(CLEAN, use_case.events, name),) for name in use_case.serving.request}
+    views = {name: view.name for view in use_case.features for name in view.feature_names}
+    origins |= {FEATURE_PREFIX + name: (ColumnOf(FEATURES, view, name),) for name, view in views.items()}
+    inputs = tuple(ColumnOf(*_log(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names)
+    origins["score"] = (*inputs, *_model_columns(use_case))
+    if use_case.serving.decision is not None:
+        origins["decision"] = (ColumnOf(*_log(use_case), "score"),)
+    return {**origins, EVENT_DAY: (day,)}
+
+
 def _is_windowed(use_case: UseCase, feature: str) -> bool:
     """Whether a feature needs stored events besides the request's own; a row feature may read a window of its view."""
     windows = {name for view in use_case.features for window in view.windows for name in window.feature_names}
@@ -300,22 +325,19 @@ def _is_windowed(use_case: UseCase, feature: str) -> bool:
     return bool(windows & set(pl.sql_expr(rows[feature].expression).meta.root_names()))
 
 
-def _verdict(judged: tuple[ColumnOf, ...]) -> Origins:
-    def log(name: str) -> ColumnOf:
-        return ColumnOf(SERVING, PREDICTION_LOG, name)
-
+def _verdict(use_case: UseCase, judged: tuple[ColumnOf, ...]) -> Origins:
     verdict: Origins = dict.fromkeys(("status", "passed", "causes", "result"), judged)
-    return {**verdict, "model_version": (log("model_version"),), EVENT_DAY: (log(EVENT_DAY),)}
+    return verdict | {name: (ColumnOf(*_log(use_case), name),) for name in ("model_version", EVENT_DAY)}
 
 
 def _drift(use_case: UseCase) -> Origins:
     """Logged features and scores, next to those of the training set."""
     logged = [*(FEATURE_PREFIX + name for name in use_case.feature_names), "score"]
     reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in use_case.feature_names)
-    return _verdict((*(ColumnOf(SERVING, PREDICTION_LOG, name) for name in logged), *reference))
+    return _verdict(use_case, (*(ColumnOf(*_log(use_case), name) for name in logged), *reference))
 
 
 def _quality(use_case: UseCase) -> Origins:
     """Logged scores, next to the labels that arrived."""
     label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
-    return _verdict((ColumnOf(SERVING, PREDICTION_LOG, "score"), label))
+    return _verdict(use_case, (ColumnOf(*_log(use_case), "score"), label))
