@@ -16,6 +16,7 @@ import polars as pl
 
 from platform_assets.lake.changes import Placed, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
+from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.table import LakeTable
 from platform_assets.sources.changes import ChangeBatch
 from platform_assets.sources.conform import conform
@@ -118,7 +119,11 @@ def take_in(table: LakeTable, source: Source, read: Read, first_day: date, today
         commit = table.append(
             placed.rows.select(list(table.schema)),
             idempotency_key=batch_key(cursor),
-            metadata={CURSOR: batch.cursor, TOUCHED: json.dumps(touched)},
+            metadata={
+                CURSOR: batch.cursor,
+                TOUCHED: json.dumps(touched),
+                **migrations_metadata(conformed.migrations),
+            },
             allow_empty=True,
         )
         if not commit.already_committed:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.assets.partitions import DayRange, event_days, partition_range
 from platform_assets.assets.tables import raw_schema, raw_table
 from platform_assets.lake.commits import Commit
+from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
@@ -100,6 +100,7 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
                 "dagster/row_count": rows,
                 "commits": len(written),
                 "extra_columns": list(dict.fromkeys(name for part in written for name in part.extra_columns)),
+                "migrations": list(dict.fromkeys(change for part in written for change in part.migrations)),
                 "planted_faults": config.faults,
             },
             data_version=data_version(commit),
@@ -120,6 +121,8 @@ class Written:
     days: DayRange | None
     commit: Commit
     extra_columns: tuple[str, ...]
+    migrations: tuple[str, ...]
+    """Declared migrations that the rows needed, in words."""
 
 
 def load_in_chunks(
@@ -143,25 +146,27 @@ def load_in_chunks(
     """
     if days is None:
         conformed = read(None, None)
-        yield Written(None, _write(table, conformed.frame, None, totals(None, None)), conformed.extra_columns)
+        yield _write(table, conformed, None, totals(None, None))
         return
     first, length = days.first, 1
     while first <= days.last:
         chunk = DayRange(first, min(days.last, first + timedelta(days=length - 1)))
         conformed = read(chunk.first, chunk.last)
         rows = conformed.frame.height
-        counted = totals(chunk.first, chunk.last)
-        yield Written(chunk, _write(table, conformed.frame, chunk, counted), conformed.extra_columns)
+        yield _write(table, conformed, chunk, totals(chunk.first, chunk.last))
         del conformed  # else it lives while the next chunk is read
         fitting = length * chunk_rows // max(1, rows)
         length = max(1, min(2 * length, fitting))
         first = chunk.last + timedelta(days=1)
 
 
-def _write(table: LakeTable, frame: pl.DataFrame, days: DayRange | None, totals: dict[str, str]) -> Commit:
+def _write(table: LakeTable, conformed: Conformed, days: DayRange | None, totals: dict[str, str]) -> Written:
     """Store what was delivered: a reference table whole, a daily table under the day it was delivered for."""
-    columns = list(table.schema)
+    frame, columns = conformed.frame, list(table.schema)
+    told = {**totals, **migrations_metadata(conformed.migrations)}
     if days is None:
-        return table.replace(frame.drop(DELIVERED_DAY, strict=False).select(columns), metadata=totals)
-    rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(columns)
-    return table.write_partitions(rows, days.first, days.last, metadata=totals, allow_empty=True)
+        commit = table.replace(frame.drop(DELIVERED_DAY, strict=False).select(columns), metadata=told)
+    else:
+        rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(columns)
+        commit = table.write_partitions(rows, days.first, days.last, metadata=told, allow_empty=True)
+    return Written(days, commit, conformed.extra_columns, conformed.migrations)

@@ -38,6 +38,11 @@ MIGRATIONS: Final = "migrations"
 """Key in such a commit's metadata: the changes in words, as a JSON list."""
 
 
+def migrations_metadata(changes: Sequence[str]) -> dict[str, str]:
+    """Commit metadata of a write whose rows needed migrations, which are given in words; empty without any."""
+    return {MIGRATIONS: json.dumps(list(changes))} if changes else {}
+
+
 @dataclass(frozen=True)
 class Evolution:
     """What may change about a table without asking.
@@ -154,7 +159,7 @@ def evolve(
         LakeSchemaError: A value does not survive the wider type; nothing was written.
         CommitFailedError: Another writer was faster; open the table and plan again.
     """
-    record = WriteRecord(EVOLVE, 0, metadata={MIGRATIONS: json.dumps(plan.changes)})
+    record = WriteRecord(EVOLVE, 0, metadata=migrations_metadata(plan.changes))
     properties = record.properties(table.version())
     if not plan.is_rewrite:
         fields = Schema.from_arrow(pl.Schema(plan.added)).fields

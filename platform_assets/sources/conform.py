@@ -25,6 +25,7 @@ from platform_assets.sources.delivery import (
     uncast_text,
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch
+from platform_assets.sources.migrations import apply_migrations
 from platform_assets.spec.columns import Column
 from platform_assets.spec.connectors import ChangeFeedConnector, FilesConnector, KafkaConnector, SqlConnector
 from platform_assets.spec.sources import Source
@@ -49,6 +50,8 @@ class Conformed:
     """Columns that the source delivers and the declaration does not know; reported, and kept aside in `extra`."""
     uncast_rows: int
     """Rows with a cell that does not fit its type, or that could not be taken apart."""
+    migrations: tuple[str, ...] = ()
+    """Declared migrations that the rows needed, in words: they were delivered in an old shape."""
 
 
 def is_text(source: Source) -> bool:
@@ -69,6 +72,7 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
         SchemaMismatch: If a declared column is missing, a typed column cannot be cast without loss, or more than half
             of a text column's cells do not fit. All such columns are named at once.
     """
+    found, applied = apply_migrations(found, source)
     columns: list[pl.Series] = []
     uncast: list[pl.Series] = []
     problems: list[ColumnProblem] = []
@@ -105,7 +109,7 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
     changes = [found[name] for name in CHANGE_COLUMNS if name in found.columns]
     aside = _kept_aside(found.select(extra), found.height)
     frame = pl.DataFrame([*columns, found[SOURCE_POSITION], found[DELIVERED_DAY], described, aside, *changes])
-    return Conformed(frame, extra, len(described) - described.null_count())
+    return Conformed(frame, extra, len(described) - described.null_count(), applied)
 
 
 def _arrives_as_text(source: Source, column: Column, values: pl.Series) -> bool:
