@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import versions_behind
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase
+from platform_assets.spec import UseCase, load_use_case
 from platform_assets.spec.retention import Hold, Retention
 from platform_assets.spec.training import Splits
 
@@ -31,7 +32,7 @@ TRAINING_KEY = ["training", "training_set"]
 class Registered(ModelsResource):
     """Models that were trained elsewhere: the data versions of each."""
 
-    versions: dict[str, str] = {}
+    versions: dict[str, str]
 
     def registry(self) -> ModelRegistry:
         return _Known(self.versions)  # type: ignore[return-value]
@@ -57,6 +58,7 @@ def changed(world: World, **sections: Any) -> World:
     use_case = UseCase.model_validate({**world.use_case.model_dump(), **sections})
     again = build_world(world.root, use_case, world.instance)
     again.assets += [training_set_asset(use_case=use_case), maintenance_asset(use_case=use_case)]
+    again.resources["models"] = Registered(tracking_uri="", lake_root=str(world.root), versions={})
     return again
 
 
@@ -105,9 +107,7 @@ def test_a_new_feature_on_an_existing_lake_simply_works(world: World) -> None:
     table = after.lake().table(after.use_case.name, "features", view.name, after.use_case.feature_schema(view))
     assert table.read(last, last)["amount_squared"].null_count() == 0
     assert table.read(first, last - timedelta(days=1))["amount_squared"].is_null().all()
-    assert after.materialize(features_of(after), first, last).success
-    assert table.read()["amount_squared"].null_count() == 0
-    assert materialize(after, TRAINING_KEY, partition_key=str(last - timedelta(days=1))).success
+    assert materialize(after, TRAINING_KEY, partition_key=str(last)).success
 
 
 def test_declared_migrations_reach_deliveries_and_stored_tables(world: World) -> None:
@@ -144,19 +144,36 @@ def test_declared_migrations_reach_deliveries_and_stored_tables(world: World) ->
     assert f"rename fraud_scenario to scenario: {why}" in told
 
 
-@pytest.fixture
-def kept(world: World) -> World:
-    """The lake after reloads: version 1 of the clean labels went into a training set, 2 into a model, 3 is held."""
+def reloaded(world: World) -> World:
+    """The world under a declaration with a hold, and with models."""
     holds = (Hold(table="clean/labels", version=3, why="an audit", who="team:risk"),)
-    after = changed(world, training=small_splits(world), retention=Retention(holds=holds).model_dump())
-    first, last = after.use_case.history.first_day, after.day - timedelta(days=1)
-    assert after.materialize(features_of(after), first, last).success
-    assert materialize(after, TRAINING_KEY, partition_key=str(last)).success
-    for _ in range(4):
-        assert after.materialize(after.table("labels"), last).success
+    again = changed(world, training=small_splits(world), retention=Retention(holds=holds).model_dump())
     made_from = json.dumps({"/card_fraud/clean/labels": 2, "/card_fraud/features/gone": None})
-    after.resources["models"] = Registered(tracking_uri="", lake_root=str(after.root), versions={"7": made_from})
-    return after
+    again.resources["models"] = Registered(tracking_uri="", lake_root=str(again.root), versions={"7": made_from})
+    return again
+
+
+@pytest.fixture(scope="module")
+def reloaded_lake(good_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """After reloads: version 1 of the clean labels went into a training set, 2 into a model, 3 is held."""
+    root = tmp_path_factory.mktemp("reloaded") / "lake"
+    shutil.copytree(good_lake, root)
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = reloaded(build_world(root, load_use_case(FOLDER), instance))
+        first, last = world.use_case.history.first_day, world.day - timedelta(days=1)
+        assert world.materialize(features_of(world), first, last).success
+        assert materialize(world, TRAINING_KEY, partition_key=str(last)).success
+        for _ in range(4):
+            assert world.materialize(world.table("labels"), last).success
+    return root
+
+
+@pytest.fixture
+def kept(reloaded_lake: Path, tmp_path: Path) -> Iterator[World]:
+    root = tmp_path / "kept"
+    shutil.copytree(reloaded_lake, root)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield reloaded(build_world(root, load_use_case(FOLDER), instance))
 
 
 def upkeep(world: World, **config: Any) -> dict[str, Any]:
@@ -182,15 +199,13 @@ def test_upkeep_keeps_every_pinned_version_and_takes_the_others(kept: World) -> 
     assert done["stored_bytes_after"] < done["stored_bytes_before"]
     for version, rows in pinned.items():
         assert labels.read(version=version).equals(rows), version
-    with pytest.raises(LakeVersionMissing, match="version 4 .*nothing pinned it"):
+    with pytest.raises(LakeVersionMissing, match=r"version 4 .*nothing pinned it"):
         labels.read(version=4)
     assert "clean/labels" in done["tables"]
     assert done["plot"].startswith("![plot]")
 
 
 def test_the_reasons_are_named(kept: World) -> None:
-    from datetime import UTC, datetime
-
     registry = kept.resources["models"].registry()
     pins = read_pins(kept.use_case, kept.lake(), registry, datetime.now(UTC), keep_days=0).pins
     labels = {pin.version: pin.why for pin in pins if pin.table == "card_fraud/clean/labels"}
@@ -207,13 +222,7 @@ def test_a_model_whose_data_cannot_be_told_stops_the_upkeep(kept: World) -> None
     done = materialize(kept, ["maintenance", "tables"])
     assert not done.success
     with pytest.raises(RegistryError, match=r"model version 7 .*nothing can be removed safely"):
-        read_pins(kept.use_case, kept.lake(), kept.resources["models"].registry(), *_now())
-
-
-def _now() -> tuple[Any]:
-    from datetime import UTC, datetime
-
-    return (datetime.now(UTC),)
+        read_pins(kept.use_case, kept.lake(), kept.resources["models"].registry(), datetime.now(UTC))
 
 
 def test_what_a_model_is_made_from_is_told_after_upkeep_as_before(kept: World) -> None:
@@ -229,7 +238,6 @@ def test_what_a_model_is_made_from_is_told_after_upkeep_as_before(kept: World) -
     assert table.history(1)[0].operation != "write_partitions"
 
 
-def test_upkeep_of_a_lake_that_is_not_there_yet(kept: World, tmp_path: Path) -> None:
+def test_upkeep_of_a_lake_that_is_not_there_yet(kept: World) -> None:
     shutil.rmtree(kept.root / kept.use_case.name)
     assert upkeep(kept, dry_run=True)["removed_files"] == 0
-    assert FOLDER.exists()
