@@ -63,7 +63,8 @@ def column_lineage(use_case: UseCase, key: dg.AssetKey, columns: Iterable[str]) 
 
     What lies outside of the use case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
     """
-    origins = lineage(use_case).table(*key.path[1:], columns)
+    _, layer, table = key.path
+    origins = lineage(use_case).table(layer, table, columns)
     deps = {
         column: [
             dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)

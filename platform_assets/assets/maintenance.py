@@ -87,12 +87,10 @@ def table_on_disk(lake: LakeResource, use_case: str, name: str, version: int | N
 def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Upkeep of every table of the use case, with bytes and files before and after."""
     key = asset_key(use_case, MAINTENANCE, TABLES)
-    standing = {
-        **policy(use_case, MAINTENANCE),
-        "freshness_policy": dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(days=15), warn_window=timedelta(days=8)
-        ),
-    }
+    standing = policy(use_case, MAINTENANCE)
+    standing["freshness_policy"] = dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(days=15), warn_window=timedelta(days=8)
+    )
 
     @dg.asset(
         key=key,
@@ -101,7 +99,7 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"deltalake"},
         metadata=column_schema(UPKEEP_SCHEMA, _COLUMNS),
         code_version="1",
-        **standing,  # type: ignore[arg-type]
+        **standing,
     )
     def tables(
         context: dg.AssetExecutionContext, config: MaintenanceConfig, lake: LakeResource, models: ModelsResource

@@ -108,11 +108,20 @@ class WriteRecord:
         }
         return json.dumps(content, sort_keys=True)
 
-    def properties(self, read_version: int) -> CommitProperties:
-        """Commit properties for deltalake; the transaction's version is a lower bound of the version being made."""
+    def properties(self, read_version: int, *, alone: bool = False) -> CommitProperties:
+        """Commit properties for deltalake; the transaction's version is a lower bound of the version being made.
+
+        Args:
+            read_version: The version that was read.
+            alone: Fail when any commit came after it. By default one that adds rows elsewhere is no conflict.
+        """
         key = self.idempotency_key
         transactions = None if key is None else [Transaction(key, read_version + 1)]
-        return CommitProperties(custom_metadata={"userMetadata": self.to_json()}, app_transactions=transactions)
+        return CommitProperties(
+            custom_metadata={"userMetadata": self.to_json()},
+            app_transactions=transactions,
+            max_commit_retries=0 if alone else None,
+        )
 
 
 def history_entries(table: DeltaTable, limit: int | None) -> list[HistoryEntry]:

@@ -160,7 +160,8 @@ def evolve(
         CommitFailedError: Another writer was faster; open the table and plan again.
     """
     record = WriteRecord(EVOLVE, 0, metadata=migrations_metadata(plan.changes))
-    properties = record.properties(table.version())
+    # An append that came in between would not be rewritten, and deltalake sees no conflict in it: alone or not at all.
+    properties = record.properties(table.version(), alone=True)
     if not plan.is_rewrite:
         fields = Schema.from_arrow(pl.Schema(plan.added)).fields
         table.alter.add_columns(

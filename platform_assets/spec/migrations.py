@@ -111,8 +111,10 @@ def value_of(migration: Default, column: Column) -> Any:
         return None
     if column.type in ("datetime", "date") and isinstance(value, str):
         return parsed_value(value, column.polars_type)
-    wanted = {"string": str, "bool": bool, "float64": (int, float)}.get(column.type, int)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and column.type != "bool"):
+    python_types: Mapping[str, tuple[type, ...]] = {"string": (str,), "bool": (bool,), "float64": (int, float)}
+    if not isinstance(value, python_types.get(column.type, (int,))) or (
+        isinstance(value, bool) and column.type != "bool"
+    ):
         raise ValueError(f"{value!r} is no value of type {column.type}")
     bits = {"int8": 8, "int32": 32, "int64": 64}.get(column.type)
     if bits and not -(2 ** (bits - 1)) <= int(value) < 2 ** (bits - 1):

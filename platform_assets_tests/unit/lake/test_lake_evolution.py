@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -156,3 +157,40 @@ def test_upkeep_of_a_table_with_old_and_new_columns(table: LakeTable, day: Day, 
     wider.append(payments(0, [1]).with_columns(colour=pl.lit("red")))
     maintain(table.uri, None, cluster_by=["transaction_id"], keep_versions=[], keep_days=0, dry_run=False)
     assert wider.read().select("transaction_id", "colour").rows() == [(1, "red"), (2, None)]
+
+
+def test_writers_of_the_old_and_of_the_new_declaration_at_once(table: LakeTable, day: Day, payments: Payments) -> None:
+    old = replace(table, evolution=AUTOMATIC)
+    old.append(payments(0, [0]))
+    counted = redeclared(old, automatic=True, transaction_id=pl.Float64(), colour=pl.String())
+
+    def write_old(number: int) -> int:
+        done = 0
+        for position in range(4):
+            try:
+                old.append(payments(number, [position]))
+            except LakeSchemaError:  # it runs the old declaration: refused, and told so
+                break
+            done += 1
+        return done
+
+    def write_new(number: int) -> int:
+        for position in range(4):
+            frame = payments(number, [position]).with_columns(pl.lit("red").alias("colour"))
+            counted.append(frame.with_columns(pl.col("transaction_id").cast(pl.Float64)))
+        return 4
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [
+            pool.submit(write_old, 1),
+            pool.submit(write_old, 2),
+            pool.submit(write_new, 3),
+            pool.submit(write_new, 4),
+        ]
+        acknowledged = {number: future.result() for number, future in enumerate(running, start=1)}
+    found = counted.read()
+    expected = {day(0): 1, **{day(number): rows for number, rows in acknowledged.items() if rows}}
+    assert counted.count_by_partition() == expected
+    assert found.height == sum(expected.values())
+    assert found.schema == pl.Schema(counted.schema)
+    assert sum(entry.operation == EVOLVE for entry in counted.history(None)) == 1

@@ -1,0 +1,40 @@
+"""Upkeep in an object store, with the protocol of S3."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import polars as pl
+import pytest
+
+from platform_assets.lake import LakeTable, LakeVersionMissing
+from platform_assets.lake.maintenance import maintain, stored_tables
+from platform_assets_tests.servers import S3, s3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3]:
+    with s3() as started:
+        started.bucket("lake")
+        yield started
+
+
+def test_upkeep_in_an_object_store(
+    server: S3, day: Callable[[int], date], payments: Callable[..., pl.DataFrame], table: LakeTable
+) -> None:
+    remote = LakeTable("s3://lake/card_fraud/raw/transactions", table.schema, "event_day", server.options)
+    for number in range(3):
+        remote.append(payments(0, [number]))
+    for amount in (1.0, 2.0):
+        remote.write_partitions(payments(1, [9], amount), day(1), day(1))
+    pinned = remote.read(version=2)
+    assert stored_tables("s3://lake", "card_fraud", server.options) == ["raw/transactions"]
+    assert stored_tables("s3://lake", "another", server.options) == []
+    done = maintain(
+        remote.uri, server.options, cluster_by=["transaction_id"], keep_versions=[2], keep_days=0, dry_run=False
+    )
+    assert (done.files_before, done.files_after, done.compacted_partitions) == (4, 2, 1)
+    assert done.stored_files_before - done.stored_files_after == done.removed_files - 1  # one file was written
+    assert sorted(remote.read(version=2)["transaction_id"]) == sorted(pinned["transaction_id"])
+    assert remote.read()["transaction_id"].to_list() == [0, 1, 2, 9]
+    with pytest.raises(LakeVersionMissing, match="at version 4 are gone"):
+        remote.read(version=4)
