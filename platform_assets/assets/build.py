@@ -50,7 +50,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         quality_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),
     ]
-    return [with_column_lineage(use_case, definition) for definition in assets]
+    return with_column_lineage(use_case, assets)
 
 
 def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:

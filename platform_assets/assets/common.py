@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import dagster as dg
 import polars as pl
 
-from platform_assets.assets.lineage import WHOLE_ROW, lineage
+from platform_assets.assets.lineage import WHOLE_ROW, Lineage, lineage
 from platform_assets.lake.commits import Commit
 from platform_assets.spec import UseCase
 from platform_assets.spec.training import Compute
@@ -58,13 +58,21 @@ def column_schema(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, 
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
-def column_lineage(use_case: UseCase, key: dg.AssetKey, columns: Iterable[str]) -> dict[str, Any]:
+def column_lineage(
+    use_case: UseCase, key: dg.AssetKey, columns: Iterable[str], graph: Lineage | None = None
+) -> dict[str, Any]:
     """Metadata with the upstream columns that each column of an asset comes from, for the UI.
 
     What lies outside of the use case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
+
+    Args:
+        use_case: the declaration.
+        key: the asset.
+        columns: its columns.
+        graph: the use case's lineage, where it is at hand.
     """
     _, layer, table = key.path
-    origins = lineage(use_case).table(layer, table, columns)
+    origins = (graph or lineage(use_case)).table(layer, table, columns)
     deps = {
         column: [
             dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)
@@ -77,18 +85,18 @@ def column_lineage(use_case: UseCase, key: dg.AssetKey, columns: Iterable[str]) 
     return {"dagster/column_lineage": dg.TableColumnLineage(found)} if found else {}
 
 
-def with_column_lineage(use_case: UseCase, assets: dg.AssetsDefinition) -> dg.AssetsDefinition:
+def with_column_lineage(use_case: UseCase, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """The assets, each that declares its columns with their lineage beside them."""
+    graph = lineage(use_case)
 
     def told(spec: dg.AssetSpec) -> dg.AssetSpec:
         schema = spec.metadata.get("dagster/column_schema")
         if not isinstance(schema, dg.TableSchema) or "dagster/column_lineage" in spec.metadata:
             return spec
-        return spec.merge_attributes(
-            metadata=column_lineage(use_case, spec.key, [column.name for column in schema.columns])
-        )
+        columns = [column.name for column in schema.columns]
+        return spec.merge_attributes(metadata=column_lineage(use_case, spec.key, columns, graph))
 
-    return assets.map_asset_specs(told)
+    return [definition.map_asset_specs(told) for definition in assets]
 
 
 def commit_metadata(commit: Commit, uri: str) -> dict[str, Any]:

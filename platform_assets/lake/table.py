@@ -98,10 +98,7 @@ class LakeTable:
         return history_entries(self._open(), limit)
 
     def version_at(self, moment: datetime) -> int:
-        """The version that was current at a moment; pass it to `read` to see the table as it was.
-
-        Args:
-            moment: With a time zone.
+        """The version that was current at a moment (with its zone); pass it to `read` to see the table as it was.
 
         Raises:
             LakeTableMissing: The table does not exist.
@@ -363,10 +360,9 @@ class LakeTable:
         storage.check_partitioning(table, self.partition_by, uri=self.uri)
         found = pl.Schema(table.schema())
         plan = plan_evolution(found, self._declared, self.evolution, table=self.uri, complete=True)
-        if not plan.is_needed:
-            return table
-        evolve(table, plan, self._declared, self.partition_by, self.storage_options, uri=self.uri)
-        return self._open()
+        if plan.is_needed:
+            evolve(table, plan, self._declared, self.partition_by, self.storage_options, uri=self.uri)
+        return self._open() if plan.is_needed else table
 
     def _files(self, version: int | None) -> pl.DataFrame:
         return storage.file_listing(self._open(version))
