@@ -134,7 +134,7 @@ def encoding_damage(frame: pl.DataFrame, plan: Plan) -> Effect:
     """The last letter is lost to a wrong encoding, in one of two ways."""
     values = _of(frame, plan, frame[plan.column].dtype == pl.String, "text")
     lost, misread = BROKEN_LETTERS
-    letter = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit(lost)).otherwise(pl.lit(misread))
+    letter = pl.when(pl.col(plan.column).str.len_chars() % 2 == 0).then(pl.lit(lost)).otherwise(pl.lit(misread))
     return _replaced(
         frame, plan.column, plan.mask(frame, values.is_not_null()), pl.col(plan.column).str.head(-1) + letter
     )

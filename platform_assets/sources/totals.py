@@ -4,13 +4,14 @@ What belongs here: `ControlTotals`, asking each kind of source for them, and the
 not: comparing them with rows (`validation/reconcile`), and loading (`assets`).
 
 A source that has no totals gives none, and then nothing is compared. Totals of simulated rows are the generator's own,
-taken before anything is done to the delivery; faults that change the simulated world itself are in them.
+taken before anything is done to the delivery; faults that change the simulated world itself are in them. They hold sums only
+where the declaration names columns: a fault of single values is for the row rules.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -115,7 +116,7 @@ def totals_from(metadata: Iterable[Mapping[str, str]], days: Iterable[date | Non
     return found
 
 
-def frame_totals(frame: pl.DataFrame, day_column: str | None, sums: Iterable[str]) -> Totals:
+def frame_totals(frame: pl.DataFrame, day_column: str | None, sums: Sequence[str]) -> Totals:
     """Counts and sums of rows, by day."""
     names = [name for name in sums if name in frame.columns and frame[name].dtype.is_numeric()]
     lines = [
@@ -139,12 +140,13 @@ def _of_generator(source: Source, connector: SimulatorConnector, days: list[date
     undisturbed = connector.model_copy(update={"faults": tuple(changed)})
     first, last = (days[0], days[-1]) if days else (None, None)
     rows = read_simulator(source, undisturbed, first, last)
+    sums = source.quality.reconciliation.sums or ()
     if days is None:
-        return frame_totals(rows, None, summed_columns(source))
+        return frame_totals(rows, None, sums)
     found = frame_totals(
         rows.with_columns(pl.col(source.event_time or "").dt.date().alias("#event_day")),
         "#event_day",
-        summed_columns(source),
+        sums,
     )
     return {day: found.get(day, ControlTotals(0)) for day in days}
 

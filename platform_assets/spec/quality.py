@@ -44,7 +44,9 @@ class ReconciliationRule(Declaration):
         "CSV with `event_day`, `rows` and one column for each sum. Relative to the use case's folder.",
     )
     sums: tuple[Identifier, ...] | None = Field(
-        default=None, description="Numeric columns whose sums are compared; left out, all that are no keys."
+        default=None,
+        description="Numeric columns whose sums are compared. Left out: of a database all that are no keys, of files "
+        "those in the control file, of a simulation none.",
     )
     tolerance_ratio: float = Field(
         default=1e-6, ge=0, description="How far a sum may be off, as a share of it. Counts must be equal."

@@ -68,7 +68,7 @@ class Judging:
         duplicates = sum(n for (d, rule, _), n in self._broken.items() if d == day and rule == "unique")
         unknown = {c.name: self._broken.get((day, "reference", c.name), 0) for c in source.columns if c.references}
         results = broken_ratios(day, delivered.rows or 0, duplicates, unknown, source.quality)
-        return [*results, *reconcile(day, delivered, self._totals.get(day), source.quality.reconciliation)]
+        return [*results, *reconcile(day, delivered, self._totals.get(day), source.quality.reconciliation, duplicates)]
 
     def passed(self, day: date) -> None:
         """Let a day that passed be history for those after it."""

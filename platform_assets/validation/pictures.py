@@ -77,9 +77,10 @@ def plot_profile(profiles: pl.DataFrame, day: date | None) -> bytes:
         lines = profiles.filter(pl.col("column") == name).sort(EVENT_DAY)
         left.set_ylabel(name, fontsize=8)
         if day is not None:
-            days = lines[EVENT_DAY].to_list()
-            left.fill_between(days, lines["q25"].to_list(), lines["q75"].to_list(), color="#c9d7e6", linewidth=0)
-            left.plot(days, lines["mean"].to_list(), color="#4472a8", marker=".", markersize=3)
+            trend = lines.filter(pl.col("mean").is_not_null())
+            days = trend[EVENT_DAY].to_list()
+            left.fill_between(days, trend["q25"].to_list(), trend["q75"].to_list(), color="#c9d7e6", linewidth=0)
+            left.plot(days, trend["mean"].to_list(), color="#4472a8", marker=".", markersize=3)
             locator = AutoDateLocator()
             left.xaxis.set_major_locator(locator)
             left.xaxis.set_major_formatter(ConciseDateFormatter(locator))

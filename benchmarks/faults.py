@@ -1,0 +1,183 @@
+"""Planted faults: what catches each kind, whether a good row suffers, and how often good days are refused.
+
+Belongs here: the table of faults with the rule meant for each, and counting. Does not belong here: planting
+(`simulation/faults`), the rules (`validation/`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from benchmarks.fault_world import CITIES, FOLDER, SCALE, FaultWorld, payments_use_case
+from benchmarks.report import Bar, Topic
+from platform_assets.assets.quarantine import quarantine_table
+from platform_assets.resources.sources import SourcesResource
+from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
+from platform_assets.sources import conform
+from platform_assets.sources.delivery import FOUND_COLUMNS
+from platform_assets.spec import UseCase
+from platform_assets.validation import audit
+
+SEEDS = range(20)
+GOOD_WORLDS = range(6)
+GOOD_DAYS_EACH = 183
+SCHEMA = "schema"
+
+MEANT: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"kind": "nulls", "column": "amount", "ratio": 0.02}, "not_null"),
+    ({"kind": "duplicates", "ratio": 0.02}, "unique"),
+    ({"kind": "out_of_range", "column": "amount", "ratio": 0.02}, "minimum"),
+    ({"kind": "missing_column", "column": "amount"}, SCHEMA),
+    ({"kind": "changed_type", "column": "amount"}, SCHEMA),
+    ({"kind": "late_rows", "ratio": 0.02}, "late"),
+    ({"kind": "volume_drop", "ratio": 0.7}, "volume"),
+    ({"kind": "unit_change", "column": "amount", "factor": 10}, "shift"),
+    ({"kind": "unit_change", "column": "tip"}, "shift"),
+    ({"kind": "swapped_columns", "column": "customer_id", "other": "terminal_id"}, "reference"),
+    ({"kind": "constant_column", "column": "amount"}, "constant"),
+    ({"kind": "constant_column", "column": "city"}, "constant"),
+    ({"kind": "all_null", "column": "tip"}, "null_ratio"),
+    ({"kind": "unknown_references", "column": "terminal_id", "ratio": 0.02}, "reference"),
+    ({"kind": "empty_strings", "column": "city", "ratio": 0.02}, "blank"),
+    ({"kind": "encoding_damage", "column": "city", "ratio": 0.02}, "encoding"),
+    ({"kind": "sign_flip", "column": "amount", "ratio": 0.02}, "minimum"),
+    ({"kind": "truncated_day", "factor": 8}, "freshness"),
+    ({"kind": "clock_ahead", "ratio": 0.02}, "early"),
+    ({"kind": "shifted_time_zone", "factor": 2}, "early"),
+    ({"kind": "repeated_day"}, "repeated_day"),
+)
+"""Each fault that a gate must catch, with the rule meant for it: a row rule, a table rule, or the check of the schema."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one planted day.
+
+    Attributes:
+        caught_by: rules that were broken.
+        published: whether the day reached a feature table.
+        good_rows_refused: rows in quarantine that the source had delivered just so without the fault.
+    """
+
+    caught_by: frozenset[str]
+    published: bool
+    good_rows_refused: int
+
+
+def measure_faults(
+    say: Callable[[str], None],
+    seeds: Iterable[int] = SEEDS,
+    worlds: Iterable[int] = GOOD_WORLDS,
+    days: int = GOOD_DAYS_EACH,
+) -> Topic:
+    """Every kind of fault with every seed through raw, clean and a feature table; then good days of other worlds.
+
+    Args:
+        say: told of every kind.
+        seeds: of the faults.
+        worlds: seeds of simulated worlds without a fault.
+        days: good days of each world.
+    """
+    seeds, rows, outcomes = list(seeds), [], []
+    with (
+        tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        world = FaultWorld(Path(scratch) / "lake", instance)
+        world.load_good_days()
+        for fault, rule in MEANT:
+            of_kind = [plant_and_load(world, {**fault, "seed": seed}) for seed in seeds]
+            caught = sum(rule in outcome.caught_by for outcome in of_kind)
+            name = " ".join([str(fault["kind"]), *([f"({fault['column']})"] if "column" in fault else [])])
+            also = sorted(set().union(*(outcome.caught_by for outcome in of_kind)) - {rule})
+            rows.append([name, rule, f"{caught} of {len(seeds)}", ", ".join(also)])
+            say(f"{name}: {caught} of {len(seeds)} by {rule}")
+            outcomes += [(rule, outcome) for outcome in of_kind]
+    judged, refused = good_days(worlds, days)
+    say(f"{refused} of {judged} good days refused")
+    return _topic(rows, outcomes, len(seeds), judged, refused)
+
+
+def plant_and_load(world: FaultWorld, fault: dict[str, Any]) -> Outcome:
+    """Load the world's day with a fault; the lake keeps nothing of it, unless a gate let it pass."""
+    result = world.run_day(world.day, fault=fault)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    published = world.day in world.feature_days()
+    if not checks[SCHEMA].passed:
+        return Outcome(frozenset({SCHEMA}), published, 0)
+    verdict = checks["quality"]
+    table_rules: Sequence[str] = verdict.metadata["broken_table_rules"].value  # type: ignore[assignment]
+    row_rules: dict[str, int] = verdict.metadata["rows_by_rule"].value  # type: ignore[assignment]
+    return Outcome(frozenset({*table_rules, *row_rules}), published, _good_rows_refused(world, fault))
+
+
+def _good_rows_refused(world: FaultWorld, fault: dict[str, Any]) -> int:
+    """Rows in quarantine beyond those that the fault made: whole rows are compared, copies counted."""
+    columns = list(world.source.column_names)
+
+    def lines(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.drop(FOUND_COLUMNS, strict=False).select(columns).group_by(columns).len("count")
+
+    good, spoilt = lines(world.delivered()), lines(world.delivered(fault))
+    joined = spoilt.join(good, on=columns, how="left", nulls_equal=True, suffix="_good")
+    surplus = int((joined["count"] - joined["count_good"].fill_null(0)).clip(0).sum())
+    refused = quarantine_table(world.lake, world.use_case, world.source).read(world.day, world.day).height
+    return max(0, refused - surplus)
+
+
+def good_days(worlds: Iterable[int], days: int) -> tuple[int, int]:
+    """Days of simulated worlds without any fault: how many were judged, and how many refused."""
+    use_case = payments_use_case()
+    judged = refused = 0
+    for seed in worlds:
+        found = _judge_world(use_case, seed, days)
+        judged, refused = judged + days, refused + found
+    return judged, refused
+
+
+def _judge_world(use_case: UseCase, seed: int, days: int) -> int:
+    settings = {**SCALE, "seed": seed}
+    source, first = use_case.event_source, use_case.history.first_day
+    asked = [first + timedelta(days=i) for i in range(days)]
+    frame = conform(SourcesResource(simulation=settings).read(source, FOLDER, asked[0], asked[-1], []), source).frame
+    world = CardPayments(CardPaymentsSettings(**settings))  # type: ignore[arg-type]
+    references = {
+        "customers.customer_id": world.read("customers", None, None)["customer_id"],
+        "terminals.terminal_id": world.read("terminals", None, None)["terminal_id"],
+    }
+    return len(audit(frame, source, asked, references, {}).refused_days)
+
+
+def _topic(
+    rows: Sequence[Sequence[str]], outcomes: Sequence[tuple[str, Outcome]], seeds: int, judged: int, refused: int
+) -> Topic:
+    caught = sum(rule in outcome.caught_by for rule, outcome in outcomes)
+    reached = sum(outcome.published for _, outcome in outcomes)
+    suffered = sum(outcome.good_rows_refused for _, outcome in outcomes)
+    kinds = len({str(fault["kind"]) for fault, _ in MEANT})
+    return Topic(
+        "Planted faults",
+        f"{kinds} kinds of fault in {len(rows)} forms, each with {seeds} seeds, planted in the delivery of one day after three good weeks "
+        f"({SCALE['customers']} customers, {len(CITIES)} cities) and loaded through raw, clean and a feature table; default rules. Then "
+        f"{judged:,} days of worlds without a fault, judged one after the other with the days before as their history.",
+        ["fault", "rule meant for it", "caught by it", "also caught by"],
+        rows,
+        [
+            Bar(
+                "every fault is caught by the rule meant for it",
+                f"{caught} of {len(outcomes)}",
+                caught == len(outcomes),
+            ),
+            Bar("days with a fault that reach a feature table: 0", str(reached), reached == 0),
+            Bar("good rows refused among bad ones: 0", str(suffered), suffered == 0),
+            Bar("good days refused: fewer than 0.1 %", f"{refused} of {judged:,}", refused < 0.001 * judged),
+        ],
+    )

@@ -1,0 +1,239 @@
+"""`platform-assets quarantine list|show|release`: refused rows, and letting some of them pass.
+
+Belongs here: the commands and their tables. Does not belong here: what is refused (`validation/`), and what a release
+records (`assets/quarantine.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from platform_assets.cli.use_cases import DeclaredUseCase
+    from platform_assets.lake.table import LakeTable
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.spec import Source
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+app = typer.Typer(no_args_is_help=True, help="Refused rows: list them, look at them, let some pass.")
+
+UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
+Table = Annotated[str, typer.Argument(help="Name of the source table.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day the rows were delivered for.")]
+Rule = Annotated[str | None, typer.Option(help="A rule that the rows break, such as not_null.")]
+Positions = Annotated[list[str] | None, typer.Option("--position", help="Source position of a row; may be repeated.")]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A source of a use case, and the lake it is in."""
+
+    declared: DeclaredUseCase
+    source: Source
+    lake: LakeResource
+
+
+@app.command("list")
+def list_(
+    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.")] = None,
+    table: Annotated[str | None, typer.Option(help="Only this source table.")] = None,
+    day: Day = None,
+    rule: Rule = None,
+) -> None:
+    """Count refused rows by use case, table, day, rule and column."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        show_counts(places(use_case, table), _date(day), rule)
+
+
+@app.command()
+def show(
+    use_case: UseCaseName,
+    table: Table,
+    day: Day = None,
+    rule: Rule = None,
+    position: Positions = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many rows.")] = 20,
+) -> None:
+    """Show refused rows: rule, column, value, and where each row came from."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        [place] = places(use_case, table)
+        show_rows(place, _date(day), rule, position or [], limit)
+
+
+@app.command()
+def release(
+    use_case: UseCaseName,
+    table: Table,
+    why: Annotated[str, typer.Option(help="The reason, for whoever reads it later.")],
+    who: Annotated[str, typer.Option(help="Who decides.")],
+    day: Day = None,
+    rule: Rule = None,
+    position: Positions = None,
+) -> None:
+    """Let refused rows pass: record the decision, and publish their day again with them."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        [place] = places(use_case, table)
+        release_rows(place, _date(day), rule, position or [], who=who, why=why)
+
+
+def places(use_case: str | None, table: str | None) -> list[Place]:
+    """The sources that are asked about.
+
+    Raises:
+        ValueError: there is no such use case or table.
+    """
+    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
+
+    lake = LakeResource(root=Settings.from_environment().lake)
+    found = [
+        Place(declared, source, lake)
+        for declared in declared_use_cases(use_case)
+        for source in declared.use_case.sources
+    ]
+    chosen = [place for place in found if table is None or place.source.name == table]
+    if not chosen:
+        names = ", ".join(place.source.name for place in found)
+        raise ValueError(f"there is no table {table!r}; there are {names}")
+    return chosen
+
+
+def show_counts(chosen: Sequence[Place], day: date | None, rule: str | None) -> None:
+    """Print one line for each use case, table, day, rule and column with refused rows."""
+    import polars as pl
+    from rich.table import Table as RichTable
+
+    from platform_assets.assets.quarantine import refused_rows, released_rows
+    from platform_assets.cli.console import console
+    from platform_assets.spec import EVENT_DAY
+
+    shown = RichTable(title="rows in quarantine")
+    for title in ("use case", "table", "day", "rule", "column", "rows"):
+        shown.add_column(title, justify="right" if title == "rows" else "left")
+    rows = decided = 0
+    for place in chosen:
+        quarantine, releases = _tables(place)
+        found = _with_day(refused_rows(quarantine, day, rule))
+        counted = found.group_by(EVENT_DAY, "rule", "column").len().sort(EVENT_DAY, "rule", "column")
+        rows += found.height
+        decided += (
+            _with_day(released_rows(releases, None)).filter(True if day is None else pl.col(EVENT_DAY) == day).height
+        )
+        for of_day, of_rule, column, count in counted.iter_rows():
+            name = place.declared.use_case.name
+            shown.add_row(name, place.source.name, str(of_day or ""), of_rule, column, f"{count:,}")
+    if rows:
+        console.print(shown)
+    console.print(f"{rows:,} rows in quarantine; {decided:,} releases recorded.")
+
+
+def show_rows(place: Place, day: date | None, rule: str | None, positions: Sequence[str], limit: int) -> None:
+    """Print refused rows, each with what it breaks and its content."""
+    from rich.markup import escape
+
+    from platform_assets.assets.quarantine import refused_rows
+    from platform_assets.cli.console import console
+
+    found = refused_rows(_tables(place)[0], day, rule, positions)
+    for line in found.head(limit).iter_rows(named=True):
+        also = f", also {line['also']}" if line["also"] else ""
+        broken = f"{line['rule']}({line['column']}) value {line['value']!r}{also}"
+        console.print(f"[bold]{escape(line['source_position'] or 'unknown position')}[/]  {escape(broken)}")
+        console.print(f"  [dim]{escape(line['row'])}[/]")
+    console.print(f"{min(found.height, limit):,} of {found.height:,} rows shown.")
+
+
+def release_rows(
+    place: Place, day: date | None, rule: str | None, positions: Sequence[str], *, who: str, why: str
+) -> None:
+    """Record the release, and materialize the clean table of the days concerned again.
+
+    Raises:
+        ValueError: rows cannot be released, or their choice is too wide.
+        RuntimeError: the clean table could not be published.
+    """
+    from platform_assets.assets.quarantine import ReleaseError, refused_rows
+    from platform_assets.assets.quarantine import release as record
+    from platform_assets.cli.console import console
+
+    if not positions and (rule is None or (day is None and place.source.is_daily)):
+        raise ReleaseError("say which rows: --day and --rule, or --position for single ones.")
+    quarantine, releases = _tables(place)
+    rows = refused_rows(quarantine, day, rule, positions)
+    done = record(quarantine, releases, place.source, rows, who=who, why=why)
+    console.print(f"released {done.rows:,} rows of {place.source.name}")
+    for text in done.refused:
+        console.print(f"  [yellow]not released:[/] {text}")
+    days = sorted(set(rows["event_day"].to_list())) if place.source.is_daily else [None]
+    for one in days:
+        publish_again(place, one)
+        console.print(f"  published {place.source.name}{'' if one is None else f' of {one}'} again")
+
+
+def publish_again(place: Place, day: date | None) -> None:
+    """Audit and publish a day, or a reference table, again.
+
+    Raises:
+        RuntimeError: it does not pass, or the run failed.
+    """
+    import dagster as dg
+
+    from platform_assets.assets.clean import clean_asset
+    from platform_assets.assets.common import asset_key
+    from platform_assets.lake.layout import CLEAN
+
+    use_case = place.declared.use_case
+    tags = {} if day is None else {RANGE_START: day.isoformat(), RANGE_END: day.isoformat()}
+    result = dg.materialize(
+        [clean_asset(use_case=use_case, source=place.source)],
+        instance=dg.DagsterInstance.get(),
+        tags=tags,
+        resources={"lake": place.lake},
+        raise_on_error=False,
+    )
+    if result.success:
+        return
+    verdicts = [
+        one
+        for one in result.get_asset_check_evaluations()
+        if one.asset_key == asset_key(use_case, CLEAN, place.source.name)
+    ]
+    told = "; ".join(str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3])  # type: ignore[union-attr,index]
+    raise RuntimeError(
+        f"the release is recorded, but {place.source.name} {day or ''} is still refused: {told or 'the run failed'}. "
+        f"Run {result.run_id}: look at it with `make dev`."
+    )
+
+
+def _tables(place: Place) -> tuple[LakeTable, LakeTable]:
+    from platform_assets.assets.quarantine import quarantine_table, releases_table
+
+    use_case, source = place.declared.use_case, place.source
+    return quarantine_table(place.lake, use_case, source), releases_table(place.lake, use_case, source)
+
+
+def _with_day(rows: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    from platform_assets.spec import EVENT_DAY
+
+    return rows if EVENT_DAY in rows.columns else rows.with_columns(pl.lit(None, dtype=pl.Date).alias(EVENT_DAY))
+
+
+def _date(day: datetime | None) -> date | None:
+    return None if day is None else day.date()

@@ -1,0 +1,99 @@
+"""Refused rows can be released by a recorded decision, and stay released as long as they are the same rows."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from platform_assets.assets.quarantine import (
+    ReleaseError,
+    quarantine_table,
+    refused_rows,
+    release,
+    releases_table,
+)
+from platform_assets.assets.tables import clean_table
+
+from .conftest import World
+
+FAULT = {"kind": "out_of_range", "column": "amount", "ratio": 0.02}
+
+
+def tables(world: World) -> tuple[Any, Any, Any]:
+    args = (world.lake(), world.use_case, world.use_case.source("transactions"))
+    return quarantine_table(*args), releases_table(*args), clean_table(*args)
+
+
+def load(world: World, *layers: str, fault: dict[str, Any] | None = None) -> Any:
+    keys = [key for key in world.table("transactions") if not layers or key[1] in layers]
+    return world.materialize(keys, world.day, faults=[fault] if fault else None)
+
+
+def clean_again(world: World) -> Any:
+    return load(world, "clean", "quarantine", "profile")
+
+
+def let_pass(world: World, day: date, rule: str, positions: tuple[str, ...] = ()) -> Any:
+    quarantine, releases, _ = tables(world)
+    rows = refused_rows(quarantine, day, rule, positions)
+    source = world.use_case.source("transactions")
+    return release(quarantine, releases, source, rows, who="the owner of the data", why="refunds, agreed with finance")
+
+
+def test_released_rows_are_published_and_stay_so_when_loaded_again(world: World) -> None:
+    quarantine, releases, clean = tables(world)
+    assert not load(world, fault=FAULT).success
+    refused = refused_rows(quarantine, world.day).height
+    assert let_pass(world, world.day, "minimum").rows == refused > 0
+    result = clean_again(world)
+    assert result.success
+    [shown] = [e for e in result.get_asset_materialization_events() if e.asset_key.path[1] == "clean"]
+    assert shown.step_materialization_data.materialization.metadata["rows_released"].value == refused
+    assert (clean.read(world.day, world.day)["amount"] < 0).sum() == refused
+    assert quarantine.count_by_partition().get(world.day, 0) == 0
+    [decision] = releases.read()["who"].unique()
+    assert decision == "the owner of the data"
+    assert load(world, fault=FAULT).success, "the same rows, loaded again, are the ones that were released"
+    assert (clean.read(world.day, world.day)["amount"] < 0).sum() == refused
+
+
+def test_a_release_is_of_the_rows_as_they_were(world: World) -> None:
+    assert not load(world, fault=FAULT).success
+    let_pass(world, world.day, "minimum")
+    assert not load(world, fault={**FAULT, "factor": 20}).success, "other values in the same places are not released"
+    assert refused_rows(tables(world)[0], world.day, "minimum").height > 0
+
+
+def test_rows_that_cannot_be_stored_are_not_released(world: World) -> None:
+    assert not load(world, fault={"kind": "duplicates", "ratio": 0.02}).success
+    with pytest.raises(ReleaseError, match="another row of the day has the same transaction_id"):
+        let_pass(world, world.day, "unique")
+    assert not load(world, fault={"kind": "nulls", "column": "transaction_id", "ratio": 0.02}).success
+    with pytest.raises(ReleaseError, match="without its key"):
+        let_pass(world, world.day, "not_null")
+    assert not load(world, fault={"kind": "late_rows", "ratio": 0.02}).success
+    with pytest.raises(ReleaseError, match="of another day"):
+        let_pass(world, world.day, "late")
+
+
+def test_single_rows_are_released_by_position(world: World) -> None:
+    quarantine, _, clean = tables(world)
+    assert not load(world, fault=FAULT).success
+    rows = refused_rows(quarantine, world.day)
+    kept, chosen = rows["source_position"][0], tuple(rows["source_position"][1:])
+    let_pass(world, world.day, "minimum", chosen)
+    clean_again(world)
+    left = refused_rows(quarantine, world.day)
+    assert left["source_position"].to_list() == [kept]
+    assert isinstance(clean.schema, dict | pl.Schema)
+
+
+def test_a_decision_has_an_author_and_a_reason(world: World) -> None:
+    quarantine, releases, _ = tables(world)
+    assert not load(world, fault=FAULT).success
+    source, rows = world.use_case.source("transactions"), refused_rows(quarantine, world.day)
+    with pytest.raises(ReleaseError, match="who decides and why"):
+        release(quarantine, releases, source, rows, who=" ", why="because")
+    with pytest.raises(ReleaseError, match="no such row"):
+        release(quarantine, releases, source, rows.clear(), who="someone", why="because")
