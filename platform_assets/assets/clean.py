@@ -95,7 +95,9 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         commits = account.commits
         refused = quarantine_metadata(tables.quarantine, commits["quarantine"], account.rows_by_rule_and_column)
         yield dg.MaterializeResult(asset_key=quarantine_key, **refused)
-        yield dg.MaterializeResult(asset_key=profile_key, **profile_metadata(tables.profile, commits["profile"], days))
+        yield dg.MaterializeResult(
+            asset_key=profile_key, **profile_metadata(tables.profile, source, commits["profile"], days)
+        )
         verdict = _check_result(clean_key, account)
         if account.passed:
             yield dg.MaterializeResult(

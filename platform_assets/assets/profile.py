@@ -62,14 +62,14 @@ def store_profile(table: LakeTable, result: Audit, days: DayRange | None) -> Any
     return table.write_partitions(lines, days.first, days.last, allow_empty=True)
 
 
-def profile_metadata(table: LakeTable, commit: Any, days: DayRange | None) -> dict[str, Any]:
+def profile_metadata(table: LakeTable, source: Source, commit: Any, days: DayRange | None) -> dict[str, Any]:
     """Arguments of the profile's materialization. A long load has no plot: metadata is stored for every day."""
     metadata = commit_metadata(commit, table.uri)
+    columns = [c.name for c in source.columns if not c.unique and not c.references and c.name not in source.primary_key]
     if days is None:
         lines = table.read().with_columns(pl.lit(None, dtype=pl.Date).alias(EVENT_DAY))
-        metadata["columns"] = picture(plot_profile(lines, None))
+        metadata["columns"] = picture(plot_profile(lines, None, columns))
     elif len(days.days) <= TREND_DAYS:
-        metadata["columns"] = picture(
-            plot_profile(table.read(days.last - timedelta(days=TREND_DAYS - 1), days.last), days.last)
-        )
+        lines = table.read(days.last - timedelta(days=TREND_DAYS - 1), days.last)
+        metadata["columns"] = picture(plot_profile(lines, days.last, columns))
     return {"metadata": metadata, "data_version": data_version(commit)}

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
 
 from platform_assets.spec.sources import EVENT_DAY
 
-SHOWN_COLUMNS = 8
+SHOWN_COLUMNS = 4
 
 
 def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> bytes:
@@ -53,44 +53,43 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     return target.getvalue()
 
 
-def plot_profile(profiles: pl.DataFrame, day: date | None) -> bytes:
+def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str]) -> bytes:
     """For each column with numbers, the trend of its mean and middle half, and the day's histogram.
 
     Args:
         profiles: Profiles of the last days, as in `PROFILE_SCHEMA`.
         day: The day whose histogram is drawn; None for a reference table.
+        columns: Columns to draw, of which the first 4 with numbers are.
 
     Returns:
         A PNG, the same bytes for the same numbers.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    names = (
-        profiles.filter(pl.col("mean").is_not_null())["column"].unique(maintain_order=True).to_list()[:SHOWN_COLUMNS]
-    )
-    figure = Figure(figsize=(8.0, max(1.0, 1.5 * len(names))), layout="constrained")
+    found = profiles.filter(pl.col("mean").is_not_null())
+    present = set(found["column"])
+    names = [name for name in columns if name in present][:SHOWN_COLUMNS]
+    figure = Figure(figsize=(7.0, 0.5 + 1.1 * max(len(names), 1)))
     FigureCanvasAgg(figure)
     axes = figure.subplots(max(len(names), 1), 2, squeeze=False, width_ratios=[2, 1])
+    figure.subplots_adjust(left=0.11, right=0.99, top=0.97, bottom=0.14, hspace=0.45, wspace=0.15)
     for (left, right), name in zip(axes, names, strict=False):
-        lines = profiles.filter(pl.col("column") == name).sort(EVENT_DAY)
-        left.set_ylabel(name, fontsize=8)
+        lines = found.filter(pl.col("column") == name).sort(EVENT_DAY)
+        left.set_ylabel(name, fontsize=7)
         if day is not None:
-            trend = lines.filter(pl.col("mean").is_not_null())
-            days = trend[EVENT_DAY].to_list()
-            left.fill_between(days, trend["q25"].to_list(), trend["q75"].to_list(), color="#c9d7e6", linewidth=0)
-            left.plot(days, trend["mean"].to_list(), color="#4472a8", marker=".", markersize=3)
-            locator = AutoDateLocator()
-            left.xaxis.set_major_locator(locator)
-            left.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+            ages = [(one - day).days for one in lines[EVENT_DAY]]
+            left.fill_between(ages, lines["q25"].to_list(), lines["q75"].to_list(), color="#c9d7e6", linewidth=0)
+            left.plot(ages, lines["mean"].to_list(), color="#4472a8", marker=".", markersize=3)
         shown = lines.filter(pl.col(EVENT_DAY) == day) if day is not None else lines
         if shown.height and shown["histogram"][0]:
             drawn = json.loads(shown["histogram"][0])
             right.stairs(drawn["counts"], drawn["edges"], fill=True, color="#4472a8")
         for one in (left, right):
-            one.tick_params(labelsize=7)
-            one.spines[["top", "right"]].set_visible(False)
+            one.locator_params(nbins=4)
+            one.tick_params(labelsize=6)
+    if day is not None and names:
+        axes[-1][0].set_xlabel(f"days before {day}", fontsize=7)
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=80, metadata={"Software": None})
     return target.getvalue()
