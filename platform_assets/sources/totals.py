@@ -14,7 +14,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +156,8 @@ def _of_control_file(source: Source, folder: Path, days: list[date] | None) -> T
         return {}
     found = Totals()
     names: list[tuple[str, date | None]] = (
-        [(pattern.replace("{day}", day.isoformat()), day) for day in days]
-        if days and "{day}" in pattern
+        [(pattern.replace("{event_day}", day.isoformat()), day) for day in days]
+        if days and "{event_day}" in pattern
         else [(pattern, None)]
     )
     for name, day in names:
@@ -221,9 +220,7 @@ def _of_database(source: Source, connector: SqlConnector, days: list[date] | Non
             example = connection.execute(sa.select(time).where(time.is_not(None)).limit(1)).scalar()
             if isinstance(example, str):  # days are cut out of text after the read, which SQL cannot repeat
                 return {}
-        names = [
-            name for name in summed_columns(source) if name in relation.columns and _is_number(relation.column(name))
-        ]
+        names = [name for name in source.quality.reconciliation.sums or () if name in relation.columns]
         columns = [sa.func.count(), *(sa.func.sum(relation.column(name)) for name in names)]
         found = Totals()
         for day in days or [None]:  # type: ignore[list-item]
@@ -236,11 +233,3 @@ def _of_database(source: Source, connector: SqlConnector, days: list[date] | Non
 
     needed = [source.event_time] if source.event_time else []
     return ask(source, connector, access, needed, read)
-
-
-def _is_number(column: Any) -> bool:
-    """Whether a database can add the column up."""
-    try:
-        return column.type.python_type in (int, float, Decimal)
-    except NotImplementedError:
-        return False

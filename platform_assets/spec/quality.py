@@ -40,13 +40,12 @@ class ReconciliationRule(Declaration):
     enabled: bool = Field(default=True, description="Whether totals are asked for and compared.")
     control_file: str | None = Field(
         default=None,
-        description="For files: the file with the totals, `{day}` standing for the day. JSON `{rows, sums: {column: sum}}`, or "
+        description="For files: the file with the totals, `{event_day}` standing for the day. JSON `{rows, sums: {column: sum}}`, or "
         "CSV with `event_day`, `rows` and one column for each sum. Relative to the use case's folder.",
     )
     sums: tuple[Identifier, ...] | None = Field(
         default=None,
-        description="Numeric columns whose sums are compared. Left out: of a database all that are no keys, of files "
-        "those in the control file, of a simulation none.",
+        description="Numeric columns whose sums are compared. Left out: of files those in the control file, else none.",
     )
     tolerance_ratio: float = Field(
         default=1e-6, ge=0, description="How far a sum may be off, as a share of it. Counts must be equal."
