@@ -148,7 +148,7 @@ def _judge_world(use_case: UseCase, seed: int, days: int) -> int:
     source, first = use_case.event_source, use_case.history.first_day
     asked = [first + timedelta(days=i) for i in range(days)]
     frame = conform(SourcesResource(simulation=settings).read(source, FOLDER, asked[0], asked[-1], []), source).frame
-    world = CardPayments(CardPaymentsSettings(**settings))  # type: ignore[arg-type]
+    world = CardPayments(CardPaymentsSettings(**settings))
     references = {
         "customers.customer_id": world.read("customers", None, None)["customer_id"],
         "terminals.terminal_id": world.read("terminals", None, None)["terminal_id"],

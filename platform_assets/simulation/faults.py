@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,32 +22,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from platform_assets.simulation import deliveries
+from platform_assets.simulation.kinds import (
+    DEFAULT_FACTORS,
+    FAULT_KINDS,
+    HOUR_KINDS,
+    PLANTING_ORDER,
+    ROW_KINDS,
+    TIME_KINDS,
+    WHOLE_KINDS,
+    WORLD_KINDS,
+    FaultKind,
+)
 
-FaultKind = Literal[
-    "nulls",
-    "duplicates",
-    "out_of_range",
-    "missing_column",
-    "changed_type",
-    "late_rows",
-    "volume_drop",
-    "covariate_drift",
-    "label_drift",
-    "concept_drift",
-    "unit_change",
-    "swapped_columns",
-    "constant_column",
-    "all_null",
-    "unknown_references",
-    "empty_strings",
-    "sign_flip",
-    "encoding_damage",
-    "truncated_day",
-    "clock_ahead",
-    "shifted_time_zone",
-    "repeated_day",
-]
-FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+__all__ = ["FAULT_KINDS", "WORLD_KINDS", "Fault", "FaultError", "FaultKind", "Planted", "plant", "plant_all"]
 
 LATEST_DAYS = 3
 CHANGED_TYPE_SUFFIX = " EUR"
@@ -55,38 +42,6 @@ CHANGED_TYPE_SUFFIX = " EUR"
 _EPOCH = date(1970, 1, 1)
 # Streams of random numbers: which rows a fault takes, and what it does to them.
 _CHOICE, _EFFECT = 1, 2
-
-WORLD_KINDS: frozenset[FaultKind] = frozenset({"covariate_drift", "label_drift", "concept_drift"})
-"""Kinds that change the simulated world itself; all others spoil what is delivered of it."""
-
-_HOUR_KINDS: frozenset[FaultKind] = frozenset({"truncated_day", "shifted_time_zone"})
-_TIME_KINDS: frozenset[FaultKind] = _HOUR_KINDS | {"late_rows", "clock_ahead", "repeated_day"}
-_ROW_KINDS: frozenset[FaultKind] = _TIME_KINDS | {"duplicates", "volume_drop"}
-_WHOLE_KINDS: frozenset[FaultKind] = frozenset({"missing_column", "changed_type", "all_null", "repeated_day"})
-_DEFAULT_FACTORS: Mapping[FaultKind, float] = MappingProxyType(
-    {
-        "out_of_range": 10.0,
-        "covariate_drift": 1.5,
-        "label_drift": 2.0,
-        "unit_change": 100.0,
-        "truncated_day": 8.0,
-        "shifted_time_zone": 2.0,
-    }
-)
-# When several faults meet one table, values are spoilt before rows, rows before times, and the columns themselves last:
-# each kind then still finds what it needs.
-_PLANTING_ORDER: tuple[frozenset[FaultKind], ...] = (
-    WORLD_KINDS,
-    frozenset({"repeated_day"}),
-    frozenset({"out_of_range", "unit_change", "sign_flip", "swapped_columns", "constant_column"}),
-    frozenset({"unknown_references", "empty_strings", "encoding_damage"}),
-    frozenset({"nulls", "all_null"}),
-    frozenset({"volume_drop", "truncated_day"}),
-    frozenset({"duplicates"}),
-    frozenset({"late_rows", "clock_ahead", "shifted_time_zone"}),
-    frozenset({"changed_type"}),
-    frozenset({"missing_column"}),
-)
 
 
 class FaultError(ValueError):
@@ -153,17 +108,17 @@ class Fault(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Fault:
-        if self.kind in _ROW_KINDS and self.column is not None:
+        if self.kind in ROW_KINDS and self.column is not None:
             raise ValueError(f"a fault of kind {self.kind} spoils whole rows: leave column out")
-        if self.kind not in _ROW_KINDS and self.column is None:
+        if self.kind not in ROW_KINDS and self.column is None:
             raise ValueError(f"a fault of kind {self.kind} needs a column")
-        if self.factor is not None and self.kind not in _DEFAULT_FACTORS:
-            raise ValueError(f"a fault of kind {self.kind} has no factor; only {', '.join(_DEFAULT_FACTORS)} have one")
-        if self.kind in _WHOLE_KINDS and self.ratio != 1.0:
+        if self.factor is not None and self.kind not in DEFAULT_FACTORS:
+            raise ValueError(f"a fault of kind {self.kind} has no factor; only {', '.join(DEFAULT_FACTORS)} have one")
+        if self.kind in WHOLE_KINDS and self.ratio != 1.0:
             raise ValueError(f"a fault of kind {self.kind} takes the whole column or day: leave ratio out")
         if (self.kind == "swapped_columns") != (self.other is not None):
             raise ValueError("a fault of kind swapped_columns, and no other, needs the other column")
-        if self.kind in _HOUR_KINDS and self.factor is not None and self.factor >= 24:
+        if self.kind in HOUR_KINDS and self.factor is not None and self.factor >= 24:
             raise ValueError(f"a fault of kind {self.kind} has hours as its factor: fewer than 24")
         if self.first_day is not None and self.last_day is not None and self.last_day < self.first_day:
             raise ValueError(f"last_day {self.last_day} lies before first_day {self.first_day}")
@@ -201,7 +156,7 @@ def plant(
     for name in (fault.column, event_time, *keys):
         if name is not None and name not in frame.columns:
             raise FaultError(f"{_where(fault)}: there is no column '{name}'; there are {', '.join(frame.columns)}.")
-    if event_time is None and (fault.first_day or fault.last_day or fault.kind in _TIME_KINDS):
+    if event_time is None and (fault.first_day or fault.last_day or fault.kind in TIME_KINDS):
         raise FaultError(f"{_where(fault)}: the table has no event time, so no day range and no faults of times.")
     rows_by_day = _rows_by_day(frame, fault, event_time, keys)
     if not rows_by_day:
@@ -224,7 +179,7 @@ def plant_all(
         The new frame, and what was planted, in the order of planting.
     """
     planted = []
-    for kinds in _PLANTING_ORDER:
+    for kinds in PLANTING_ORDER:
         for fault in faults:
             if fault.table == table and fault.kind in kinds:
                 frame, rows = plant(frame, fault, event_time=event_time, keys=keys)
@@ -248,7 +203,7 @@ class _Plan:
 
     @property
     def factor(self) -> float:
-        return _DEFAULT_FACTORS[self.fault.kind] if self.fault.factor is None else self.fault.factor
+        return DEFAULT_FACTORS[self.fault.kind] if self.fault.factor is None else self.fault.factor
 
     def rng(self, day: int, purpose: int) -> np.random.Generator:
         """Depends on the fault without its ratio, range and factor: a larger ratio spoils the same rows and more."""

@@ -18,9 +18,9 @@ from platform_assets.sources.totals import ControlTotals
 from platform_assets.spec.sources import EVENT_DAY, Source
 from platform_assets.validation.judging import Judging
 from platform_assets.validation.profile import profile
-from platform_assets.validation.released import row_content
+from platform_assets.validation.released import ROW, row_content
 from platform_assets.validation.results import RuleResult
-from platform_assets.validation.rows import ROW, AuditError, find_violations, summarise
+from platform_assets.validation.rows import AuditError, find_violations, summarise
 from platform_assets.validation.tables import judge_days, judge_whole
 
 __all__ = ["QUARANTINE_SCHEMA", "Audit", "AuditError", "audit"]
