@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.sources.delivery import DELIVERED_DAY
-from platform_assets.sources.totals import ControlTotals, frame_totals, summed_columns
+from platform_assets.sources.totals import ControlTotals, Totals, frame_totals, summed_columns
 from platform_assets.spec.sources import Source
 from platform_assets.validation.anomalies import ProfileHistory, judge_profile
 from platform_assets.validation.reconcile import reconcile
@@ -48,7 +48,7 @@ class Judging:
         self._totals = totals
         day_column = DELIVERED_DAY if source.is_daily else None
         sums = sorted({name for one in totals.values() for name in one.sums} & set(summed_columns(source)))
-        self._delivered = frame_totals(frame, day_column, sums)
+        self._delivered = frame_totals(frame, day_column, sums) if sums else _counted(frame, day_column)
         numbers = violations.select(ROW, "rule", "column").filter(pl.col("rule").is_in(["unique", "reference"]))
         days = frame[DELIVERED_DAY][numbers[ROW]] if numbers.height else frame[DELIVERED_DAY].clear()
         counted = (
@@ -74,3 +74,11 @@ class Judging:
         """Let a day that passed be history for those after it."""
         if day in self._today:
             self._history.days[day] = self._today[day]
+
+
+def _counted(frame: pl.DataFrame, day_column: str | None) -> Totals:
+    """Rows of each day."""
+    if day_column is None:
+        return {None: ControlTotals(frame.height)}
+    runs = frame[day_column].rle().struct.unnest()
+    return {day: ControlTotals(rows) for day, rows in runs.group_by("value").agg(pl.col("len").sum()).iter_rows()}

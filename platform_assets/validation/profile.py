@@ -7,6 +7,7 @@ What belongs here: summaries of candidate rows, to read and to compare. What doe
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profil
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
+_THREADS = 4
 TOP_VALUES = 10
 
 PROFILE_SCHEMA = pl.Schema(
@@ -61,16 +63,16 @@ def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         by_day: dict[date | None, pl.DataFrame] = {key[0]: rows for key, rows in parts.items()}
     else:
         by_day = {None: frame} if frame.height else {}
-    lines = [
-        {
-            EVENT_DAY: day,
-            "column": column.name,
-            "type": column.type,
-            **_summary(by_day[day][column.name], column, source),
-        }
-        for day in sorted(by_day, key=lambda day: day or date.min)
-        for column in source.columns
-    ]
+    asked = [(day, column) for day in sorted(by_day, key=lambda day: day or date.min) for column in source.columns]
+
+    def line(one: tuple[date | None, Column]) -> dict[str, Any]:
+        day, column = one
+        told = {EVENT_DAY: day, "column": column.name, "type": column.type}
+        return {**told, **_summary(by_day[day][column.name], column, source)}
+
+    # Sorting, which is most of the work, does not hold the interpreter's lock.
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+        lines = list(pool.map(line, asked))
     return pl.DataFrame(lines, schema=PROFILE_SCHEMA)
 
 
