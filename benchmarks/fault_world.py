@@ -28,6 +28,7 @@ TABLE = "transactions"
 CITIES = ("Zürich", "Köln", "Århus", "Genève", "Łódź", "Málaga", "Oslo", "Reims")
 SCALE = {"customers": 500, "terminals": 1000}
 GOOD_DAYS = 21
+LARGEST_AMOUNT = 100_000
 
 
 class Payments:
@@ -61,6 +62,9 @@ def payments_use_case(max_refused_ratio: float | None = None) -> UseCase:
         content = source.model_dump(mode="json")
         content["connector"]["generator"] = "benchmarks.fault_world:Payments"
         if source.name == TABLE:
+            for column in content["columns"]:
+                if column["name"] == "amount":  # the simulated world has a payment above 5,000 once in a million
+                    column["maximum"] = LARGEST_AMOUNT
             content["columns"] += [
                 {"name": "city", "type": "string", "description": "Where the terminal stands"},
                 {"name": "tip", "type": "float64", "description": "Tip", "nullable": True, "minimum": 0},
