@@ -159,7 +159,8 @@ def feed_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsD
             return sources.read_changes(source, folder, cursor, config.max_rows)
 
         try:
-            for taken in take_in(table, source, read, use_case.history.first_day, utc_today()):
+            history = use_case.history
+            for taken in take_in(table, source, read, history.first_day, utc_today(), history.last_day):
                 intake.add(taken)
                 context.log.info(
                     f"{source.name}: version {taken.version}, {taken.rows}, {len(taken.touched_days)} days"

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import polars as pl
 
+from platform_assets.assets.partitions import DayRange
 from platform_assets.lake.changes import Placed, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.evolution import migrations_metadata
@@ -90,7 +91,9 @@ def batch_key(cursor: str | None) -> str:
     return "feed:start" if cursor is None else f"feed:{sha256(cursor.encode()).hexdigest()[:32]}"
 
 
-def take_in(table: LakeTable, source: Source, read: Read, first_day: date, today: date) -> Iterator[Taken]:
+def take_in(
+    table: LakeTable, source: Source, read: Read, first_day: date, today: date, last_day: date | None = None
+) -> Iterator[Taken]:
     """Commit everything that is new, batch by batch, and tell of each after it is committed.
 
     A crash at any moment leaves whole batches: the next call starts at the cursor of the last. Where another feed was
@@ -102,6 +105,7 @@ def take_in(table: LakeTable, source: Source, read: Read, first_day: date, today
         read: Reads what is new since a cursor.
         first_day: First day of the history, where rows without a readable time go if there is no better day.
         today: The day it is now, UTC.
+        last_day: Last day of the history, if it has one: no row without a readable time goes to a day that is never audited.
 
     Raises:
         SourceError: The source cannot be read; what was committed before stays.
@@ -113,7 +117,7 @@ def take_in(table: LakeTable, source: Source, read: Read, first_day: date, today
         if batch.frame.is_empty() and batch.cursor == cursor:
             return
         conformed = conform(batch.frame, source)
-        changes, ahead = _with_days(conformed.frame, source, first_day, today)
+        changes, ahead = _with_days(conformed.frame, source, DayRange(first_day, last_day or date.max), today)
         placed = place_changes(changes, _known(table, changes, source), source.primary_key)
         touched = [day.isoformat() for day in placed.touched_days]
         commit = table.append(
@@ -164,11 +168,12 @@ def _told(
     )
 
 
-def _with_days(frame: pl.DataFrame, source: Source, first_day: date, today: date) -> tuple[pl.DataFrame, int]:
+def _with_days(frame: pl.DataFrame, source: Source, history: DayRange, today: date) -> tuple[pl.DataFrame, int]:
     """Changes with the day they belong to, and how many have a clock too far ahead.
 
-    A row that has no readable time, or one that lies ahead, goes to the newest plausible day of its batch: the audit of
-    that day refuses it. So it does with a change that has no sequence, and with a delete that has no key: both are marked.
+    A row that has no readable time, or one that lies ahead, goes to the newest plausible day of its batch within the
+    history: the audit of that day refuses it. So it does with a change that has no sequence, and with a delete that has
+    no key: both are marked.
     """
     keyless = pl.any_horizontal(pl.col(key).is_null() for key in source.primary_key)
     problem = (
@@ -185,9 +190,10 @@ def _with_days(frame: pl.DataFrame, source: Source, first_day: date, today: date
     day = pl.col(source.event_time).dt.date()
     plausible = day <= today + timedelta(days=CLOCK_TOLERANCE_DAYS)
     upsert = pl.col(CHANGE_OPERATION) == UPSERT
-    newest = frame.filter(upsert & plausible).select(day.max()).item()
+    audited = day.is_between(history.first, history.last)
+    newest = frame.filter(upsert & plausible & audited).select(day.max()).item()
     placed = frame.with_columns(
-        pl.when(plausible).then(day).otherwise(pl.lit(newest or first_day, dtype=pl.Date)).alias(EVENT_DAY)
+        pl.when(plausible).then(day).otherwise(pl.lit(newest or history.first, dtype=pl.Date)).alias(EVENT_DAY)
     )
     return placed, frame.filter(upsert & ~plausible).height
 

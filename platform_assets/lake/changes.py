@@ -69,6 +69,7 @@ def place_changes(changes: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str
             `change_sequence`, `change_row_day` and `change_row_sequence`.
         keys: The primary key.
     """
+    known = known.filter(~is_loose(keys))  # a change without its place in the order is no part of any chain
     loose = changes.filter(is_loose(keys))
     keyed = changes.filter(~is_loose(keys)).unique([*keys, CHANGE_SEQUENCE], keep="first", maintain_order=True)
     fresh = keyed.join(known, on=[*keys, CHANGE_SEQUENCE], how="anti", maintain_order="left")

@@ -76,6 +76,23 @@ def test_changes_that_cannot_be_put_in_order_are_marked_for_the_audit(table: Lak
     assert "without its key" in rows["uncast"][1]
 
 
+def test_a_change_without_a_sequence_is_kept_once_however_often_its_key_changes(table: LakeTable) -> None:
+    changes = [(DAY, 4), (DAY, None), (DAY, 5), (DAY + timedelta(days=1), 6)]
+    for cursor, (day, sequence) in enumerate(changes, start=1):
+        take(table, batch([(1, noon(day), "upsert", sequence)], str(cursor)))
+    assert table.read().filter(pl.col("change_sequence").is_null()).height == 1
+    assert current_rows(table.read(), ["order_id"])["change_sequence"].to_list() == [6, None]
+
+
+@pytest.mark.parametrize("other", [DAY - timedelta(days=400), DAY + timedelta(days=20)])
+def test_a_row_without_a_time_goes_to_a_day_that_is_audited(table: LakeTable, other: date) -> None:
+    """Also when all other rows of its batch lie outside the history."""
+    delivered = batch([(1, noon(other), "upsert", 1), (2, None, "upsert", 2)])
+    list(take_in(table, orders(), lambda _: delivered, DAY, DAY + timedelta(days=30), DAY + timedelta(days=9)))
+    assert table.read().filter(order_id=2)["event_day"].to_list() == [DAY]
+    assert table.read().filter(order_id=1)["event_day"].to_list() == [other]
+
+
 def test_a_row_of_tomorrow_waits_in_its_day_and_one_further_ahead_does_not(table: LakeTable) -> None:
     today = DAY + timedelta(days=30)
     days = [today, today + timedelta(days=1), today + timedelta(days=2)]
