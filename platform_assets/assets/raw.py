@@ -80,7 +80,7 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
             return totals_metadata(sources.totals(source, folder, first, last, config.faults))
 
         try:
-            for part in load_in_chunks(table, read, days, totals=totals):
+            for part in load_in_chunks(table, read, days, totals=totals, key=f"load:{context.run.run_id}"):
                 written.append(part)
         except SchemaMismatch as error:
             evidence: dict[str, Any] = {
@@ -131,6 +131,7 @@ def load_in_chunks(
     days: DayRange | None,
     chunk_rows: int = CHUNK_ROWS,
     totals: Callable[[date | None, date | None], dict[str, str]] = lambda first, last: {},
+    key: str | None = None,
 ) -> Iterator[Written]:
     """Read and store a range of days in chunks, so that memory does not grow with the range.
 
@@ -143,30 +144,37 @@ def load_in_chunks(
         days: The range; None for a reference table.
         chunk_rows: Rows to hold in memory, about.
         totals: What the source itself counted for the days, as metadata of the commit.
+        key: Names this load: one that is tried again under its name stores no chunk twice.
     """
     if days is None:
         conformed = read(None, None)
-        yield _write(table, conformed, None, totals(None, None))
+        yield _write(table, conformed, None, totals(None, None), key)
         return
     first, length = days.first, 1
     while first <= days.last:
         chunk = DayRange(first, min(days.last, first + timedelta(days=length - 1)))
         conformed = read(chunk.first, chunk.last)
         rows = conformed.frame.height
-        yield _write(table, conformed, chunk, totals(chunk.first, chunk.last))
+        yield _write(table, conformed, chunk, totals(chunk.first, chunk.last), key)
         del conformed  # else it lives while the next chunk is read
         fitting = length * chunk_rows // max(1, rows)
         length = max(1, min(2 * length, fitting))
         first = chunk.last + timedelta(days=1)
 
 
-def _write(table: LakeTable, conformed: Conformed, days: DayRange | None, totals: dict[str, str]) -> Written:
+def _write(
+    table: LakeTable, conformed: Conformed, days: DayRange | None, totals: dict[str, str], key: str | None
+) -> Written:
     """Store what was delivered: a reference table whole, a daily table under the day it was delivered for."""
     frame, columns = conformed.frame, list(table.schema)
     told = {**totals, **migrations_metadata(conformed.migrations)}
     if days is None:
-        commit = table.replace(frame.drop(DELIVERED_DAY, strict=False).select(columns), metadata=told)
+        whole = frame.drop(DELIVERED_DAY, strict=False).select(columns)
+        commit = table.replace(whole, idempotency_key=key, metadata=told)
     else:
         rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(columns)
-        commit = table.write_partitions(rows, days.first, days.last, metadata=told, allow_empty=True)
+        name = None if key is None else f"{key}:{days.first}:{days.last}"
+        commit = table.write_partitions(
+            rows, days.first, days.last, idempotency_key=name, metadata=told, allow_empty=True
+        )
     return Written(days, commit, conformed.extra_columns, conformed.migrations)
