@@ -9,6 +9,7 @@ day put together from several writes has no order to keep, and is clustered by t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable
 
 from platform_assets.lake import storage
-from platform_assets.lake.commits import RetryPolicy, WriteRecord, with_retries
+from platform_assets.lake.commits import RetryPolicy, WriteRecord, version_at, with_retries
+from platform_assets.lake.errors import LakeVersionMissing
 
 SMALL_FILE_BYTES: Final = 16 * 2**20
 """Files below this are put together."""
@@ -176,18 +178,24 @@ def _vacuum(
 ) -> int:
     """Remove files that no kept version needs; returns how many.
 
-    In two passes: files that commits took out of the table, by age; then files that no commit names, which only
-    a write that died leaves behind, once they are too old to belong to one that goes on.
+    In two passes: files that commits took out of the table, by age; then files that no commit names, which a write that
+    died leaves behind, once they are too old to belong to one that goes on.
+
+    Checkpoints forget after a week which files were taken out. The second pass then goes by the age of the files: those
+    written in the last `keep_days` stay, and with them those that were current when these days began.
     """
     table = storage.open_table(uri, storage_options)
-    kept = sorted({version for version in keep_versions if 0 <= version <= table.version()})
-    passes: list[dict[str, Any]] = [
-        {"retention_hours": 24 * keep_days},
-        {"retention_hours": max(24 * keep_days, UNKNOWN_FILE_HOURS), "full": True},
+    kept = {version for version in keep_versions if 0 <= version <= table.version()}
+    passes: list[tuple[set[int], dict[str, Any]]] = [
+        (kept, {"retention_hours": 24 * keep_days}),
+        (
+            kept | _current_before(table, keep_days, uri=uri),
+            {"retention_hours": 24 * keep_days + UNKNOWN_FILE_HOURS, "full": True},
+        ),
     ]
     removed: set[str] = set()
-    for arguments in passes:
-        how = {**arguments, "enforce_retention_duration": False, "keep_versions": kept}
+    for versions, arguments in passes:
+        how = {**arguments, "enforce_retention_duration": False, "keep_versions": sorted(versions)}
         found = table.vacuum(dry_run=True, **how)
         if found and not dry_run:
             table.vacuum(
@@ -199,6 +207,14 @@ def _vacuum(
             table = storage.open_table(uri, storage_options)
         removed |= set(found)
     return len(removed)
+
+
+def _current_before(table: DeltaTable, days: int, *, uri: str) -> set[int]:
+    """The version that was current so many days ago; none where the table is younger."""
+    try:
+        return {version_at(table, datetime.now(UTC) - timedelta(days=days), uri=uri)}
+    except LakeVersionMissing:
+        return set()
 
 
 def _stored(uri: str, storage_options: Mapping[str, str] | None) -> list[int]:

@@ -1,6 +1,7 @@
 """What upkeep leaves readable, what it takes away, and that it stands beside writers."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from platform_assets.lake import LakeTable, LakeVersionMissing
 from platform_assets.lake.maintenance import Upkeep, maintain, stored_tables
@@ -52,6 +54,35 @@ def test_versions_replaced_within_the_days_stay(table: LakeTable, day: Day, paym
         table.write_partitions(payments(0, [1], amount), day(0), day(0))
     assert keep(table, days=1).removed_files == 0
     assert [table.read(version=version)["amount"].item() for version in (1, 2, 3)] == [1.0, 2.0, 3.0]
+
+
+def made_older(table: LakeTable, version: int, days: int) -> None:
+    """Let a commit be of so many days ago, and the data files that are there be as old."""
+    seconds = int(time.time()) - days * 86_400
+    log = Path(table.uri, "_delta_log", f"{version:020}.json")
+    log.write_text(re.sub(r'("(?:deletionTimestamp|timestamp)"):\d+', rf"\1:{seconds * 1000}", log.read_text()))
+    for path in Path(table.uri).glob("event_day=*/*.parquet"):
+        os.utime(path, (min(seconds, path.stat().st_mtime), min(seconds, path.stat().st_mtime)))
+
+
+@pytest.mark.parametrize(("days_ago", "is_there"), [(10, True), (40, False)])
+def test_a_checkpoint_that_forgets_removed_files_changes_nothing(
+    table: LakeTable, day: Day, payments: Payments, days_ago: int, is_there: bool
+) -> None:
+    table.write_partitions(payments(0, [1], 1.0), day(0), day(0))
+    made_older(table, 0, 100)
+    made_older(table, 1, 100)
+    table.write_partitions(payments(0, [1], 2.0), day(0), day(0))
+    made_older(table, 2, days_ago)
+    DeltaTable(table.uri).create_checkpoint()  # forgets what was taken out more than a week ago
+    table.write_partitions(payments(0, [1], 3.0), day(0), day(0))
+    keep(table, days=30)
+    assert table.read(version=2)["amount"].item() == 2.0
+    if is_there:
+        assert table.read(version=1)["amount"].item() == 1.0
+    else:
+        with pytest.raises(LakeVersionMissing):
+            table.read(version=1)
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(table: LakeTable, day: Day, payments: Payments) -> None:
