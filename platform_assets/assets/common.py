@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import dagster as dg
 import polars as pl
 
-from platform_assets.assets.lineage import WHOLE_ROW, Lineage, lineage
+from platform_assets.assets.lineage import SOURCE, WHOLE_ROW, Lineage, lineage
 from platform_assets.lake.commits import Commit
 from platform_assets.spec import UseCase
 from platform_assets.spec.training import Compute
@@ -63,7 +63,8 @@ def column_lineage(
 ) -> dict[str, Any]:
     """Metadata with the upstream columns that each column of an asset comes from, for the UI.
 
-    What lies outside of the use case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
+    Columns of a source stand as those of an external asset `[use_case, source, table]`. What else lies outside of the use
+    case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
 
     Args:
         use_case: the declaration.
@@ -77,7 +78,7 @@ def column_lineage(
         column: [
             dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)
             for node in found
-            if not node.is_origin and node.column != WHOLE_ROW
+            if (not node.is_origin or node.layer == SOURCE) and node.column != WHOLE_ROW
         ]
         for column, found in origins.items()
     }

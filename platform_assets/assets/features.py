@@ -18,6 +18,7 @@ from platform_assets.assets.common import (
     policy,
 )
 from platform_assets.assets.conditions import after_upstream
+from platform_assets.assets.lineage import online_columns
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
 from platform_assets.features.state import entity_state
@@ -111,6 +112,7 @@ def windowed_views(use_case: UseCase) -> list[FeatureView]:
 def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Feast's online store: for each entity the recent events that its windows need, as of the end of the day."""
     key = asset_key(use_case, FEATURES, ONLINE_STORE)
+    kept = online_columns(use_case)
     deps = [dep for view in windowed_views(use_case) for dep in online_deps(use_case, view)]
 
     @dg.asset(
@@ -118,6 +120,9 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=list({dep.asset_key: dep for dep in deps}.values()),
         description="Each entity's recent events in Feast's online store, from which the service computes the same windows.",
         kinds={"feast", "sqlite"},
+        metadata=column_schema(
+            {name: use_case.source(node.table).column(node.column).polars_type for name, node in kept.items()}, {}
+        ),
         partitions_def=event_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",

@@ -26,13 +26,22 @@ from platform_assets.lake.layout import (
     PREDICTIONS,
     QUARANTINE,
     RAW,
+    RELEASES,
     SERVING,
     TRAINING,
 )
 from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
 from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, OPERATION, VALID_FROM, VALID_TO
 from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.spec.tables import DAILY_PREDICTIONS, DRIFT, PREDICTION_LOG, QUALITY, TABLES, TRAINING_SET
+from platform_assets.spec.tables import (
+    DAILY_PREDICTIONS,
+    DRIFT,
+    ONLINE_STORE,
+    PREDICTION_LOG,
+    QUALITY,
+    TABLES,
+    TRAINING_SET,
+)
 
 SOURCE = "source"
 REQUEST = "request"
@@ -167,7 +176,8 @@ def lineage(use_case: UseCase) -> Lineage:
     for source in use_case.sources:
         otherwise[(RAW, source.name)] = (ColumnOf(SOURCE, source.name, WHOLE_ROW),)
         otherwise[(QUARANTINE, source.name)] = tuple(ColumnOf(RAW, source.name, name) for name in source.column_names)
-        otherwise[(PROFILE, source.name)] = tuple(ColumnOf(CLEAN, source.name, name) for name in source.column_names)
+        otherwise[(PROFILE, source.name)] = otherwise[(QUARANTINE, source.name)]
+        otherwise[(RELEASES, source.name)] = (ColumnOf(QUARANTINE, source.name, WHOLE_ROW),)
     otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
     return Lineage(made_from, otherwise)
 
@@ -182,6 +192,8 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
             yield (HISTORY, source.name), _history(source)
     for view in use_case.features:
         yield (FEATURES, view.name), _view(use_case, view)
+    if use_case.is_realtime:
+        yield (FEATURES, ONLINE_STORE), _online_store(use_case)
     yield (TRAINING, TRAINING_SET), _training_set(use_case)
     yield (MODEL, use_case.model_name), _model(use_case)
     yield _log(use_case), _prediction_log(use_case) if use_case.is_realtime else _daily_predictions(use_case)
@@ -249,6 +261,24 @@ def _features(use_case: UseCase) -> Origins:
     }
 
 
+def online_columns(use_case: UseCase) -> dict[str, ColumnOf]:
+    """Clean columns of recent events that the online store keeps: keys, times, and what windows aggregate."""
+    events, label = use_case.event_source, use_case.label
+    names: dict[str, ColumnOf] = {}
+    for view in use_case.features:
+        if not view.windows or view.entity is None:
+            continue
+        for name in (use_case.entity(view.entity).key, use_case.event_time, *events.primary_key):
+            names[name] = ColumnOf(CLEAN, events.name, name)
+        for column in (window.column for window in view.windows if window.column is not None):
+            names[column] = ColumnOf(CLEAN, label.source if column == label.column else events.name, column)
+    return names
+
+
+def _online_store(use_case: UseCase) -> Origins:
+    return {name: (column,) for name, column in online_columns(use_case).items()}
+
+
 def _training_set(use_case: UseCase) -> Origins:
     """Keys, label and day come from the labels; features, time and group from the feature tables."""
     label, schema = use_case.label, training_set_schema(use_case)
@@ -280,17 +310,19 @@ def _model_columns(use_case: UseCase) -> tuple[ColumnOf, ...]:
 
 
 def _prediction_log(use_case: UseCase) -> Origins:
-    """What a caller asked, the features computed from it and from the clean tables, and what the model said."""
+    """What a caller asked, the features computed from it and from the online store, and what the model said."""
     request = {name: ColumnOf(REQUEST, use_case.name, name) for name in use_case.serving.request}
     origins: Origins = {
         name: (ColumnOf(PLATFORM, "service", name),) for name in prediction_log_schema(use_case) if name not in request
     }
     origins |= {name: (column,) for name, column in request.items()}
+    online = online_columns(use_case)
     for name, read in _features(use_case).items():
         asked = [
             request[origin.column] for origin in read if origin.table == use_case.events and origin.column in request
         ]
-        stored = read if _is_windowed(use_case, name) else ()
+        kept = (ColumnOf(FEATURES, ONLINE_STORE, origin.column) for origin in read if origin.column in online)
+        stored = tuple(kept) if _is_windowed(use_case, name) else ()
         origins[FEATURE_PREFIX + name] = (*asked, *stored)
     inputs = tuple(ColumnOf(SERVING, PREDICTION_LOG, FEATURE_PREFIX + name) for name in use_case.feature_names)
     origins["score"] = (*inputs, *_model_columns(use_case))

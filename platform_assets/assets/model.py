@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from platform_assets.assets.common import asset_key, kubernetes_tags, picture, policy
+from platform_assets.assets.common import asset_key, column_schema, kubernetes_tags, picture, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, write_model_run
 from platform_assets.assets.partitions import as_of_days
@@ -92,6 +92,9 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         deps=[asset_key(use_case, TRAINING, TRAINING_SET)],
         description=f"{use_case.description} Candidates compared on the same folds; the best fitted on the latest days.",
         kinds={"mlflow", *_libraries(use_case)},
+        metadata=column_schema(
+            {name: training_set_schema(use_case)[name] for name in (*use_case.feature_names, use_case.label.column)}, {}
+        ),
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",

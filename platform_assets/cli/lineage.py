@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from platform_assets.assets.lineage import ColumnOf, Lineage
+    from platform_assets.lake.table import LakeTable
     from platform_assets.spec import UseCase
 
 _MOST_TREES = 6
@@ -26,7 +27,10 @@ def lineage(
     up: Annotated[bool, typer.Option("--up", help="Only what the column comes from.")] = False,
     down: Annotated[bool, typer.Option("--down", help="Only what is made from the column.")] = False,
     model: Annotated[
-        str | None, typer.Option(help="Show the table versions that this version of the model was made from.")
+        str | None,
+        typer.Option(
+            help="Show the table versions that a version of the model was made from: its number, or an alias."
+        ),
     ] = None,
 ) -> None:
     """Show where a column comes from and what is made from it, in which versions of the tables."""
@@ -50,7 +54,7 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
     use_case = declared_use_cases(name)[0].use_case
     graph = graph_of(use_case)
     found = _found(graph, use_case, column)
-    versions, what = _versions(use_case, model)
+    versions, what = _versions(use_case, graph, model)
     console.print(f"[dim]versions: {what}[/]")
     for upward in [True] * up + [False] * down:
         ends = _ends(graph, found, up=upward)
@@ -89,30 +93,65 @@ def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[Column
     return [node for node in ends if node.layer != REQUEST] or ends
 
 
-def _versions(use_case: UseCase, model: str | None) -> tuple[Mapping[str, int], str]:
+def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Mapping[str, int], str]:
     """Delta version by `layer/table`, and what they are the versions of."""
     from platform_assets.assets.maintenance import table_on_disk
     from platform_assets.lake.maintenance import stored_tables
     from platform_assets.lake.pins import data_version_pins
+    from platform_assets.registry.errors import RegistryError
     from platform_assets.registry.models import ModelRegistry
     from platform_assets.registry.pins import DATA_VERSIONS
     from platform_assets.resources.lake import LakeResource
     from platform_assets.resources.settings import Settings
 
     settings = Settings.from_environment()
+    lake = LakeResource(root=settings.lake)
+    tables = stored_tables(lake.root, use_case.name, lake.storage_options())
     if model is None:
-        lake = LakeResource(root=settings.lake)
-        tables = stored_tables(lake.root, use_case.name, lake.storage_options())
         found = {name: table_on_disk(lake, use_case.name, name).version() for name in tables}
         return {
             name: version for name, version in found.items() if version is not None
         }, "of the tables as they are now"
     settings.prepare()
-    version = ModelRegistry(settings.mlflow).get(use_case.name, model)
+    registry = ModelRegistry(settings.mlflow)
+    version = registry.get(use_case.name, model) if model.isdecimal() else registry.by_alias(use_case.name, model)
+    if version is None:
+        raise RegistryError(f"no version of model {use_case.name!r} has the alias {model!r}; name a version, such as 1")
     pins = data_version_pins(version.tag_json(DATA_VERSIONS) or {}, "model", "")
     made = {pin.table.partition("/")[2]: pin.version for pin in pins}
-    told = f"that model version {model} (as of {version.tags.get('as_of')}) was made from"
-    return {**made, f"model/{use_case.model_name}": int(model)}, told
+    current = {name: table_on_disk(lake, use_case.name, name) for name in tables}
+    further = _versions_further_up(graph, made, current)
+    told = f"that model version {version.version} (as of {version.tags.get('as_of')}) was made from"
+    return {**further, **made, f"model/{use_case.model_name}": int(version.version)}, told
+
+
+def _versions_further_up(
+    graph: Lineage, made_from: Mapping[str, int], tables: Mapping[str, LakeTable]
+) -> dict[str, int]:
+    """Versions of the tables above those that a model was made from: the latest that these can have been made from.
+
+    What was committed to a table above when the one below was committed is all that it can have read.
+    """
+    above: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        below = f"{node.layer}/{node.table}"
+        above.setdefault(below, set()).update(f"{origin.layer}/{origin.table}" for origin in graph.origins(node))
+    found: dict[str, int] = {}
+    waiting = [
+        (name, entry.committed_at)
+        for name, version in made_from.items()
+        if name in tables
+        for entry in tables[name].history(None)
+        if entry.version == version
+    ]
+    while waiting:
+        name, moment = waiting.pop()
+        for upper in above.get(name, set()) & set(tables) - set(made_from):
+            entry = next((entry for entry in tables[upper].history(None) if entry.committed_at <= moment), None)
+            if entry is not None and entry.version > found.get(upper, -1):
+                found[upper] = entry.version
+                waiting.append((upper, entry.committed_at))
+    return found
 
 
 def _tree(graph: Lineage, node: ColumnOf, versions: Mapping[str, int], *, up: bool) -> Tree:

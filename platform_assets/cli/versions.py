@@ -130,7 +130,9 @@ def _show_rows(lake: LakeResource, use_case: UseCase, table: LakeTable, name: st
         old = table_on_disk(lake, use_case.name, name.partition("/")[2], version)
         rows = old.scan(version=version, ordered=False).head(SAMPLE_ROWS).collect()
     except LakeVersionMissing as error:
-        raise LakeVersionMissing(f"{error} `platform-assets versions {name}` shows which versions are kept.") from error
+        raise LakeVersionMissing(
+            f"{str(error).rstrip('.')}. `platform-assets versions {name}` shows which versions are kept."
+        ) from error
     console.print(
         f"[bold]{name}[/] version {version}: {old.row_count(version=version):,} rows, {len(old.schema)} columns"
     )

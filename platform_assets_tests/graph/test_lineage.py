@@ -37,7 +37,16 @@ def tables(definitions: dg.Definitions, use_case: UseCase) -> dict[dg.AssetKey, 
 def test_every_column_of_every_asset_has_an_origin(definitions: dg.Definitions, use_case: UseCase) -> None:
     graph, lacking = lineage(use_case), []
     found = tables(definitions, use_case)
-    assert {key.path[1] for key in found} >= {"raw", "clean", "quarantine", "features", "training", "monitoring"}
+    assert {key.path[1] for key in found} >= {
+        "raw",
+        "clean",
+        "quarantine",
+        "profile",
+        "features",
+        "training",
+        "model",
+        "monitoring",
+    }
     for key, columns in found.items():
         for column in columns:
             node = ColumnOf(key.path[1], key.path[2], column)
@@ -57,10 +66,13 @@ def test_dagster_shows_the_lineage_of_every_column_that_comes_from_an_asset(
         shown = assets.get(key).metadata.get("dagster/column_lineage")
         deps = shown.deps_by_column if isinstance(shown, dg.TableColumnLineage) else {}
         for column in columns:
-            above = [node for node in graph.origins(ColumnOf(key.path[1], key.path[2], column)) if not node.is_origin]
+            origins = graph.origins(ColumnOf(key.path[1], key.path[2], column))
+            above = [node for node in origins if not node.is_origin or (node.layer == SOURCE and node.column != "*")]
             assert len(deps.get(column, [])) == len(above), f"{key.to_user_string()}.{column}"
         for dep in (dep for found in deps.values() for dep in found):
-            if dep.asset_key in known:
+            if dep.asset_key.path[1] == SOURCE:
+                assert dep.column_name in use_case.source(dep.asset_key.path[2]).column_names
+            elif dep.asset_key in known:
                 assert dep.column_name in known[dep.asset_key], f"{key.to_user_string()} refers to {dep}"
             else:
                 assert dep.asset_key in assets.get_all_asset_keys()
