@@ -23,8 +23,9 @@ from platform_assets.assets.partitions import as_of_days, earlier_days, training
 from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.features.training_set import training_set, training_set_schema
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
+from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import EVENT_DAY, UseCase
+from platform_assets.spec import EVENT_DAY, FeatureView, UseCase
 from platform_assets.spec.tables import TRAINING_SET
 
 
@@ -50,17 +51,8 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def build_training_set(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
-        label_table = clean_table(lake, use_case, use_case.label_source)
-        tables = {
-            view.name: lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view))
-            for view in use_case.features
-        }
-        versions = {label_table.uri.removeprefix(lake.root): label_table.version()}
-        versions |= {table.uri.removeprefix(lake.root): table.version() for table in tables.values()}
-        views = {name: table.read(first, last) for name, table in tables.items()}
-        delivered = clean_rows(lake, use_case, use_case.label_source, first, last)
-        labels = labels_of_events(delivered, views, use_case)
-        frame = training_set(labels, views, use_case, as_of, first, last)
+        versions = current_versions(use_case, lake)
+        delivered, labels, frame = training_rows(use_case, lake, as_of, versions)
         table = lake.table(use_case.name, TRAINING, TRAINING_SET, schema, partition_by="as_of")
         commit = table.write_partitions(frame, as_of, as_of, metadata={"data_versions": json.dumps(versions)})
         label = frame[use_case.label.column]
@@ -68,7 +60,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 **commit_metadata(commit, table.uri),
                 "event_days": f"{first} .. {last}",
-                "labels_of_refused_events": delivered.height - labels.height,
+                "labels_of_refused_events": delivered - labels,
                 "label_mean": float(str(label.cast(pl.Float64).mean() or 0.0)),
                 "data_versions": {name: version or 0 for name, version in versions.items()},
                 **column_lineage(use_case, key, schema),
@@ -77,6 +69,48 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return build_training_set
+
+
+def current_versions(use_case: UseCase, lake: LakeResource) -> dict[str, int | None]:
+    """Delta versions of the tables that a training set reads now, by path below the lake's root."""
+    tables = [clean_table(lake, use_case, use_case.label_source)]
+    tables += [_feature_table(use_case, lake, view) for view in use_case.features]
+    return {table.uri.removeprefix(lake.root): table.version() for table in tables}
+
+
+def training_rows(
+    use_case: UseCase, lake: LakeResource, as_of: date, versions: Mapping[str, int | None]
+) -> tuple[int, int, pl.DataFrame]:
+    """The training set as of a day from these versions of its tables, so that what is recorded is what was read.
+
+    Args:
+        use_case: The declaration.
+        lake: Where the tables are.
+        as_of: The day.
+        versions: As `current_versions` gives them, or as an earlier training set recorded them.
+
+    Returns:
+        How many labels were delivered, how many of them belong to an event that counts, and the rows.
+
+    Raises:
+        LakeVersionMissing: A version was removed.
+    """
+    offsets = training_offsets(use_case)
+    first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
+
+    def version(table: LakeTable) -> int | None:
+        return versions.get(table.uri.removeprefix(lake.root))
+
+    tables = {view.name: _feature_table(use_case, lake, view) for view in use_case.features}
+    views = {name: table.read(first, last, version=version(table)) for name, table in tables.items()}
+    label_version = version(clean_table(lake, use_case, use_case.label_source))
+    delivered = clean_rows(lake, use_case, use_case.label_source, first, last, version=label_version)
+    labels = labels_of_events(delivered, views, use_case)
+    return delivered.height, labels.height, training_set(labels, views, use_case, as_of, first, last)
+
+
+def _feature_table(use_case: UseCase, lake: LakeResource, view: FeatureView) -> LakeTable:
+    return lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view))
 
 
 def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], use_case: UseCase) -> pl.DataFrame:

@@ -62,7 +62,9 @@ def model_pins(use_case: UseCase, registry: ModelRegistry) -> list[Pin]:
     pins: list[Pin] = []
     for version in registry.versions(use_case.name):
         named = ", ".join([*aliases.get(version.version, []), f"as of {version.tags.get('as_of', 'an unknown day')}"])
-        made_from = _versions(version.tags.get(DATA_VERSIONS), f"model version {version.version} of {use_case.name}")
+        made_from = _versions(
+            version.tags.get(DATA_VERSIONS, ""), f"model version {version.version} of {use_case.name}"
+        )
         pins += data_version_pins(made_from, "model", f"model version {version.version} ({named})")
     return pins
 
@@ -123,7 +125,7 @@ def versions_behind(training_set: LakeTable, as_of: date) -> dict[str, int | Non
 
 def _versions(text: str | None, what: str) -> dict[str, Any]:
     try:
-        found = json.loads(text or "{}")
+        found = json.loads("{}" if text is None else text)
         if isinstance(found, dict) and all(value is None or isinstance(value, int) for value in found.values()):
             return found
     except ValueError:

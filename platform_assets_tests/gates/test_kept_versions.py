@@ -13,9 +13,11 @@ import pytest
 
 from platform_assets.assets.maintenance import maintenance_asset, read_pins
 from platform_assets.assets.tables import clean_rows, clean_table, raw_table
-from platform_assets.assets.training import training_set_asset
+from platform_assets.assets.training import training_rows, training_set_asset
+from platform_assets.features.training_set import training_set_schema
 from platform_assets.lake import LakeVersionMissing
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
+from platform_assets.lake.pins import table_path
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import versions_behind
@@ -45,7 +47,7 @@ class _Known:
     def versions(self, use_case: str) -> list[RegisteredVersion]:
         tags = {"as_of": "2018-04-20"}
         return [
-            RegisteredVersion(use_case, name, "run", {**tags, "data_versions": text})
+            RegisteredVersion(use_case, name, "run", {**tags, "data_versions": text} if text else tags)
             for name, text in self.known.items()
         ]
 
@@ -205,6 +207,19 @@ def test_upkeep_keeps_every_pinned_version_and_takes_the_others(kept: World) -> 
     assert done["plot"].startswith("![plot]")
 
 
+def test_a_training_set_is_made_again_from_the_versions_it_recorded(kept: World) -> None:
+    as_of = kept.day - timedelta(days=1)
+    schema = training_set_schema(kept.use_case)
+    table = kept.lake().table("card_fraud", "training", "training_set", schema, partition_by="as_of")
+    recorded = versions_behind(table, as_of)
+    assert recorded["/card_fraud/clean/labels"] == 1
+    upkeep(kept, keep_days=0)
+    *_, again = training_rows(kept.use_case, kept.lake(), as_of, recorded)
+    assert again.select(list(schema)).equals(table.read(as_of, as_of, version=recorded[f"/{table_path(table.uri)}"]))
+    with pytest.raises(LakeVersionMissing, match="nothing pinned it"):
+        training_rows(kept.use_case, kept.lake(), as_of, {**recorded, "/card_fraud/clean/labels": 4})
+
+
 def test_the_reasons_are_named(kept: World) -> None:
     registry = kept.resources["models"].registry()
     pins = read_pins(kept.use_case, kept.lake(), registry, datetime.now(UTC), keep_days=0).pins
@@ -217,8 +232,9 @@ def test_the_reasons_are_named(kept: World) -> None:
     }
 
 
-def test_a_model_whose_data_cannot_be_told_stops_the_upkeep(kept: World) -> None:
-    kept.resources["models"] = Registered(tracking_uri="", lake_root=str(kept.root), versions={"7": "not JSON"})
+@pytest.mark.parametrize("text", ["not JSON", ""])
+def test_a_model_whose_data_cannot_be_told_stops_the_upkeep(kept: World, text: str) -> None:
+    kept.resources["models"] = Registered(tracking_uri="", lake_root=str(kept.root), versions={"7": text})
     done = materialize(kept, ["maintenance", "tables"])
     assert not done.success
     with pytest.raises(RegistryError, match=r"model version 7 .*nothing can be removed safely"):
