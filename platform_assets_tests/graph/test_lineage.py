@@ -1,11 +1,15 @@
 """Every column of every table has an origin, and questions about lineage have complete answers."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
+from platform_assets.assets.build import build_assets
 from platform_assets.assets.lineage import ORIGINS, PLATFORM, SOURCE, ColumnOf, Lineage, lineage
 from platform_assets.cli.use_cases import declared_use_cases
-from platform_assets.spec import UseCase
+from platform_assets.spec import UseCase, load_use_case
+from platform_assets_tests.onboarding.machine_world import ENERGY_USE, MACHINE_FAILURE
 
 USE_CASES = [declared.use_case for declared in declared_use_cases()]
 
@@ -76,6 +80,27 @@ def test_dagster_shows_the_lineage_of_every_column_that_comes_from_an_asset(
                 assert dep.column_name in known[dep.asset_key], f"{key.to_user_string()} refers to {dep}"
             else:
                 assert dep.asset_key in assets.get_all_asset_keys()
+
+
+@pytest.mark.parametrize("text", [MACHINE_FAILURE, ENERGY_USE], ids=["machine_failure", "energy_use"])
+def test_every_column_of_a_use_case_that_a_team_brings_has_an_origin(text: str, tmp_path: Path) -> None:
+    (tmp_path / "defs.yaml").write_text(text)
+    use_case = load_use_case(tmp_path)
+    graph = lineage(use_case)
+    specs = [spec for definition in build_assets(use_case, tmp_path) for spec in definition.specs]
+    assert specs
+    for spec in specs:
+        schema = spec.metadata.get("dagster/column_schema")
+        for column in schema.columns if isinstance(schema, dg.TableSchema) else []:
+            above = graph.upstream(ColumnOf(*spec.key.path[1:], column.name))
+            ends = {node.layer for node in above if not graph.origins(node)}
+            assert ends, f"{spec.key.to_user_string()}.{column.name} has no origin"
+            assert ends <= set(ORIGINS)
+
+
+def test_a_column_that_is_made_from_nothing_is_found_out(graph: Lineage) -> None:
+    assert graph.upstream(ColumnOf("features", "customer_activity", "no_such_feature")) == set()
+    assert graph.upstream(ColumnOf("training", "training_set", "no_such_feature")) == set()
 
 
 def test_a_windowed_feature_comes_from_the_columns_its_window_reads(graph: Lineage) -> None:

@@ -1,0 +1,102 @@
+"""`platform-assets lineage --model`: a model by number or alias, and versions of tables further up than it records."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from platform_assets.assets.tables import clean_table, raw_table
+from platform_assets.cli import app
+from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.lake.table import LakeTable
+from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.models import RegisteredVersion
+from platform_assets.resources.lake import LakeResource
+
+LABELS = "card_fraud/clean/labels"
+DAY = date(2018, 4, 1)
+Run = Callable[..., str]
+
+
+class Registry:
+    """One model, made from version 2 of the clean labels."""
+
+    def __init__(self, address: str) -> None:
+        made_from = json.dumps({f"/{LABELS}": 2})
+        self.model = RegisteredVersion("card_fraud", "1", "run", {"as_of": "2018-05-01", "data_versions": made_from})
+
+    def versions(self, use_case: str) -> list[RegisteredVersion]:
+        return [self.model] if use_case == "card_fraud" else []
+
+    def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
+        return self.model if alias == "champion" else None
+
+    def get(self, use_case: str, version: str) -> RegisteredVersion:
+        if version != "1":
+            raise RegistryError(f"model {use_case!r} has no version {version!r}")
+        return self.model
+
+
+def write_day(table: LakeTable, scenario: int) -> None:
+    """One row, everything in it filled."""
+    values = {
+        pl.Int64: 7,
+        pl.Int8: scenario,
+        pl.Datetime: datetime(2018, 4, 1, 12, tzinfo=UTC),
+        pl.Date: DAY,
+        pl.String: "x",
+    }
+    row = {name: [values[dtype.base_type()]] for name, dtype in table.schema.items()}
+    table.write_partitions(pl.DataFrame(row, schema=table.schema), DAY, DAY)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LakeResource:
+    """Raw labels 1, then clean labels 1 and 2, then raw labels 2 and clean labels 3; number 2 went into a model."""
+    monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
+    monkeypatch.setattr("platform_assets.registry.models.ModelRegistry", Registry)
+    lake = LakeResource(root=str(tmp_path / "lake"))
+    use_case = declared_use_cases("card_fraud")[0].use_case
+    source = use_case.source("labels")
+    raw, clean = raw_table(lake, use_case, source), clean_table(lake, use_case, source)
+    for number, tables in enumerate([[raw, clean], [clean], [raw, clean]]):
+        for table in tables:
+            write_day(table, number)
+            time.sleep(0.01)  # commits carry milliseconds
+    return lake
+
+
+@pytest.fixture
+def run(lake: LakeResource) -> Run:
+    def run(*arguments: str, fails: bool = False) -> str:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == int(fails), result.output
+        return " ".join(result.output.split())
+
+    return run
+
+
+def test_where_a_feature_comes_from_in_the_versions_of_a_model(run: Run) -> None:
+    told = run("lineage", "card_fraud", "terminal_fraud_ratio_7d", "--up", "--model", "champion")
+    assert "model/classifier.terminal_fraud_ratio_7d version 1 comes from" in told
+    assert "clean/labels.is_fraud version 2" in told
+    assert "raw/labels.is_fraud version 1" in told  # what was there when the clean version was written
+    assert "source/labels: is_fraud" in told
+    assert "goes into" not in told
+    assert "raw/labels.is_fraud version 2" in run("lineage", "card_fraud", "terminal_fraud_ratio_7d", "--up")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["card_fraud", "amount", "--model", "2"], "no version 2"),
+        (["card_fraud", "amount", "--model", "best"], "has the alias best"),
+    ],
+)
+def test_lineage_that_cannot_be_told(run: Run, arguments: list[str], words: str) -> None:
+    assert words in run("lineage", *arguments, fails=True).replace("'", "")
