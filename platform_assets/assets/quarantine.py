@@ -49,9 +49,9 @@ def quarantine_schema(source: Source) -> dict[str, pl.DataType]:
 
 
 def releases_schema(source: Source) -> dict[str, pl.DataType]:
-    """Schema of the releases: the row as it was, the rule it broke, and who let it pass, why and when."""
+    """Schema of the releases: the row as it was, the rule it broke, and who let it pass, why, when and until when."""
     told = {"rule": pl.String(), "column": pl.String(), "who": pl.String(), "why": pl.String()}
-    schema = {**RELEASED_SCHEMA, **told, "released_at": pl.Datetime("us", "UTC")}
+    schema = {**RELEASED_SCHEMA, **told, "released_at": pl.Datetime("us", "UTC"), "until": pl.Date()}
     return {EVENT_DAY: pl.Date(), **schema} if source.is_daily else schema
 
 
@@ -65,11 +65,18 @@ def releases_table(lake: LakeResource, use_case: UseCase, source: Source) -> Lak
     return lake.table(use_case.name, RELEASES, source.name, releases_schema(source))
 
 
-def released_rows(table: LakeTable, days: DayRange | None) -> pl.DataFrame:
-    """Releases that concern these days, or the reference table; none when nothing was ever released."""
+def released_rows(table: LakeTable, days: DayRange | None, today: date | None = None) -> pl.DataFrame:
+    """Releases that hold and concern these days, or the reference table; none when nothing was ever released.
+
+    Args:
+        table: The table of decisions.
+        days: The days the rows were delivered for; None for all.
+        today: The day of asking, by default today in UTC: a release past its `until` holds no longer.
+    """
     if not table.exists():
         return pl.DataFrame(schema=table.schema)
-    return table.read() if days is None else table.read(days.first, days.last)
+    found = table.read() if days is None else table.read(days.first, days.last)
+    return found.filter(pl.col("until").is_null() | (pl.col("until") >= (today or datetime.now(UTC).date())))
 
 
 def store_quarantine(table: LakeTable, result: Audit, days: DayRange | None) -> Any:
@@ -104,7 +111,14 @@ def refused_rows(
 
 
 def release(
-    quarantine: LakeTable, releases: LakeTable, source: Source, rows: pl.DataFrame, *, who: str, why: str
+    quarantine: LakeTable,
+    releases: LakeTable,
+    source: Source,
+    rows: pl.DataFrame,
+    *,
+    who: str,
+    why: str,
+    until: date | None = None,
 ) -> Release:
     """Record that rows may be published although they break a rule. The clean table is not touched here.
 
@@ -115,12 +129,18 @@ def release(
         rows: Rows of the quarantine.
         who: Who decides.
         why: The reason, for whoever reads it later.
+        until: The last day (UTC) on which a load lets the rows pass; None for always.
 
     Raises:
-        ReleaseError: If nobody or no reason is named, no row was chosen, or none of them can be stored.
+        ReleaseError: If nobody or no reason is named, `until` is over, no row was chosen, or none of them can be stored.
     """
     if not who.strip() or not why.strip():
         raise ReleaseError("a release is a decision: say who decides and why.")
+    now = datetime.now(UTC)
+    if until is not None and until < now.date():
+        raise ReleaseError(
+            f"the release would end on {until}, which is over (today is {now.date()}): give a later day."
+        )
     if rows.is_empty():
         raise ReleaseError(
             f"no such row is in quarantine {quarantine.uri}: look with `platform-assets quarantine show`."
@@ -135,7 +155,10 @@ def release(
     if good.is_empty():
         raise ReleaseError(f"none of the {rows.height} chosen rows can be stored: {'; '.join(told[:3])}.")
     decided = good.with_columns(
-        pl.lit(who).alias("who"), pl.lit(why).alias("why"), pl.lit(datetime.now(UTC)).alias("released_at")
+        pl.lit(who).alias("who"),
+        pl.lit(why).alias("why"),
+        pl.lit(now).alias("released_at"),
+        pl.lit(until, dtype=pl.Date).alias("until"),
     ).select(list(releases.schema))
     releases.append(decided)
     return Release(good.height, told)

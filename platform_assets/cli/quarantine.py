@@ -81,13 +81,16 @@ def release(
     day: Day = None,
     rule: Rule = None,
     position: Positions = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day on which a load lets the rows pass.")
+    ] = None,
 ) -> None:
     """Let refused rows pass: record the decision, and publish their day again with them."""
     from platform_assets.cli.console import fail_readably
 
     with fail_readably():
         [place] = places(use_case, table)
-        release_rows(place, _date(day), rule, position or [], who=who, why=why)
+        release_rows(place, _date(day), rule, position or [], who=who, why=why, until=_date(until))
 
 
 def places(use_case: str | None, table: str | None) -> list[Place]:
@@ -159,7 +162,14 @@ def show_rows(place: Place, day: date | None, rule: str | None, positions: Seque
 
 
 def release_rows(
-    place: Place, day: date | None, rule: str | None, positions: Sequence[str], *, who: str, why: str
+    place: Place,
+    day: date | None,
+    rule: str | None,
+    positions: Sequence[str],
+    *,
+    who: str,
+    why: str,
+    until: date | None = None,
 ) -> None:
     """Record the release, and materialize the clean table of the days concerned again.
 
@@ -175,7 +185,7 @@ def release_rows(
         raise ReleaseError("say which rows: --day and --rule, or --position for single ones.")
     quarantine, releases = _tables(place)
     rows = refused_rows(quarantine, day, rule, positions)
-    done = record(quarantine, releases, place.source, rows, who=who, why=why)
+    done = record(quarantine, releases, place.source, rows, who=who, why=why, until=until)
     console.print(f"released {done.rows:,} rows of {place.source.name}")
     for text in done.refused:
         console.print(f"  [yellow]not released:[/] {text}")

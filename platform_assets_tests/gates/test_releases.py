@@ -1,6 +1,6 @@
 """Refused rows can be released by a recorded decision, and stay released as long as they are the same rows."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from platform_assets.assets.quarantine import (
     quarantine_table,
     refused_rows,
     release,
+    released_rows,
     releases_table,
 )
 from platform_assets.assets.tables import clean_table
@@ -129,3 +130,16 @@ def test_the_commands_list_show_and_release(world: World, tmp_path: Path, monkey
     assert (tables(world)[2].read(world.day, world.day)["amount"] < 0).sum() == refused
     assert "0 rows in quarantine" in call("list", "card_fraud", *day)[1]
     assert call("list", "card_fraud", "--table", "nothing")[0] == 1
+
+
+def test_a_release_ends_with_its_last_day(world: World) -> None:
+    quarantine, releases, _ = tables(world)
+    assert not load(world, fault=FAULT).success
+    source, rows = world.use_case.source("transactions"), refused_rows(quarantine, world.day)
+    today = datetime.now(UTC).date()
+    with pytest.raises(ReleaseError, match="which is over"):
+        release(quarantine, releases, source, rows, who="a", why="b", until=today - timedelta(days=1))
+    last = today + timedelta(days=1)
+    release(quarantine, releases, source, rows, who="a", why="b", until=last)
+    assert released_rows(releases, None, last).height == rows.height
+    assert released_rows(releases, None, last + timedelta(days=1)).is_empty()
