@@ -10,6 +10,7 @@ import glob
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -40,6 +41,10 @@ MISFIT_RATIO = 0.001
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _TYPES: tuple[ColumnType, ...] = ("int64", "float64", "datetime", "bool")
 _EXAMPLES = 3
+_ZONE = r"(?:[zZ]|[+-]\d{2}:?\d{2})\s*$"
+_LOCAL_TIME = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?:[ T]\d|\s*$)"
+_EPOCH_SECONDS = (946_684_800, 4_102_444_800)
+"""Of the years 2000 to 2100."""
 
 
 class OnboardingError(ValueError):
@@ -62,6 +67,7 @@ class ColumnFacts:
         values: all different values where they are few, in order; None where they are many.
         examples: some values as text.
         mean_length: mean number of characters of a text column; 0 for others.
+        hint: what was seen that the type does not say, or nothing.
     """
 
     name: str
@@ -75,6 +81,7 @@ class ColumnFacts:
     values: tuple[int | str, ...] | None
     examples: tuple[str, ...]
     mean_length: float
+    hint: str = ""
 
     @property
     def is_numeric(self) -> bool:
@@ -235,6 +242,7 @@ def _facts(series: pl.Series) -> tuple[pl.Series, ColumnFacts]:
     distinct = known.n_unique()
     numeric = type_ in ("int64", "float64")
     few = distinct <= 20 and type_ in ("int64", "string")
+    limits = known.filter(known.is_finite()) if type_ == "float64" else known
     facts = ColumnFacts(
         name=series.name,
         type=type_,
@@ -242,18 +250,44 @@ def _facts(series: pl.Series) -> tuple[pl.Series, ColumnFacts]:
         nulls=values.null_count() - misfits,
         misfits=misfits,
         distinct=distinct,
-        minimum=float(cast(float, known.min())) if numeric and len(known) else None,
-        maximum=float(cast(float, known.max())) if numeric and len(known) else None,
+        minimum=float(cast(float, limits.min())) if numeric and len(limits) else None,
+        maximum=float(cast(float, limits.max())) if numeric and len(limits) else None,
         values=tuple(known.unique().sort().to_list()) if few else None,
         examples=tuple(map(str, known.head(1000).unique(maintain_order=True).head(_EXAMPLES).to_list())),
         mean_length=float(cast(float, known.str.len_chars().mean() or 0.0)) if type_ == "string" else 0.0,
+        hint=_hint(series, known, type_),
     )
     return values, facts
 
 
+def _hint(found: pl.Series, values: pl.Series, type_: ColumnType) -> str:
+    """What a reader of the proposal has to know about the values, beside their type."""
+    if found.dtype == pl.Date or (type_ == "datetime" and bool((values.dt.time() == time(0)).all())):
+        return "days only: taken for their midnight, UTC"
+    if type_ == "datetime" and found.dtype == pl.String and not found.drop_nulls().str.contains(_ZONE).any():
+        return "no zone is written: taken for UTC"
+    if isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is None:
+        return "no zone is stored: taken for UTC"
+    if type_ == "string" and len(values) and values.str.contains(_LOCAL_TIME).all():
+        return f"looks like a time ({values[0]}), but only ISO 8601 is read, such as 2026-03-01T12:00:00Z"
+    if type_ == "string" and len(values) and _zeros_lead(values):
+        return "digits, but zeros lead: kept as text"
+    if type_ == "int64" and len(values):
+        for unit, factor in (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6)):
+            low, high = _EPOCH_SECONDS[0] * factor, _EPOCH_SECONDS[1] * factor
+            if values.is_between(low, high).all() and values.n_unique() > 1:
+                return f"looks like {unit} since 1970, but times are read as ISO 8601, such as 2026-03-01T12:00:00Z"
+    return ""
+
+
+def _zeros_lead(text: pl.Series) -> bool:
+    """Whether some cells are digits that a number would not keep, such as 01234."""
+    return bool(text.str.contains(r"^0\d+$").any())
+
+
 def _typed(series: pl.Series) -> tuple[pl.Series, ColumnType, int]:
     if series.dtype == pl.String:
-        for type_ in _TYPES:
+        for type_ in ("datetime",) if _zeros_lead(series.drop_nulls()) else _TYPES:
             column = Column(name=series.name, type=type_, description="", nullable=True)
             values = cast_text(series, column)
             misfits = values.null_count() - series.null_count()
@@ -264,7 +298,7 @@ def _typed(series: pl.Series) -> tuple[pl.Series, ColumnType, int]:
             ):
                 return values, type_, misfits
         return series, "string", 0
-    for type_ in ("int64", "float64", "bool", "date", "datetime", "string"):
+    for type_ in ("int64", "float64", "bool", "datetime", "string"):
         if not _same_kind(series.dtype, type_):
             continue
         values, failed = cast_typed(series, Column(name=series.name, type=type_, description="", nullable=True))
@@ -283,10 +317,8 @@ def _same_kind(dtype: pl.DataType, type_: ColumnType) -> bool:
         return dtype.is_numeric()
     if type_ == "bool":
         return dtype == pl.Boolean
-    if type_ == "date":
-        return dtype == pl.Date
     if type_ == "datetime":
-        return isinstance(dtype, pl.Datetime)
+        return dtype == pl.Date or isinstance(dtype, pl.Datetime)
     return dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum) or dtype == pl.Null
 
 

@@ -14,8 +14,10 @@ from typing import cast
 
 import polars as pl
 
-from platform_assets.onboarding.facts import ColumnFacts, OnboardingError, TableFacts
+from platform_assets.onboarding.facts import MISFIT_RATIO, ColumnFacts, OnboardingError, TableFacts
 
+CHANGE_ME = "change_me"
+"""Stands where nothing could be guessed: the declaration does not load until it is replaced."""
 LABEL_WORDS = ("label", "target", "outcome", "is_", "has_", "fraud", "churn", "default", "failed", "clicked", "y")
 TIME_WORDS = ("event_time", "timestamp", "created", "time", "date", "_at", "ts")
 ID_ENDINGS = ("_id", "_key", "_number", "_code", "_uuid")
@@ -45,8 +47,8 @@ class Guesses:
         entities: key columns, each with the reason.
         features: columns that are known at the event and may be learned from.
         left_out: columns that are not proposed as features, each with the reason.
-        first_day: of the data.
-        last_day: of the data.
+        first_day: of the data; None when no column is a time.
+        last_day: of the data; None when no column is a time.
         splits: train_days, delay_days, test_days, folds; None when the history is too short for any.
         problems: what must be filled in or decided before a model can be trained.
     """
@@ -58,10 +60,17 @@ class Guesses:
     entities: tuple[Guess, ...]
     features: tuple[str, ...]
     left_out: tuple[Guess, ...]
-    first_day: date
-    last_day: date
+    first_day: date | None
+    last_day: date | None
     splits: tuple[int, int, int, int] | None
     problems: tuple[str, ...] = field(default=())
+
+    @property
+    def days(self) -> int:
+        """Length of the history, 0 when it is not known."""
+        if self.first_day is None or self.last_day is None:
+            return 0
+        return (self.last_day - self.first_day).days + 1
 
 
 def guess(table: TableFacts, label: str | None = None) -> Guesses:
@@ -72,16 +81,23 @@ def guess(table: TableFacts, label: str | None = None) -> Guesses:
         label: the label's column, where the caller knows it.
 
     Raises:
-        OnboardingError: no column is a time, nothing identifies a row, or the named label is not there.
+        OnboardingError: the named label is not there.
     """
-    time = _event_time(table)
-    key = _key(table, time.value)
-    found = _label(table, label, {time.value, *key[0]})
-    problems = []
-    if found is None:
+    time, key, problems = _event_time(table), _key(table), []
+    if time is None:
+        time = Guess(CHANGE_ME, "no column is a time")
+        problems.append(_no_time(table))
+    if key is None:
+        key = _pair(table, time.value)
+    if key is None:
+        key = (CHANGE_ME,), "no column, nor any two, identify a row"
         problems.append(
-            "no column looks like a label: name it with --label, or add the table that carries it and point `label` to it"
+            "no column, nor any two together, identify a row: add an identifier to the data, or remove rows that are there "
+            "twice, and name it in `primary_key`"
         )
+    found = _label(table, label, {time.value, *key[0]})
+    if found is None:
+        problems.append(_no_label(table, {time.value, *key[0]}))
     elif table.column(found.value).distinct < 2:
         only = ", ".join(table.column(found.value).examples) or "nothing"
         problems.append(
@@ -92,42 +108,82 @@ def guess(table: TableFacts, label: str | None = None) -> Guesses:
     aside = {item.value for item in left_out} | {time.value, *key[0]} | ({found.value} if found else set())
     entities = _entities(table, aside - {item.value for item in left_out if "identifies" in item.why})
     names = [facts.name for facts in table.columns if facts.name not in aside]
-    days = table.frame[time.value].drop_nulls().dt.date()
-    first, last = cast(date, days.min()), cast(date, days.max())
-    splits = _splits((last - first).days + 1)
-    if splits is None:
-        problems.append(f"the history has {(last - first).days + 1} days; folds need at least 8: bring more days")
+    first, last = _days(table, time.value)
+    length = 0 if first is None or last is None else (last - first).days + 1
+    splits = _splits(length)
+    if splits is None and length:
+        problems.append(f"the history has {length} days; folds need at least 8: bring more days")
     return Guesses(key, time, found, task, entities, tuple(names), left_out, first, last, splits, tuple(problems))
 
 
-def _event_time(table: TableFacts) -> Guess:
+def _days(table: TableFacts, time: str) -> tuple[date | None, date | None]:
+    if time not in table.frame.columns:
+        return None, None
+    days = table.frame[time].drop_nulls().dt.date()
+    return cast(date, days.min()), cast(date, days.max())
+
+
+def _event_time(table: TableFacts) -> Guess | None:
     times = [facts for facts in table.columns if facts.type == "datetime"]
     if not times:
-        raise OnboardingError(
-            f"{table.place} has no column with times (its columns: {', '.join(f'{c.name} {c.type}' for c in table.columns)}). "
-            "Every row needs the time of its event, in ISO 8601 such as 2026-03-01T12:00:00Z."
-        )
+        return None
     complete = [facts for facts in times if facts.nulls + facts.misfits == 0] or times
     best = max(complete, key=lambda facts: (_rank(facts.name, TIME_WORDS), facts.distinct))
     others = [facts.name for facts in times if facts is not best]
     why = "the only column with times" if not others else f"a time in every row; others are {', '.join(others)}"
-    return Guess(best.name, why)
+    lacking = best.nulls + best.misfits
+    return Guess(best.name, f"{why}; {lacking:,} of {best.rows:,} rows have none" if lacking else why)
 
 
-def _key(table: TableFacts, time: str) -> tuple[tuple[str, ...], str]:
-    candidates = [c for c in table.columns if c.type in ("int64", "string") and c.nulls + c.misfits == 0]
+def _no_time(table: TableFacts) -> str:
+    near = [f"{facts.name} {facts.hint}" for facts in table.columns if "1970" in facts.hint or "a time" in facts.hint]
+    return (
+        "no column is a time, and every row needs the time of its event, in ISO 8601 such as 2026-03-01T12:00:00Z: add it to "
+        f"the data and name it in `event_time`{f' ({chr(59).join(near)})' if near else ''}"
+    )
+
+
+def _key(table: TableFacts) -> tuple[tuple[str, ...], str] | None:
+    candidates = _identifying(table)
     unique = [facts for facts in candidates if facts.distinct == facts.rows]
-    if unique:
-        best = max(unique, key=lambda facts: (facts.name.endswith(ID_ENDINGS), -facts.mean_length))
-        return (best.name,), "no value occurs twice"
-    names = [facts.name for facts in sorted(candidates, key=lambda facts: -facts.distinct)][:6]
-    for pair in combinations([*names, time], 2):
+    # Some rows that were delivered twice do not make an identifier less of one.
+    nearly = [
+        facts for facts in candidates if _is_named_id(facts.name) and facts.distinct >= (1 - MISFIT_RATIO) * facts.rows
+    ]
+    for group in (unique, nearly):
+        if group:
+            # `max` keeps the first of equals: what identifies a row tends to stand in front of what was measured.
+            best = max(group, key=lambda facts: (_is_named_id(facts.name), facts.mean_length <= TEXT_LENGTH))
+            twice = best.rows - best.distinct
+            told = f"{twice:,} of {best.rows:,} rows repeat a value and would go to quarantine"
+            return (best.name,), told if twice else "no value occurs twice"
+    return None
+
+
+def _pair(table: TableFacts, time: str) -> tuple[tuple[str, ...], str] | None:
+    names = [facts.name for facts in sorted(_identifying(table), key=lambda facts: -facts.distinct)][:6]
+    if time in table.frame.columns:
+        names.append(time)
+    for pair in combinations(names, 2):
         if table.frame.select(pl.struct(pair).is_duplicated().any()).item() is False:
             return pair, "no combination occurs twice"
-    raise OnboardingError(
-        f"{table.place}: no column, nor any two of {', '.join([*names, time])}, identify a row. Add a column with an identifier "
-        "to the data, or remove rows that were delivered twice."
+    return None
+
+
+def _identifying(table: TableFacts) -> list[ColumnFacts]:
+    return [facts for facts in table.columns if facts.type in ("int64", "string") and facts.nulls + facts.misfits == 0]
+
+
+def _no_label(table: TableFacts, taken: set[str]) -> str:
+    text = (
+        "no column looks like a label: name it with --label, or add the table that carries it and point `label` to it"
     )
+    words = [facts for facts in table.columns if facts.name not in taken and facts.type == "string"]
+    near = [facts for facts in words if facts.distinct == 2 and facts.values is not None]
+    if near:
+        told = ", ".join(f"{facts.name} ({' or '.join(map(str, facts.values or ()))})" for facts in near)
+        text += f". Two values as text have to be delivered as 0 and 1: {told}"
+    return text
 
 
 def _label(table: TableFacts, named: str | None, taken: set[str]) -> Guess | None:
@@ -168,7 +224,7 @@ def _why_left_out(table: TableFacts, facts: ColumnFacts, label: Guess | None, ta
         return "another time: use it in an expression"
     if facts.type == "string" and facts.mean_length > TEXT_LENGTH:
         return "free text"
-    if facts.name.endswith(ID_ENDINGS) or (facts.type == "string" and facts.values is None):
+    if _is_named_id(facts.name) or (facts.type == "string" and facts.values is None):
         return "identifies something"
     if facts.type in ("string", "bool"):
         return "no number: use it in an expression such as CASE WHEN ... THEN 1 ELSE 0 END"
@@ -196,7 +252,7 @@ def _entities(table: TableFacts, taken: set[str]) -> tuple[Guess, ...]:
     found = []
     for facts in table.columns:
         repeats = facts.rows / max(1, facts.distinct)
-        named = facts.name.endswith(ID_ENDINGS)
+        named = _is_named_id(facts.name)
         identifies = facts.type in ("int64", "string") and (named or (facts.type == "string" and facts.values is None))
         if (
             facts.name in taken
@@ -221,6 +277,10 @@ def _splits(days: int) -> tuple[int, int, int, int] | None:
 
 def _is_binary(facts: ColumnFacts) -> bool:
     return facts.type == "bool" or (facts.type == "int64" and facts.values is not None and set(facts.values) <= {0, 1})
+
+
+def _is_named_id(name: str) -> bool:
+    return name in ("id", "key", "uuid") or name.endswith(ID_ENDINGS)
 
 
 def _rank(name: str, words: Sequence[str]) -> int:

@@ -8,11 +8,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from decimal import Decimal
+
+import polars as pl
 
 from platform_assets.onboarding.facts import ColumnFacts, TableFacts
-from platform_assets.onboarding.guesses import Guesses, live_days
+from platform_assets.onboarding.guesses import CHANGE_ME, Guesses, live_days
 
 MARK = "guess:"
+
+_UNBOUNDED = 1e300
+_YAML_WORDS = frozenset({"on", "off", "yes", "no", "y", "n", "true", "false", "null"})
 
 
 def propose(name: str, table: TableFacts, guesses: Guesses) -> str:
@@ -37,10 +43,13 @@ def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
     yield f"  name: {name}"
     yield f"  description: What is predicted, for whom, and what it is used for.  # {MARK} say it in your words"
     yield f"  owner: team:{name.replace('_', '-')}  # {MARK} `team:name` or an e-mail address"
-    yield (
-        f"  history: {{first_day: {guesses.first_day}, last_day: {guesses.last_day}}}"
-        f"  # {MARK} the days found; leave last_day out while data keeps arriving"
-    )
+    if guesses.first_day is None or guesses.last_day is None:
+        yield f"  history: {{first_day: {CHANGE_ME}, last_day: {CHANGE_ME}}}  # {MARK} no days were found"
+    else:
+        yield (
+            f"  history: {{first_day: {guesses.first_day}, last_day: {guesses.last_day}}}"
+            f"  # {MARK} the days found; leave last_day out while data keeps arriving"
+        )
 
 
 def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
@@ -50,8 +59,8 @@ def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
     yield "    - name: events"
     yield f"      description: What one row is.  # {MARK} say it in your words"
     yield f"      connector: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in table.connector.items())}}}"
-    yield f"      primary_key: [{', '.join(key)}]  # {MARK} {why}"
-    yield f"      event_time: {guesses.event_time.value}  # {MARK} {guesses.event_time.why}"
+    yield f"      primary_key: [{', '.join(map(_name, key))}]  # {MARK} {why}"
+    yield f"      event_time: {_name(guesses.event_time.value)}  # {MARK} {guesses.event_time.why}"
     yield "      columns:"
     for facts in table.columns:
         yield f"        - {_column(facts, guesses)}"
@@ -60,46 +69,72 @@ def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
 def _column(facts: ColumnFacts, guesses: Guesses) -> str:
     is_label = guesses.label is not None and facts.name == guesses.label.value
     binary_label = is_label and guesses.task == "binary"
-    fields = [f"name: {facts.name}", f"type: {'int8' if binary_label and facts.type == 'int64' else facts.type}"]
+    fields = [f"name: {_name(facts.name)}", f"type: {'int8' if binary_label and facts.type == 'int64' else facts.type}"]
     fields.append(f"description: {json.dumps('Say what it means, with its unit')}")
     why = []
     if facts.nulls and facts.name not in guesses.key[0] and facts.name != guesses.event_time.value:
         fields.append("nullable: true")
-        why.append(f"{facts.nulls:,} of {facts.rows:,} have no value")
+        unused = ", and are not learned from" if is_label else ""
+        why.append(f"{facts.nulls:,} of {facts.rows:,} have no value{unused}")
     if guesses.key[0] == (facts.name,):
         fields.append("unique: true")
-        why.append("no value occurs twice")
+        why.append(guesses.key[1])
     if binary_label and facts.type == "int64":
         fields.append("allowed: [0, 1]")
         why.append("the only values found")
     elif facts.type == "string" and facts.values is not None and facts.rows >= 20 * len(facts.values):
         fields.append(f"allowed: [{', '.join(json.dumps(value) for value in facts.values)}]")
         why.append("the only values found")
-    elif facts.is_numeric and facts.name not in guesses.key[0]:
-        low, high = _bounds(facts)
-        fields += [f"minimum: {low:g}"] * (low is not None) + [f"maximum: {high:g}"] * (high is not None)
+    elif facts.minimum is not None and facts.maximum is not None and facts.name not in guesses.key[0]:
+        fields += [f"{limit}: {_number(value)}" for limit, value in _bounds(facts.minimum, facts.maximum).items()]
         why.append(f"found {facts.minimum:g} to {facts.maximum:g}")
+    if facts.hint:
+        why.append(facts.hint)
     if facts.misfits:
         why.append(f"{facts.misfits:,} cells do not fit and would go to quarantine")
-    return "{" + ", ".join(fields) + "}" + (f"  # {MARK} {'; '.join(why)}" if why else "")
+    return "{" + ", ".join(fields) + "}" + f"  # {MARK} {'; '.join(why) or 'every value has this type'}"
 
 
-def _bounds(facts: ColumnFacts) -> tuple[float | None, float | None]:
-    """Round limits with room around what was found; none below where negative values occur."""
-    assert facts.minimum is not None
-    assert facts.maximum is not None
-    low = 0.0 if facts.minimum >= 0 else None
-    high = 10.0 ** math.ceil(math.log10(2 * facts.maximum)) if facts.maximum > 0 else None
-    return low, high
+def _bounds(lowest: float, highest: float) -> dict[str, float]:
+    """Round limits with room around what was found; none on a side where the other sign occurs."""
+    limits: dict[str, float] = {}
+    if lowest >= 0:
+        limits["minimum"] = 0
+    if 0 < highest < _UNBOUNDED:
+        limits["maximum"] = 10.0 ** math.ceil(math.log10(2 * highest))
+    elif highest <= 0 and lowest < 0:
+        limits["maximum"] = 0
+    return limits
+
+
+def _number(value: float) -> str:
+    """A number that YAML reads as one: it takes 1e+07 for text."""
+    return f"{Decimal(repr(value)).normalize():f}"
+
+
+def _name(column: str) -> str:
+    """A column's name as YAML reads it back: `on`, `no` and `null` are no text unless they are quoted."""
+    return json.dumps(column) if column in _YAML_WORDS else column
+
+
+def _feature(column: str, taken: frozenset[str]) -> tuple[str, str]:
+    """Name and expression of a feature that is the column itself, quoted where SQL takes the name for its own."""
+    try:
+        if pl.sql_expr(column).meta.root_names() == [column]:
+            return _name(column), _name(column)
+    except (pl.exceptions.PolarsError, RuntimeError):
+        pass
+    name = f"{column}_value"
+    return (name if name not in taken else f"{name}_itself"), json.dumps(json.dumps(column))
 
 
 def _rest(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     yield ""
     yield "  events: events"
     if guesses.label is None:
-        yield f"  label: {{source: events, column: change_me}}  # {MARK} nothing looks like a label: name its column"
+        yield f"  label: {{source: events, column: {CHANGE_ME}}}  # {MARK} nothing looks like a label: name its column"
     else:
-        yield f"  label: {{source: events, column: {guesses.label.value}}}  # {MARK} {guesses.label.why}"
+        yield f"  label: {{source: events, column: {_name(guesses.label.value)}}}  # {MARK} {guesses.label.why}"
     yield from _entities(guesses)
     yield from _features(guesses, table)
     yield from _training(guesses)
@@ -113,7 +148,7 @@ def _entities(guesses: Guesses) -> Iterator[str]:
     yield "  entities:"
     for entity in guesses.entities:
         name = _entity_name(entity.value)
-        yield f"    - {{name: {name}, key: {entity.value}, description: Say what one is}}  # {MARK} {entity.why}"
+        yield f"    - {{name: {name}, key: {_name(entity.value)}, description: Say what one is}}  # {MARK} {entity.why}"
 
 
 def _entity_name(key: str) -> str:
@@ -124,19 +159,25 @@ def _entity_name(key: str) -> str:
 
 
 def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
-    days = (guesses.last_day - guesses.first_day).days + 1
+    days = guesses.days
     lengths = [length for length in (1, 7, 28) if length <= days // 4] or [1]
     yield ""
     yield "  features:"
     yield "    - name: event_itself"
     yield "      description: What is known at the event."
     yield "      rows:"
-    for name in guesses.features:
-        yield f"        - {{name: {name}, expression: {name}, description: Say what it means}}  # {MARK} known at the event"
-    hour = f"EXTRACT(HOUR FROM {guesses.event_time.value})"
-    yield f"        - {{name: hour_of_day_utc, expression: {hour}, description: Hour of the event (UTC)}}"
+    taken = frozenset(table.frame.columns)
+    for column in guesses.features:
+        name, expression = _feature(column, taken)
+        yield (
+            f"        - {{name: {name}, expression: {expression}, description: Say what it means}}"
+            f"  # {MARK} known at the event"
+        )
+    if guesses.event_time.value in taken and "hour_of_day_utc" not in taken:
+        hour = json.dumps(f'EXTRACT(HOUR FROM "{guesses.event_time.value}")')
+        yield f"        - {{name: hour_of_day_utc, expression: {hour}, description: Hour of the event (UTC)}}  # {MARK} days have hours"
     for item in guesses.left_out:
-        yield f"        # {item.value}: {item.why}  ({MARK} left out)"
+        yield f"        # {MARK} {item.value} is left out: {item.why}"
     number = next((name for name in guesses.features if table.column(name).type == "float64"), None)
     for entity in guesses.entities:
         name = _entity_name(entity.value)
@@ -146,12 +187,12 @@ def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
         yield "      windows:"
         yield (
             f"        - {{name: {name}_count, aggregate: count, lengths_days: {lengths}, "
-            "description: Number of events}"
+            f"description: Number of events}}  # {MARK} lengths that fit the history"
         )
         if number is not None:
             yield (
-                f"        - {{name: {name}_mean_{number}, aggregate: mean, column: {number}, lengths_days: {lengths}, "
-                f"description: Mean {number}}}"
+                f"        - {{name: {name}_mean_{number}, aggregate: mean, column: {_name(number)}, lengths_days: {lengths}, "
+                f"description: Mean {number}}}  # {MARK} the first number of an event"
             )
 
 
@@ -160,8 +201,8 @@ def _training(guesses: Guesses) -> Iterator[str]:
     train, delay, test, folds = guesses.splits or (7, 0, 7, 1)
     yield ""
     yield "  training:"
-    yield f"    task: {guesses.task}"
-    yield "    learners:"
+    yield f"    task: {guesses.task}  # {MARK} {'the label is 0 or 1' if binary else 'the label is a number'}"
+    yield f"    learners:  # {MARK} something to beat, something simple, and trees"
     yield "      - {name: constant, kind: constant, baseline: true}"
     yield f"      - {{name: linear, kind: {'logistic_regression' if binary else 'ridge'}}}"
     yield "      - {name: xgboost, kind: xgboost}"
@@ -169,8 +210,8 @@ def _training(guesses: Guesses) -> Iterator[str]:
         f"    splits: {{train_days: {train}, delay_days: {delay}, test_days: {test}, folds: {folds}}}"
         f"  # {MARK} fits the history; a label that arrives later needs `arrival_delay_days` and a delay here"
     )
-    yield f"    metrics: [{'auc_roc, average_precision, brier' if binary else 'rmse, mae, r2'}]"
-    yield f"    select_by: {'average_precision' if binary else 'rmse'}"
+    yield f"    metrics: [{'auc_roc, average_precision, brier' if binary else 'rmse, mae, r2'}]  # {MARK} the usual ones"
+    yield f"    select_by: {'average_precision' if binary else 'rmse'}  # {MARK} what decides between candidates"
     yield ""
     yield f"  gates: {{min_training_rows: 100}}  # {MARK} add floors for the metrics that matter to you"
 
@@ -179,14 +220,15 @@ def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     label = guesses.label.value if guesses.label else None
     leaks = {item.value for item in guesses.left_out if item.why.startswith("knows")}
     request = [facts.name for facts in table.columns if facts.name != label and facts.name not in leaks]
-    days = (guesses.last_day - guesses.first_day).days + 1
+    days = guesses.days
     yield ""
     yield "  serving:"
-    yield f"    request: [{', '.join(request)}]  # {MARK} what is known when a prediction is asked for"
+    yield f"    request: [{', '.join(map(_name, request))}]  # {MARK} what is known when a prediction is asked for"
     if guesses.task == "binary":
         yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
     yield ""
+    metric = "average_precision" if guesses.task == "binary" else "rmse"
     yield "  monitoring:"
-    yield f"    window_days: {live_days(guesses.splits or (7, 0, 7, 1), days)}"
-    yield f"    min_rows: {max(20, min(500, table.frame.height // max(1, days)))}"
-    yield f"    quality_metric: {'average_precision' if guesses.task == 'binary' else 'rmse'}"
+    yield f"    window_days: {live_days(guesses.splits or (7, 0, 7, 1), days)}  # {MARK} a week, or what the history leaves"
+    yield f"    min_rows: {max(20, min(500, table.frame.height // max(1, days)))}  # {MARK} the rows of a day, at most 500"
+    yield f"    quality_metric: {metric}  # {MARK} the one that decides between candidates"

@@ -1,6 +1,7 @@
 """From files to a declaration: right types, key, time and label, every guess marked, and plain words for bad data."""
 
 import gzip
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,9 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from platform_assets.cli.console import console
 from platform_assets.cli.init import looking_at, write_proposal
+from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.onboarding.facts import OnboardingError, look_at, look_at_database
 from platform_assets.onboarding.guesses import guess
 from platform_assets.onboarding.proposal import MARK
@@ -18,6 +21,7 @@ from platform_assets.simulation.bike_demand import RENTALS, BikeDemand, BikeDema
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.sources.access import Access
 from platform_assets.spec import UseCase, load_use_case
+from platform_assets.spec.loader import DeclarationError
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 5, 20)
 
@@ -63,7 +67,7 @@ def test_a_column_that_knows_the_label_is_no_feature_and_in_no_request(tmp_path:
     assert "fraud_scenario" not in use_case.feature_names
     assert "fraud_scenario" not in use_case.serving.request
     text = (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
-    assert "# fraud_scenario: knows the label is_fraud" in text
+    assert "# guess: fraud_scenario is left out: knows the label is_fraud" in text
 
 
 def test_every_guess_is_marked(tmp_path: Path, payments: pl.DataFrame) -> None:
@@ -162,9 +166,7 @@ def test_gzip_is_read(tmp_path: Path) -> None:
     [
         ("", "not even a header"),
         ("a,b\n", "no rows"),
-        ("a,b\n1,2\n", "no column with times"),
         ("Customer ID,at\n1,2026-01-01T00:00:00Z\n", "'Customer ID' cannot be declared"),
-        ("at,v\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00Z,1\n", "identify a row"),
         ("at,v\n2026-01-01T00:00:00Z,\xff\n", "not UTF-8"),
     ],
 )
@@ -174,6 +176,147 @@ def test_bad_data_is_told_plainly(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(OnboardingError, match=says):
         write_proposal("bad", partial(look_at, str(path)), None, False, tmp_path / "defs")
     assert not (tmp_path / "defs").exists(), "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "marks"),
+    [
+        pytest.param("a,b\n1,2\n", "no column is a time", "event_time: change_me", id="no time"),
+        pytest.param(
+            "at,v\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00Z,1\n",
+            "identify a row",
+            "primary_key: [change_me]",
+            id="no key",
+        ),
+        pytest.param(
+            "id,at\n1,1767225600\n2,1767225700\n",
+            "at looks like seconds since 1970",
+            "event_time: change_me",
+            id="epoch",
+        ),
+        pytest.param(
+            "id,at\n1,31/12/2025 10:00\n2,01/01/2026 11:00\n",
+            r"at looks like a time \(31/12/2025",
+            "change_me",
+            id="local",
+        ),
+    ],
+)
+def test_what_is_known_is_written_and_the_rest_is_to_do(tmp_path: Path, text: str, says: str, marks: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    with console.capture() as screen:
+        target = write_proposal("half", partial(look_at, str(path)), None, False, tmp_path / "defs")
+    printed = " ".join(screen.get().split())
+    written = target.read_text()
+    assert re.search(says, written.split("type: platform_assets.MlUseCase")[0])
+    assert marks in written
+    assert "it does not load yet" in printed
+    with pytest.raises(DeclarationError):
+        load_use_case(target)
+
+
+def test_numbers_below_zero_infinite_ones_and_none_at_all(tmp_path: Path) -> None:
+    rows = 400
+    frame = some_rows(rows).with_columns(
+        balance=pl.Series([float(i - 200) for i in range(rows)]),
+        loss=pl.Series([-1.0 - i for i in range(rows)]),
+        ratio=pl.Series([float("inf") if i == 3 else float("nan") if i == 4 else i / 7 for i in range(rows)]),
+        views=pl.Series([i * 10**7 for i in range(rows)]),
+        tiny=pl.Series([i * 1e-12 for i in range(rows)]),
+        nothing=pl.Series([None] * rows, dtype=pl.Int64),
+    )
+    source = proposed(tmp_path, frame, name="data.parquet").event_source
+    limits = {name: (source.column(name).minimum, source.column(name).maximum) for name in frame.columns[6:]}
+    assert limits == {
+        "balance": (None, 1000),
+        "loss": (None, 0),
+        "ratio": (0, 1000),
+        "views": (0, 1e10),
+        "tiny": (0, 1e-9),
+        "nothing": (None, None),
+    }
+    assert source.column("nothing").nullable
+
+
+def test_names_that_are_words_of_yaml_or_sql(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    words = ("on", "no", "null", "order", "select", "hour_of_day_utc")
+    frame = some_rows().with_columns(pl.Series(word, random.normal(size=400)) for word in words)
+    use_case = proposed(tmp_path, frame)
+    assert set(words) <= set(use_case.event_source.column_names)
+    assert {"on", "no", "null_value", "order_value", "select_value", "hour_of_day_utc"} <= set(use_case.feature_names)
+
+
+def test_digits_with_leading_zeros_stay_text(tmp_path: Path) -> None:
+    frame = some_rows().with_columns(postcode=pl.Series([f"{i:05d}" for i in range(400)]))
+    assert proposed(tmp_path, frame).event_source.column("postcode").type == "string"
+
+
+def test_times_without_zone_and_days_are_told(tmp_path: Path) -> None:
+    frame = some_rows()
+    for column, says in (
+        (pl.col("seen_at").dt.strftime("%Y-%m-%d %H:%M:%S"), "no zone is written"),
+        (pl.col("seen_at").dt.strftime("%Y-%m-%d"), "days only"),
+        (pl.col("seen_at").dt.date(), "days only"),
+    ):
+        use_case = proposed(tmp_path, frame.with_columns(column.alias("seen_at")), name="data.parquet")
+        assert use_case.event_source.event_time == "seen_at"
+        assert says in (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
+        (tmp_path / "defs" / "payments" / "defs.yaml").unlink()
+
+
+def test_a_row_delivered_twice_does_not_hide_the_key(tmp_path: Path) -> None:
+    frame = some_rows(2000).rename({"visit": "visit_id"})
+    use_case = proposed(tmp_path, pl.concat([frame, frame.head(1)]))
+    assert use_case.event_source.primary_key == ("visit_id",)
+    assert "1 of 2,001 rows repeat a value" in (tmp_path / "defs" / "payments" / "defs.yaml").read_text()
+
+
+def test_yes_and_no_are_named_as_a_label_in_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    some_rows().with_columns(is_back=pl.Series(["yes", "no"] * 200)).write_csv(path)
+    assert "is_back (no or yes)" in "; ".join(guess(look_at(str(path))).problems)
+
+
+BUNDLED = [
+    pytest.param(declared, source.name, id=f"{declared.name}-{source.name}")
+    for declared in (use.use_case for use in declared_use_cases())
+    for source in declared.sources
+    if source.event_time is not None
+]
+
+
+@pytest.mark.parametrize(("declared", "table"), BUNDLED)
+def test_bundled_data_is_recognised(tmp_path: Path, declared: UseCase, table: str) -> None:
+    """Written to CSV, types, key and event time are those that were declared by hand."""
+    source = declared.source(table)
+    world = {
+        "card_fraud": CardPayments(CardPaymentsSettings(customers=60, terminals=90)),
+        "bike_demand": BikeDemand(BikeDemandSettings()),
+    }[declared.name]
+    path = tmp_path / "data.csv"
+    world.read(table, FIRST, LAST).select(source.column_names).write_csv(path)
+    found = look_at(str(path))
+    guesses = guess(found)
+    assert guesses.key[0] == source.primary_key
+    assert guesses.event_time.value == source.event_time
+    narrow = {"int8": "int64", "int32": "int64"}
+    assert {facts.name: facts.type for facts in found.columns} == {
+        column.name: narrow.get(column.type, column.type) for column in source.columns
+    }
+
+
+def test_every_line_that_was_not_given_is_marked(tmp_path: Path, payments: pl.DataFrame) -> None:
+    proposed(tmp_path, payments)
+    lines = (tmp_path / "defs" / "payments" / "defs.yaml").read_text().splitlines()
+    kept = (
+        "type:", "attributes:", "name: payments", "sources:", "- name:", "description: What is known", "connector:",
+        "columns:", "events:", "entities:", "features:", "rows:", "entity:", "windows:", "training:", "- {name: constant",
+        "- {name: linear", "- {name: xgboost", "serving:", "monitoring:", "#",
+    )  # fmt: skip
+    unmarked = [line.strip() for line in lines if line.strip() and MARK not in line]
+    assert [line for line in unmarked if not line.startswith(kept)] == []
 
 
 def test_nothing_there_other_endings_and_other_columns(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""From a file of a team to assets: what `platform-assets init` proposes is a valid graph, and its data comes in."""
+
+import shutil
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import platform_assets
+from platform_assets.automation.jobs import build_jobs
+from platform_assets.cli.init import write_proposal
+from platform_assets.cli.run import RANGE_END, RANGE_START
+from platform_assets.component import use_case_definitions
+from platform_assets.lake.layout import CLEAN, FEATURES
+from platform_assets.onboarding.facts import look_at
+from platform_assets.resources.build import build_resources
+from platform_assets.spec import load_use_case
+
+from .conftest import Installation
+
+SHIPPED = Path(platform_assets.__file__).parent / "defs" / "bike_demand" / "data" / "rentals"
+FIRST, LAST = date(2018, 1, 30), date(2018, 2, 2)
+
+
+@pytest.fixture(scope="module")
+def proposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two months of files, looked at as if nobody had declared them."""
+    folder = tmp_path_factory.mktemp("team")
+    (folder / "files").mkdir()
+    for month in ("2018-01", "2018-02"):
+        shutil.copyfile(SHIPPED / f"{month}.csv", folder / "files" / f"{month}.csv")
+    return write_proposal("rides", partial(look_at, str(folder / "files")), "rentals", False, folder / "defs")
+
+
+def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installation, proposal: Path) -> None:
+    use_case = load_use_case(proposal)
+    definitions = dg.Definitions.merge(
+        use_case_definitions(use_case, proposal.parent),
+        dg.Definitions(resources=build_resources(installation.settings)),
+    )
+    dg.Definitions.validate_loadable(definitions)
+    result = definitions.resolve_job_def(build_jobs(use_case).load.name).execute_in_process(
+        instance=installation.instance, tags={RANGE_START: FIRST.isoformat(), RANGE_END: LAST.isoformat()}
+    )
+    assert result.success
+    done = {tuple(event.asset_key.path[1:]) for event in result.get_asset_materialization_events() if event.asset_key}
+    assert {(CLEAN, "events"), (FEATURES, use_case.features[-1].name)} <= done
+    rows = [
+        event.step_materialization_data.materialization.metadata["dagster/row_count"].value
+        for event in result.get_asset_materialization_events()
+        if event.asset_key and event.asset_key.path[1] == CLEAN
+    ]
+    assert sum(int(str(count)) for count in rows) == 4 * 24
