@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 import platform_assets
+from platform_assets.assets.tables import clean_table
 from platform_assets.automation.jobs import build_jobs
 from platform_assets.cli.init import write_proposal
 from platform_assets.cli.run import RANGE_END, RANGE_START
@@ -16,6 +17,7 @@ from platform_assets.component import use_case_definitions
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.onboarding.facts import look_at
 from platform_assets.resources.build import build_resources
+from platform_assets.resources.lake import LakeResource
 from platform_assets.spec import load_use_case
 
 from .conftest import Installation
@@ -47,9 +49,5 @@ def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installa
     assert result.success
     done = {tuple(event.asset_key.path[1:]) for event in result.get_asset_materialization_events() if event.asset_key}
     assert {(CLEAN, "events"), (FEATURES, use_case.features[-1].name)} <= done
-    rows = [
-        event.step_materialization_data.materialization.metadata["dagster/row_count"].value
-        for event in result.get_asset_materialization_events()
-        if event.asset_key and event.asset_key.path[1] == CLEAN
-    ]
-    assert sum(int(str(count)) for count in rows) == 4 * 24
+    lake = LakeResource(root=installation.settings.lake)
+    assert clean_table(lake, use_case, use_case.event_source).row_count() == 4 * 24
