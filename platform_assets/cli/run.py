@@ -14,6 +14,7 @@ import polars as pl
 
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.partitions import DayRange
+from platform_assets.automation.feeding import feed_and_compute
 from platform_assets.automation.jobs import Jobs, build_jobs
 from platform_assets.cli.console import console, progress_logger, step
 from platform_assets.cli.replay import Traffic, panel, send
@@ -149,6 +150,15 @@ def _load_history(journey: Journey, days: Timeline) -> None:
     if jobs.reference is not None and not all(_materialized(journey, CLEAN, source.name) for source in static):
         with step("load reference tables"):
             journey.execute(jobs.reference)
+    if jobs.feed is not None:
+        with step("take in what is new in incremental sources"):
+            feed_and_compute(
+                use_case,
+                jobs,
+                journey.instance,
+                lambda job, touched: journey.execute(job, days=touched),
+                until=days.history.last,
+            )
     if jobs.labels is not None:
         missing = journey.missing(CLEAN, use_case.label.source, days.labels)
         if missing:

@@ -59,7 +59,12 @@ MISTAKES = [
     ("select_by: average_precision", "select_by: log_loss", "training.select_by", "not among the metrics"),
     ("task: binary", "task: regression", "training.metrics.0", "does not apply"),
     ("owner: team:payments-risk", "owner: somebody", "owner", "should match pattern"),
-    ("minimum: 0, maximum: 5000", "minimum: 9000, maximum: 5000", "sources.2.columns.4.minimum", "larger than maximum"),
+    (
+        "minimum: 0, maximum: 100000",
+        "minimum: 200000, maximum: 100000",
+        "sources.2.columns.4.minimum",
+        "larger than maximum",
+    ),
     ("key: terminal_id", "key: shop_id", "entities.1.key", "no such column"),
     (
         "    request: [transaction_id,",
