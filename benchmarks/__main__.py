@@ -17,7 +17,11 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.crash import measure_crashes
+from benchmarks.faults import GOOD_WORLDS, measure_faults
+from benchmarks.faults import SEEDS as FAULT_SEEDS
 from benchmarks.features import measure_history, measure_look_ups
+from benchmarks.ingest import ROWS, measure_ingest
 from benchmarks.installation import Installation, find_installation, staged
 from benchmarks.latency import measure_latency
 from benchmarks.machine import busy_cores, describe_code, describe_machine
@@ -26,8 +30,7 @@ from benchmarks.redeploy import measure_redeploy
 from benchmarks.report import Topic, missed_bars, not_measured, render
 from benchmarks.startup import measure_definitions, measure_service_start
 from benchmarks.usage import ROOT
-from benchmarks.world import QUICK_SCALE
-from platform_assets.cli.use_cases import declared_use_cases
+from benchmarks.world import QUICK_SCALE, scored_use_case
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
 
@@ -48,6 +51,10 @@ class Size:
         look_ups: in each pass.
         history_days: of the whole-history features.
         seeds: simulated worlds.
+    ingested_rows: of the history that is ingested.
+    kills: of loaders.
+    fault_seeds: each kind of fault is planted so often.
+    good_worlds: worlds without a fault, 183 days each.
     """
 
     scale: Mapping[str, Any]
@@ -57,10 +64,26 @@ class Size:
     look_ups: int = 1000
     history_days: int = 183
     seeds: range = SEEDS
+    ingested_rows: int = ROWS
+    kills: int = 200
+    fault_seeds: range = FAULT_SEEDS
+    good_worlds: range = GOOD_WORLDS
 
 
 FULL = Size({})
-QUICK = Size(QUICK_SCALE, requests=100, rounds=1, redeployments=1, look_ups=200, history_days=45, seeds=range(2))
+QUICK = Size(
+    QUICK_SCALE,
+    requests=100,
+    rounds=1,
+    redeployments=1,
+    look_ups=200,
+    history_days=45,
+    seeds=range(2),
+    ingested_rows=400_000,
+    kills=10,
+    fault_seeds=range(1),
+    good_worlds=range(1, 2),
+)
 
 Say = Callable[[str], None]
 Measure = Callable[[Size, Say], Topic]
@@ -79,6 +102,15 @@ class Plan:
             "redeploy": ("Redeployment and failure under load", self._redeploy),
             "look-ups": ("Features of one request", self._look_ups),
             "history": ("Features of the whole history", _history),
+            "ingest": (
+                "Ingesting a history",
+                lambda size, say: measure_ingest(say, rows=size.ingested_rows, rounds=size.rounds),
+            ),
+            "crashes": ("Loads that are killed", lambda size, say: measure_crashes(size.kills, say=say)),
+            "faults": (
+                "Planted faults",
+                lambda size, say: measure_faults(say, seeds=size.fault_seeds, worlds=size.good_worlds),
+            ),
             "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
             "worlds": (
                 "The same learner in other worlds",
@@ -107,7 +139,7 @@ class Plan:
 
 
 def _history(size: Size, say: Say) -> Topic:
-    declared = declared_use_cases()[0]
+    declared = scored_use_case()
     return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, say)
 
 

@@ -25,10 +25,11 @@ from typing import Any
 import polars as pl
 import psutil
 
+from benchmarks.world import scored_use_case
 from platform_assets.assets.deployment import DIGEST_TAG, release_of, serving_settings
 from platform_assets.cli.replay import request_body
 from platform_assets.cli.timeline import plan
-from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
+from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.deployment.bento import BuiltBento, find_bento
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.system import free_port
@@ -100,7 +101,7 @@ def find_installation(name: str | None = None) -> Installation:
         NotRunning: when it does not run, or something else than the champion does.
     """
     settings = Settings.from_environment()
-    declared = declared_use_cases(name)[0]
+    declared = scored_use_case(name)
     use_case = declared.use_case
     serving = ServingResource(home=str(settings.home), port=settings.port)
     feast = FeastResource(

@@ -26,9 +26,8 @@ import polars as pl
 
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import measured, run_child
-from benchmarks.world import simulated, simulator_settings
+from benchmarks.world import scored_use_case, simulated, simulator_settings
 from platform_assets.assets.model import choose, read_dataset
-from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.features.training_set import training_set
 from platform_assets.features.windows import compute_view, join_labels
@@ -208,7 +207,7 @@ def measure_worlds(seeds: Sequence[int], overrides: Mapping[str, Any], say: Call
         overrides: other simulator settings in place of the declared ones.
         say: told of every world.
     """
-    use_case = declared_use_cases()[0].use_case
+    use_case = scored_use_case().use_case
     default = simulator_settings(use_case).get("seed", 0)
     rows, kept = [], 0
     for seed in seeds:
@@ -264,7 +263,7 @@ def reproducible(runs: Sequence[Mapping[str, Any]]) -> list[Bar]:
 
 def main(arguments: list[str]) -> int:
     """Measure in this process and print JSON."""
-    use_case = declared_use_cases()[0].use_case
+    use_case = scored_use_case().use_case
     as_of = use_case.history.first_day + timedelta(days=AS_OF_DAY)
     overrides = json.loads(arguments[-1])
     kind, which = arguments[:2]

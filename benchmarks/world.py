@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
 from platform_assets.simulation.generators import load_generator
 from platform_assets.spec import EVENT_DAY, SimulatorConnector, UseCase
 
@@ -58,3 +59,15 @@ def _connector(use_case: UseCase) -> SimulatorConnector:
     if not isinstance(connector, SimulatorConnector):
         raise NotSimulated(f"the events of {use_case.name} come from {connector.kind!r}, not from a simulator")
     return connector
+
+
+def scored_use_case(name: str | None = None) -> DeclaredUseCase:
+    """The use case of that name, or the first one that a service answers for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [declared for declared in declared_use_cases(name) if declared.use_case.is_realtime]
+    if not found:
+        raise ValueError("no declared use case has a service to measure")
+    return found[0]
