@@ -64,7 +64,7 @@ class Journey:
     @property
     def serving(self) -> ServingResource:
         """The local target."""
-        return ServingResource(home=str(self.settings.home), port=self.settings.port)
+        return _serving(self.settings)
 
     def done(self, layer: str, table: str) -> set[str]:
         """Partitions of an asset that were materialized."""
@@ -97,6 +97,10 @@ class Journey:
             raise RunFailed(f"{job.name} did not succeed: {told}\nRun {result.run_id}: look at it with `make dev`.")
 
 
+def _serving(settings: Settings) -> ServingResource:
+    return ServingResource(home=str(settings.home), port=settings.port)
+
+
 def _sentence(lines: list[str]) -> str:
     """What happened, out of an error's text: its first own line, and the last one when the text goes on."""
     own = [line for line in lines[: lines.index("Stack Trace:") if "Stack Trace:" in lines else None] if line.strip()]
@@ -114,7 +118,10 @@ def run_use_cases(name: str | None) -> None:
 
         definitions = dg.Definitions.merge(defs(), dg.Definitions(loggers={PROGRESS: progress_logger}))
         instance = dg.DagsterInstance.get()
-    for declared in declared_use_cases(name):
+    chosen = declared_use_cases(name)
+    if any(declared.use_case.is_realtime for declared in chosen):
+        _serving(settings).target().ensure_running()  # before any work: a port in use is told at once
+    for declared in chosen:
         journey = Journey(declared.use_case, build_jobs(declared.use_case), definitions, instance, settings)
         traffic = run_one(journey, declared)
         print_summary(journey, plan(declared.use_case), traffic, monotonic() - started)

@@ -307,7 +307,9 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
                 learner.feature,
                 f"no such feature; {_known(use_case.feature_names)}",
             )
-        wrong = {"logistic_regression": "binary", "ridge": "regression"}.get(learner.kind)
+        wrong = {"logistic_regression": "binary", "ridge": "regression", "single_feature": "regression"}.get(
+            learner.kind
+        )
         if wrong is not None and wrong != training.task:
             yield Problem(
                 ("training", "learners", j, "kind"), learner.kind, f"is for {wrong} tasks, this one is {training.task}"

@@ -14,6 +14,7 @@ from platform_assets_tests.model.fitted_models import EVERY, fit_small, make_row
 
 EXPECTED_FILES = {
     "constant": {"constant.json"},
+    "single_feature": {"single_feature.json"},
     "logistic_regression": {"estimator.skops"},
     "ridge": {"estimator.skops"},
     "random_forest": {"estimator.skops"},
@@ -91,7 +92,9 @@ def test_every_learner_learns_what_the_rows_say(saved: Path, task: str, name: st
     if task == "binary":
         assert prediction.min() >= 0.0
         assert prediction.max() <= 1.0
-    if name == "constant":
+    if name == "single_feature":
+        assert np.array_equal(prediction, predictor.imputation.filled(rows.X)[:, 0]), "nothing is learned"
+    elif name == "constant":
         assert error == pytest.approx(spread)
     else:
         assert error < 0.8 * spread

@@ -181,8 +181,8 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivedIn]:
     }
     (home / "dagster").mkdir()
     try:
-        before = command_killed_at(environment, TRAINING_BEGAN, "run")
-        code, printed = command(environment, "run")
+        before = command_killed_at(environment, TRAINING_BEGAN, "run", "card_fraud")
+        code, printed = command(environment, "run", "card_fraud")
         assert code == 0, printed
         yield LivedIn(home, port, environment, before, printed, load_use_case(FOLDER))
     finally:

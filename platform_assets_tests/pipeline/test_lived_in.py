@@ -111,7 +111,7 @@ def test_a_second_run_executes_no_job(lived_in: LivedIn) -> None:
     with lived_in.instance() as instance:
         before = instance.get_runs_count()
         assert before > 0
-        code, printed = lived_in.run("run")
+        code, printed = lived_in.run("run", "card_fraud")
         assert code == 0, printed
         assert instance.get_runs_count() == before
     assert "champion" in printed

@@ -49,7 +49,7 @@ def test_what_was_stopped_and_what_was_lost_come_back(lived_in: LivedIn) -> None
     with lived_in.instance() as instance:
         instance.wipe_assets([key])
         runs = instance.get_runs_count()
-        code, printed = lived_in.run("run")
+        code, printed = lived_in.run("run", "card_fraud")
         assert code == 0, printed
         assert instance.get_runs_count() == runs + 1, "the days were replayed and loaded: only the log is read again"
         assert set(instance.get_materialized_partitions(key)) == {day.isoformat() for day in lived_in.days.live.days}

@@ -1,4 +1,4 @@
-"""The baseline that hands one feature on: last week's value for a series, one rule for a score.
+"""The baseline that hands one feature on: last week's value for a series.
 
 Belongs here: only that. A model that does not beat the best single feature has learned nothing.
 """
@@ -62,9 +62,10 @@ def load(folder: Path) -> SingleFeatureModel:
 
 KIND = LearnerKind(
     name="single_feature",
-    description="One feature handed on as it is: last week's value, one rule.",
+    description="One feature handed on as it is: last week's value.",
     settings=MappingProxyType({"column": Setting(0, "Place of the feature among the inputs, from 0.", least=0)}),
     fit=fit,
     load=load,
     libraries=("numpy",),
+    tasks=("regression",),
 )
