@@ -21,7 +21,8 @@ import polars as pl
 
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import MICROSECONDS_PER_DAY, Float64Array, Int64Array, WindowPlan, plan_windows
-from platform_assets.features.windows import event_order, microseconds, midnight, require_columns, value_expression
+from platform_assets.features.values import compute_values, roots_of
+from platform_assets.features.windows import event_order, event_values, microseconds, midnight, require_columns
 from platform_assets.spec.features import FeatureView
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
@@ -41,7 +42,7 @@ class StateLayout:
         view: the windowed view.
         entity_key: column that names the entity.
         key_columns: parts of the event's primary key that tell an entity's events at one time apart.
-        value_columns: the aggregated columns.
+        value_columns: names of the aggregated values; a plain column's is its own.
         span_days: how far back the events reach, the late-request day included.
     """
 
@@ -132,9 +133,9 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
     if moment.tzinfo is None:
         raise FeatureError(f"state of view {view.name!r}: the time {moment} carries no zone; give it in UTC")
     time_name = use_case.event_time
-    needed = [layout.entity_key, EVENT_DAY, *event_order(use_case), *layout.value_columns]
+    needed = [layout.entity_key, EVENT_DAY, *event_order(use_case), *roots_of(layout.plan.values)]
     require_columns(events.columns, needed, f"view {view.name!r}: events of {use_case.events!r}")
-    if use_case.label.column in layout.value_columns:
+    if use_case.label.column in roots_of(layout.plan.values):
         known = pl.col(EVENT_DAY) + pl.duration(days=use_case.label_delay_days) <= moment.astimezone(UTC).date()
         events = events.with_columns(pl.when(known).then(pl.col(use_case.label.column)).alias(use_case.label.column))
     reached = events.filter(
@@ -145,12 +146,13 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
     lists = [pl.col(time_name).dt.epoch("us").alias(EVENT_TIMES)]
     for name, field in zip(layout.key_columns, layout.key_fields, strict=True):
         lists.append(pl.col(name).cast(layout.list_types[field]).alias(field))
-    for name, field in zip(layout.value_columns, layout.value_fields, strict=True):
-        lists.append(value_expression(name, events.schema[name]).alias(field))
+    if layout.plan.values:
+        found = event_values(layout.plan.values, reached, use_case)
+        reached = reached.with_columns(found.rename(dict(zip(layout.value_columns, layout.value_fields, strict=True))))
     return (
         reached.sort(event_order(use_case, layout.entity_key))
         .group_by(layout.entity_key, maintain_order=True)
-        .agg(lists)
+        .agg(*lists, *layout.value_fields)
         .with_columns(pl.lit(moment).cast(pl.Datetime("us", "UTC")).alias(STATE_TIME))
         .select(pl.col(name).cast(dtype) for name, dtype in layout.schema.items())
     )
@@ -252,8 +254,7 @@ def state_event(layout: StateLayout, event: Mapping[str, Any]) -> StateEvent:
             f"event {_name(case, event)}: {case.event_time!r} is {time!r}; a time with its zone is needed"
         )
     key = tuple(_key_part(case, event, name) for name in layout.key_columns)
-    values = tuple(_value(case, event, name) for name in layout.value_columns)
-    return StateEvent(microseconds(time), key, values)
+    return StateEvent(microseconds(time), key, _values(layout, event))
 
 
 def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
@@ -272,8 +273,28 @@ def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
         raise FeatureError(f"event {_name(case, event)}: {name!r} is {part!r}; it must be {kind}") from error
 
 
-def _value(case: UseCase, event: Mapping[str, Any], name: str) -> float:
-    """A value as the kernel takes it; see `value_expression` for the same over a frame."""
+def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
+    """What windows aggregate of the event, by the same expressions as over a table; what the event cannot tell is missing."""
+    case = layout.use_case
+    known = {name for name in event if name != case.label.column}
+    found = {
+        value: _number(case, event, str(value.column))
+        for value in layout.plan.values
+        if value.kind == "number" and value.where is None
+    }
+    computed = [value for value in layout.plan.values if value not in found and value.roots <= known]
+    if computed:
+        schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
+        try:
+            row = pl.DataFrame({name: [event[name]] for name in schema}, schema=schema)
+            found.update(zip(computed, compute_values(computed, row).row(0), strict=True))
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+            raise FeatureError(f"event {_name(case, event)}: conditions cannot be computed: {error}") from error
+    return tuple(found.get(value, float("nan")) for value in layout.plan.values)
+
+
+def _number(case: UseCase, event: Mapping[str, Any], name: str) -> float:
+    """A column's value as the kernel takes it."""
     value = None if name == case.label.column else event.get(name)
     if value is None:
         return float("nan")

@@ -18,12 +18,13 @@ import polars as pl
 
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.kernel import Float64Array, Int64Array, WindowPlan, compute_windows, plan_windows
-from platform_assets.spec.features import FeatureView
+from platform_assets.features.values import EventValue, compute_values, roots_of
+from platform_assets.spec.features import MICROSECONDS, FeatureView
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
+from platform_assets.spec.window_problems import window_columns
 
 EVENT_TIME_TYPE = pl.Datetime("us", "UTC")
-_ONE_DAY = timedelta(days=1)
 
 
 def history_needed(view: FeatureView, first_day: date) -> date:
@@ -33,7 +34,7 @@ def history_needed(view: FeatureView, first_day: date) -> date:
 
 def uses_label(view: FeatureView, use_case: UseCase) -> bool:
     """Whether a window of the view aggregates the label, so that `compute_view` needs it among the events' columns."""
-    return any(window.column == use_case.label.column for window in view.windows)
+    return any(use_case.label.column in window_columns(window) for window in view.windows)
 
 
 def join_labels(events: pl.DataFrame, labels: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
@@ -86,16 +87,38 @@ def compute_view(
         FeatureError: a column is missing or has another type, or a row expression fails or looks at other rows.
         PointInTimeError: a key appears twice among the events.
     """
-    keys = list(use_case.event_source.primary_key)
-    _check_events(view, use_case, events)
-    in_range = pl.col(EVENT_DAY).is_between(first_day, last_day)
-    computed = _with_windows(view, use_case, events, first_day, last_day) if view.windows else events
-    schema = use_case.feature_schema(view)
-    rows = add_row_features(computed.filter(in_range), [view])
-    _refuse_row_features_of_many_rows(view, computed.filter(in_range), rows)
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).sort(
-        list(dict.fromkeys([EVENT_DAY, use_case.event_time, *keys]))
+    require_columns(
+        events.columns, [EVENT_DAY, *event_order(use_case)], f"view {view.name!r}: events of {use_case.events!r}"
     )
+    plan = plan_windows(view)
+    ordered = in_order(events, list(dict.fromkeys([EVENT_DAY, *event_order(use_case)])))
+    _check_events(view, use_case, ordered, plan)
+    begin = ordered[EVENT_DAY].search_sorted(first_day, side="left")
+    end = max(begin, ordered[EVENT_DAY].search_sorted(last_day, side="right"))
+    rows = ordered.slice(begin, end - begin)
+    if view.windows:
+        rows = rows.with_columns(_window_features(view, use_case, ordered, plan, begin, end))
+    computed = add_row_features(rows, [view])
+    _refuse_row_features_of_many_rows(view, rows, computed)
+    return computed.select(pl.col(name).cast(dtype) for name, dtype in use_case.feature_schema(view).items())
+
+
+def in_order(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows ordered by these columns; `frame` itself where they are already, which is quick to see."""
+    if len(frame) < 2:
+        return frame
+    before, after = frame.select(names).slice(0, len(frame) - 1), frame.select(names).slice(1)
+    rising: pl.Series | None = None
+    for name in reversed(names):
+        earlier, later = before[name], after[name]
+        if rising is None:
+            rising = later > earlier
+        elif (later > earlier).all():
+            rising = later > earlier
+        else:
+            rising = (later > earlier) | ((later == earlier) & rising)
+    assert rising is not None, "names are not empty"
+    return frame if rising.null_count() == 0 and rising.all() else frame.sort(names)
 
 
 def add_row_features(frame: pl.DataFrame, views: Iterable[FeatureView]) -> pl.DataFrame:
@@ -117,12 +140,6 @@ def add_row_features(frame: pl.DataFrame, views: Iterable[FeatureView]) -> pl.Da
 def row_expressions(views: Iterable[FeatureView]) -> list[pl.Expr]:
     """The row features of `views` as polars expressions that yield Float64 under the features' names; NaN is missing."""
     return [pl.sql_expr(row.expression).cast(pl.Float64).alias(row.name) for view in views for row in view.rows]
-
-
-def value_expression(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A value column as the kernel takes it: Float64, NaN where missing; 1 for a value that is no number (to count)."""
-    number = pl.col(column).cast(pl.Float64) if dtype.is_numeric() or dtype == pl.Boolean else _present(column)
-    return number.fill_null(float("nan"))
 
 
 def event_order(use_case: UseCase, entity_key: str | None = None) -> list[str]:
@@ -157,45 +174,92 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
-def _present(column: str) -> pl.Expr:
-    return pl.when(pl.col(column).is_not_null()).then(1.0)
-
-
-def _with_windows(
-    view: FeatureView, use_case: UseCase, events: pl.DataFrame, first_day: date, last_day: date
-) -> pl.DataFrame:
-    """The events ordered by entity, with the view's window features; values outside the day range are null."""
+def _window_features(
+    view: FeatureView, use_case: UseCase, ordered: pl.DataFrame, plan: WindowPlan, begin: int, end: int
+) -> list[pl.Series]:
+    """The view's window features of the rows [begin, end) of events in order of time and key."""
     assert view.entity is not None, "the declaration refuses windows without entity"
-    entity_key = use_case.entity(view.entity).key
-    ordered = events.sort(event_order(use_case, entity_key))
-    plan = plan_windows(view)
-    values = compute_windows(
+    times = ordered[use_case.event_time].to_physical().to_numpy()
+    if begin == end:
+        return [pl.Series(name, [], dtype=pl.Float64()) for name in plan.names]
+    starts, order = entity_order(ordered[use_case.entity(view.entity).key])
+    found = compute_windows(
         plan,
-        times=ordered[use_case.event_time].dt.epoch("us").to_numpy(),
-        starts=_entity_starts(ordered[entity_key]),
-        values=value_matrix(plan, ordered),
-        first_time=microseconds(midnight(first_day)),
-        last_time=microseconds(midnight(last_day + _ONE_DAY)) - 1,
+        times=times[order],
+        starts=starts,
+        values=value_matrix(plan, ordered, use_case, order),
+        first_time=int(times[begin]),
+        last_time=int(times[end - 1]),
+        places=order - begin,
+        row_count=end - begin,
     )
-    features = [pl.Series(name, values[place]).fill_nan(None) for place, name in enumerate(plan.names)]
-    return ordered.with_columns(features)
+    return [pl.Series(name, found[place]).fill_nan(None) for place, name in enumerate(plan.names)]
 
 
-def value_matrix(plan: WindowPlan, events: pl.DataFrame) -> Float64Array:
-    """The plan's value columns as float64 [c, n], NaN where missing."""
-    matrix = np.empty((len(plan.value_columns), len(events)), dtype=np.float64)
-    for place, name in enumerate(plan.value_columns):
-        matrix[place] = events.select(value_expression(name, events.schema[name])).to_series().to_numpy()
+def value_matrix(
+    plan: WindowPlan, events: pl.DataFrame, use_case: UseCase, order: Int64Array | None = None
+) -> Float64Array:
+    """The plan's values of events as float64 [c, n], NaN where missing; in another order of the events where one is given.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    matrix = np.empty((len(plan.values), len(events)), dtype=np.float64)
+    for place, value in enumerate(plan.values):
+        column = event_values([value], events, use_case).to_series().to_numpy()
+        matrix[place] = column if order is None else column[order]
     return matrix
 
 
-def _entity_starts(entities: pl.Series) -> Int64Array:
-    """Where each entity begins, then the row count. An event without entity stands alone: nobody has no history."""
-    if entities.is_empty():
-        return np.zeros(1, dtype=np.int64)
-    begins = (entities.ne_missing(entities.shift(1)) | entities.is_null()).to_numpy().copy()
-    begins[0] = True
-    return np.append(np.flatnonzero(begins), len(entities)).astype(np.int64)
+def event_values(values: Sequence[EventValue], events: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+    """What windows aggregate of events, a Float64 column for each value, NaN where there is none.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    try:
+        found = compute_values(values, events)
+    except pl.exceptions.PolarsError as error:
+        conditions = [text for value in values for text in (value.condition, value.where) if text is not None]
+        raise FeatureError(
+            f"events of {use_case.events!r}: conditions {conditions} cannot be computed on {len(events)} rows: {error}"
+        ) from error
+    for value in values:
+        if (value.condition is None and value.where is None) or events.is_empty():
+            continue
+        for row in sorted({0, len(events) // 2, len(events) - 1}):
+            alone = compute_values([value], events.slice(row, 1))[value.name]
+            if not alone.equals(found[value.name].slice(row, 1)):
+                raise FeatureError(
+                    f"events of {use_case.events!r}: where {value.where!r} and condition {value.condition!r} give "
+                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[0]!r} for the same row alone; they must "
+                    "depend on their own row only"
+                )
+    return found
+
+
+def entity_order(entities: pl.Series) -> tuple[Int64Array, Int64Array]:
+    """Where each entity's rows begin once they lie together, and the rows in that order, each entity's as they came.
+
+    An event without entity stands alone: nobody has no history.
+
+    Returns:
+        int64 [m + 1], the last being the row count, and int64 [n]; an entity may have no row.
+    """
+    from platform_assets.features.machine_code import group_rows
+
+    codes = entities.to_physical() if entities.dtype.is_temporal() else entities
+    if not codes.dtype.is_integer() or codes.null_count() or _spread(codes) > 4 * len(codes) + 1_000:
+        codes = codes.rank("dense")
+        alone = (codes.max() or 0) + codes.is_null().cast(pl.Int64).cum_sum()  # type: ignore[operator]
+        codes = codes.cast(pl.Int64).zip_with(codes.is_not_null(), alone)
+    numbers = codes.cast(pl.Int64)
+    smallest = int(numbers.min() or 0)  # type: ignore[arg-type]
+    return group_rows(np.ascontiguousarray(numbers.to_numpy()), smallest, _spread(numbers))  # type: ignore[no-any-return]
+
+
+def _spread(numbers: pl.Series) -> int:
+    return 0 if numbers.is_empty() else int(numbers.max()) - int(numbers.min()) + 1  # type: ignore[arg-type]
 
 
 def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, rows: pl.DataFrame) -> None:
@@ -213,7 +277,7 @@ def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, r
                 )
 
 
-def _check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame) -> None:
+def _check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, plan: WindowPlan) -> None:
     """Names, types and uniqueness, before anything is computed."""
     keys = list(use_case.event_source.primary_key)
     label = use_case.label.column
@@ -221,19 +285,25 @@ def _check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame) ->
     if uses_label(view, use_case) and label not in events.columns:
         raise FeatureError(f"{what} lack the label {label!r} that its windows use; join it in with join_labels")
     for window in view.windows:
-        if window.column == label and window.delay_days < max(1, use_case.label_delay_days):
+        least = max(1, use_case.label_delay_days)
+        if label in window_columns(window) and window.delay_microseconds < least * MICROSECONDS["d"]:
             raise FeatureError(
-                f"view {view.name!r}: window {window.name!r} ends {window.delay_days} days before the event, but the label "
-                f"{label!r} is known only after {use_case.label_delay_days}; raise its delay_days"
+                f"view {view.name!r}: window {window.name!r} ends {window.delay or window.delay_days} days before the event, but "
+                f"the label {label!r} is known only after {use_case.label_delay_days}; raise its delay_days"
             )
-    columns = [window.column for window in view.windows if window.column is not None]
-    require_columns(events.columns, [*event_order(use_case), *columns, EVENT_DAY], what)
+    require_columns(events.columns, roots_of(plan.values), what)
     found = events.schema[use_case.event_time]
     if found != EVENT_TIME_TYPE:
         raise FeatureError(f"{what} have {use_case.event_time!r} as {found}; it must be {EVENT_TIME_TYPE}")
     missing = events[use_case.event_time].null_count()
     if missing:
         raise FeatureError(f"{what}: {missing} of {len(events)} rows have no {use_case.event_time!r}; clean them first")
+    if not events[use_case.event_time].is_sorted():
+        raise FeatureError(
+            f"{what}: {EVENT_DAY!r} is not the day of {use_case.event_time!r} in all rows; clean them first"
+        )
+    if len(keys) == 1 and _rises(events[keys[0]]):
+        return
     distinct = events.select(pl.struct(keys).n_unique() if len(keys) > 1 else pl.col(keys[0]).n_unique()).item()
     if distinct != len(events):
         doubled = events.filter(pl.struct(keys).is_duplicated())
@@ -241,3 +311,9 @@ def _check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame) ->
             f"{what}: {len(doubled)} of {len(events)} rows repeat a key, for example {example_keys(doubled, keys)}; "
             "each event must appear once, or its windows count it twice"
         )
+
+
+def _rises(column: pl.Series) -> bool:
+    """Whether each value is larger than the one before: then none repeats."""
+    larger = column.slice(1) > column.slice(0, max(len(column) - 1, 0))
+    return larger.null_count() == 0 and bool(larger.all())

@@ -15,8 +15,10 @@ import polars as pl
 
 from platform_assets.spec.changes import HISTORY_COLUMNS
 from platform_assets.spec.connector_problems import connector_problems
+from platform_assets.spec.features import MICROSECONDS
 from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
+from platform_assets.spec.window_problems import uses_request_columns, window_problems
 
 if TYPE_CHECKING:
     from platform_assets.spec.features import FeatureView
@@ -200,7 +202,8 @@ def _features(use_case: UseCase) -> Iterator[Problem]:
         if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
             names = [entity.name for entity in use_case.entities]
             yield Problem((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
-        yield from _windows(use_case, view, where)
+        for place, found, message in window_problems(use_case, view):
+            yield Problem((*where, *place), found, message)
         yield from _rows(use_case, view, where)
         for name in view.feature_names:
             if name in seen:
@@ -215,42 +218,6 @@ def _features(use_case: UseCase) -> Iterator[Problem]:
 def _pass_through(view: FeatureView) -> set[str]:
     """Row features that hand a column on under its own name."""
     return {row.name for row in view.rows if row.expression.strip() == row.name}
-
-
-def _windows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Problem]:
-    label = use_case.label
-    for j, window in enumerate(view.windows):
-        place: Path = (*where, "windows", j)
-        if use_case.history.last_day is not None:
-            days = (use_case.history.last_day - use_case.history.first_day).days + 1
-            if window.span_days > days:
-                yield Problem(
-                    (*place, "lengths_days"),
-                    list(window.lengths_days),
-                    f"reaches back {window.span_days} days, but the history has only {days}",
-                )
-        if any(length < 1 for length in window.lengths_days):
-            yield Problem((*place, "lengths_days"), list(window.lengths_days), "a window is at least 1 day long")
-        if window.aggregate == "count" and window.column is None:
-            continue
-        if window.column is None:
-            yield Problem(place, window.aggregate, f"aggregate {window.aggregate!r} needs a `column`")
-        elif window.column == label.column:
-            if window.delay_days < use_case.label_delay_days or window.delay_days == 0:
-                yield Problem(
-                    (*place, "delay_days"),
-                    window.delay_days,
-                    "the window would know the label too early: its delay must be at least "
-                    f"{max(1, use_case.label_delay_days)} days",
-                )
-        elif window.column not in use_case.event_source.column_names:
-            yield Problem(
-                (*place, "column"),
-                window.column,
-                f"no such column in {use_case.events!r}; {_known((*use_case.event_source.column_names, label.column))}",
-            )
-        elif window.aggregate != "count" and not use_case.event_source.column(window.column).is_numeric:
-            yield Problem((*place, "column"), window.column, f"aggregate {window.aggregate!r} needs a number")
 
 
 def _rows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Problem]:
@@ -377,10 +344,7 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
         if view.entity in {e.name for e in use_case.entities}
     ]
     needed += [
-        window.column
-        for view in use_case.features
-        for window in view.windows
-        if window.column is not None and window.delay_days == 0 and window.column != use_case.label.column
+        name for view in use_case.features for window in view.windows for name in uses_request_columns(use_case, window)
     ]
     missing = [name for name in dict.fromkeys(needed) if name not in serving.request]
     if missing:
@@ -399,7 +363,7 @@ def _batch(use_case: UseCase) -> Iterator[Problem]:
     """A day is predicted before it begins: its own events may not be counted."""
     for i, view in enumerate(use_case.features):
         for j, window in enumerate(view.windows):
-            if window.delay_days == 0:
+            if window.delay_microseconds < MICROSECONDS["d"]:
                 yield Problem(
                     ("features", i, "windows", j, "delay_days"),
                     window.delay_days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -195,9 +196,7 @@ def expected_row(view: FeatureView, case: UseCase, events: pl.DataFrame, event: 
 def _aggregate(aggregate: str, values: list[float], when_empty: float | None) -> float | None:
     if not values:
         return 0.0 if aggregate == "count" and when_empty is None else when_empty
-    total = 0.0
-    for value in values:
-        total += value
+    total = math.fsum(values)
     return {
         "count": float(len(values)),
         "sum": total,

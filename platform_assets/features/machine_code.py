@@ -1,0 +1,445 @@
+"""The compiled loops behind `kernel.py`.
+
+Belongs here: what numba compiles, and nothing else. Does not belong here: arrays' preparation (`kernel.py`). Imports numba, which
+takes half a second: import this module inside functions only.
+
+Every aggregate of a window depends on the events in that window alone, never on where the history begins or on the order of
+additions: that is why the online path, which sees a short history, gives the same bits. Sums are exact and rounded once:
+
+- doubles are whole numbers times powers of two. Where the values of an entity fit a common grid of 127 bits, they are added up
+  as whole numbers from the first event on, and a window's sum is the difference of two such prefixes: no rounding, and the same
+  cost for any length of the window;
+- where they do not fit (magnitudes more than some 19 decimal digits apart), a window is added up by Shewchuk's algorithm
+  (Adaptive Precision Floating-Point Arithmetic, 1997), which also yields the correctly rounded sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from platform_assets.features.aggregates import COUNT, DISTINCT, LAST, MAX, MEAN, MIN, SINCE, STD, SUM
+
+MANTISSA = np.uint64((1 << 52) - 1)
+IMPLICIT_ONE = np.uint64(1 << 52)
+EXPONENT = np.uint64(0x7FF)
+ZERO, ONE, FRACTION_BITS, WORD_BITS = np.uint64(0), np.uint64(1), np.uint64(52), np.uint64(64)
+EXPONENT_BIAS = 1075
+"""A double with exponent bits e is its 53-bit whole number times 2^(e - 1075)."""
+LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900
+"""Exponent bits between which neither grid nor sums can underflow or overflow."""
+NO_GRID = -1
+POWERS = np.array([2.0**power for power in range(64)])
+MOST_PARTIALS = 64
+
+_CALLABLE = Callable[..., Any]
+
+
+def _compiled(*signature: Any) -> Callable[[_CALLABLE], _CALLABLE]:
+    """numba's decorator; cached on disk where there is a folder for it (not in a read-only container)."""
+
+    def decorate(function: _CALLABLE) -> _CALLABLE:
+        compiled: _CALLABLE
+        try:
+            compiled = numba.njit(*signature, cache=True, nogil=True)(function)
+        except RuntimeError:
+            compiled = numba.njit(*signature, nogil=True)(function)
+        return compiled
+
+    return decorate
+
+
+@_compiled()
+def first_after(times: Any, begin: int, end: int, time: int) -> int:
+    """The first place in [begin, end) whose time is later than `time`; `end` when there is none."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if times[middle] <= time:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@_compiled(
+    types.Tuple((types.Array(types.int64, 1, "C"), types.Array(types.int64, 1, "C")))(
+        types.Array(types.int64, 1, "C", readonly=True), types.int64, types.int64
+    )
+)
+def group_rows(codes: Any, smallest: int, count: int) -> Any:
+    """Rows put together by code, in order within each: where each code begins, and the rows; a counting sort."""
+    starts = np.zeros(count + 1, np.int64)
+    for row in range(codes.shape[0]):
+        starts[codes[row] - smallest + 1] += 1
+    for code in range(count):
+        starts[code + 1] += starts[code]
+    free = starts[:-1].copy()
+    order = np.empty(codes.shape[0], np.int64)
+    for row in range(codes.shape[0]):
+        code = codes[row] - smallest
+        order[free[code]] = row
+        free[code] += 1
+    return starts, order
+
+
+@_compiled()
+def find_bounds(
+    times: Any, begin: int, end: int, first: int, stop: int, length: int, delay: int, own: int, lows: Any, highs: Any
+) -> None:
+    """The window [low, high) of each row in [first, stop); both bounds only move forward."""
+    low = first_after(times, begin, end, times[first] - delay - length)
+    high = first_after(times, begin, end, times[first] - delay)
+    for row in range(first, stop):
+        newest = times[row] - delay
+        oldest = newest - length
+        while low < end and times[low] <= oldest:
+            low += 1
+        if delay == 0:
+            high = row + own
+        else:
+            while high < end and times[high] <= newest:
+                high += 1
+        lows[row - first] = min(low, high)
+        highs[row - first] = high
+
+
+@_compiled()
+def count_present(values: Any, begin: int, end: int, seen: Any) -> None:
+    """Prefix counts of values that are there."""
+    count = 0
+    seen[0] = 0
+    for event in range(begin, end):
+        if values[event] == values[event]:
+            count += 1
+        seen[event - begin + 1] = count
+
+
+@_compiled()
+def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_low: Any) -> int:
+    """Exact prefix sums as 128-bit whole numbers; returns the grid's exponent bits, or NO_GRID where they do not fit."""
+    least, largest = 4096, -1
+    for event in range(begin, end):
+        value = values[event]
+        if value != value or value == 0.0:
+            continue
+        exponent = np.int64((bits[event] >> FRACTION_BITS) & EXPONENT)
+        least, largest = min(least, exponent), max(largest, exponent)
+    if largest < 0:  # no value but zeros
+        least = largest = EXPONENT_BIAS
+    room = 73
+    count = end - begin
+    while count > 0:
+        count >>= 1
+        room -= 1
+    if least < LEAST_EXPONENT or largest > LARGEST_EXPONENT or largest - least > room:
+        return NO_GRID
+    high, low = ZERO, ZERO
+    sums_high[0], sums_low[0] = high, low
+    for event in range(begin, end):
+        value = values[event]
+        if value == value and value != 0.0:
+            number = (bits[event] & MANTISSA) | IMPLICIT_ONE
+            shift = ((bits[event] >> FRACTION_BITS) & EXPONENT) - np.uint64(least)
+            if shift == ZERO:
+                added_high, added_low = ZERO, number
+            elif shift < WORD_BITS:
+                added_high, added_low = number >> (WORD_BITS - shift), number << shift
+            else:
+                added_high, added_low = number << (shift - WORD_BITS), ZERO
+            if value < 0.0:
+                added_low = ~added_low + ONE
+                added_high = ~added_high + (ONE if added_low == ZERO else ZERO)
+            low = low + added_low
+            high = high + added_high + (ONE if low < added_low else ZERO)
+        sums_high[event - begin + 1], sums_low[event - begin + 1] = high, low
+    return least
+
+
+@_compiled()
+def rounded(high: Any, low: Any, scale: float) -> float:
+    """A 128-bit whole number times `scale`, a power of two, rounded once to the nearest double, ties to even."""
+    negative = (high >> np.uint64(63)) != ZERO
+    if negative:
+        low = ~low + ONE
+        high = ~high + (ONE if low == ZERO else ZERO)
+    if high == ZERO:
+        result = np.float64(low) * scale
+    else:
+        places = 0
+        rest = high
+        while rest != ZERO:
+            rest = rest >> ONE
+            places += 1
+        shift = np.uint64(places)
+        top = (high << (WORD_BITS - shift)) | (low >> shift)
+        if low & ((ONE << shift) - ONE) != ZERO:
+            top = top | ONE  # what lies below still tells a tie from more than a tie
+        result = np.float64(top) * POWERS[places] * scale
+    return -result if negative else result
+
+
+@_compiled()
+def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
+    """The correctly rounded sum of a window by Shewchuk's algorithm; infinite values give what plain addition gives."""
+    count = 0
+    special = 0.0
+    plain = 0.0
+    for event in range(low, high):
+        value = values[event]
+        if value != value:
+            continue
+        if value - value != 0.0:
+            special += value
+            continue
+        plain += value
+        kept = 0
+        for place in range(count):
+            other = partials[place]
+            if abs(value) < abs(other):
+                value, other = other, value
+            total = value + other
+            rest = other - (total - value)
+            if rest != 0.0:
+                partials[kept] = rest
+                kept += 1
+            value = total
+        partials[kept] = value
+        count = kept + 1
+    if special != 0.0:
+        return special
+    if count == 0:
+        return 0.0
+    place = count - 1
+    total, rest = partials[place], 0.0
+    while place > 0:
+        place -= 1
+        value = total
+        total = value + partials[place]
+        rest = partials[place] - (total - value)
+        if rest != 0.0:
+            break
+    if place > 0 and ((rest < 0.0 and partials[place - 1] < 0.0) or (rest > 0.0 and partials[place - 1] > 0.0)):
+        doubled = rest * 2.0
+        value = total + doubled
+        if doubled == value - total:
+            total = value
+    return total if total - total == 0.0 else plain  # finite values whose sum is too large for a double
+
+
+@_compiled()
+def fill_extremes(
+    values: Any, first: int, stop: int, lows: Any, highs: Any, sign: float, empty: float, queue: Any, out: Any, to: Any
+) -> None:
+    """Minimum (sign 1) or maximum (sign -1): a queue of the candidates, best first, each later one worse."""
+    head = tail = 0
+    event = lows[0]
+    for row in range(first, stop):
+        while event < highs[row - first]:
+            value = values[event]
+            if value == value:
+                while tail > head and sign * values[queue[tail - 1]] >= sign * value:
+                    tail -= 1
+                queue[tail] = event
+                tail += 1
+            event += 1
+        while head < tail and queue[head] < lows[row - first]:
+            head += 1
+        out[to[row]] = values[queue[head]] + 0.0 if head < tail else empty
+
+
+@_compiled()
+def fill_deviations(
+    values: Any,
+    begin: int,
+    first: int,
+    stop: int,
+    lows: Any,
+    highs: Any,
+    seen: Any,
+    means: Any,
+    empty: float,
+    out: Any,
+    to: Any,
+) -> None:
+    """Standard deviation of a sample: squares of the distances from the mean, added up oldest first, window by window."""
+    for row in range(first, stop):
+        low, high = lows[row - first], highs[row - first]
+        count = seen[high - begin] - seen[low - begin]
+        if count < 2:
+            out[to[row]] = empty
+            continue
+        mean, total = means[row - first], 0.0
+        for event in range(low, high):
+            value = values[event]
+            if value == value:
+                total += (value - mean) * (value - mean)
+        out[to[row]] = np.sqrt(total / (count - 1))
+
+
+@_compiled()
+def fill_distinct(
+    values: Any, begin: int, end: int, first: int, stop: int, lows: Any, highs: Any, previous: Any, following: Any,
+    empty: float, out: Any, to: Any,
+) -> None:  # fmt: skip
+    """Count of different values: an event counts while it is the first in the window with its value."""
+    order = np.argsort(values[begin:end], kind="mergesort")  # NaN last, equal values in event order
+    for place in range(end - begin):
+        previous[place] = -1
+        following[place] = end
+    for rank in range(1, end - begin):
+        earlier, later = order[rank - 1], order[rank]
+        if values[begin + earlier] == values[begin + later]:
+            previous[later] = begin + earlier
+            following[earlier] = begin + later
+    low = high = lows[0]
+    count = 0
+    for row in range(first, stop):
+        while high < highs[row - first]:
+            if values[high] == values[high] and previous[high - begin] < low:
+                count += 1
+            high += 1
+        while low < lows[row - first]:
+            if low < high and values[low] == values[low] and following[low - begin] >= high:
+                count -= 1
+            low += 1
+        high = max(high, low)
+        out[to[row]] = count if count > 0 else empty
+
+
+@_compiled()
+def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
+    """For each event the newest one up to itself with a value; -1 where there is none."""
+    newest = -1
+    for event in range(begin, end):
+        if values[event] == values[event]:
+            newest = event
+        latest[event - begin] = newest
+
+
+@_compiled(
+    types.void(
+        types.Array(types.int64, 1, "C", readonly=True),
+        types.Array(types.int64, 1, "C", readonly=True),
+        types.Array(types.float64, 2, "C", readonly=True),
+        types.Array(types.uint64, 2, "C", readonly=True),
+        types.Array(types.int64, 2, "C", readonly=True),
+        types.Array(types.float64, 1, "C", readonly=True),
+        types.int64,
+        types.int64,
+        types.Array(types.int64, 1, "C", readonly=True),
+        types.Array(types.float64, 2, "C"),
+    )
+)
+def fill_windows(
+    times: Any,
+    starts: Any,
+    values: Any,
+    bits: Any,
+    windows: Any,
+    empties: Any,
+    first_time: int,
+    last_time: int,
+    places: Any,
+    out: Any,
+) -> None:
+    """Fill `out`; see `kernel.compute_windows`. One pass over each entity; what windows of one column share is made once.
+
+    Args:
+        times, starts, values, first_time, last_time, places: see there.
+        bits: `values` as they lie in memory.
+        windows: int64 [k, 5]: length, delay, aggregate, column, whether the row's own event counts.
+        empties: float64 [k].
+        out: float64 [k, n].
+    """
+    longest = 1
+    for entity in range(starts.shape[0] - 1):
+        longest = max(longest, starts[entity + 1] - starts[entity])
+    lows, highs = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    seen, latest = np.zeros(longest + 1, np.int64), np.empty(longest, np.int64)
+    sums_high, sums_low = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
+    queue, following = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    means, partials = np.empty(longest), np.empty(MOST_PARTIALS)
+    for entity in range(starts.shape[0] - 1):
+        begin, end = starts[entity], starts[entity + 1]
+        first = first_after(times, begin, end, first_time - 1)
+        stop = first_after(times, begin, end, last_time)
+        if first >= stop:
+            continue
+        for column in range(-1, values.shape[0]):
+            is_counted = is_added_up = is_dated = False
+            grid, scale = NO_GRID, 1.0
+            for window in range(windows.shape[0]):
+                length, delay, aggregate, of, own = windows[window]
+                if of != column:
+                    continue
+                answers, empty = out[window], empties[window]
+                find_bounds(times, begin, end, first, stop, length, delay, own, lows, highs)
+                if column < 0:
+                    for row in range(first, stop):
+                        low, high = lows[row - first], highs[row - first]
+                        if high <= low:
+                            answers[places[row]] = empty
+                        elif aggregate == COUNT:
+                            answers[places[row]] = high - low
+                        else:
+                            answers[places[row]] = (times[row] - times[high - 1]) / 1e6
+                    continue
+                numbers = values[column]
+                if not is_counted:
+                    count_present(numbers, begin, end, seen)
+                    is_counted = True
+                if aggregate == COUNT:
+                    for row in range(first, stop):
+                        count = seen[highs[row - first] - begin] - seen[lows[row - first] - begin]
+                        answers[places[row]] = count if count > 0 else empty
+                elif aggregate == MIN or aggregate == MAX:
+                    sign = 1.0 if aggregate == MIN else -1.0
+                    fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, places)
+                elif aggregate == DISTINCT:
+                    fill_distinct(
+                        numbers, begin, end, first, stop, lows, highs, queue, following, empty, answers, places
+                    )
+                elif aggregate == LAST or aggregate == SINCE:
+                    if not is_dated:
+                        find_latest(numbers, begin, end, latest)
+                        is_dated = True
+                    for row in range(first, stop):
+                        low, high = lows[row - first], highs[row - first]
+                        event = latest[high - 1 - begin] if high > low else -1
+                        if event < low:
+                            answers[places[row]] = empty
+                        elif aggregate == LAST:
+                            answers[places[row]] = numbers[event] + 0.0
+                        else:
+                            answers[places[row]] = (times[row] - times[event]) / 1e6
+                else:
+                    if not is_added_up:
+                        grid = add_up(bits[column], numbers, begin, end, sums_high, sums_low)
+                        scale = 2.0 ** np.float64(grid - EXPONENT_BIAS)
+                        is_added_up = True
+                    for row in range(first, stop):
+                        low, high = lows[row - first], highs[row - first]
+                        count = seen[high - begin] - seen[low - begin]
+                        if count == 0:
+                            result = empty
+                        else:
+                            if grid == NO_GRID:
+                                result = sum_anew(numbers, low, high, partials) + 0.0
+                            else:
+                                upper = sums_low[high - begin]
+                                lower = sums_low[low - begin]
+                                borrow = ONE if upper < lower else ZERO
+                                whole = sums_high[high - begin] - sums_high[low - begin] - borrow
+                                result = rounded(whole, upper - lower, scale)
+                            if aggregate != SUM:
+                                result /= count
+                        if aggregate == STD:
+                            means[row - first] = result
+                        else:
+                            answers[places[row]] = result
+                    if aggregate == STD:
+                        fill_deviations(numbers, begin, first, stop, lows, highs, seen, means, empty, answers, places)
