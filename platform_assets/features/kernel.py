@@ -91,13 +91,15 @@ def compute_windows(
         first_time: microseconds; earlier rows are history only.
         last_time: microseconds; later rows are left out.
         places: int64 [n], where each row's values go; by default where the row lies.
-        row_count: how many places there are; by default n.
+        row_count: how many places there are; each must be the place of a row in the time range. By default n.
 
     Returns:
-        float64 [k, row_count]; NaN stands for null, and fills places that no row went to.
+        float64 [k, row_count]; NaN stands for null, and by default fills the places of rows outside the time range.
     """
     rows = times.shape[0]
-    out = np.full((len(plan.names), rows if row_count is None else row_count), np.nan)
+    out = np.empty((len(plan.names), rows if row_count is None else row_count), dtype=np.float64)
+    if row_count is None:
+        out.fill(np.nan)
     values = np.ascontiguousarray(values)
     where = np.arange(rows, dtype=np.int64) if places is None else places
     compiled_kernel()(

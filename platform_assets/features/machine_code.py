@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from numba import types
 
-from platform_assets.features.aggregates import COUNT, DISTINCT, LAST, MAX, MEAN, MIN, SINCE, STD, SUM
+from platform_assets.features.aggregates import COUNT, DISTINCT, LAST, MAX, MIN, SINCE, STD, SUM
 
 MANTISSA = np.uint64((1 << 52) - 1)
 IMPLICIT_ONE = np.uint64(1 << 52)
@@ -348,12 +348,8 @@ def fill_windows(
 ) -> None:
     """Fill `out`; see `kernel.compute_windows`. One pass over each entity; what windows of one column share is made once.
 
-    Args:
-        times, starts, values, first_time, last_time, places: see there.
-        bits: `values` as they lie in memory.
-        windows: int64 [k, 5]: length, delay, aggregate, column, whether the row's own event counts.
-        empties: float64 [k].
-        out: float64 [k, n].
+    `bits` are the values as they lie in memory; the columns of `windows` are length, delay, aggregate, column, and whether the
+    row's own event counts.
     """
     longest = 1
     for entity in range(starts.shape[0] - 1):
@@ -396,14 +392,14 @@ def fill_windows(
                     for row in range(first, stop):
                         count = seen[highs[row - first] - begin] - seen[lows[row - first] - begin]
                         answers[places[row]] = count if count > 0 else empty
-                elif aggregate == MIN or aggregate == MAX:
+                elif aggregate in (MIN, MAX):
                     sign = 1.0 if aggregate == MIN else -1.0
                     fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, places)
                 elif aggregate == DISTINCT:
                     fill_distinct(
                         numbers, begin, end, first, stop, lows, highs, queue, following, empty, answers, places
                     )
-                elif aggregate == LAST or aggregate == SINCE:
+                elif aggregate in (LAST, SINCE):
                     if not is_dated:
                         find_latest(numbers, begin, end, latest)
                         is_dated = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from platform_assets.spec import FeatureView, UseCase
+from platform_assets.spec.features import Window
 
 FIRST_DAY = date(2024, 2, 26)
 LAST_DAY = date(2024, 3, 8)
@@ -30,13 +31,13 @@ LABEL_SCHEMA = {"payment_id": pl.Int64, "paid_at": pl.Datetime("us", "UTC"), "is
 _CONNECTOR = {"kind": "files", "format": "csv", "path": "none.csv"}
 
 
-def window(name: str, aggregate: str, column: str | None, lengths: Sequence[int], **more: Any) -> dict[str, Any]:
+def window(name: str, aggregate: str, column: str | None, days: Sequence[int], **more: Any) -> dict[str, Any]:
     return {
         "name": name,
         "description": name,
         "aggregate": aggregate,
         "column": column,
-        "lengths_days": list(lengths),
+        "lengths_days": list(days),
         **more,
     }
 
@@ -168,8 +169,69 @@ def histories(draw: st.DrawFn, max_size: int = 40) -> tuple[pl.DataFrame, pl.Dat
     )
 
 
+CONDITIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "amount > 0.15": lambda event: event["amount"] is not None and event["amount"] > 0.15,
+    "shop_id = 1": lambda event: event["shop_id"] == 1,
+    "EXTRACT(HOUR FROM paid_at) < 12": lambda event: event["paid_at"].hour < 12,
+    "is_bad = 1": lambda event: event["is_bad"] == 1,
+    "is_bad = 1 AND amount > 0.15": lambda event: (
+        event["is_bad"] == 1 and event["amount"] is not None and event["amount"] > 0.15
+    ),
+}
+"""Conditions as SQL, and the same for the oracle; what is not known does not hold."""
+
+
+def rich_case(**changes: Any) -> UseCase:
+    """Every aggregate, with filters, lengths below a day and delays below a day."""
+    night, high, here = "EXTRACT(HOUR FROM paid_at) < 12", "amount > 0.15", "shop_id = 1"
+    card = [
+        window("n", "count", None, [2], lengths=["6h", "30m"]),
+        window("n_high", "count", None, [1], where=high),
+        window("n_before", "count", None, [1], own_event=False),
+        window("total", "sum", "amount", [1, 3], lengths=["6h"], where=night),
+        window("mean_before", "mean", "amount", [2], own_event=False, lengths=["90m"]),
+        window("least", "min", "amount", [2], lengths=["6h"]),
+        window("most", "max", "amount", [2], where=here, lengths=["1h"]),
+        window("spread", "std", "amount", [1, 3]),
+        window("high", "ratio", None, [1, 3], condition=high),
+        window("high_here", "ratio", None, [3], condition=high, where=here, when_empty=-1),
+        window("shops", "distinct", "shop_id", [1, 3], lengths=["2h"]),
+        window("amounts", "distinct", "amount", [3], delay="3h"),
+        window("latest", "last", "amount", [3], lengths=["6h"]),
+        window("latest_own", "last", "amount", [3], own_event=True),
+        window("since", "seconds_since_last", None, [3], lengths=["6h"]),
+        window("since_high", "seconds_since_last", None, [3], where=high),
+        window("since_amount", "seconds_since_last", "amount", [2], delay="5h"),
+    ]
+    shop = [
+        window("bad", "count", None, [1, 3], where="is_bad = 1", delay_days=2),
+        window("bad_sum", "sum", "amount", [3], where="is_bad = 1 AND amount > 0.15", delay="48h"),
+        window("bad_share", "ratio", None, [3], condition="is_bad = 1", delay_days=2),
+        window("late", "count", None, [], lengths=["6h"], delay="12h"),
+    ]
+    features = [
+        {"name": "card_rich", "description": "the card", "entity": "card", "windows": card},
+        {"name": "shop_rich", "description": "the shop", "entity": "shop", "windows": shop},
+    ]
+    return use_case(features=features, **changes)
+
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def _duration(text: str) -> timedelta:
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+
+
 def expected_row(view: FeatureView, case: UseCase, events: pl.DataFrame, event: dict[str, Any]) -> dict[str, Any]:
     """The view's window features of one event, by looking at every other event (label joined in)."""
+    return expected_features(view, case, events.to_dicts(), event)
+
+
+def expected_features(
+    view: FeatureView, case: UseCase, events: list[dict[str, Any]], event: dict[str, Any]
+) -> dict[str, Any]:
+    """The same over events as rows."""
     assert view.entity is not None
     entity_key, time_name = case.entity(view.entity).key, case.event_time
     keys = case.event_source.primary_key
@@ -177,30 +239,63 @@ def expected_row(view: FeatureView, case: UseCase, events: pl.DataFrame, event: 
     def place(other: dict[str, Any]) -> tuple[Any, ...]:
         return (other[time_name], *(other[key] for key in keys))
 
-    same = [other for other in events.to_dicts() if other[entity_key] == event[entity_key]]
+    def counts(other: dict[str, Any]) -> bool:
+        """Whether the event is among those a window without own event may hold."""
+        return other[entity_key] == event[entity_key] if event[entity_key] is not None else place(other) == place(event)
+
+    same = sorted((other for other in events if counts(other)), key=place)
     found: dict[str, Any] = {}
     for item in view.windows:
-        for length in item.lengths_days:
-            newest = event[time_name] - timedelta(days=item.delay_days)
-            oldest = newest - timedelta(days=length)
-            seen = [o for o in same if oldest < o[time_name] <= newest and place(o) <= place(event)]
-            seen.sort(key=place)
-            if item.column is None:
-                found[item.feature_name(length)] = float(len(seen))
-                continue
-            values = [o[item.column] for o in seen if o[item.column] is not None]
-            found[item.feature_name(length)] = _aggregate(item.aggregate, values, item.when_empty)
+        delay = timedelta(days=item.delay_days) if item.delay is None else _duration(item.delay)
+        newest = event[time_name] - delay
+        with_own = (
+            item.own_event if item.own_event is not None else item.aggregate not in ("last", "seconds_since_last")
+        )
+        for length in [*(f"{days}d" for days in item.lengths_days), *item.lengths]:
+            oldest = newest - _duration(length)
+            seen = [
+                other
+                for other in same
+                if oldest < other[time_name] <= newest
+                and (place(other) < place(event) or (with_own and place(other) == place(event)))
+                and (item.where is None or CONDITIONS[item.where](other))
+            ]
+            found[f"{item.name}_{length}"] = _aggregate(item, seen, event[time_name], time_name)
     return found
 
 
-def _aggregate(aggregate: str, values: list[float], when_empty: float | None) -> float | None:
-    if not values:
-        return 0.0 if aggregate == "count" and when_empty is None else when_empty
+def _aggregate(item: Window, seen: list[dict[str, Any]], now: datetime, time_name: str) -> float | None:
+    if item.aggregate == "ratio":
+        assert item.condition is not None
+        holding = [CONDITIONS[item.condition](other) for other in seen if _is_known(item.condition, other)]
+        return sum(holding) / len(holding) if holding else item.when_empty
+    if item.column is not None:
+        seen = [other for other in seen if other[item.column] is not None and other[item.column] == other[item.column]]
+    if not seen:
+        return 0.0 if item.aggregate in ("count", "distinct") and item.when_empty is None else item.when_empty
+    if item.aggregate == "count":
+        return float(len(seen))
+    if item.aggregate == "seconds_since_last":
+        return (now - seen[-1][time_name]) / timedelta(seconds=1)
+    assert item.column is not None
+    values = [other[item.column] for other in seen]
     total = math.fsum(values)
+    mean = total / len(values)
+    if item.aggregate == "std":
+        squares = 0.0
+        for value in values:
+            squares += (value - mean) * (value - mean)
+        return math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else item.when_empty
     return {
-        "count": float(len(values)),
         "sum": total,
-        "mean": total / len(values),
+        "mean": mean,
         "min": float(min(values)),
         "max": float(max(values)),
-    }[aggregate]
+        "distinct": float(len(set(values))),
+        "last": float(values[-1]),
+    }[item.aggregate]
+
+
+def _is_known(condition: str, event: dict[str, Any]) -> bool:
+    """Whether all columns that a condition names are there."""
+    return all(event[name] is not None for name in ("amount", "shop_id", "is_bad") if name in condition)

@@ -1,5 +1,6 @@
 """The window engine against an oracle that looks at every pair of events."""
 
+import math
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.features.errors import FeatureError, PointInTimeError
+from platform_assets.features.values import codes
 from platform_assets.features.windows import compute_view, history_needed, join_labels, uses_label
 from platform_assets.spec import UseCase
 from platform_assets_tests.unit.features.histories import (
@@ -19,12 +21,14 @@ from platform_assets_tests.unit.features.histories import (
     MIDNIGHT,
     expected_row,
     histories,
+    rich_case,
     use_case,
     view_of,
     window,
 )
 
 CASE = use_case()
+RICH = rich_case()
 WINDOWED = [view_of(CASE, "card_activity"), view_of(CASE, "shop_risk")]
 History = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -56,7 +60,7 @@ def features_of(case: UseCase, events: pl.DataFrame) -> dict[int, dict[str, Any]
 @given(history=histories())
 def test_every_value_equals_the_oracle(history: History) -> None:
     events = join_labels(*history, CASE)
-    for view in WINDOWED:
+    for view in [*WINDOWED, *RICH.features]:
         table = compute_view(view, CASE, events, FIRST_DAY, LAST_DAY)
         assert len(table) == len(events)
         for row in table.to_dicts():
@@ -71,7 +75,7 @@ def test_a_range_of_days_equals_the_same_days_of_the_full_history(history: Histo
     events = join_labels(*history, CASE)
     first_day = FIRST_DAY + timedelta(days=first)
     last_day = first_day + timedelta(days=days)
-    for view in CASE.features:
+    for view in [*CASE.features, *RICH.features]:
         full = compute_view(view, CASE, events, FIRST_DAY, LAST_DAY)
         needed = events.filter(pl.col("event_day") >= history_needed(view, first_day))
         part = compute_view(view, CASE, needed, first_day, last_day)
@@ -97,7 +101,7 @@ def test_what_happens_after_an_event_never_changes_its_features(history: History
     last_day = FIRST_DAY + timedelta(days=today)
     first_day = last_day - timedelta(days=days)
     earlier = events.filter(pl.col("event_day") <= last_day)
-    for view in CASE.features:
+    for view in [*CASE.features, *RICH.features]:
         assert compute_view(view, CASE, earlier, first_day, last_day).equals(
             compute_view(view, CASE, events, first_day, last_day)
         )
@@ -108,6 +112,104 @@ def test_window_edges_the_oldest_instant_is_out_and_the_newest_is_in() -> None:
     found = features_of(case, events_at((1, 0, 7, 1.0), (2, 1, 7, 1.0), (3, 2, 7, 1.0)))
     assert found[2] == {"now_1d": 1.0, "late_1d": 1.0}
     assert found[3] == {"now_1d": 1.0, "late_1d": 1.0}
+
+
+def test_edges_of_windows_in_minutes_are_the_same() -> None:
+    case = one_window(
+        window("now", "count", None, [], lengths=["30m"]),
+        window("late", "count", None, [], lengths=["30m"], delay="15m"),
+    )
+    minute = 1 / (24 * 60)
+    found = features_of(case, events_at((1, 0, 7, 1.0), (2, 30 * minute, 7, 1.0), (3, 45 * minute, 7, 1.0)))
+    assert found[2] == {"now_30m": 1.0, "late_30m": 1.0}
+    assert found[3] == {"now_30m": 2.0, "late_30m": 1.0}
+
+
+def test_the_own_event_counts_unless_the_window_asks_what_was_before() -> None:
+    case = one_window(
+        window("mean", "mean", "amount", [1]),
+        window("before", "mean", "amount", [1], own_event=False),
+        window("last", "last", "amount", [1]),
+        window("own", "last", "amount", [1], own_event=True),
+        window("since", "seconds_since_last", None, [1]),
+        window("since_large", "seconds_since_last", None, [1], where="amount > 5"),
+    )
+    found = features_of(case, events_at((1, 0, 7, 10.0), (2, 0.25, 7, 2.0), (3, 0.5, 7, 6.0), (4, 0.5, 7, None)))
+    assert found[1] == {
+        "mean_1d": 10.0, "before_1d": None, "last_1d": None, "own_1d": 10.0, "since_1d": None, "since_large_1d": None
+    }  # fmt: skip
+    assert found[3] == {
+        "mean_1d": 6.0, "before_1d": 6.0, "last_1d": 2.0, "own_1d": 6.0, "since_1d": 21600.0, "since_large_1d": 43200.0
+    }  # fmt: skip
+    assert found[4] == {
+        "mean_1d": 6.0, "before_1d": 6.0, "last_1d": 6.0, "own_1d": 6.0, "since_1d": 0.0, "since_large_1d": 0.0
+    }  # fmt: skip
+
+
+def test_a_condition_that_is_not_known_does_not_hold() -> None:
+    case = one_window(
+        window("large", "count", None, [1], where="amount > 5"),
+        window("not_large", "count", None, [1], where="NOT amount > 5"),
+        window("share", "ratio", None, [1], condition="amount > 5"),
+    )
+    found = features_of(case, events_at((1, 0, 7, 10.0), (2, 0.25, 7, None), (3, 0.5, 7, 2.0)))
+    assert found[3] == {"large_1d": 1.0, "not_large_1d": 1.0, "share_1d": 0.5}
+
+
+def test_a_filter_that_looks_at_other_rows_is_refused() -> None:
+    case = one_window(window("odd", "count", None, [1], where="amount > AVG(amount)"))
+    with pytest.raises(FeatureError, match=r"where 'amount > AVG\(amount\)'.*depend on their own row only"):
+        features_of(case, events_at((1, 0, 7, 10.0), (2, 0.25, 7, 4.0)))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        ([0.1] * 10, 1.0),
+        ([1e300, 1.0, -1e300], 1.0),
+        ([2.0**53, 1.0, 1.0], 2.0**53 + 2),
+        ([2.0**53, 1.0], 2.0**53),
+        ([2.0**53 + 2, 1.0], 2.0**53 + 4),
+        ([2.0**53 + 2, 1.0, 2.0**-60], 2.0**53 + 4),
+        ([2.0**53, 1.0, 2.0**-10], 2.0**53 + 2),
+        ([-0.0, 0.0], 0.0),
+        ([5e-324, 5e-324], 1e-323),
+        ([float("inf"), 1.0], float("inf")),
+        ([float("inf"), -float("inf")], None),
+        ([1.7e308, 1.7e308], float("inf")),
+    ],
+)
+def test_sums_are_exact_and_rounded_once(amounts: list[float], expected: float | None) -> None:
+    case = one_window(window("total", "sum", "amount", [1]))
+    rows = [(place, 0.001 * place, 7, amount) for place, amount in enumerate(amounts)]
+    assert features_of(case, events_at(*rows))[len(amounts) - 1] == {"total_1d": expected}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    amounts=st.lists(
+        st.floats(-1e3, 1e3).map(lambda x: round(x, 2))
+        | st.floats(allow_nan=False, allow_infinity=False, min_value=-1e290, max_value=1e290)
+        | st.integers(-(2**62), 2**62).map(float),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_any_sum_is_the_correctly_rounded_one(amounts: list[float]) -> None:
+    case = one_window(window("total", "sum", "amount", [], lengths=["10m"]))
+    minute = 1 / (24 * 60)
+    found = features_of(case, events_at(*((place, place * minute, 7, amount) for place, amount in enumerate(amounts))))
+    for place in range(len(amounts)):
+        assert found[place]["total_10m"] == math.fsum(amounts[max(0, place - 9) : place + 1])
+
+
+def test_texts_and_large_numbers_are_told_apart() -> None:
+    texts = ["a", "b", "a", None, "ä", ""]
+    assert codes(pl.Series(texts)).n_unique() == 5
+    assert codes(pl.Series(texts))[0] == codes(pl.Series(["a"]))[0] == codes(pl.Series(texts))[2]
+    numbers = pl.Series([2**53 + 1, 2**53, 2**60, 2**60 + 1, None])
+    assert codes(numbers).n_unique() == 5
+    assert codes(numbers)[1] == 2.0**53
 
 
 def test_events_at_the_same_time_are_seen_in_key_order() -> None:
