@@ -171,7 +171,7 @@ def histories(draw: st.DrawFn, max_size: int = 40) -> tuple[pl.DataFrame, pl.Dat
 
 CONDITIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "amount > 0.15": lambda event: event["amount"] is not None and event["amount"] > 0.15,
-    "shop_id = 1": lambda event: event["shop_id"] == 1,
+    "shop_id % 10 = 1": lambda event: event["shop_id"] % 10 == 1,
     "EXTRACT(HOUR FROM paid_at) < 12": lambda event: event["paid_at"].hour < 12,
     "is_bad = 1": lambda event: event["is_bad"] == 1,
     "is_bad = 1 AND amount > 0.15": lambda event: (
@@ -183,7 +183,7 @@ CONDITIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 def rich_case(**changes: Any) -> UseCase:
     """Every aggregate, with filters, lengths below a day and delays below a day."""
-    night, high, here = "EXTRACT(HOUR FROM paid_at) < 12", "amount > 0.15", "shop_id = 1"
+    night, high, here = "EXTRACT(HOUR FROM paid_at) < 12", "amount > 0.15", "shop_id % 10 = 1"
     card = [
         window("n", "count", None, [2], lengths=["6h", "30m"]),
         window("n_high", "count", None, [1], where=high),

@@ -25,11 +25,13 @@ from platform_assets_tests.unit.features.histories import (
     LAST_DAY,
     MIDNIGHT,
     histories,
+    rich_case,
     use_case,
     view_of,
 )
 
 CASE = use_case()
+RICH = rich_case()
 AT_DAY = FIRST_DAY + timedelta(days=6)
 AT = MIDNIGHT + timedelta(days=6)
 ENTITIES = count(10_000, 10)
@@ -50,6 +52,12 @@ def text_online(settings: FeastSettings) -> tuple[UseCase, OnlineFeatures]:
     return case, OnlineFeatures(case, settings)
 
 
+@pytest.fixture(scope="module")
+def rich_online(settings: FeastSettings) -> OnlineFeatures:
+    apply(RICH, settings)
+    return OnlineFeatures(RICH, settings)
+
+
 def request(card: int, key: int, days: float, amount: float | None = 1.0) -> dict[str, Any]:
     time = MIDNIGHT + timedelta(days=days)
     return {"payment_id": key, "paid_at": time, "card_id": card, "shop_id": card, "amount": amount}
@@ -59,17 +67,17 @@ def value(features: OnlineFeatures, event: Mapping[str, Any], name: str) -> floa
     return float(features.vector(event).values[CASE.feature_names.index(name)])
 
 
-def write_states(settings: FeastSettings, events: pl.DataFrame) -> None:
-    for name in ("card_activity", "shop_risk"):
-        view = view_of(CASE, name)
-        write_state(view, entity_state(view, CASE, events, AT), settings, CASE)
+def write_states(settings: FeastSettings, events: pl.DataFrame, case: UseCase = CASE) -> None:
+    for view in case.features:
+        if view.windows:
+            write_state(view, entity_state(view, case, events, AT), settings, case)
 
 
-def offline_values(events: pl.DataFrame) -> dict[int, list[float]]:
+def offline_values(events: pl.DataFrame, case: UseCase = CASE) -> dict[int, list[float]]:
     """Feature values by event key, NaN for null."""
     found: dict[int, list[float]] = {key: [] for key in events["payment_id"]}
-    for view in CASE.features:
-        for row in compute_view(view, CASE, events, FIRST_DAY, LAST_DAY).to_dicts():
+    for view in case.features:
+        for row in compute_view(view, case, events, FIRST_DAY, LAST_DAY).to_dicts():
             values = [np.nan if row[name] is None else row[name] for name in view.feature_names]
             found[row["payment_id"]] += values
     return found
@@ -91,6 +99,25 @@ def test_online_equals_offline_to_the_bit(history: History, settings: FeastSetti
         np.testing.assert_array_equal(online.vector(event).values, expected[row["payment_id"]])
         online.record(event)
         np.testing.assert_array_equal(online.vector(event).values, expected[row["payment_id"]])
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(history=histories(max_size=25))
+def test_every_aggregate_and_filter_is_equal_to_the_bit(
+    history: History, settings: FeastSettings, rich_online: OnlineFeatures
+) -> None:
+    entity = next(ENTITIES)
+    events, labels = history
+    events = events.with_columns(pl.col("card_id") + entity, pl.col("shop_id") + entity)
+    known = labels.filter(pl.col("event_day") + pl.duration(days=CASE.label_delay_days) <= AT_DAY)
+    labelled = join_labels(events, known, RICH)
+    write_states(settings, labelled, RICH)
+    expected = offline_values(labelled, RICH)
+    for row in labelled.filter(pl.col("paid_at") >= AT).sort("paid_at", "payment_id").to_dicts():
+        event = {name: row[name] for name in RICH.serving.request}
+        np.testing.assert_array_equal(rich_online.vector(event).values, expected[row["payment_id"]])
+        rich_online.record(event)
+        np.testing.assert_array_equal(rich_online.vector(event).values, expected[row["payment_id"]])
 
 
 @hypothesis_settings(max_examples=30, deadline=None)
