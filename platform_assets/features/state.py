@@ -132,30 +132,62 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
     moment = at if isinstance(at, datetime) else midnight(at)
     if moment.tzinfo is None:
         raise FeatureError(f"state of view {view.name!r}: the time {moment} carries no zone; give it in UTC")
-    time_name = use_case.event_time
     needed = [layout.entity_key, EVENT_DAY, *event_order(use_case), *roots_of(layout.plan.values)]
     require_columns(events.columns, needed, f"view {view.name!r}: events of {use_case.events!r}")
-    if use_case.label.column in roots_of(layout.plan.values):
-        known = pl.col(EVENT_DAY) + pl.duration(days=use_case.label_delay_days) <= moment.astimezone(UTC).date()
-        events = events.with_columns(pl.when(known).then(pl.col(use_case.label.column)).alias(use_case.label.column))
-    reached = events.filter(
-        pl.col(time_name) < moment,
-        pl.col(time_name) > moment - timedelta(days=layout.span_days),
-        pl.col(layout.entity_key).is_not_null(),
-    )
-    lists = [pl.col(time_name).dt.epoch("us").alias(EVENT_TIMES)]
-    for name, field in zip(layout.key_columns, layout.key_fields, strict=True):
-        lists.append(pl.col(name).cast(layout.list_types[field]).alias(field))
-    if layout.plan.values:
-        found = event_values(layout.plan.values, reached, use_case)
-        reached = reached.with_columns(found.rename(dict(zip(layout.value_columns, layout.value_fields, strict=True))))
+    events = known_labels(layout, events, moment.astimezone(UTC).date())
+    rows = state_rows(layout, events, moment).filter(pl.col(EVENT_TIMES) < microseconds(moment))
+    return as_entity_state(layout, rows, moment)
+
+
+def as_entity_state(layout: StateLayout, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Ordered rows of `state_rows` as one row for each entity; see `entity_state`."""
     return (
-        reached.sort(event_order(use_case, layout.entity_key))
-        .group_by(layout.entity_key, maintain_order=True)
-        .agg(*lists, *layout.value_fields)
+        rows.group_by(layout.entity_key, maintain_order=True)
+        .agg(list(layout.list_types))
         .with_columns(pl.lit(moment).cast(pl.Datetime("us", "UTC")).alias(STATE_TIME))
         .select(pl.col(name).cast(dtype) for name, dtype in layout.schema.items())
     )
+
+
+def state_rows(layout: StateLayout, events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Events within the layout's reach of `moment`, later ones too, as a state keeps them: one row each.
+
+    Returns:
+        The entity's key, then the columns of `StateLayout.list_types`, ordered by entity, time and key.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    time_name = layout.use_case.event_time
+    reached = events.filter(
+        pl.col(time_name) > moment - timedelta(days=layout.span_days), pl.col(layout.entity_key).is_not_null()
+    ).sort(event_order(layout.use_case, layout.entity_key))
+    return event_rows(layout, reached)
+
+
+def event_rows(layout: StateLayout, events: pl.DataFrame) -> pl.DataFrame:
+    """Events as a state keeps them, one row each, in the order they come in; columns as of `state_rows`.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    columns = [pl.col(layout.entity_key), pl.col(layout.use_case.event_time).dt.epoch("us").alias(EVENT_TIMES)]
+    for name, field in zip(layout.key_columns, layout.key_fields, strict=True):
+        columns.append(pl.col(name).cast(layout.list_types[field]).alias(field))
+    rows = events.select(columns)
+    if layout.plan.values:
+        found = event_values(layout.plan.values, events, layout.use_case)
+        rows = rows.hstack(found.rename(dict(zip(layout.value_columns, layout.value_fields, strict=True))))
+    return rows
+
+
+def known_labels(layout: StateLayout, events: pl.DataFrame, day: date) -> pl.DataFrame:
+    """`events` with the labels that are not known at 00:00 UTC of `day` left out, where the state holds labels at all."""
+    label = layout.use_case.label.column
+    if label not in roots_of(layout.plan.values):
+        return events
+    known = pl.col(EVENT_DAY) + pl.duration(days=layout.use_case.label_delay_days) <= day
+    return events.with_columns(pl.when(known).then(pl.col(label)).alias(label))
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,12 +92,21 @@ def compute_view(
     )
     plan = plan_windows(view)
     ordered = in_order(events, event_order(use_case))
-    _check_events(view, use_case, ordered, plan)
+    check_events(view, use_case, ordered, plan)
     begin = ordered[EVENT_DAY].search_sorted(first_day, side="left")
     end = max(begin, ordered[EVENT_DAY].search_sorted(last_day, side="right"))
     rows = ordered.slice(begin, end - begin)
     if view.windows:
         rows = rows.with_columns(_window_features(view, use_case, ordered, plan, begin, end))
+    return with_row_features(view, use_case, rows)
+
+
+def with_row_features(view: FeatureView, use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a feature table from ordered events with the view's window features.
+
+    Raises:
+        FeatureError: a row expression fails or looks at other rows.
+    """
     computed = add_row_features(rows, [view])
     _refuse_row_features_of_many_rows(view, rows, computed)
     return computed.select(pl.col(name).cast(dtype) for name, dtype in use_case.feature_schema(view).items())
@@ -300,7 +309,7 @@ def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, r
                 )
 
 
-def _check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, plan: WindowPlan) -> None:
+def check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, plan: WindowPlan) -> None:
     """Names, types and uniqueness, before anything is computed."""
     keys = list(use_case.event_source.primary_key)
     label = use_case.label.column
