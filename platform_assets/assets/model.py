@@ -75,6 +75,7 @@ def compare_candidates(
         training.seed,
         context.log.info,
         exclude_known_groups=training.group is not None and use_case.is_binary,
+        impute=training.impute,
     )
 
 
@@ -111,7 +112,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         comparison = compare_candidates(use_case, dataset, as_of, context)
         winner = choose(comparison, use_case.training.select_by)
         days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
-        predictor = refit(dataset, days, winner, use_case.training.seed)
+        predictor = refit(dataset, days, winner, use_case.training.seed, use_case.training.impute)
         tags = {
             "use_case": use_case.name,
             "as_of": as_of.isoformat(),

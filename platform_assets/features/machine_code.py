@@ -39,6 +39,18 @@ MOST_PARTIALS = 64
 _CALLABLE = Callable[..., Any]
 
 
+def _numbers(item: Any, dimensions: int = 1) -> Any:
+    """The type of a read-only array; writable ones convert to it."""
+    return types.Array(item, dimensions, "C", readonly=True)
+
+
+def _table(item: Any) -> Any:
+    return _numbers(item, 2)
+
+
+_INTEGERS = _numbers(types.int64)
+
+
 def _compiled(*signature: Any) -> Callable[[_CALLABLE], _CALLABLE]:
     """numba's decorator; cached on disk where there is a folder for it (not in a read-only container)."""
 
@@ -65,11 +77,7 @@ def first_after(times: Any, begin: int, end: int, time: int) -> int:
     return begin
 
 
-@_compiled(
-    types.Tuple((types.Array(types.int64, 1, "C"), types.Array(types.int64, 1, "C")))(
-        types.Array(types.int64, 1, "C", readonly=True), types.int64, types.int64
-    )
-)
+@_compiled(types.Tuple((types.int64[::1], types.int64[::1]))(_INTEGERS, types.int64, types.int64))
 def group_rows(codes: Any, smallest: int, count: int) -> Any:
     """Rows put together by code, in order within each: where each code begins, and the rows; a counting sort."""
     starts = np.zeros(count + 1, np.int64)
@@ -253,18 +261,9 @@ def fill_extremes(
 
 @_compiled()
 def fill_deviations(
-    values: Any,
-    begin: int,
-    first: int,
-    stop: int,
-    lows: Any,
-    highs: Any,
-    seen: Any,
-    means: Any,
-    empty: float,
-    out: Any,
-    to: Any,
-) -> None:
+    values: Any, begin: int, first: int, stop: int, lows: Any, highs: Any, seen: Any, means: Any, empty: float,
+    out: Any, to: Any,
+) -> None:  # fmt: skip
     """Standard deviation of a sample: squares of the distances from the mean, added up oldest first, window by window."""
     for row in range(first, stop):
         low, high = lows[row - first], highs[row - first]
@@ -321,31 +320,13 @@ def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
 
 
 @_compiled(
-    types.void(
-        types.Array(types.int64, 1, "C", readonly=True),
-        types.Array(types.int64, 1, "C", readonly=True),
-        types.Array(types.float64, 2, "C", readonly=True),
-        types.Array(types.uint64, 2, "C", readonly=True),
-        types.Array(types.int64, 2, "C", readonly=True),
-        types.Array(types.float64, 1, "C", readonly=True),
-        types.int64,
-        types.int64,
-        types.Array(types.int64, 1, "C", readonly=True),
-        types.Array(types.float64, 2, "C"),
-    )
-)
+    types.void(_INTEGERS, _INTEGERS, _table(types.float64), _table(types.uint64), _table(types.int64), _numbers(types.float64),
+    types.int64, types.int64, _INTEGERS, types.Array(types.float64, 2, "C"))
+)  # fmt: skip
 def fill_windows(
-    times: Any,
-    starts: Any,
-    values: Any,
-    bits: Any,
-    windows: Any,
-    empties: Any,
-    first_time: int,
-    last_time: int,
-    places: Any,
+    times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, places: Any,
     out: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Fill `out`; see `kernel.compute_windows`. One pass over each entity; what windows of one column share is made once.
 
     `bits` are the values as they lie in memory; the columns of `windows` are length, delay, aggregate, column, and whether the

@@ -281,6 +281,9 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
             yield Problem(
                 ("training", "learners", j, "kind"), learner.kind, f"is for {wrong} tasks, this one is {training.task}"
             )
+    for name in training.impute:
+        if name not in use_case.feature_names:
+            yield Problem(("training", "impute"), name, f"no such feature; {_known(use_case.feature_names)}")
     if training.splits.delay_days < use_case.label_delay_days:
         yield Problem(
             ("training", "splits", "delay_days"),

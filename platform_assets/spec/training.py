@@ -111,6 +111,11 @@ class Training(Declaration):
     splits: Splits = Field(default_factory=Splits, description="How candidates are validated.")
     metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")
     select_by: Metric = Field(description="The metric that picks the winner.")
+    impute: dict[Identifier, Literal["median", "mean"] | float] = Field(
+        default_factory=dict,
+        description="What a missing value of a feature becomes: a number, or the median (also of features not named) or mean of "
+        "the training rows; travels with the model.",
+    )
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
     compute: Compute = Field(
         default_factory=Compute, description="What training needs of a machine; used where steps run on Kubernetes."

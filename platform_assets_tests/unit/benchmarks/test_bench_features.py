@@ -6,7 +6,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.features import comparable_view, largest_difference, polars_features, tied_rows
+from benchmarks.features import (
+    comparable_view,
+    largest_difference,
+    multiplied,
+    pandas_features,
+    polars_features,
+    tied_rows,
+)
 from benchmarks.world import NotSimulated, simulated, simulator_settings
 from platform_assets.features.windows import compute_view
 from platform_assets.spec import UseCase, load_use_case
@@ -31,6 +38,17 @@ def test_polars_and_the_platform_agree_on_windows_without_delay(use_case: UseCas
     ties = tied_rows(events, use_case, view)
     assert len(events) > 500
     assert largest_difference(ours, theirs, ties, use_case, view) < 1e-12
+    assert largest_difference(ours, pandas_features(events, view, use_case), ties, use_case, view) < 1e-12
+
+
+def test_copies_have_entities_of_their_own(use_case: UseCase, events: pl.DataFrame) -> None:
+    view = comparable_view(use_case)
+    ours, three = (
+        compute_view(view, use_case, rows, FIRST, LAST) for rows in (events, multiplied(events, use_case, view, 3))
+    )
+    assert len(three) == 3 * len(ours)
+    key, names = use_case.event_source.primary_key[0], view.feature_names
+    assert three.filter(pl.col(key) <= events[key].max()).select(names).equals(ours.select(names))
 
 
 def test_a_difference_in_one_row_is_found(use_case: UseCase, events: pl.DataFrame) -> None:
