@@ -225,9 +225,9 @@ def _history_topic(
     return Topic(
         "Features of the whole history",
         f"`{view.name}`: {len(view.feature_names)} windows without delay over {rows:,} events, sorting by entity and back by time "
-        f"included; "
-        f"medians of {rounds} alternating runs, each in a fresh process, code compiled before the clock starts. The platform's "
-        "time includes its checks of the events; its sums are exact and rounded once, so that the online answer is the same to the last digit. "
+        f"included; medians of {rounds} alternating runs (one of pandas), each in a fresh process, code compiled before the clock "
+        "starts. The platform's time includes its checks of the events; its sums are exact and rounded once, so that the online "
+        "answer is the same to the last digit. "
         "Memory is the peak above what was resident with the events read.",
         ["", "seconds", "CPU seconds", "times the platform's", "added memory MB"],
         table,

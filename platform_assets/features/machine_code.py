@@ -28,10 +28,8 @@ MANTISSA = np.uint64((1 << 52) - 1)
 IMPLICIT_ONE = np.uint64(1 << 52)
 EXPONENT = np.uint64(0x7FF)
 ZERO, ONE, FRACTION_BITS, WORD_BITS = np.uint64(0), np.uint64(1), np.uint64(52), np.uint64(64)
-EXPONENT_BIAS = 1075
-"""A double with exponent bits e is its 53-bit whole number times 2^(e - 1075)."""
-LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900
-"""Exponent bits between which neither grid nor sums can underflow or overflow."""
+EXPONENT_BIAS = 1075  # a double with exponent bits e is its 53-bit whole number times 2^(e - 1075)
+LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900  # between them neither grid nor sums can underflow or overflow
 NO_GRID = -1
 POWERS = np.array([2.0**power for power in range(64)])
 MOST_PARTIALS = 64
@@ -48,24 +46,22 @@ def _table(item: Any) -> Any:
     return _numbers(item, 2)
 
 
-_INTEGERS = _numbers(types.int64)
+INTEGERS = _numbers(types.int64)
 
 
-def _compiled(*signature: Any) -> Callable[[_CALLABLE], _CALLABLE]:
+def compiled(*signature: Any) -> Callable[[_CALLABLE], _CALLABLE]:
     """numba's decorator; cached on disk where there is a folder for it (not in a read-only container)."""
 
     def decorate(function: _CALLABLE) -> _CALLABLE:
-        compiled: _CALLABLE
         try:
-            compiled = numba.njit(*signature, cache=True, nogil=True)(function)
+            return numba.njit(*signature, cache=True, nogil=True)(function)  # type: ignore[no-any-return]
         except RuntimeError:
-            compiled = numba.njit(*signature, nogil=True)(function)
-        return compiled
+            return numba.njit(*signature, nogil=True)(function)  # type: ignore[no-any-return]
 
     return decorate
 
 
-@_compiled()
+@compiled()
 def first_after(times: Any, begin: int, end: int, time: int) -> int:
     """The first place in [begin, end) whose time is later than `time`; `end` when there is none."""
     while begin < end:
@@ -77,24 +73,7 @@ def first_after(times: Any, begin: int, end: int, time: int) -> int:
     return begin
 
 
-@_compiled(types.Tuple((types.int64[::1], types.int64[::1]))(_INTEGERS, types.int64, types.int64))
-def group_rows(codes: Any, smallest: int, count: int) -> Any:
-    """Rows put together by code, in order within each: where each code begins, and the rows; a counting sort."""
-    starts = np.zeros(count + 1, np.int64)
-    for row in range(codes.shape[0]):
-        starts[codes[row] - smallest + 1] += 1
-    for code in range(count):
-        starts[code + 1] += starts[code]
-    free = starts[:-1].copy()
-    order = np.empty(codes.shape[0], np.int64)
-    for row in range(codes.shape[0]):
-        code = codes[row] - smallest
-        order[free[code]] = row
-        free[code] += 1
-    return starts, order
-
-
-@_compiled()
+@compiled()
 def find_bounds(
     times: Any, begin: int, end: int, first: int, stop: int, length: int, delay: int, own: int, lows: Any, highs: Any
 ) -> None:
@@ -115,7 +94,7 @@ def find_bounds(
         highs[row - first] = high
 
 
-@_compiled()
+@compiled()
 def count_present(values: Any, begin: int, end: int, seen: Any) -> None:
     """Prefix counts of values that are there."""
     count = 0
@@ -126,7 +105,7 @@ def count_present(values: Any, begin: int, end: int, seen: Any) -> None:
         seen[event - begin + 1] = count
 
 
-@_compiled()
+@compiled()
 def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_low: Any) -> int:
     """Exact prefix sums as 128-bit whole numbers; returns the grid's exponent bits, or NO_GRID where they do not fit."""
     least, largest = 4096, -1
@@ -135,7 +114,8 @@ def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_lo
         if value != value or value == 0.0:
             continue
         exponent = np.int64((bits[event] >> FRACTION_BITS) & EXPONENT)
-        least, largest = min(least, exponent), max(largest, exponent)
+        least = exponent if exponent < least else least
+        largest = exponent if exponent > largest else largest
     if largest < 0:  # no value but zeros
         least = largest = EXPONENT_BIAS
     room = 73
@@ -167,7 +147,7 @@ def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_lo
     return least
 
 
-@_compiled()
+@compiled()
 def rounded(high: Any, low: Any, scale: float) -> float:
     """A 128-bit whole number times `scale`, a power of two, rounded once to the nearest double, ties to even."""
     negative = (high >> np.uint64(63)) != ZERO
@@ -190,7 +170,7 @@ def rounded(high: Any, low: Any, scale: float) -> float:
     return -result if negative else result
 
 
-@_compiled()
+@compiled()
 def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
     """The correctly rounded sum of a window by Shewchuk's algorithm; infinite values give what plain addition gives."""
     count = 0
@@ -238,7 +218,7 @@ def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
     return total if total - total == 0.0 else plain  # finite values whose sum is too large for a double
 
 
-@_compiled()
+@compiled()
 def fill_extremes(
     values: Any, first: int, stop: int, lows: Any, highs: Any, sign: float, empty: float, queue: Any, out: Any, to: Any
 ) -> None:
@@ -259,7 +239,7 @@ def fill_extremes(
         out[to[row]] = values[queue[head]] + 0.0 if head < tail else empty
 
 
-@_compiled()
+@compiled()
 def fill_deviations(
     values: Any, begin: int, first: int, stop: int, lows: Any, highs: Any, seen: Any, means: Any, empty: float,
     out: Any, to: Any,
@@ -279,7 +259,7 @@ def fill_deviations(
         out[to[row]] = np.sqrt(total / (count - 1))
 
 
-@_compiled()
+@compiled()
 def fill_distinct(
     values: Any, begin: int, end: int, first: int, stop: int, lows: Any, highs: Any, previous: Any, following: Any,
     empty: float, out: Any, to: Any,
@@ -309,7 +289,7 @@ def fill_distinct(
         out[to[row]] = count if count > 0 else empty
 
 
-@_compiled()
+@compiled()
 def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
     """For each event the newest one up to itself with a value; -1 where there is none."""
     newest = -1
@@ -319,9 +299,9 @@ def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
         latest[event - begin] = newest
 
 
-@_compiled(
-    types.void(_INTEGERS, _INTEGERS, _table(types.float64), _table(types.uint64), _table(types.int64), _numbers(types.float64),
-    types.int64, types.int64, _INTEGERS, types.Array(types.float64, 2, "C"))
+@compiled(
+    types.void(INTEGERS, INTEGERS, _table(types.float64), _table(types.uint64), _table(types.int64), _numbers(types.float64),
+    types.int64, types.int64, INTEGERS, types.Array(types.float64, 2, "C"))
 )  # fmt: skip
 def fill_windows(
     times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, places: Any,
@@ -377,9 +357,8 @@ def fill_windows(
                     sign = 1.0 if aggregate == MIN else -1.0
                     fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, places)
                 elif aggregate == DISTINCT:
-                    fill_distinct(
-                        numbers, begin, end, first, stop, lows, highs, queue, following, empty, answers, places
-                    )
+                    bounds = lows, highs
+                    fill_distinct(numbers, begin, end, first, stop, *bounds, queue, following, empty, answers, places)
                 elif aggregate in (LAST, SINCE):
                     if not is_dated:
                         find_latest(numbers, begin, end, latest)
@@ -401,14 +380,12 @@ def fill_windows(
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]
                         count = seen[high - begin] - seen[low - begin]
-                        if count == 0:
-                            result = empty
-                        else:
+                        result = empty
+                        if count > 0:
                             if grid == NO_GRID:
                                 result = sum_anew(numbers, low, high, partials) + 0.0
                             else:
-                                upper = sums_low[high - begin]
-                                lower = sums_low[low - begin]
+                                upper, lower = sums_low[high - begin], sums_low[low - begin]
                                 borrow = ONE if upper < lower else ZERO
                                 whole = sums_high[high - begin] - sums_high[low - begin] - borrow
                                 result = rounded(whole, upper - lower, scale)

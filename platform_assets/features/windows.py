@@ -278,12 +278,12 @@ def entity_order(entities: pl.Series) -> tuple[Int64Array, Int64Array]:
     Returns:
         int64 [m + 1], the last being the row count, and int64 [n]; an entity may have no row.
     """
-    from platform_assets.features.machine_code import group_rows
+    from platform_assets.features.grouping import group_rows
 
     codes = entities.to_physical() if entities.dtype.is_temporal() else entities
     if not codes.dtype.is_integer() or codes.null_count() or _spread(codes) > 4 * len(codes) + 1_000:
         codes = codes.rank("dense")
-        alone = (codes.max() or 0) + codes.is_null().cast(pl.Int64).cum_sum()  # type: ignore[operator]
+        alone = codes.is_null().cast(pl.Int64).cum_sum() + int(codes.max() or 0)  # type: ignore[arg-type]
         codes = codes.cast(pl.Int64).zip_with(codes.is_not_null(), alone)
     numbers = codes.cast(pl.Int64)
     smallest = int(numbers.min() or 0)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ LAST_DAY = date(2024, 3, 8)
 MIDNIGHT = datetime(2024, 2, 26, tzinfo=UTC)
 LABEL_DELAY_DAYS = 2
 
-EVENT_SCHEMA = {
+EVENT_SCHEMA: dict[str, Any] = {
     "payment_id": pl.Int64,
     "paid_at": pl.Datetime("us", "UTC"),
     "card_id": pl.Int64,
@@ -26,7 +26,12 @@ EVENT_SCHEMA = {
     "amount": pl.Float64,
     "event_day": pl.Date,
 }
-LABEL_SCHEMA = {"payment_id": pl.Int64, "paid_at": pl.Datetime("us", "UTC"), "is_bad": pl.Int8, "event_day": pl.Date}
+LABEL_SCHEMA: dict[str, Any] = {
+    "payment_id": pl.Int64,
+    "paid_at": pl.Datetime("us", "UTC"),
+    "is_bad": pl.Int8,
+    "event_day": pl.Date,
+}
 
 _CONNECTOR = {"kind": "files", "format": "csv", "path": "none.csv"}
 
@@ -276,7 +281,8 @@ def _aggregate(item: Window, seen: list[dict[str, Any]], now: datetime, time_nam
     if item.aggregate == "count":
         return float(len(seen))
     if item.aggregate == "seconds_since_last":
-        return (now - seen[-1][time_name]) / timedelta(seconds=1)
+        since: timedelta = now - seen[-1][time_name]
+        return since / timedelta(seconds=1)
     assert item.column is not None
     values = [other[item.column] for other in seen]
     total = math.fsum(values)

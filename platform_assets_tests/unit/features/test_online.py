@@ -101,7 +101,7 @@ def test_online_equals_offline_to_the_bit(history: History, settings: FeastSetti
         np.testing.assert_array_equal(online.vector(event).values, expected[row["payment_id"]])
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(history=histories(max_size=25))
 def test_every_aggregate_and_filter_is_equal_to_the_bit(
     history: History, settings: FeastSettings, rich_online: OnlineFeatures
