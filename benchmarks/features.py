@@ -35,6 +35,7 @@ TOLERANCE_RATIO = 1e-9
 """Others add to and take away from a running sum; the platform's sums are exact and rounded once."""
 PLATFORM, POLARS, PANDAS = "platform", "polars", "pandas"
 POLARS_BAR, PANDAS_BAR = 2.0, 10.0
+COMPARABLE = frozenset({"count", "sum", "mean", "min", "max"})
 TO_THE_BIT = frozenset({"count", "min", "max"})
 
 
@@ -106,7 +107,11 @@ def comparable_view(use_case: UseCase) -> FeatureView:
         ValueError: there is none.
     """
     for view in use_case.features:
-        windows = tuple(window for window in view.windows if window.delay_days == 0)
+        windows = tuple(
+            window
+            for window in view.windows
+            if window.counts_own_event and window.aggregate in COMPARABLE and not (window.where or window.lengths)
+        )
         if windows:
             return view.model_copy(update={"windows": windows, "rows": ()})
     raise ValueError(f"{use_case.name} declares no window without delay, so there is nothing to compare")

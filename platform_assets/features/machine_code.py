@@ -108,14 +108,14 @@ def count_present(values: Any, begin: int, end: int, seen: Any) -> None:
 @compiled()
 def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_low: Any) -> int:
     """Exact prefix sums as 128-bit whole numbers; returns the grid's exponent bits, or NO_GRID where they do not fit."""
-    least, largest = 4096, -1
+    least: Any = 4096
+    largest: Any = -1
     for event in range(begin, end):
         value = values[event]
         if value != value or value == 0.0:
             continue
         exponent = np.int64((bits[event] >> FRACTION_BITS) & EXPONENT)
-        least = exponent if exponent < least else least
-        largest = exponent if exponent > largest else largest
+        least, largest = min(least, exponent), max(largest, exponent)
     if largest < 0:  # no value but zeros
         least = largest = EXPONENT_BIAS
     room = 73
