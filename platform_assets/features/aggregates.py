@@ -2,6 +2,9 @@
 
 Belongs here: one whole number for each aggregate. Does not belong here: what they mean (`spec/features.py`) or how they are
 computed (`machine_code.py`).
+
+Codes are never renumbered, only added: compiled code that is cached on disk has them built in, and is made anew only when
+`machine_code.py` changes.
 """
 
 from collections.abc import Mapping

@@ -106,7 +106,7 @@ def count_present(values: Any, begin: int, end: int, seen: Any) -> None:
 
 
 @compiled()
-def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_low: Any) -> int:
+def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_low: Any) -> Any:
     """Exact prefix sums as 128-bit whole numbers; returns the grid's exponent bits, or NO_GRID where they do not fit."""
     least: Any = 4096
     largest: Any = -1

@@ -308,12 +308,10 @@ def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
 def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
     """What windows aggregate of the event, by the same expressions as over a table; what the event cannot tell is missing."""
     case = layout.use_case
+    found = {value: _number(case, event, str(value.column)) for value in layout.plan.values if value.is_plain}
+    if len(found) == len(layout.plan.values):
+        return tuple(found.values())
     known = {name for name in event if name != case.label.column}
-    found = {
-        value: _number(case, event, str(value.column))
-        for value in layout.plan.values
-        if value.kind == "number" and value.where is None
-    }
     computed = [value for value in layout.plan.values if value not in found and value.roots <= known]
     if computed:
         schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}

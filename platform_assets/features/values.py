@@ -40,9 +40,14 @@ class EventValue:
     where: str | None = None
 
     @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is a column's value for every event."""
+        return self.kind == "number" and self.where is None
+
+    @cached_property
     def name(self) -> str:
         """The column's name where it is just that; else with a hash of what the value is."""
-        if self.kind == "number" and self.where is None:
+        if self.is_plain:
             return str(self.column)
         meaning = repr((self.kind, self.column, self.condition, self.where))
         return f"{self.column or self.kind}_{hashlib.sha256(meaning.encode()).hexdigest()[:8]}"
