@@ -63,8 +63,8 @@ def measure_next_day(
         )
     return Topic(
         "One new day of features",
-        "CPU time of a day's features and of moving the carried state on to the next midnight, best of 5; the whole history for "
-        "comparison. The day's values are those of the whole history, to the bit. Events in memory: reading is not part of it.",
+        "CPU time of a day's features and of moving the carried state on to the next midnight, and of the whole history for comparison, "
+        "each the best of 5. The day's values are those of the whole history, to the bit. Events in memory: reading is not part of it.",
         ["view", "day", "day, CPU ms", "history, CPU ms", "ratio"],
         rows,
         bars,
@@ -79,9 +79,12 @@ def _time_next_day(declaration: Path, events_file: Path) -> dict[str, dict[str, 
         if not view.windows:
             continue
         compute_view(view, use_case, events.head(100), first, last)  # type: ignore[arg-type]
-        started = time.process_time()
-        whole = compute_view(view, use_case, events, first, last)  # type: ignore[arg-type]
-        found[view.name] = {"history": time.process_time() - started}
+        wholes = []
+        for _ in range(5):
+            started = time.process_time()
+            whole = compute_view(view, use_case, events, first, last)  # type: ignore[arg-type]
+            wholes.append(time.process_time() - started)
+        found[view.name] = {"history": min(wholes)}
         for number in DAYS_OF_HISTORY:
             day = first + timedelta(days=number)
             if day > last:  # type: ignore[operator]

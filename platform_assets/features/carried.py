@@ -146,7 +146,7 @@ def _moved_on(state: CarriedState, both: pl.DataFrame, labelled: pl.DataFrame | 
         kept = kept & pl.col(layout.entity_key).is_not_null()
     rows = both.filter(kept)
     if labelled is not None and layout.use_case.label.column in roots_of(layout.plan.values):
-        rows = _with_labels(layout, rows, state_rows(layout, known_labels(layout, labelled, day), moment))
+        rows = _with_labels(layout, rows, event_rows(layout, known_labels(layout, labelled, day)))
     return CarriedState(layout, day, rows)
 
 
@@ -154,7 +154,9 @@ def _with_labels(layout: StateLayout, rows: pl.DataFrame, labelled: pl.DataFrame
     """The rows with the values of those that a label has arrived for."""
     if labelled.is_empty():
         return rows
-    keys = [layout.entity_key, EVENT_TIMES, *layout.key_fields]
+    primary = layout.use_case.event_source.primary_key
+    also = {layout.entity_key: layout.entity_key, layout.use_case.event_time: EVENT_TIMES}
+    keys = [*layout.key_fields, *(field for name, field in also.items() if name in primary)]
     span = pl.col(EVENT_TIMES).is_between(labelled[EVENT_TIMES].min(), labelled[EVENT_TIMES].max())
     places = rows.select(span.arg_true()).to_series()
     older = rows[places].select(keys)
