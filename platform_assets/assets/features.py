@@ -99,8 +99,8 @@ def feature_descriptions(view: FeatureView) -> dict[str, str]:
     """Description of every feature of a view."""
     described = {row.name: row.description for row in view.rows}
     for window in view.windows:
-        for length in window.lengths_days:
-            described[window.feature_name(length)] = f"{window.description}; last {length} days"
+        for name, duration in zip(window.feature_names, window.durations, strict=True):
+            described[name] = f"{window.description}; over {duration}"
     return described
 
 

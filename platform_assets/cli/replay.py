@@ -61,7 +61,7 @@ def group_column(use_case: UseCase) -> str:
     if use_case.training.group is not None:
         return use_case.training.group
     for view in use_case.features:
-        if view.entity is not None and any(window.delay_days == 0 for window in view.windows):
+        if view.entity is not None and any(window.delay_microseconds == 0 for window in view.windows):
             return use_case.entity(view.entity).key
     return use_case.event_source.primary_key[0]
 
