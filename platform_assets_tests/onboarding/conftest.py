@@ -97,5 +97,5 @@ def bike_demand(installation: Installation, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("defs") / "bike_demand"
     shutil.copytree(Path(platform_assets.__file__).parent / "defs" / "bike_demand", folder)
     text = (folder / "defs.yaml").read_text()
-    (folder / "defs.yaml").write_text(text.replace("first_day: 2018-01-01", "first_day: 2018-04-20"))
+    (folder / "defs.yaml").write_text(text.replace("first_day: 2018-04-01", "first_day: 2018-04-20"))
     return installation.take_all_the_way(folder)

@@ -23,7 +23,7 @@ from platform_assets.spec import load_use_case
 from .conftest import Installation
 
 SHIPPED = Path(platform_assets.__file__).parent / "defs" / "bike_demand" / "data" / "rentals"
-FIRST, LAST = date(2018, 1, 30), date(2018, 2, 2)
+FIRST, LAST = date(2018, 4, 29), date(2018, 5, 2)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def proposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two months of files, looked at as if nobody had declared them."""
     folder = tmp_path_factory.mktemp("team")
     (folder / "files").mkdir()
-    for month in ("2018-01", "2018-02"):
+    for month in ("2018-04", "2018-05"):
         shutil.copyfile(SHIPPED / f"{month}.csv", folder / "files" / f"{month}.csv")
     return write_proposal("rides", partial(look_at, str(folder / "files")), "rentals", False, folder / "defs")
 
