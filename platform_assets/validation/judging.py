@@ -51,10 +51,12 @@ class Judging:
         self._delivered = frame_totals(frame, day_column, sums) if sums else _counted(frame, day_column)
         numbers = violations.select(ROW, "rule", "column").filter(pl.col("rule").is_in(["unique", "reference"]))
         days = frame[DELIVERED_DAY][numbers[ROW]] if numbers.height else frame[DELIVERED_DAY].clear()
-        counted = (
-            numbers.with_columns(days.alias("#day")).group_by("#day", "rule", "column").agg(pl.col(ROW).n_unique())
-        )
-        self._broken: dict[tuple[Any, ...], int] = {(d, r, c): n for d, r, c, n in counted.iter_rows()}
+        numbers = numbers.with_columns(days.alias("#day"))
+        unknown = numbers.filter(pl.col("rule") == "reference").group_by("#day", "column").agg(pl.col(ROW).n_unique())
+        # A row that repeats two keys is one row.
+        repeated = numbers.filter(pl.col("rule") == "unique").group_by("#day").agg(pl.col(ROW).n_unique())
+        self._unknown: dict[tuple[Any, str], int] = {(day, column): rows for day, column, rows in unknown.iter_rows()}
+        self._repeated: dict[Any, int] = dict(repeated.iter_rows())
         self._history = ProfileHistory() if profiles is None else ProfileHistory.of(profiles)
         self._today = ProfileHistory.of(profiled).days if source.is_daily else {}
 
@@ -65,8 +67,8 @@ class Judging:
     def of_counts(self, day: date | None) -> list[RuleResult]:
         """Repeated keys, unknown references and the source's totals, of a day or of a reference table."""
         source, delivered = self._source, self._delivered.get(day, ControlTotals(0))
-        duplicates = sum(n for (d, rule, _), n in self._broken.items() if d == day and rule == "unique")
-        unknown = {c.name: self._broken.get((day, "reference", c.name), 0) for c in source.columns if c.references}
+        duplicates = self._repeated.get(day, 0)
+        unknown = {c.name: self._unknown.get((day, c.name), 0) for c in source.columns if c.references}
         results = broken_ratios(day, delivered.rows or 0, duplicates, unknown, source.quality)
         return [*results, *reconcile(day, delivered, self._totals.get(day), source.quality.reconciliation, duplicates)]
 

@@ -168,6 +168,14 @@ def test_every_row_is_accounted_for(
     assert again.quarantine.is_empty(), "what went on keeps every rule"
 
 
+def test_a_row_that_repeats_two_keys_is_one_repeated_row(rides: Source, make_rides: Rides) -> None:
+    both = rides.model_copy(update={"primary_key": ("ride_id", "bike")})
+    frame = make_rides(2, ride_id=[1, 1], bike=[1, 1])
+    result = judge(frame, strict(both, max_refused_ratio=0.5))
+    assert result.quarantine.height == 1
+    assert result.refused_days == []
+
+
 def _as_delivered(accepted: pl.DataFrame) -> list[pl.Series]:
     return [
         accepted["event_day"].alias("delivered_day"),
