@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3.11
 PROFILE ?= default
+USE_CASE ?= card_fraud
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,8 +36,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP) ## Install everything into .venv
 
-run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small for a small world)
-	@$(BIN)/platform-assets run
+run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small: a small world; USE_CASE=name: another use case)
+	@$(BIN)/platform-assets run $(USE_CASE)
 
 dev: setup ## Dagster's web UI on what `make run` made
 	@mkdir -p $(PLATFORM_ASSETS_DAGSTER)
