@@ -114,9 +114,10 @@ def _as_postgres() -> list[str]:
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """PostgreSQL on a free port; the test is skipped only where the server is not installed."""
+    """PostgreSQL on a free port; where it is not installed the test is skipped, and fails in CI."""
     if not _POSTGRESQL_FOLDERS:
-        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+        missing = "PostgreSQL's server is not installed: apt-get install postgresql"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     folder = Path(tempfile.mkdtemp(prefix="platform-assets-postgresql-"))
     if os.geteuid() == 0:
         user = pwd.getpwnam(_USER)

@@ -17,13 +17,13 @@ import polars as pl
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, registered_run
-from platform_assets.assets.partitions import event_days, partition_range
+from platform_assets.assets.partitions import DayRange, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
 from platform_assets.features.training_set import join_views
 from platform_assets.lake.layout import FEATURES, MODEL, PREDICTIONS
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.registry.models import RegisteredVersion
+from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import UseCase, feature_contract_hash
@@ -72,17 +72,7 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         days = partition_range(context)
         registry = models.registry()
-        version = registry.by_alias(use_case.name, CHAMPION_ALIAS)
-        if version is None:
-            raise PredictionError(
-                f"{use_case.name}: there is no champion to predict with; run the job {use_case.name}__train for a day"
-            )
-        as_of = date.fromisoformat(version.tags["as_of"])
-        if days.first < as_of:
-            raise PredictionError(
-                f"{use_case.name}: the champion, version {version.version}, knows data up to {as_of}: predicting {days.first} "
-                f"with it would use the future. Predict days from {as_of} on."
-            )
+        version = champion_for(use_case, registry, days)
         events = clean_rows(lake, use_case, use_case.event_source, days.first, days.last)
         views = {
             view.name: lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view)).read(
@@ -115,6 +105,26 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return predictions
+
+
+def champion_for(use_case: UseCase, registry: ModelRegistry, days: DayRange) -> RegisteredVersion:
+    """The champion, if it knows nothing of these days.
+
+    Raises:
+        PredictionError: there is none, or it was trained as of a later day.
+    """
+    version = registry.by_alias(use_case.name, CHAMPION_ALIAS)
+    if version is None:
+        raise PredictionError(
+            f"{use_case.name}: there is no champion to predict with; run the job {use_case.name}__train for a day"
+        )
+    as_of = date.fromisoformat(version.tags["as_of"])
+    if days.first < as_of:
+        raise PredictionError(
+            f"{use_case.name}: the champion, version {version.version}, knows data up to {as_of}: predicting {days.first} "
+            f"with it would use the future. Predict days from {as_of} on."
+        )
+    return version
 
 
 def predict_rows(

@@ -67,7 +67,7 @@ def read_sql(
 
         query = sa.select(relation.selectable)
         if days is not None:
-            query = query.where(*_within(connection, source, relation, *days))
+            query = query.where(*within_days(connection, source, relation, *days))
         rows = fetch(connection, query)
         frame = frame_of(source, relation.columns, rows, relation.label)
         if days is None:
@@ -147,7 +147,7 @@ def stream(connection: sa.Connection, query: Any) -> Iterator[list[tuple[Any, ..
             yield [tuple(row) for row in batch]
 
 
-def _within(connection: sa.Connection, source: Source, relation: Relation, first: date, last: date) -> list[Any]:
+def within_days(connection: sa.Connection, source: Source, relation: Relation, first: date, last: date) -> list[Any]:
     """Conditions that hold for every row of these days, and for few others: the rest is left out afterwards.
 
     Text is compared with days as text, with a day to spare on both sides for times with a zone.

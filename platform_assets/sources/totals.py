@@ -210,7 +210,7 @@ def _unreadable(source: Source, path: Path, error: Exception) -> SourceError:
 
 def _of_database(source: Source, connector: SqlConnector, days: list[date] | None, access: Access) -> Totals:
     """COUNT and SUM as the database has them; a day has its own statement, within one snapshot."""
-    from platform_assets.sources.sql import _within, ask
+    from platform_assets.sources.sql import ask, within_days
 
     def read(connection: Any, relation: Any) -> Totals:
         import sqlalchemy as sa
@@ -226,7 +226,7 @@ def _of_database(source: Source, connector: SqlConnector, days: list[date] | Non
         for day in days or [None]:  # type: ignore[list-item]
             query = sa.select(*columns).select_from(relation.selectable)
             if day is not None:
-                query = query.where(*_within(connection, source, relation, day, day))
+                query = query.where(*within_days(connection, source, relation, day, day))
             rows, *sums = connection.execute(query).one()
             found[day] = ControlTotals(int(rows), {n: float(v or 0) for n, v in zip(names, sums, strict=True)})
         return found

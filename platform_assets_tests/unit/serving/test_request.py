@@ -93,7 +93,7 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
 )
 def test_no_body_gets_anything_but_an_event_or_a_refusal(body: bytes) -> None:
     with suppress(requests.RequestRefused):
-        requests.parse_event(MODEL, body)
+        assert set(requests.parse_event(MODEL, body)) == set(use_case().serving.request)
 
 
 def test_the_future_is_refused_beyond_the_allowed_skew() -> None:
@@ -105,7 +105,8 @@ def test_the_future_is_refused_beyond_the_allowed_skew() -> None:
 
 
 def test_the_example_is_accepted() -> None:
-    requests.parse_event(MODEL, json.dumps(requests.example_event(use_case())).encode())
+    event = requests.parse_event(MODEL, json.dumps(requests.example_event(use_case())).encode())
+    assert set(event) == set(use_case().serving.request)
 
 
 @pytest.mark.parametrize(
