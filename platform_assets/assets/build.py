@@ -7,10 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from platform_assets.assets.champion import champion_asset
 from platform_assets.assets.clean import clean_asset
 from platform_assets.assets.common import with_column_lineage
 from platform_assets.assets.deployment import deployment_asset, service_asset
-from platform_assets.assets.evaluation import champion_asset, evaluation_asset
+from platform_assets.assets.evaluation import evaluation_asset
 from platform_assets.assets.features import feature_table_asset, online_store_asset
 from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.history import history_asset

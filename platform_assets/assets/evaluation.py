@@ -1,7 +1,7 @@
-"""Evaluation and promotion.
+"""Evaluation: the challenger judged by every declared gate.
 
-Belongs here: the evaluation asset with its blocking gates, and the champion asset that moves the alias. Does not
-belong here: metrics and verdicts (`evaluation/`), the registry's own rules (`registry/`).
+Belongs here: the evaluation asset with its blocking gates. Does not belong here: metrics and verdicts (`evaluation/`), promotion
+(`champion.py`).
 """
 
 import json
@@ -36,11 +36,10 @@ from platform_assets.evaluation.verdict import (
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
-from platform_assets.registry.promotion import promote
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import EVENT_DAY, UseCase
-from platform_assets.spec.tables import CHAMPION, EVALUATION
+from platform_assets.spec.tables import EVALUATION
 from platform_assets.training.compare import measure, scored
 
 VERDICT_FILE = "evaluation.json"
@@ -247,42 +246,3 @@ def log_evidence(registry: ModelRegistry, version: RegisteredVersion, evidence: 
         path = Path(scratch) / VERDICT_FILE
         path.write_text(json.dumps(evidence, indent=2, sort_keys=True))
         registry.client.log_artifact(version.run_id, str(path))
-
-
-def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
-    """The champion: the alias moves to the model as of the day, with its evidence, and the ledger remembers."""
-
-    @dg.asset(
-        key=asset_key(use_case, MODEL, CHAMPION),
-        deps=[asset_key(use_case, MODEL, EVALUATION)],
-        description="The version that serves: promoted with its evidence, recorded in a ledger that is never overwritten.",
-        kinds={"mlflow"},
-        partitions_def=as_of_days(use_case),
-        automation_condition=after_upstream(),
-        code_version="1",
-        **policy(use_case, MODEL),
-    )
-    def champion(context: dg.AssetExecutionContext, models: ModelsResource) -> dg.MaterializeResult:
-        registry = models.registry()
-        version = require_version(use_case, registry, context.partition_key)
-        path = registered_run(registry, version).folder / VERDICT_FILE
-        if not path.exists():
-            raise EvaluationError(
-                f"{use_case.name}: version {version.version} was not evaluated; materialize {use_case.name}/{MODEL}/{EVALUATION}"
-            )
-        evidence = json.loads(path.read_text())
-        promotion = promote(
-            registry, models.ledger(use_case.name), version, evidence, datetime.now(UTC), context.run_id
-        )
-        registry.set_tags(version, {"promoted_because": evidence["reason"]})
-        return dg.MaterializeResult(
-            metadata={
-                "model_version": version.version,
-                "replaced": promotion.previous.version if promotion.previous else "nothing",
-                "moved": promotion.moved,
-                "because": evidence["reason"],
-            },
-            data_version=dg.DataVersion(f"{use_case.name}-{version.version}"),
-        )
-
-    return champion

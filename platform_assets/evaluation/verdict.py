@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
-from platform_assets.spec.training import HIGHER_IS_BETTER, Bypass, Floor, Gates
+from platform_assets.spec.gates import Bypass, Floor, Gates
+from platform_assets.spec.training import HIGHER_IS_BETTER
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from pydantic_core import InitErrorDetails
 
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.features import Entity, FeatureView
+from platform_assets.spec.gates import Gates
 from platform_assets.spec.references import find_problems
 from platform_assets.spec.retention import Retention
 from platform_assets.spec.serving import Freshness, Monitoring, Serving
 from platform_assets.spec.sources import EVENT_DAY, Source
 from platform_assets.spec.tables import MODEL_BY_TASK
-from platform_assets.spec.training import Gates, Label, Training
+from platform_assets.spec.training import Label, Training
 
 
 class History(Declaration):

@@ -24,7 +24,8 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.resources.sources import SourcesResource
 from platform_assets.spec import UseCase, load_use_case
-from platform_assets.spec.training import Gates, Learner, Splits
+from platform_assets.spec.gates import Gates
+from platform_assets.spec.training import Learner, Splits
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 WORLD = {"customers": 800, "terminals": 1600}

@@ -22,7 +22,7 @@ from platform_assets.assets.evaluation import gate_names
 from platform_assets.assets.model_folder import SAMPLE_FILE, read_model_run
 from platform_assets.registry.models import CHALLENGER
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.spec.training import Bypass, Floor
+from platform_assets.spec.gates import Bypass, Floor
 
 from .model_world import (
     AS_OF,

@@ -19,7 +19,7 @@ from platform_assets.assets.evaluation import (
 from platform_assets.evaluation.verdict import GateResult, Verdict
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.spec import UseCase
-from platform_assets.spec.training import Bypass, Floor
+from platform_assets.spec.gates import Bypass, Floor
 
 from .conftest import LATER, ROWS_A_DAY, Trained
 

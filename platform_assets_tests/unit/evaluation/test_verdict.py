@@ -19,7 +19,7 @@ from platform_assets.evaluation.verdict import (
     no_worse_than_champion,
     with_bypasses,
 )
-from platform_assets.spec.training import Bypass, Floor, Gates
+from platform_assets.spec.gates import Bypass, Floor, Gates
 
 NAN = math.nan
 
