@@ -16,7 +16,7 @@ from platform_assets.lake.changes import current_rows, deleted_rows, versions, w
 from platform_assets.lake.layout import CLEAN, RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.sources.delivery import DELIVERED_DAY, EXTRA, SOURCE_POSITION, UNCAST
+from platform_assets.sources.delivery import DELIVERED_DAY, EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST, positions
 from platform_assets.spec import EVENT_DAY, Source, UseCase
 from platform_assets.spec.changes import (
     CHANGE_OPERATION,
@@ -40,7 +40,7 @@ def raw_schema(source: Source) -> dict[str, pl.DataType]:
     when it is cleaned.
     """
     schema = {column.name: column.polars_type for column in source.columns}
-    schema.update({SOURCE_POSITION: pl.String(), UNCAST: pl.String(), EXTRA: pl.String()})
+    schema.update({SOURCE_POSITION: pl.String(), SOURCE_LINE: pl.Int64(), UNCAST: pl.String(), EXTRA: pl.String()})
     if source.is_incremental:
         schema.update({CHANGE_OPERATION: pl.String(), CHANGE_SEQUENCE: pl.Int64()})
         schema.update({ROW_DAY: pl.Date(), ROW_SEQUENCE: pl.Int64()})
@@ -60,7 +60,7 @@ def delivered_rows(lake: LakeResource, use_case: UseCase, source: Source, days: 
     Of an incremental source these are the rows that are there after all changes; a deleted row is not among them.
 
     Returns:
-        The declared columns, `source_position`, `uncast`, `extra` and `delivered_day` (null in a reference table).
+        The declared columns, `source_position`, `source_line`, `uncast`, `extra` and `delivered_day` (null in a reference table).
     """
     rows = _raw_rows(lake, use_case, source, days)
     if source.is_incremental:
@@ -158,7 +158,8 @@ def history_schema(source: Source) -> dict[str, pl.DataType]:
 
 def history_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange) -> pl.DataFrame:
     """Every version of the rows of these days, as delivered, with the columns of `history_schema`."""
-    return versions(_raw_rows(lake, use_case, source, days), source.primary_key).select(list(history_schema(source)))
+    rows = versions(_raw_rows(lake, use_case, source, days), source.primary_key)
+    return rows.with_columns(positions(rows)).select(list(history_schema(source)))
 
 
 def _raw_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:
@@ -169,4 +170,6 @@ def _raw_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRa
 
 
 def _as_delivered(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
-    return rows.select(*source.column_names, SOURCE_POSITION, UNCAST, EXTRA, pl.col(EVENT_DAY).alias(DELIVERED_DAY))
+    return rows.select(
+        *source.column_names, SOURCE_POSITION, SOURCE_LINE, UNCAST, EXTRA, pl.col(EVENT_DAY).alias(DELIVERED_DAY)
+    )

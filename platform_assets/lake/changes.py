@@ -155,7 +155,7 @@ def _with_content(added: pl.DataFrame, fresh: pl.DataFrame, keys: Sequence[str])
     content = fresh.drop(EVENT_DAY, CHANGE_OPERATION).with_row_index(_POSITION)
     rows = added.join(content, on=[*keys, CHANGE_SEQUENCE], how="left")
     tombstone = (pl.col(CHANGE_OPERATION) == DELETE) & (pl.col(ROW_DAY) != pl.col(EVENT_DAY))
-    travels = {*keys, *_ENTRY, CHANGE_OPERATION, ROW_DAY, ROW_SEQUENCE, _POSITION, "source_position"}
+    travels = {*keys, *_ENTRY, CHANGE_OPERATION, ROW_DAY, ROW_SEQUENCE, _POSITION, "source_position", "source_line"}
     emptied = [pl.when(~tombstone).then(name).alias(name) for name in rows.columns if name not in travels]
     ordered = rows.with_columns(emptied).sort(_POSITION, EVENT_DAY, nulls_last=True).drop(_POSITION)
     return ordered.select(*fresh.columns, ROW_DAY, ROW_SEQUENCE)

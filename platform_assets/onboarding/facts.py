@@ -162,7 +162,7 @@ def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
 
     def read(connection: sa.Connection, relation: Relation) -> pl.DataFrame:
         rows = fetch(connection, sqlalchemy.select(relation.selectable).limit(MAX_ROWS))
-        return frame_of(source, relation.columns, rows, relation.label).drop(FOUND_COLUMNS)
+        return frame_of(source, relation.columns, rows, relation.label).drop(FOUND_COLUMNS, strict=False)
 
     found = ask(source, connector, access, [], read)
     fields = {"kind": "sql", "url": variable, "table": table}

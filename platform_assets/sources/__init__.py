@@ -16,10 +16,12 @@ from platform_assets.sources.delivery import (
     DELETE,
     DELIVERED_DAY,
     EXTRA,
+    SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UNCAST,
     UPSERT,
+    positions,
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.sources.read import read_source
@@ -30,6 +32,7 @@ __all__ = [
     "DELETE",
     "DELIVERED_DAY",
     "EXTRA",
+    "SOURCE_LINE",
     "SOURCE_POSITION",
     "SOURCE_PROBLEM",
     "UNCAST",
@@ -41,6 +44,7 @@ __all__ = [
     "SchemaMismatch",
     "SourceError",
     "conform",
+    "positions",
     "read_changes",
     "read_source",
 ]

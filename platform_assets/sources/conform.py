@@ -18,6 +18,7 @@ from platform_assets.sources.delivery import (
     DELIVERED_DAY,
     EXTRA,
     FOUND_COLUMNS,
+    SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UNCAST,
@@ -44,7 +45,7 @@ class Conformed:
     """Rows in declared columns and types, none lost."""
 
     frame: pl.DataFrame
-    """The declared columns, then `source_position`, `delivered_day`, `uncast` and `extra`; rows of an incremental source
+    """The declared columns, then `source_position`, `source_line`, `delivered_day`, `uncast` and `extra`; rows of an incremental source
     have `change_operation` and `change_sequence` as well."""
     extra_columns: tuple[str, ...]
     """Columns that the source delivers and the declaration does not know; reported, and kept aside in `extra`."""
@@ -108,8 +109,15 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
     extra = tuple(name for name in found.columns if name not in known)
     changes = [found[name] for name in CHANGE_COLUMNS if name in found.columns]
     aside = _kept_aside(found.select(extra), found.height)
-    frame = pl.DataFrame([*columns, found[SOURCE_POSITION], found[DELIVERED_DAY], described, aside, *changes])
+    places = [found[SOURCE_POSITION], _lines(found), found[DELIVERED_DAY]]
+    frame = pl.DataFrame([*columns, *places, described, aside, *changes])
     return Conformed(frame, extra, len(described) - described.null_count(), applied)
+
+
+def _lines(found: pl.DataFrame) -> pl.Series:
+    if SOURCE_LINE in found.columns:
+        return found[SOURCE_LINE]
+    return pl.repeat(None, found.height, dtype=pl.Int64, eager=True).alias(SOURCE_LINE)
 
 
 def _arrives_as_text(source: Source, column: Column, values: pl.Series) -> bool:

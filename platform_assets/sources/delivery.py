@@ -17,8 +17,12 @@ from platform_assets.spec.changes import UPSERT as UPSERT
 from platform_assets.spec.sources import Source
 
 SOURCE_POSITION = "source_position"
-"""Where the row came from: `file.csv:17` (line, the header being line 1; row for Parquet) or
-`simulator:transactions:2018-04-01:17` (row of the delivered day)."""
+"""Where the row came from: `postgresql:orders:1234`; where `source_line` has a number, the delivery that the row is part of, to
+which the line belongs."""
+
+SOURCE_LINE = "source_line"
+"""The row's number in its delivery: line of a text file (the header being line 1), row of a Parquet file or of a simulated day;
+null where the position needs none. Kept apart: a text of its own for each of many million rows is most of their cost."""
 
 DELIVERED_DAY = "delivered_day"
 """The day the row was delivered for, which may not be the day of its event time; null in a reference table."""
@@ -29,7 +33,7 @@ SOURCE_PROBLEM = "source_problem"
 UNCAST = "uncast"
 """Cells of a text format that do not fit the declared type, `amount='12,5'`; null for a row without any."""
 
-FOUND_COLUMNS = (SOURCE_POSITION, DELIVERED_DAY, SOURCE_PROBLEM)
+FOUND_COLUMNS = (SOURCE_POSITION, SOURCE_LINE, DELIVERED_DAY, SOURCE_PROBLEM)
 
 EXTRA = "extra"
 """JSON object of the columns that the source delivers and the declaration does not know; null where there is none."""
@@ -56,6 +60,15 @@ def day_range(source: Source, first_day: date | None, last_day: date | None) -> 
 def days_between(first_day: date, last_day: date) -> list[date]:
     """Every day of the inclusive range."""
     return [first_day + timedelta(days=i) for i in range((last_day - first_day).days + 1)]
+
+
+def positions(rows: pl.DataFrame) -> pl.Series:
+    """Where each row came from, in one text: `file.csv:17`, `simulator:transactions:2018-04-01:17`, `postgresql:orders:1234`."""
+    if SOURCE_LINE not in rows.columns:
+        return rows[SOURCE_POSITION]
+    with_line = pl.format("{}:{}", SOURCE_POSITION, SOURCE_LINE)
+    text = pl.when(pl.col(SOURCE_LINE).is_null()).then(SOURCE_POSITION).otherwise(with_line)
+    return rows.select(text.alias(SOURCE_POSITION)).to_series()
 
 
 def uncast_text(column: str, text: pl.Expr) -> pl.Expr:

@@ -21,6 +21,7 @@ from platform_assets.sources.delivery import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
     FOUND_COLUMNS,
+    SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     day_range,
@@ -152,7 +153,8 @@ def read_file(source: Source, connector: FilesConnector, place: Place, file: Fou
         column: f"{column}_delivered" for column in (*FOUND_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
     }
     frame = rows.cells.rename(taken).with_columns(
-        (pl.lit(f"{file.name}:") + rows.lines.cast(pl.String)).alias(SOURCE_POSITION),
+        pl.repeat(file.name, len(rows.lines), dtype=pl.String, eager=True).alias(SOURCE_POSITION),
+        rows.lines.cast(pl.Int64).alias(SOURCE_LINE),
         pl.repeat(day, len(rows.lines), dtype=pl.Date, eager=True).alias(DELIVERED_DAY),
         rows.problems.alias(SOURCE_PROBLEM),
     )
@@ -188,7 +190,7 @@ def stack(source: Source, batches: list[Delivered]) -> pl.DataFrame:
         frame = pl.concat([batch.frame for batch in batches])
     else:
         frame = pl.concat(_harmonised(source, batches, columns), how="diagonal")
-    return frame.select(*columns, *FOUND_COLUMNS)
+    return frame.select(*columns, *(name for name in FOUND_COLUMNS if name in frame.columns))
 
 
 def _harmonised(source: Source, batches: list[Delivered], columns: list[str]) -> list[pl.DataFrame]:

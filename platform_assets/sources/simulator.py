@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from platform_assets.simulation.faults import Fault, FaultError, plant_all
 from platform_assets.simulation.generators import Generator, GeneratorError, load_generator
 from platform_assets.sources.casting import event_days
-from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, SOURCE_PROBLEM, day_range
+from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_LINE, SOURCE_POSITION, SOURCE_PROBLEM, day_range
 from platform_assets.sources.errors import SourceError
 from platform_assets.spec.connectors import SimulatorConnector
 from platform_assets.spec.sources import Source
@@ -46,7 +46,7 @@ def read_simulator(
             frame = frame.filter(pl.col(DELIVERED_DAY) >= first_day)
     except (GeneratorError, FaultError) as error:
         raise SourceError(f"source '{source.name}': {error} Correct its connector in defs.yaml.") from error
-    return frame.with_columns(_positions(table), pl.lit(None, dtype=pl.String).alias(SOURCE_PROBLEM))
+    return frame.with_columns(*_positions(table), pl.lit(None, dtype=pl.String).alias(SOURCE_PROBLEM))
 
 
 def _fault(source: Source, place: int, declared: dict[str, object], generator: Generator) -> Fault:
@@ -74,8 +74,9 @@ def _delivered_day(source: Source, frame: pl.DataFrame) -> pl.Series:
     return event_days(frame[source.event_time]).alias(DELIVERED_DAY)
 
 
-def _positions(table: str) -> pl.Expr:
-    """`simulator:transactions:2018-04-01:17`, the 17th row of that delivery; without a day for a reference table."""
-    row = pl.int_range(1, pl.len() + 1).over(DELIVERED_DAY)
-    day = pl.col(DELIVERED_DAY).cast(pl.String) + ":"
-    return pl.format("simulator:{}:{}{}", pl.lit(table), day.fill_null(""), row).alias(SOURCE_POSITION)
+def _positions(table: str) -> list[pl.Expr]:
+    """`simulator:transactions:2018-04-01` and 17, the 17th row of that delivery; without a day for a reference table."""
+    row = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(DELIVERED_DAY)
+    day = ":" + pl.col(DELIVERED_DAY).cast(pl.String)
+    delivery = pl.format("simulator:{}{}", pl.lit(table), day.fill_null(""))
+    return [delivery.alias(SOURCE_POSITION), row.alias(SOURCE_LINE)]

@@ -22,7 +22,7 @@ from platform_assets.spec.sources import Source
 EVENT_DAY_IN_PATH = "{event_day}"
 
 PLATFORM_COLUMNS = frozenset(
-    {"source_position", "delivered_day", "source_problem", "change_operation", "change_sequence"}
+    {"source_position", "source_line", "delivered_day", "source_problem", "change_operation", "change_sequence"}
 )
 """What travels with every row beside its own columns while it is read."""
 

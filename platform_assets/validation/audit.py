@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION
+from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
 from platform_assets.sources.totals import ControlTotals
 from platform_assets.spec.sources import EVENT_DAY, Source
 from platform_assets.validation.judging import Judging
@@ -198,9 +198,10 @@ def _released(frame: pl.DataFrame, refused: pl.Series, source: Source, releases:
     """Positions in the source of rows that passed although a release speaks of them."""
     if releases is None or releases.is_empty():
         return frame[SOURCE_POSITION].clear()
-    named = frame.with_row_index(ROW).filter(pl.col(SOURCE_POSITION).is_in(releases[SOURCE_POSITION].implode()))
+    is_named = positions(frame).is_in(releases[SOURCE_POSITION].implode())
+    named = frame.with_row_index(ROW).filter(is_named)
     named = named.filter(~pl.col(ROW).is_in(refused.implode()))
-    known = pl.DataFrame([named[SOURCE_POSITION], row_content(named, source).alias("row")])
+    known = pl.DataFrame([positions(named), row_content(named, source).alias("row")])
     return known.join(releases, on=[SOURCE_POSITION, "row"], how="semi")[SOURCE_POSITION]
 
 
@@ -214,7 +215,7 @@ def _quarantine(frame: pl.DataFrame, source: Source, violations: pl.DataFrame) -
     rows = frame[first[ROW]]
     return first.select(
         rows[DELIVERED_DAY].alias(EVENT_DAY),
-        rows[SOURCE_POSITION],
+        positions(rows),
         "rule",
         "column",
         "value",

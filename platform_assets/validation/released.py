@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from platform_assets.sources.delivery import SOURCE_POSITION, UNCAST
+from platform_assets.sources.delivery import SOURCE_POSITION, UNCAST, positions
 from platform_assets.spec.sources import Source
 
 ROW = "#row"
@@ -62,7 +62,7 @@ def without_released(
         return found
     numbers = found[ROW].unique(maintain_order=True)
     rows = frame[numbers]
-    known = pl.DataFrame([numbers, rows[SOURCE_POSITION], row_content(rows, source).alias("row")])
+    known = pl.DataFrame([numbers, positions(rows), row_content(rows, source).alias("row")])
     released = known.join(releases.unique(), on=[SOURCE_POSITION, "row"], how="semi")[ROW]
     if released.is_empty():
         return found

@@ -16,6 +16,7 @@ from platform_assets.spec.sources import Source
 from platform_assets.validation.released import ROW, without_released
 from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult
 from platform_assets.validation.schema import UNIQUE, is_nullable, limits, row_schema, unique_keys, unique_schema
+from platform_assets.validation.suspects import rows_with_repeated_keys, suspect_rows
 
 VIOLATIONS_SCHEMA = pl.Schema({ROW: pl.UInt32(), "rule": pl.String(), "column": pl.String(), "value": pl.String()})
 
@@ -48,16 +49,18 @@ def find_violations(
     Raises:
         AuditError: If the frame does not have the declared columns and types.
     """
-    cases = _failure_cases(frame, row_schema(source, references), source)
+    cases = _judged(frame, suspect_rows(frame, source, references), source, references)
     found = _without_nulls_of_cast(_explain_type(frame, cases))
     found = without_released(frame, found, source, releases)
     good = frame.select(DELIVERED_DAY, *source.column_names).with_row_index(ROW)
     if found.height:
         good = good.join(found.select(ROW).unique(), on=ROW, how="anti", maintain_order="left")
-    repeated = _failure_cases(good.drop(ROW), unique_schema(source), source)
-    if repeated.height:
-        repeats = without_released(frame, _explain_unique(good, repeated), source, releases)
-        found = pl.concat([found, repeats])
+    good = rows_with_repeated_keys(good, source)
+    if good.height:
+        repeated = _failure_cases(good.drop(ROW), unique_schema(source), source)
+        if repeated.height:
+            repeats = without_released(frame, _explain_unique(good, repeated), source, releases)
+            found = pl.concat([found, repeats])
     columns = dict.fromkeys([WHOLE_ROW, *source.column_names, *(", ".join(key) for key in unique_keys(source))])
     by_rule, by_column = pl.Enum(list(ROW_RULES)), pl.Enum(list(columns))
     return found.sort(ROW, pl.col("rule").cast(by_rule), pl.col("column").cast(by_column))
@@ -85,6 +88,16 @@ def summarise(violations: pl.DataFrame, source: Source, rows: int) -> list[RuleR
             text += f", for example {', '.join(map(repr, line['examples']))}"
         results.append(RuleResult(rule, column, None, count == 0, count / rows if rows else 0.0, 0.0, count, text))
     return sorted(results, key=lambda result: ROW_RULES.index(result.rule))
+
+
+def _judged(
+    frame: pl.DataFrame, suspects: pl.Series, source: Source, references: Mapping[str, pl.Series]
+) -> pl.DataFrame:
+    """What pandera finds in the suspect rows, by their number in the whole frame."""
+    if suspects.is_empty() and frame.height:
+        return pl.DataFrame(schema=VIOLATIONS_SCHEMA)
+    cases = _failure_cases(frame[suspects], row_schema(source, references), source)
+    return cases.with_columns(suspects[cases[ROW]].alias(ROW))
 
 
 def _failure_cases(frame: pl.DataFrame, schema: Any, source: Source) -> pl.DataFrame:

@@ -39,7 +39,7 @@ def row_schema(source: Source, references: Mapping[str, pl.Series]) -> Any:
 
     columns = {}
     for column in source.columns:
-        checks = [_check(name, test) for name, test in _tests(column, source, references.get(column.name))]
+        checks = [_check(name, test) for name, test in row_tests(column, source, references.get(column.name))]
         columns[column.name] = pa.Column(column.polars_type, checks, nullable=is_nullable(column, source))
     columns[UNCAST] = pa.Column(pl.String, _check("type", pl.col(UNCAST).is_null()), nullable=True)
     columns[DELIVERED_DAY] = pa.Column(pl.Date, nullable=not source.is_daily)
@@ -82,7 +82,8 @@ def is_nullable(column: Column, source: Source) -> bool:
     return column.nullable and column.name not in source.primary_key and column.name != source.event_time
 
 
-def _tests(column: Column, source: Source, reference: pl.Series | None) -> Sequence[tuple[str, pl.Expr]]:
+def row_tests(column: Column, source: Source, reference: pl.Series | None) -> Sequence[tuple[str, pl.Expr]]:
+    """The rules of one column: name, and an expression that is false where a value breaks it."""
     value = pl.col(column.name)
     low, high = limits(column)
     number = value.fill_nan(None) if column.type == "float64" else value

@@ -15,6 +15,7 @@ from platform_assets.sources.delivery import (
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
     EXTRA,
+    SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UNCAST,
@@ -50,6 +51,7 @@ def test_bad_cells_of_text_become_null_and_are_named_and_no_row_is_lost(make_sou
     assert conformed.frame.schema == {
         **{name: dtype for name, dtype in make_source().polars_schema().items() if name != "event_day"},
         SOURCE_POSITION: pl.String,
+        SOURCE_LINE: pl.Int64,
         DELIVERED_DAY: pl.Date,
         UNCAST: pl.String,
         EXTRA: pl.String,

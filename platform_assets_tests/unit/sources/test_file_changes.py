@@ -19,6 +19,7 @@ from platform_assets.sources import (
     SchemaMismatch,
     SourceError,
     conform,
+    positions,
     read_changes,
     read_source,
 )
@@ -68,7 +69,9 @@ def test_each_new_file_is_delivered_once(feed: Callable[..., Source], tmp_path: 
     put(tmp_path, "b.csv", 3)
     put(tmp_path, "a.csv", 1, 2)
     first = read_changes(feed(), tmp_path, None, max_rows=100)
-    assert first.frame.select("ride_id", SOURCE_POSITION, CHANGE_OPERATION).rows() == [
+    assert first.frame.with_columns(positions(first.frame)).select(
+        "ride_id", SOURCE_POSITION, CHANGE_OPERATION
+    ).rows() == [
         ("1", "a.csv:2", "upsert"),
         ("2", "a.csv:3", "upsert"),
         ("3", "b.csv:2", "upsert"),

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
-from platform_assets.sources import SOURCE_POSITION, Access, SourceError, conform, read_changes, read_source
+from platform_assets.sources import SOURCE_POSITION, Access, SourceError, conform, positions, read_changes, read_source
 from platform_assets.sources.places import ObjectStore
 from platform_assets.spec import Source
 from platform_assets_tests.servers import S3
@@ -67,7 +67,7 @@ def test_files_are_found_as_on_disk(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     found = read_source(make_source(path=f"s3://{bucket}/{path}"), ANYWHERE, DAY, DAY, access=given)
-    assert found[SOURCE_POSITION].to_list() == expected
+    assert positions(found).to_list() == expected
     assert read_source(make_source(path=path), tmp_path, DAY, DAY).equals(found)
 
 
@@ -80,7 +80,9 @@ def test_a_file_for_each_day_and_parquet(
     s3_server.put(bucket, "rides/day=2024-03-01/part.parquet", data.getvalue())
     source = make_source(format="parquet", path=f"s3://{bucket}/rides/day={{event_day}}")
     found = read_source(source, ANYWHERE, DAY, date(2024, 3, 2), access=given)
-    assert found.select("ride_id", SOURCE_POSITION).rows() == [(1, "day=2024-03-01/part.parquet:1")]
+    assert found.with_columns(positions(found)).select("ride_id", SOURCE_POSITION).rows() == [
+        (1, "day=2024-03-01/part.parquet:1")
+    ]
     s3_server.put(bucket, "rides/day=2024-03-02/part.parquet", data.getvalue()[:-20])
     with pytest.raises(SourceError, match=r"day=2024-03-02/part.parquet cannot be read as parquet"):
         read_source(source, ANYWHERE, DAY, date(2024, 3, 2), access=given)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from platform_assets.sources import DELIVERED_DAY, SOURCE_POSITION, SourceError, read_source
+from platform_assets.sources import DELIVERED_DAY, SourceError, positions, read_source
 from platform_assets.spec import Source
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 4, 3)
@@ -17,9 +17,9 @@ ANYWHERE = Path()
 def test_rows_are_numbered_within_their_day(make_simulated: Callable[..., Source]) -> None:
     found = read_source(make_simulated(), ANYWHERE, FIRST, LAST)
     assert found[DELIVERED_DAY].unique().sort().to_list() == [FIRST, date(2018, 4, 2), LAST]
-    assert found[SOURCE_POSITION][0] == "simulator:transactions:2018-04-01:1"
+    assert positions(found)[0] == "simulator:transactions:2018-04-01:1"
     of_last = found.filter(pl.col(DELIVERED_DAY) == LAST)
-    assert of_last[SOURCE_POSITION][-1] == f"simulator:transactions:2018-04-03:{of_last.height}"
+    assert positions(of_last)[-1] == f"simulator:transactions:2018-04-03:{of_last.height}"
     alone = read_source(make_simulated(), ANYWHERE, LAST, LAST)
     assert alone.equals(of_last), "a day read alone is the same as within a range"
 
@@ -38,7 +38,7 @@ def test_copies_have_positions_of_their_own(make_simulated: Callable[..., Source
     fault = {"kind": "duplicates", "ratio": 0.5}
     found = read_source(make_simulated(faults=[fault]), ANYWHERE, FIRST, FIRST)
     assert found["transaction_id"].is_duplicated().any()
-    assert found[SOURCE_POSITION].is_unique().all()
+    assert positions(found).is_unique().all()
 
 
 def test_faults_of_other_tables_are_left_out(make_simulated: Callable[..., Source]) -> None:
@@ -50,7 +50,7 @@ def test_faults_of_other_tables_are_left_out(make_simulated: Callable[..., Sourc
 def test_a_reference_table_has_no_day(make_simulated: Callable[..., Source]) -> None:
     found = read_source(make_simulated("customers"), ANYWHERE)
     assert found[DELIVERED_DAY].null_count() == found.height == 30
-    assert found[SOURCE_POSITION][0] == "simulator:customers:1"
+    assert positions(found)[0] == "simulator:customers:1"
 
 
 @pytest.mark.parametrize(
