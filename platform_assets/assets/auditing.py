@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +19,7 @@ from platform_assets.assets.partitions import DayRange
 from platform_assets.assets.profile import profile_table, published_rows, recent_profiles, store_profile
 from platform_assets.assets.quarantine import quarantine_table, released_rows, releases_table, store_quarantine
 from platform_assets.assets.tables import clean_rows, clean_table, delivered_rows, publishable_rows, raw_table
+from platform_assets.lake.overlap import OneBehind, read_ahead
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.sources.delivery import SOURCE_POSITION
@@ -100,31 +102,51 @@ def audit_and_publish(
 ) -> Account:
     """Judge what was delivered and publish what passes; refused days stay as they were.
 
-    Each chunk's quarantine and profile are written before its clean rows are.
+    Each chunk's quarantine and profile are written before its clean rows are. The next chunk is read, and the one before is
+    published, while a chunk is judged.
     """
     tables, account = Tables.of(lake, use_case, source), Account()
     raw = raw_table(lake, use_case, source)
     totals = _totals(raw, days)
-    for chunk in chunks(raw, days, chunk_rows):
-        profiles = recent_profiles(tables.profile, source, chunk) if chunk else None
-        releases = released_rows(tables.releases, chunk)
-        result = audit(
-            delivered_rows(lake, use_case, source, chunk),
-            source,
-            chunk.days if chunk else [],
-            references,
-            _history(tables, profiles, chunk),
-            profiles=profiles,
-            totals=totals,
-            releases=releases.select(SOURCE_POSITION, "row").unique(),
-        )
-        account.add(result, len(result.released))
-        account.commits["quarantine"] = store_quarantine(tables.quarantine, result, chunk)
-        account.commits["profile"] = store_profile(tables.profile, result, chunk)
-        rows = publishable_rows(lake, use_case, source, chunk, result.accepted)
-        for commit in _publish(tables.clean, result, rows, chunk, allow_empty=source.is_incremental):
-            account.commits["clean"] = commit
+
+    def read(chunk: DayRange | None) -> pl.DataFrame:
+        return delivered_rows(lake, use_case, source, chunk)
+
+    with OneBehind() as publishing:
+        for chunk, delivered in read_ahead(chunks(raw, days, chunk_rows), read):
+            profiles = recent_profiles(tables.profile, source, chunk) if chunk else None
+            releases = released_rows(tables.releases, chunk)
+            result = audit(
+                delivered,
+                source,
+                chunk.days if chunk else [],
+                references,
+                _history(tables, profiles, chunk),
+                profiles=profiles,
+                totals=totals,
+                releases=releases.select(SOURCE_POSITION, "row").unique(),
+            )
+            del delivered  # else it lives while the next chunk is judged
+            account.add(result, len(result.released))
+            account.commits["quarantine"] = store_quarantine(tables.quarantine, result, chunk)
+            account.commits["profile"] = store_profile(tables.profile, result, chunk)
+            publishing(partial(_publish_chunk, lake, use_case, source, tables.clean, chunk, result, account))
     return account
+
+
+def _publish_chunk(
+    lake: LakeResource,
+    use_case: UseCase,
+    source: Source,
+    table: LakeTable,
+    chunk: DayRange | None,
+    result: Audit,
+    account: Account,
+) -> None:
+    """Write what passed, and remember the commit."""
+    rows = publishable_rows(lake, use_case, source, chunk, result.accepted)
+    for commit in _publish(table, result, rows, chunk, allow_empty=source.is_incremental):
+        account.commits["clean"] = commit
 
 
 def chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[DayRange | None]:

@@ -5,6 +5,7 @@ are asked what is new (`feed.py`), and judging rows (`clean.py`).
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -136,7 +137,7 @@ def load_in_chunks(
     """Read and store a range of days in chunks, so that memory does not grow with the range.
 
     The first chunk is one day; the next ones have as many days as give about `chunk_rows` rows, going by the chunk before,
-    and at most twice its days. Each is one commit. A reference table is one chunk.
+    and at most twice its days. Each is one commit, and the next is read while it is written. A reference table is one chunk.
 
     Args:
         table: The raw table.
@@ -150,16 +151,25 @@ def load_in_chunks(
         conformed = read(None, None)
         yield _write(table, conformed, None, totals(None, None), key)
         return
-    first, length = days.first, 1
-    while first <= days.last:
-        chunk = DayRange(first, min(days.last, first + timedelta(days=length - 1)))
-        conformed = read(chunk.first, chunk.last)
-        rows = conformed.frame.height
-        yield _write(table, conformed, chunk, totals(chunk.first, chunk.last), key)
-        del conformed  # else it lives while the next chunk is read
-        fitting = length * chunk_rows // max(1, rows)
-        length = max(1, min(2 * length, fitting))
-        first = chunk.last + timedelta(days=1)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
+        chunk: DayRange | None = DayRange(days.first, days.first)
+        coming = reader.submit(read, days.first, days.first)
+        while chunk is not None:
+            here, conformed = chunk, coming.result()
+            chunk = _next_chunk(here, days, conformed.frame.height, chunk_rows)
+            if chunk is not None:
+                coming = reader.submit(read, chunk.first, chunk.last)
+            yield _write(table, conformed, here, totals(here.first, here.last), key)
+
+
+def _next_chunk(chunk: DayRange, days: DayRange, rows: int, chunk_rows: int) -> DayRange | None:
+    """The days after a chunk that had so many rows; None when the range is done."""
+    if chunk.last >= days.last:
+        return None
+    length = (chunk.last - chunk.first).days + 1
+    length = max(1, min(2 * length, length * chunk_rows // max(1, rows)))
+    first = chunk.last + timedelta(days=1)
+    return DayRange(first, min(days.last, first + timedelta(days=length - 1)))
 
 
 def _write(

@@ -28,6 +28,8 @@ class KeptConnectionsEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """See `SqliteEventLogStorage`; the configuration is the same."""
         self._engines: OrderedDict[tuple[int, str], Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        self._has_index_columns = False
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -54,6 +56,20 @@ class KeptConnectionsEventLogStorage(SqliteEventLogStorage):
         while len(self._engines) > OPEN_ENGINES:
             self._engines.popitem(last=False)[1].dispose()
         return self._engines[key]
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; one that is there is not asked for again, as Dagster does for every event."""
+        if table_name not in self._tables:
+            if not super().has_table(table_name):
+                return False
+            self._tables.add(table_name)
+        return True
+
+    def _has_asset_key_index_cols_on_connection(self, conn: Connection) -> bool:
+        # Looked up by Dagster for every event; a schema that has the columns keeps them.
+        if not self._has_index_columns:
+            self._has_index_columns = bool(super()._has_asset_key_index_cols_on_connection(conn))
+        return self._has_index_columns
 
     def wipe(self) -> None:
         """Remove all events; a connection that stayed open would go on writing to a file that is gone."""

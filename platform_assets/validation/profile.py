@@ -23,6 +23,7 @@ __all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profil
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
+MICROSECONDS_PER_HOUR = 3_600_000_000
 _THREADS = 4
 TOP_VALUES = 10
 
@@ -82,14 +83,20 @@ def _summary(values: pl.Series, column: Column, source: Source) -> dict[str, Any
     if values.dtype in (pl.String, pl.Boolean):
         found |= _of_text(present)
     else:
-        ordered = np.sort(present.to_physical().to_numpy())
+        ordered = _in_order(present.to_physical())
         found |= _of_ordered(ordered, present)
         if column.is_numeric and len(ordered):
             found |= _of_numbers(ordered)
     if column.name == source.event_time:
-        hours = np.bincount(present.dt.hour().to_numpy(), minlength=24)
+        hours = np.bincount(ordered // MICROSECONDS_PER_HOUR % 24, minlength=24)
         found["histogram"] = json.dumps({"hours": hours.tolist()})
     return found
+
+
+def _in_order(values: pl.Series) -> NDArray[Any]:
+    """Values from small to large; keys and times mostly arrive so."""
+    found = values.to_numpy()
+    return found if (found[1:] >= found[:-1]).all() else values.sort().to_numpy()
 
 
 def _of_text(present: pl.Series) -> dict[str, Any]:
@@ -107,7 +114,12 @@ def _of_ordered(ordered: NDArray[Any], present: pl.Series) -> dict[str, Any]:
     """What can be read off values in order: ends, distinct values, and the most frequent ones."""
     if not len(ordered):
         return {"distinct": 0, "top_values": "[]"}
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    low, high = map(str, _texts(ordered[[0, -1]], present.dtype))
+    changes = ordered[1:] != ordered[:-1]
+    distinct = 1 + int(np.count_nonzero(changes))
+    if distinct == len(ordered):
+        return {"distinct": distinct, "minimum": low, "maximum": high, "top_values": "[]"}
+    starts = np.flatnonzero(np.concatenate([[True], changes]))
     lengths = np.diff(np.concatenate([starts, [len(ordered)]]))
     often = np.flatnonzero(lengths > 1)
     if len(often) > TOP_VALUES:
@@ -116,8 +128,7 @@ def _of_ordered(ordered: NDArray[Any], present: pl.Series) -> dict[str, Any]:
     often = often[np.argsort(-lengths[often], kind="stable")][:TOP_VALUES]
     values = _texts(ordered[starts[often]], present.dtype)
     top = [[value, int(length)] for value, length in zip(values, lengths[often], strict=True)]
-    low, high = _texts(ordered[[0, -1]], present.dtype)
-    return {"distinct": len(starts), "minimum": str(low), "maximum": str(high), "top_values": json.dumps(top)}
+    return {"distinct": distinct, "minimum": low, "maximum": high, "top_values": json.dumps(top)}
 
 
 def _texts(values: NDArray[Any], dtype: pl.DataType) -> list[Any]:
