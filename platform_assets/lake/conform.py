@@ -16,6 +16,7 @@ from platform_assets.lake.errors import LakeKeyError, LakeRangeError, LakeSchema
 DeclaredSchema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 _ABSENT: Final = "absent"
+_SHORT_RUN: Final = 100
 _NUMBERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64, pl.Decimal)
 _PLAIN_TYPES: Final = frozenset({*_NUMBERS, pl.Boolean, pl.String, pl.Binary, pl.Date})
 
@@ -119,6 +120,19 @@ def in_range(day: str, first: date | None, last: date | None) -> pl.Expr:
     after = pl.lit(True) if first is None else pl.col(day) >= first
     before = pl.lit(True) if last is None else pl.col(day) <= last
     return after & before
+
+
+def in_partition_order(rows: pl.DataFrame, day: str) -> pl.DataFrame:
+    """Rows sorted by partition, the order within each kept; files hold one partition each, so that runs are moved, not rows."""
+    runs = rows.get_column(day).rle()
+    days, lengths = runs.struct.field("value"), runs.struct.field("len")
+    if days.is_sorted():
+        return rows
+    if len(days) > rows.height // _SHORT_RUN:
+        return rows.sort(day, maintain_order=True)
+    starts = lengths.cum_sum() - lengths
+    order = pl.DataFrame({"day": days, "start": starts, "length": lengths}).sort("day", maintain_order=True)
+    return pl.concat([rows.slice(start, length) for _, start, length in order.iter_rows()])
 
 
 def check_range(frame: pl.DataFrame, day: str, first: date | None, last: date | None, *, table: str) -> None:

@@ -163,7 +163,7 @@ def _filters(crowded: pl.DataFrame, partition_by: Sequence[str]) -> list[tuple[s
 
 def _how(table: DeltaTable, operation: str) -> dict[str, Any]:
     return {
-        "writer_properties": storage.writer_properties(pl.Schema(table.schema())),
+        "writer_properties": storage.writer_properties(pl.Schema(table.schema()), small=True),
         "commit_properties": _properties(operation, table),
         "post_commithook_properties": storage.after_commit(),
     }

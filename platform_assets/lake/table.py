@@ -30,6 +30,7 @@ from platform_assets.lake.conform import (
     check_range,
     checked_schema,
     conform,
+    in_partition_order,
     in_range,
 )
 from platform_assets.lake.errors import (
@@ -209,9 +210,13 @@ class LakeTable:
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """Read into memory; arguments and errors as for `scan`."""
-        rows = self.scan(first, last, version=version, columns=columns)
+        wanted = list(self.schema) if columns is None else list(columns)
+        day = self.partition_by
+        ordering = [] if day is None or day in wanted else [day]
+        rows = self.scan(first, last, version=version, columns=[*wanted, *ordering], ordered=False)
         try:
-            return rows.collect()
+            found = rows.collect()
+            return found if day is None else in_partition_order(found, day).select(wanted)
         except FileNotFoundError as error:
             raise LakeVersionMissing(
                 f"data files of table {self.uri} at version {'latest' if version is None else version} are gone: "
