@@ -4,9 +4,9 @@ Belongs here: the asset, and reading a use case's pins. Does not belong here: wh
 (`lake/maintenance.py`) and what pins a version (`lake/pins.py`, `registry/pins.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, picture, policy
 from platform_assets.assets.model import training_set_table
+from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.layout import MAINTENANCE, table_uri
 from platform_assets.lake.maintenance import Upkeep, maintain, stored_tables
 from platform_assets.lake.pins import Pin, lasting_versions
@@ -57,6 +58,8 @@ class Kept:
     tables: tuple[str, ...]
     """As `layer/table`."""
     pins: tuple[Pin, ...]
+    idle_holds: tuple[str, ...] = ()
+    """Holds that keep nothing here, because the version was never made, each with what there is."""
 
 
 def read_pins(
@@ -70,7 +73,22 @@ def read_pins(
     tables = stored_tables(lake.root, use_case.name, lake.storage_options())
     histories = {f"{use_case.name}/{name}": table_on_disk(lake, use_case.name, name).history(None) for name in tables}
     training_set = training_set_table(use_case, lake)
-    return Kept(tuple(tables), tuple(collect_pins(use_case, training_set, registry, histories, now, keep_days)))
+    return Kept(
+        tuple(tables),
+        tuple(collect_pins(use_case, training_set, registry, histories, now, keep_days)),
+        _idle_holds(use_case, histories, now.date()),
+    )
+
+
+def _idle_holds(use_case: UseCase, histories: Mapping[str, Sequence[HistoryEntry]], today: date) -> tuple[str, ...]:
+    """Holds in force on versions that were never made: a slip, or made for another installation of the same use case."""
+    found = []
+    for hold in use_case.retention.holds:
+        versions = [entry.version for entry in histories.get(f"{use_case.name}/{hold.table}", ())]
+        if hold.is_in_force(today) and hold.version not in versions:
+            there = f"its versions are {min(versions)} .. {max(versions)}" if versions else "there is no such table"
+            found.append(f"{hold.table} version {hold.version}, held for {hold.who} ({there})")
+    return tuple(found)
 
 
 def table_on_disk(lake: LakeResource, use_case: str, name: str, version: int | None = None) -> LakeTable:
@@ -107,6 +125,10 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         now = datetime.now(UTC)
         keep_days = use_case.retention.keep_days if config.keep_days is None else config.keep_days
         kept = read_pins(use_case, lake, models.registry(), now, keep_days)
+        for hold in kept.idle_holds:
+            context.log.warning(
+                f"a declared hold keeps nothing here: {hold}. Correct retention.holds in defs.yaml if it is a slip."
+            )
         rows = []
         for name in kept.tables:
             versions = lasting_versions(kept.pins, f"{use_case.name}/{name}")
@@ -122,13 +144,16 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             context.log.info(f"{name}: {done.removed_files} files removed, {len(versions)} versions kept")
         frame = pl.DataFrame(rows, schema=UPKEEP_SCHEMA)
         if config.dry_run:
-            return dg.MaterializeResult(metadata={"dry_run": True, **upkeep_metadata(frame)})
+            return dg.MaterializeResult(
+                metadata={"dry_run": True, "idle_holds": list(kept.idle_holds), **upkeep_metadata(frame)}
+            )
         table = lake.table(use_case.name, MAINTENANCE, TABLES, UPKEEP_SCHEMA)
         commit = table.append(frame, idempotency_key=context.run_id, allow_empty=True)
         return dg.MaterializeResult(
             metadata={
                 **commit_metadata(commit, table.uri),
                 "dry_run": False,
+                "idle_holds": list(kept.idle_holds),
                 **upkeep_metadata(frame),
                 "plot": picture(plot_upkeep(table.read())),
             },

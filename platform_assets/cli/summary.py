@@ -15,13 +15,14 @@ from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.model_folder import ModelRun, read_model_run
 from platform_assets.assets.predictions import predictions_table
-from platform_assets.assets.tables import clean_table
+from platform_assets.assets.tables import clean_counts, clean_table
 from platform_assets.cli.console import console
 from platform_assets.cli.replay import Traffic, request_body
 from platform_assets.cli.timeline import Timeline
 from platform_assets.lake.layout import LAYERS, MONITORING, QUARANTINE
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
 from platform_assets.resources.models import ModelsResource
+from platform_assets.spec import Source
 
 if TYPE_CHECKING:
     from platform_assets.cli.run import Journey
@@ -50,12 +51,19 @@ def print_summary(journey: Journey, days: Timeline, traffic: Traffic | None, sec
 def _print_data(journey: Journey, days: Timeline) -> None:
     console.print(f"[bold]data[/]        {days.history.first} .. {days.live.last}")
     for source in journey.use_case.sources:
-        clean = clean_table(journey.lake, journey.use_case, source)
         refused = journey.lake.table(journey.use_case.name, QUARANTINE, source.name, quarantine_schema(source))
-        rows = clean.row_count() if clean.exists() else 0
+        rows = _rows_that_count(journey, source)
         console.print(
             f"            {source.name:<16} {rows:>12,} rows, {refused.row_count() if refused.exists() else 0:,} refused"
         )
+
+
+def _rows_that_count(journey: Journey, source: Source) -> int:
+    """Published rows, without those that are only kept as deleted."""
+    if source.is_daily:
+        return sum(clean_counts(journey.lake, journey.use_case, source).values())
+    clean = clean_table(journey.lake, journey.use_case, source)
+    return clean.row_count() if clean.exists() else 0
 
 
 def _checks(journey: Journey) -> list[tuple[str, str, bool, dict[str, Any]]]:

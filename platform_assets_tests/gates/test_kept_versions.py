@@ -256,4 +256,8 @@ def test_what_a_model_is_made_from_is_told_after_upkeep_as_before(kept: World) -
 
 def test_upkeep_of_a_lake_that_is_not_there_yet(kept: World) -> None:
     shutil.rmtree(kept.root / kept.use_case.name)
-    assert upkeep(kept, dry_run=True)["removed_files"] == 0
+    told = upkeep(kept, dry_run=True)
+    assert told["removed_files"] == 0
+    assert told["idle_holds"] == ["clean/labels version 3, held for team:risk (there is no such table)"], (
+        "a hold that keeps nothing is told"
+    )
