@@ -40,7 +40,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         else:
             assets.append(raw_asset(use_case=use_case, source=source, folder=folder))
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
-    assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
+    assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.stored_views]
     assets += [
         training_set_asset(use_case=use_case),
         model_asset(use_case=use_case),

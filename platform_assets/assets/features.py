@@ -4,6 +4,7 @@ Belongs here: reading what a view needs and storing what it gives. Does not belo
 (`features/`).
 """
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import dagster as dg
@@ -18,32 +19,53 @@ from platform_assets.assets.common import (
     policy,
 )
 from platform_assets.assets.conditions import after_upstream
+from platform_assets.assets.feature_days import FeatureDays, commit_record, refuse_mixed_meanings
 from platform_assets.assets.lineage import online_columns
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
+from platform_assets.features.lookups import arrival_days
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import compute_view, history_needed, join_labels, uses_label
+from platform_assets.features.windows import join_labels, uses_label
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource
 from platform_assets.spec import FeatureView, UseCase
+from platform_assets.spec.contract import view_meaning_hash
 from platform_assets.spec.tables import ONLINE_STORE
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
-    """Upstream tables of a view, with the days that each day of the view reads."""
-    deps = [
-        dg.AssetDep(asset_key(use_case, CLEAN, use_case.events), partition_mapping=earlier_days(-view.span_days, 0))
-    ]
+    """Upstream tables of a view, with the days that each day of the view reads: a changed day makes exactly those days stale that
+    `days_touched` names."""
+    deps = {use_case.events: earlier_days(-view.span_days, 0)}
     if uses_label(view, use_case) and use_case.label.source != use_case.events:
-        deps.append(
-            dg.AssetDep(
-                asset_key(use_case, CLEAN, use_case.label.source),
-                partition_mapping=earlier_days(-view.span_days, -use_case.label_delay_days),
-            )
+        deps[use_case.label.source] = earlier_days(-view.span_days, -use_case.label_delay_days)
+    return [
+        *(dg.AssetDep(asset_key(use_case, CLEAN, name), partition_mapping=days) for name, days in deps.items()),
+        *lookup_deps(use_case, [view]),
+    ]
+
+
+def lookup_deps(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.AssetDep]:
+    """Tables that views look into; of those with an event time the days that a row counts for."""
+    oldest: dict[str, int | None] = {}
+    for lookup in (lookup for view in views for lookup in view.lookups):
+        known = oldest.get(lookup.source)
+        oldest[lookup.source] = None if lookup.max_age_days is None else max(lookup.max_age_days, known or 0)
+    return [
+        dg.AssetDep(
+            asset_key(use_case, CLEAN, name),
+            partition_mapping=None if age is None else earlier_days(-age, -arrival_days(use_case.source(name))),
         )
-    return deps
+        for name, age in oldest.items()
+    ]
+
+
+def reference_keys(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.AssetKey]:
+    """Reference tables that views look into: a new load of one is no reason to compute all days again."""
+    sources = {lookup.source for view in views for lookup in view.lookups}
+    return [asset_key(use_case, CLEAN, name) for name in sorted(sources) if not use_case.source(name).is_daily]
 
 
 def read_events(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
@@ -61,7 +83,7 @@ def with_labels(use_case: UseCase, lake: LakeResource, events: pl.DataFrame, fir
 
 def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDefinition:
     """The feature table of one view: a row for each event, with the features as of its time."""
-    key = asset_key(use_case, FEATURES, view.name)
+    key = asset_key(use_case, FEATURES, view.table)
     schema = use_case.feature_schema(view)
 
     @dg.asset(
@@ -72,23 +94,28 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         metadata=column_schema(schema, feature_descriptions(view)),
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        automation_condition=after_upstream(),
-        code_version="1",
-        op_tags={"feature_view": view.name},
+        automation_condition=after_upstream(ignoring=reference_keys(use_case, [view])),
+        code_version=f"1-{view_meaning_hash(use_case, view)}",
+        op_tags={"feature_view": view.table},
         **policy(use_case, FEATURES),
     )
     def feature_table(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
         days = partition_range(context)
-        first = max(history_needed(view, days.first), use_case.history.first_day)
-        events = read_events(use_case, lake, first, days.last)
-        if uses_label(view, use_case):
-            known = days.last - timedelta(days=use_case.label_delay_days)
-            events = with_labels(use_case, lake, events, first, known)
-        frame = compute_view(view, use_case, events, days.first, days.last)
-        table = lake.table(use_case.name, FEATURES, view.name, schema)
-        commit = table.write_partitions(frame, days.first, days.last, allow_empty=True)
+        table = lake.table(use_case.name, FEATURES, view.table, schema)
+        rewritten = refuse_mixed_meanings(table, use_case, view, days.first, days.last)
+        computed = FeatureDays(use_case, view, lake)
+        rows = 0
+        for first, last, frame in computed.frames(days.first, days.last):
+            record = commit_record(computed, use_case, view, finished=not rewritten or last == days.last)
+            commit = table.write_partitions(frame, first, last, allow_empty=True, metadata=record)
+            rows += frame.height
         return dg.MaterializeResult(
-            metadata={**commit_metadata(commit, table.uri), **column_lineage(use_case, key, schema)},
+            metadata={
+                **commit_metadata(commit, table.uri),
+                "dagster/row_count": rows,
+                "carried_state": computed.state_used or "used",
+                **column_lineage(use_case, key, schema),
+            },
             data_version=data_version(commit),
         )
 
@@ -97,7 +124,9 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
 
 def feature_descriptions(view: FeatureView) -> dict[str, str]:
     """Description of every feature of a view."""
-    described = {row.name: row.description for row in view.rows}
+    described = {item.name: item.description for item in (*view.rows, *view.functions)}
+    for lookup in view.lookups:
+        described |= dict.fromkeys(lookup.feature_names, lookup.description)
     for window in view.windows:
         for name, duration in zip(window.feature_names, window.durations, strict=True):
             described[name] = f"{window.description}; over {duration}"
@@ -105,8 +134,8 @@ def feature_descriptions(view: FeatureView) -> dict[str, str]:
 
 
 def windowed_views(use_case: UseCase) -> list[FeatureView]:
-    """Views that need an entity's history."""
-    return [view for view in use_case.features if view.windows]
+    """Views that need an entity's history, older versions included."""
+    return [view for view in use_case.stored_views if view.windows]
 
 
 def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -141,7 +170,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             if uses_label(view, use_case):
                 # At midnight the labels of one more day have arrived than the day's own features could know.
                 events = with_labels(use_case, lake, events, first, at - timedelta(days=use_case.label_delay_days))
-            written[view.name] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
+            written[view.table] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(written.values()),

@@ -32,6 +32,7 @@ from platform_assets.lake.layout import (
 )
 from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
 from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, OPERATION, VALID_FROM, VALID_TO
+from platform_assets.spec.feature_problems import lookup_keys
 from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.spec.tables import (
     DAILY_PREDICTIONS,
@@ -190,8 +191,8 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
         yield (QUARANTINE, source.name), _quarantine(source)
         if source.changes.deletes == "history":
             yield (HISTORY, source.name), _history(source)
-    for view in use_case.features:
-        yield (FEATURES, view.name), _view(use_case, view)
+    for view in use_case.stored_views:
+        yield (FEATURES, view.table), _view(use_case, view)
     if use_case.is_realtime:
         yield (FEATURES, ONLINE_STORE), _online_store(use_case)
     yield (TRAINING, TRAINING_SET), _training_set(use_case)
@@ -240,15 +241,24 @@ def _view(use_case: UseCase, view: FeatureView) -> Origins:
     for window in view.windows:
         read = [ColumnOf(CLEAN, events, use_case.event_time)]
         if view.entity is not None:
-            read.append(ColumnOf(CLEAN, events, use_case.entity(view.entity).key))
+            read += [ColumnOf(CLEAN, events, key) for key in use_case.entity(view.entity).key_columns]
         if window.column is not None:
             read.append(ColumnOf(CLEAN, label.source if window.column == label.column else events, window.column))
         origins |= {name: tuple(dict.fromkeys(read)) for name in window.feature_names}
-    for row in view.rows:
-        roots = pl.sql_expr(row.expression).meta.root_names()
-        found = [origin for root in roots for origin in origins.get(root, (ColumnOf(CLEAN, events, root),))]
-        origins[row.name] = tuple(dict.fromkeys(found)) or (ColumnOf(CLEAN, events, WHOLE_ROW),)
-    return origins
+    looked_up: Origins = {
+        name: (
+            *(ColumnOf(CLEAN, events, key) for key in lookup_keys(use_case, lookup)),
+            ColumnOf(CLEAN, lookup.source, column),
+        )
+        for lookup in view.lookups
+        for name, column in lookup.names.items()
+    }
+    made_of = {row.name: tuple(pl.sql_expr(row.expression).meta.root_names()) for row in view.rows}
+    for name, roots in (made_of | {item.name: item.columns for item in view.functions}).items():
+        known = looked_up | origins
+        found = [origin for root in roots for origin in known.get(root, (ColumnOf(CLEAN, events, root),))]
+        origins[name] = tuple(dict.fromkeys(found)) or (ColumnOf(CLEAN, events, WHOLE_ROW),)
+    return origins | {name: found for name, found in looked_up.items() if name in view.feature_names}
 
 
 def _features(use_case: UseCase) -> Origins:
@@ -266,9 +276,11 @@ def online_columns(use_case: UseCase) -> dict[str, ColumnOf]:
     events, label = use_case.event_source, use_case.label
     names: dict[str, ColumnOf] = {}
     for view in use_case.features:
+        for lookup in view.lookups:
+            names |= {name: ColumnOf(CLEAN, lookup.source, column) for name, column in lookup.names.items()}
         if not view.windows or view.entity is None:
             continue
-        for name in (use_case.entity(view.entity).key, use_case.event_time, *events.primary_key):
+        for name in (*use_case.entity(view.entity).key_columns, use_case.event_time, *events.primary_key):
             names[name] = ColumnOf(CLEAN, events.name, name)
         for column in (window.column for window in view.windows if window.column is not None):
             names[column] = ColumnOf(CLEAN, label.source if column == label.column else events.name, column)
@@ -283,7 +295,7 @@ def _training_set(use_case: UseCase) -> Origins:
     """Keys, label and day come from the labels; features, time and group from the feature tables."""
     label, schema = use_case.label, training_set_schema(use_case)
     origins: Origins = {
-        name: (ColumnOf(FEATURES, view.name, name),)
+        name: (ColumnOf(FEATURES, view.table, name),)
         for view in reversed(use_case.features)
         for name in use_case.feature_schema(view)
         if name in schema
@@ -327,8 +339,8 @@ def _prediction_log(use_case: UseCase) -> Origins:
     inputs = tuple(ColumnOf(SERVING, PREDICTION_LOG, FEATURE_PREFIX + name) for name in use_case.feature_names)
     origins["score"] = (*inputs, *_model_columns(use_case))
     origins["decision"] = (ColumnOf(SERVING, PREDICTION_LOG, "score"),)
-    keys = [entity.key for entity in use_case.entities if entity.key in request]
-    origins["unknown_entities"] = tuple(request[key] for key in keys) or origins["unknown_entities"]
+    keys = [key for entity in use_case.entities for key in entity.key_columns if key in request]
+    origins["unknown_entities"] = tuple(request[key] for key in dict.fromkeys(keys)) or origins["unknown_entities"]
     if use_case.event_time in request:
         origins[EVENT_DAY] = (request[use_case.event_time],)
     return origins
@@ -339,7 +351,7 @@ def _daily_predictions(use_case: UseCase) -> Origins:
     day = ColumnOf(CLEAN, use_case.events, EVENT_DAY)
     origins: Origins = {name: (ColumnOf(PLATFORM, "run", name),) for name in prediction_log_schema(use_case)}
     origins |= {name: (ColumnOf(CLEAN, use_case.events, name),) for name in use_case.serving.request}
-    views = {name: view.name for view in use_case.features for name in view.feature_names}
+    views = {name: view.table for view in use_case.features for name in view.feature_names}
     origins |= {FEATURE_PREFIX + name: (ColumnOf(FEATURES, view, name),) for name, view in views.items()}
     inputs = tuple(ColumnOf(*_log(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names)
     origins["score"] = (*inputs, *_model_columns(use_case))
@@ -350,11 +362,15 @@ def _daily_predictions(use_case: UseCase) -> Origins:
 
 def _is_windowed(use_case: UseCase, feature: str) -> bool:
     """Whether a feature needs stored events besides the request's own; a row feature may read a window of its view."""
-    windows = {name for view in use_case.features for window in view.windows for name in window.feature_names}
-    rows = {row.name: row for view in use_case.features for row in view.rows}
-    if feature in windows:
-        return True
-    return bool(windows & set(pl.sql_expr(rows[feature].expression).meta.root_names()))
+    stored = {name for view in use_case.features for name in view.computed_from}
+    made_of: dict[str, Iterable[str]] = {}
+    for view in use_case.features:
+        made_of |= {row.name: pl.sql_expr(row.expression).meta.root_names() for row in view.rows}
+        made_of |= {item.name: item.columns for item in view.functions}
+    return feature in stored or any(
+        root in stored or (root != feature and root in made_of and bool(stored & set(made_of[root])))
+        for root in made_of[feature]
+    )
 
 
 def _verdict(use_case: UseCase, judged: tuple[ColumnOf, ...]) -> Origins:

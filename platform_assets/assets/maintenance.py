@@ -135,7 +135,7 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             done = maintain(
                 f"{lake.root.rstrip('/')}/{use_case.name}/{name}",
                 lake.storage_options(),
-                cluster_by=[entity.key for entity in use_case.entities],
+                cluster_by=list(dict.fromkeys(key for entity in use_case.entities for key in entity.key_columns)),
                 keep_versions=versions,
                 keep_days=keep_days,
                 dry_run=config.dry_run,

@@ -47,7 +47,7 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Predictions of each day's events, made by the champion from what was known before the day began."""
     key = asset_key(use_case, PREDICTIONS, DAILY_PREDICTIONS)
     champion_key = asset_key(use_case, MODEL, CHAMPION)
-    features = [asset_key(use_case, FEATURES, view.name) for view in use_case.features]
+    features = [asset_key(use_case, FEATURES, view.table) for view in use_case.features]
 
     @dg.asset(
         key=key,
@@ -75,7 +75,7 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         version = champion_for(use_case, registry, days)
         events = clean_rows(lake, use_case, use_case.event_source, days.first, days.last)
         views = {
-            view.name: lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view)).read(
+            view.name: lake.table(use_case.name, FEATURES, view.table, use_case.feature_schema(view)).read(
                 days.first, days.last
             )
             for view in use_case.features

@@ -34,7 +34,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     offsets = training_offsets(use_case)
     mapping = earlier_days(offsets.first, offsets.last)
     labels_key = asset_key(use_case, CLEAN, use_case.label.source)
-    upstream = [labels_key, *(asset_key(use_case, FEATURES, view.name) for view in use_case.features)]
+    upstream = [labels_key, *(asset_key(use_case, FEATURES, view.table) for view in use_case.features)]
     schema = training_set_schema(use_case)
     key = asset_key(use_case, TRAINING, TRAINING_SET)
 
@@ -110,7 +110,7 @@ def training_rows(
 
 
 def _feature_table(use_case: UseCase, lake: LakeResource, view: FeatureView) -> LakeTable:
-    return lake.table(use_case.name, FEATURES, view.name, use_case.feature_schema(view))
+    return lake.table(use_case.name, FEATURES, view.table, use_case.feature_schema(view))
 
 
 def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], use_case: UseCase) -> pl.DataFrame:

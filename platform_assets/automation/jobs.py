@@ -93,7 +93,7 @@ def build_jobs(use_case: UseCase) -> Jobs:
     kept = [
         asset_key(use_case, HISTORY, table) for table in prompt if use_case.source(table).changes.deletes == "history"
     ]
-    features = [asset_key(use_case, FEATURES, view.name) for view in use_case.features]
+    features = [asset_key(use_case, FEATURES, view.table) for view in use_case.stored_views]
     chain = keys(
         (TRAINING, TRAINING_SET),
         (MODEL, use_case.model_name),

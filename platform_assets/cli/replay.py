@@ -62,7 +62,7 @@ def group_column(use_case: UseCase) -> str:
         return use_case.training.group
     for view in use_case.features:
         if view.entity is not None and any(window.delay_microseconds == 0 for window in view.windows):
-            return use_case.entity(view.entity).key
+            return use_case.entity(view.entity).key_columns[0]
     return use_case.event_source.primary_key[0]
 
 

@@ -1,25 +1,30 @@
-"""The next day of a feature table from what the day before left behind, instead of from the days that its windows reach back.
+"""The next days of a feature table from what the day before left behind, instead of from the days that its windows reach back.
 
-Belongs here: carrying a view's recent events from midnight to midnight. Does not belong here: storing them (`lake/`), or the
-online store, which takes the same events as they are at midnight (`CarriedState.entity_state`).
+Belongs here: carrying a view's recent events from midnight to midnight. Does not belong here: storing them
+(`carried_store.py`), or the online store, which takes the same events as they are at midnight (`CarriedState.entity_state`).
 
 What a day costs depends on the events in the windows' reach, never on the length of the history, and it reads one day of clean
 rows (two where labels come later). The values are those of `compute_view`, to the bit: the same events go into the same kernel.
 
 A carried state is right as long as nothing changed behind it. After a late row, a correction or a delete in an earlier day make
 it anew with `carried_state`, and compute the days that `days_touched` names again.
+
+A whole history is days in a row: chunks of days (`day_chunks`) with the state carried from one to the next take memory for the
+longest chunk and the windows' reach, however long the history is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.kernel import MICROSECONDS_PER_DAY, compute_windows
+from platform_assets.features.kernel import compute_windows
 from platform_assets.features.state import (
     EVENT_TIMES,
     StateLayout,
@@ -52,35 +57,60 @@ class CarriedState:
 
     Attributes:
         layout: what is kept of an event.
-        day: the midnight at which this day begins; labels known by then are part of the events.
+        day: the midnight at which this day begins.
         rows: entity key and the columns of `StateLayout.list_types`, ordered by entity, time and key.
+        labels_day: labels known at 00:00 of this day are part of the events, later ones are not; `day` or earlier.
     """
 
     layout: StateLayout
     day: date
     rows: pl.DataFrame
+    labels_day: date
 
     def entity_state(self) -> pl.DataFrame:
-        """The same as the online store takes it; equal to `state.entity_state` at this midnight."""
+        """The same as the online store takes it; equal to `state.entity_state` at this midnight.
+
+        Raises:
+            FeatureError: labels that are known by this midnight are not part of the state yet.
+        """
+        if self.labels_day < self.day and holds_labels(self.layout):
+            raise FeatureError(
+                f"view {self.layout.view.name!r}: the state of {self.day} holds labels as of {self.labels_day}; bring in the "
+                "later ones with `with_labels` first"
+            )
         return as_entity_state(self.layout, self.rows, midnight(self.day))
 
 
-def carried_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, day: date) -> CarriedState:
+def holds_labels(layout: StateLayout) -> bool:
+    """Whether the label is among what the state keeps of an event."""
+    return layout.use_case.label.column in roots_of(layout.plan.values)
+
+
+def carried_state(
+    view: FeatureView, use_case: UseCase, events: pl.DataFrame, day: date, labels_day: date | None = None
+) -> CarriedState:
     """The state at 00:00 UTC of `day`, made from clean rows of the days that windows reach back to.
+
+    Args:
+        view: a view with windows.
+        use_case: the declaration.
+        events: clean rows, in any order, with the label joined in where the view uses it; earlier and later ones change nothing.
+        day: the midnight.
+        labels_day: labels known at 00:00 of this day become part of it; by default those known at `day`.
 
     Raises:
         FeatureError: the view has no windows, or a condition fails.
     """
     layout = state_layout(view, use_case)
-    moment = midnight(day)
-    rows = state_rows(layout, known_labels(layout, events, day), moment)
-    return CarriedState(layout, day, rows.filter(pl.col(EVENT_TIMES) < microseconds(moment)))
+    moment, labels_day = midnight(day), day if labels_day is None else labels_day
+    rows = state_rows(layout, known_labels(layout, events, labels_day), moment)
+    return CarriedState(layout, day, rows.filter(pl.col(EVENT_TIMES) < microseconds(moment)), labels_day)
 
 
 def next_day(
     state: CarriedState, events: pl.DataFrame, labelled: pl.DataFrame | None = None
 ) -> tuple[pl.DataFrame, CarriedState]:
-    """The feature rows of the state's day, and the state at the next midnight.
+    """The feature rows of the state's day, and the state at the next midnight with the labels known by then.
 
     Args:
         state: as of the midnight at which the day begins.
@@ -92,37 +122,87 @@ def next_day(
         Exactly what `compute_view` gives for that day, and the state at the next midnight.
 
     Raises:
-        FeatureError: events of another day, or what `compute_view` refuses.
+        FeatureError: events of another day, labels that the state lacks, or what `compute_view` refuses.
         PointInTimeError: a key appears twice.
     """
-    layout, day = state.layout, state.day
+    features, moved = next_days(state, events, state.day)
+    if not holds_labels(state.layout):
+        return features, replace(moved, labels_day=moved.day)
+    for rows in (events, labelled):
+        if rows is not None:
+            moved = with_labels(moved, rows, moved.day)
+    return features, moved
+
+
+def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tuple[pl.DataFrame, CarriedState]:
+    """The feature rows of the days from the state's day to `last_day`, and the state at the midnight after.
+
+    Args:
+        state: as of the midnight at which the first of the days begins, with the labels known at 00:00 of `last_day`.
+        events: clean rows of these days, in any order; with the label joined in where the view uses it.
+        last_day: inclusive.
+
+    Returns:
+        Exactly what `compute_view` gives for these days, and the state, which has the labels known at 00:00 of `last_day`: those
+        of the coming midnight have not arrived when the days are computed. See `with_labels`.
+
+    Raises:
+        FeatureError: events of other days, labels that the state lacks, or what `compute_view` refuses.
+        PointInTimeError: a key appears twice.
+    """
+    layout = state.layout
     view, use_case, plan = layout.view, layout.use_case, layout.plan
-    events = in_order(events, event_order(use_case))
+    if holds_labels(layout) and state.labels_day < last_day:
+        raise FeatureError(
+            f"view {view.name!r}: the carried state has labels as of {state.labels_day}, the days up to {last_day} need those as of "
+            f"{last_day}; bring them in with `with_labels` first"
+        )
+    events = in_order(with_entity_columns(events, use_case, [view]), event_order(use_case))
     check_events(view, use_case, events, plan)
-    others = events.filter(pl.col(EVENT_DAY) != day)
+    others = events.filter(~pl.col(EVENT_DAY).is_between(state.day, last_day))
     if not others.is_empty():
         raise FeatureError(
-            f"view {view.name!r}: {len(others)} of {len(events)} rows are not of {day}, the day that the carried state stands at"
+            f"view {view.name!r}: {len(others)} of {len(events)} rows are not of {state.day} .. {last_day}, the days that follow the "
+            "carried state"
         )
-    both = pl.concat([state.rows, event_rows(layout, known_labels(layout, events, day + _ONE_DAY))])
+    both = pl.concat([state.rows, event_rows(layout, known_labels(layout, events, last_day))])
     starts, order = entity_order(both[layout.entity_key])
     both = both[order]
     values = np.empty((len(plan.values), len(both)))
     for place, field in enumerate(layout.value_fields):
         values[place] = both[field].to_numpy()
-    first = microseconds(midnight(day))
     windows = compute_windows(
         plan,
         times=both[EVENT_TIMES].to_numpy(),
         starts=starts,
         values=values,
-        first_time=first,
-        last_time=first + MICROSECONDS_PER_DAY - 1,
+        first_time=microseconds(midnight(state.day)),
+        last_time=microseconds(midnight(last_day + _ONE_DAY)) - 1,
         places=order - len(state.rows),
         row_count=len(events),
     )
     features = events.with_columns(pl.Series(name, windows[k]).fill_nan(None) for k, name in enumerate(plan.names))
-    return with_row_features(view, use_case, features), _moved_on(state, both, labelled)
+    return with_row_features(view, use_case, features), _moved_on(layout, both, last_day)
+
+
+def with_labels(state: CarriedState, labelled: pl.DataFrame | None, labels_day: date) -> CarriedState:
+    """The state with labels that have arrived since.
+
+    Args:
+        state: the state.
+        labelled: clean rows, label joined in, of the events whose label became known after the state's `labels_day` up to 00:00
+            of the new one. Others may be among them. None where there are none.
+        labels_day: the new one.
+
+    Raises:
+        FeatureError: a condition fails on these rows.
+    """
+    layout = state.layout
+    if not holds_labels(layout) or labelled is None or labelled.is_empty():
+        return replace(state, labels_day=labels_day)
+    labelled = with_entity_columns(labelled, layout.use_case, [layout.view])
+    arrived = event_rows(layout, known_labels(layout, labelled, labels_day))
+    return replace(state, rows=_with_values_of(layout, state.rows, arrived), labels_day=labels_day)
 
 
 def newly_labelled_day(use_case: UseCase, day: date) -> date | None:
@@ -136,24 +216,40 @@ def days_touched(view: FeatureView, day: date) -> tuple[date, date]:
     return day, day + timedelta(days=view.span_days)
 
 
-def _moved_on(state: CarriedState, both: pl.DataFrame, labelled: pl.DataFrame | None) -> CarriedState:
-    """The state at the next midnight, from the state's rows and the day's."""
-    layout, day = state.layout, state.day + _ONE_DAY
-    moment = midnight(day)
-    oldest = microseconds(moment - timedelta(days=layout.span_days))
+def day_chunks(
+    counts: Mapping[date, int], first_day: date, last_day: date, most_rows: int
+) -> Iterator[tuple[date, date]]:
+    """The days from `first_day` to `last_day` in consecutive chunks of at most so many rows, or of a single day.
+
+    Args:
+        counts: rows by day; a day that is not named has none.
+        first_day: inclusive.
+        last_day: inclusive.
+        most_rows: of a chunk.
+    """
+    begin, day, rows = first_day, first_day, 0
+    while day <= last_day:
+        count = counts.get(day, 0)
+        if day > begin and rows + count > most_rows:
+            yield begin, day - _ONE_DAY
+            begin, rows = day, 0
+        rows += count
+        day += _ONE_DAY
+    yield begin, last_day
+
+
+def _moved_on(layout: StateLayout, both: pl.DataFrame, last_day: date) -> CarriedState:
+    """The state at the midnight after `last_day`, from the rows of the earlier state and of the days since."""
+    day = last_day + _ONE_DAY
+    oldest = microseconds(midnight(day) - timedelta(days=layout.span_days))
     kept = pl.col(EVENT_TIMES) > oldest
     if both[layout.entity_key].null_count():
         kept = kept & pl.col(layout.entity_key).is_not_null()
-    rows = both.filter(kept)
-    if labelled is not None and layout.use_case.label.column in roots_of(layout.plan.values):
-        rows = _with_labels(layout, rows, event_rows(layout, known_labels(layout, labelled, day)))
-    return CarriedState(layout, day, rows)
+    return CarriedState(layout, day, both.filter(kept), last_day)
 
 
-def _with_labels(layout: StateLayout, rows: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame:
+def _with_values_of(layout: StateLayout, rows: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame:
     """The rows with the values of those that a label has arrived for."""
-    if labelled.is_empty():
-        return rows
     primary = layout.use_case.event_source.primary_key
     also = {layout.entity_key: layout.entity_key, layout.use_case.event_time: EVENT_TIMES}
     keys = [*layout.key_fields, *(field for name, field in also.items() if name in primary)]

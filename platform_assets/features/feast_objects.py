@@ -92,7 +92,7 @@ def feast_view_name(layout: StateLayout) -> str:
     meaning = {
         "events": case.events,
         "time": case.event_time,
-        "columns": {n: case.event_source.column(n).type for n in (layout.entity_key, *layout.key_columns)},
+        "columns": {n: case.key_type(n) for n in (layout.entity_key, *layout.key_columns)},
         "values": list(layout.value_columns),
         "label": [case.label.column, case.label_delay_days],
         "span_days": layout.span_days,
@@ -156,11 +156,11 @@ def feast_objects(use_case: UseCase) -> list[Any]:
 
     types = {pl.Int64(): Int64, pl.Float64(): Float64, pl.String(): String}
     entities: dict[str, Any] = {}
-    views = []
-    for view in windowed_views(use_case):
+    views: dict[str, Any] = {}
+    for view in (view for view in use_case.stored_views if view.windows):
         layout = state_layout(view, use_case)
         declared = use_case.entity(str(view.entity))
-        key_type = use_case.event_source.column(declared.key).type
+        key_type = use_case.key_type(declared.key)
         if key_type not in _ENTITY_TYPES:
             raise FeatureError(
                 f"entity {declared.name!r}: key {declared.key!r} is {key_type}; use a whole number or string"
@@ -177,7 +177,8 @@ def feast_objects(use_case: UseCase) -> list[Any]:
         )
         key_field = feast.Field(name=declared.key, dtype=String if key_type == "string" else Int64)
         fields = [feast.Field(name=name, dtype=Array(types[item])) for name, item in layout.list_types.items()]
-        views.append(
+        views.setdefault(
+            feast_view_name(layout),
             feast.FeatureView(
                 name=feast_view_name(layout),
                 entities=[entities[declared.name]],
@@ -185,16 +186,23 @@ def feast_objects(use_case: UseCase) -> list[Any]:
                 description=view.description,
                 owner=use_case.owner,
                 tags={"view": view.name, "span_days": str(layout.span_days)},
-            )
+            ),
         )
+    from platform_assets.features.lookup_state import lookup_layouts, lookup_objects
+
+    looked_up = lookup_objects(use_case, use_case.stored_views)
+    views |= {str(view.name): view for _, view in looked_up}
+    used = [feast_view_name(state_layout(view, use_case)) for view in windowed_views(use_case)]
+    used += [layout.name for layout in lookup_layouts(use_case)]
     service = feast.FeatureService(
         name=feature_service_name(use_case),
-        features=views,
+        features=[views[name] for name in used],
         description=use_case.description,
         owner=use_case.owner,
         tags={"feature_contract": feature_contract_hash(use_case)},
     )
-    return [*entities.values(), *views, *([service] if views else [])]
+    entities |= {str(entity.name): entity for entity, _ in looked_up}
+    return [*entities.values(), *views.values(), *([service] if views else [])]
 
 
 def online_table(layout: StateLayout, store: Any) -> OnlineTable:

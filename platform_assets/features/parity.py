@@ -117,7 +117,7 @@ def compare(logged: pl.DataFrame, offline: pl.DataFrame, use_case: UseCase) -> P
     """
     keys = list(use_case.event_source.primary_key)
     names = use_case.feature_names
-    entity_keys = [use_case.entity(view.entity).key for view in use_case.features if view.entity is not None]
+    entity_keys = [key for view in use_case.features if view.entity for key in use_case.entity(view.entity).key_columns]
     needed = list(dict.fromkeys([*keys, use_case.event_time, *entity_keys]))
     require_columns(logged.columns, [*needed, *(FEATURE_PREFIX + name for name in names)], "rows of the prediction log")
     require_columns(offline.columns, [*keys, *names], "offline rows")
@@ -155,7 +155,7 @@ def _compare_feature(both: pl.DataFrame, name: str, view: FeatureView, use_case:
     exact, close = int(verdicts["__same"].sum()), int(verdicts["__near"].sum())
     unequal = verdicts.filter(~pl.col("__same")).sort("__near", maintain_order=True).head(EXAMPLES_PER_FEATURE)
     keys = use_case.event_source.primary_key
-    entity = () if view.entity is None else (use_case.entity(view.entity).key,)
+    entity = () if view.entity is None else use_case.entity(view.entity).key_columns
     return FeatureParity(
         feature=name,
         rows=len(both),

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entities import entity_of, with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import MICROSECONDS_PER_DAY, Float64Array, Int64Array, WindowPlan, plan_windows
 from platform_assets.features.values import compute_values, roots_of
 from platform_assets.features.windows import event_order, event_values, microseconds, midnight, require_columns
-from platform_assets.spec.features import FeatureView
+from platform_assets.spec.columns import POLARS_TYPES
+from platform_assets.spec.features import Entity, FeatureView
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
 
@@ -40,7 +42,7 @@ class StateLayout:
 
     Attributes:
         view: the windowed view.
-        entity_key: column that names the entity.
+        entity_key: column that names the entity; for a combined one, the column that stands for the combination.
         key_columns: parts of the event's primary key that tell an entity's events at one time apart.
         value_columns: names of the aggregated values; a plain column's is its own.
         span_days: how far back the events reach, the late-request day included.
@@ -59,9 +61,18 @@ class StateLayout:
         return plan_windows(self.view)
 
     @cached_property
+    def entity(self) -> Entity:
+        """The entity whose events are kept."""
+        return self.use_case.entity(str(self.view.entity))
+
+    def entity_of(self, event: Mapping[str, Any]) -> Any:
+        """What identifies the entity of a request or event row; None where it has none."""
+        return entity_of(self.entity, event)
+
+    @cached_property
     def entity_is_text(self) -> bool:
         """Whether the entity's key is a string; else it is a whole number."""
-        return self.use_case.event_source.column(self.entity_key).type == "string"
+        return self.use_case.key_type(self.entity_key) == "string"
 
     @cached_property
     def key_fields(self) -> tuple[str, ...]:
@@ -85,7 +96,7 @@ class StateLayout:
     @cached_property
     def schema(self) -> dict[str, pl.DataType]:
         """Columns of `entity_state`."""
-        entity_type = self.use_case.event_source.column(self.entity_key).polars_type
+        entity_type = POLARS_TYPES[self.use_case.key_type(self.entity_key)]
         lists = {name: pl.List(item) for name, item in self.list_types.items()}
         return {self.entity_key: entity_type, STATE_TIME: pl.Datetime("us", "UTC"), **lists}
 
@@ -129,6 +140,7 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
         FeatureError: the view has no windows, or a column is missing.
     """
     layout = state_layout(view, use_case)
+    events = with_entity_columns(events, use_case, [view])
     moment = at if isinstance(at, datetime) else midnight(at)
     if moment.tzinfo is None:
         raise FeatureError(f"state of view {view.name!r}: the time {moment} carries no zone; give it in UTC")
@@ -159,6 +171,7 @@ def state_rows(layout: StateLayout, events: pl.DataFrame, moment: datetime) -> p
         FeatureError: a condition fails on these events, or looks at other rows.
     """
     time_name = layout.use_case.event_time
+    events = with_entity_columns(events, layout.use_case, [layout.view])
     reached = events.filter(
         pl.col(time_name) > moment - timedelta(days=layout.span_days), pl.col(layout.entity_key).is_not_null()
     ).sort(event_order(layout.use_case, layout.entity_key))

@@ -16,10 +16,12 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError, PointInTimeError
+from platform_assets.features.functions import call
 from platform_assets.features.kernel import Float64Array, Int64Array, WindowPlan, compute_windows, plan_windows
 from platform_assets.features.values import EventValue, compute_values, roots_of
-from platform_assets.spec.features import MICROSECONDS, FeatureView
+from platform_assets.spec.features import MICROSECONDS, FeatureView, RowFeature
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
 from platform_assets.spec.window_problems import window_columns
@@ -91,7 +93,7 @@ def compute_view(
         events.columns, [EVENT_DAY, *event_order(use_case)], f"view {view.name!r}: events of {use_case.events!r}"
     )
     plan = plan_windows(view)
-    ordered = in_order(events, event_order(use_case))
+    ordered = in_order(with_entity_columns(events, use_case, [view]), event_order(use_case))
     check_events(view, use_case, ordered, plan)
     begin = ordered[EVENT_DAY].search_sorted(first_day, side="left")
     end = max(begin, ordered[EVENT_DAY].search_sorted(last_day, side="right"))
@@ -153,25 +155,32 @@ def _is_in_order(frame: pl.DataFrame, names: Sequence[str]) -> bool:
     return rising is not None and rising.null_count() == 0 and bool(rising.all())
 
 
-def add_row_features(frame: pl.DataFrame, views: Iterable[FeatureView]) -> pl.DataFrame:
-    """`frame` with the row features of `views` as Float64 columns.
+def add_row_features(frame: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:
+    """`frame` with the row features of `views`, and what their functions give, as Float64 columns.
 
-    The frame holds the events' columns and the views' window features. A row feature named like a column takes its
-    place. Missing is null: NaN becomes null.
+    The frame holds the events' columns, what was looked up for them, and the views' window features. A row feature named like a
+    column takes its place. Missing is null: NaN becomes null.
 
     Raises:
-        FeatureError: an expression fails on these columns.
+        FeatureError: an expression or a function fails on these columns.
     """
     try:
-        return frame.with_columns(expression.fill_nan(None) for expression in row_expressions(views))
+        computed = frame.with_columns(row_expressions(views))
     except pl.exceptions.PolarsError as error:
         names = [row.name for view in views for row in view.rows]
         raise FeatureError(f"row features {names} cannot be computed on {len(frame)} rows: {error}") from error
+    called = [call(item, computed) for view in views for item in view.functions]
+    return computed.with_columns(called) if called else computed
 
 
 def row_expressions(views: Iterable[FeatureView]) -> list[pl.Expr]:
-    """The row features of `views` as polars expressions that yield Float64 under the features' names; NaN is missing."""
-    return [pl.sql_expr(row.expression).cast(pl.Float64).alias(row.name) for view in views for row in view.rows]
+    """The row features of `views` as polars expressions that yield Float64 under the features' names; null is missing."""
+    return [_row_expression(row).alias(row.name) for view in views for row in view.rows]
+
+
+def _row_expression(row: RowFeature) -> pl.Expr:
+    value = pl.sql_expr(row.expression).cast(pl.Float64).fill_nan(None)
+    return value if row.default is None else value.fill_null(row.default)
 
 
 def event_order(use_case: UseCase, entity_key: str | None = None) -> list[str]:
@@ -296,7 +305,7 @@ def _spread(numbers: pl.Series) -> int:
 
 def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, rows: pl.DataFrame) -> None:
     """Refuse expressions like `SUM(amount)`, which mix rows here and see a single one online: try a few rows alone."""
-    names = [row.name for row in view.rows]
+    names = [item.name for item in (*view.rows, *view.functions)]
     if not names or rows.is_empty():
         return
     for place in sorted({0, len(rows) // 2, len(rows) - 1}):
@@ -305,7 +314,8 @@ def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, r
             if not alone[name].equals(rows[name].slice(place, 1), null_equal=True):
                 raise FeatureError(
                     f"view {view.name!r}: row feature {name!r} gives {rows[name][place]!r} among {len(rows)} rows and "
-                    f"{alone[name][0]!r} for the same row alone; it must depend on its own row only: declare a window"
+                    f"{alone[name][0]!r} for the same row alone; it must depend on its own row only, and give the same each time: "
+                    "declare a window"
                 )
 
 
@@ -324,6 +334,9 @@ def check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, pla
                 f"the label {label!r} is known only after {use_case.label_delay_days}; raise its delay_days"
             )
     require_columns(events.columns, roots_of(plan.values), what)
+    looked_up = [name for lookup in view.lookups for name in lookup.names if name not in events.columns]
+    if looked_up:
+        raise FeatureError(f"{what} lack {looked_up}, which the view looks up; join them in with join_lookups")
     found = events.schema[use_case.event_time]
     if found != EVENT_TIME_TYPE:
         raise FeatureError(f"{what} have {use_case.event_time!r} as {found}; it must be {EVENT_TIME_TYPE}")

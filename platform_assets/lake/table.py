@@ -131,6 +131,22 @@ class LakeTable:
         """
         return list(self.count_by_partition(version=version))
 
+    def files_by_partition(
+        self, first: date | None = None, last: date | None = None, *, version: int | None = None
+    ) -> dict[date, tuple[str, ...]]:
+        """Names of the data files of each partition that has any, in day order. Files never change: same names, same rows.
+
+        Raises:
+            LakeTableMissing: The table does not exist.
+            LakeVersionMissing: The version does not exist.
+        """
+        day = self._partition_column("files_by_partition")
+        files = self._files(version)
+        if first is not None or last is not None:
+            files = files.filter(in_range(day, first, last))
+        named = files.group_by(day).agg(pl.col("path").sort()).sort(day)
+        return {partition: tuple(names) for partition, names in named.iter_rows()}
+
     def row_count(self, *, version: int | None = None) -> int:
         """Rows of the table, read from the log.
 

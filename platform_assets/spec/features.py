@@ -5,9 +5,16 @@ Belongs here: the declaration of features and the names derived from it. Does no
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from platform_assets.spec.base import Declaration, Identifier
 
@@ -41,12 +48,58 @@ def microseconds_of(duration: str) -> int:
     return int(_is_duration(duration)[:-1]) * MICROSECONDS[duration[-1]]
 
 
+def without(document: dict[str, Any], **unsaid: Any) -> dict[str, Any]:
+    """A serialized declaration without fields that hold what they hold when nothing is said.
+
+    Fields that came later are left out so: the contract of older declarations stays what it is.
+    """
+    return {name: value for name, value in document.items() if name not in unsaid or value != unsaid[name]}
+
+
 class Entity(Declaration):
-    """Something that features describe and that a request names."""
+    """Something that features describe and that a request names; with `keys`, each combination of several things."""
 
     name: Identifier = Field(description="Entity name, for example `machine`.")
-    key: Identifier = Field(description="Column of the event table that identifies it, for example `machine_id`.")
+    key: Identifier = Field(
+        default="",
+        description="Column of the event table that identifies it, for example `machine_id`. With `keys`, the name of their "
+        "combination; by default their names joined by two underscores.",
+    )
+    keys: tuple[Identifier, ...] = Field(
+        default=(),
+        description="Columns of the event table that identify it together, for features of a pair such as a customer at a shop.",
+    )
     description: str = Field(description="What one entity is.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_combination(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("keys") and not given.get("key"):
+            return {**given, "key": "__".join(map(str, given["keys"]))}
+        return given
+
+    @model_validator(mode="after")
+    def _needs_a_key(self) -> Self:
+        if not self.key:
+            raise ValueError("an entity needs `key`, or `keys` for a combination")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = handler(self)
+        if not self.keys:
+            document.pop("keys", None)
+        return document
+
+    @property
+    def is_combined(self) -> bool:
+        """Whether several columns identify it; `key` then names a column that is made from them."""
+        return bool(self.keys)
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """Columns of the event table that identify it."""
+        return self.keys or (self.key,)
 
 
 class Window(Declaration):
@@ -156,11 +209,79 @@ class Window(Declaration):
 
 
 class RowFeature(Declaration):
-    """A value computed from the event's own columns, or from window features of the same view."""
+    """A value computed from the event's own columns, or from window features and look-ups of the same view."""
 
     name: Identifier = Field(description="Feature name.")
     description: str = Field(description="What the value means, with its unit.")
     expression: str = Field(description="Expression in polars' SQL dialect over the event's columns.")
+    default: float | None = Field(default=None, description="Value where the expression gives none; absent means null.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without(handler(self), default=None)
+
+
+class Lookup(Declaration):
+    """Columns of another table of the use case, as they were known at the event.
+
+    Of a table with an event time, the newest row of the key counts, from 00:00 UTC of the day after its own (later where the
+    table arrives later): what a batch can have brought by then, so that a request sees the same. A reference table has one row for each
+    key, which counts for every event.
+    """
+
+    name: Identifier = Field(description="Prefix of the names: column `score` of look-up `holder` is `holder_score`.")
+    description: str = Field(description="What is looked up.")
+    source: Identifier = Field(description="The table.")
+    columns: tuple[Identifier, ...] = Field(default=(), description="Numbers and booleans that become features.")
+    inputs: tuple[Identifier, ...] = Field(
+        default=(), description="Further columns, of any type, for row expressions and functions of the same view."
+    )
+    on: dict[Identifier, Identifier] = Field(
+        default_factory=dict,
+        description="Column of the event: column of the table that must be equal; by default the table's primary key, under the "
+        "same names.",
+    )
+    max_age_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many days back a row is looked for; needed for a table with an event time, and only there.",
+    )
+    defaults: dict[Identifier, float] = Field(
+        default_factory=dict, description="Value of a column where there is no row or no value; absent means null."
+    )
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of its features."""
+        return tuple(f"{self.name}_{column}" for column in self.columns)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The table's columns that are looked up, by the name they get."""
+        return {f"{self.name}_{column}": column for column in dict.fromkeys((*self.columns, *self.inputs))}
+
+
+FunctionPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class FunctionFeature(Declaration):
+    """A value that a Python function computes where no declaration can say it.
+
+    The function takes a polars Series for each of `columns` and returns one of numbers, of the same length; each value must depend on
+    its own row only, and on nothing else. The same function is called for a table and for a single request.
+    """
+
+    name: Identifier = Field(description="Feature name.")
+    description: str = Field(description="What the value means, with its unit.")
+    function: FunctionPath = Field(
+        description="`module:function`, in the use case's folder: for example `platform_assets.defs.rentals.functions:distance`. "
+        "The module's source is part of the feature contract."
+    )
+    columns: tuple[Identifier, ...] = Field(
+        min_length=1,
+        description="Its arguments, in order: columns of the event, or window features, look-ups and row features of the same view.",
+    )
+    default: float | None = Field(default=None, description="Value where the function gives none; absent means null.")
 
 
 class FeatureView(Declaration):
@@ -173,12 +294,42 @@ class FeatureView(Declaration):
     )
     windows: tuple[Window, ...] = Field(default=(), description="Aggregates over the entity's recent events.")
     rows: tuple[RowFeature, ...] = Field(default=(), description="Values from the event itself.")
+    lookups: tuple[Lookup, ...] = Field(default=(), description="Columns of other tables, as of the event.")
+    functions: tuple[FunctionFeature, ...] = Field(default=(), description="Values from Python functions.")
+    version: int = Field(
+        default=1,
+        ge=1,
+        description="Raise it when the features' meaning changes: from version 2 on the table is called `<name>_v<version>`, and "
+        "the older one can be kept up under `previous_features`.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = handler(self)
+        for name in ("lookups", "functions"):
+            if not document.get(name):
+                document.pop(name, None)
+        return without(document, version=1)
+
+    @property
+    def table(self) -> str:
+        """Name of the feature table."""
+        return self.name if self.version == 1 else f"{self.name}_v{self.version}"
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """All feature names: windows first, in declared order, then row features."""
+        """All feature names in declared order: of windows, rows, look-ups, functions."""
         names = [name for window in self.windows for name in window.feature_names]
-        return (*names, *(row.name for row in self.rows))
+        looked_up = [name for lookup in self.lookups for name in lookup.feature_names]
+        return (*names, *(row.name for row in self.rows), *looked_up, *(item.name for item in self.functions))
+
+    @property
+    def computed_from(self) -> tuple[str, ...]:
+        """Names of window features and look-ups: what row features and functions can use besides the event's columns."""
+        return (
+            *(name for window in self.windows for name in window.feature_names),
+            *(name for lookup in self.lookups for name in lookup.names),
+        )
 
     @property
     def span_days(self) -> int:

@@ -11,17 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from platform_assets.spec.changes import HISTORY_COLUMNS
 from platform_assets.spec.connector_problems import connector_problems
+from platform_assets.spec.feature_problems import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.spec.features import MICROSECONDS
 from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
 from platform_assets.spec.window_problems import uses_request_columns, window_problems
 
 if TYPE_CHECKING:
-    from platform_assets.spec.features import FeatureView
     from platform_assets.spec.use_case import UseCase
 
 Path = tuple[int | str, ...]
@@ -58,7 +56,7 @@ def find_problems(use_case: UseCase) -> list[Problem]:
         return problems  # everything below speaks of these two tables
     return [
         *problems,
-        *_entities(use_case),
+        *(Problem(*found) for found in entity_problems(use_case)),
         *_features(use_case),
         *_training(use_case),
         *_gates_and_monitoring(use_case),
@@ -184,19 +182,13 @@ def _events_and_label(use_case: UseCase) -> Iterator[Problem]:
             )
 
 
-def _entities(use_case: UseCase) -> Iterator[Problem]:
-    for i, entity in enumerate(use_case.entities):
-        if entity.key not in use_case.event_source.column_names:
-            columns = _known(use_case.event_source.column_names)
-            yield Problem(("entities", i, "key"), entity.key, f"no such column in {use_case.events!r}; {columns}")
-
-
 def _features(use_case: UseCase) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    for i, view in enumerate(use_case.features):
-        where: Path = ("features", i)
-        if not view.windows and not view.rows:
-            yield Problem(where, view.name, "declares no feature: add `windows` or `rows`")
+    views = [(("features", i), view) for i, view in enumerate(use_case.features)]
+    views += [(("previous_features", i), view) for i, view in enumerate(use_case.previous_features)]
+    for where, view in views:
+        if not view.feature_names:
+            yield Problem(where, view.name, "declares no feature: add `windows`, `rows`, `lookups` or `functions`")
         if view.windows and view.entity is None:
             yield Problem(where, view.name, "has windows, so it needs an `entity`")
         if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
@@ -204,46 +196,18 @@ def _features(use_case: UseCase) -> Iterator[Problem]:
             yield Problem((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
         for place, found, message in window_problems(use_case, view):
             yield Problem((*where, *place), found, message)
-        yield from _rows(use_case, view, where)
+        for place, found, message in view_problems(use_case, view):
+            yield Problem((*where, *place), found, message)
+        if where[0] == "previous_features":
+            continue
         for name in view.feature_names:
             if name in seen:
                 yield Problem(where, name, f"feature {name!r} is declared twice, first in {seen[name]!r}")
-            if name in use_case.event_source.column_names and name not in _pass_through(view):
+            if name in use_case.event_source.column_names and name not in pass_through(view):
                 yield Problem(
                     where, name, f"feature {name!r} has the name of a column of {use_case.events!r}: rename it"
                 )
             seen[name] = view.name
-
-
-def _pass_through(view: FeatureView) -> set[str]:
-    """Row features that hand a column on under its own name."""
-    return {row.name for row in view.rows if row.expression.strip() == row.name}
-
-
-def _rows(use_case: UseCase, view: FeatureView, where: Path) -> Iterator[Problem]:
-    own = {name for window in view.windows for name in window.feature_names}
-    known = set(use_case.event_source.column_names) | own
-    for j, row in enumerate(view.rows):
-        place: Path = (*where, "rows", j, "expression")
-        try:
-            roots = set(pl.sql_expr(row.expression).meta.root_names())
-        except pl.exceptions.PolarsError as error:
-            yield Problem(place, row.expression, f"is not an expression in polars' SQL dialect: {error}")
-            continue
-        if use_case.label.column in roots:
-            yield Problem(
-                place, row.expression, f"uses the label {use_case.label.column!r}: a label cannot be a feature"
-            )
-        unknown = sorted(roots - known - {use_case.label.column})
-        if unknown:
-            yield Problem(place, row.expression, f"uses unknown columns {', '.join(unknown)}; {_known(sorted(known))}")
-        late = sorted((roots & known) - own - set(use_case.serving.request))
-        if late:
-            yield Problem(
-                place,
-                row.expression,
-                f"uses {', '.join(late)}, which a request does not carry: add it to serving.request",
-            )
 
 
 def _training(use_case: UseCase) -> Iterator[Problem]:
@@ -281,9 +245,14 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
             yield Problem(
                 ("training", "learners", j, "kind"), learner.kind, f"is for {wrong} tasks, this one is {training.task}"
             )
-    for name in training.impute:
-        if name not in use_case.feature_names:
-            yield Problem(("training", "impute"), name, f"no such feature; {_known(use_case.feature_names)}")
+    for field, names in (("impute", training.impute), ("clip", training.clip)):
+        for name in names:
+            if name not in use_case.feature_names:
+                yield Problem(("training", field), name, f"no such feature; {_known(use_case.feature_names)}")
+    for name, (low, high) in training.clip.items():
+        if not 0 <= low < high <= 1:
+            message = "takes two quantiles, the lower one first, between 0 and 1: for example [0.01, 0.99]"
+            yield Problem(("training", "clip", name), [low, high], message)
     if training.splits.delay_days < use_case.label_delay_days:
         yield Problem(
             ("training", "splits", "delay_days"),
@@ -342,13 +311,18 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
             )
     needed = [*events.primary_key, *([events.event_time] if events.event_time else [])]
     needed += [
-        use_case.entity(view.entity).key
-        for view in use_case.features
+        key
+        for view in use_case.stored_views
         if view.entity in {e.name for e in use_case.entities}
+        for key in use_case.entity(str(view.entity)).key_columns
     ]
     needed += [
-        name for view in use_case.features for window in view.windows for name in uses_request_columns(use_case, window)
+        name
+        for view in use_case.stored_views
+        for window in view.windows
+        for name in uses_request_columns(use_case, window)
     ]
+    needed += [name for view in use_case.features for lookup in view.lookups for name in lookup_keys(use_case, lookup)]
     missing = [name for name in dict.fromkeys(needed) if name not in serving.request]
     if missing:
         yield Problem(

@@ -81,6 +81,11 @@ class Training(Declaration):
         description="What a missing value of a feature becomes: a number, or the median (also of features not named) or mean of "
         "the training rows; travels with the model.",
     )
+    clip: dict[Identifier, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Two quantiles of the training rows between which a feature's values are held, for example "
+        "`{amount: [0.01, 0.99]}`; their values travel with the model.",
+    )
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
     compute: Compute = Field(
         default_factory=Compute, description="What training needs of a machine; used where steps run on Kubernetes."

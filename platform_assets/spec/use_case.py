@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from platform_assets.spec.base import Declaration, Identifier
+from platform_assets.spec.columns import ColumnType
 from platform_assets.spec.features import Entity, FeatureView
 from platform_assets.spec.gates import Gates
 from platform_assets.spec.references import find_problems
@@ -54,6 +55,11 @@ class UseCase(Declaration):
     label: Label = Field(description="What is predicted.")
     entities: tuple[Entity, ...] = Field(default=(), description="What features describe.")
     features: tuple[FeatureView, ...] = Field(min_length=1, description="Groups of features.")
+    previous_features: tuple[FeatureView, ...] = Field(
+        default=(),
+        description="Older versions of views: still computed and kept online for the models that were registered with them, no "
+        "part of new models.",
+    )
     training: Training = Field(description="How the model is made.")
     gates: Gates = Field(default_factory=Gates, description="What a model has to prove.")
     serving: Serving = Field(description="How predictions are asked for.")
@@ -133,6 +139,17 @@ class UseCase(Declaration):
         return tuple(name for view in self.features for name in view.feature_names)
 
     @property
+    def stored_views(self) -> tuple[FeatureView, ...]:
+        """Every view that has a table: those of the model, then older versions that are kept up."""
+        return (*self.features, *self.previous_features)
+
+    def key_type(self, column: str) -> ColumnType:
+        """Type of a column of the event table, or of the column that stands for a combined entity."""
+        if any(entity.is_combined and entity.key == column for entity in self.entities):
+            return "string"
+        return self.event_source.column(column).type
+
+    @property
     def is_binary(self) -> bool:
         """Whether the model predicts a probability."""
         return self.training.task == "binary"
@@ -151,8 +168,9 @@ class UseCase(Declaration):
         """Stored schema of a feature table: event key, entity key, event time, features (Float64), event day."""
         events = self.event_source
         names = [*events.primary_key, self.event_time]
-        if view.entity is not None and self.entity(view.entity).key not in names:
-            names.insert(len(events.primary_key), self.entity(view.entity).key)
+        if view.entity is not None:
+            keys = [name for name in self.entity(view.entity).key_columns if name not in names]
+            names[len(events.primary_key) : len(events.primary_key)] = keys
         schema = {name: events.column(name).polars_type for name in names}
         schema.update({name: pl.Float64() for name in view.feature_names})
         schema[EVENT_DAY] = pl.Date()
