@@ -23,7 +23,8 @@ from platform_assets.assets.feature_days import FeatureDays, commit_record, refu
 from platform_assets.assets.lineage import online_columns
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
-from platform_assets.features.lookups import arrival_days
+from platform_assets.features.lookup_state import lookup_layouts, write_lookup
+from platform_assets.features.lookups import arrival_days, days_to_read
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import apply, write_state
 from platform_assets.features.windows import join_labels, uses_label
@@ -143,6 +144,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     key = asset_key(use_case, FEATURES, ONLINE_STORE)
     kept = online_columns(use_case)
     deps = [dep for view in windowed_views(use_case) for dep in online_deps(use_case, view)]
+    deps += lookup_deps(use_case, use_case.stored_views)
 
     @dg.asset(
         key=key,
@@ -153,7 +155,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             {name: use_case.source(node.table).column(node.column).polars_type for name, node in kept.items()}, {}
         ),
         partitions_def=event_days(use_case),
-        automation_condition=after_upstream(),
+        automation_condition=after_upstream(ignoring=reference_keys(use_case, use_case.stored_views)),
         code_version="1",
         **policy(use_case, FEATURES),
     )
@@ -171,6 +173,10 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 # At midnight the labels of one more day have arrived than the day's own features could know.
                 events = with_labels(use_case, lake, events, first, at - timedelta(days=use_case.label_delay_days))
             written[view.table] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
+        for layout in lookup_layouts(use_case, use_case.stored_views):
+            days = days_to_read(use_case, layout.lookup, at - timedelta(days=1), at)
+            rows = clean_rows(lake, use_case, use_case.source(layout.lookup.source), *(days or (None, None)))
+            written[f"{layout.view.table}_{layout.lookup.name}"] = write_lookup(layout, rows, settings, at)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(written.values()),

@@ -31,9 +31,12 @@ from platform_assets.features.feast_objects import (
     online_table,
     windowed_views,
 )
-from platform_assets.features.kernel import compiled_kernel, compute_windows
+from platform_assets.features.kernel import MICROSECONDS_PER_DAY, compiled_kernel, compute_windows
+from platform_assets.features.lookup_state import LookupTable, lookup_layouts, lookup_table
+from platform_assets.features.one_row import RowComputation
 from platform_assets.features.pending import PendingEvents, merged
 from platform_assets.features.state import (
+    LATE_REQUEST_DAYS,
     EntityEvents,
     StateLayout,
     no_events,
@@ -42,7 +45,6 @@ from platform_assets.features.state import (
     trimmed,
 )
 from platform_assets.features.store import WriteLock
-from platform_assets.features.windows import microseconds, row_expressions
 from platform_assets.spec.use_case import UseCase
 
 LONGEST_CLOCK_SKEW = timedelta(days=1)
@@ -55,10 +57,15 @@ class FeatureVector:
     Attributes:
         values: float64 [f], in the order of the use case's feature names; NaN stands for a missing value.
         unknown_entities: names of the entities that have no history, in declared order.
+        unknown_lookups: names of the look-ups that have no row for the request, in declared order.
+        too_late_for: names of the entities whose stored history does not reach as far back as a request of this age needs: it
+            begins after the request's windows do. Their window features are missing, not guessed.
     """
 
     values: NDArray[np.float64]
     unknown_entities: tuple[str, ...]
+    unknown_lookups: tuple[str, ...] = ()
+    too_late_for: tuple[str, ...] = ()
 
 
 class OnlineFeatures:
@@ -83,25 +90,23 @@ class OnlineFeatures:
         self._readers: list[OnlineTable] = []
         self._writers: list[OnlineTable] = []
         self._pending = [PendingEvents() for _ in layouts]
-        if layouts:
+        self._lookups: list[LookupTable] = []
+        if layouts or lookup_layouts(use_case):
             store = feast_store(settings)
             _require_service(use_case, store)
             self._readers = [online_table(layout, store) for layout in layouts]
             self._writers = [online_table(layout, store) for layout in layouts]
+            self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
         self._request_schema = {
             name: use_case.event_source.column(name).polars_type for name in use_case.serving.request
         }
         names = use_case.feature_names
         self._feature_count = len(names)
         self._places = [np.array([names.index(n) for n in layout.plan.names], dtype=np.intp) for layout in layouts]
-        self._row_names = [row.name for view in use_case.features for row in view.rows]
-        self._row_places = np.array([names.index(n) for n in self._row_names], dtype=np.intp)
-        self._row_expressions = row_expressions(use_case.features)
-        expressions = [pl.sql_expr(row.expression) for view in use_case.features for row in view.rows]
-        roots = {root for expression in expressions for root in expression.meta.root_names()}
-        self._row_inputs = {name: dtype for name, dtype in self._request_schema.items() if name in roots}
-        windows = [name for layout in layouts for name in layout.plan.names]
-        self._row_windows = {name: names.index(name) for name in windows if name in roots}
+        self._lookup_places = [
+            [(names.index(name), name) for name in table.layout.lookup.feature_names] for table in self._lookups
+        ]
+        self._rows = RowComputation(use_case, self._request_schema, self._lookups)
 
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
         """Features of a request.
@@ -116,18 +121,23 @@ class OnlineFeatures:
         self._require_request(event)
         values = np.full(self._feature_count, np.nan)
         unknown: dict[str, None] = {}
+        too_late: dict[str, None] = {}
         for table, places, pending in zip(self._readers, self._places, self._pending, strict=True):
             layout = table.layout
             # Asked before the store: an event that is stored in between is then seen twice, and counted once.
-            waiting = pending.of(event[layout.entity_key])
+            waiting = pending.of(layout.entity_of(event))
             history = self._history(table, event)
             history = merged(no_events(layout) if history is None else history, waiting)
             if not len(history):
                 unknown[str(layout.view.entity)] = None
-            values[places] = _windows(layout, history, event)
-        if self._row_names:
-            values[self._row_places] = self._row_features(event, values)
-        return FeatureVector(values, tuple(unknown))
+            if _reaches_back(layout, history, event):
+                values[places] = _windows(layout, history, event)
+            else:
+                too_late[str(layout.view.entity)] = None
+        looked_up, absent = self._look_up(event, values)
+        if self._rows.names:
+            values[self._rows.places] = self._rows.values(event, values, looked_up)
+        return FeatureVector(values, tuple(unknown), absent, tuple(too_late))
 
     def announce(self, event: Mapping[str, Any]) -> None:
         """Let look-ups of this process count a scored event from now on; `record` or `forget` must follow.
@@ -138,13 +148,14 @@ class OnlineFeatures:
         self._require_request(event)
         self._refuse_future(event)
         for table, pending in zip(self._writers, self._pending, strict=True):
-            if event[table.layout.entity_key] is not None:
-                pending.add(event[table.layout.entity_key], state_event(table.layout, event))
+            entity = table.layout.entity_of(event)
+            if entity is not None:
+                pending.add(entity, state_event(table.layout, event))
 
     def forget(self, event: Mapping[str, Any]) -> None:
         """Take back an announcement; nothing where there was none."""
         for table, pending in zip(self._writers, self._pending, strict=True):
-            pending.drop(event[table.layout.entity_key], state_event(table.layout, event))
+            pending.drop(table.layout.entity_of(event), state_event(table.layout, event))
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Add a scored event to the states of its entities, once: an event whose key is there already changes nothing.
@@ -165,7 +176,7 @@ class OnlineFeatures:
     def _store(self, event: Mapping[str, Any]) -> None:
         with self._lock.held():
             for table in self._writers:
-                entity = event[table.layout.entity_key]
+                entity = table.layout.entity_of(event)
                 if entity is None:
                     continue
                 history = self._history(table, event)
@@ -190,25 +201,29 @@ class OnlineFeatures:
         gc.freeze()
 
     def _history(self, table: OnlineTable, event: Mapping[str, Any]) -> EntityEvents | None:
-        entity = event[table.layout.entity_key]
+        entity = table.layout.entity_of(event)
         if entity is None:
             return None
         fields = table.read([entity])[0]
         return None if fields is None else decode_events(fields, table.layout, entity)
 
-    def _row_features(self, event: Mapping[str, Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Row features from the request's columns and the window features, a missing one being null as offline."""
-        columns = [_one_row(name, dtype, event[name]) for name, dtype in self._row_inputs.items()]
-        for name, place in self._row_windows.items():
-            value = values[place]
-            columns.append(pl.Series(name, [None if np.isnan(value) else value], dtype=pl.Float64()))
-        try:
-            row = pl.DataFrame(columns).select_seq(self._row_expressions).row(0)
-        except pl.exceptions.PolarsError as error:
-            raise FeatureError(
-                f"row features {self._row_names} cannot be computed for {dict(event)}: {error}"
-            ) from error
-        return np.array([np.nan if value is None else value for value in row])
+    def _look_up(self, event: Mapping[str, Any], values: NDArray[np.float64]) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """What is looked up for a request, by name, defaults put in; its features into `values`; and look-ups without a row."""
+        found: dict[str, Any] = {}
+        absent: dict[str, None] = {}
+        for table, places in zip(self._lookups, self._lookup_places, strict=True):
+            lookup = table.layout.lookup
+            row = table.value(event, event[self._use_case.event_time])
+            if row is None:
+                absent[lookup.name] = None
+                row = dict.fromkeys(table.layout.types)
+            for column, default in lookup.defaults.items():
+                if row[f"{lookup.name}_{column}"] is None:
+                    row[f"{lookup.name}_{column}"] = default
+            found |= row
+            for place, name in places:
+                values[place] = np.nan if row[name] is None else row[name]
+        return found, tuple(absent)
 
     def _require_request(self, event: Mapping[str, Any]) -> None:
         missing = [name for name in self._request_schema if name not in event]
@@ -223,6 +238,14 @@ class OnlineFeatures:
             )
 
 
+def _reaches_back(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> bool:
+    """Whether the history holds every event that a window of this one can reach; see `state.py` on how far it goes back."""
+    if not len(history):
+        return True
+    time = state_event(layout, event).time
+    return time >= int(history.times[-1]) - LATE_REQUEST_DAYS * MICROSECONDS_PER_DAY
+
+
 def _windows(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> NDArray[np.float64]:
     """Window features of an event over its entity's history, the event itself added in its place."""
     own = state_event(layout, event)
@@ -233,20 +256,6 @@ def _windows(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any
     starts = np.array([0, len(events)], dtype=np.int64)
     computed = compute_windows(layout.plan, events.times, starts, events.values, own.time, own.time)
     return computed[:, place]
-
-
-def _one_row(name: str, dtype: pl.DataType, value: Any) -> pl.Series:
-    """A column of one value; a time goes in as microseconds, which spares polars a query of its own.
-
-    Raises:
-        FeatureError: the value does not fit the type.
-    """
-    try:
-        if isinstance(value, datetime):
-            return pl.Series(name, [microseconds(value)], dtype=pl.Int64()).cast(dtype)
-        return pl.Series(name, [value], dtype=dtype)
-    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise FeatureError(f"request column {name!r} is {value!r}; it must be {dtype}") from error
 
 
 def _require_service(use_case: UseCase, store: Any) -> None:
