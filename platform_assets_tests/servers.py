@@ -233,3 +233,49 @@ def kafka(brokers: int = 1) -> Iterator[Kafka]:
     known = producer.list_topics(timeout=10).brokers.values()
     yield Kafka(",".join(f"{broker.host}:{broker.port}" for broker in known), producer)
     producer.flush(5)
+
+
+@dataclass
+class Redis:
+    """A running redis-server without persistence."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def online_store(self) -> dict[str, Any]:
+        """What `PLATFORM_ASSETS_FEAST_ONLINE_STORE` holds for it."""
+        return {"type": "redis", "connection_string": f"127.0.0.1:{self.port}"}
+
+    def pause(self) -> None:
+        """Let it take connections and answer nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def redis() -> Iterator[Redis]:
+    """Redis on a free port; where it is not installed the test is skipped, and fails in CI."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        missing = "Redis's server is not installed: apt-get install redis-server"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen([binary, *options], stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 20
+            while not _listens(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise AssertionError(f"redis-server does not start: {log.read().decode()}")
+                time.sleep(0.02)
+            yield Redis(port, process)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            process.wait(20)

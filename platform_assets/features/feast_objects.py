@@ -21,6 +21,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from platform_assets.features.errors import FeatureError, StateError
+from platform_assets.features.redis_client import REDIS, limited_client, redis_settings
 from platform_assets.features.state import EVENT_TIMES, EntityEvents, StateLayout, state_layout
 from platform_assets.spec.contract import feature_contract_hash
 from platform_assets.spec.features import FeatureView
@@ -33,6 +34,8 @@ _LIST_FIELDS: Mapping[pl.DataType, str] = {
     pl.String(): "string_list_val",
 }
 _SQLITE = "sqlite"
+STREAM_OFFSETS, STREAM_PARTITION = "stream_offsets", "stream_partition"
+"""The view that holds where an event stream stands (`stream_offsets.py`), and its key."""
 
 
 class FeastSettings(BaseModel):
@@ -127,10 +130,8 @@ def repo_config(settings: FeastSettings) -> Any:
     online = dict(settings.online_store)
     if settings.sqlite_path is not None:
         online["path"] = str(settings.sqlite_path)
-    if online.get("type") == "redis":
-        # States are read, changed and written back, with a watermark of their own. Left on, Feast's check silently
-        # drops the second of two events that carry the same time.
-        online["skip_dedup"] = True
+    if online.get("type") == REDIS:
+        online = redis_settings(online)
     return feast_module().RepoConfig(
         project=settings.project,
         provider="local",
@@ -146,7 +147,7 @@ def feast_store(settings: FeastSettings) -> Any:
 
 
 def feast_objects(use_case: UseCase) -> list[Any]:
-    """Entities, one view for each windowed view, and the feature service of this contract.
+    """Entities, one view for each windowed view, the stream's offsets, and last the feature service of this contract.
 
     Raises:
         FeatureError: an entity's key has a type that Feast cannot look up.
@@ -202,7 +203,24 @@ def feast_objects(use_case: UseCase) -> list[Any]:
         tags={"feature_contract": feature_contract_hash(use_case)},
     )
     entities |= {str(entity.name): entity for entity, _ in looked_up}
-    return [*entities.values(), *views.values(), *([service] if views else [])]
+    return [*entities.values(), *views.values(), *([*stream_objects(feast), service] if views else [])]
+
+
+def stream_objects(feast: Any) -> list[Any]:
+    """Entity and view of the positions of an event stream: they are no features, so no service has them."""
+    from feast.types import Int64, String
+
+    partition = feast.Entity(
+        name=STREAM_PARTITION, join_keys=[STREAM_PARTITION], value_type=feast.ValueType.STRING, description="topic[3]"
+    )
+    fields = [feast.Field(name=name, dtype=Int64) for name in ("next_offset", "newest_event_time")]
+    view = feast.FeatureView(
+        name=STREAM_OFFSETS,
+        entities=[partition],
+        schema=[feast.Field(name=STREAM_PARTITION, dtype=String), *fields],
+        description="Where the event stream stands: what the states beside it hold.",
+    )
+    return [partition, view]
 
 
 def online_table(layout: StateLayout, store: Any) -> OnlineTable:
@@ -227,6 +245,8 @@ def online_table(layout: StateLayout, store: Any) -> OnlineTable:
         # With the write-ahead log this is safe against crashes of the process, and spares a disk flush for each recorded
         # event; Feast has no setting for it. What a power cut takes, the next batch state brings back.
         online_store._get_conn(store.config).execute("PRAGMA synchronous=NORMAL")
+    if store.config.online_store.type == REDIS:
+        limited_client(online_store, store.config)
     return OnlineTable(layout, online_store, store.config, view)
 
 

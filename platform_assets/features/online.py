@@ -93,7 +93,7 @@ class OnlineFeatures:
         self._lookups: list[LookupTable] = []
         if layouts or lookup_layouts(use_case):
             store = feast_store(settings)
-            _require_service(use_case, store)
+            require_service(use_case, store)
             self._readers = [online_table(layout, store) for layout in layouts]
             self._writers = [online_table(layout, store) for layout in layouts]
             self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
@@ -258,8 +258,12 @@ def _windows(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any
     return computed[:, place]
 
 
-def _require_service(use_case: UseCase, store: Any) -> None:
-    """Refuse to serve from a registry that does not know this feature contract."""
+def require_service(use_case: UseCase, store: Any) -> None:
+    """Refuse to work with a registry that does not know this feature contract.
+
+    Raises:
+        StateError: it has no feature service for it; both hashes stand in the message.
+    """
     name = feature_service_name(use_case)
     services = sorted(str(service.name) for service in store.registry.list_feature_services(store.project))
     if name not in services:

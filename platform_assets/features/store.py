@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -31,7 +32,9 @@ from platform_assets.features.feast_objects import (
     last_time,
     online_table,
     prepare_sqlite,
+    repo_config,
 )
+from platform_assets.features.redis_client import REDIS, limited_client, redis_lock
 from platform_assets.features.state import STATE_TIME, state_layout
 from platform_assets.features.windows import microseconds, require_columns
 from platform_assets.spec.features import FeatureView
@@ -41,6 +44,9 @@ __all__ = ["FeastSettings", "WriteLock", "apply", "watermark", "write_state"]
 
 ENTITIES_PER_CHUNK = 500
 SAMPLE_EVERY = 50
+HOLD_SECONDS = 30.0
+WAIT_SECONDS = 10.0
+BATCH_WAIT_SECONDS = 600.0
 
 
 def apply(use_case: UseCase, settings: FeastSettings) -> tuple[str, ...]:
@@ -99,44 +105,78 @@ def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings,
         )
     moment: datetime = moments[0]
     store = feast_store(settings)
-    table = online_table(layout, store)
-    newest = _watermark(table)
-    if newest is not None and moment < newest:
-        raise StateError(
-            f"state of view {view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
-            "write states in time order"
-        )
     lock = WriteLock(settings)
-    for chunk in state.iter_slices(ENTITIES_PER_CHUNK):
-        with lock.held():
-            _write_chunk(table, chunk, moment)
-    store.registry.apply_materialization(
-        table.view, settings.project, moment - timedelta(days=layout.span_days), moment, commit=True
-    )
+    with WriteLock(settings, "batch", wait_seconds=BATCH_WAIT_SECONDS).held() as go_on:
+        table = online_table(layout, store)  # its watermark is read now that no other batch writes
+        newest = _watermark(table)
+        if newest is not None and moment < newest:
+            raise StateError(
+                f"state of view {view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
+                "write states in time order"
+            )
+        for chunk in state.iter_slices(ENTITIES_PER_CHUNK):
+            go_on()
+            with lock.held():
+                _write_chunk(table, chunk, moment)
+        store.registry.apply_materialization(
+            table.view, settings.project, moment - timedelta(days=layout.span_days), moment, commit=True
+        )
     return len(state)
 
 
 class WriteLock:
     """One writer at a time, so that two who read, change and write back the same entity do not lose an event.
 
-    Holds within a process always, and between the processes of one machine where the online store is a file.
+    Holds within a process always, between the processes of one machine where the online store is a file, and between all
+    machines where it is Redis. Other stores have no lock that Feast knows: run one writer there.
     """
 
-    def __init__(self, settings: FeastSettings) -> None:
+    def __init__(self, settings: FeastSettings, what: str = "entities", wait_seconds: float = WAIT_SECONDS) -> None:
+        """Describe a lock; nothing is opened.
+
+        Args:
+            settings: where the online store is.
+            what: what it guards: `entities`, or a whole `batch` of states.
+            wait_seconds: the longest to wait for it where the store is Redis.
+        """
         self._threads = threading.Lock()
+        self._wait_seconds = wait_seconds
         path = settings.sqlite_path
-        self._path = None if path is None else path.with_name(path.name + ".lock")
+        self._path = None if path is None else path.with_name(f"{path.name}.{what}.lock")
+        self._name = f"platform_assets:{settings.project}:{what}"
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> Any:
+        """The redis client; None where the store is another one."""
+        from feast.infra.online_stores.helpers import get_online_store_from_config
+
+        config = repo_config(self._settings)
+        if config.online_store.type != REDIS:
+            return None
+        return limited_client(get_online_store_from_config(config.online_store), config)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Wait for the lock and hold it."""
+    def held(self) -> Iterator[Callable[[], object]]:
+        """Wait for the lock and hold it.
+
+        Yields:
+            To be called at least every 30 s where it is held for long.
+        """
         with self._threads:
-            if self._path is None:
-                yield
-                return
-            with self._path.open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                yield
+            if self._path is not None:
+                with self._path.open("a") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    yield _nothing
+            elif self._client is not None:
+                with redis_lock(self._client, self._name, HOLD_SECONDS, self._wait_seconds) as go_on:
+                    yield go_on
+            else:
+                yield _nothing
+
+
+def _nothing() -> None:
+    """A file's lock does not run out."""
 
 
 def _watermark(table: OnlineTable) -> datetime | None:

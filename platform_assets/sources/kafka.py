@@ -62,7 +62,7 @@ def read_topic(
         SourceError: If the brokers or the topic cannot be reached, or messages that the cursor expects are gone.
     """
     messages, after, more = take(source, connector.topic, connector.brokers, cursor, max_rows, access)
-    changes = [(position(connector.topic, message), _change(message, source, connector)) for message in messages]
+    changes = [(position(connector.topic, message), change_of(message, source, connector)) for message in messages]
     return ChangeBatch(frame_of_changes(changes, source), after, more)
 
 
@@ -93,7 +93,8 @@ def position(topic: str, message: Message) -> str:
     return f"{topic}[{message.partition}]@{message.offset}"
 
 
-def _change(message: Message, source: Source, connector: KafkaConnector) -> Change:
+def change_of(message: Message, source: Source, connector: KafkaConnector) -> Change:
+    """What a plain message does to a row: an upsert, or without a value the delete of the row that its key names."""
     if message.value is None:
         key = key_cells(message.key, source)
         if key is None:

@@ -110,6 +110,11 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
                 )
         for place, found, message in (*connector_problems(source), *migration_problems(source)):
             yield Problem((*where, *place), found, message)
+        if source.stream is not None and (source.name != use_case.events or source.connector.kind == "kafka"):
+            told = (
+                "the connector names its topic" if source.name == use_case.events else "only the event source streams"
+            )
+            yield Problem((*where, "stream"), source.stream.topic, f"{told}: leave it out")
         if source.changes.deletes != "hard" and not source.is_incremental:
             yield Problem(
                 (*where, "changes", "deletes"),

@@ -10,7 +10,7 @@ from pydantic import Field
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.changes import Changes
 from platform_assets.spec.columns import Column
-from platform_assets.spec.connectors import Connector, is_incremental
+from platform_assets.spec.connectors import Connector, KafkaConnector, is_incremental
 from platform_assets.spec.migrations import Migration
 from platform_assets.spec.quality import Quality
 
@@ -24,6 +24,11 @@ class Source(Declaration):
     name: Identifier = Field(description="Table name; becomes the last part of its asset keys.")
     description: str = Field(description="What one row is.")
     connector: Connector = Field(description="Where the rows come from.")
+    stream: KafkaConnector | None = Field(
+        default=None,
+        description="Event source only: Kafka topic with the same rows as they happen, for online values fresh within a second; "
+        "a source whose connector is `kafka` needs none.",
+    )
     columns: tuple[Column, ...] = Field(min_length=1, description="Every column, declared once.")
     primary_key: tuple[Identifier, ...] = Field(min_length=1, description="Columns that identify a row.")
     event_time: Identifier | None = Field(
