@@ -148,7 +148,7 @@ class StreamWriter:
         newest = pl.concat([named, rows.filter(nameless)])
         written.counts[SEEN] += len(rows) - len(newest)
         time = pl.col(self._use_case.event_time)
-        newest = newest.with_columns(time.cast(pl.Date).alias(DELIVERED_DAY))
+        newest = newest.with_columns(time.cast(pl.Date).fill_null(_EPOCH.date()).alias(DELIVERED_DAY))
         violations = find_violations(newest, self._source, {})
         if violations.height:
             refused = violations["#row"].unique()
