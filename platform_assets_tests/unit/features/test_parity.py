@@ -1,13 +1,15 @@
 """Parity: every planted difference between log and offline values is counted and named."""
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from platform_assets.features.errors import FeatureError, PointInTimeError
-from platform_assets.features.parity import compare
+from platform_assets.features.parity import compare, parity_verdict
+from platform_assets.spec.contract import feature_contract_hash
 from platform_assets.spec.predictions import FEATURE_PREFIX
 from platform_assets_tests.unit.features.histories import MIDNIGHT, use_case
 
@@ -81,3 +83,88 @@ def test_doubled_offline_rows_and_missing_columns_are_refused() -> None:
         compare(LOGGED, pl.concat([OFFLINE, OFFLINE]), CASE)
     with pytest.raises(FeatureError, match=r"prediction log lack columns \['feature__amount'\]"):
         compare(LOGGED.drop("feature__amount"), OFFLINE, CASE)
+
+
+CONTRACT = feature_contract_hash(CASE)
+LOG = LOGGED.with_columns(feature_contract=pl.lit(CONTRACT))
+TODAY = OFFLINE.with_columns(LOGGED["paid_at"], LOGGED["card_id"], LOGGED["shop_id"])
+
+
+def never(rows: pl.DataFrame) -> pl.DataFrame:
+    raise AssertionError("nothing differs, so nothing is replayed")
+
+
+def as_offline(rows: pl.DataFrame) -> pl.DataFrame:
+    """What was known then is what is known today."""
+    return rows.select("payment_id").join(OFFLINE, on="payment_id", how="left", maintain_order="left")
+
+
+def changed(frame: pl.DataFrame, name: str, row: int, value: Any) -> pl.DataFrame:
+    new = pl.when(pl.col("payment_id") == row).then(pl.lit(value, frame.schema[name])).otherwise(pl.col(name))
+    return frame.with_columns(new.alias(name))
+
+
+def test_equal_predictions_pass_without_a_replay() -> None:
+    verdict = parity_verdict(LOG, TODAY, CASE, never)
+    assert (verdict.status, verdict.passed, verdict.predictions, verdict.mismatches) == ("equal", True, ROWS, ())
+
+
+def test_a_value_that_a_late_row_changed_since_is_equal_as_known_then() -> None:
+    today = changed(TODAY, "card_sum_3d", 2, 99.0)
+    verdict = parity_verdict(LOG, today, CASE, as_offline)
+    assert (verdict.status, verdict.passed, verdict.as_known, verdict.unequal) == ("equal as known then", True, 1, 0)
+    assert "1 of them from what was known when they were scored" in verdict.explanation
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("shop_count_3d", float(np.nextafter(3.3000000000000003, np.inf))),
+        ("card_mean_3d", None),
+        ("card_mean_3d", 0.0),
+        ("is_night", 0.0),
+        ("amount", 1.1 * 3 * (1 + 2e-9)),
+    ],
+)
+def test_a_value_that_equals_neither_is_named_with_both(name: str, value: float | None) -> None:
+    log = changed(LOG, FEATURE_PREFIX + name, 2, value)
+    verdict = parity_verdict(log, TODAY, CASE, as_offline)
+    assert (verdict.status, verdict.passed, verdict.unequal, verdict.by_feature) == ("unequal", False, 1, {name: 1})
+    (mismatch,) = verdict.mismatches
+    assert (mismatch.feature, mismatch.key, mismatch.time) == (name, {"payment_id": 2}, MIDNIGHT + timedelta(hours=2))
+    assert (mismatch.logged, mismatch.offline) == (value, OFFLINE[name][2])
+    assert name in verdict.explanation
+    assert f"logged {value!r}, offline {OFFLINE[name][2]!r}" in verdict.explanation
+
+
+def test_a_row_expression_may_round_in_another_way() -> None:
+    value = float(np.nextafter(OFFLINE["amount_to_mean"][2], np.inf))
+    assert (
+        parity_verdict(changed(LOG, FEATURE_PREFIX + "amount_to_mean", 2, value), TODAY, CASE, never).status == "equal"
+    )
+
+
+def test_an_event_in_another_time_zone_or_of_another_entity_is_named_even_if_its_features_fit() -> None:
+    shifted = changed(LOG, "paid_at", 1, MIDNIGHT + timedelta(hours=3))
+    verdict = parity_verdict(shifted, TODAY, CASE, as_offline)
+    assert verdict.by_feature == {"paid_at": 1}
+    assert str(verdict.mismatches[0]).startswith("paid_at of payment_id=1 at 2024-02-26T03:00:00+00:00: logged")
+    other = parity_verdict(changed(LOG, "card_id", 1, 77), TODAY, CASE, as_offline)
+    assert other.by_feature == {"card_id": 1}
+    assert (other.mismatches[0].logged, other.mismatches[0].offline) == (77, 11)
+
+
+def test_an_event_that_no_feature_table_has_is_replayed() -> None:
+    today = TODAY.filter(pl.col("payment_id") != 4)
+    assert parity_verdict(LOG, today, CASE, as_offline).status == "equal as known then"
+    wrong = parity_verdict(changed(LOG, FEATURE_PREFIX + "card_sum_1d", 4, 1.0), today, CASE, as_offline)
+    assert wrong.by_feature == {"card_sum_1d": 1}
+    assert (wrong.mismatches[0].logged, wrong.mismatches[0].offline) == (1.0, OFFLINE["card_sum_1d"][4])
+
+
+def test_predictions_of_another_contract_are_counted_and_not_compared() -> None:
+    log = changed(changed(LOG, "feature_contract", 0, "old"), FEATURE_PREFIX + "card_sum_1d", 0, None)
+    verdict = parity_verdict(log, TODAY, CASE, never)
+    assert (verdict.passed, verdict.predictions, verdict.other_contract) == (True, ROWS - 1, 1)
+    none = parity_verdict(LOG.head(0), TODAY.head(0), CASE, never)
+    assert (none.status, none.passed, none.explanation) == ("nothing to compare", True, "no predictions yet")
