@@ -134,6 +134,7 @@ class LearnerKind:
         libraries: distributions needed to load it and predict, and so by a service.
         tasks: what it can predict.
         fit_libraries: distributions needed to fit it only.
+        open_settings: whether it takes settings beyond those listed, because a library names them.
     """
 
     name: str
@@ -144,6 +145,7 @@ class LearnerKind:
     libraries: tuple[str, ...]
     tasks: tuple[Task, ...] = TASKS
     fit_libraries: tuple[str, ...] = ()
+    open_settings: bool = False
 
     def checked_task(self, task: str) -> Task:
         """`task`, if this kind can do it.
