@@ -20,6 +20,7 @@ from platform_assets.assets.model import model_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
 from platform_assets.assets.predictions import daily_predictions_asset
 from platform_assets.assets.raw import raw_asset
+from platform_assets.assets.rollback import rollback_asset
 from platform_assets.assets.training import training_set_asset
 from platform_assets.spec import UseCase
 
@@ -46,6 +47,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         model_asset(use_case=use_case),
         evaluation_asset(use_case=use_case),
         champion_asset(use_case=use_case),
+        rollback_asset(use_case=use_case),
         *_answering(use_case),
         drift_asset(use_case=use_case),
         quality_asset(use_case=use_case),

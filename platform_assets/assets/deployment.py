@@ -29,7 +29,7 @@ from platform_assets.deployment.bento.run import READY_PATH
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.release import Release
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING
-from platform_assets.registry.ledger import Entry
+from platform_assets.registry.ledger import Action, Entry
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import RegisteredVersion
 from platform_assets.resources.feast import FeastResource
@@ -199,14 +199,17 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         try:
             result = serving.target().deploy(release)
         except DeploymentError as error:
+            told = {"error": str(error)}
             ledger.record(
-                _entry("deployment_failed", use_case, version, None, bento, {"error": str(error)}, context.run_id)
+                ledger_entry("deployment_failed", use_case, version, None, bento.digest, told, context.run_id)
             )
             raise dg.Failure(
                 description=f"{error}\nThe version that served before still does.", allow_retries=False
             ) from error
         evidence = {"address": result.address, "message": result.message, "seconds": dict(result.timings_seconds)}
-        ledger.record(_entry("deployed", use_case, version, result.previous_version, bento, evidence, context.run_id))
+        ledger.record(
+            ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, evidence, context.run_id)
+        )
         return dg.MaterializeResult(
             metadata={
                 "address": dg.MetadataValue.url(f"{result.address}/score"),
@@ -222,23 +225,24 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     return deployment
 
 
-def _entry(
-    action: Any,
+def ledger_entry(
+    action: Action,
     use_case: UseCase,
     version: RegisteredVersion,
     previous: str | None,
-    bento: BuiltBento,
+    digest: str,
     evidence: dict[str, Any],
     run_id: str,
 ) -> Entry:
+    """What the ledger remembers of a deployment; once for each version, release and Dagster run."""
     return Entry(
-        entry=f"{use_case.name}/{action}/{version.version}/{bento.digest}/{run_id}",
+        entry=f"{use_case.name}/{action}/{version.version}/{digest}/{run_id}",
         at=datetime.now(UTC),
         use_case=use_case.name,
         action=action,
         model_version=version.version,
         previous_version=previous,
-        release=bento.digest,
+        release=digest,
         evidence=evidence,
         run_id=run_id,
     )

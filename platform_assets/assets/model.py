@@ -17,6 +17,7 @@ from platform_assets.assets.common import asset_key, column_schema, kubernetes_t
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, write_model_run
 from platform_assets.assets.partitions import as_of_days
+from platform_assets.assets.tracking import track
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.features.training_set import training_set_schema
@@ -129,12 +130,11 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         }
         with tempfile.TemporaryDirectory() as scratch, mlflow.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
             digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case)
-            run.log_params({"winner": winner.name, **{f"setting.{k}": v for k, v in predictor.settings.items()}})
-            for result in comparison.results:
-                run.log_metrics({f"{result.candidate.name}.{name}": result.mean(name) for name in comparison.metrics})
-            run.log_metrics(comparison.means(winner.name))
+            tracked = track(run, Path(scratch), use_case, predictor, comparison, winner.name)
             run.log_folder(Path(scratch))
-            version = models.registry().register(use_case.name, run.run_id, {**tags, MODEL_DIGEST_TAG: digest})
+            version = models.registry().register(
+                use_case.name, run.run_id, {**tags, **tracked.tags, MODEL_DIGEST_TAG: digest}
+            )
         return dg.MaterializeResult(
             metadata={
                 "model_version": version.version,
@@ -144,6 +144,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "candidates": dg.MetadataValue.md(candidates_table(comparison)),
                 "plot": picture(plot_candidates(comparison, use_case.training.select_by)),
                 **comparison.means(winner.name),
+                **tracked.metadata,
             },
             data_version=dg.DataVersion(digest.removeprefix("sha256:")[:16]),
         )

@@ -5,6 +5,7 @@ Does not belong here: the model's own format (`training/artifact.py`).
 """
 
 import json
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,12 @@ COMPARISON_FILE = "comparison.json"
 LATEST_FOLD_FILE = "latest_fold.parquet"
 SAMPLE_FILE = "sample.parquet"
 SAMPLE_ROWS = 200
+DECLARATION_FILE = "declaration.json"
+"""The use case as it was declared, so that a later declaration changes nothing about the past."""
 MODEL_DIGEST_TAG = "model_digest"
 """Tag of a registered version: the digest of its model."""
+MACHINE_TAG = "machine"
+"""Tag of a registered version: the kind of machine that made it."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,24 @@ class ModelRun:
         """Rows of the latest fold with every candidate's out-of-fold prediction."""
         return pl.read_parquet(self.folder / LATEST_FOLD_FILE)
 
+    def declaration(self) -> UseCase | None:
+        """The use case as it was declared when the run was made; None for a run that did not keep it."""
+        path = self.folder / DECLARATION_FILE
+        return UseCase.model_validate_json(path.read_text()) if path.exists() else None
+
     def sample(self) -> pl.DataFrame:
         """Some training rows with the model's own output, for self-tests."""
         return pl.read_parquet(self.folder / SAMPLE_FILE)
+
+
+def machine_type() -> str:
+    """The kind of processor, which decides the last bits of floating-point sums."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{platform.machine()} {next(named, platform.processor())}".strip()
 
 
 def read_model_run(folder: Path) -> ModelRun:
@@ -105,6 +125,8 @@ def write_model_run(
     for path in sorted(scratch.rglob("*"), reverse=True):
         path.unlink()
     scratch.rmdir()
+    declaration = json.dumps(use_case.model_dump(mode="json"), indent=1, sort_keys=True)
+    (folder / DECLARATION_FILE).write_text(declaration)
     (folder / COMPARISON_FILE).write_text(json.dumps(_comparison(comparison), indent=2, sort_keys=True))
     rows = comparison.latest_rows
     pl.DataFrame(

@@ -113,7 +113,7 @@ def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Map
             name: version for name, version in found.items() if version is not None
         }, "of the tables as they are now"
     settings.prepare()
-    registry = ModelRegistry(settings.mlflow)
+    registry = ModelRegistry(settings.mlflow, settings.environment)
     version = registry.get(use_case.name, model) if model.isdecimal() else registry.by_alias(use_case.name, model)
     if version is None:
         raise RegistryError(f"no version of model {use_case.name!r} has the alias {model!r}; name a version, such as 1")

@@ -32,7 +32,7 @@ def show_status() -> None:
         console.print(f"  {name}: version {use_case.version}, weights {dict(use_case.weights)}")
         for process in use_case.processes:
             console.print(f"    {process.program} {process.state} pid {process.pid}, up {process.uptime_seconds:.0f} s")
-    models = ModelsResource(tracking_uri=settings.mlflow, lake_root=settings.lake)
+    models = ModelsResource.from_settings(settings)
     for declared in declared_use_cases():
         entries = models.ledger(declared.use_case.name).entries(declared.use_case.name)
         table = Table("at", "action", "model version", "before", "release", title=f"ledger of {declared.use_case.name}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def print_summary(journey: Journey, days: Timeline, traffic: Traffic | None, seconds: float) -> None:
     """Print the screen: data, checks, models, champion, service, monitoring, next commands."""
     use_case, settings = journey.use_case, journey.settings
-    models = ModelsResource(tracking_uri=settings.mlflow, lake_root=settings.lake)
+    models = ModelsResource.from_settings(settings)
     registry = models.registry()
     champion = registry.by_alias(use_case.name, CHAMPION)
     console.rule(f"[bold]{use_case.name}")

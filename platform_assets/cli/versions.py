@@ -116,7 +116,7 @@ def _pins(use_case: UseCase, lake: LakeResource, settings: Settings, now: dateti
     from platform_assets.registry.models import ModelRegistry
 
     settings.prepare()
-    return read_pins(use_case, lake, ModelRegistry(settings.mlflow), now).pins
+    return read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now).pins
 
 
 def _show_rows(lake: LakeResource, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
@@ -184,7 +184,7 @@ def _show_tables(use_case: UseCase, lake: LakeResource, settings: Settings, now:
     from platform_assets.registry.models import ModelRegistry
 
     settings.prepare()
-    kept = read_pins(use_case, lake, ModelRegistry(settings.mlflow), now)
+    kept = read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now)
     printed = Table(title=f"tables of {use_case.name}", box=None, pad_edge=False)
     for title in ("table", "version", "rows", "MB", "files", "versions kept"):
         printed.add_column(title, justify="left" if title == "table" else "right")

@@ -5,5 +5,13 @@ class RegistryError(RuntimeError):
     """The registry cannot do what was asked; the message says why and what to do next."""
 
 
+class RegistryUnreachable(RegistryError):
+    """The registry did not answer; nothing was moved, and what was asked for can be asked for again."""
+
+
 class PromotionRefused(RegistryError):
     """A version was not promoted, because its gates did not pass or its evidence is missing."""
+
+
+class RollbackRefused(RegistryError):
+    """A version was not rolled back to: it never was champion, or its service does not start any more."""

@@ -1,18 +1,22 @@
 """The deployment ledger: an append-only Delta table of every move of a champion and every release.
 
-MLflow keeps no history of aliases (mlflow#2169), so what served when is remembered here. Belongs here: entries and
-questions about the past. Does not belong here: making the moves (`promotion.py`, `deployment/`).
+MLflow keeps no history of aliases (mlflow#2169), so what served when is remembered here. The ledger holds facts only: an
+entry is written once the move has happened. Before it happens, an intent is written to a table of its own, so that a
+process that ends in between leaves behind what is needed to tell, later, whether the move happened
+(`moves.py`). Belongs here: entries, intents, and questions about the past. Does not belong here: making the moves.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
 
+from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.table import LakeTable
+from platform_assets.registry.models import PRODUCTION, Environment
 
 Action = Literal["promoted", "refused", "rolled_back", "deployed", "deployment_failed"]
 MOVES: tuple[Action, ...] = ("promoted", "rolled_back")
@@ -28,13 +32,15 @@ LEDGER_SCHEMA: dict[str, pl.DataType] = {
     "release": pl.String(),
     "evidence": pl.String(),
     "run_id": pl.String(),
+    "environment": pl.String(),
 }
-"""`entry` is the idempotency key, `release` the digest of the service, `evidence` JSON, `run_id` the Dagster run."""
+"""`entry` is the idempotency key, `release` the digest of the service, `evidence` JSON, `run_id` the Dagster run. Entries that are
+older than the column `environment` have null there, which stands for production."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One move, as it is written to the ledger."""
+    """One move, as it is written to the ledger. Without an environment it is the ledger's own."""
 
     entry: str
     at: datetime
@@ -45,13 +51,24 @@ class Entry:
     release: str | None
     evidence: Mapping[str, Any]
     run_id: str
+    environment: Environment | None = None
+
+
+def ledger_table(uri: str, storage_options: dict[str, str] | None = None) -> LakeTable:
+    """The table of a ledger; one that was written before a column was added gets the column with its next entry."""
+    return LakeTable(uri, LEDGER_SCHEMA, storage_options=storage_options, evolution=Evolution(automatic=True))
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger in one lake table."""
+    """The ledger in one lake table, as one environment sees it."""
 
     table: LakeTable
+    environment: Environment = PRODUCTION
+
+    def of(self, environment: Environment) -> "Ledger":
+        """The same ledger with another environment's entries."""
+        return replace(self, environment=environment)
 
     def record(self, entry: Entry) -> bool:
         """Append an entry; the same entry a second time is not written again.
@@ -59,21 +76,65 @@ class Ledger:
         Returns:
             Whether the entry was written now.
         """
-        row = {**entry.__dict__, "evidence": json.dumps(entry.evidence, sort_keys=True, default=str)}
-        commit = self.table.append(pl.DataFrame([row], schema=LEDGER_SCHEMA), idempotency_key=entry.entry)
-        return not commit.already_committed
+        return _append(self.table, self._row(entry), entry.entry)
 
     def entries(self, use_case: str) -> pl.DataFrame:
-        """All entries of a use case, oldest first."""
-        if not self.table.exists():
-            return pl.DataFrame(schema=LEDGER_SCHEMA)
-        return self.table.scan().filter(pl.col("use_case") == use_case).sort("at", "entry").collect()
+        """All entries of a use case in this environment, oldest first."""
+        return self._read(self.table, use_case)
 
     def moves(self, use_case: str) -> pl.DataFrame:
         """The entries that made another version the champion, oldest first."""
         return self.entries(use_case).filter(pl.col("action").is_in(MOVES))
 
+    def champion_at(self, use_case: str, at: datetime) -> str | None:
+        """Version that was champion at that time, or None when none was."""
+        return _last(self.moves(use_case).filter(pl.col("at") <= at))
+
     def serving_at(self, use_case: str, at: datetime) -> str | None:
-        """Model version that served at that time, or None when nothing did."""
-        deployed = self.entries(use_case).filter((pl.col("action") == "deployed") & (pl.col("at") <= at))
-        return None if deployed.is_empty() else str(deployed["model_version"][-1])
+        """Version that answered at that time, or None when nothing did: what was deployed, without a service the champion."""
+        entries = self.entries(use_case)
+        deployed = entries.filter(pl.col("action") == "deployed")
+        return self.champion_at(use_case, at) if deployed.is_empty() else _last(deployed.filter(pl.col("at") <= at))
+
+    def intend(self, intent: Entry) -> None:
+        """Write down a move that is about to be made, in the words of the entry that will be written once it is made."""
+        _append(self._intents, self._row(intent), None)
+
+    def next_moment(self, use_case: str, at: datetime) -> datetime:
+        """That time, or the first one after all moves and intents: clocks of several machines must not turn their order round."""
+        known = [table["at"].max() for table in (self.moves(use_case), self._read(self._intents, use_case))]
+        return max([at, *(latest + timedelta(microseconds=1) for latest in known if isinstance(latest, datetime))])
+
+    def unfinished(self, use_case: str) -> Entry | None:
+        """The newest intent, if the ledger has no entry for it: the process ended, or is about to write the entry."""
+        intents = self._read(self._intents, use_case)
+        if intents.is_empty():
+            return None
+        row = intents.row(-1, named=True)
+        if row["entry"] in self.entries(use_case)["entry"].to_list():
+            return None
+        return Entry(**{**row, "evidence": json.loads(row["evidence"])})
+
+    @property
+    def _intents(self) -> LakeTable:
+        return replace(self.table, uri=f"{self.table.uri}_intents")
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        evidence = json.dumps(entry.evidence, sort_keys=True, default=str)
+        return {**entry.__dict__, "evidence": evidence, "environment": entry.environment or self.environment}
+
+    def _read(self, table: LakeTable, use_case: str) -> pl.DataFrame:
+        if not table.exists():
+            return pl.DataFrame(schema=LEDGER_SCHEMA)
+        rows = table.scan().with_columns(pl.col("environment").fill_null(PRODUCTION))
+        wanted = (pl.col("use_case") == use_case) & (pl.col("environment") == self.environment)
+        return rows.filter(wanted).sort("at", "entry").collect()
+
+
+def _append(table: LakeTable, row: Mapping[str, Any], key: str | None) -> bool:
+    commit = table.append(pl.DataFrame([row], schema=LEDGER_SCHEMA), idempotency_key=key)
+    return not commit.already_committed
+
+
+def _last(rows: pl.DataFrame) -> str | None:
+    return None if rows.is_empty() else str(rows["model_version"][-1])

@@ -5,19 +5,23 @@ interface (it opens runs behind one's back), training, or the ledger.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
+Environment = Literal["dev", "staging", "production"]
+ENVIRONMENTS: Final[tuple[Environment, ...]] = get_args(Environment)
+PRODUCTION: Final[Environment] = "production"
 MODEL_FOLDER = "model"
 """Artifact folder of a run that holds the model itself."""
 ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
@@ -45,11 +49,29 @@ class RegisteredVersion:
         return json.loads(self.tags[name]) if name in self.tags else None
 
 
+def alias_in(environment: Environment, alias: str) -> str:
+    """How MLflow calls an alias of an environment: `champion` in production, `staging-champion` in staging.
+
+    Other aliases than `champion` and `challenger` belong to people and stay as they are.
+    """
+    return alias if environment == PRODUCTION or alias not in (CHALLENGER, CHAMPION) else f"{environment}-{alias}"
+
+
 @dataclass(frozen=True)
 class ModelRegistry:
-    """MLflow's registry at one tracking address."""
+    """MLflow's registry at one tracking address, as one environment sees it.
+
+    Attributes:
+        tracking_uri: MLflow's address.
+        environment: whose champion and challenger are meant.
+    """
 
     tracking_uri: str
+    environment: Environment = PRODUCTION
+
+    def of(self, environment: Environment) -> "ModelRegistry":
+        """The same registry with another environment's champion and challenger."""
+        return replace(self, environment=environment)
 
     @cached_property
     def client(self) -> "MlflowClient":
@@ -69,7 +91,7 @@ class ModelRegistry:
                 raise
         source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
         version = self.client.create_model_version(use_case, source=source, run_id=run_id, tags=dict(tags))
-        self.client.set_registered_model_alias(use_case, CHALLENGER, version.version)
+        self.client.set_registered_model_alias(use_case, alias_in(self.environment, CHALLENGER), version.version)
         return self._wrap(version)
 
     def get(self, use_case: str, version: str) -> RegisteredVersion:
@@ -81,29 +103,28 @@ class ModelRegistry:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._wrap(self.client.get_model_version(use_case, version))
+            with self._reached():
+                return self._wrap(self.client.get_model_version(use_case, version))
         except MlflowException as error:
-            if error.error_code not in ABSENT:
-                raise
             raise RegistryError(
                 f"model {use_case!r} has no version {version!r} in the registry at {self.tracking_uri}; "
                 "train a model, or look for its version in MLflow"
             ) from error
 
     def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
-        """The version that an alias points at, or None."""
+        """The version that an alias points at, or None; `champion` and `challenger` are those of this environment."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._wrap(self.client.get_model_version_by_alias(use_case, alias))
-        except MlflowException as error:
-            if error.error_code not in ABSENT:
-                raise
+            with self._reached():
+                return self._wrap(self.client.get_model_version_by_alias(use_case, alias_in(self.environment, alias)))
+        except MlflowException:
             return None
 
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
         """The newest version that was trained as of that day, or None."""
-        found = self.client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
+        with self._reached():
+            found = self.client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
         return self._wrap(max(found, key=lambda version: int(version.version))) if found else None
 
     def versions(self, use_case: str) -> list[RegisteredVersion]:
@@ -111,15 +132,36 @@ class ModelRegistry:
         found: list[Any] = []
         token = None
         while True:
-            page = self.client.search_model_versions(f"name='{use_case}'", page_token=token)
+            with self._reached():
+                page = self.client.search_model_versions(f"name='{use_case}'", page_token=token)
             found += page
             token = page.token
             if not token:
                 return [self._wrap(version) for version in sorted(found, key=lambda version: int(version.version))]
 
+    def aliases(self, use_case: str) -> dict[str, list[str]]:
+        """The aliases of each version that has any, as MLflow calls them; nothing for a model that was never registered."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            with self._reached():
+                found = self.client.get_registered_model(use_case).aliases
+        except MlflowException:
+            return {}
+        versions: dict[str, list[str]] = {}
+        for alias, version in sorted(found.items()):
+            versions.setdefault(str(version), []).append(alias)
+        return versions
+
+    def metrics(self, version: RegisteredVersion) -> dict[str, float]:
+        """The latest value of every metric of the run that made the version."""
+        with self._reached():
+            return dict(self.client.get_run(version.run_id).data.metrics)
+
     def set_alias(self, use_case: str, alias: str, version: str) -> None:
-        """Point an alias at a version."""
-        self.client.set_registered_model_alias(use_case, alias, version)
+        """Point an alias at a version; `champion` and `challenger` are those of this environment."""
+        with self._reached():
+            self.client.set_registered_model_alias(use_case, alias_in(self.environment, alias), version)
 
     def set_tags(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
         """Add tags to a version."""
@@ -132,5 +174,33 @@ class ModelRegistry:
 
         return Path(download_artifacts(run_id=version.run_id, artifact_path="", tracking_uri=self.tracking_uri))
 
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Tell a registry that cannot be reached from one that answers with a no, which is passed on.
+
+        Raises:
+            RegistryUnreachable: it did not answer.
+            MlflowException: it answered that there is no such thing.
+        """
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            if isinstance(error, MlflowException) and error.error_code in ABSENT:
+                raise
+            told = str(error).strip().partition("\n")[0][:300]
+            raise RegistryUnreachable(
+                f"the model registry at {_without_password(self.tracking_uri)} did not answer: {told}. No alias was moved by "
+                "this call; start the registry, or set PLATFORM_ASSETS_MLFLOW to where it is, and ask again"
+            ) from error
+
     def _wrap(self, version: Any) -> RegisteredVersion:
         return RegisteredVersion(version.name, str(version.version), version.run_id, dict(version.tags))
+
+
+def _without_password(address: str) -> str:
+    """An address as it may be shown."""
+    scheme, found, rest = address.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if found else address

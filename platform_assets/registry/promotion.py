@@ -1,27 +1,35 @@
 """Moving the champion: only with evidence, and never without an entry in the ledger.
 
-Belongs here: promotion. Does not belong here: the verdict itself (`evaluation/verdict.py`).
+Belongs here: promotion, and what keeps a version from it. Does not belong here: the verdict itself (`evaluation/verdict.py`), the
+steps of a move (`moves.py`), rollback (`rollback.py`).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
 from platform_assets.registry.errors import PromotionRefused
-from platform_assets.registry.ledger import Action, Entry, Ledger
-from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
+from platform_assets.registry.ledger import Entry, Ledger
+from platform_assets.registry.models import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
+from platform_assets.registry.moves import Move, move_champion, settle
+
+Promotion = Move
+"""What a promotion did."""
+
+MODEL_DIGEST = "model_digest"
+"""Tag of a registered version: the digest of its model. Two versions with the same digest are the same model."""
 
 
 @dataclass(frozen=True)
-class Promotion:
-    """What a promotion did: the new champion, the one before, and whether anything moved."""
+class RolledBack:
+    """Why a model is not promoted by itself any more: somebody rolled back from it."""
 
-    version: RegisteredVersion
-    previous: RegisteredVersion | None
-    moved: bool
+    at: datetime
+    model_version: str
+    why: str
+    who: str
 
 
 def promote(
@@ -31,11 +39,13 @@ def promote(
     evidence: Mapping[str, Any],
     at: datetime,
     run_id: str,
+    *,
+    decided: Mapping[str, str] | None = None,
 ) -> Promotion:
     """Make a version the champion.
 
-    The ledger is written before the alias moves. After a crash in between, the ledger's latest move is the one that is
-    asked for again, and a second attempt, in the same Dagster run or in another, finishes it without a second entry.
+    What an earlier process left half done is settled first, see `moves.py`. Unless a person decided it, a model that was rolled
+    back from is not promoted again: not under this number, nor trained again to the same bytes under another one.
 
     Args:
         registry: where versions and aliases live.
@@ -45,27 +55,63 @@ def promote(
             version it was compared with, None when there was none.
         at: time of the promotion, UTC.
         run_id: Dagster run that promotes.
+        decided: `who` and `why`, when a person asked for it; kept with the entry.
 
     Raises:
         PromotionRefused: when the evidence belongs to another version, did not pass, or is about a champion that has
-            been replaced since. The refusal is recorded.
+            been replaced since; or when the model was rolled back from. The refusal is recorded.
+        RegistryUnreachable: when the registry does not answer: the champion is the one it was.
     """
+    settle(registry, ledger, version.use_case)
     champion = registry.by_alias(version.use_case, CHAMPION)
     previous = champion.version if champion else None
+    kept = {**evidence, **({"decided": dict(decided)} if decided else {})}
     refusal = _refusal(version, previous, evidence)
+    if not refusal and decided is None and previous != version.version:
+        refusal = _after_rollback(rolled_back_from(ledger, version))
     if refusal:
-        entry = f"{version.use_case}/refused/{version.version}/{run_id}"
-        ledger.record(_entry(entry, "refused", version, previous, {**evidence, "reason": refusal}, at, run_id))
+        refuse(ledger, version, previous, {**kept, "reason": refusal}, at, run_id)
         raise PromotionRefused(f"{version.use_case} version {version.version} was not promoted: {refusal}")
-    if previous == version.version:
-        return Promotion(version, champion, moved=False)
-    moves = ledger.moves(version.use_case)
-    if not _is_unfinished(moves, version, previous):
-        # The number makes the key: two attempts at the same time write one entry, whatever runs they belong to.
-        entry = f"{version.use_case}/promoted/{version.version}/move {moves.height}"
-        ledger.record(_entry(entry, "promoted", version, previous, evidence, at, run_id))
-    registry.set_alias(version.use_case, CHAMPION, version.version)
-    return Promotion(version, champion, moved=True)
+    return move_champion(registry, ledger, "promoted", version, kept, at, run_id)
+
+
+def rolled_back_from(ledger: Ledger, version: RegisteredVersion) -> RolledBack | None:
+    """The latest rollback away from this model, unless a person has promoted it since."""
+    found = None
+    digest = version.tags.get(MODEL_DIGEST)
+    for row in ledger.moves(version.use_case).iter_rows(named=True):
+        evidence = json.loads(row["evidence"])
+        away = evidence.get("rolled_back_from", {})
+        same = away.get("model_version") == version.version or (digest is not None and away.get(MODEL_DIGEST) == digest)
+        if same:
+            found = RolledBack(row["at"], away["model_version"], evidence.get("why", ""), evidence.get("who", ""))
+        elif row["model_version"] == version.version:
+            found = None
+    return found
+
+
+def refuse(
+    ledger: Ledger,
+    version: RegisteredVersion,
+    previous: str | None,
+    evidence: Mapping[str, Any],
+    at: datetime,
+    run_id: str,
+) -> None:
+    """Record that a version was not promoted; once for each run."""
+    place = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
+    entry = Entry(
+        entry=f"{version.use_case}{place}/refused/{version.version}/{run_id}",
+        at=at,
+        use_case=version.use_case,
+        action="refused",
+        model_version=version.version,
+        previous_version=previous,
+        release=None,
+        evidence=evidence,
+        run_id=run_id,
+    )
+    ledger.record(entry)
 
 
 def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping[str, Any]) -> str:
@@ -83,31 +129,11 @@ def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping
     return ""
 
 
-def _is_unfinished(moves: pl.DataFrame, version: RegisteredVersion, previous: str | None) -> bool:
-    """Whether the latest recorded move is this one and the alias has not followed."""
-    if moves.is_empty():
-        return False
-    latest = moves.row(-1, named=True)
-    return (latest["model_version"], latest["previous_version"]) == (version.version, previous)
-
-
-def _entry(
-    entry: str,
-    action: Action,
-    version: RegisteredVersion,
-    previous: str | None,
-    evidence: Mapping[str, Any],
-    at: datetime,
-    run_id: str,
-) -> Entry:
-    return Entry(
-        entry=entry,
-        at=at,
-        use_case=version.use_case,
-        action=action,
-        model_version=version.version,
-        previous_version=previous,
-        release=None,
-        evidence=evidence,
-        run_id=run_id,
+def _after_rollback(found: RolledBack | None) -> str:
+    if found is None:
+        return ""
+    by = f" by {found.who}" if found.who else ""
+    return (
+        f"version {found.model_version}, the same model, was rolled back from at {found.at:%Y-%m-%d %H:%M} UTC{by}: {found.why} "
+        "Train a new model, or promote this one on your own word with `platform-assets models promote`."
     )

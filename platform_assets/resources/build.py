@@ -32,7 +32,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             home=str(settings.home / "feast"),
         ),
         "mlflow": mlflow_resource(settings.mlflow, settings.mlflow_artifacts, "platform_assets"),
-        "models": ModelsResource(tracking_uri=settings.mlflow, lake_root=settings.lake),
+        "models": ModelsResource.from_settings(settings),
         "serving": ServingResource(home=str(settings.home), port=settings.port),
     }
 

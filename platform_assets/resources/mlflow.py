@@ -5,7 +5,7 @@ resource keeps its conventions (resource key `mlflow`, experiment, tag `dagster_
 Belongs here: runs and what is logged to them. Does not belong here: registered models (`registry/`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,9 @@ from typing import Any, cast
 
 import dagster as dg
 
+PARAMS_A_REQUEST, METRICS_A_REQUEST = 100, 1000
+"""What MLflow takes in one request."""
+
 
 @dataclass(frozen=True)
 class TrackedRun:
@@ -22,21 +25,29 @@ class TrackedRun:
 
     client: Any
     run_id: str
+    page: str | None = None
+    """Address of the run's page; None where MLflow is used without a server."""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log parameters in one request; values are cut at 500 characters, MLflow's limit for older stores."""
+        """Log parameters, 100 in a request, as MLflow allows; values are cut at 500 characters, its limit for older stores."""
         from mlflow.entities import Param
 
-        self.client.log_batch(self.run_id, params=[Param(key, str(value)[:500]) for key, value in params.items()])
+        found = [Param(key, str(value)[:500]) for key, value in params.items()]
+        for start in range(0, len(found), PARAMS_A_REQUEST):
+            self.client.log_batch(self.run_id, params=found[start : start + PARAMS_A_REQUEST])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics in one request."""
+        """Log metrics of one step."""
+        self.log_points([(key, value, step) for key, value in metrics.items()])
+
+    def log_points(self, points: Sequence[tuple[str, float, int]]) -> None:
+        """Log metrics as name, value and step, 1,000 in a request, as MLflow allows."""
         from mlflow.entities import Metric
 
         now = int(time() * 1000)
-        self.client.log_batch(
-            self.run_id, metrics=[Metric(key, float(value), now, step) for key, value in metrics.items()]
-        )
+        found = [Metric(key, float(value), now, step) for key, value, step in points]
+        for start in range(0, len(found), METRICS_A_REQUEST):
+            self.client.log_batch(self.run_id, metrics=found[start : start + METRICS_A_REQUEST])
 
     def log_folder(self, folder: Path, artifact_path: str | None = None) -> None:
         """Log a folder of artifacts."""
@@ -69,8 +80,10 @@ class Tracker:
             },
         )
         status = "FAILED"
+        address = str(client.tracking_uri).rstrip("/")
+        place = f"{address}/#/experiments/{self.parent.experiment.experiment_id}/runs/{run.info.run_id}"
         try:
-            yield TrackedRun(client, run.info.run_id)
+            yield TrackedRun(client, run.info.run_id, place if address.startswith("http") else None)
             status = "FINISHED"
         finally:
             client.set_terminated(run.info.run_id, status)

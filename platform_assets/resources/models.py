@@ -5,22 +5,29 @@ Belongs here: making them from settings. Does not belong here: what they do (`re
 
 import dagster as dg
 
-from platform_assets.lake.layout import table_uri
-from platform_assets.lake.table import LakeTable
-from platform_assets.registry.ledger import LEDGER_SCHEMA, Ledger
-from platform_assets.registry.models import ModelRegistry
+from platform_assets.lake.layout import MODEL, table_uri
+from platform_assets.registry.ledger import Ledger, ledger_table
+from platform_assets.registry.models import PRODUCTION, Environment, ModelRegistry
+from platform_assets.resources.settings import Settings, object_store_options
 
 
 class ModelsResource(dg.ConfigurableResource[None]):
-    """MLflow's registry, and the ledger in the lake."""
+    """MLflow's registry, and the ledger in the lake, of one environment."""
 
     tracking_uri: str
     lake_root: str
+    environment: Environment = PRODUCTION
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "ModelsResource":
+        """Those of this installation."""
+        return cls(tracking_uri=settings.mlflow, lake_root=settings.lake, environment=settings.environment)
 
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
-        return ModelRegistry(self.tracking_uri)
+        return ModelRegistry(self.tracking_uri, self.environment)
 
     def ledger(self, use_case: str) -> Ledger:
         """The ledger of a use case's moves."""
-        return Ledger(LakeTable(uri=table_uri(self.lake_root, use_case, "model", "ledger"), schema=LEDGER_SCHEMA))
+        options = object_store_options() or None if "://" in self.lake_root else None
+        return Ledger(ledger_table(table_uri(self.lake_root, use_case, MODEL, "ledger"), options), self.environment)

@@ -65,6 +65,11 @@ class Settings(BaseModel):
     home: Path = Field(description="Folder for everything that is written; default `.platform` in the current folder.")
     lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
     mlflow: str = Field(description="MLflow tracking address.")
+    environment: Literal["dev", "staging", "production"] = Field(
+        default="production",
+        description="Whose champion and challenger are meant: MLflow's aliases `champion` and `challenger` in production, "
+        "`staging-champion` and so on elsewhere.",
+    )
     mlflow_artifacts: str = Field(description="Where MLflow keeps artifacts when it is used without a server.")
     feast_registry: str = Field(description="SQLAlchemy address of Feast's registry.")
     feast_online_store: dict[str, Any] = Field(description="Feast's online store configuration, as JSON.")
@@ -105,6 +110,7 @@ class Settings(BaseModel):
             "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
             "port": value("port", "8700"),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
+            "environment": value("environment", "production"),
             "executor": value("executor", "multiprocess"),
             "replayed_requests": value("replayed_requests", "4000"),
             "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),

@@ -339,6 +339,10 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
         yield Problem(("serving",), None, "a binary task needs `decision` with its threshold")
     if serving.decision is not None and not use_case.is_binary:
         yield Problem(("serving", "decision"), serving.decision.threshold, "applies to binary tasks only")
+    costs = serving.decision.costs if serving.decision is not None else None
+    if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
+        where: Path = ("serving", "decision", "costs", "missed")
+        yield Problem(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
 
 
 def _batch(use_case: UseCase) -> Iterator[Problem]:

@@ -4,12 +4,22 @@ Belongs here: what a team declares about the running service. Does not belong he
 are settings of the installation.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.training import Metric
+
+
+class Costs(Declaration):
+    """What wrong decisions cost, so that thresholds can be compared in money."""
+
+    missed: Identifier | Annotated[float, Field(ge=0)] = Field(
+        description="What a positive costs that scored below the threshold: a feature that holds the amount, or a number."
+    )
+    false_alarm: float = Field(ge=0, description="What a negative costs that scored at or above the threshold.")
+    currency: str = Field(default="", max_length=12, description="What the amounts are in, for people.")
 
 
 class Decision(Declaration):
@@ -18,6 +28,10 @@ class Decision(Declaration):
     threshold: float = Field(description="At or above this score the decision is `above`.")
     above: str = Field(default="decline", description="Decision for scores at or above the threshold.")
     below: str = Field(default="approve", description="Decision for scores below it.")
+    costs: Costs | None = Field(
+        default=None,
+        description="What wrong decisions cost; puts money beside every threshold, and changes no decision.",
+    )
 
 
 class Serving(Declaration):

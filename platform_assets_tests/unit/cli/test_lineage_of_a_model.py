@@ -26,7 +26,7 @@ Run = Callable[..., str]
 class Registry:
     """One model, made from version 2 of the clean labels."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, environment: str = "production") -> None:
         made_from = json.dumps({f"/{LABELS}": 2})
         self.model = RegisteredVersion("card_fraud", "1", "run", {"as_of": "2018-05-01", "data_versions": made_from})
 

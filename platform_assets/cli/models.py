@@ -1,0 +1,315 @@
+"""`platform-assets models`: versions, comparison, promotion, rollback, reproduction, and the ledger.
+
+Belongs here: the commands and their tables. Does not belong here: the rules of a promotion (`registry/`), or what a rollback does
+(`assets/rollback.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from platform_assets.registry.ledger import Ledger
+    from platform_assets.registry.models import Environment, ModelRegistry, RegisteredVersion
+    from platform_assets.resources.settings import Settings
+    from platform_assets.spec import UseCase
+
+app = typer.Typer(no_args_is_help=True, help="Versions of models: compare, promote, roll back, reproduce, look back.")
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL@VERSION", help="Such as `fraud@3`, or an alias: `fraud@champion`.")
+]
+Who = Annotated[str | None, typer.Option(help="Who decided it; default: the name of the system's user.")]
+
+
+@app.command("list")
+def list_models(
+    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Newest versions to show.")] = 20,
+) -> None:
+    """The versions of each model: as of which day, which learner, how good, and which are champion or challenger."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        show_versions(use_case, limit)
+
+
+@app.command()
+def compare(
+    first: Model,
+    second: Annotated[
+        str | None,
+        typer.Argument(metavar="[VERSION]", help="Another version or alias of the same model; default: the champion."),
+    ] = None,
+) -> None:
+    """Two versions side by side: metrics fold by fold, settings, and what they were made from."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.models_compare import show_comparison
+
+    with fail_readably():
+        show_comparison(first, second)
+
+
+@app.command()
+def promote(
+    model: Model,
+    to: Annotated[str | None, typer.Option(help="dev, staging or production; default: this installation's.")] = None,
+    why: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
+    who: Who = None,
+) -> None:
+    """Make an evaluated version the champion of an environment, with its evidence."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        promote_version(model, to, why, who)
+
+
+@app.command()
+def rollback(
+    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    why: Annotated[str, typer.Option(help="What makes it necessary; kept in the ledger.")],
+    to: Annotated[
+        str | None, typer.Option(help="Version to go back to; default: the champion before this one.")
+    ] = None,
+    who: Who = None,
+) -> None:
+    """Go back to an earlier champion: its service starts, takes the traffic, and the ledger remembers why."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        roll_back_to(use_case, to, why, who)
+
+
+@app.command()
+def reproduce(model: Model) -> None:
+    """Build the training set again from its versions, train again, and compare bytes and metrics."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.reproduce import reproduce_version
+
+    with fail_readably():
+        same = reproduce_version(model)
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ledger(
+    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    at: Annotated[str | None, typer.Option(help="What served then: 2018-06-01, or 2018-06-01T09:30 (UTC).")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Newest entries to show.")] = 20,
+) -> None:
+    """What served when, made from what, promoted by which evidence."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.models_ledger import show_ledger
+
+    with fail_readably():
+        show_ledger(use_case, at, limit)
+
+
+# What the commands do.
+
+
+def opened(name: str) -> tuple[UseCase, ModelRegistry, Ledger, Settings]:
+    """A use case with the registry and ledger of this installation."""
+    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.resources.models import ModelsResource
+    from platform_assets.resources.settings import Settings
+
+    settings = Settings.from_environment()
+    use_case = declared_use_cases(name)[0].use_case
+    settings.prepare()
+    models = ModelsResource.from_settings(settings)
+    return use_case, models.registry(), models.ledger(name), settings
+
+
+def named_version(registry: ModelRegistry, use_case: str, version: str) -> RegisteredVersion:
+    """The version of that number or alias.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    from platform_assets.registry.errors import RegistryError
+
+    if version.isdecimal():
+        return registry.get(use_case, version)
+    found = registry.by_alias(use_case, version)
+    if found is None:
+        raise RegistryError(
+            f"no version of model {use_case!r} has the alias {version!r}; `platform-assets models list {use_case}` shows what there is"
+        )
+    return found
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """`MODEL@VERSION` in its two parts.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    name, found, version = model.partition("@")
+    if not found or not name or not version:
+        raise ValueError(
+            f"{model!r} names no version: write MODEL@VERSION, such as {name or 'fraud'}@3 or {name or 'fraud'}@champion"
+        )
+    return name, version
+
+
+def show_versions(name: str | None, limit: int) -> None:
+    """Print the versions of use cases."""
+    from rich.table import Table
+
+    from platform_assets.cli.console import console
+    from platform_assets.cli.use_cases import declared_use_cases
+
+    for declared in declared_use_cases(name):
+        use_case, registry, _, settings = opened(declared.use_case.name)
+        by = use_case.training.select_by
+        versions = registry.versions(use_case.name)
+        aliases = registry.aliases(use_case.name)
+        table = Table(title=f"models of {use_case.name} ({settings.environment})", box=None, pad_edge=False)
+        for title in ("version", "as of", "learner", by, "aliases", "made from code", "model"):
+            table.add_column(title, justify="right" if title in ("version", by) else "left")
+        for version in versions[-limit:]:
+            value = registry.metrics(version).get(by)
+            table.add_row(
+                version.version,
+                version.tags.get("as_of", ""),
+                version.tags.get("learner", ""),
+                "" if value is None else f"{value:.4f}",
+                ", ".join(aliases.get(version.version, [])),
+                version.tags.get("code_version", ""),
+                version.tags.get("model_digest", "").removeprefix("sha256:")[:12],
+            )
+        console.print(table)
+        if not versions:
+            console.print(f"[dim]no model of {use_case.name} yet; next: platform-assets run {use_case.name}[/]")
+            continue
+        console.print(f"[dim]next: platform-assets models compare {use_case.name}@{versions[-1].version}[/]")
+
+
+def environment_named(name: str | None, own: Environment) -> Environment:
+    """The environment of that name; without one, this installation's own.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    from platform_assets.registry.models import ENVIRONMENTS
+
+    if name is None:
+        return own
+    for environment in ENVIRONMENTS:
+        if environment == name:
+            return environment
+    raise ValueError(f"there is no environment {name!r}; there are {', '.join(ENVIRONMENTS)}")
+
+
+def promote_version(model: str, to: str | None, why: str, who: str | None) -> None:
+    """Promote a version and say what moved.
+
+    Raises:
+        PromotionRefused: its evidence does not allow it.
+    """
+    from uuid import uuid4
+
+    from platform_assets.assets.champion import promote_with_evidence
+    from platform_assets.cli.console import console
+
+    name, number = split_model(model)
+    use_case, registry, ledger, settings = opened(name)
+    target = environment_named(to, settings.environment)
+    version = named_version(registry, name, number)
+    decided = {"who": who or system_user(), "why": why or "promoted by hand"}
+    promotion, because = promote_with_evidence(
+        registry.of(target), ledger.of(target), version, f"by hand {uuid4().hex[:12]}", decided
+    )
+    before = promotion.previous.version if promotion.previous else "none"
+    if not promotion.moved:
+        console.print(f"version {version.version} of {name} is the champion of {target} already")
+    else:
+        console.print(f"[bold]{name} version {version.version}[/] is the champion of {target}; before: {before}")
+        console.print(f"  {because}")
+    if target == settings.environment and use_case.is_realtime:
+        day = version.tags.get("as_of", "DAY")
+        keys = f'key:"{name}/serving/service" or key:"{name}/serving/deployment"'
+        console.print(f"[dim]next: dg launch --assets '{keys}' --partition {day}[/]")
+    else:
+        console.print(f"[dim]next: platform-assets models ledger {name}[/]")
+
+
+def system_user() -> str:
+    """Name of the user whose process this is."""
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
+
+
+def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
+    """Materialize the rollback asset in this process and say what it did.
+
+    Raises:
+        RuntimeError: it was refused, or failed.
+    """
+    from time import monotonic
+
+    import dagster as dg
+
+    from platform_assets.assets.rollback import rollback_asset
+    from platform_assets.cli.console import console
+    from platform_assets.resources.build import build_resources
+
+    started = monotonic()
+    use_case, _, _, settings = opened(name)
+    asset = rollback_asset(use_case=use_case)
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterError as error:
+        told = str(error).strip().partition("\n")[0]
+        raise RuntimeError(
+            f"the rollback could not be recorded as a run: {told} Set DAGSTER_HOME as `make` does, to the folder of dagster.yaml"
+        ) from error
+    resources = {
+        key: found for key, found in build_resources(settings).items() if key in ("models", "feast", "serving")
+    }
+    config = {"why": why, "who": who or system_user(), **({"to": to} if to else {})}
+    quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
+    result = dg.materialize(
+        [asset],
+        instance=instance,
+        resources=resources,
+        run_config={"ops": {asset.op.name: {"config": config}}, "loggers": quiet},
+        tags={"platform_assets/rollback": name},
+        raise_on_error=False,
+    )
+    if not result.success:
+        failures = [event.step_failure_data for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+        raise RuntimeError("; ".join(failure_text(failure) for failure in failures) or f"run {result.run_id} failed")
+    told = {
+        key: value.value for key, value in result.asset_materializations_for_node(asset.op.name)[0].metadata.items()
+    }
+    console.print(
+        f"[bold]{name}[/]: version {told['model_version']} (as of {told['as_of']}) is champion of {told['environment']} again, "
+        f"instead of version {told['rolled_back_from']}"
+    )
+    if use_case.is_realtime:
+        console.print(f"  {told['address']} answers with release {told['release']}")
+    seconds, besides = monotonic() - started, float(str(told["seconds_besides_the_service"]))
+    console.print(
+        f"  {seconds:.1f} s from the command to the recorded champion, {seconds - float(str(told['seconds'])) + besides:.1f} s of them "
+        "besides the service's own start and takeover"
+    )
+    console.print(
+        f"[dim]version {told['rolled_back_from']} is not promoted again by itself; the next new model is. "
+        f"Next: platform-assets models ledger {name}[/]"
+    )
+
+
+def failure_text(failure: Any) -> str:
+    """What a failed step says to people."""
+    description = failure.user_failure_data.description if failure.user_failure_data else None
+    error = failure.error.cause if failure.error.cause is not None else failure.error
+    return str(description or error.message.strip().partition(": ")[2] or error.message)
