@@ -288,22 +288,22 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     if not result.success:
         failures = [event.step_failure_data for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
         raise RuntimeError("; ".join(failure_text(failure) for failure in failures) or f"run {result.run_id} failed")
-    told = {
+    made = {
         key: value.value for key, value in result.asset_materializations_for_node(asset.op.name)[0].metadata.items()
     }
     console.print(
-        f"[bold]{name}[/]: version {told['model_version']} (as of {told['as_of']}) is champion of {told['environment']} again, "
-        f"instead of version {told['rolled_back_from']}"
+        f"[bold]{name}[/]: version {made['model_version']} (as of {made['as_of']}) is champion of {made['environment']} again, "
+        f"instead of version {made['rolled_back_from']}"
     )
     if use_case.is_realtime:
-        console.print(f"  {told['address']} answers with release {told['release']}")
-    seconds, besides = monotonic() - started, float(str(told["seconds_besides_the_service"]))
+        console.print(f"  {made['address']} answers with release {made['release']}")
+    seconds, besides = monotonic() - started, float(str(made["seconds_besides_the_service"]))
     console.print(
-        f"  {seconds:.1f} s from the command to the recorded champion, {seconds - float(str(told['seconds'])) + besides:.1f} s of them "
+        f"  {seconds:.1f} s from the command to the recorded champion, {seconds - float(str(made['seconds'])) + besides:.1f} s of them "
         "besides the service's own start and takeover"
     )
     console.print(
-        f"[dim]version {told['rolled_back_from']} is not promoted again by itself; the next new model is. "
+        f"[dim]version {made['rolled_back_from']} is not promoted again by itself; the next new model is. "
         f"Next: platform-assets models ledger {name}[/]"
     )
 

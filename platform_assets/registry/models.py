@@ -5,6 +5,7 @@ interface (it opens runs behind one's back), training, or the ledger.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -190,7 +191,7 @@ class ModelRegistry:
         except (MlflowException, SQLAlchemyError, OSError) as error:
             if isinstance(error, MlflowException) and error.error_code in ABSENT:
                 raise
-            told = str(error).strip().partition("\n")[0][:300]
+            told = _without_password(str(error).strip().partition("\n")[0])[:300]
             raise RegistryUnreachable(
                 f"the model registry at {_without_password(self.tracking_uri)} did not answer: {told}. No alias was moved by "
                 "this call; start the registry, or set PLATFORM_ASSETS_MLFLOW to where it is, and ask again"
@@ -200,7 +201,6 @@ class ModelRegistry:
         return RegisteredVersion(version.name, str(version.version), version.run_id, dict(version.tags))
 
 
-def _without_password(address: str) -> str:
-    """An address as it may be shown."""
-    scheme, found, rest = address.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if found else address
+def _without_password(text: str) -> str:
+    """A text with addresses, as it may be shown."""
+    return re.sub(r"//[^/@\s]+@", "//", text)

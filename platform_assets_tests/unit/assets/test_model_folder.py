@@ -40,7 +40,7 @@ def test_the_sample_holds_the_model_s_own_answers(use_case: UseCase, first: Trai
 
 def test_nothing_but_the_artifacts_is_left_in_the_folder(first: Trained) -> None:
     names = {path.name for path in first.run.folder.iterdir()}
-    assert names == {"model", "comparison.json", "latest_fold.parquet", "sample.parquet"}
+    assert names == {"model", "comparison.json", "declaration.json", "latest_fold.parquet", "sample.parquet"}
 
 
 def test_mlflow_loads_the_same_model(use_case: UseCase, first: Trained) -> None:
