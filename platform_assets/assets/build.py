@@ -17,6 +17,7 @@ from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.history import history_asset
 from platform_assets.assets.maintenance import maintenance_asset
 from platform_assets.assets.model import model_asset
+from platform_assets.assets.model_card import model_card_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
 from platform_assets.assets.predictions import daily_predictions_asset
 from platform_assets.assets.raw import raw_asset
@@ -47,6 +48,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         model_asset(use_case=use_case),
         evaluation_asset(use_case=use_case),
         champion_asset(use_case=use_case),
+        model_card_asset(use_case=use_case),
         rollback_asset(use_case=use_case),
         *_answering(use_case),
         drift_asset(use_case=use_case),

@@ -61,7 +61,7 @@ def track(
     run.log_params(_parameters(use_case, predictor, winner))
     run.log_points(_points(comparison, winner))
     libraries = json.dumps(dict(predictor.versions), sort_keys=True)
-    tags = {MACHINE_TAG: machine_type(), LIBRARIES_TAG: libraries}
+    tags = {MACHINE_TAG: machine_type(), LIBRARIES_TAG: libraries, "dagster_run_id": run.dagster_run_id}
     target = folder / TRACKING
     target.mkdir()
     (target / CONTRACT_FILE).write_text(_json(feature_contract(use_case)))

@@ -32,6 +32,7 @@ from platform_assets.spec.tables import (
     DEPLOYMENT,
     DRIFT,
     EVALUATION,
+    MODEL_CARD,
     ONLINE_STORE,
     PREDICTION_LOG,
     QUALITY,
@@ -99,6 +100,7 @@ def build_jobs(use_case: UseCase) -> Jobs:
         (MODEL, use_case.model_name),
         (MODEL, EVALUATION),
         (MODEL, CHAMPION),
+        (MODEL, MODEL_CARD),
     )
     realtime = use_case.is_realtime
     if realtime:

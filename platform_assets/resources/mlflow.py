@@ -27,6 +27,7 @@ class TrackedRun:
     run_id: str
     page: str | None = None
     """Address of the run's page; None where MLflow is used without a server."""
+    dagster_run_id: str = ""
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, 100 in a request, as MLflow allows; values are cut at 500 characters, its limit for older stores."""
@@ -81,9 +82,10 @@ class Tracker:
         )
         status = "FAILED"
         address = str(client.tracking_uri).rstrip("/")
+        dagster_run = str(self.parent.dagster_run_id)
         place = f"{address}/#/experiments/{self.parent.experiment.experiment_id}/runs/{run.info.run_id}"
         try:
-            yield TrackedRun(client, run.info.run_id, place if address.startswith("http") else None)
+            yield TrackedRun(client, run.info.run_id, place if address.startswith("http") else None, dagster_run)
             status = "FINISHED"
         finally:
             client.set_terminated(run.info.run_id, status)

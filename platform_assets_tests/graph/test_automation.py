@@ -72,18 +72,31 @@ def requested_after(
 def test_passed_gates_promote_and_build(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     """The deployment follows once the service's self-test has passed: see below."""
     requested = requested_after(definitions, instance, ("model", "evaluation"))
-    assert requested == {"model/champion": [DAY], "serving/service": [DAY]}
+    assert requested == {"model/card": [DAY], "model/champion": [DAY], "serving/service": [DAY]}
 
 
 @pytest.mark.parametrize("gate", ["calibration", "beats_baselines", "no_worse_than_champion"])
-def test_a_red_gate_stops_everything_downstream(
+def test_a_red_gate_stops_everything_downstream_but_the_card_that_shows_it(
     definitions: dg.Definitions, instance: dg.DagsterInstance, gate: str
 ) -> None:
-    assert requested_after(definitions, instance, ("model", "evaluation"), failed=gate) == {}
+    requested = requested_after(definitions, instance, ("model", "evaluation"), failed=gate)
+    assert requested == {"model/card": [DAY]}
 
 
 def test_a_gate_that_did_not_run_stops_as_well(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-    assert requested_after(definitions, instance, ("model", "evaluation"), not_run="calibration") == {}
+    requested = requested_after(definitions, instance, ("model", "evaluation"), not_run="calibration")
+    assert requested == {"model/card": [DAY]}
+
+
+def test_a_rollback_starts_nothing_and_nothing_starts_a_rollback(
+    definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """What was rolled back from stays where it is: neither promotion nor deployment are asked for again."""
+    key = dg.AssetKey(["card_fraud", "model", "rollback"])
+    assert definitions.resolve_asset_graph().get(key).automation_condition is None
+    before = dg.evaluate_automation_conditions(definitions, instance)
+    instance.report_runless_asset_event(dg.AssetMaterialization(key))
+    assert dg.evaluate_automation_conditions(definitions, instance, cursor=before.cursor).total_requested == 0
 
 
 def test_a_service_that_failed_its_self_test_is_not_deployed(
