@@ -77,6 +77,18 @@ class Settings(BaseModel):
     executor: Literal["multiprocess", "kubernetes"] = Field(
         default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
     )
+    ray_address: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Ray cluster that searches and fits with more than one worker run on: `host:port` of its head, or `auto` for the one "
+        "that this machine is part of; this machine alone when not set. Needs `platform-assets[ray]`.",
+    )
+    training_workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Processes that fit a network together, in place of the `workers` that its learner declares.",
+    )
     replayed_requests: int = Field(
         default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
     )
@@ -112,6 +124,8 @@ class Settings(BaseModel):
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
             "environment": value("environment", "production"),
             "executor": value("executor", "multiprocess"),
+            "ray_address": value("ray_address", "") or None,
+            "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
             "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
             "simulation": _parsed("simulation", value("simulation", "{}")),

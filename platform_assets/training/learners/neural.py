@@ -1,7 +1,8 @@
 """A small feed-forward network, fitted with torch and predicting with numpy.
 
 Belongs here: the network, its training loop with early stopping on the last training day, and its weights on disk. Does not belong
-here: distributed training. Predicting needs no torch: the weights are safetensors and the layers are a few matrix products.
+here: the processes that share the loop (`distributed`). Predicting needs no torch: the weights are safetensors and the layers are a few
+matrix products.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.training.distributed.group import Alone, Group
+from platform_assets.training.distributed.job import Job, Layers, Train
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
 from platform_assets.training.learners.linear import sigmoid
 
@@ -102,24 +105,32 @@ def fit_scaling(X: Matrix, y: Vector, task: Task, transform: str) -> Scaling:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix,
+    y: Vector,
+    event_day: Days | None,
+    task: Task,
+    settings: Mapping[str, Any],
+    seed: int,
+    train_together: Train | None = None,
 ) -> NeuralModel:
-    """Fit by Adam; stop when the loss on the last training day has not fallen for `patience` rounds, and keep the best round."""
-    import torch
+    """Fit by Adam; stop when the loss on the last training day has not fallen for `patience` rounds, and keep the best round.
 
+    With more than one of `workers`, `train_together` has them fit; where it is not given, they are processes of this machine.
+    """
     scaling = fit_scaling(X, y, task, settings["input_transform"])
-    inputs = torch.from_numpy(scaling.scaled(X).astype(np.float32))
-    target = torch.from_numpy(((y - scaling.value_mean) / scaling.value_scale).astype(np.float32))
-    held_out = torch.from_numpy(held_out_rows(len(y), event_day))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(settings["threads"])
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            layers = _train(inputs, target, held_out, task, settings)
-    finally:
-        torch.set_num_threads(threads)
-    return NeuralModel(layers, scaling, task)
+    job = Job(
+        inputs=scaling.scaled(X).astype(np.float32),
+        target=((y - scaling.value_mean) / scaling.value_scale).astype(np.float32),
+        held_out=held_out_rows(len(y), event_day),
+        task=task,
+        settings=settings,
+        seed=seed,
+    )
+    if settings["workers"] == 1:
+        return NeuralModel(train(job, Alone()), scaling, task)
+    if train_together is None:
+        from platform_assets.training.distributed.torchrun import train as train_together
+    return NeuralModel(train_together(job), scaling, task)
 
 
 def held_out_rows(rows: int, event_day: Days | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -131,30 +142,51 @@ def held_out_rows(rows: int, event_day: Days | None) -> np.ndarray[Any, np.dtype
     return held_out
 
 
-def _train(
-    inputs: Any, target: Any, held_out: Any, task: Task, settings: Mapping[str, Any]
-) -> tuple[tuple[Matrix, Vector], ...]:
-    """The training loop; returns the best round's layers as float64 arrays."""
+def train(job: Job, group: Group) -> Layers:
+    """The training loop of one of the processes in `group`; all of them return the same layers.
+
+    Torch's settings and random numbers are left as they were.
+    """
     import torch
 
-    network = _network(inputs.shape[1], settings)
-    loss_of = torch.nn.BCEWithLogitsLoss() if task == "binary" else torch.nn.MSELoss()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(job.settings["threads"])
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(job.seed)
+            return _train(job, group)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(job: Job, group: Group) -> Layers:
+    """Passes over the rows; the best round's layers as float64 arrays."""
+    import torch
+
+    settings, inputs, target = job.settings, torch.from_numpy(job.inputs), torch.from_numpy(job.target)
+    network = _network(inputs.shape[1], settings, group)
+    model = group.parallel(network)
+    losses = torch.nn.BCEWithLogitsLoss if job.task == "binary" else torch.nn.MSELoss
+    sum_of_losses = losses(reduction="sum")
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
+        model.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
-    watched = bool(held_out.any()) and not bool(held_out.all())
-    rows = torch.nonzero(~held_out).ravel() if watched else torch.arange(len(target))
+    watched = bool(job.held_out.any()) and not bool(job.held_out.all())
+    rows = torch.from_numpy(np.flatnonzero(~job.held_out) if watched else np.arange(len(target)))
+    seen = torch.from_numpy(np.flatnonzero(job.held_out)) if watched else rows
     best_loss, best, waited = float("inf"), _layers(network), 0
     for _ in range(settings["max_epochs"]):
-        network.train()
+        model.train()
         for batch in rows[torch.randperm(len(rows))].split(settings["batch_size"]):
             optimizer.zero_grad()
-            loss_of(network(inputs[batch]).squeeze(1), target[batch]).backward()
+            mine = group.share(batch)
+            loss = sum_of_losses(model(inputs[mine]).squeeze(1), target[mine])
+            (loss / (len(batch) / group.workers)).backward()
             optimizer.step()
-        network.eval()
-        seen = held_out if watched else slice(None)
+        model.eval()
+        mine = group.share(seen)
         with torch.no_grad():
-            loss = float(loss_of(network(inputs[seen]).squeeze(1), target[seen]))
+            loss = group.total(sum_of_losses(network(inputs[mine]).squeeze(1), target[mine])) / len(seen)
         if loss < best_loss:
             best_loss, best, waited = loss, _layers(network), 0
         else:
@@ -164,13 +196,13 @@ def _train(
     return best
 
 
-def _network(width: int, settings: Mapping[str, Any]) -> Any:
+def _network(width: int, settings: Mapping[str, Any], group: Group) -> Any:
     """Linear layers with ReLU and dropout between them, one output."""
     import torch
 
     layers: list[Any] = []
     for units in settings["hidden_units"]:
-        layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), torch.nn.Dropout(settings["dropout"])]
+        layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), group.dropout(settings["dropout"])]
         width = units
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
 
@@ -218,6 +250,13 @@ KIND = LearnerKind(
             "max_epochs": Setting(20, "Most passes over the training rows.", least=1, most=10000),
             "patience": Setting(3, "Rounds without a lower loss before stopping.", least=1),
             "threads": Setting(1, "Threads to fit with; the same number gives the same model.", least=1, most=256),
+            "workers": Setting(
+                1,
+                "Processes that fit together, each with its own `threads`; the same number gives the same model, another number "
+                "the same up to rounding.",
+                least=1,
+                most=256,
+            ),
         }
     ),
     fit=fit,

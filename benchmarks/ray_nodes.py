@@ -1,0 +1,155 @@
+"""A Ray cluster of two nodes on this machine, in a network of its own.
+
+Belongs here: the network namespace, starting the two nodes in it, and killing one. Does not belong here: what is run on them.
+
+The namespace has a loopback interface with two addresses and nothing else, so that whatever the nodes say to each other goes over sockets
+and nothing reaches another network. It comes with a process namespace: when its first process ends, the kernel ends the others.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.usage import ROOT, ChildFailed, child_result
+
+HEAD, WORKER, PORT = "10.77.0.1", "10.77.0.2", 6379
+ADDRESS = f"{HEAD}:{PORT}"
+START_SECONDS = 60.0
+OBJECT_STORE_BYTES = 80_000_000
+_ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_health_check_initial_delay_ms": "1000",
+}
+"""A lost node is noticed after 3 s, not 15."""
+
+
+def in_namespace(module: str, *arguments: str, timeout_seconds: float) -> dict[str, Any]:
+    """Run `python -m module arguments` in a network and a process namespace of its own; the JSON object in its last line.
+
+    Raises:
+        ChildFailed: it ended with an error, took too long, or there can be no namespace.
+    """
+    unshare = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare += ["--user", "--map-root-user"]
+    command = [*unshare, sys.executable, "-m", module, *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ChildFailed(f"{module} {' '.join(arguments)} took longer than {timeout_seconds:g} s") from error
+    return child_result(module, done.returncode, done.stdout, done.stderr)
+
+
+class TwoNodes:
+    """A head and a worker, one CPU each; to be used in a namespace made by `in_namespace`."""
+
+    def __init__(self, cpus: int = 1) -> None:
+        self._cpus = cpus
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self._scratch = Path(tempfile.mkdtemp(prefix="ray-"))
+
+    def __enter__(self) -> TwoNodes:
+        _bring_up_loopback()
+        try:
+            self._start(HEAD, ["--head", f"--port={PORT}", "--include-dashboard=false", "--disable-usage-stats"])
+            _wait(lambda: _listens(HEAD, PORT), "the head of the Ray cluster", self._told)
+            self.start_worker()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in list(self._nodes):
+            self.kill(node)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def start_worker(self) -> None:
+        """Start the second node."""
+        self._start(WORKER, [f"--address={ADDRESS}"])
+
+    def kill(self, node: str = WORKER) -> None:
+        """End all processes of a node at once, as a power failure does."""
+        started = self._nodes.pop(node)
+        try:
+            processes = psutil.Process(started.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            processes = []
+        for process in [psutil.Process(started.pid), *processes] if started.poll() is None else processes:
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        started.wait()
+
+    def _start(self, node: str, options: Sequence[str]) -> None:
+        folder = self._scratch / node
+        command = [
+            str(Path(sys.executable).with_name("ray")),
+            "start",
+            "--block",
+            f"--node-ip-address={node}",
+            f"--num-cpus={self._cpus}",
+            f"--object-store-memory={OBJECT_STORE_BYTES}",
+            f"--temp-dir={folder}",
+            *options,
+        ]
+        with (self._scratch / f"{node}.log").open("wb") as log:
+            self._nodes[node] = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **_ENVIRONMENT}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _told(self) -> str:
+        return "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(self._scratch.glob("*.log")))
+
+
+def wait_for_nodes(ray: Any, nodes: int) -> None:
+    """Return when the cluster has as many nodes."""
+    _wait(lambda: _alive(ray.nodes()) == nodes, f"a Ray cluster of {nodes} nodes", lambda: str(ray.nodes()))
+
+
+def _alive(nodes: Sequence[Mapping[str, Any]]) -> int:
+    return sum(bool(node["Alive"]) for node in nodes)
+
+
+def _bring_up_loopback() -> None:
+    for words in (["link", "set", "lo", "up"], *(["addr", "replace", f"{a}/32", "dev", "lo"] for a in (HEAD, WORKER))):
+        subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _wait(until: Callable[[], bool], what: str, told: Callable[[], str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not until():
+        if time.monotonic() > deadline:
+            raise ChildFailed(f"{what} did not appear within {START_SECONDS:g} s:\n{told()}")
+        time.sleep(0.2)
