@@ -274,7 +274,7 @@ class FunctionFeature(Declaration):
     name: Identifier = Field(description="Feature name.")
     description: str = Field(description="What the value means, with its unit.")
     function: FunctionPath = Field(
-        description="`module:function`, in the use case's folder: for example `platform_assets.defs.rentals.functions:distance`. "
+        description="`module:function`, in the use case's folder: for example `platform_assets.defs.machines.functions:distance`. "
         "The module's source is part of the feature contract."
     )
     columns: tuple[Identifier, ...] = Field(

@@ -29,7 +29,7 @@ def function_source(path: str) -> str:
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise FunctionNotFound(
             f"there is no module {module!r}: put it into the use case's folder and name it from the package on, for "
-            "example `platform_assets.defs.rentals.functions:distance`"
+            "example `platform_assets.defs.machines.functions:distance`"
         )
     source = Path(spec.origin).read_text(encoding="utf-8")
     try:
