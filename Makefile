@@ -18,6 +18,8 @@ export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/$(PROFILE)
 endif
 export DAGSTER_HOME ?= $(CURDIR)
 export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
+# Events of many partitions are stored together; see platform_assets/resources/event_log.py.
+export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .PHONY: help setup run dev stop status test test-fast lint format bench docs lock clean

@@ -193,6 +193,7 @@ def _instance(folder: Path) -> Any:
     logging.disable(logging.CRITICAL)
     folder.mkdir(parents=True)
     os.environ["PLATFORM_ASSETS_DAGSTER"] = str(folder)
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "500"  # as the Makefile sets it
     return dg.DagsterInstance.from_config(str(ROOT))
 
 

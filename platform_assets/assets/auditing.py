@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.assets.partitions import DayRange
-from platform_assets.assets.profile import profile_table, published_rows, recent_profiles, store_profile
+from platform_assets.assets.profile import RecentProfiles, profile_table, published_rows, store_profile
 from platform_assets.assets.quarantine import quarantine_table, released_rows, releases_table, store_quarantine
 from platform_assets.assets.tables import clean_rows, clean_table, delivered_rows, publishable_rows, raw_table
 from platform_assets.lake.overlap import OneBehind, read_ahead
@@ -103,18 +103,19 @@ def audit_and_publish(
     """Judge what was delivered and publish what passes; refused days stay as they were.
 
     Each chunk's quarantine and profile are written before its clean rows are. The next chunk is read, and the one before is
-    published, while a chunk is judged.
+    written, while a chunk is judged.
     """
     tables, account = Tables.of(lake, use_case, source), Account()
     raw = raw_table(lake, use_case, source)
     totals = _totals(raw, days)
+    recent = RecentProfiles(tables.profile, source, days.first) if days else None
 
     def read(chunk: DayRange | None) -> pl.DataFrame:
         return delivered_rows(lake, use_case, source, chunk)
 
-    with OneBehind() as publishing:
+    with OneBehind() as writing:
         for chunk, delivered in read_ahead(chunks(raw, days, chunk_rows), read):
-            profiles = recent_profiles(tables.profile, source, chunk) if chunk else None
+            profiles = recent.before(chunk.first) if recent and chunk else None
             releases = released_rows(tables.releases, chunk)
             result = audit(
                 delivered,
@@ -128,25 +129,27 @@ def audit_and_publish(
             )
             del delivered  # else it lives while the next chunk is judged
             account.add(result, len(result.released))
-            account.commits["quarantine"] = store_quarantine(tables.quarantine, result, chunk)
-            account.commits["profile"] = store_profile(tables.profile, result, chunk)
-            publishing(partial(_publish_chunk, lake, use_case, source, tables.clean, chunk, result, account))
+            if recent:
+                recent.add(result)
+            writing(partial(_write, lake, use_case, source, tables, chunk, result, account.commits))
     return account
 
 
-def _publish_chunk(
+def _write(
     lake: LakeResource,
     use_case: UseCase,
     source: Source,
-    table: LakeTable,
+    tables: Tables,
     chunk: DayRange | None,
     result: Audit,
-    account: Account,
+    commits: dict[str, Any],
 ) -> None:
-    """Write what passed, and remember the commit."""
+    """Write what became of a chunk, clean rows last, and remember the commits."""
+    commits["quarantine"] = store_quarantine(tables.quarantine, result, chunk)
+    commits["profile"] = store_profile(tables.profile, result, chunk)
     rows = publishable_rows(lake, use_case, source, chunk, result.accepted)
-    for commit in _publish(table, result, rows, chunk, allow_empty=source.is_incremental):
-        account.commits["clean"] = commit
+    for commit in _publish(tables.clean, result, rows, chunk, allow_empty=source.is_incremental):
+        commits["clean"] = commit
 
 
 def chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[DayRange | None]:

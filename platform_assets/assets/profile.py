@@ -6,7 +6,7 @@ computing profiles and judging them (`validation/`).
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -37,14 +37,25 @@ def profile_table(lake: LakeResource, use_case: UseCase, source: Source) -> Lake
     return lake.table(use_case.name, PROFILE, source.name, profile_schema(source))
 
 
-def recent_profiles(table: LakeTable, source: Source, days: DayRange) -> pl.DataFrame:
-    """Profiles of published days that the audit of these days looks back on; none before the first load."""
-    if not table.exists():
-        return pl.DataFrame(schema=PROFILE_SCHEMA)
-    quality = source.quality
-    back = max(quality.anomalies.history_days, quality.volume.history_days)
-    found = table.read(days.first - timedelta(days=back), days.first - timedelta(days=1))
-    return found.filter(PUBLISHED).select(PROFILE_SCHEMA.names())
+class RecentProfiles:
+    """Profiles of published days that the chunks of a load look back on: what was there before it, then what it adds."""
+
+    def __init__(self, table: LakeTable, source: Source, first: date) -> None:
+        """Read what the first day looks back on; nothing before the first load."""
+        quality = source.quality
+        self._back = timedelta(days=max(quality.anomalies.history_days, quality.volume.history_days))
+        self._found = pl.DataFrame(schema=PROFILE_SCHEMA)
+        if table.exists():
+            found = table.read(first - self._back, first - timedelta(days=1))
+            self._found = found.filter(PUBLISHED).select(PROFILE_SCHEMA.names())
+
+    def before(self, day: date) -> pl.DataFrame:
+        """What the audit of a day looks back on, in `PROFILE_SCHEMA`."""
+        return self._found.filter(pl.col(EVENT_DAY).is_between(day - self._back, day - timedelta(days=1)))
+
+    def add(self, result: Audit) -> None:
+        """Remember the days of a chunk that passed."""
+        self._found = pl.concat([self._found, result.profile.filter(_is_published(result))])
 
 
 def published_rows(profiles: pl.DataFrame) -> dict[Any, int]:
@@ -57,9 +68,12 @@ def store_profile(table: LakeTable, result: Audit, days: DayRange | None) -> Any
     if days is None:
         lines = result.profile.drop(EVENT_DAY).with_columns(pl.lit(result.passed).alias(PUBLISHED))
         return table.replace(lines, allow_empty=True)
-    published = ~pl.col(EVENT_DAY).is_in(pl.lit(pl.Series(result.refused_days, dtype=pl.Date)).implode())
-    lines = result.profile.with_columns(published.alias(PUBLISHED))
+    lines = result.profile.with_columns(_is_published(result).alias(PUBLISHED))
     return table.write_partitions(lines, days.first, days.last, allow_empty=True)
+
+
+def _is_published(result: Audit) -> pl.Expr:
+    return ~pl.col(EVENT_DAY).is_in(pl.lit(pl.Series(result.refused_days, dtype=pl.Date)).implode())
 
 
 def profile_metadata(table: LakeTable, source: Source, commit: Any, days: DayRange | None) -> dict[str, Any]:

@@ -60,8 +60,7 @@ def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         As in `PROFILE_SCHEMA`, ordered by day and by column as declared; `event_day` is null for a reference table.
     """
     if EVENT_DAY in frame.columns:
-        parts = frame.partition_by(EVENT_DAY, as_dict=True, maintain_order=True)
-        by_day: dict[date | None, pl.DataFrame] = {key[0]: rows for key, rows in parts.items()}
+        by_day: dict[date | None, pl.DataFrame] = _days(frame)
     else:
         by_day = {None: frame} if frame.height else {}
     asked = [(day, column) for day in sorted(by_day, key=lambda day: day or date.min) for column in source.columns]
@@ -75,6 +74,16 @@ def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
         lines = list(pool.map(line, asked))
     return pl.DataFrame(lines, schema=PROFILE_SCHEMA)
+
+
+def _days(frame: pl.DataFrame) -> dict[date | None, pl.DataFrame]:
+    """The rows of each day; where days follow each other, as in what a table gives back, nothing is copied."""
+    runs = frame[EVENT_DAY].rle().struct.unnest()
+    if runs["value"].n_unique() < runs.height:
+        return {key[0]: rows for key, rows in frame.partition_by(EVENT_DAY, as_dict=True, maintain_order=True).items()}
+    starts = runs["len"].cum_sum() - runs["len"]
+    lines = zip(runs["value"], starts, runs["len"], strict=True)
+    return {day: frame.slice(start, length) for day, start, length in lines}
 
 
 def _summary(values: pl.Series, column: Column, source: Source) -> dict[str, Any]:
@@ -101,11 +110,11 @@ def _in_order(values: pl.Series) -> NDArray[Any]:
 
 def _of_text(present: pl.Series) -> dict[str, Any]:
     counted = present.alias("value").value_counts(sort=False).sort("count", "value", descending=[True, False])
-    ends = present.cast(pl.String)
+    values = counted["value"].cast(pl.String)
     return {
         "distinct": counted.height,
-        "minimum": ends.min(),
-        "maximum": ends.max(),
+        "minimum": values.min(),
+        "maximum": values.max(),
         "top_values": json.dumps([list(pair) for pair in counted.filter(pl.col("count") > 1).head(TOP_VALUES).rows()]),
     }
 

@@ -9,11 +9,12 @@ What belongs here: telling rows that certainly keep every rule from the others. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from platform_assets.sources.delivery import DELIVERED_DAY, UNCAST
+from platform_assets.spec.columns import Column
 from platform_assets.spec.sources import Source
 from platform_assets.validation.released import ROW
 from platform_assets.validation.schema import is_nullable, row_tests, unique_keys
@@ -44,8 +45,17 @@ def suspect_rows(frame: pl.DataFrame, source: Source, references: Mapping[str, p
             if column.type == "float64":
                 broken.append(value.is_nan().fill_null(True))
         # A null keeps every rule but `not_null`, as it does in the checks.
-        broken += [~test.fill_null(True) for _, test in row_tests(column, source, references.get(column.name))]
+        broken += [~test.fill_null(True) for _, test in _telling_tests(column, source, references.get(column.name))]
     return frame.lazy().select(pl.arg_where(pl.any_horizontal(broken)).alias(ROW)).collect().to_series()
+
+
+def _telling_tests(column: Column, source: Source, reference: pl.Series | None) -> Sequence[tuple[str, pl.Expr]]:
+    """The rules of a column that can tell a bad row; rules that every allowed value keeps need not be asked of each row."""
+    tests = row_tests(column, source, reference)
+    if column.allowed is None or column.type != "string":
+        return tests
+    allowed = pl.DataFrame({column.name: column.allowed})
+    return [(name, test) for name, test in tests if name == "allowed" or not allowed.select(test.all()).item()]
 
 
 def rows_with_repeated_keys(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
