@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
+import yaml
 from dagster import EventLogEntry
 
 from platform_assets.resources.event_log import OPEN_ENGINES, KeptConnectionsEventLogStorage
@@ -104,3 +107,58 @@ def test_events_after_a_wipe_are_written_to_disk(storage: KeptConnectionsEventLo
     other = KeptConnectionsEventLogStorage(str(tmp_path))
     assert texts(other, "run") == ["after"]
     other.dispose()
+
+
+def test_events_stored_together_are_those_stored_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-13")
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(name, skippable=True, code_version="1") for name in ("rows", "sums")],
+        check_specs=[dg.AssetCheckSpec("good", asset="rows")],
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def load(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        yield dg.MaterializeResult(asset_key="rows", metadata={"count": 7}, data_version=dg.DataVersion("v1"))
+        yield dg.AssetCheckResult(asset_key="rows", check_name="good", passed=True)
+        yield dg.MaterializeResult(asset_key="sums")
+
+    def remembered(folder: Path, batch_size: int) -> list[Any]:
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", str(batch_size))
+        folder.mkdir()
+        setting = {
+            "module": KeptConnectionsEventLogStorage.__module__,
+            "class": KeptConnectionsEventLogStorage.__name__,
+        }
+        text = yaml.safe_dump({"event_log_storage": {**setting, "config": {"base_dir": str(folder / "events")}}})
+        (folder / "dagster.yaml").write_text(text)
+        with dg.DagsterInstance.from_config(str(folder)) as instance:
+            ends = {"start": "2024-01-01", "end": "2024-01-12"}
+            tags = {f"dagster/asset_partition_range_{end}": day for end, day in ends.items()}
+            done = dg.materialize([load], instance=instance, tags=tags)
+            logged = [
+                (e.dagster_event_type, e.dagster_event.partition)
+                for e in instance.all_logs(done.run_id)
+                if e.dagster_event
+            ]
+            by_asset = []
+            for name in ("rows", "sums"):
+                key = dg.AssetKey(name)
+                latest = instance.get_latest_materialization_event(key)
+                assert latest is not None
+                by_asset += [
+                    sorted(instance.get_materialized_partitions(key)),
+                    latest.asset_materialization.partition,
+                    dict(latest.asset_materialization.tags),
+                    len(instance.fetch_materializations(key, limit=100).records),
+                    len(
+                        instance.get_event_records(
+                            dg.EventRecordsFilter(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, key)
+                        )
+                    ),
+                ]
+            return [logged, by_asset]
+
+    together, one_by_one = remembered(tmp_path / "together", 5), remembered(tmp_path / "one", 0)
+    assert sorted(map(str, together[0])) == sorted(map(str, one_by_one[0]))
+    assert together[1] == one_by_one[1]
