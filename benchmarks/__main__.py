@@ -25,6 +25,8 @@ from benchmarks.ingest import ROWS, measure_ingest
 from benchmarks.installation import Installation, find_installation, staged
 from benchmarks.latency import measure_latency
 from benchmarks.machine import busy_cores, describe_code, describe_machine
+from benchmarks.model_gates import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
+from benchmarks.model_gates import SEEDS as MODEL_SEEDS
 from benchmarks.quality import SEEDS, measure_quality, measure_worlds
 from benchmarks.redeploy import measure_redeploy
 from benchmarks.report import Topic, missed_bars, not_measured, render
@@ -55,6 +57,9 @@ class Size:
     kills: of loaders.
     fault_seeds: each kind of fault is planted so often.
     good_worlds: worlds without a fault, 183 days each.
+    model_seeds: each kind of bad model is planted so often.
+    good_models: worlds with a good model.
+    weeks: of retraining in each world of the comparison with the champion.
     """
 
     scale: Mapping[str, Any]
@@ -68,6 +73,9 @@ class Size:
     kills: int = 200
     fault_seeds: range = FAULT_SEEDS
     good_worlds: range = GOOD_WORLDS
+    model_seeds: range = MODEL_SEEDS
+    good_models: range = GOOD_SEEDS
+    weeks: int = WEEKS
 
 
 FULL = Size({})
@@ -83,6 +91,9 @@ QUICK = Size(
     kills=10,
     fault_seeds=range(1),
     good_worlds=range(1, 2),
+    model_seeds=range(1),
+    good_models=range(3),
+    weeks=2,
 )
 
 Say = Callable[[str], None]
@@ -110,6 +121,14 @@ class Plan:
             "faults": (
                 "Planted faults",
                 lambda size, say: measure_faults(say, seeds=size.fault_seeds, worlds=size.good_worlds),
+            ),
+            "model-gates": (
+                "Bad models and the gates",
+                lambda size, say: measure_model_gates(say, seeds=size.model_seeds, good_seeds=size.good_models),
+            ),
+            "champion": (
+                "No worse than the champion",
+                lambda size, say: measure_champion_comparison(say, count=size.weeks),
             ),
             "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
             "worlds": (

@@ -38,7 +38,7 @@ from platform_assets.resources.serving import ServingResource
 from platform_assets.spec import UseCase, feature_contract_hash
 from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, ONLINE_STORE, SERVICE
 from platform_assets.training.artifact import ArtifactError
-from serving.release import ReleaseInfo, SelfTestRow
+from serving.release import ReleaseError, ReleaseInfo, SelfTestRow
 from serving.settings import ServingSettings
 
 SELF_TEST_ROWS = 20
@@ -125,7 +125,7 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root())
             context.log.info(f"Bento {bento.tag}, {bento.size_bytes / 1e6:.1f} MB, built before: {bento.reused}")
             result = self_test(bento, serving_settings(use_case, feast, serving))
-        except (ArtifactError, BentoError, SelfTestError) as error:
+        except (ArtifactError, BentoError, ReleaseError, SelfTestError) as error:
             evidence = {"explanation": str(error)}
             yield dg.AssetCheckResult(asset_key=key, check_name=SELF_TEST_CHECK, passed=False, metadata=evidence)
             raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -1,38 +1,31 @@
 """Evaluation: the challenger judged by every declared gate.
 
-Belongs here: the evaluation asset with its blocking gates. Does not belong here: metrics and verdicts (`evaluation/`), promotion
-(`champion.py`).
+Belongs here: the evaluation asset with its blocking gates, from artifacts and tables to what the gates look at. Does not belong here:
+metrics and gates (`evaluation/`), promotion (`champion.py`).
 """
 
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
-from platform_assets.assets.common import asset_key, picture, policy
+from platform_assets.assets.common import asset_key, kubernetes_tags, picture, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model import read_dataset, training_set_table
-from platform_assets.assets.model_folder import ModelRun, registered_run
+from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
+from platform_assets.assets.tables import clean_rows
+from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_binary, plot_regression
-from platform_assets.evaluation.verdict import (
-    GateResult,
-    Verdict,
-    beats_baselines,
-    has_enough_data,
-    is_calibrated,
-    keeps_floors,
-    no_worse_than_champion,
-    with_bypasses,
-)
+from platform_assets.evaluation.recipe import recipe_of
+from platform_assets.evaluation.subject import SameRows, Subject, against_champion, against_same_day, alone
+from platform_assets.evaluation.verdict import GateResult, Verdict, plain
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
@@ -41,116 +34,125 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.tables import EVALUATION
 from platform_assets.training.compare import measure, scored
+from platform_assets.training.folds import prequential_folds
+from platform_assets.training.learners import TrainingError
+from platform_assets.training.predictor import ImputationError
 
 VERDICT_FILE = "evaluation.json"
-MODEL_COLUMN, CHAMPION_COLUMN = "model__prediction", "champion__prediction"
+EVIDENCE_FORMAT = 2
+"""Of the verdict file; docs/gates.md says what is in it."""
 
 
 class EvaluationError(RuntimeError):
     """A model cannot be judged; the message says what is missing and what to do next."""
 
 
-@dataclass(frozen=True, eq=False)
-class OnSameRows:
-    """Model and champion on the same rows of the latest fold, each with predictions for rows it did not learn from.
-
-    Attributes:
-        y: float64 [n].
-        model: float64 [n], out-of-fold predictions.
-        champion: float64 [n], or None when there is no champion or it cannot be asked.
-        metrics: of model and champion, by name.
-        problem: why the champion cannot be asked; empty when it can.
-    """
-
-    y: np.ndarray[Any, np.dtype[np.float64]]
-    model: np.ndarray[Any, np.dtype[np.float64]]
-    champion: np.ndarray[Any, np.dtype[np.float64]] | None
-    metrics: Mapping[str, Mapping[str, float]]
-    problem: str = ""
-
-
 def gate_names(use_case: UseCase) -> list[str]:
     """The gates that the use case declares, in the order in which they are judged."""
-    names = ["training_data", "beats_baselines", "no_worse_than_champion"]
-    names += [f"floor_{floor.metric}" for floor in use_case.gates.floors]
-    if use_case.gates.max_calibration_error is not None:
-        names.append("calibration")
-    return names
+    return use_case.gates.names(use_case.training.task)
 
 
-def compare_on_same_rows(
+def columns_to_divide_by(use_case: UseCase) -> list[str]:
+    """Columns of the event table that a slice needs and the training set does not carry."""
+    wanted = {name for item in use_case.gates.slices for name in pl.sql_expr(item.expression).meta.root_names()}
+    kept = {*use_case.event_source.primary_key, use_case.event_time, *use_case.feature_names}
+    kept |= {use_case.training.group} if use_case.training.group is not None else set()
+    return sorted(wanted - kept)
+
+
+def subject_of(
     use_case: UseCase,
     frame: pl.DataFrame,
     run: ModelRun,
     version: RegisteredVersion,
-    champion: RegisteredVersion | None,
-    registry: ModelRegistry,
-) -> OnSameRows:
-    """The model's out-of-fold predictions of the latest fold next to the champion's predictions of the same rows."""
-    key = use_case.event_source.primary_key[0]
-    joined = frame.join(_out_of_fold(run, key, version, MODEL_COLUMN), on=key, how="inner")
-    problem = ""
-    if champion is not None:
-        other = registered_run(registry, champion)
-        if champion.tags["as_of"] == version.tags["as_of"]:
-            joined = joined.join(_out_of_fold(other, key, champion, CHAMPION_COLUMN), on=key, how="inner")
-        else:
-            joined, problem = _scored_by_champion(joined, champion, other)
+    events: pl.DataFrame | None = None,
+) -> Subject:
+    """The model with its rows, the latest fold's in time order.
+
+    Args:
+        use_case: the declaration.
+        frame: the training set as of the version's day.
+        run: the version's artifacts.
+        version: what is judged.
+        events: event key with the columns of `columns_to_divide_by`, of the latest fold's days; None when there are none.
+    """
+    key, splits = use_case.event_source.primary_key[0], use_case.training.splits
+    prefix = "prediction__"
+    recorded = run.latest_fold()
+    names = [name.removeprefix(prefix) for name in recorded.columns if name.startswith(prefix)]
+    predictions = recorded.select(pl.col("key").alias(key), *(pl.col(f"{prefix}{name}") for name in names))
+    joined = frame.join(predictions, on=key, how="inner")
+    if events is not None:
+        joined = joined.join(events, on=key, how="left")
     joined = joined.sort(use_case.event_time, key)
-    dataset, metrics = read_dataset(use_case, joined), make_metrics(use_case.training.metrics)
-    columns = {"model": MODEL_COLUMN, **({"champion": CHAMPION_COLUMN} if CHAMPION_COLUMN in joined.columns else {})}
-    predictions = {name: joined[column].to_numpy() for name, column in columns.items()}
-    found = {name: measure(scored(dataset, values), metrics)[0] for name, values in predictions.items()}
-    return OnSameRows(dataset.y, predictions["model"], predictions.get("champion"), found, problem)
-
-
-def _out_of_fold(run: ModelRun, key: str, version: RegisteredVersion, column: str) -> pl.DataFrame:
-    """Predictions for the latest fold by the version's learner: a champion as of the same day was fitted on this fold."""
-    prediction = pl.col(f"prediction__{version.tags['learner']}")
-    return run.latest_fold().select(pl.col("key").alias(key), prediction.alias(column))
-
-
-def _scored_by_champion(rows: pl.DataFrame, champion: RegisteredVersion, run: ModelRun) -> tuple[pl.DataFrame, str]:
-    """Later rows than the champion was fitted on (others would flatter it) with its predictions; or why it cannot be asked."""
-    fresh = rows.filter(pl.col(EVENT_DAY) > date.fromisoformat(champion.tags["trained_on_last_day"]))
+    as_of = date.fromisoformat(version.tags["as_of"])
+    fold = prequential_folds(
+        as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
+    )[0]
     predictor = run.predictor()
-    absent = [name for name in predictor.features if name not in rows.columns]
-    if absent:
-        return rows, (
-            f"it needs features that the use case no longer has ({', '.join(absent)}); "
-            "declare a bypass of this gate for the first model without them"
-        )
-    X = fresh.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in predictor.features).to_numpy()
-    return fresh.with_columns(pl.Series(CHAMPION_COLUMN, predictor.predict(np.ascontiguousarray(X)))), ""
+    return Subject(
+        use_case=use_case,
+        learner=version.tags["learner"],
+        predictor=predictor,
+        recipe=recipe_of(predictor),
+        folder=run.predictor_folder,
+        digest=version.tags[MODEL_DIGEST_TAG],
+        comparison=run.comparison,
+        fold=fold,
+        dataset=read_dataset(use_case, frame),
+        judged=read_dataset(use_case, joined),
+        predictions={name: joined[f"{prefix}{name}"].to_numpy() for name in names},
+        columns=joined.drop(f"{prefix}{name}" for name in names),
+    )
 
 
-def judge(
-    use_case: UseCase, run: ModelRun, version: RegisteredVersion, champion: RegisteredVersion | None, rows: OnSameRows
-) -> Verdict:
-    """Every declared gate, bypasses applied."""
-    gates, by = use_case.gates, use_case.training.select_by
-    candidates = run.comparison["candidates"]
-    means = candidates[version.tags["learner"]]["mean"]
-    baselines = {name: result["mean"][by] for name, result in candidates.items() if result["baseline"]}
-    trained_on = run.predictor().trained_on
-    positives = round(trained_on.rows * trained_on.label_mean) if use_case.is_binary else None
-    other = rows.metrics.get("champion", {}).get(by)
-    results: list[GateResult] = [
-        has_enough_data(trained_on.rows, positives, gates),
-        beats_baselines(by, means.get(by), baselines, gates.baseline_margin),
-        no_worse_than_champion(
-            by,
-            rows.metrics["model"].get(by),
-            other,
-            gates.champion_tolerance,
-            rows=len(rows.y),
-            has_champion=champion is not None,
-            problem=rows.problem,
-        ),
-        *keeps_floors(means, gates.floors),
-        *is_calibrated(means.get("calibration_error"), gates.max_calibration_error),
-    ]
-    return with_bypasses(results, gates.bypasses, datetime.now(UTC).date())
+def compare_on_same_rows(
+    subject: Subject, version: RegisteredVersion, champion: RegisteredVersion | None, registry: ModelRegistry
+) -> SameRows:
+    """The model and the champion on rows that neither learned from."""
+    if champion is None:
+        return alone(subject)
+    other = registered_run(registry, champion)
+    if champion.tags["as_of"] == version.tags["as_of"]:
+        prediction = pl.col(f"prediction__{champion.tags['learner']}").alias("champion")
+        return against_same_day(subject, other.latest_fold().select("key", prediction))
+    try:
+        return against_champion(subject, other.predictor())
+    except (TrainingError, ImputationError) as error:
+        problem = f"the challenger's recipe cannot be fitted on the champion's training days: {error}"
+        return SameRows(subject.judged, subject.prediction, problem=problem)
+
+
+def metrics_of(use_case: UseCase, same_rows: SameRows) -> dict[str, dict[str, float]]:
+    """Every declared metric of model and champion, NaN where it cannot be computed."""
+    metrics = make_metrics(use_case.training.metrics)
+    predictions = {"model": same_rows.model}
+    if same_rows.champion is not None:
+        predictions["champion"] = same_rows.champion
+    return {name: measure(scored(same_rows.rows, values), metrics)[0] for name, values in predictions.items()}
+
+
+def evidence_of(
+    use_case: UseCase,
+    verdict: Verdict,
+    version: RegisteredVersion,
+    champion: RegisteredVersion | None,
+    same_rows: SameRows,
+    today: date,
+) -> dict[str, Any]:
+    """What the verdict rests on, as plain values; docs/gates.md describes it."""
+    evidence: dict[str, Any] = plain(
+        {
+            "format": EVIDENCE_FORMAT,
+            **verdict.to_dict(),
+            "judged_on": today.isoformat(),
+            "model_version": version.version,
+            "learner": version.tags["learner"],
+            "champion": champion.version if champion else None,
+            "same_rows": {"rows": len(same_rows.rows), "how": same_rows.how, **metrics_of(use_case, same_rows)},
+        }
+    )
+    return evidence
 
 
 def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -165,7 +167,8 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"scikitlearn"},
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
-        code_version="1",
+        code_version="2",
+        op_tags=kubernetes_tags(use_case.training.compute),  # gates fit the winner again
         check_specs=[
             dg.AssetCheckSpec(name, asset=key, blocking=True, description=f"Gate {name.replace('_', ' ')}.")
             for name in names
@@ -183,28 +186,49 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         if champion is not None and champion.version == version.version:
             champion = None  # judged again: it cannot be its own opponent
         frame = training_set_table(use_case, lake).read(as_of, as_of)
-        rows = compare_on_same_rows(use_case, frame, run, version, champion, registry)
-        verdict = judge(use_case, run, version, champion, rows)
-        evidence = {
-            **verdict.to_dict(),
-            "model_version": version.version,
-            "champion": champion.version if champion else None,
-            "same_rows": {"rows": len(rows.y), **rows.metrics},
-        }
+        subject = subject_of(use_case, frame, run, version, events_to_divide_by(use_case, lake, frame))
+        same_rows = compare_on_same_rows(subject, version, champion, registry)
+        today = datetime.now(UTC).date()
+        verdict = judge(subject, same_rows, today, has_champion=champion is not None)
+        evidence = evidence_of(use_case, verdict, version, champion, same_rows, today)
         log_evidence(registry, version, evidence)
         return dg.MaterializeResult(
             metadata={
                 "model_version": version.version,
                 "passed": verdict.passed,
                 "reason": verdict.reason,
-                "rows_compared": len(rows.y),
-                "plot": picture(draw(use_case, rows)),
-                **{f"latest_fold_{name}": value for name, value in rows.metrics["model"].items()},
+                "gates": dg.MetadataValue.md(gates_table(verdict)),
+                "rows_compared": len(same_rows.rows),
+                "plot": picture(draw(use_case, same_rows)),
+                **{f"same_rows_{name}": value for name, value in evidence["same_rows"]["model"].items()},
             },
             check_results=[check_result(gate) for gate in verdict.gates],
         )
 
     return evaluation
+
+
+def events_to_divide_by(use_case: UseCase, lake: LakeResource, frame: pl.DataFrame) -> pl.DataFrame | None:
+    """Event columns that slices need beyond those of the training set; None when there are none."""
+    wanted = columns_to_divide_by(use_case)
+    if not wanted or frame.is_empty():
+        return None
+    days = frame[EVENT_DAY]
+    first, last = days.min(), days.max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    key = use_case.event_source.primary_key[0]
+    return clean_rows(lake, use_case, use_case.event_source, first, last, [key, *wanted])
+
+
+def gates_table(verdict: Verdict) -> str:
+    """Every gate with what it found, as a Markdown table."""
+    words = {True: "passed", False: "**failed**"}
+    lines = ["| gate | verdict | found |", "|---|---|---|"]
+    for gate in verdict.gates:
+        word = "bypassed" if gate.bypass else words[gate.passed]
+        lines.append(f"| {gate.name} | {word} | {gate.explanation.replace('|', '/')} |")
+    return "\n".join(lines)
 
 
 def check_result(gate: GateResult) -> dg.AssetCheckResult:
@@ -215,15 +239,17 @@ def check_result(gate: GateResult) -> dg.AssetCheckResult:
     }
     if gate.bypass:
         metadata["bypass"] = gate.bypass
+    if gate.details:
+        metadata["details"] = dg.MetadataValue.json(plain(gate.details))
     return dg.AssetCheckResult(check_name=gate.name, passed=gate.passed, metadata=metadata)
 
 
-def draw(use_case: UseCase, rows: OnSameRows) -> bytes:
-    """The picture of the latest fold."""
+def draw(use_case: UseCase, rows: SameRows) -> bytes:
+    """The picture of the rows that model and champion were compared on."""
     if not use_case.is_binary or use_case.serving.decision is None:
-        return plot_regression(rows.y, rows.model)
+        return plot_regression(rows.rows.y, rows.model)
     predictions = {"challenger": rows.model, **({"champion": rows.champion} if rows.champion is not None else {})}
-    return plot_binary(rows.y, predictions, use_case.serving.decision.threshold)
+    return plot_binary(rows.rows.y, predictions, use_case.serving.decision.threshold)
 
 
 def require_version(use_case: UseCase, registry: ModelRegistry, as_of: str) -> RegisteredVersion:
@@ -244,5 +270,5 @@ def log_evidence(registry: ModelRegistry, version: RegisteredVersion, evidence: 
     """Keep the evidence next to the model's other artifacts, where promotion reads it."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / VERDICT_FILE
-        path.write_text(json.dumps(evidence, indent=2, sort_keys=True))
+        path.write_text(json.dumps(evidence, indent=2, sort_keys=True, allow_nan=False))
         registry.client.log_artifact(version.run_id, str(path))

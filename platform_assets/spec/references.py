@@ -15,6 +15,7 @@ from platform_assets.spec.changes import HISTORY_COLUMNS
 from platform_assets.spec.connector_problems import connector_problems
 from platform_assets.spec.feature_problems import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.spec.features import MICROSECONDS
+from platform_assets.spec.gate_problems import gate_problems
 from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
 from platform_assets.spec.window_problems import uses_request_columns, window_problems
@@ -281,9 +282,8 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
 
 def _gates_and_monitoring(use_case: UseCase) -> Iterator[Problem]:
     metrics = use_case.training.metrics
-    for j, floor in enumerate(use_case.gates.floors):
-        if floor.metric not in metrics:
-            yield Problem(("gates", "floors", j, "metric"), floor.metric, f"is not measured; {_known(metrics)}")
+    for place, found, message in gate_problems(use_case):
+        yield Problem(("gates", *place), found, message)
     monitoring = use_case.monitoring
     if monitoring.quality_metric not in metrics:
         yield Problem(

@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from platform_assets.evaluation.bootstrap import PairedDifference
 from platform_assets.evaluation.verdict import (
     GateResult,
     Verdict,
     beats_baselines,
+    covers_its_days,
     has_enough_data,
     is_calibrated,
+    is_calibrated_for_the_base_rate,
+    is_plausible,
     keeps_floors,
     no_worse_than_champion,
+    predicts_the_base_rate,
     with_bypasses,
 )
 from platform_assets.spec.gates import Bypass, Floor, Gates
@@ -30,8 +35,7 @@ NAN = math.nan
         ("average_precision", 0.70, {"constant": 0.01, "logistic_regression": 0.60}, 0.0, True),
         ("average_precision", 0.60, {"constant": 0.01, "logistic_regression": 0.60}, 0.0, False),
         ("average_precision", 0.62, {"logistic_regression": 0.60}, 0.05, False),
-        ("average_precision", 0.65, {"logistic_regression": 0.60}, 0.05, True),
-        ("rmse", 2.0, {"constant": 3.0}, 0.5, True),
+        ("rmse", 2.0, {"constant": 3.0}, 0.0, True),
         ("rmse", 2.8, {"constant": 3.0}, 0.5, False),
         ("rmse", 3.1, {"constant": 3.0}, 0.0, False),
         ("average_precision", NAN, {"constant": 0.01}, 0.0, False),
@@ -55,35 +59,77 @@ def test_the_best_baseline_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("metric", "model", "champion", "passed"),
-    [
-        ("average_precision", 0.68, 0.66, True),
-        ("average_precision", 0.65, 0.66, True),
-        ("average_precision", 0.63, 0.66, False),
-        ("rmse", 1.01, 1.00, True),
-        ("rmse", 1.03, 1.00, False),
-        ("average_precision", 0.68, NAN, False),
-        ("average_precision", 0.68, None, False),
-        ("average_precision", NAN, 0.66, False),
-    ],
-)
-def test_the_model_may_lose_at_most_the_tolerance_against_the_champion(
-    metric: str, model: float | None, champion: float | None, passed: bool
-) -> None:
-    result = no_worse_than_champion(metric, model, champion, 0.02, rows=100, has_champion=True)
+def paired(difference: float, lower: float, metric: str = "average_precision") -> PairedDifference:
+    return PairedDifference(metric, 0.6, 0.6 - difference, difference, lower, 1.0, 0.95, 100, 40, "group", 400)
+
+
+@pytest.mark.parametrize(("lower", "passed"), [(0.01, True), (-0.02, True), (-0.021, False), (NAN, False)])
+def test_the_lower_bound_of_the_difference_keeps_the_tolerance(lower: float, passed: bool) -> None:
+    result = no_worse_than_champion("average_precision", paired(0.02, lower), 0.02, has_champion=True)
     assert result.passed is passed
 
 
+def test_the_comparison_with_the_champion_shows_difference_interval_rows_and_how() -> None:
+    result = no_worse_than_champion("auc_roc", paired(0.02, 0.01), 0.02, has_champion=True, how="Fitted again.")
+    assert result.details["difference"] == paired(0.02, 0.01).to_dict()
+    assert result.details["how"] == "Fitted again."
+    assert (
+        "same 100 rows: better by 0.0200, at least 0.0100 with 95% confidence (40 groups drawn)" in result.explanation
+    )
+    assert (result.measured, result.bound) == (0.01, -0.02)
+
+
 def test_without_a_champion_the_gate_passes_and_says_so() -> None:
-    result = no_worse_than_champion("average_precision", 0.1, None, 0.02, rows=0, has_champion=False)
+    result = no_worse_than_champion("average_precision", None, 0.02, has_champion=False)
     assert (result.passed, result.explanation) == (True, "There is no champion yet.")
 
 
-def test_a_champion_that_has_seen_all_rows_cannot_be_compared_and_that_is_a_failure() -> None:
-    result = no_worse_than_champion("average_precision", NAN, NAN, 0.02, rows=0, has_champion=True)
+def test_a_margin_over_the_baselines_needs_the_lower_bound_too() -> None:
+    compared = {"model": 0.7, "baselines": {"constant": 0.1}, "margin": 0.05}
+    assert not beats_baselines("auc_roc", **compared).passed, "nothing was measured"
+    assert "one class" in beats_baselines("auc_roc", **compared, problem="one class").explanation
+    assert not beats_baselines("auc_roc", **compared, difference=paired(0.2, 0.04)).passed
+    kept = beats_baselines("auc_roc", **compared, difference=paired(0.2, 0.06))
+    assert kept.passed
+    assert kept.details["baseline"] == "constant"
+
+
+@pytest.mark.parametrize(
+    ("means", "passed"),
+    [
+        ({"auc_roc": 0.98, "rmse": 3.0}, [True, True]),
+        ({"auc_roc": 0.99, "rmse": 2.0}, [False, False]),
+        ({}, [False] * 2),
+    ],
+)
+def test_a_metric_too_good_to_be_true_is_red(means: dict[str, float], passed: list[bool]) -> None:
+    results = is_plausible(means, {"auc_roc": 0.99, "rmse": 2.0})
+    assert [gate.passed for gate in results] == passed
+    assert [gate.name for gate in results] == ["plausible_auc_roc", "plausible_rmse"]
+
+
+@pytest.mark.parametrize(("mean", "passed"), [(0.01, True), (0.0051, True), (0.0, False), (0.021, False), (NAN, False)])
+def test_the_mean_prediction_is_near_the_base_rate(mean: float, passed: bool) -> None:
+    assert [gate.passed for gate in predicts_the_base_rate(mean, 0.01, 1000, 2.0)] == [passed]
+    assert not predicts_the_base_rate(mean, 0.0, 1000, 2.0)[0].passed
+    assert predicts_the_base_rate(mean, 0.01, 1000, None) == []
+
+
+@pytest.mark.parametrize(("error", "passed"), [(0.002, True), (0.008, False), (None, False), (NAN, False)])
+def test_the_calibration_error_is_seen_against_the_base_rate(error: float | None, passed: bool) -> None:
+    assert [gate.passed for gate in is_calibrated_for_the_base_rate(error, 0.008, 0.5)] == [passed]
+    assert not is_calibrated_for_the_base_rate(0.0, 0.0, 0.5)[0].passed
+    assert is_calibrated_for_the_base_rate(error, 0.008, None) == []
+
+
+def test_a_training_day_that_is_missing_or_thin_is_red_and_named() -> None:
+    days = {date(2024, 6, day): rows for day, rows in [(1, 100), (2, 0), (3, 90), (4, 20), (5, 110)]}
+    (result,) = covers_its_days(days, 0.5)
     assert not result.passed
-    assert "no rows that the champion was not trained on" in result.explanation
+    assert "2024-06-02 (0 rows), 2024-06-04 (20 rows)" in result.explanation
+    assert covers_its_days({day: rows for day, rows in days.items() if rows > 20}, 0.5)[0].passed
+    assert not covers_its_days({date(2024, 6, 1): 0}, 0.5)[0].passed
+    assert covers_its_days(days, None) == []
 
 
 @pytest.mark.parametrize(
@@ -141,6 +187,15 @@ def test_a_bypass_lets_one_gate_pass_and_stays_on_record() -> None:
     assert verdict.gates[1].bypass == "head of risk, until 2024-06-30: scores are only ranked"
     assert "Let pass by head of risk" in verdict.gates[1].explanation
     assert verdict.gates[0].bypass is None
+    recorded = {"gate": "calibration", "who": "head of risk", "why": "scores are only ranked", "until": "2024-06-30"}
+    assert verdict.to_dict()["bypasses"] == [{**recorded, "used": True, "expired": False}]
+
+
+def test_a_bypass_that_expired_or_was_not_needed_stays_on_record_too() -> None:
+    expired = with_bypasses([GREEN, RED], [bypass(until="2024-05-31")], TODAY).bypasses[0]
+    assert (expired["used"], expired["expired"]) == (False, True)
+    unneeded = with_bypasses([GREEN, replace(RED, passed=True)], [bypass()], TODAY).bypasses[0]
+    assert (unneeded["used"], unneeded["expired"]) == (False, False)
 
 
 @pytest.mark.parametrize("changes", [{"until": "2024-05-31"}, {"gate": "training_data"}])
@@ -152,8 +207,8 @@ def test_what_could_not_be_measured_is_none_and_stays_readable_json() -> None:
     """NaN is no JSON: the evidence is read by others than Python."""
     gates = [
         beats_baselines("auc_roc", NAN, {"constant": 0.5}, 0.0),
-        no_worse_than_champion("auc_roc", NAN, math.inf, 0.0, rows=9, has_champion=True),
-        no_worse_than_champion("auc_roc", NAN, None, 0.0, rows=9, has_champion=False),
+        no_worse_than_champion("auc_roc", paired(NAN, NAN), 0.0, has_champion=True),
+        no_worse_than_champion("auc_roc", None, 0.0, has_champion=False),
         *keeps_floors({"auc_roc": NAN}, [Floor(metric="auc_roc", bound=0.5)]),
         *is_calibrated(NAN, 0.05),
     ]
@@ -163,8 +218,8 @@ def test_what_could_not_be_measured_is_none_and_stays_readable_json() -> None:
 
 
 def test_the_caller_s_reason_why_the_champion_was_not_measured_is_told() -> None:
-    told = {"rows": 9, "has_champion": True, "problem": "it needs another feature"}
-    result = no_worse_than_champion("auc_roc", 0.9, None, 0.02, **told)
+    told = {"has_champion": True, "problem": "it needs another feature"}
+    result = no_worse_than_champion("auc_roc", None, 0.02, **told)
     assert not result.passed
     assert result.explanation == "The comparison with the champion failed: it needs another feature."
 
@@ -175,9 +230,8 @@ def test_a_tie_with_any_baseline_is_red(metric: str, margin: float) -> None:
 
 
 def test_a_lower_error_is_better() -> None:
-    assert beats_baselines("rmse", 0.8, {"constant": 1.0}, 0.1).passed
+    assert beats_baselines("rmse", 0.8, {"constant": 1.0}, 0.1, paired(0.2, 0.15, "rmse")).passed
     assert not beats_baselines("rmse", 0.95, {"constant": 1.0}, 0.1).passed
-    assert not no_worse_than_champion("rmse", 1.03, 1.0, 0.02, rows=9, has_champion=True).passed
 
 
 def test_several_failures_are_all_told() -> None:

@@ -1,0 +1,115 @@
+"""Behaviour tests: the model asked about rows that people understand.
+
+Belongs here: changing rows, asking, counting what behaves otherwise. Does not belong here: which tests (`spec/behaviour.py`).
+
+The three kinds are the invariance, directional expectation and minimum functionality tests of Ribeiro et al., Beyond Accuracy:
+Behavioral Testing of NLP Models with CheckList, ACL 2020, on tables instead of text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from platform_assets.evaluation.metrics import Vector
+from platform_assets.evaluation.verdict import GateResult
+from platform_assets.spec.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
+from platform_assets.training.compare import MetricError
+
+Ask: TypeAlias = Callable[[pl.DataFrame], Vector]
+"""Scores of rows, float64 [n], from a frame with the features."""
+
+MOST_ROWS = 1000
+
+
+def judge_behaviour(test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int = 0) -> GateResult:
+    """One behaviour test on real rows.
+
+    Args:
+        test: the declaration.
+        rows: real rows, features only; a sample of those that the test tries is drawn from them.
+        ask: the model.
+        seed: decides the sample.
+
+    Raises:
+        MetricError: there are no rows, or too few that the test tries.
+        polars.exceptions.PolarsError: an expression cannot be computed.
+        InputError: the changed rows cannot be scored.
+    """
+    if rows.is_empty():
+        raise MetricError("there are no rows to try")
+    if isinstance(test, MinimumCase):
+        return _minimum_case(test, rows, ask)
+    tried = rows if test.where is None else rows.filter(pl.sql_expr(test.where))
+    if len(tried) < test.min_rows:
+        told = f"{len(tried):,} of {len(rows):,} rows can be tried"
+        raise MetricError(
+            f"{told}{f' where {test.where}' if test.where else ''}; at least {test.min_rows:,} are needed"
+        )
+    tried = tried.sample(min(len(tried), MOST_ROWS), seed=seed)
+    changed = tried.with_columns(
+        (pl.sql_expr(value) if isinstance(value, str) else pl.lit(value)).cast(pl.Float64).alias(name)
+        for name, value in test.change.items()
+    )
+    before, after = ask(tried), ask(changed)
+    move = after - before
+    excess = np.abs(move) - test.max_change if isinstance(test, Invariance) else _wrong_way(test, move)
+    violating = ~(excess <= 0.0)  # a score that is not a number violates
+    ratio = float(violating.mean())
+    worst = int(np.argmax(np.where(np.isfinite(excess), excess, np.inf)))
+    details = {
+        "kind": test.kind,
+        "rows": len(tried),
+        "violating_rows": int(violating.sum()),
+        "worst": {"before": float(before[worst]), "after": float(after[worst])},
+        "worst_row": _shown(tried.row(worst, named=True)),
+    }
+    explanation = (
+        f"{_expected(test)} {int(violating.sum()):,} of {len(tried):,} rows behave otherwise; at most "
+        f"{test.max_violating_ratio:.1%} may. The farthest goes from {before[worst]:.4f} to {after[worst]:.4f}."
+    )
+    passed = ratio <= test.max_violating_ratio
+    return GateResult(f"behaviour_{test.name}", passed, ratio, test.max_violating_ratio, explanation, details=details)
+
+
+def _wrong_way(test: Direction, move: Vector) -> Vector:
+    """By how much each score moved the wrong way, beyond the tolerance."""
+    return (-move if test.score == "not_lower" else move) - test.tolerance
+
+
+def _expected(test: Invariance | Direction) -> str:
+    """What the test asks for, in words."""
+    change = ", ".join(f"{name} becomes {value}" for name, value in test.change.items())
+    where = f" where {test.where}" if test.where else ""
+    if isinstance(test, Invariance):
+        return f"When {change}{where}, a score moves by at most {test.max_change:g}."
+    return f"When {change}{where}, no score gets {'lower' if test.score == 'not_lower' else 'higher'}."
+
+
+def _minimum_case(test: MinimumCase, rows: pl.DataFrame, ask: Ask) -> GateResult:
+    """One row: the given values, and the median of the real rows for the rest."""
+    typical = rows.median().with_columns(pl.lit(value).alias(name) for name, value in test.given.items())
+    score = float(ask(typical)[0])
+    low = -np.inf if test.at_least is None else test.at_least
+    high = np.inf if test.at_most is None else test.at_most
+    given = ", ".join(f"{name} {value:g}" for name, value in test.given.items())
+    bounds = [f"at least {low:g}"] * (test.at_least is not None) + [f"at most {high:g}"] * (test.at_most is not None)
+    explanation = f"A typical row with {given} scores {score:.4f}; it must score {' and '.join(bounds)}."
+    bound = test.at_least if test.at_least is not None and not score >= low else test.at_most
+    details = {"kind": test.kind, "row": _shown(typical.row(0, named=True))}
+    return GateResult(
+        f"behaviour_{test.name}",
+        low <= score <= high,
+        score if np.isfinite(score) else None,
+        bound if bound is not None else test.at_least,
+        explanation,
+        details=details,
+    )
+
+
+def _shown(row: dict[str, Any]) -> dict[str, float | None]:
+    """A row as plain numbers."""
+    return {name: None if value is None else float(value) for name, value in row.items()}

@@ -1,0 +1,209 @@
+"""Paired bootstrap: how sure it is that one prediction is better than another on the same rows.
+
+Belongs here: drawing clusters of rows and what the difference of a metric becomes. Does not belong here: a bound on the difference
+(`verdict`), metrics on rows as they are (`metrics`).
+
+Rows of one card holder resemble each other, so whole groups are drawn, with replacement (the cluster bootstrap of Davison and
+Hinkley, Bootstrap Methods and their Application, 1997, section 3.8); without groups, whole days. Both predictions are measured on
+the same draws, so what makes a draw easy or hard for both cancels. The interval is the percentile interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platform_assets.evaluation.metrics import Vector, make_metric
+from platform_assets.training.compare import MetricError, Scored
+
+Unit: TypeAlias = Literal["group", "day", "row"]
+Measure: TypeAlias = Callable[[NDArray[np.int64]], float]
+"""A metric of the rows, each taken so many times (int64 [n])."""
+
+REPLICATES = 400
+SLOW_REPLICATES = 200
+FEWEST_CLUSTERS = 5
+"""With fewer days than this, rows are drawn one by one: so few days say nothing about how days differ."""
+_LEAST_SHARE = 0.9
+"""A metric that exists in fewer draws than this share has no interval."""
+_LEAST_PROBABILITY = 1e-15
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """How much better the first prediction is than the second, in a metric; for an error metric, how much smaller its error.
+
+    Attributes:
+        metric: which.
+        first: the first prediction's value on the rows as they are.
+        second: the second's.
+        difference: first better than second by so much; negative when it is worse.
+        lower: one-sided lower bound of the difference.
+        upper: one-sided upper bound.
+        confidence: of each bound.
+        rows: how many both were measured on.
+        clusters: how many groups, days or rows were drawn from.
+        unit: what was drawn.
+        replicates: how often.
+    """
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    lower: float
+    upper: float
+    confidence: float
+    rows: int
+    clusters: int
+    unit: Unit
+    replicates: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The difference as plain values."""
+        return asdict(self)
+
+
+def paired_difference(metric: str, first: Scored, second: Scored, confidence: float, seed: int = 0) -> PairedDifference:
+    """The difference between two predictions of the same rows, with one-sided bounds.
+
+    Args:
+        metric: a name that `metrics.make_metric` knows.
+        first: rows with the first prediction.
+        second: the same rows, in the same order, with the second.
+        confidence: of each bound, for example 0.95.
+        seed: decides the draws; the same rows and seed give the same bounds.
+
+    Raises:
+        MetricError: the metric cannot be computed on the rows, or on too few of the draws.
+    """
+    if len(first.y) != len(second.y) or not np.array_equal(first.y, second.y):
+        raise MetricError("the two predictions are not of the same rows")
+    measured = make_metric(metric)
+    sign = 1.0 if measured.higher_is_better else -1.0
+    values = measured(first), measured(second)
+    cluster, unit = clusters_of(first)
+    count = int(cluster.max()) + 1
+    measures = [_measure(metric, rows) for rows in (first, second)]
+    fast = all(measure is not None for measure in measures)
+    replicates = REPLICATES if fast else SLOW_REPLICATES
+    rng = np.random.default_rng([seed, len(first.y), count])
+    drawn = np.empty(replicates)
+    for number in range(replicates):
+        taken = np.bincount(rng.integers(0, count, count), minlength=count)
+        one, other = (
+            measure(taken[cluster]) if measure is not None else _on_draw(metric, rows, cluster, taken)
+            for measure, rows in zip(measures, (first, second), strict=True)
+        )
+        drawn[number] = sign * (one - other)
+    known = drawn[np.isfinite(drawn)]
+    if len(known) < _LEAST_SHARE * replicates:
+        raise MetricError(
+            f"{metric} could be computed on {len(known)} of {replicates} draws of {count:,} {unit}s: there is too little to compare"
+        )
+    lower, upper = np.quantile(known, [1.0 - confidence, confidence])
+    return PairedDifference(
+        metric=metric,
+        first=values[0],
+        second=values[1],
+        difference=sign * (values[0] - values[1]),
+        lower=float(lower),
+        upper=float(upper),
+        confidence=confidence,
+        rows=len(first.y),
+        clusters=count,
+        unit=unit,
+        replicates=replicates,
+    )
+
+
+def clusters_of(rows: Scored) -> tuple[NDArray[np.int64], Unit]:
+    """Which cluster each row belongs to, numbered from 0, and what the clusters are.
+
+    Raises:
+        MetricError: there are no rows.
+    """
+    if len(rows.y) == 0:
+        raise MetricError("there are no rows")
+    unit: Unit = "day" if rows.group is None else "group"
+    cluster = np.unique(rows.event_day if rows.group is None else rows.group, return_inverse=True)[1].astype(np.int64)
+    if int(cluster.max()) + 1 < FEWEST_CLUSTERS:
+        return np.arange(len(rows.y), dtype=np.int64), "row"
+    return cluster, unit
+
+
+def _measure(metric: str, rows: Scored) -> Measure | None:
+    """The metric as a function of how often each row is taken; None when it needs the rows themselves."""
+    if metric in ("average_precision", "auc_roc"):
+        return _ranking(metric, rows.y, rows.prediction)
+    loss = _losses(metric, rows.y, rows.prediction)
+    if loss is not None:
+        root = metric == "rmse"
+        return lambda taken: float(np.sqrt(taken @ loss / taken.sum())) if root else float(taken @ loss / taken.sum())
+    if metric == "r2":
+        return _explained(rows.y, rows.prediction)
+    return None
+
+
+def _losses(metric: str, y: Vector, prediction: Vector) -> Vector | None:
+    """Loss of each row, for metrics that are their mean."""
+    if metric in ("brier", "rmse"):
+        return (prediction - y) ** 2
+    if metric == "mae":
+        return np.abs(prediction - y)
+    if metric == "log_loss":
+        p = np.clip(prediction, _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY)
+        return -(y * np.log(p) + (1.0 - y) * np.log(1.0 - p))
+    return None
+
+
+def _ranking(metric: str, y: Vector, prediction: Vector) -> Measure:
+    """Average precision or area under the ROC curve, ties entering together; rows are ordered once for all draws."""
+    order = np.argsort(-prediction, kind="stable")
+    positive, ordered = y[order] == 1.0, prediction[order]
+    last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+
+    def measure(taken: NDArray[np.int64]) -> float:
+        times = taken[order]
+        found = np.cumsum(np.where(positive, times, 0))[last_of_tie]
+        flagged = np.cumsum(times)[last_of_tie]
+        positives, rows = float(found[-1]), float(flagged[-1])
+        if positives in (0.0, rows):
+            return float("nan")
+        gained = np.diff(found, prepend=0)
+        if metric == "average_precision":
+            precision = found / np.maximum(flagged, 1)
+            return float(gained @ precision / positives)
+        rejected = np.diff(flagged - found, prepend=0)
+        before = found - gained
+        return float(rejected @ (before + gained / 2.0) / (positives * (rows - positives)))
+
+    return measure
+
+
+def _explained(y: Vector, prediction: Vector) -> Measure:
+    """Share of the variance that is explained."""
+    error = (y - prediction) ** 2
+
+    def measure(taken: NDArray[np.int64]) -> float:
+        mean = float(taken @ y / taken.sum())
+        spread = float(taken @ (y - mean) ** 2)
+        return 1.0 - float(taken @ error) / spread if spread > 0.0 else float("nan")
+
+    return measure
+
+
+def _on_draw(metric: str, rows: Scored, cluster: NDArray[np.int64], taken: NDArray[np.int64]) -> float:
+    """Any metric on a draw: a group that is drawn twice is two groups."""
+    parts = [np.flatnonzero(taken[cluster] > copy) for copy in range(int(taken.max()))]
+    index = np.concatenate(parts)
+    copies = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    group = None if rows.group is None else copies * (int(cluster.max()) + 1) + cluster[index]
+    try:
+        return make_metric(metric)(Scored(rows.y[index], rows.prediction[index], rows.event_day[index], group))
+    except MetricError:
+        return float("nan")

@@ -1,0 +1,100 @@
+"""What a model costs where it runs: time for one row and size on disk, measured on the model as it is loaded.
+
+Belongs here: those two measurements and their gates. Does not belong here: the service around the model (`benchmarks/latency.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from platform_assets.evaluation.metrics import Vector
+from platform_assets.evaluation.verdict import GateResult
+from platform_assets.training.compare import MetricError
+from platform_assets.training.learners.base import Matrix
+
+WARM_UP_ROWS = 20
+ROWS_A_ROUND, FEWEST_ROWS_A_ROUND = 300, 20
+ROUND_SECONDS = 1.0
+"""A round of a slow model has fewer rows, so that measuring it ends."""
+ROUNDS = 5
+PERCENTILE = 99
+
+
+class Predicts(Protocol):
+    """A model that scores rows."""
+
+    def predict(self, X: Matrix) -> Vector:
+        """float64 [n] from float64 [n, f]."""
+        ...
+
+
+def scoring_milliseconds(model: Predicts, X: Matrix) -> dict[str, float]:
+    """Median and 99th percentile of the time for one row, after a warm-up.
+
+    The quietest of several rounds counts, for what else runs on the machine only ever makes a round slower; the collector of
+    garbage is off meanwhile, as it is in the service.
+
+    Args:
+        model: as it was loaded.
+        X: float64 [n, f], real rows; asked one by one, over and over when there are few.
+
+    Raises:
+        MetricError: there are no rows.
+    """
+    if len(X) == 0:
+        raise MetricError("there are no rows to score")
+    rows = [np.ascontiguousarray(X[number % len(X)][np.newaxis, :]) for number in range(ROWS_A_ROUND)]
+    warm_up = float(np.median(_round(model, rows[:WARM_UP_ROWS])))
+    rows = rows[: max(FEWEST_ROWS_A_ROUND, min(ROWS_A_ROUND, int(ROUND_SECONDS / max(warm_up, 1e-9))))]
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        rounds = [_round(model, rows) for _ in range(ROUNDS)]
+    finally:
+        if collecting:
+            gc.enable()
+    quietest = min(rounds, key=lambda seconds: float(np.percentile(seconds, PERCENTILE)))
+    p99 = float(np.percentile(quietest, PERCENTILE))
+    return {"p50": 1e3 * float(np.median(quietest)), "p99": 1e3 * p99, "rows": float(len(rows))}
+
+
+def _round(model: Predicts, rows: list[Matrix]) -> Vector:
+    seconds = np.empty(len(rows))
+    for number, row in enumerate(rows):
+        started = time.perf_counter()
+        model.predict(row)
+        seconds[number] = time.perf_counter() - started
+    return seconds
+
+
+def scores_in_time(milliseconds: dict[str, float], bound: float) -> GateResult:
+    """The 99th percentile keeps its bound."""
+    measured = milliseconds["p99"]
+    explanation = (
+        f"One row takes {milliseconds['p50']:.3f} ms at the median and {measured:.3f} ms at the 99th percentile, of "
+        f"{milliseconds['rows']:.0f} rows in the quietest of {ROUNDS} rounds; at most {bound:g} ms is allowed."
+    )
+    return GateResult("scoring_time", measured <= bound, measured, bound, explanation, details=dict(milliseconds))
+
+
+def folder_megabytes(folder: Path) -> float:
+    """Size of all files below a folder, in MB (10^6 bytes).
+
+    Raises:
+        MetricError: there are no files.
+    """
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    if not sizes:
+        raise MetricError(f"{folder} holds no files")
+    return sum(sizes) / 1e6
+
+
+def is_small_enough(megabytes: float, bound: float) -> GateResult:
+    """The model's folder keeps its bound."""
+    explanation = f"The model's folder has {megabytes:.2f} MB; at most {bound:g} MB is allowed."
+    return GateResult("model_size", megabytes <= bound, megabytes, bound, explanation)

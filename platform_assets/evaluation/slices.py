@@ -1,0 +1,223 @@
+"""Slices and fairness: every part of the rows on its own, and the parts against each other, with fairlearn's MetricFrame.
+
+Belongs here: dividing rows and measuring the parts. Does not belong here: which division and which bounds (`spec/slices.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from platform_assets.evaluation.metrics import make_metric
+from platform_assets.evaluation.verdict import GateResult, is_better
+from platform_assets.spec.slices import Slice
+from platform_assets.spec.training import HIGHER_IS_BETTER
+from platform_assets.training.compare import MetricError, Scored
+
+MISSING = "(missing)"
+MOST_PARTS = 50
+"""More parts than this are no division that a person could look at."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the rows.
+
+    Attributes:
+        value: of the expression.
+        rows: how many.
+        positives: how many labels are 1; 0 for a regression.
+        measured: the metric; NaN where it could not be computed.
+        judged: whether it is large enough to be held to a bound.
+        rates: selection rate, false positive rate and true positive rate, of a binary task with a threshold.
+    """
+
+    value: str
+    rows: int
+    positives: int
+    measured: float
+    judged: bool
+    rates: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The part as plain values."""
+        told = {"value": self.value, "rows": self.rows, "positives": self.positives, "measured": self.measured}
+        return {**told, "judged": self.judged, **self.rates}
+
+
+def part_of_each_row(item: Slice, columns: pl.DataFrame) -> NDArray[np.str_]:
+    """The value of the slice's expression for each row, as text.
+
+    Raises:
+        MetricError: the expression gives one value for all rows, or so many that they are no division.
+        polars.exceptions.PolarsError: it cannot be computed.
+    """
+    values = columns.select(pl.sql_expr(item.expression).alias("part").cast(pl.String).fill_null(MISSING))["part"]
+    if len(values) != len(columns):
+        raise MetricError(f"{item.expression!r} gives {len(values)} values for {len(columns)} rows")
+    if values.n_unique() > MOST_PARTS:
+        raise MetricError(
+            f"{item.expression!r} divides {len(columns):,} rows into {values.n_unique():,} parts; at most {MOST_PARTS} are judged: "
+            "group its values with CASE"
+        )
+    return values.to_numpy().astype(np.str_)
+
+
+def measure_parts(
+    item: Slice, part: NDArray[np.str_], rows: Scored, metric: str, threshold: float | None
+) -> tuple[Part, ...]:
+    """Every part with its metric and rates, by value.
+
+    Args:
+        item: what is large enough.
+        part: [n] the part of each row.
+        rows: labels and predictions.
+        metric: what is measured in each part.
+        threshold: at or above it a row is selected; None for a regression.
+    """
+    from fairlearn.metrics import MetricFrame, count
+
+    binary = threshold is not None
+    functions: dict[str, Callable[..., float]] = {
+        "rows": count,
+        "positives": lambda y, index: float(np.sum(y == 1.0)) if binary else 0.0,
+        "measured": lambda y, index: _on(metric, rows, np.asarray(index)),
+    }
+    if threshold is not None:
+        chosen = rows.prediction >= threshold
+        functions["selection_rate"] = lambda y, index: float(chosen[np.asarray(index)].mean())
+        functions["false_positive_rate"] = lambda y, index: _rate(chosen, rows.y == 0.0, np.asarray(index))
+        functions["true_positive_rate"] = lambda y, index: _rate(chosen, rows.y == 1.0, np.asarray(index))
+    frame = MetricFrame(
+        metrics=functions, y_true=rows.y, y_pred=np.arange(len(rows.y)), sensitive_features={item.name: part}
+    )
+    parts = []
+    for value, found in frame.by_group.iterrows():
+        size, positives = int(found["rows"]), int(found["positives"])
+        enough = size >= item.min_rows
+        if binary:
+            enough = enough and positives >= item.min_positives and size - positives >= item.min_positives
+        rates = {name: float(found[name]) for name in functions if name.endswith("_rate")}
+        parts.append(Part(str(value), size, positives, float(found["measured"]), enough, rates))
+    return tuple(parts)
+
+
+def judge_slice(
+    item: Slice, columns: pl.DataFrame, rows: Scored, select_by: str, threshold: float | None
+) -> list[GateResult]:
+    """The slice's gates: its parts against their bounds, and against each other.
+
+    Args:
+        item: the declaration.
+        columns: event and feature columns of the rows.
+        rows: labels and out-of-fold predictions.
+        select_by: the metric where the slice names none.
+        threshold: of `serving.decision`; None for a regression.
+
+    Raises:
+        MetricError: the rows cannot be divided.
+        polars.exceptions.PolarsError: the expression cannot be computed.
+    """
+    metric = item.metric or select_by
+    part = part_of_each_row(item, columns)
+    parts = measure_parts(item, part, rows, metric, threshold)
+    results = []
+    if item.judges_quality:
+        results.append(_quality(item, parts, metric, make_metric(metric)(rows)))
+    if item.judges_fairness:
+        results.append(_fairness(item, parts, part, rows, threshold))
+    return results
+
+
+def _quality(item: Slice, parts: tuple[Part, ...], metric: str, overall: float) -> GateResult:
+    """Every part that is large enough keeps floor and drop."""
+    name = f"slice_{item.name}"
+    details = {"metric": metric, "overall": overall, "parts": [part.to_dict() for part in parts]}
+    judged = [part for part in parts if part.judged]
+    if not judged:
+        return GateResult(name, False, None, None, _too_small(item, parts), details=details)
+    higher = metric in HIGHER_IS_BETTER
+    sign = 1.0 if higher else -1.0
+    bounds = []
+    if item.floor is not None:
+        bounds.append(item.floor)
+    if item.max_drop is not None:
+        bounds.append(overall - sign * item.max_drop)
+    bound = max(bounds) if higher else min(bounds)
+    worst = min(judged, key=lambda part: sign * part.measured if math.isfinite(part.measured) else -math.inf)
+    red = [part for part in judged if not is_better(metric, part.measured, bound)]
+    explanation = (
+        f"{metric} is worst where {item.expression} is {worst.value}: {worst.measured:.4f} on {worst.rows:,} rows, against "
+        f"{overall:.4f} on all; {'at least' if higher else 'at most'} {bound:.4f} is asked for."
+    )
+    if len(red) > 1:
+        explanation += f" Red as well: {', '.join(part.value for part in red if part is not worst)}."
+    explanation += _unjudged(parts)
+    measured = worst.measured if math.isfinite(worst.measured) else None
+    return GateResult(name, not red, measured, bound, explanation, details=details)
+
+
+def _fairness(
+    item: Slice, parts: tuple[Part, ...], part: NDArray[np.str_], rows: Scored, threshold: float | None
+) -> GateResult:
+    """The parts that are large enough differ by no more than declared."""
+    from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+
+    name = f"fairness_{item.name}"
+    details: dict[str, Any] = {"parts": [found.to_dict() for found in parts]}
+    judged = [found.value for found in parts if found.judged]
+    if threshold is None or len(judged) < 2:
+        told = "there is no threshold" if threshold is None else "fewer than two parts are large enough"
+        explanation = f"The parts by {item.expression} could not be compared: {told}. {_too_small(item, parts)}"
+        return GateResult(name, False, None, None, explanation, details=details)
+    keep = np.isin(part, judged)
+    labels, chosen, of = rows.y[keep], (rows.prediction[keep] >= threshold).astype(np.float64), part[keep]
+    found: list[tuple[str, float, float]] = []
+    if item.max_selection_rate_difference is not None:
+        value = float(demographic_parity_difference(labels, chosen, sensitive_features=of))
+        found.append(("selection_rate_difference", value, item.max_selection_rate_difference))
+    if item.max_error_rate_difference is not None:
+        value = float(equalized_odds_difference(labels, chosen, sensitive_features=of))
+        found.append(("error_rate_difference", value, item.max_error_rate_difference))
+    details |= {what: value for what, value, _ in found}
+    worst = max(found, key=lambda one: one[1] - one[2])
+    told = ", ".join(f"{what.replace('_', ' ')} {value:.4f} (at most {bound:g})" for what, value, bound in found)
+    explanation = f"Between the parts by {item.expression}: {told}.{_unjudged(parts)}"
+    passed = all(value <= bound for _, value, bound in found)
+    return GateResult(name, passed, worst[1], worst[2], explanation, details=details)
+
+
+def _too_small(item: Slice, parts: tuple[Part, ...]) -> str:
+    """Why parts are not judged."""
+    shown = ", ".join(f"{part.value} ({part.rows:,} rows, {part.positives:,} positives)" for part in parts[:6])
+    return (
+        f"The parts by {item.expression} are too small to judge, at least {item.min_rows:,} rows are needed: {shown}."
+    )
+
+
+def _unjudged(parts: tuple[Part, ...]) -> str:
+    """The parts that are only reported."""
+    small = [part for part in parts if not part.judged]
+    shown = ", ".join(f"{part.value} ({part.rows:,} rows)" for part in small[:6])
+    return f" Too small to judge: {shown}." if small else ""
+
+
+def _on(metric: str, rows: Scored, index: NDArray[np.int64]) -> float:
+    """The metric on some of the rows; NaN when they do not allow it."""
+    group = None if rows.group is None else rows.group[index]
+    try:
+        return make_metric(metric)(Scored(rows.y[index], rows.prediction[index], rows.event_day[index], group))
+    except MetricError:
+        return float("nan")
+
+
+def _rate(chosen: NDArray[np.bool_], among: NDArray[np.bool_], index: NDArray[np.int64]) -> float:
+    """Share of selected rows among some; NaN when there are none."""
+    picked = chosen[index][among[index]]
+    return float(picked.mean()) if len(picked) else float("nan")
