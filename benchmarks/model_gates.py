@@ -121,6 +121,7 @@ def compared(use_case: UseCase, week: Week, recipe: Recipe) -> PairedDifference:
         digest="",
         comparison={},
         fold=fold,
+        last_labelled_day=fold.test_last,
         dataset=week.dataset,
         judged=week.judged,
         predictions={"challenger": np.zeros(len(week.judged))},

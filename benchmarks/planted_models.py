@@ -258,6 +258,7 @@ def subject_from(
             },
         },
         fold=fold,
+        last_labelled_day=fold.test_last,
         dataset=dataset,
         judged=judged,
         predictions={BASELINE: comparison.latest_predictions[BASELINE], LEARNER: prediction},

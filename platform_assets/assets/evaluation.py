@@ -7,7 +7,7 @@ metrics and gates (`evaluation/`), promotion (`champion.py`).
 import json
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.tables import EVALUATION
 from platform_assets.training.compare import measure, scored
-from platform_assets.training.folds import prequential_folds
+from platform_assets.training.folds import Fold, last_labelled_day
 from platform_assets.training.learners import TrainingError
 from platform_assets.training.predictor import ImputationError
 
@@ -76,7 +76,7 @@ def subject_of(
         version: what is judged.
         events: event key with the columns of `columns_to_divide_by`, of the latest fold's days; None when there are none.
     """
-    key, splits = use_case.event_source.primary_key[0], use_case.training.splits
+    key = use_case.event_source.primary_key[0]
     prefix = "prediction__"
     recorded = run.latest_fold()
     names = [name.removeprefix(prefix) for name in recorded.columns if name.startswith(prefix)]
@@ -85,10 +85,6 @@ def subject_of(
     if events is not None:
         joined = joined.join(events, on=key, how="left")
     joined = joined.sort(use_case.event_time, key)
-    as_of = date.fromisoformat(version.tags["as_of"])
-    fold = prequential_folds(
-        as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
-    )[0]
     predictor = run.predictor()
     return Subject(
         use_case=use_case,
@@ -98,12 +94,21 @@ def subject_of(
         folder=run.predictor_folder,
         digest=version.tags[MODEL_DIGEST_TAG],
         comparison=run.comparison,
-        fold=fold,
+        fold=recorded_fold(run.comparison, use_case),
+        last_labelled_day=last_labelled_day(date.fromisoformat(version.tags["as_of"]), use_case.label_delay_days),
         dataset=read_dataset(use_case, frame),
         judged=read_dataset(use_case, joined),
         predictions={name: joined[f"{prefix}{name}"].to_numpy() for name in names},
         columns=joined.drop(f"{prefix}{name}" for name in names),
     )
+
+
+def recorded_fold(comparison: Mapping[str, Any], use_case: UseCase) -> Fold:
+    """The latest fold: test days as recorded, and the training days that the declaration puts before them."""
+    latest, splits = comparison["folds"][0], use_case.training.splits
+    test_first, test_last = date.fromisoformat(latest["test_first"]), date.fromisoformat(latest["test_last"])
+    train_last = test_first - timedelta(days=splits.delay_days + 1)
+    return Fold(0, train_last - timedelta(days=splits.train_days - 1), train_last, test_first, test_last)
 
 
 def compare_on_same_rows(

@@ -21,8 +21,9 @@ from platform_assets.evaluation.metrics import Vector, make_metric
 from platform_assets.training.compare import MetricError, Scored
 
 Unit: TypeAlias = Literal["group", "day", "row"]
-Measure: TypeAlias = Callable[[NDArray[np.int64]], float]
-"""A metric of the rows, each taken so many times (int64 [n])."""
+Counts: TypeAlias = NDArray[np.int64]
+Measure: TypeAlias = Callable[[Counts], float]
+"""A metric of the rows, each cluster taken so many times."""
 
 REPLICATES = 400
 SLOW_REPLICATES = 200
@@ -48,7 +49,7 @@ class PairedDifference:
         rows: how many both were measured on.
         clusters: how many groups, days or rows were drawn from.
         unit: what was drawn.
-        replicates: how often.
+        replicates: how often; 0 when the predictions are the same, and so every difference.
     """
 
     metric: str
@@ -88,7 +89,9 @@ def paired_difference(metric: str, first: Scored, second: Scored, confidence: fl
     values = measured(first), measured(second)
     cluster, unit = clusters_of(first)
     count = int(cluster.max()) + 1
-    measures = [_measure(metric, rows) for rows in (first, second)]
+    if np.array_equal(first.prediction, second.prediction):
+        return PairedDifference(metric, *values, 0.0, 0.0, 0.0, confidence, len(first.y), count, unit, 0)
+    measures = [_measure(metric, rows, cluster) for rows in (first, second)]
     fast = all(measure is not None for measure in measures)
     replicates = REPLICATES if fast else SLOW_REPLICATES
     rng = np.random.default_rng([seed, len(first.y), count])
@@ -96,7 +99,7 @@ def paired_difference(metric: str, first: Scored, second: Scored, confidence: fl
     for number in range(replicates):
         taken = np.bincount(rng.integers(0, count, count), minlength=count)
         one, other = (
-            measure(taken[cluster]) if measure is not None else _on_draw(metric, rows, cluster, taken)
+            measure(taken) if measure is not None else _on_draw(metric, rows, cluster, taken)
             for measure, rows in zip(measures, (first, second), strict=True)
         )
         drawn[number] = sign * (one - other)
@@ -121,7 +124,7 @@ def paired_difference(metric: str, first: Scored, second: Scored, confidence: fl
     )
 
 
-def clusters_of(rows: Scored) -> tuple[NDArray[np.int64], Unit]:
+def clusters_of(rows: Scored) -> tuple[Counts, Unit]:
     """Which cluster each row belongs to, numbered from 0, and what the clusters are.
 
     Raises:
@@ -136,17 +139,14 @@ def clusters_of(rows: Scored) -> tuple[NDArray[np.int64], Unit]:
     return cluster, unit
 
 
-def _measure(metric: str, rows: Scored) -> Measure | None:
-    """The metric as a function of how often each row is taken; None when it needs the rows themselves."""
+def _measure(metric: str, rows: Scored, cluster: Counts) -> Measure | None:
+    """The metric as a function of how often each cluster is taken; None when it needs the rows themselves."""
     if metric in ("average_precision", "auc_roc"):
-        return _ranking(metric, rows.y, rows.prediction)
+        return _ranking(metric, rows.y, rows.prediction, cluster)
     loss = _losses(metric, rows.y, rows.prediction)
     if loss is not None:
-        root = metric == "rmse"
-        return lambda taken: float(np.sqrt(taken @ loss / taken.sum())) if root else float(taken @ loss / taken.sum())
-    if metric == "r2":
-        return _explained(rows.y, rows.prediction)
-    return None
+        return _mean_loss(loss, cluster, root=metric == "rmse")
+    return _explained(rows.y, rows.prediction, cluster) if metric == "r2" else None
 
 
 def _losses(metric: str, y: Vector, prediction: Vector) -> Vector | None:
@@ -161,43 +161,63 @@ def _losses(metric: str, y: Vector, prediction: Vector) -> Vector | None:
     return None
 
 
-def _ranking(metric: str, y: Vector, prediction: Vector) -> Measure:
-    """Average precision or area under the ROC curve, ties entering together; rows are ordered once for all draws."""
+def _mean_loss(loss: Vector, cluster: Counts, *, root: bool) -> Measure:
+    """Mean of a loss, or its root, from the sums of the clusters."""
+    sums, sizes = np.bincount(cluster, loss), np.bincount(cluster)
+
+    def measure(taken: Counts) -> float:
+        mean = float(taken @ sums) / float(taken @ sizes)
+        return float(np.sqrt(mean)) if root else mean
+
+    return measure
+
+
+def _explained(y: Vector, prediction: Vector, cluster: Counts) -> Measure:
+    """Share of the variance that is explained, from the sums of the clusters."""
+    centred = y - y.mean()
+    errors, sizes = np.bincount(cluster, (y - prediction) ** 2), np.bincount(cluster)
+    firsts, squares = np.bincount(cluster, centred), np.bincount(cluster, centred**2)
+
+    def measure(taken: Counts) -> float:
+        spread = float(taken @ squares) - float(taken @ firsts) ** 2 / float(taken @ sizes)
+        return 1.0 - float(taken @ errors) / spread if spread > 0.0 else float("nan")
+
+    return measure
+
+
+def _ranking(metric: str, y: Vector, prediction: Vector, cluster: Counts) -> Measure:
+    """Average precision or area under the ROC curve, ties entering together.
+
+    Rows are ordered once for all draws. Both metrics change only at scores that a positive row has, so the rows between two such scores
+    are added up in one go: with rare positives a draw costs little more than looking up how often each row is taken.
+    """
     order = np.argsort(-prediction, kind="stable")
-    positive, ordered = y[order] == 1.0, prediction[order]
-    last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    positive, ordered, cluster_of = y[order] == 1.0, prediction[order], cluster[order]
+    first_of_tie = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    tie = np.cumsum(np.isin(np.arange(len(ordered)), first_of_tie)) - 1
+    ties_with_positives = np.unique(tie[positive])
+    starts = first_of_tie[ties_with_positives]
+    ends = np.append(first_of_tie, len(ordered))[ties_with_positives + 1]
+    cuts = np.unique(np.concatenate([[0], starts, ends[ends < len(ordered)]]))
+    segment = np.searchsorted(cuts, np.flatnonzero(positive), side="right") - 1
+    clusters_with_positives = cluster_of[positive]
 
-    def measure(taken: NDArray[np.int64]) -> float:
-        times = taken[order]
-        found = np.cumsum(np.where(positive, times, 0))[last_of_tie]
-        flagged = np.cumsum(times)[last_of_tie]
-        positives, rows = float(found[-1]), float(flagged[-1])
-        if positives in (0.0, rows):
+    def measure(taken: Counts) -> float:
+        rows = np.add.reduceat(taken[cluster_of], cuts)
+        gained = np.bincount(segment, taken[clusters_with_positives], minlength=len(cuts))
+        positives, total = float(gained.sum()), float(rows.sum())
+        if positives in (0.0, total):
             return float("nan")
-        gained = np.diff(found, prepend=0)
+        found = np.cumsum(gained)
         if metric == "average_precision":
-            precision = found / np.maximum(flagged, 1)
-            return float(gained @ precision / positives)
-        rejected = np.diff(flagged - found, prepend=0)
-        before = found - gained
-        return float(rejected @ (before + gained / 2.0) / (positives * (rows - positives)))
+            return float(gained @ (found / np.maximum(np.cumsum(rows), 1)) / positives)
+        rejected = rows - gained
+        return float(rejected @ (found - gained / 2.0) / (positives * (total - positives)))
 
     return measure
 
 
-def _explained(y: Vector, prediction: Vector) -> Measure:
-    """Share of the variance that is explained."""
-    error = (y - prediction) ** 2
-
-    def measure(taken: NDArray[np.int64]) -> float:
-        mean = float(taken @ y / taken.sum())
-        spread = float(taken @ (y - mean) ** 2)
-        return 1.0 - float(taken @ error) / spread if spread > 0.0 else float("nan")
-
-    return measure
-
-
-def _on_draw(metric: str, rows: Scored, cluster: NDArray[np.int64], taken: NDArray[np.int64]) -> float:
+def _on_draw(metric: str, rows: Scored, cluster: Counts, taken: Counts) -> float:
     """Any metric on a draw: a group that is drawn twice is two groups."""
     parts = [np.flatnonzero(taken[cluster] > copy) for copy in range(int(taken.max()))]
     index = np.concatenate(parts)

@@ -9,8 +9,8 @@ Silence is failure: a gate that could not run is red and says why, and one witho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -71,7 +71,7 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
     threshold = subject.use_case.serving.decision.threshold if subject.use_case.serving.decision else None
     by = subject.use_case.training.select_by
     seed = subject.use_case.training.seed
-    features = _Features(subject)
+    features, ask = _feature_rows(subject), partial(_ask, subject)
     return [
         (["training_data"], lambda: [_training_data(subject)]),
         (["training_days"], lambda: gate.covers_its_days(_rows_by_day(subject), gates.min_day_ratio)),
@@ -93,7 +93,7 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
         *(
             (
                 [f"behaviour_{test.name}"],
-                lambda test=test: [judge_behaviour(test, features.frame, features.ask, seed)],
+                lambda test=test: [judge_behaviour(test, features, ask, seed)],
             )
             for test in gates.behaviour
         ),
@@ -105,24 +105,17 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Features:
-    """The training set's features as a frame, and the model asked about such rows."""
+def _feature_rows(subject: Subject) -> pl.DataFrame:
+    """The features of the judged rows; what is missing is null."""
+    rows = with_features(subject.judged, subject.predictor.features)
+    columns = {name: rows.X[:, column] for column, name in enumerate(rows.features)}
+    return pl.DataFrame(columns).fill_nan(None)
 
-    subject: Subject
 
-    @property
-    def frame(self) -> pl.DataFrame:
-        """Features of all rows; what is missing is null."""
-        dataset = with_features(self.subject.dataset, self.subject.predictor.features)
-        return pl.DataFrame(dataset.X, schema=list(dataset.features), orient="row").fill_nan(None)
-
-    def ask(self, frame: pl.DataFrame) -> Vector:
-        """The model's scores of rows with these features."""
-        values = frame.select(
-            pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in self.subject.predictor.features
-        )
-        return self.subject.predictor.predict(np.ascontiguousarray(values.to_numpy()))
+def _ask(subject: Subject, frame: pl.DataFrame) -> Vector:
+    """The model's scores of rows with these features."""
+    values = frame.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in subject.predictor.features)
+    return subject.predictor.predict(np.ascontiguousarray(values.to_numpy()))
 
 
 def _training_data(subject: Subject) -> GateResult:

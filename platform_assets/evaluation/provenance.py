@@ -33,14 +33,17 @@ def not_trained_on_test_days(subject: Subject) -> GateResult:
         MetricError: the fold that was recorded is not the declared one.
     """
     name, fold, use_case = "not_trained_on_test_days", subject.fold, subject.use_case
-    recorded = subject.comparison["folds"][0]
-    if (recorded["test_first"], recorded["test_last"]) != (str(fold.test_first), str(fold.test_last)):
+    days = (fold.test_last - fold.test_first).days + 1
+    if days != use_case.training.splits.test_days or fold.test_last > subject.last_labelled_day:
         raise MetricError(
-            f"the model was compared on {recorded['test_first']} to {recorded['test_last']}, but the declared fold tests on "
-            f"{fold.test_first} to {fold.test_last}; train the model again"
+            f"the recorded fold tests on {fold.test_first} to {fold.test_last}, but {use_case.training.splits.test_days} days up to "
+            f"{subject.last_labelled_day} at the latest are declared; train the model again"
         )
-    if date.fromisoformat(subject.predictor.trained_on.last_day) > fold.test_last:
-        told = f"The model was fitted up to {subject.predictor.trained_on.last_day}, but labels are known up to {fold.test_last} only."
+    if date.fromisoformat(subject.predictor.trained_on.last_day) > subject.last_labelled_day:
+        told = (
+            f"The model was fitted up to {subject.predictor.trained_on.last_day}, but labels are known up to "
+            f"{subject.last_labelled_day} only."
+        )
         return GateResult(name, False, None, None, told)
     rows = with_features(subject.dataset.rows(fold.train_first, fold.train_last), subject.predictor.features)
     honest = subject.recipe(rows).predict(with_features(subject.judged, subject.predictor.features).X)

@@ -1,4 +1,4 @@
-"""Slices and fairness: every part of the rows on its own, and the parts against each other, with fairlearn's MetricFrame.
+"""Slices and fairness: every part of the rows on its own, and the parts against each other, by fairlearn.
 
 Belongs here: dividing rows and measuring the parts. Does not belong here: which division and which bounds (`spec/slices.py`).
 """
@@ -6,8 +6,8 @@ Belongs here: dividing rows and measuring the parts. Does not belong here: which
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from platform_assets.spec.training import HIGHER_IS_BETTER
 from platform_assets.training.compare import MetricError, Scored
 
 MISSING = "(missing)"
+RATES = ("selection_rate", "false_positive_rate", "true_positive_rate")
 MOST_PARTS = 50
 """More parts than this are no division that a person could look at."""
 
@@ -35,7 +36,7 @@ class Part:
         positives: how many labels are 1; 0 for a regression.
         measured: the metric; NaN where it could not be computed.
         judged: whether it is large enough to be held to a bound.
-        rates: selection rate, false positive rate and true positive rate, of a binary task with a threshold.
+        rates: `RATES` of a binary task; NaN where the part is not judged.
     """
 
     value: str
@@ -81,31 +82,62 @@ def measure_parts(
         metric: what is measured in each part.
         threshold: at or above it a row is selected; None for a regression.
     """
-    from fairlearn.metrics import MetricFrame, count
-
-    binary = threshold is not None
-    functions: dict[str, Callable[..., float]] = {
-        "rows": count,
-        "positives": lambda y, index: float(np.sum(y == 1.0)) if binary else 0.0,
-        "measured": lambda y, index: _on(metric, rows, np.asarray(index)),
-    }
-    if threshold is not None:
-        chosen = rows.prediction >= threshold
-        functions["selection_rate"] = lambda y, index: float(chosen[np.asarray(index)].mean())
-        functions["false_positive_rate"] = lambda y, index: _rate(chosen, rows.y == 0.0, np.asarray(index))
-        functions["true_positive_rate"] = lambda y, index: _rate(chosen, rows.y == 1.0, np.asarray(index))
-    frame = MetricFrame(
-        metrics=functions, y_true=rows.y, y_pred=np.arange(len(rows.y)), sensitive_features={item.name: part}
-    )
     parts = []
-    for value, found in frame.by_group.iterrows():
-        size, positives = int(found["rows"]), int(found["positives"])
-        enough = size >= item.min_rows
-        if binary:
-            enough = enough and positives >= item.min_positives and size - positives >= item.min_positives
-        rates = {name: float(found[name]) for name in functions if name.endswith("_rate")}
-        parts.append(Part(str(value), size, positives, float(found["measured"]), enough, rates))
-    return tuple(parts)
+    for value in np.unique(part):
+        index = np.flatnonzero(part == value)
+        positives = int((rows.y[index] == 1.0).sum()) if threshold is not None else 0
+        enough = len(index) >= item.min_rows
+        if threshold is not None:
+            enough = enough and positives >= item.min_positives and len(index) - positives >= item.min_positives
+        parts.append(Part(str(value), len(index), positives, _on(metric, rows, index), enough, {}))
+    judged = [found.value for found in parts if found.judged]
+    if threshold is None or not judged:
+        return tuple(parts)
+    by_part = _cells(part, rows, threshold, judged).rates()
+    return tuple(replace(found, rates=by_part.get(found.value, dict.fromkeys(RATES, float("nan")))) for found in parts)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Rows counted by part, label and decision: fairlearn is given the cells with their counts as weights, not every row."""
+
+    part: list[str]
+    label: list[int]
+    selected: list[int]
+    rows: list[int]
+
+    def rates(self) -> dict[str, dict[str, float]]:
+        """Selection rate, false positive rate and true positive rate of every part."""
+        from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+
+        functions = dict(zip(RATES, (selection_rate, false_positive_rate, true_positive_rate), strict=True))
+        frame = MetricFrame(
+            metrics=functions,
+            y_true=self.label,
+            y_pred=self.selected,
+            sensitive_features=self.part,
+            sample_params={name: {"sample_weight": self.rows} for name in functions},
+        )
+        return {str(value): {name: float(found[name]) for name in RATES} for value, found in frame.by_group.iterrows()}
+
+    def differences(self) -> dict[str, float]:
+        """Between the parts: the largest difference in selection rate, and in true or false positive rate."""
+        from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+
+        weighted = {"sensitive_features": self.part, "sample_weight": self.rows}
+        return {
+            "selection_rate_difference": float(demographic_parity_difference(self.label, self.selected, **weighted)),
+            "error_rate_difference": float(equalized_odds_difference(self.label, self.selected, **weighted)),
+        }
+
+
+def _cells(part: NDArray[np.str_], rows: Scored, threshold: float, judged: Sequence[str]) -> _Cells:
+    """The rows of some parts, counted."""
+    selected = (rows.prediction >= threshold).astype(np.int8)
+    columns = {"part": pl.Series(part.tolist(), dtype=pl.String), "label": rows.y.astype(np.int8), "selected": selected}
+    frame = pl.DataFrame(columns)
+    counted = frame.filter(pl.col("part").is_in(list(judged))).group_by("part", "label", "selected").len()
+    return _Cells(*(column.to_list() for column in counted.sort("part", "label", "selected").iter_columns()))
 
 
 def judge_slice(
@@ -167,8 +199,6 @@ def _fairness(
     item: Slice, parts: tuple[Part, ...], part: NDArray[np.str_], rows: Scored, threshold: float | None
 ) -> GateResult:
     """The parts that are large enough differ by no more than declared."""
-    from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
-
     name = f"fairness_{item.name}"
     details: dict[str, Any] = {"parts": [found.to_dict() for found in parts]}
     judged = [found.value for found in parts if found.judged]
@@ -176,15 +206,12 @@ def _fairness(
         told = "there is no threshold" if threshold is None else "fewer than two parts are large enough"
         explanation = f"The parts by {item.expression} could not be compared: {told}. {_too_small(item, parts)}"
         return GateResult(name, False, None, None, explanation, details=details)
-    keep = np.isin(part, judged)
-    labels, chosen, of = rows.y[keep], (rows.prediction[keep] >= threshold).astype(np.float64), part[keep]
-    found: list[tuple[str, float, float]] = []
-    if item.max_selection_rate_difference is not None:
-        value = float(demographic_parity_difference(labels, chosen, sensitive_features=of))
-        found.append(("selection_rate_difference", value, item.max_selection_rate_difference))
-    if item.max_error_rate_difference is not None:
-        value = float(equalized_odds_difference(labels, chosen, sensitive_features=of))
-        found.append(("error_rate_difference", value, item.max_error_rate_difference))
+    differences = _cells(part, rows, threshold, judged).differences()
+    bounds = {
+        "selection_rate_difference": item.max_selection_rate_difference,
+        "error_rate_difference": item.max_error_rate_difference,
+    }
+    found = [(what, differences[what], bound) for what, bound in bounds.items() if bound is not None]
     details |= {what: value for what, value, _ in found}
     worst = max(found, key=lambda one: one[1] - one[2])
     told = ", ".join(f"{what.replace('_', ' ')} {value:.4f} (at most {bound:g})" for what, value, bound in found)
@@ -215,9 +242,3 @@ def _on(metric: str, rows: Scored, index: NDArray[np.int64]) -> float:
         return make_metric(metric)(Scored(rows.y[index], rows.prediction[index], rows.event_day[index], group))
     except MetricError:
         return float("nan")
-
-
-def _rate(chosen: NDArray[np.bool_], among: NDArray[np.bool_], index: NDArray[np.int64]) -> float:
-    """Share of selected rows among some; NaN when there are none."""
-    picked = chosen[index][among[index]]
-    return float(picked.mean()) if len(picked) else float("nan")

@@ -35,7 +35,8 @@ class Subject:
         folder: where it lies, in its own format.
         digest: what it was registered with.
         comparison: the candidates' metrics by fold, as the model asset wrote them.
-        fold: the latest fold, as declared.
+        fold: the latest fold: its recorded test days, and the declared training days before them.
+        last_labelled_day: the last day whose labels are known as of the model's day.
         dataset: the whole training set.
         judged: the rows of the latest fold that candidates were judged on.
         predictions: by candidate, float64 [len(judged)], recorded when it was compared, by models that saw none of the rows.
@@ -50,6 +51,7 @@ class Subject:
     digest: str
     comparison: Mapping[str, Any]
     fold: Fold
+    last_labelled_day: date
     dataset: Dataset
     judged: Dataset
     predictions: Mapping[str, Vector]

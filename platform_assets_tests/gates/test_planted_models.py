@@ -109,7 +109,7 @@ def test_a_gate_that_could_not_run_is_red_and_says_why(good_model: Subject) -> N
     verdict = judged(with_gates(good_model, slices=slices, behaviour=behaviour))
     assert red(verdict) == ["slice_region", "fairness_region", "behaviour_rich"]
     assert "group its values with CASE" in gate(verdict, "slice_region").explanation
-    assert "0 of 7,750 rows can be tried where income > 99" in gate(verdict, "behaviour_rich").explanation
+    assert "rows can be tried where income > 99" in gate(verdict, "behaviour_rich").explanation
 
 
 def test_a_model_that_may_differ_each_time_is_not_asked_for_the_same_bytes(tmp_path: Path) -> None:
