@@ -32,6 +32,7 @@ from platform_assets.spec import UseCase, feature_contract_hash
 from platform_assets.spec.tables import TRAINING_SET
 from platform_assets.training.compare import Candidate, Comparison, compare, refit, select
 from platform_assets.training.dataset import Dataset, from_frame
+from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import prequential_folds, refit_days
 from platform_assets.training.learners import make_learner
 
@@ -76,7 +77,7 @@ def compare_candidates(
         training.seed,
         context.log.info,
         exclude_known_groups=training.group is not None and use_case.is_binary,
-        impute=training.impute,
+        impute=declared_imputation(training),
     )
 
 
@@ -113,7 +114,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         comparison = compare_candidates(use_case, dataset, as_of, context)
         winner = choose(comparison, use_case.training.select_by)
         days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
-        predictor = refit(dataset, days, winner, use_case.training.seed, use_case.training.impute)
+        predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
         tags = {
             "use_case": use_case.name,
             "as_of": as_of.isoformat(),

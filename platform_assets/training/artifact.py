@@ -16,7 +16,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners import LearnerSettingsError, learner_kind, resolve_settings
-from platform_assets.training.predictor import Imputation, Predictor, TrainedOn
+from platform_assets.training.predictor import Clipped, Imputation, Predictor, TrainedOn
 
 MANIFEST = "model.json"
 FORMAT = 1
@@ -70,10 +70,7 @@ def load(folder: Path) -> Predictor:
         settings = resolve_settings(kind, manifest["settings"])
         task = kind.checked_task(manifest["task"])
         features = tuple(feature["name"] for feature in manifest["features"])
-        imputation = Imputation(
-            tuple(feature["impute"] for feature in manifest["features"]),
-            np.array([feature["missing_becomes"] for feature in manifest["features"]], dtype=np.float64),
-        )
+        imputation = _imputation(manifest["features"])
         trained_on = TrainedOn(**manifest["trained_on"])
         seed, versions = int(manifest["seed"]), MappingProxyType(dict(manifest["versions"]))
     except (KeyError, TypeError, LearnerSettingsError) as error:
@@ -143,18 +140,39 @@ def _manifest(predictor: Predictor, building: Path, files: tuple[str, ...]) -> d
         "learner": predictor.learner,
         "task": predictor.task,
         "settings": {name: list(v) if isinstance(v, tuple) else v for name, v in predictor.settings.items()},
-        "features": [
-            {"name": name, "impute": strategy, "missing_becomes": float(value)}
-            for name, strategy, value in zip(
-                predictor.features, predictor.imputation.strategies, predictor.imputation.values, strict=True
-            )
-        ],
+        "features": [_feature(predictor, column) for column in range(len(predictor.features))],
         "seed": predictor.seed,
         "trained_on": asdict(predictor.trained_on),
         "versions": dict(predictor.versions),
         "requires": list(kind.libraries),
         "files": {name: _digest((building / name).read_bytes()) for name in sorted(files)},
     }
+
+
+def _feature(predictor: Predictor, column: int) -> dict[str, Any]:
+    """What the manifest says of one input."""
+    imputation = predictor.imputation
+    strategy = imputation.strategies[column]
+    told: dict[str, Any] = {"name": predictor.features[column], "impute": strategy}
+    if isinstance(strategy, Clipped) and imputation.bounds is not None:
+        told["impute"] = strategy.missing
+        bounds = [float(bound) for bound in imputation.bounds[:, column]]
+        told["clip"] = {"quantiles": [strategy.low, strategy.high], "bounds": bounds}
+    return {**told, "missing_becomes": float(imputation.values[column])}
+
+
+def _imputation(features: Sequence[Mapping[str, Any]]) -> Imputation:
+    """What the manifest says of missing and clipped values."""
+    values = np.array([feature["missing_becomes"] for feature in features], dtype=np.float64)
+    clips = [feature.get("clip") for feature in features]
+    strategies = tuple(
+        feature["impute"] if clip is None else Clipped(feature["impute"], *clip["quantiles"])
+        for feature, clip in zip(features, clips, strict=True)
+    )
+    if not any(clips):
+        return Imputation(strategies, values)
+    bounds = [(-np.inf, np.inf) if clip is None else clip["bounds"] for clip in clips]
+    return Imputation(strategies, values, np.array(bounds, dtype=np.float64).T.copy())
 
 
 def _verified_manifest(folder: Path) -> tuple[dict[str, Any], str]:

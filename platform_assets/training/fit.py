@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
+from platform_assets.spec.training import Training
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import Learner, TrainingError
-from platform_assets.training.predictor import ImputationStrategy, Predictor, TrainedOn, fit_imputation
+from platform_assets.training.predictor import Clipped, ImputationStrategy, Predictor, TrainedOn, fit_imputation
 
 _OTHER_NAMES = MappingProxyType({"xgboost-cpu": "xgboost"})
 
@@ -55,6 +56,14 @@ def fit_predictor(
         fitted=fitted,
         versions=library_versions((*learner.kind.libraries, *learner.kind.fit_libraries)),
     )
+
+
+def declared_imputation(training: Training) -> dict[str, ImputationStrategy]:
+    """What is declared about missing values and outliers, feature by feature; not named is what takes the median and is not clipped."""
+    clipped = {
+        name: Clipped(training.impute.get(name, "median"), low, high) for name, (low, high) in training.clip.items()
+    }
+    return {**training.impute, **clipped}
 
 
 def library_versions(libraries: tuple[str, ...]) -> Mapping[str, str]:

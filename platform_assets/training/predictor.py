@@ -17,7 +17,25 @@ import numpy as np
 
 from platform_assets.training.learners.base import FittedModel, Matrix, SettingValue, Task, Vector
 
-ImputationStrategy: TypeAlias = Literal["median", "mean"] | float
+MissingStrategy: TypeAlias = Literal["median", "mean"] | float
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """A feature whose values are held between two quantiles of the training rows.
+
+    Attributes:
+        missing: what a missing value becomes; of a mean, that of the clipped values.
+        low: the lower quantile, 0 to 1.
+        high: the upper one.
+    """
+
+    missing: MissingStrategy
+    low: float
+    high: float
+
+
+ImputationStrategy: TypeAlias = MissingStrategy | Clipped
 STRATEGIES: tuple[str, ...] = ("median", "mean")
 
 
@@ -31,30 +49,38 @@ class ImputationError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Imputation:
-    """What a missing value becomes, feature by feature.
+    """What a missing value becomes, and between which values the others are held, feature by feature.
 
     Attributes:
-        strategies: "median", "mean" or a fixed number, in the order of the features.
+        strategies: as declared, in the order of the features.
         values: float64 [f], what the strategies came to on the training rows.
+        bounds: float64 [2, f], smallest and largest value after clipping, infinite where a feature is not clipped; None where none is.
     """
 
     strategies: tuple[ImputationStrategy, ...]
     values: Vector
+    bounds: Matrix | None = None
 
     def filled(self, X: Matrix) -> Matrix:
-        """`X` with every NaN replaced; a new array."""
-        return np.where(np.isnan(X), self.values, X)
+        """`X` clipped, and with every NaN replaced; a new array."""
+        return np.where(np.isnan(X), self.values, self.clipped(X))
+
+    def clipped(self, X: Matrix) -> Matrix:
+        """`X` with its values held between the bounds; NaN stays."""
+        return X if self.bounds is None else np.clip(X, self.bounds[0], self.bounds[1])
 
 
 def fit_imputation(
     X: Matrix, features: Sequence[str], declared: Mapping[str, ImputationStrategy] | None = None
 ) -> Imputation:
-    """Learn from training rows what a missing value becomes.
+    """Learn from training rows what a missing value becomes, and the bounds of features that are clipped.
+
+    A quantile between two values is interpolated linearly (numpy's default, Hyndman and Fan's type 7).
 
     Args:
         X: float64 [n, f]; NaN is missing.
         features: the f names.
-        declared: strategy by feature: "median" (also for features not named), "mean", or a number.
+        declared: strategy by feature: "median" (also for features not named), "mean", or a number; or one of these with bounds.
 
     Raises:
         ImputationError: a declared feature or strategy does not exist, or all training values of a feature are missing.
@@ -65,14 +91,30 @@ def fit_imputation(
         raise ImputationError(f"imputation names features the model does not have: {unknown}")
     strategies: list[ImputationStrategy] = []
     values = np.empty(len(features), dtype=np.float64)
+    bounds = np.array([[-np.inf], [np.inf]]).repeat(len(features), axis=1)
     for column, name in enumerate(features):
-        strategy = declared.get(name, "median")
+        strategy, numbers = declared.get(name, "median"), X[:, column]
         strategies.append(strategy)
-        values[column] = _replacement(X[:, column], name, strategy)
-    return Imputation(tuple(strategies), values)
+        if isinstance(strategy, Clipped):
+            bounds[:, column] = _quantiles(numbers, name, strategy)
+            numbers, strategy = np.clip(numbers, *bounds[:, column]), strategy.missing
+        values[column] = _replacement(numbers, name, strategy)
+    return Imputation(tuple(strategies), values, bounds if np.isfinite(bounds).any() else None)
 
 
-def _replacement(column: Vector, name: str, strategy: ImputationStrategy) -> float:
+def _quantiles(column: Vector, name: str, strategy: Clipped) -> Vector:
+    """The values at the two quantiles, of those that are there."""
+    if not 0 <= strategy.low < strategy.high <= 1:
+        raise ImputationError(
+            f"feature {name!r}: clipped at {strategy.low} and {strategy.high}; two quantiles are needed"
+        )
+    known = column[~np.isnan(column)]
+    if len(known) == 0:
+        raise ImputationError(f"feature {name!r}: all {len(column)} training rows are null, so it has no quantiles")
+    return np.quantile(known, [strategy.low, strategy.high])
+
+
+def _replacement(column: Vector, name: str, strategy: MissingStrategy) -> float:
     """The number that replaces a missing value of one feature."""
     if isinstance(strategy, int | float) and not isinstance(strategy, bool):
         if not np.isfinite(strategy):
@@ -138,7 +180,7 @@ class Predictor:
         """Predict rows; one row is as cheap as the model allows and uses one thread.
 
         Args:
-            X: float64 [n, f], columns in the order of `features`; NaN is missing and gets imputed.
+            X: float64 [n, f], columns in the order of `features`; NaN is missing and gets imputed, and clipped features are clipped.
 
         Returns:
             float64 [n]: the probability of the positive class for a binary task, else the value.
@@ -161,6 +203,8 @@ class Predictor:
                     f"({int(infinite.any(axis=1).sum())} of {len(X)} rows have an infinite value); correct the feature"
                 )
             X = self.imputation.filled(X)
+        else:
+            X = self.imputation.clipped(X)
         if len(X) == 0:
             return np.empty(0, dtype=np.float64)
         return self.fitted.predict(X)
