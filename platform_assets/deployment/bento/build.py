@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from platform_assets.deployment.bento.sources import requirements, service_modules, third_party
+from platform_assets.deployment.bento.sources import ENTRY_POINTS, requirements, service_modules, third_party
 from platform_assets.spec import UseCase
 from platform_assets.training import artifact
 from serving.release import ReleaseInfo, content_digest, write_release
@@ -108,7 +108,8 @@ def write_context(
     context: Path, use_case: UseCase, model_folder: Path, release_info: ReleaseInfo, source_root: Path
 ) -> None:
     """Write everything that is packed: code, requirements, release, and BentoML's build file."""
-    modules = service_modules(source_root)
+    functions = [item.function.partition(":")[0] for view in use_case.features for item in view.functions]
+    modules = service_modules(source_root, (*ENTRY_POINTS, *functions))
     for name, path in modules.items():
         target = context / path.relative_to(source_root)
         target.parent.mkdir(parents=True, exist_ok=True)
