@@ -27,6 +27,8 @@ from benchmarks.latency import measure_latency
 from benchmarks.machine import busy_cores, describe_code, describe_machine
 from benchmarks.model_gates import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
 from benchmarks.model_gates import SEEDS as MODEL_SEEDS
+from benchmarks.next_day import measure_next_day
+from benchmarks.point_in_time import measure_point_in_time
 from benchmarks.quality import SEEDS, measure_quality, measure_worlds
 from benchmarks.redeploy import measure_redeploy
 from benchmarks.report import Topic, missed_bars, not_measured, render
@@ -52,6 +54,8 @@ class Size:
         redeployments: under load.
         look_ups: in each pass.
         history_days: of the whole-history features.
+        history_copies: the same history so many times over, for the long one: 20 million events.
+        generated_histories: compared with an oracle.
         seeds: simulated worlds.
     ingested_rows: of the history that is ingested.
     kills: of loaders.
@@ -68,6 +72,8 @@ class Size:
     redeployments: int = 6
     look_ups: int = 1000
     history_days: int = 183
+    history_copies: int = 12
+    generated_histories: int = 10_000
     seeds: range = SEEDS
     ingested_rows: int = ROWS
     kills: int = 200
@@ -86,6 +92,8 @@ QUICK = Size(
     redeployments=1,
     look_ups=200,
     history_days=45,
+    history_copies=2,
+    generated_histories=200,
     seeds=range(2),
     ingested_rows=400_000,
     kills=10,
@@ -113,6 +121,9 @@ class Plan:
             "redeploy": ("Redeployment and failure under load", self._redeploy),
             "look-ups": ("Features of one request", self._look_ups),
             "history": ("Features of the whole history", _history),
+            "long-history": ("Features of a history ten times as large", _long_history),
+            "next-day": ("One new day of features", _next_day),
+            "point-in-time": ("Point in time", lambda size, say: measure_point_in_time(size.generated_histories, say)),
             "ingest": (
                 "Ingesting a history",
                 lambda size, say: measure_ingest(say, rows=size.ingested_rows, rounds=size.rounds),
@@ -160,6 +171,17 @@ class Plan:
 def _history(size: Size, say: Say) -> Topic:
     declared = scored_use_case()
     return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, say)
+
+
+def _long_history(size: Size, say: Say) -> Topic:
+    declared = scored_use_case()
+    world = (declared.use_case, declared.folder, size.history_days, size.scale)
+    return measure_history(*world, rounds=1, say=say, copies=size.history_copies)
+
+
+def _next_day(size: Size, say: Say) -> Topic:
+    declared = scored_use_case()
+    return measure_next_day(declared.use_case, declared.folder, size.history_days, size.scale, say)
 
 
 def measure(names: list[str], size: Size, console: Console) -> Iterator[Topic]:

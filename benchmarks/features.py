@@ -1,9 +1,9 @@
 """Features: one look-up for a request, and the whole history at once.
 
-Belongs here: the platform's feature code next to Feast's own look-up and to polars' rolling windows, on the same data. Does
-not belong here: HTTP, models.
+Belongs here: the platform's feature code next to Feast's own look-up and to other engines' rolling windows, on the same data. Does
+not belong here: the other engines' code (`engines.py`), HTTP, models.
 
-    python -m benchmarks.features history {platform|polars|pandas} USE_CASE EVENTS.parquet FEATURES.parquet
+    python -m benchmarks.features history {platform|chunks|polars|duckdb|pandas} USE_CASE EVENTS.parquet FEATURES.parquet
     python -m benchmarks.features look-ups SPECIFICATION.json
 
 measure in the process they run in and print JSON: each measurement is a process of its own, so that neither memory nor
@@ -25,16 +25,29 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.engines import duckdb_features, pandas_features, polars_features
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import Usage, measured, median_usage, run_child
 from benchmarks.world import simulated
+from platform_assets.features.carried import carried_state, day_chunks, next_days, with_labels
 from platform_assets.features.windows import compute_view, event_order
-from platform_assets.spec import FeatureView, UseCase, load_use_case
+from platform_assets.spec import EVENT_DAY, FeatureView, UseCase, load_use_case
 
 TOLERANCE_RATIO = 1e-9
 """Others add to and take away from a running sum; the platform's sums are exact and rounded once."""
-PLATFORM, POLARS, PANDAS = "platform", "polars", "pandas"
-POLARS_BAR, PANDAS_BAR = 2.0, 10.0
+PLATFORM, CHUNKS, POLARS, DUCKDB, PANDAS = "platform", "chunks", "polars", "duckdb", "pandas"
+OTHERS = {POLARS: polars_features, DUCKDB: duckdb_features, PANDAS: pandas_features}
+TITLES = {
+    PLATFORM: "platform (one compiled pass)",
+    CHUNKS: "platform, in chunks, each written to disk",
+    POLARS: "polars rolling_*_by().over()",
+    DUCKDB: "DuckDB RANGE windows",
+    PANDAS: "pandas groupby().rolling()",
+}
+LEAST_TIMES = {POLARS: 2.0, PANDAS: 10.0}
+ONCE = (DUCKDB, PANDAS)
+PANDAS_MOST_ROWS = 3_000_000
+CHUNK_ROWS = 2_000_000
 COMPARABLE = frozenset({"count", "sum", "mean", "min", "max"})
 TO_THE_BIT = frozenset({"count", "min", "max"})
 
@@ -51,42 +64,46 @@ def measure_history(
     say: Callable[[str], None],
     copies: int = 1,
 ) -> Topic:
-    """The windows of one view over the whole history, by the platform's kernel, polars and pandas.
+    """The windows of one view over the whole history, by the platform's kernel, polars, DuckDB and pandas.
 
     Args:
         use_case: the declaration.
         declaration: folder it stands in.
         days: how many days of history.
         overrides: simulator settings in place of the declared ones.
-        rounds: runs of each, alternating, each in a fresh process; one of pandas, which takes long.
+        rounds: runs of each, alternating, each in a fresh process; one of DuckDB and of pandas, which take long. Pandas is left out
+            above 3 million events.
         say: told of every run.
         copies: the same history so many times over, with other entities.
     """
     view = comparable_view(use_case)
     first = use_case.history.first_day
-    found: dict[str, list[Usage]] = {PLATFORM: [], POLARS: [], PANDAS: []}
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         folder = Path(scratch)
-        events = simulated(use_case, first, first + timedelta(days=days - 1), overrides)[0]
-        multiplied(events, use_case, view, copies).write_parquet(folder / "events.parquet")
+        events = multiplied(
+            simulated(use_case, first, first + timedelta(days=days - 1), overrides)[0], use_case, view, copies
+        )
+        events.write_parquet(folder / "events.parquet")
+        ties = tied_rows(events, use_case, view)
+        names = [name for name in TITLES if name != PANDAS or len(events) <= PANDAS_MOST_ROWS]
+        del events
+        found: dict[str, list[Usage]] = {name: [] for name in names}
         for number in range(rounds):
-            for name, usages in found.items():
-                if name == PANDAS and number > 0:
+            for name in names:
+                if name in ONCE and number > 0:
                     continue
                 files = (str(folder / "events.parquet"), str(folder / f"{name}.parquet"))
+                usages = found[name]
                 usages.append(Usage(**run_child("benchmarks.features", "history", name, str(declaration), *files)))
                 say(f"{name}: {usages[-1].seconds:.2f} s, {usages[-1].cpu_seconds:.2f} CPU s")
-        answers = {name: pl.read_parquet(folder / f"{name}.parquet") for name in found}
-        ties = tied_rows(pl.read_parquet(folder / "events.parquet"), use_case, view)
-    differences = {
-        name: largest_difference(answers[PLATFORM], answers[name], ties, use_case, view) for name in (POLARS, PANDAS)
-    }
-    exact = view.model_copy(
-        update={"windows": tuple(window for window in view.windows if window.aggregate in TO_THE_BIT)}
-    )
-    differences["counts, minima and maxima"] = max(
-        largest_difference(answers[PLATFORM], answers[name], ties, use_case, exact) for name in (POLARS, PANDAS)
-    )
+        exact = tuple(window for window in view.windows if window.aggregate in TO_THE_BIT)
+        differences = dict.fromkeys(["counts, minima and maxima", *(name for name in names if name != PLATFORM)], 0.0)
+        ours = pl.read_parquet(folder / f"{PLATFORM}.parquet")
+        for name in names[1:]:
+            theirs = pl.read_parquet(folder / f"{name}.parquet")
+            differences[name] = largest_difference(ours, theirs, ties, use_case, view)
+            same = largest_difference(ours, theirs, ties, use_case, view.model_copy(update={"windows": exact}))
+            differences["counts, minima and maxima"] = max(differences["counts, minima and maxima"], same)
     return _history_topic(found, view, len(ties), int(ties.sum()), differences, rounds)
 
 
@@ -115,45 +132,6 @@ def comparable_view(use_case: UseCase) -> FeatureView:
         if windows:
             return view.model_copy(update={"windows": windows, "rows": ()})
     raise ValueError(f"{use_case.name} declares no window without delay, so there is nothing to compare")
-
-
-def polars_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) -> pl.DataFrame:
-    """The view's windows by polars: keys and features, ordered by time and key as the platform orders them."""
-    entity_key = use_case.entity(str(view.entity)).key
-    time_column = use_case.event_time
-    ordered = events.sort(event_order(use_case, entity_key)).with_columns(pl.lit(1.0).alias("_one"))
-    expressions = []
-    for window in view.windows:
-        column = pl.col(window.column or "_one").cast(pl.Float64)
-        for length_days in window.lengths_days:
-            size = f"{length_days}d"
-            rolled = {
-                "count": lambda c, s: c.rolling_sum_by(time_column, s, closed="right"),
-                "sum": lambda c, s: c.rolling_sum_by(time_column, s, closed="right"),
-                "mean": lambda c, s: c.rolling_mean_by(time_column, s, closed="right"),
-                "min": lambda c, s: c.rolling_min_by(time_column, s, closed="right"),
-                "max": lambda c, s: c.rolling_max_by(time_column, s, closed="right"),
-            }[window.aggregate](column, size)
-            expressions.append(rolled.over(entity_key).alias(window.feature_name(length_days)))
-    rolled_up = ordered.with_columns(expressions).sort(event_order(use_case))
-    return rolled_up.select(*use_case.event_source.primary_key, *view.feature_names)
-
-
-def pandas_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) -> pl.DataFrame:
-    """The same by pandas: `groupby(entity).rolling(length, on=time)`."""
-    entity_key, time_column = use_case.entity(str(view.entity)).key, use_case.event_time
-    keys = list(use_case.event_source.primary_key)
-    ordered = events.sort(event_order(use_case, entity_key)).with_columns(pl.lit(1.0).alias("_one"))
-    columns = list(dict.fromkeys(window.column or "_one" for window in view.windows))
-    rows = ordered.select(*keys, entity_key, pl.col(time_column).dt.replace_time_zone(None), *columns).to_pandas()
-    grouped = rows.groupby(entity_key, sort=True)
-    for window in view.windows:
-        for length_days in window.lengths_days:
-            rolling = grouped.rolling(f"{length_days}D", on=time_column)[window.column or "_one"]
-            rolled = rolling.sum() if window.aggregate == "count" else getattr(rolling, window.aggregate)()
-            rows[window.feature_name(length_days)] = rolled.to_numpy()
-    found = rows.sort_values([time_column, *keys])[[*keys, *view.feature_names]]
-    return pl.from_pandas(found.reset_index(drop=True))
 
 
 def tied_rows(events: pl.DataFrame, use_case: UseCase, view: FeatureView) -> pl.Series:
@@ -198,15 +176,10 @@ def _history_topic(
     rounds: int,
 ) -> Topic:
     costs = {name: median_usage(usages) for name, usages in found.items()}
-    titles = {
-        PLATFORM: "platform (one compiled pass)",
-        POLARS: "polars rolling_*_by().over()",
-        PANDAS: "pandas groupby().rolling()",
-    }
     platform = costs[PLATFORM]
     table = [
         [
-            titles[name],
+            TITLES[name],
             f"{cost.seconds:.2f}",
             f"{cost.cpu_seconds:.2f}",
             f"{cost.cpu_seconds / platform.cpu_seconds:.1f}",
@@ -220,18 +193,23 @@ def _history_topic(
             f"{costs[name].cpu_seconds / platform.cpu_seconds:.1f} times",
             costs[name].cpu_seconds >= least * platform.cpu_seconds,
         )
-        for name, least in ((POLARS, POLARS_BAR), (PANDAS, PANDAS_BAR))
+        for name, least in LEAST_TIMES.items()
+        if name in costs
     ]
     but = f"(but for {ties} rows that share entity and time with another)"
     for name, difference in differences.items():
-        allowed = TOLERANCE_RATIO if name in costs else 0.0
-        what = f"the same answers as {name} within {allowed:g}" if name in costs else f"{name} the same to the bit"
+        allowed = TOLERANCE_RATIO if name in OTHERS else 0.0
+        what = {
+            CHUNKS: "in chunks the same to the bit",
+        }.get(
+            name, f"the same answers as {name} within {allowed:g}" if name in OTHERS else f"{name} the same to the bit"
+        )
         bars.append(Bar(f"{what} {but}", f"largest relative difference {difference:.1e}", difference <= allowed))
     return Topic(
-        "Features of the whole history",
+        f"Features of the whole history, {round(rows / 1e6)} million events",
         f"`{view.name}`: {len(view.feature_names)} windows without delay over {rows:,} events, sorting by entity and back by time "
-        f"included; medians of {rounds} alternating runs (one of pandas), each in a fresh process, code compiled before the clock "
-        "starts. The platform's time includes its checks of the events; its sums are exact and rounded once, so that the online "
+        f"included; medians of {rounds} alternating runs (one of DuckDB and pandas), each in a fresh process, code compiled before the "
+        "clock starts. The platform's time includes its checks of the events; its sums are exact and rounded once, so that the online "
         "answer is the same to the last digit. "
         "Memory is the peak above what was resident with the events read.",
         ["", "seconds", "CPU seconds", "times the platform's", "added memory MB"],
@@ -249,14 +227,32 @@ def _compute_history(which: str, declaration: Path, events_file: Path, features_
     assert last is not None, "there are events"
 
     def work(rows: pl.DataFrame) -> pl.DataFrame:
-        if which in (POLARS, PANDAS):
-            return {POLARS: polars_features, PANDAS: pandas_features}[which](rows, view, use_case)
+        if which in OTHERS:
+            return OTHERS[which](rows, view, use_case)
+        if which == CHUNKS:
+            return in_chunks(rows, view, use_case, features_file.with_suffix(""))
         return compute_view(view, use_case, rows, first, last.date())  # type: ignore[union-attr]
 
     work(events.head(100))
     features, usage = measured(lambda: work(events))
+    if which == CHUNKS:
+        features = pl.read_parquet(features_file.with_suffix("") / "*.parquet")
     features.select(*use_case.event_source.primary_key, *view.feature_names).write_parquet(features_file)
     return usage
+
+
+def in_chunks(
+    events: pl.DataFrame, view: FeatureView, use_case: UseCase, folder: Path, most_rows: int = CHUNK_ROWS
+) -> pl.DataFrame:
+    """The view's windows chunk by chunk, each written into the folder before the next; nothing is kept but the carried state."""
+    folder.mkdir(exist_ok=True)
+    counts = dict(events.group_by(EVENT_DAY).len().iter_rows())
+    state = carried_state(view, use_case, events.clear(), min(counts))
+    for number, (begin, end) in enumerate(day_chunks(counts, min(counts), max(counts), most_rows)):
+        low, high = (events[EVENT_DAY].search_sorted(day, side) for day, side in ((begin, "left"), (end, "right")))
+        features, state = next_days(with_labels(state, None, end), events.slice(low, high - low), end)
+        features.write_parquet(folder / f"{number:04}.parquet", compression="lz4", statistics=False)
+    return events.clear()
 
 
 # One request.
