@@ -60,6 +60,7 @@ class FeatureDays:
         self.versions = {name: clean_table(lake, use_case, use_case.source(name)).version() for name in names}
         self._layout = state_layout(view, use_case) if view.windows else None
         self._meaning = view_meaning_hash(use_case, view)
+        self._listed: dict[str, dict[date, tuple[str, ...]]] = {}
         self.state_used = ""
         self._uri = f"{lake.root.rstrip('/')}/{use_case.name}/{CARRIED}/{view.table}.parquet"
 
@@ -117,9 +118,10 @@ class FeatureDays:
     def _files(self, source: Source, first: date, last: date) -> list[list[str]]:
         if last < max(first, self._case.history.first_day):
             return []
-        table = clean_table(self._lake, self._case, source)
-        found = table.files_by_partition(first, last, version=self.versions[source.name])
-        return [[day.isoformat(), *names] for day, names in found.items()]
+        if source.name not in self._listed:
+            table = clean_table(self._lake, self._case, source)
+            self._listed[source.name] = table.files_by_partition(version=self.versions[source.name])
+        return [[day.isoformat(), *names] for day, names in self._listed[source.name].items() if first <= day <= last]
 
     def _made(self, day: date) -> CarriedState:
         """The state at a midnight from the days that windows reach."""
@@ -143,9 +145,9 @@ class FeatureDays:
             return events
         last = day - timedelta(days=self._case.label_delay_days)
         source = self._case.label_source
-        if last < self._case.history.first_day:  # no label is known yet, and its table may not be there
+        if last < max(first, self._case.history.first_day):  # none of them is known yet, and the table may not be there
             return join_labels(events, pl.DataFrame(schema=source.polars_schema()), self._case)
-        return join_labels(events, self._rows(source, min(first, last), last), self._case)
+        return join_labels(events, self._rows(source, first, last), self._case)
 
     def _looked_up(self, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
         tables = {lookup.source: self._lookup_rows(lookup, first, last) for lookup in self._view.lookups}

@@ -128,10 +128,9 @@ def next_day(
     features, moved = next_days(state, events, state.day)
     if not holds_labels(state.layout):
         return features, replace(moved, labels_day=moved.day)
-    for rows in (events, labelled):
-        if rows is not None:
-            moved = with_labels(moved, rows, moved.day)
-    return features, moved
+    if newly_labelled_day(state.layout.use_case, state.day) is None:
+        moved = with_labels(moved, events, moved.day)
+    return features, with_labels(moved, labelled, moved.day)
 
 
 def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tuple[pl.DataFrame, CarriedState]:

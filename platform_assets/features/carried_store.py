@@ -100,14 +100,14 @@ def save(state: CarriedState, made_from: MadeFrom, uri: str, options: Mapping[st
     metadata = {_RECORD: json.dumps(record, sort_keys=True)}
     if "://" in uri:
         state.rows.write_parquet(
-            uri, compression="lz4", statistics=False, metadata=metadata, storage_options=_options(options)
+            uri, compression="uncompressed", statistics=False, metadata=metadata, storage_options=_options(options)
         )
         return
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        state.rows.write_parquet(building, compression="lz4", statistics=False, metadata=metadata)
+        state.rows.write_parquet(building, compression="uncompressed", statistics=False, metadata=metadata)
         building.replace(path)
     finally:
         building.unlink(missing_ok=True)
