@@ -71,7 +71,9 @@ def duckdb_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) 
     query = f'SELECT {named}, {", ".join(features)} FROM rows WINDOW {", ".join(windows)} ORDER BY "_time", {named}'
     with duckdb.connect() as connection:
         connection.register("rows", rows)
-        return pl.DataFrame(connection.execute(query).to_arrow_table()).cast(dict.fromkeys(view.feature_names, pl.Float64))
+        return pl.DataFrame(connection.execute(query).to_arrow_table()).cast(
+            dict.fromkeys(view.feature_names, pl.Float64)
+        )
 
 
 _DUCKDB_NAMES = {"count": "count", "sum": "sum", "mean": "avg", "min": "min", "max": "max"}

@@ -11,6 +11,7 @@ Each history has entities of its own, so that many are computed in one table; wh
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import time
@@ -23,7 +24,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from benchmarks.report import Bar, Topic
-from platform_assets.features.carried import days_touched
+from platform_assets.features.carried import carried_state, days_touched, next_days, with_labels
 from platform_assets.features.windows import compute_view, history_needed, join_labels
 from platform_assets.spec import FeatureView, UseCase
 from platform_assets_tests.unit.features.histories import (
@@ -144,6 +145,9 @@ def _check_batch(case: UseCase, histories: int, chance: random.Random, tally: Ta
         by_history.setdefault(row["payment_id"] // KEYS_OF_HISTORY, []).append(row)
     for view in case.features:
         table = _brought_up_to_date(view, case, before, after, tally)
+        tally.mismatches += (
+            _carried_days(view, case, after).equals(table.sort("event_day", "paid_at", "payment_id")) is False
+        )
         _compare(view, case, table, by_history, tally)
         _poison(view, case, after, table, chance, tally)
 
@@ -185,6 +189,22 @@ def _brought_up_to_date(
     untouched = table.join(places, on=["history", "event_day"], how="anti")
     renewed = [part.join(places, on=["history", "event_day"], how="semi") for part in parts]
     return pl.concat([untouched, *renewed]).drop("history")
+
+
+def _carried_days(view: FeatureView, case: UseCase, events: pl.DataFrame) -> pl.DataFrame:
+    """The table by days in a row, each from the state that the one before left behind; a few days at once in between."""
+    day, last = case.history.first_day, case.history.last_day
+    assert last is not None, "the period ends"
+    state, parts = carried_state(view, case, events.clear(), day), []
+    for days in itertools.cycle((1, 1, 3)):
+        end = min(day + timedelta(days=days - 1), last)
+        state = with_labels(state, events.filter(pl.col("event_day") < day), end)
+        features, state = next_days(state, events.filter(pl.col("event_day").is_between(day, end)), end)
+        parts.append(features)
+        day = end + timedelta(days=1)
+        if day > last:
+            break
+    return pl.concat(parts)
 
 
 def _compare(
@@ -247,7 +267,8 @@ def measure_point_in_time(histories: int, say: Callable[[str], None]) -> Topic:
         "Point in time",
         "Generated logs of changes (late rows, ties, duplicates, backfills, corrections that move an event, deletes, local times "
         "across changes of the clock, empty histories): feature tables brought up to date day by day against an oracle that "
-        "looks at every pair of events, equal to the bit; then each history cut at one row, and everything not known there "
+        "looks at every pair of events, and days in a row from carried state, equal to the bit; then each history cut at one "
+        "row, and everything not known there "
         "replaced.",
         ["", "count"],
         counted,

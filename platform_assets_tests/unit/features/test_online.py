@@ -347,3 +347,36 @@ def test_threads_that_record_for_one_entity_lose_nothing(settings: FeastSettings
     assert failures == []
     assert value(online, request(card, 999, 7.9), "card_count_1d") == 41.0
     assert all(1.0 <= found <= 41.0 for found in seen)
+
+
+def test_an_entity_whose_events_have_all_left_the_windows_has_its_own_event_only(
+    settings: FeastSettings, online: OnlineFeatures
+) -> None:
+    card = next(ENTITIES)
+    online.record(request(card, 1, 0.5))
+    vector = online.vector(request(card, 2, 9.0))
+    assert "card" not in vector.unknown_entities, "it is known, and has not been seen for long"
+    assert vector.too_late_for == ()
+    assert value(online, request(card, 2, 9.0), "card_count_3d") == 1.0
+
+
+def test_a_request_up_to_a_day_late_is_exact_and_an_older_one_has_no_guessed_windows(online: OnlineFeatures) -> None:
+    card = next(ENTITIES)
+    for key, days in enumerate((1.0, 4.5, 6.0), start=1):
+        online.record(request(card, key, days))
+    late = request(card, 9, 5.0)
+    assert online.vector(late).too_late_for == ()
+    assert value(online, late, "card_count_3d") == 2.0
+    older = request(card, 9, 4.9)
+    vector = online.vector(older)
+    assert vector.too_late_for == ("card", "shop")
+    assert np.isnan(value(online, older, "card_count_3d"))
+    assert value(online, older, "amount") == 1.0, "what comes from the event itself is there"
+
+
+def test_recording_an_event_older_than_the_longest_window_changes_no_later_value(online: OnlineFeatures) -> None:
+    card = next(ENTITIES)
+    online.record(request(card, 1, 9.0, 5.0))
+    before = online.vector(request(card, 2, 9.5)).values
+    online.record(request(card, 3, 1.0, 1e6))
+    np.testing.assert_array_equal(online.vector(request(card, 2, 9.5)).values, before)

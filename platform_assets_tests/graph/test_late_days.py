@@ -1,0 +1,41 @@
+"""A day that changed after the fact is computed again together with exactly the days whose windows reach it."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from platform_assets.assets.features import feature_table_asset
+from platform_assets.assets.partitions import event_days
+from platform_assets.features.carried import days_touched
+from platform_assets.resources.lake import LakeResource
+from platform_assets.spec import load_use_case
+
+FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
+DAY = date(2018, 7, 1)
+AROUND = [DAY + timedelta(days=n) for n in range(-40, 46)]
+
+
+def test_a_late_row_asks_for_the_days_it_touches_and_no_other() -> None:
+    use_case = load_use_case(FOLDER)
+    features = [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
+    events, labels = (dg.AssetKey(["card_fraud", "clean", name]) for name in ("transactions", "labels"))
+    clean = [dg.AssetSpec(key, partitions_def=event_days(use_case)) for key in (events, labels)]
+    definitions = dg.Definitions(assets=[*clean, *features], resources={"lake": LakeResource(root="none")})
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def report(key: dg.AssetKey, days: list[date]) -> None:
+            for day in days:
+                instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=str(day)))
+
+        for key in (events, labels, *(asset.key for asset in features)):
+            report(key, AROUND)
+        before = dg.evaluate_automation_conditions(definitions, instance)
+        assert before.total_requested == 0
+        report(events, [DAY])
+        after = dg.evaluate_automation_conditions(definitions, instance, cursor=before.cursor)
+        for view, asset in zip(use_case.features, features, strict=True):
+            first, last = days_touched(view, DAY)
+            touched = {str(day) for day in AROUND if first <= day <= last}
+            assert after.get_requested_partitions(asset.key) == touched, view.name
+        assert len(touched) == 38
