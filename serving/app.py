@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from platform_assets.features.errors import FeatureError
 from serving import request as requests
-from serving.online import StoreUnavailable
+from serving.online import EventTooOld, StoreUnavailable
 from serving.request import Problem, RequestRefused
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ async def _score(use_case: UseCase, model: Any, request: Request, runtime: Runti
     requests.check_not_in_future(use_case, event, datetime.now(UTC), runtime.settings.max_future_seconds)
     try:
         prediction = runtime.scorer.score(event, request_id, started)
+    except EventTooOld as error:
+        problem = Problem(field=use_case.event_time, reason=str(error))
+        raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
     except (StoreUnavailable, FeatureError):
         runtime.metrics.store["read"].inc()
         raise
@@ -83,6 +86,9 @@ async def _after(runtime: Runtime, prediction: Prediction) -> None:
     metrics.decisions[prediction.decision or "none"].inc()
     for entity in prediction.unknown_entities:
         metrics.unknown[entity].inc()
+    if prediction.fallback is not None:
+        metrics.store["read"].inc()
+        metrics.fallbacks.inc()
 
 
 async def _predict(model: Any, request: Request, runtime: Runtime, request_id: str) -> Response:

@@ -40,6 +40,9 @@ class ServiceMetrics:
         )
         unknown = counter("unknown_entities_total", "Predictions in which an entity had no history.", "entity")
         store = counter("store_failures_total", "Calls that the online store did not answer.", "operation")
+        fallbacks = counter(
+            "fallback_predictions_total", "Predictions answered without the online store, by reason.", "reason"
+        )
         dropped = counter(
             "background_dropped_total", "Work lost because its queue was full or a stop did not wait.", "queue"
         )
@@ -65,6 +68,7 @@ class ServiceMetrics:
         self.refused = {status: refused.labels(status=str(status), **labels) for status in (400, 413, 422)}
         self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}
         self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
+        self.fallbacks = fallbacks.labels(reason="store unreachable", **labels)
         self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("log", "record")}
         self.failed = {name: failed.labels(queue=name, **labels) for name in ("log", "record")}
         self.logged = logged.labels(**labels)

@@ -10,6 +10,7 @@ import importlib
 import math
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +21,16 @@ from serving.lean import without_runtime_type_checks
 if TYPE_CHECKING:
     from platform_assets.spec import UseCase
 
+PAUSE_SECONDS = 1.0
+"""How long the store is left alone after it did not answer: waiting for it blocks every other request of the process."""
+
 
 class StoreUnavailable(RuntimeError):
     """The online store cannot be reached or does not answer; trying again later may help."""
+
+
+class EventTooOld(ValueError):
+    """An event lies so far before its entity's newest that the online store no longer holds what its windows need."""
 
 
 class FeatureVector(Protocol):
@@ -38,6 +46,11 @@ class FeatureVector(Protocol):
         """Names of the entities that have no history."""
         ...
 
+    @property
+    def too_late_for(self) -> Sequence[str]:
+        """Names of the entities whose stored events no longer reach back as far as the event's windows do."""
+        ...
+
 
 class OnlineFeatures(Protocol):
     """Features of an event, and the memory of events that later requests see.
@@ -49,6 +62,10 @@ class OnlineFeatures(Protocol):
 
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
         """The model's inputs for an event, whether or not it has been recorded."""
+        ...
+
+    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
+        """The model's inputs as if nothing was known of the event's entities; the store is not asked."""
         ...
 
     def announce(self, event: Mapping[str, Any]) -> None:
@@ -108,6 +125,7 @@ def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures
 class _NoFeatures:
     values: Sequence[float]
     unknown_entities: Sequence[str]
+    too_late_for: Sequence[str] = ()
 
 
 class _NoStore:
@@ -116,6 +134,9 @@ class _NoStore:
         self._nothing = _NoFeatures([math.nan] * len(use_case.feature_names), names)
 
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+        return self._nothing
+
+    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
         return self._nothing
 
     def announce(self, event: Mapping[str, Any]) -> None:
@@ -138,10 +159,21 @@ class _Guarded:
         self._features = features
         redis: Any = sys.modules.get("redis.exceptions")
         self._outages: tuple[type[Exception], ...] = () if redis is None else (redis.RedisError,)
+        self._asked_again_at = 0.0
 
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
-        with _telling_outages(self._outages):
-            return cast(FeatureVector, self._features.vector(event))
+        """Features; after an outage nobody waits for the store again within a second, so that the others are answered."""
+        if time.monotonic() < self._asked_again_at:
+            raise StoreUnavailable("it did not answer a moment ago and is asked again within a second")
+        try:
+            with _telling_outages(self._outages):
+                return cast(FeatureVector, self._features.vector(event))
+        except StoreUnavailable:
+            self._asked_again_at = time.monotonic() + PAUSE_SECONDS
+            raise
+
+    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
+        return cast(FeatureVector, self._features.without_history(event))
 
     def announce(self, event: Mapping[str, Any]) -> None:
         self._features.announce(event)

@@ -100,6 +100,12 @@ def answer_model(use_case: UseCase) -> type[BaseModel]:
         list[str] | None,
         Field(default=None, description="Entities without history, if any."),
     )
+    fields["fallback"] = (
+        str | None,
+        Field(
+            default=None, description="Why the online store was not asked, if it was not: the score knows no history."
+        ),
+    )
     model: type[BaseModel] = create_model("ScoreAnswer", __config__=ConfigDict(protected_namespaces=()), **fields)
     return model
 

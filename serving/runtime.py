@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serving import request
@@ -146,7 +147,9 @@ def _warm_up(release: Release, scorer: Scorer, online: OnlineFeatures) -> None:
     model = request.request_model(release.use_case)
     body = json.dumps(request.example_event(release.use_case)).encode()
     for _ in range(WARM_UP_ROUNDS):
-        prediction = scorer.score(request.parse_event(model, body), "warm-up", time.perf_counter())
+        # Now, so that the event does not lie before the newest one of whatever entity the example names.
+        event = request.parse_event(model, body) | {release.use_case.event_time: datetime.now(UTC)}
+        prediction = scorer.score(event, "warm-up", time.perf_counter())
         json.dumps(scorer.answer(prediction))
     gc.collect()
     gc.freeze()

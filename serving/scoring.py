@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from platform_assets.spec.predictions import FEATURE_PREFIX
+from serving.online import EventTooOld, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from platform_assets.spec import UseCase
     from platform_assets.training.predictor import Predictor
-    from serving.online import OnlineFeatures
+    from serving.online import FeatureVector, OnlineFeatures
     from serving.release import ReleaseInfo
+
+STORE_UNREACHABLE = "store unreachable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,12 @@ class Prediction:
         request_id: names the request in the log.
         event: request columns by name.
         features: float64 [f], what the model was given.
-        unknown_entities: entities without history.
+        unknown_entities: entities without history; empty where nobody was asked.
         score: probability or value.
         decision: None for a regression.
         scored_at: when the answer was ready, UTC.
         latency_ms: from the request's arrival to the answer.
+        fallback: why the features are not what the online store holds; None where they are.
     """
 
     request_id: str
@@ -51,6 +55,7 @@ class Prediction:
     decision: str | None
     scored_at: datetime
     latency_ms: float
+    fallback: str | None = None
 
 
 class Scorer:
@@ -78,21 +83,38 @@ class Scorer:
             started: `time.perf_counter()` when the request arrived.
 
         Raises:
-            StoreUnavailable: the online store does not answer.
+            StoreUnavailable: the online store does not answer, and the declaration knows no fallback.
+            EventTooOld: its windows reach behind what the online store holds.
         """
-        vector = self._online.vector(event)
+        vector, unknown, fallback = self._vector(event)
         features = np.asarray(vector.values, dtype=np.float64)
         score = float(self._predictor.predict(features.reshape(1, -1))[0])
         return Prediction(
             request_id=request_id,
             event=event,
             features=features,
-            unknown_entities=tuple(vector.unknown_entities),
+            unknown_entities=unknown,
             score=score,
             decision=self.decide(score),
             scored_at=datetime.now(UTC),
             latency_ms=(time.perf_counter() - started) * 1e3,
+            fallback=fallback,
         )
+
+    def _vector(self, event: Mapping[str, Any]) -> tuple[FeatureVector, tuple[str, ...], str | None]:
+        """The event's features, its unknown entities, and why they are not what the store holds."""
+        try:
+            vector = self._online.vector(event)
+        except StoreUnavailable:
+            if self._use_case.serving.fallback == "refuse":
+                raise
+            return self._online.without_history(event), (), STORE_UNREACHABLE
+        if vector.too_late_for:
+            raise EventTooOld(
+                f"lies so far before the newest event of its {', '.join(vector.too_late_for)} that the online store no longer holds "
+                "what its windows need; score it in batch"
+            )
+        return vector, tuple(vector.unknown_entities), None
 
     def predict(self, rows: Sequence[Mapping[str, float | None]]) -> list[float]:
         """Scores of rows whose features are given by name; null is missing."""
@@ -117,6 +139,8 @@ class Scorer:
         answer["request_id"] = prediction.request_id
         if prediction.unknown_entities:
             answer["unknown_entities"] = list(prediction.unknown_entities)
+        if prediction.fallback is not None:
+            answer["fallback"] = prediction.fallback
         return answer
 
     def row_answer(self, score: float) -> dict[str, Any]:
@@ -136,6 +160,7 @@ class Scorer:
         record["feature_contract"] = self._info.feature_contract
         record["unknown_entities"] = ",".join(prediction.unknown_entities)
         record["latency_ms"] = round(prediction.latency_ms, 4)
+        record["fallback"] = prediction.fallback
         for name, value in zip(self._feature_columns, prediction.features.tolist(), strict=True):
             record[name] = value if math.isfinite(value) else None
         return record

@@ -163,6 +163,7 @@ def predict_rows(
         "feature_contract": pl.lit(feature_contract_hash(use_case)),
         "unknown_entities": pl.lit(""),
         "latency_ms": pl.lit(each_ms),
+        "fallback": pl.lit(None),
         **{FEATURE_PREFIX + name: pl.col(name) for name in use_case.feature_names},
     }
     schema = prediction_log_schema(use_case)

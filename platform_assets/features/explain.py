@@ -86,6 +86,7 @@ class EntityMoment:
 
     Attributes:
         layout: what the view keeps of an event.
+        entity: value of the entity's key.
         rows: the entity's events as rows, in order.
         events: the same as a state holds them.
         at: the moment.
@@ -93,6 +94,7 @@ class EntityMoment:
     """
 
     layout: StateLayout
+    entity: Any
     rows: pl.DataFrame
     events: EntityEvents
     at: datetime
@@ -120,7 +122,7 @@ def entity_moment(
     rows = events.filter(pl.col(layout.entity_key) == entity).sort(event_order(use_case))
     held = rows_as_events(layout, rows)
     same = np.flatnonzero(held.times == microseconds(at))
-    return EntityMoment(layout, rows, held, at.astimezone(UTC), int(same[-1]) if same.size else None)
+    return EntityMoment(layout, entity, rows, held, at.astimezone(UTC), int(same[-1]) if same.size else None)
 
 
 def rows_as_events(layout: StateLayout, rows: pl.DataFrame) -> EntityEvents:

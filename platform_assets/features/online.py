@@ -118,6 +118,17 @@ class OnlineFeatures:
             FeatureError: a column is missing or has a wrong type.
             StateError: a stored state is damaged.
         """
+        return self._vector(event, asking=True)
+
+    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
+        """Features of a request as if the store knew nothing of its entities and held no row to look up; it is not asked.
+
+        Raises:
+            FeatureError: a column is missing or has a wrong type.
+        """
+        return self._vector(event, asking=False)
+
+    def _vector(self, event: Mapping[str, Any], *, asking: bool) -> FeatureVector:
         self._require_request(event)
         values = np.full(self._feature_count, np.nan)
         unknown: dict[str, None] = {}
@@ -126,7 +137,7 @@ class OnlineFeatures:
             layout = table.layout
             # Asked before the store: an event that is stored in between is then seen twice, and counted once.
             waiting = pending.of(layout.entity_of(event))
-            history = self._history(table, event)
+            history = self._history(table, event) if asking else None
             history = merged(no_events(layout) if history is None else history, waiting)
             if not len(history):
                 unknown[str(layout.view.entity)] = None
@@ -134,7 +145,7 @@ class OnlineFeatures:
                 values[places] = _windows(layout, history, event)
             else:
                 too_late[str(layout.view.entity)] = None
-        looked_up, absent = self._look_up(event, values)
+        looked_up, absent = self._look_up(event, values, asking=asking)
         if self._rows.names:
             values[self._rows.places] = self._rows.values(event, values, looked_up)
         return FeatureVector(values, tuple(unknown), absent, tuple(too_late))
@@ -195,6 +206,7 @@ class OnlineFeatures:
         """
         compiled_kernel()
         example = {name: _example(dtype) for name, dtype in self._request_schema.items()}
+        example[self._use_case.event_time] = datetime.now(UTC)  # whoever this is, it is not before its newest event
         for _ in range(3):
             self.vector(example)
         gc.collect()
@@ -207,13 +219,15 @@ class OnlineFeatures:
         fields = table.read([entity])[0]
         return None if fields is None else decode_events(fields, table.layout, entity)
 
-    def _look_up(self, event: Mapping[str, Any], values: NDArray[np.float64]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _look_up(
+        self, event: Mapping[str, Any], values: NDArray[np.float64], *, asking: bool
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """What is looked up for a request, by name, defaults put in; its features into `values`; and look-ups without a row."""
         found: dict[str, Any] = {}
         absent: dict[str, None] = {}
         for table, places in zip(self._lookups, self._lookup_places, strict=True):
             lookup = table.layout.lookup
-            row = table.value(event, event[self._use_case.event_time])
+            row = table.value(event, event[self._use_case.event_time]) if asking else None
             if row is None:
                 absent[lookup.name] = None
                 row = dict.fromkeys(table.layout.types)

@@ -89,6 +89,11 @@ class EventQueue:
         self._connector = KafkaConnector(kind="kafka", topic=_QUEUE, brokers="NONE")
         self._waiting: queue.Queue[bytes] = queue.Queue(capacity)
         self._count = 0
+        self._taken = 0
+
+    def join(self) -> None:
+        """Wait until everything that was put has been written, that is until the consumer asks for more."""
+        self._waiting.join()
 
     def put(self, event: Mapping[str, Any] | bytes) -> None:
         """Add an event, as columns by name or as JSON; waits while the queue is full."""
@@ -96,6 +101,8 @@ class EventQueue:
 
     def take(self) -> Sequence[Arrival]:
         """What waits, up to 500 events; waits a moment when nothing does."""
+        for _ in range(self._taken):
+            self._waiting.task_done()  # the consumer is done with what it took before
         found: list[bytes] = []
         try:
             found.append(self._waiting.get(timeout=WAIT_SECONDS))
@@ -103,6 +110,7 @@ class EventQueue:
                 found.append(self._waiting.get_nowait())
         except queue.Empty:
             pass
+        self._taken = len(found)
         arrivals = []
         for value in found:
             change = change_of(Message(0, self._count, None, value), self._source, self._connector)

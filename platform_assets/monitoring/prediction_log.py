@@ -24,8 +24,11 @@ from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_sche
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
 
-NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities"})
+NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback"})
 """Prediction columns that may be null: a regression decides nothing, and most requests know their entities."""
+
+LATER_COLUMNS = frozenset({"fallback"})
+"""Columns that services of earlier versions do not write."""
 
 Converter = Callable[[Any], Any]
 
@@ -170,7 +173,7 @@ class _Parser:
         """A line may lack or add features only if it was made under another feature contract."""
         foreign = values.get("feature_contract") != self.contract
         for problem, names in (
-            ("lacks", self.columns - values.keys()),
+            ("lacks", self.columns - values.keys() - LATER_COLUMNS),
             ("has the unknown field", values.keys() - self.columns),
         ):
             wrong = [name for name in names if not (foreign and name.startswith(FEATURE_PREFIX))]

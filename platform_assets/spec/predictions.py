@@ -24,9 +24,11 @@ PREDICTION_COLUMNS: Mapping[str, pl.DataType] = {
     "feature_contract": pl.String(),
     "unknown_entities": pl.String(),
     "latency_ms": pl.Float64(),
+    "fallback": pl.String(),
 }
 """What every prediction carries besides the request and its features: `release` is the service's digest,
-`unknown_entities` the names of entities without history, joined by commas, `latency_ms` the time in the service."""
+`unknown_entities` the names of entities without history, joined by commas, `latency_ms` the time in the service, `fallback`
+why the features are not what the online store holds (`store unreachable`); null for all others."""
 
 
 def prediction_log_schema(use_case: UseCase) -> dict[str, pl.DataType]:

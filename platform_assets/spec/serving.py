@@ -45,6 +45,11 @@ class Serving(Declaration):
         min_length=1, description="Columns of the event table that are known when the prediction is made."
     )
     decision: Decision | None = Field(default=None, description="Decision rule; absent for a regression.")
+    fallback: Literal["refuse", "no_history"] = Field(
+        default="refuse",
+        description="What a request gets while the online store does not answer. `refuse`: status 503. `no_history`: a score as if "
+        "its entities had no history; the answer and the prediction log say so, and it is counted.",
+    )
     processes: int = Field(default=1, ge=1, le=16, description="Service processes for each version.")
 
 

@@ -94,6 +94,7 @@ class SpoiltWorld:
             pl.lit(feature_contract_hash(case)).alias("feature_contract"),
             pl.lit(None, dtype=pl.String).alias("unknown_entities"),
             pl.lit(5.0).alias("latency_ms"),
+            pl.lit(None, dtype=pl.String).alias("fallback"),
         )
         schema = prediction_log_schema(case)
         table = self.lake.table(case.name, SERVING, PREDICTION_LOG, schema)

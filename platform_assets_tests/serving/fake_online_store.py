@@ -14,6 +14,7 @@ from serving.online import StoreUnavailable
 class Vector:
     values: list[float]
     unknown_entities: list[str]
+    too_late_for: tuple[str, ...] = ()
 
 
 class FakeStore:
@@ -25,9 +26,14 @@ class FakeStore:
 
     def vector(self, event: dict[str, Any]) -> Vector:
         self._answer()
+        if event["arrived_at"].year < 2000:
+            return Vector([event["speed"], float("nan"), float("nan")], [], ("lot",))
         others = {key: speed for key, speed in self.events.get(event["lot"], {}).items() if key != event["arrival"]}
         speeds = [*others.values(), event["speed"]]
         return Vector([event["speed"], float(len(speeds)), sum(speeds) / len(speeds)], [] if others else ["lot"])
+
+    def without_history(self, event: dict[str, Any]) -> Vector:
+        return Vector([event["speed"], 1.0, event["speed"]], ["lot"])
 
     def announce(self, event: dict[str, Any]) -> None:
         self.events.setdefault(event["lot"], {})[event["arrival"]] = event["speed"]

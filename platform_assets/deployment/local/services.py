@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +25,8 @@ STOP_SECONDS = 30
 POLL_SECONDS = 0.05
 READY_TIMEOUT_SECONDS = 2.0
 KEPT_LOGS = 10
+UNUSED_PORT = 1
+"""Of a process that listens nowhere."""
 
 
 def base_url(program: Program) -> str:
@@ -51,6 +54,25 @@ class Services:
             }
             write_private(self._launch_file(program), json.dumps(values, indent=1))
 
+    def keep(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
+        """Keep a process of another kind running, and bring it back with the target; returns its log."""
+        program = Program(name=name, port=UNUSED_PORT)
+        values = {
+            "program": name,
+            "port": UNUSED_PORT,
+            "command": list(command),
+            "environment": dict(environment),
+            "working_dir": str(working_dir),
+        }
+        write_private(self._launch_file(program), json.dumps(values, indent=1))
+        self._run(program)
+        return self._log_file(program)
+
+    def drop(self, name: str) -> None:
+        """Stop such a process and delete what described it; nothing where there is none."""
+        self._supervisor.remove_program(name)
+        self._launch_file(Program(name=name, port=UNUSED_PORT)).unlink(missing_ok=True)
+
     def move(self, program: Program) -> None:
         """Let a process that does not run listen on the program's port from its next start on."""
         path = self._launch_file(program)
@@ -62,11 +84,14 @@ class Services:
     def start(self, arm: Arm) -> None:
         """Have every process of the arm run and kept alive. A process that runs already is left alone."""
         for program in arm.programs:
-            # -I: the launcher is a script inside a package whose neighbours must not shadow the standard library.
-            command = [sys.executable, "-I", launch.__file__, str(self._launch_file(program))]
-            log = self._log_file(program)
-            config = render_program(program.name, command, log, priority=PRIORITY, stop_seconds=STOP_SECONDS)
-            self._supervisor.ensure_program(program.name, config)
+            self._run(program)
+
+    def _run(self, program: Program) -> None:
+        # -I: the launcher is a script inside a package whose neighbours must not shadow the standard library.
+        command = [sys.executable, "-I", launch.__file__, str(self._launch_file(program))]
+        log = self._log_file(program)
+        config = render_program(program.name, command, log, priority=PRIORITY, stop_seconds=STOP_SECONDS)
+        self._supervisor.ensure_program(program.name, config)
 
     def wait_ready(self, arm: Arm, timeout_seconds: float) -> None:
         """Wait until every process of the arm answers 200 on its readiness path.

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,8 @@ from platform_assets.deployment.release import (
 logger = logging.getLogger(__name__)
 
 STOP_DRAIN_SECONDS = 5.0
+BESIDE = "beside-"
+"""Begins the names of processes that are kept running and serve nobody."""
 
 
 class LocalTarget:
@@ -200,6 +202,34 @@ class LocalTarget:
             store.put(store.state.with_rollout(use_case, None))
             return True
 
+    def keep_beside(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
+        """Keep a process running that answers no requests, such as an event stream; it stops and comes back with the target.
+
+        Args:
+            name: of the process; begins with `beside-`.
+            command: what to run.
+            environment: variables on top of this process's.
+            working_dir: where to run it.
+
+        Returns:
+            Its log.
+        """
+        if not name.startswith(BESIDE):
+            raise ValueError(f"a process beside the services is called {BESIDE}..., not {name!r}")
+        with self._locked():
+            self._bring_up()
+            return self._services.keep(name, command, environment, working_dir)
+
+    def end_beside(self, name: str) -> bool:
+        """Stop a process beside the services and forget it; False when it was not known."""
+        if not self.root.exists():
+            return False
+        with self._locked():
+            known = self._supervisor.pid() is not None and name in self._supervisor.infos()
+            if known:
+                self._services.drop(name)
+            return known
+
     def stop_all(self) -> None:
         """Stop every process of this target and verify that none is left. Safe when nothing runs.
 
@@ -295,6 +325,8 @@ class LocalTarget:
         store.put(state)
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
         for name in set(self._supervisor.infos()) - known:
+            if name.startswith(BESIDE):
+                continue
             self._supervisor.remove_program(name)
         for _, arm in state.arms():
             if arm.exposed:

@@ -210,6 +210,22 @@ def test_a_request_without_entity_is_somebody_unknown(online: OnlineFeatures) ->
     online.record(event)
 
 
+def test_an_entity_whose_events_have_left_all_windows_is_known_and_empty(online: OnlineFeatures) -> None:
+    card = next(ENTITIES)
+    online.record(request(card, 1, 7.5))
+    found = online.vector(request(card, 2, 70.0))
+    assert found.unknown_entities == ()
+    assert value(online, request(card, 2, 70.0), "card_count_3d") == 1.0
+
+
+def test_without_history_an_event_is_a_new_entity_s(online: OnlineFeatures) -> None:
+    card = next(ENTITIES)
+    online.record(request(card, 1, 7.5))
+    new = request(next(ENTITIES), 2, 7.6)
+    known = online.without_history({**new, "card_id": card, "shop_id": card})
+    np.testing.assert_array_equal(known.values, online.vector(new).values)
+
+
 def test_an_event_recorded_twice_counts_once(online: OnlineFeatures) -> None:
     event = request(next(ENTITIES), 1, 7.5)
     online.record(event)

@@ -129,6 +129,7 @@ def make_log(use_case: UseCase) -> Callable[..., pl.DataFrame]:
             "feature_contract": [feature_contract_hash(use_case)] * rows,
             "unknown_entities": [""] * rows,
             "latency_ms": [2.0] * rows,
+            "fallback": [None] * rows,
             "feature__weight": [1.0] * rows,
             "feature__is_heavy": [0.0] * rows,
             "event_day": [moment.date() for moment in moments],

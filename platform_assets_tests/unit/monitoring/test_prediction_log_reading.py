@@ -169,3 +169,13 @@ def test_every_line_is_a_row_a_duplicate_or_a_bad_line(
     assert read.lines_read == read.frame.height + read.duplicate_lines + len(read.bad_lines)
     assert read.torn_lines == (segments if torn else 0)
     assert read_segments(folder, use_case).frame.equals(read.frame)
+
+
+def test_lines_of_services_that_know_no_fallback_yet_are_read(
+    tmp_path: Path, use_case: UseCase, make_log: MakeLog
+) -> None:
+    (record,) = records(make_log([0.5]))
+    del record["fallback"]
+    (tmp_path / "old.jsonl").write_text(line(record))
+    read = read_segments(tmp_path, use_case)
+    assert (read.bad_lines, read.frame["fallback"].to_list()) == ((), [None])

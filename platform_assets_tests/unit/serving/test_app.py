@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from platform_assets_tests.serving.fake_online_store import FakeStore
-from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
+from platform_assets_tests.serving.parking import DECLARATION, EVENT, make_model, release_info, use_case
 from serving.app import make_app
 from serving.background import Background
 from serving.metrics import ServiceMetrics
@@ -47,9 +47,10 @@ class Client:
 class Served:
     """A client of the application, and what lies behind it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **serving: Any) -> None:
         predictor = make_model(folder / "model", kind="xgboost")
-        write_release(folder / "release", use_case(), folder / "model", release_info(predictor))
+        declared = use_case(serving=DECLARATION["serving"] | serving)
+        write_release(folder / "release", declared, folder / "model", release_info(predictor))
         release = read_release(folder / "release")
         settings = ServingSettings(feast={}, log_folder=folder / "log", body_limit_bytes=2048)
         self.folder, self.registry, self.store = folder, CollectorRegistry(), FakeStore(folder)
@@ -185,3 +186,30 @@ def test_release_tells_what_is_served(served: Served) -> None:
     assert body["release"] == DIGEST
     assert body["model_version"] == "3"
     assert body["data_versions"] == {"clean/arrivals": 4}
+
+
+def test_the_declared_fallback_answers_without_the_store_and_says_so(tmp_path: Path) -> None:
+    served = Served(tmp_path, fallback="no_history")
+    served.client.post(SCORE, json=EVENT)
+    (served.folder / "down").touch()
+    response = served.client.post(SCORE, json=EVENT | {"arrival": "T-2"}, headers={"x-request-id": "without"})
+    (served.folder / "down").unlink()
+    assert response.status_code == 200
+    assert response.json()["fallback"] == "store unreachable"
+    assert "unknown_entities" not in response.json(), "nobody was asked"
+    first, second = served.logged()
+    assert (first["fallback"], second["fallback"]) == (None, "store unreachable")
+    assert second["feature__lot_count_1d"] == 1, "as if the lot had no history"
+    assert served.metric("fallback_predictions_total", reason="store unreachable") == 1
+    assert served.metric("store_failures_total", operation="read") == 1
+
+
+def test_an_event_that_the_store_no_longer_covers_is_refused_with_the_way_out(served: Served) -> None:
+    response = served.client.post(SCORE, json=EVENT | {"arrived_at": "1999-01-01T00:00:00Z"})
+    assert response.status_code == 422
+    assert response.json()["error"] == "the event is older than what the online store keeps"
+    assert response.json()["problems"][0]["field"] == "arrived_at"
+    assert "its lot" in response.json()["problems"][0]["reason"]
+    assert "score it in batch" in response.json()["problems"][0]["reason"]
+    assert served.metric("refused_requests_total", status="422") == 1
+    assert served.logged() == []

@@ -1,0 +1,245 @@
+"""`platform-assets features show` and `explain`.
+
+Belongs here: finding the entity, reading the lake and the online store, and the tables that are printed. Does not belong here:
+which events count (`features/explain.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_assets.cli.console import console
+from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.features.explain import (
+    VERDICTS,
+    EntityMoment,
+    Explanation,
+    JudgedEvent,
+    entity_moment,
+    explain_view,
+    own_event,
+    row_features,
+    values_at,
+)
+
+if TYPE_CHECKING:
+    from platform_assets.features.feast_objects import FeastSettings
+    from platform_assets.spec import FeatureView, UseCase
+
+Values = dict[str, float | None]
+
+_NEAR_EVENTS = 3
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found of an entity at a moment.
+
+    Attributes:
+        moments: of each windowed view, in declared order.
+        event: the moment's own event as a frame of one row; None where the entity has none then.
+        values: by feature; without an own event those of the entity's views only.
+        online: values of the online store, where they were asked for.
+    """
+
+    use_case: UseCase
+    moments: Mapping[str, EntityMoment]
+    event: pl.DataFrame | None
+    values: Values
+    online: Values
+
+
+def show_features(entity: str, at: datetime, name: str | None, *, online: bool) -> bool:
+    """Print all values; whether the online store, where it was asked, has the same."""
+    looked = _look(entity, at, name, online=online)
+    _title(looked, entity, at)
+    same = _print_values(looked, list(looked.values), online=online)
+    console.print(f"Which events made them: platform-assets features explain {entity} --at {at.isoformat()}")
+    return same
+
+
+def explain_features(
+    entity: str, at: datetime, name: str | None, *, online: bool, features: Sequence[str], most: int
+) -> bool:
+    """Print the account of each window; whether the online store, where it was asked, has the same values.
+
+    Raises:
+        ValueError: there is no such feature.
+    """
+    looked = _look(entity, at, name, online=online)
+    unknown = [feature for feature in features if feature not in looked.values]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: no such feature here; there are {', '.join(looked.values)}")
+    _title(looked, entity, at)
+    explained = [item for moment in looked.moments.values() for item in explain_view(moment)]
+    for item in explained:
+        if not features or item.feature in features:
+            _print_explanation(item, most)
+    left = [feature for feature in features or looked.values if feature not in {item.feature for item in explained}]
+    if left:
+        console.print("\nComputed from the event's own columns and the windows above:")
+        _print_values(looked, left, online=False)
+    same = not online or _print_values(looked, [name for name in looked.values if name in looked.online], online=True)
+    console.print("Where a column comes from: platform-assets lineage USE_CASE COLUMN")
+    return same
+
+
+def _look(entity: str, at: datetime, name: str | None, *, online: bool) -> Looked:
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
+
+    settings = Settings.from_environment()
+    use_case, entity_name, value = _entity(entity, name)
+    first = at.date() - timedelta(days=max((view.span_days for view in use_case.features), default=0) + 1)
+    events = _read(use_case, LakeResource(root=settings.lake), first, at.date())
+    own = events.filter(pl.col(use_case.entity(entity_name).key) == value, pl.col(use_case.event_time) == at).sort(
+        use_case.event_source.primary_key
+    )
+    event = own.tail(1) if own.height else None
+    moments, values = {}, {}
+    for view in use_case.features:
+        windows: Values = {}
+        if view.windows:
+            key = use_case.entity(str(view.entity)).key
+            if event is None and view.entity != entity_name:
+                continue  # an entity of its own, and no event says which
+            moment = entity_moment(view, use_case, events, value if event is None else event[key][0], at)
+            windows = values_at(moment.layout, moment.events, at, own_event(moment))
+            moments[view.name] = moment
+            values |= windows
+        if event is not None and view.rows:
+            values |= row_features(view, event, windows)
+    stored = _stored_values(use_case, settings, moments) if online else {}
+    return Looked(use_case, moments, event, values, stored)
+
+
+def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
+    """Use case, entity and the value of its key.
+
+    Raises:
+        ValueError: the text names no entity, or one of several use cases.
+    """
+    given, separator, value = text.partition("=")
+    if not separator or not value:
+        raise ValueError(f"{text!r} is no entity: write its name or key and a value, such as `customer=17`")
+    cases = [declared.use_case for declared in declared_use_cases(name)]
+    found = [(case, entity) for case in cases for entity in case.entities if given in (entity.name, entity.key)]
+    if not found:
+        known = ", ".join(f"{entity.name} ({case.name})" for case in cases for entity in case.entities)
+        raise ValueError(f"no use case knows an entity {given!r}; declared: {known or 'none'}")
+    if len({case.name for case, _ in found}) > 1:
+        raise ValueError(
+            f"{given!r} is an entity of {', '.join(case.name for case, _ in found)}: name one with --use-case"
+        )
+    case, entity = found[0]
+    kind = case.event_source.column(entity.key).type
+    try:
+        return case, entity.name, value if kind == "string" else int(value)
+    except ValueError as error:
+        raise ValueError(f"{entity.key} is {kind}; {value!r} is none") from error
+
+
+def _read(use_case: UseCase, lake: Any, first: date, last: date) -> pl.DataFrame:
+    """Published events of these days with the labels that are known, null where none is."""
+    from platform_assets.assets.features import read_events, with_labels
+
+    first = max(first, use_case.history.first_day)
+    events = read_events(use_case, lake, first, last)
+    return with_labels(use_case, lake, events, first, last)
+
+
+def _stored_values(use_case: UseCase, settings: Any, moments: Mapping[str, EntityMoment]) -> Values:
+    """The same moments over what the online store holds."""
+    from platform_assets.features.feast_objects import decode_events, feast_store, online_table
+    from platform_assets.features.state import no_events
+    from platform_assets.resources.feast import FeastResource
+
+    resource = FeastResource(
+        registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(settings.home / "feast")
+    )
+    feast: FeastSettings = resource.settings(use_case)
+    store, found = feast_store(feast), {}
+    for moment in moments.values():
+        layout = moment.layout
+        entity = moment.entity
+        fields = online_table(layout, store).read([entity])[0]
+        events = no_events(layout) if fields is None else decode_events(fields, layout, entity)
+        found |= values_at(layout, events, moment.at, own_event(moment))
+    return found
+
+
+def _title(looked: Looked, entity: str, at: datetime) -> None:
+    use_case = looked.use_case
+    if looked.event is not None:
+        keys = {name: looked.event[name][0] for name in use_case.event_source.primary_key}
+        console.print(f"[bold]{use_case.name}[/] {entity} at {at.isoformat()}, its event {_key(keys)}")
+        return
+    console.print(
+        f"[bold]{use_case.name}[/] {entity} at {at.isoformat()}: no event then, so no window has one of its own"
+    )
+    times = sorted(
+        {time for moment in looked.moments.values() for time in moment.rows[use_case.event_time].to_list()},
+        key=lambda time: abs(time - at),
+    )
+    near = ", ".join(time.isoformat() for time in times[:_NEAR_EVENTS])
+    console.print(f"  [dim]its nearest events: {near or 'none within the longest window'}[/]")
+
+
+def _print_values(looked: Looked, names: Sequence[str], *, online: bool) -> bool:
+    """A table of values; whether the online values are the same to the bit."""
+    from rich.table import Table
+
+    views: dict[str, FeatureView] = {name: view for view in looked.use_case.features for name in view.feature_names}
+    table = Table("view", "feature", "value", *(["online store", ""] if online else []))
+    same = True
+    for name in names:
+        cells = [views[name].name, name, _number(looked.values[name])]
+        if online:
+            equal = name not in looked.online or looked.online[name] == looked.values[name]
+            same = same and equal
+            cells += [_number(looked.online[name]) if name in looked.online else "", "" if equal else "[red]differs[/]"]
+        table.add_row(*cells)
+    console.print(table)
+    if not same:
+        console.print(
+            "[red]The online store differs[/]: it may not hold the newest events, or no longer those of this moment."
+        )
+    return same
+
+
+def _print_explanation(item: Explanation, most: int) -> None:
+    window = item.window
+    of = f"{window.aggregate} of {window.column or window.condition or 'events'}"
+    where = f" where {window.where}" if window.where else ""
+    console.print(f"\n[bold]{item.feature}[/] = {_number(item.value)}  [dim]{of}{where}[/]")
+    console.print(
+        f"  after {item.oldest.isoformat()}, up to {item.newest.isoformat()}: {len(item.counted)} events counted"
+    )
+    _print_events(item.counted, most)
+    for verdict, count in item.left_out.items():
+        console.print(f"  {count} {verdict}: {VERDICTS[verdict]}")
+        if verdict not in ("too old", "later"):
+            _print_events([event for event in item.events if event.verdict == verdict], most)
+
+
+def _print_events(events: Sequence[JudgedEvent], most: int) -> None:
+    """The newest events, the newest first."""
+    for event in list(reversed(events))[:most]:
+        console.print(
+            f"    {event.time.isoformat()}  {_key(event.key)}  {'' if event.value is None else _number(event.value)}"
+        )
+    if len(events) > most > 0:
+        console.print(f"    [dim]and {len(events) - most} earlier ones[/]")
+
+
+def _key(key: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in key.items())
+
+
+def _number(value: float | None) -> str:
+    return "null" if value is None else repr(value)
