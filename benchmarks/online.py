@@ -269,6 +269,7 @@ def _time_freshness(given: Mapping[str, Any]) -> dict[str, Any]:
     names = use_case.event_source.column_names
     events = [request_body(row) for row in today.select(names).to_dicts()]
     writer, online = StreamWriter(use_case, settings), OnlineFeatures(use_case, settings)
+    writer.warm_up()
     online.warm_up()
     requests = today.select(use_case.serving.request).to_dicts()
     with tempfile.TemporaryDirectory() as scratch:

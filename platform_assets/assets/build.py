@@ -12,13 +12,14 @@ from platform_assets.assets.clean import clean_asset
 from platform_assets.assets.common import with_column_lineage
 from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import evaluation_asset
-from platform_assets.assets.features import feature_table_asset, online_store_asset
+from platform_assets.assets.features import feature_table_asset
 from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.history import history_asset
 from platform_assets.assets.maintenance import maintenance_asset
 from platform_assets.assets.model import model_asset
 from platform_assets.assets.model_card import model_card_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
+from platform_assets.assets.online_store import online_store_asset
 from platform_assets.assets.predictions import daily_predictions_asset
 from platform_assets.assets.raw import raw_asset
 from platform_assets.assets.rollback import rollback_asset

@@ -1,11 +1,11 @@
-"""The feature layer: one table for each feature view, and the online store.
+"""The feature layer: one table for each feature view.
 
 Belongs here: reading what a view needs and storing what it gives. Does not belong here: computing features
-(`features/`).
+(`features/`), the online store (`online_store.py`).
 """
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 import polars as pl
@@ -20,20 +20,14 @@ from platform_assets.assets.common import (
 )
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.feature_days import FeatureDays, commit_record, refuse_mixed_meanings
-from platform_assets.assets.lineage import online_columns
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
-from platform_assets.features.lookup_state import lookup_layouts, write_lookup
-from platform_assets.features.lookups import arrival_days, days_to_read
-from platform_assets.features.state import entity_state
-from platform_assets.features.store import apply, write_state
+from platform_assets.features.lookups import arrival_days
 from platform_assets.features.windows import join_labels, uses_label
 from platform_assets.lake.layout import CLEAN, FEATURES
-from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource
 from platform_assets.spec import FeatureView, UseCase
 from platform_assets.spec.contract import view_meaning_hash
-from platform_assets.spec.tables import ONLINE_STORE
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
@@ -137,63 +131,3 @@ def feature_descriptions(view: FeatureView) -> dict[str, str]:
 def windowed_views(use_case: UseCase) -> list[FeatureView]:
     """Views that need an entity's history, older versions included."""
     return [view for view in use_case.stored_views if view.windows]
-
-
-def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
-    """Feast's online store: for each entity the recent events that its windows need, as of the end of the day."""
-    key = asset_key(use_case, FEATURES, ONLINE_STORE)
-    kept = online_columns(use_case)
-    deps = [dep for view in windowed_views(use_case) for dep in online_deps(use_case, view)]
-    deps += lookup_deps(use_case, use_case.stored_views)
-
-    @dg.asset(
-        key=key,
-        deps=list({dep.asset_key: dep for dep in deps}.values()),
-        description="Each entity's recent events in Feast's online store, from which the service computes the same windows.",
-        kinds={"feast", "sqlite"},
-        metadata=column_schema(
-            {name: use_case.source(node.table).column(node.column).polars_type for name, node in kept.items()}, {}
-        ),
-        partitions_def=event_days(use_case),
-        automation_condition=after_upstream(ignoring=reference_keys(use_case, use_case.stored_views)),
-        code_version="1",
-        **policy(use_case, FEATURES),
-    )
-    def online_store(
-        context: dg.AssetExecutionContext, lake: LakeResource, feast: FeastResource
-    ) -> dg.MaterializeResult:
-        at = date.fromisoformat(context.partition_key) + timedelta(days=1)
-        settings = feast.settings(use_case)
-        apply(use_case, settings)
-        written = {}
-        for view in windowed_views(use_case):
-            first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
-            events = read_events(use_case, lake, first, at - timedelta(days=1))
-            if uses_label(view, use_case):
-                # At midnight the labels of one more day have arrived than the day's own features could know.
-                events = with_labels(use_case, lake, events, first, at - timedelta(days=use_case.label_delay_days))
-            written[view.table] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
-        for layout in lookup_layouts(use_case, use_case.stored_views):
-            days = days_to_read(use_case, layout.lookup, at - timedelta(days=1), at)
-            rows = clean_rows(lake, use_case, use_case.source(layout.lookup.source), *(days or (None, None)))
-            written[f"{layout.view.table}_{layout.lookup.name}"] = write_lookup(layout, rows, settings, at)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": sum(written.values()),
-                "entities_written": written,
-                "state_as_of": at.isoformat(),
-            }
-        )
-
-    return online_store
-
-
-def online_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
-    """Upstream tables of a view's online state: labels that arrive at the coming midnight are already part of it."""
-    deps = [
-        dg.AssetDep(asset_key(use_case, CLEAN, use_case.events), partition_mapping=earlier_days(-view.span_days, 0))
-    ]
-    if uses_label(view, use_case) and use_case.label.source != use_case.events:
-        mapping = earlier_days(-view.span_days, 1 - use_case.label_delay_days)
-        deps.append(dg.AssetDep(asset_key(use_case, CLEAN, use_case.label.source), partition_mapping=mapping))
-    return deps

@@ -47,6 +47,7 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
         registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(settings.home / "feast")
     )
     writer, stop, total = StreamWriter(use_case, feast.settings(use_case)), threading.Event(), Written()
+    writer.warm_up()
     told = [time.monotonic()]
 
     def tell(written: Written) -> None:

@@ -23,12 +23,12 @@ from platform_assets.features.explain import (
     entity_moment,
     explain_view,
     own_event,
-    row_features,
     values_at,
 )
 
 if TYPE_CHECKING:
-    from platform_assets.features.feast_objects import FeastSettings
+    from platform_assets.resources.lake import LakeResource
+    from platform_assets.resources.settings import Settings
     from platform_assets.spec import FeatureView, UseCase
 
 Values = dict[str, float | None]
@@ -43,7 +43,8 @@ class Looked:
     Attributes:
         moments: of each windowed view, in declared order.
         event: the moment's own event as a frame of one row; None where the entity has none then.
-        values: by feature; without an own event those of the entity's views only.
+        values: by feature: windows computed anew, the others from the feature table; without an own event the windows of the
+            entity's own views only.
         online: values of the online store, where they were asked for.
     """
 
@@ -82,7 +83,9 @@ def explain_features(
             _print_explanation(item, most)
     left = [feature for feature in features or looked.values if feature not in {item.feature for item in explained}]
     if left:
-        console.print("\nComputed from the event's own columns and the windows above:")
+        console.print(
+            "\nComputed from the event's own columns, look-ups and the windows above; from the feature table:"
+        )
         _print_values(looked, left, online=False)
     same = not online or _print_values(looked, [name for name in looked.values if name in looked.online], online=True)
     console.print("Where a column comes from: platform-assets lineage USE_CASE COLUMN")
@@ -90,32 +93,30 @@ def explain_features(
 
 
 def _look(entity: str, at: datetime, name: str | None, *, online: bool) -> Looked:
+    from platform_assets.features.entities import with_entity_columns
     from platform_assets.resources.lake import LakeResource
     from platform_assets.resources.settings import Settings
 
     settings = Settings.from_environment()
+    lake = LakeResource(root=settings.lake)
     use_case, entity_name, value = _entity(entity, name)
-    first = at.date() - timedelta(days=max((view.span_days for view in use_case.features), default=0) + 1)
-    events = _read(use_case, LakeResource(root=settings.lake), first, at.date())
-    own = events.filter(pl.col(use_case.entity(entity_name).key) == value, pl.col(use_case.event_time) == at).sort(
-        use_case.event_source.primary_key
-    )
-    event = own.tail(1) if own.height else None
-    moments, values = {}, {}
-    for view in use_case.features:
-        windows: Values = {}
-        if view.windows:
+    views = use_case.features
+    first = at.date() - timedelta(days=max((view.span_days for view in views), default=0) + 1)
+    events = with_entity_columns(_read(use_case, lake, first, at.date()), use_case, views)
+    own = events.filter(pl.col(use_case.entity(entity_name).key) == value, pl.col(use_case.event_time) == at)
+    event = own.sort(use_case.event_source.primary_key).tail(1) if own.height else None
+    moments: dict[str, EntityMoment] = {}
+    values: Values = {}
+    for view in views:
+        stored = {} if event is None else _table_row(use_case, view, lake, event)
+        if view.windows and (event is not None or view.entity == entity_name):
             key = use_case.entity(str(view.entity)).key
-            if event is None and view.entity != entity_name:
-                continue  # an entity of its own, and no event says which
             moment = entity_moment(view, use_case, events, value if event is None else event[key][0], at)
-            windows = values_at(moment.layout, moment.events, at, own_event(moment))
+            values |= values_at(moment.layout, moment.events, at, own_event(moment))
             moments[view.name] = moment
-            values |= windows
-        if event is not None and view.rows:
-            values |= row_features(view, event, windows)
-    stored = _stored_values(use_case, settings, moments) if online else {}
-    return Looked(use_case, moments, event, values, stored)
+        values |= {name: stored[name] for name in view.feature_names if name in stored and name not in values}
+    found = _stored_values(use_case, settings, moments, event) if online else {}
+    return Looked(use_case, moments, event, values, found)
 
 
 def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
@@ -133,18 +134,17 @@ def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
         known = ", ".join(f"{entity.name} ({case.name})" for case in cases for entity in case.entities)
         raise ValueError(f"no use case knows an entity {given!r}; declared: {known or 'none'}")
     if len({case.name for case, _ in found}) > 1:
-        raise ValueError(
-            f"{given!r} is an entity of {', '.join(case.name for case, _ in found)}: name one with --use-case"
-        )
+        names = ", ".join(case.name for case, _ in found)
+        raise ValueError(f"{given!r} is an entity of {names}: name one with --use-case")
     case, entity = found[0]
-    kind = case.event_source.column(entity.key).type
+    kind = case.key_type(entity.key)
     try:
         return case, entity.name, value if kind == "string" else int(value)
     except ValueError as error:
         raise ValueError(f"{entity.key} is {kind}; {value!r} is none") from error
 
 
-def _read(use_case: UseCase, lake: Any, first: date, last: date) -> pl.DataFrame:
+def _read(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
     """Published events of these days with the labels that are known, null where none is."""
     from platform_assets.assets.features import read_events, with_labels
 
@@ -153,23 +153,46 @@ def _read(use_case: UseCase, lake: Any, first: date, last: date) -> pl.DataFrame
     return with_labels(use_case, lake, events, first, last)
 
 
-def _stored_values(use_case: UseCase, settings: Any, moments: Mapping[str, EntityMoment]) -> Values:
-    """The same moments over what the online store holds."""
+def _table_row(use_case: UseCase, view: FeatureView, lake: LakeResource, event: pl.DataFrame) -> Values:
+    """The view's row of an event in its feature table; nothing where its day was not computed."""
+    from platform_assets.lake.layout import FEATURES
+    from platform_assets.spec.sources import EVENT_DAY
+
+    table = lake.table(use_case.name, FEATURES, view.table, use_case.feature_schema(view))
+    if not table.exists():
+        return {}
+    day, keys = event[EVENT_DAY][0], list(use_case.event_source.primary_key)
+    row = table.read(day, day).join(event.select(keys), on=keys, how="semi")
+    return {name: row[name][0] for name in view.feature_names} if row.height else {}
+
+
+def _stored_values(
+    use_case: UseCase, settings: Settings, moments: Mapping[str, EntityMoment], event: pl.DataFrame | None
+) -> Values:
+    """What a request with this event would be answered from; without an event the same moments over what the store holds."""
     from platform_assets.features.feast_objects import decode_events, feast_store, online_table
+    from platform_assets.features.online import OnlineFeatures
     from platform_assets.features.state import no_events
     from platform_assets.resources.feast import FeastResource
 
     resource = FeastResource(
         registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(settings.home / "feast")
     )
-    feast: FeastSettings = resource.settings(use_case)
-    store, found = feast_store(feast), {}
+    feast = resource.settings(use_case)
+    if event is not None:
+        vector = OnlineFeatures(use_case, feast).vector(event.select(use_case.serving.request).row(0, named=True))
+        if vector.too_late_for:
+            late = ", ".join(vector.too_late_for)
+            console.print(f"[yellow]The online store no longer holds what this moment's windows need, of {late}.[/]")
+        pairs = zip(use_case.feature_names, vector.values.tolist(), strict=True)
+        return {name: None if value != value else value for name, value in pairs}
+    store = feast_store(feast)
+    found: Values = {}
     for moment in moments.values():
         layout = moment.layout
-        entity = moment.entity
-        fields = online_table(layout, store).read([entity])[0]
-        events = no_events(layout) if fields is None else decode_events(fields, layout, entity)
-        found |= values_at(layout, events, moment.at, own_event(moment))
+        fields = online_table(layout, store).read([moment.entity])[0]
+        events = no_events(layout) if fields is None else decode_events(fields, layout, moment.entity)
+        found |= values_at(layout, events, moment.at)
     return found
 
 

@@ -15,3 +15,7 @@ class PointInTimeError(FeatureError):
 
 class StateError(FeatureError):
     """The online store's state cannot be written or read as it should; the message names view and entity."""
+
+
+class OlderState(StateError):
+    """A state is older than the one in the online store, which stays."""

@@ -18,11 +18,12 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import compute_windows
 from platform_assets.features.state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
 from platform_assets.features.values import event_value
-from platform_assets.features.windows import add_row_features, event_order, microseconds
+from platform_assets.features.windows import event_order, microseconds
 from platform_assets.spec.features import FeatureView, Window
 from platform_assets.spec.use_case import UseCase
 
@@ -119,6 +120,7 @@ def entity_moment(
     if at.tzinfo is None:
         raise FeatureError(f"the time {at} carries no zone; give it in UTC, such as 2018-04-01T12:00:00Z")
     layout = state_layout(view, use_case)
+    events = with_entity_columns(events, use_case, [view])
     rows = events.filter(pl.col(layout.entity_key) == entity).sort(event_order(use_case))
     held = rows_as_events(layout, rows)
     same = np.flatnonzero(held.times == microseconds(at))
@@ -191,17 +193,6 @@ def explain_view(moment: EntityMoment) -> list[Explanation]:
             )
             explained.append(Explanation(name, window, oldest, newest, values[name], events))
     return explained
-
-
-def row_features(view: FeatureView, event: pl.DataFrame, windows: dict[str, float | None]) -> dict[str, float | None]:
-    """Row features of one event, given as a frame of one row, from its columns and the view's window features.
-
-    Raises:
-        FeatureError: an expression fails.
-    """
-    frame = event.with_columns(pl.lit(value, pl.Float64).alias(name) for name, value in windows.items())
-    computed = add_row_features(frame, [view])
-    return {row.name: computed[row.name][0] for row in view.rows}
 
 
 def _passing(window: Window, rows: pl.DataFrame) -> Sequence[bool]:

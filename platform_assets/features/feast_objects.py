@@ -230,7 +230,6 @@ def online_table(layout: StateLayout, store: Any) -> OnlineTable:
         StateError: the view is not in Feast's registry.
     """
     from feast.errors import FeatureViewNotFoundException
-    from feast.infra.online_stores.helpers import get_online_store_from_config
 
     name = feast_view_name(layout)
     try:
@@ -240,14 +239,21 @@ def online_table(layout: StateLayout, store: Any) -> OnlineTable:
             f"view {layout.view.name!r} of {layout.use_case.name!r} is not in Feast's registry as {name!r}: "
             "materialize the online store asset"
         ) from error
-    online_store = get_online_store_from_config(store.config.online_store)
-    if store.config.online_store.type == _SQLITE:
+    return OnlineTable(layout, connected_store(store.config), store.config, view)
+
+
+def connected_store(config: Any) -> Any:
+    """Feast's online store object, with a connection of its own."""
+    from feast.infra.online_stores.helpers import get_online_store_from_config
+
+    online_store = get_online_store_from_config(config.online_store)
+    if config.online_store.type == _SQLITE:
         # With the write-ahead log this is safe against crashes of the process, and spares a disk flush for each recorded
         # event; Feast has no setting for it. What a power cut takes, the next batch state brings back.
-        online_store._get_conn(store.config).execute("PRAGMA synchronous=NORMAL")
-    if store.config.online_store.type == REDIS:
-        limited_client(online_store, store.config)
-    return OnlineTable(layout, online_store, store.config, view)
+        online_store._get_conn(config).execute("PRAGMA synchronous=NORMAL")
+    if config.online_store.type == REDIS:
+        limited_client(online_store, config)
+    return online_store
 
 
 def prepare_sqlite(settings: FeastSettings) -> None:

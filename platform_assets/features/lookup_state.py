@@ -19,8 +19,8 @@ from typing import Any
 import polars as pl
 
 from platform_assets.features.entities import combined_value
-from platform_assets.features.errors import StateError
-from platform_assets.features.feast_objects import FeastSettings, feast_module, feast_store
+from platform_assets.features.errors import OlderState, StateError
+from platform_assets.features.feast_objects import FeastSettings, connected_store, feast_module, feast_store
 from platform_assets.features.lookups import KNOWN_DAY, LOOKUP_KEY, arrival_days, looked_up_rows
 from platform_assets.features.state import LATE_REQUEST_DAYS
 from platform_assets.features.windows import microseconds, midnight
@@ -190,7 +190,6 @@ def lookup_table(layout: LookupLayout, store: Any) -> LookupTable:
         StateError: the look-up is not in Feast's registry.
     """
     from feast.errors import FeatureViewNotFoundException
-    from feast.infra.online_stores.helpers import get_online_store_from_config
 
     try:
         view = store.registry.get_feature_view(layout.name, store.project, allow_cache=False)
@@ -199,7 +198,7 @@ def lookup_table(layout: LookupLayout, store: Any) -> LookupTable:
             f"look-up {layout.lookup.name!r} of view {layout.view.name!r} is not in Feast's registry as {layout.name!r}: "
             "materialize the online store asset"
         ) from error
-    return LookupTable(layout, get_online_store_from_config(store.config.online_store), store.config, view)
+    return LookupTable(layout, connected_store(store.config), store.config, view)
 
 
 def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettings, at: date) -> int:
@@ -215,14 +214,15 @@ def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettin
         How many keys were written.
 
     Raises:
-        StateError: a later day was written before, or what was written reads back differently.
+        OlderState: a later day was written before; nothing was written.
+        StateError: what was written reads back differently.
         PointInTimeError: a reference table has two rows for a key.
     """
     store = feast_store(settings)
     table, moment = lookup_table(layout, store), midnight(at)
     ends = [end if end.tzinfo else end.replace(tzinfo=UTC) for _, end in table.view.materialization_intervals]
     if ends and moment < max(ends):
-        raise StateError(
+        raise OlderState(
             f"look-up {layout.lookup.name!r} as of {at} is older than the one in the online store, as of {max(ends)}; write "
             "look-ups in time order"
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.features.errors import StateError
+from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.feast_objects import (
     FeastSettings,
     OnlineTable,
@@ -91,7 +91,8 @@ def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings,
         How many entities were written.
 
     Raises:
-        StateError: the state is older than the watermark, mixes times, or reads back differently.
+        OlderState: the state is older than the watermark; nothing was written.
+        StateError: the state mixes times, or reads back differently.
         FeatureError: a column is missing.
     """
     layout = state_layout(view, use_case)
@@ -110,7 +111,7 @@ def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings,
         table = online_table(layout, store)  # its watermark is read now that no other batch writes
         newest = _watermark(table)
         if newest is not None and moment < newest:
-            raise StateError(
+            raise OlderState(
                 f"state of view {view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
                 "write states in time order"
             )

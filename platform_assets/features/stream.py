@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.feast_objects import (
     FeastSettings,
@@ -28,8 +29,8 @@ from platform_assets.features.feast_objects import (
     decode_events,
     encode_events,
     feast_store,
+    feast_view_name,
     online_table,
-    windowed_views,
 )
 from platform_assets.features.online import LONGEST_CLOCK_SKEW, require_service
 from platform_assets.features.state import EntityEvents, StateEvent, event_rows, no_events, state_layout, trimmed
@@ -99,7 +100,7 @@ class StreamWriter:
             FeatureError: no view keeps state, so there is nothing to keep fresh.
             StateError: Feast's registry does not know this feature contract.
         """
-        views = windowed_views(use_case)
+        views = [view for view in use_case.stored_views if view.windows]  # older versions are kept fresh too
         if not views:
             raise FeatureError(f"{use_case.name} declares no windows: there is no state that a stream could keep fresh")
         store = feast_store(settings)
@@ -111,10 +112,20 @@ class StreamWriter:
         self._source = events if isinstance(events.connector, KafkaConnector) else _with(events, topic)
         nullable = tuple(column.model_copy(update={"nullable": True}) for column in self._source.columns)
         self._empty = self._source.model_copy(update={"columns": nullable})  # so that no column lacks where no row is
-        self._tables = [online_table(state_layout(view, use_case), store) for view in views]
+        layouts = {feast_view_name(layout): layout for layout in (state_layout(view, use_case) for view in views)}
+        self._tables = [online_table(layout, store) for layout in layouts.values()]
+        self._views = views
         self._lock = WriteLock(settings)
         self._now = now
         self.offsets = StreamOffsets(use_case, store)
+
+    def warm_up(self) -> None:
+        """Load what the first batch would: libraries that judge rows take seconds."""
+        from platform_assets.validation.schema import row_schema, unique_schema
+
+        row_schema(self._source, {})
+        unique_schema(self._source)
+        self._conformed([], Written())
 
     def write(self, arrivals: Sequence[Arrival]) -> Written:
         """Write a batch of messages: states first, then where the stream stands.
@@ -160,10 +171,13 @@ class StreamWriter:
         written.counts[FUTURE] += len(newest) - len(good)
         label = self._use_case.label
         dtype = self._use_case.label_source.column(label.column).polars_type
-        return good.sort(event_order(self._use_case)).with_columns(pl.lit(None, dtype).alias(label.column)), written
+        good = good.sort(event_order(self._use_case)).with_columns(pl.lit(None, dtype).alias(label.column))
+        return with_entity_columns(good, self._use_case, self._views), written
 
     def _conformed(self, arrivals: Sequence[Arrival], written: Written) -> pl.DataFrame:
         """Rows in declared columns and types; each alone where together they are taken for rows of another table."""
+        if not arrivals:
+            return conform(frame_of_changes([], self._empty), self._empty).frame
         found = frame_of_changes(((f"{a.partition}@{a.offset}", a.change) for a in arrivals), self._source)
         try:
             return conform(found, self._source).frame
@@ -172,7 +186,7 @@ class StreamWriter:
                 return pl.concat([self._conformed([arrival], written) for arrival in arrivals])
             written.counts[REFUSED] += 1
             written.examples = [*written.examples, str(error)][:_SHOWN]
-            return conform(frame_of_changes([], self._empty), self._empty).frame
+            return self._conformed([], written)
 
     def _positions(self, arrivals: Sequence[Arrival], events: pl.DataFrame) -> list[tuple[str, Position]]:
         """Where each partition stands after these messages."""

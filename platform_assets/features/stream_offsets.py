@@ -18,8 +18,8 @@ from platform_assets.features.errors import StateError
 from platform_assets.features.feast_objects import (
     STREAM_OFFSETS,
     STREAM_PARTITION,
+    connected_store,
     feast_view_name,
-    windowed_views,
 )
 from platform_assets.features.state import state_layout
 from platform_assets.spec.use_case import UseCase
@@ -51,7 +51,6 @@ class StreamOffsets:
             StateError: Feast's registry does not know them.
         """
         from feast.errors import FeatureViewNotFoundException
-        from feast.infra.online_stores.helpers import get_online_store_from_config
 
         try:
             self._view = store.registry.get_feature_view(STREAM_OFFSETS, store.project, allow_cache=False)
@@ -59,9 +58,10 @@ class StreamOffsets:
             raise StateError(
                 f"Feast's registry of {use_case.name!r} has no view {STREAM_OFFSETS!r}: materialize the online store asset"
             ) from error
-        self._store = get_online_store_from_config(store.config.online_store)
+        self._store = connected_store(store.config)
         self._config = store.config
-        names = sorted(feast_view_name(state_layout(view, use_case)) for view in windowed_views(use_case))
+        views = [view for view in use_case.stored_views if view.windows]
+        names = sorted({feast_view_name(state_layout(view, use_case)) for view in views})
         self._version = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
 
     def read(self, partitions: Sequence[str]) -> dict[str, Position]:

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.explain import entity_moment, explain_view, own_event, row_features, values_at
+from platform_assets.features.explain import entity_moment, explain_view, own_event, values_at
 from platform_assets.features.state import no_events, state_layout
 from platform_assets.features.windows import compute_view, join_labels
 from platform_assets_tests.unit.features.histories import (
@@ -88,13 +88,6 @@ def test_a_moment_without_an_event_has_no_own_event() -> None:
     layout = state_layout(view, CASE)
     nobody = values_at(layout, no_events(layout), MIDNIGHT)
     assert (nobody["card_count_1d"], nobody["card_sum_1d"], nobody["card_mean_1d"]) == (0.0, 0.0, None)
-
-
-def test_row_features_come_from_the_event_and_its_windows() -> None:
-    view = view_of(CASE, "card_activity")
-    event = payments((2, 3.5, 7.0))
-    assert row_features(view, event, {"card_mean_3d": 3.5}) == {"amount_to_mean": 2.0}
-    assert row_features(view, event, {"card_mean_3d": None}) == {"amount_to_mean": 7.0}
 
 
 def test_a_time_without_zone_is_refused() -> None:
