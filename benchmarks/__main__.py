@@ -28,6 +28,7 @@ from benchmarks.machine import busy_cores, describe_code, describe_machine
 from benchmarks.model_gates import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
 from benchmarks.model_gates import SEEDS as MODEL_SEEDS
 from benchmarks.next_day import measure_next_day
+from benchmarks.online import measure_online
 from benchmarks.point_in_time import measure_point_in_time
 from benchmarks.quality import SEEDS, measure_quality, measure_worlds
 from benchmarks.redeploy import measure_redeploy
@@ -57,6 +58,7 @@ class Size:
         history_copies: the same history so many times over, for the long one: 20 million events.
         generated_histories: compared with an oracle.
         seeds: simulated worlds.
+        streamed_seconds: how long events are streamed, each way.
     ingested_rows: of the history that is ingested.
     kills: of loaders.
     fault_seeds: each kind of fault is planted so often.
@@ -75,6 +77,7 @@ class Size:
     history_copies: int = 12
     generated_histories: int = 10_000
     seeds: range = SEEDS
+    streamed_seconds: float = 18.0
     ingested_rows: int = ROWS
     kills: int = 200
     fault_seeds: range = FAULT_SEEDS
@@ -95,6 +98,7 @@ QUICK = Size(
     history_copies=2,
     generated_histories=200,
     seeds=range(2),
+    streamed_seconds=1.0,
     ingested_rows=400_000,
     kills=10,
     fault_seeds=range(1),
@@ -120,6 +124,10 @@ class Plan:
             "latency": ("Scoring latency", self._latency),
             "redeploy": ("Redeployment and failure under load", self._redeploy),
             "look-ups": ("Features of one request", self._look_ups),
+            "online": (
+                "The online store",
+                lambda size, say: measure_online(size.scale, size.look_ups, size.rounds, size.streamed_seconds, say),
+            ),
             "history": ("Features of the whole history", _history),
             "long-history": ("Features of a history ten times as large", _long_history),
             "next-day": ("One new day of features", _next_day),

@@ -1,25 +1,20 @@
-"""The online store: one request's features, and how soon an event is part of them.
+"""The online store: one request's features on SQLite and Redis, and how soon an event is part of them.
 
-Belongs here: look-ups on SQLite and Redis next to a raw Redis pipeline and Feast's own; events through Kafka's protocol and through
-the embedded queue. Does not belong here: HTTP, models.
+Belongs here: the world, its stores, and look-ups next to a raw Redis pipeline and Feast's own. Does not belong here: the events'
+way (`fresh.py`), HTTP, models.
 
-    python -m benchmarks.online look-ups SPECIFICATION.json
-    python -m benchmarks.online fresh SPECIFICATION.json
-    python -m benchmarks.online produce TOPIC EVENTS_PER_SECOND EVENTS.jsonl
+    python -m benchmarks.online SPECIFICATION.json
 
-measure in the process they run in and print JSON; `produce` is a Kafka cluster (librdkafka's) with one producer: it prints its
-address, waits for a line, then sends, and prints when it sent each event.
+measures look-ups in the process it runs in and prints JSON.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,22 +26,19 @@ import numpy as np
 import polars as pl
 
 from benchmarks.features import _milliseconds
+from benchmarks.fresh import EVENTS_PER_SECOND, KAFKA, QUEUE
 from benchmarks.report import Bar, Topic
-from benchmarks.usage import ROOT, run_child
+from benchmarks.usage import run_child
 from benchmarks.world import scored_use_case, simulated
-from platform_assets.cli.replay import request_body
 from platform_assets.deployment.local.system import free_port
 from platform_assets.features.feast_objects import FeastSettings, feast_store, feature_service_name, windowed_views
 from platform_assets.features.online import OnlineFeatures
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.windows import join_labels
 from platform_assets.spec import UseCase, load_use_case
 
 LOOK_UP_BAR_MS, FRESH_BAR_MS = 2.0, 1000.0
-EVENTS_PER_SECOND = 500
-TOPIC, VARIABLE = "events", "BENCHMARK_BROKERS"
-CHECKED = 500
 START_SECONDS = 60.0
 PLATFORM, FEAST, RAW = "platform: OnlineFeatures.vector", "Feast: get_online_features", "redis client: one pipeline"
 
@@ -86,11 +78,11 @@ def measure_online(
             "stores": {name: settings.model_dump() for name, settings in stores.items()},
             "events": str(world.files["today"]),
         }
-        looked = _child("look-ups", world.folder, {**specification, "look_ups": look_ups, "rounds": rounds})
+        looked = _child("benchmarks.online", world.folder, {**specification, "look_ups": look_ups, "rounds": rounds})
         for name, result in looked.items():
             say(f"{name}: p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms")
         fresh = {}
-        for way in ("Kafka protocol", "embedded queue"):
+        for way in (KAFKA, QUEUE):
             for name, settings in stores.items():
                 world.fill(settings)  # the day's events are not there yet
                 given = {**specification, "feast": settings.model_dump(), "way": way, "seconds": seconds}
@@ -184,10 +176,10 @@ def redis_server() -> Iterator[int]:
         process.wait(20)
 
 
-def _child(what: str, folder: Path, specification: Mapping[str, Any]) -> dict[str, Any]:
-    file = folder / f"{what}.json"
+def _child(module: str, folder: Path, specification: Mapping[str, Any]) -> dict[str, Any]:
+    file = folder / f"{module}.json"
     file.write_text(json.dumps(specification))
-    return run_child("benchmarks.online", what, str(file))
+    return run_child(module, str(file))
 
 
 # One request.
@@ -254,164 +246,6 @@ def _raw_look_up(online: OnlineFeatures) -> Callable[[Mapping[str, Any]], Any]:
     return look_up
 
 
-# From an event to its fresh value.
-
-
-def _time_freshness(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a day's events at a steady rate; for each the time until a look-up counts it, in milliseconds."""
-    from platform_assets.features.stream import StreamWriter
-    from platform_assets.features.stream_sources import EventQueue, kafka_events
-    from platform_assets.sources.access import Access
-
-    use_case = _on_topic(load_use_case(Path(given["declaration"])))
-    settings = FeastSettings.model_validate(given["feast"])
-    today = pl.read_parquet(given["events"]).head(int(EVENTS_PER_SECOND * given["seconds"]))
-    names = use_case.event_source.column_names
-    events = [request_body(row) for row in today.select(names).to_dicts()]
-    writer, online = StreamWriter(use_case, settings), OnlineFeatures(use_case, settings)
-    writer.warm_up()
-    online.warm_up()
-    requests = today.select(use_case.serving.request).to_dicts()
-    with tempfile.TemporaryDirectory() as scratch:
-        if given["way"] == "embedded queue":
-            queue = EventQueue(use_case)
-            sent: list[float] = []
-            producer = threading.Thread(target=_send, args=(events, queue.put, sent), daemon=True)
-            found = _followed(queue, writer, online, requests, producer.start)
-            producer.join()
-        else:
-            file = Path(scratch) / "events.jsonl"
-            file.write_text("".join(json.dumps(event) + "\n" for event in events))
-            with _producer(file) as (brokers, start, result):
-                access = Access(variables={VARIABLE: brokers})
-                with kafka_events(use_case, access, writer.offsets.next_offsets) as source:
-                    found = _followed(source, writer, online, requests, start)
-                sent = result()
-    done, cpu_seconds = found
-    waits = (np.array(done) - np.array(sent)) * 1e3
-    return {
-        "events": len(events),
-        "rate": len(events) / (max(sent) - min(sent)),
-        "p50_ms": float(np.percentile(waits, 50)),
-        "p99_ms": float(np.percentile(waits, 99)),
-        "max_ms": float(waits.max()),
-        "cpu_ms_per_event": cpu_seconds * 1e3 / len(events),
-        "resident_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
-        "unequal": _unequal(use_case, online, pl.read_parquet(given["history"]), today),
-    }
-
-
-def _followed(
-    source: Any, writer: Any, online: OnlineFeatures, requests: Sequence[Mapping[str, Any]], start: Callable[[], object]
-) -> tuple[list[float], float]:
-    """Follow the stream until every event was written; when a look-up counted each, in order of the events, and CPU seconds."""
-    from platform_assets.features.stream import ADDED, SEEN
-
-    place = {str(request[writer._source.primary_key[0]]): number for number, request in enumerate(requests)}
-    done = [float("nan")] * len(requests)
-    left, started_cpu = len(requests), time.process_time()
-    start()
-    deadline = time.monotonic() + START_SECONDS + 4 * len(requests) / EVENTS_PER_SECOND
-    while left:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{left} of {len(requests)} events never came into the online store")
-        arrivals = source.take()
-        if not arrivals:
-            continue
-        written = writer.write(arrivals)
-        if written.counts[ADDED] + written.counts[SEEN] != len(arrivals):
-            raise RuntimeError(f"{len(arrivals)} good events became {written}")
-        numbers = [place[str(arrival.change.cells[writer._source.primary_key[0]])] for arrival in arrivals]
-        online.vector(requests[numbers[-1]])  # a fresh value: read by the connections that serve requests
-        now = time.monotonic()
-        for number in numbers:
-            left -= done[number] != done[number]
-            done[number] = now if done[number] != done[number] else done[number]
-    return done, time.process_time() - started_cpu
-
-
-def _send(events: Sequence[Any], put: Callable[[Any], object], sent: list[float]) -> None:
-    """Send events at a steady rate, noting when each was sent."""
-    started = time.monotonic()
-    for number, event in enumerate(events):
-        wait = started + number / EVENTS_PER_SECOND - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-        sent.append(time.monotonic())
-        put(event)
-
-
-@contextmanager
-def _producer(file: Path) -> Iterator[tuple[str, Callable[[], None], Callable[[], list[float]]]]:
-    """A Kafka cluster with a producer, in a process of its own: its address, how to start it, and when each event was sent."""
-    command = [sys.executable, "-m", "benchmarks.online", "produce", TOPIC, str(EVENTS_PER_SECOND), str(file)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdin, stdout = process.stdin, process.stdout
-
-    def start() -> None:
-        stdin.write("start\n")
-        stdin.flush()
-
-    def result() -> list[float]:
-        found: list[float] = json.loads(stdout.readline())
-        return found
-
-    try:
-        yield stdout.readline().strip(), start, result
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _produce(topic: str, file: Path) -> None:
-    """Be the cluster: four partitions, an event's partition by its place."""
-    from confluent_kafka import Producer
-
-    producer = Producer({"test.mock.num.brokers": 1, "linger.ms": 5, "log_level": 0})
-    producer.list_topics(topic, timeout=10)  # makes it
-    brokers = producer.list_topics(timeout=10).brokers.values()
-    sys.stdout.write(",".join(f"{broker.host}:{broker.port}" for broker in brokers) + "\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    lines, sent, partition = file.read_text().splitlines(), list[float](), iter(range(1 << 60))
-
-    def put(line: str) -> None:
-        producer.produce(topic, line, partition=next(partition) % 4)
-        producer.poll(0)
-
-    _send(lines, put, sent)
-    producer.flush(10)
-    sys.stdout.write(json.dumps(sent) + "\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-
-
-def _on_topic(use_case: UseCase) -> UseCase:
-    """The same use case, its events on the benchmark's topic."""
-    document = use_case.model_dump(mode="json")
-    for source in document["sources"]:
-        if source["name"] == use_case.events:
-            source["stream"] = {"kind": "kafka", "topic": TOPIC, "brokers": VARIABLE}
-    return UseCase.model_validate(document)
-
-
-def _unequal(use_case: UseCase, online: OnlineFeatures, history: pl.DataFrame, today: pl.DataFrame) -> int:
-    """How many values of the day's last events differ from the offline computation, by a single bit."""
-    last = today.tail(CHECKED)
-    day = last["event_day"][0]
-    unlabelled = today.with_columns(pl.lit(None, today.schema[use_case.label.column]).alias(use_case.label.column))
-    events, keys = pl.concat([history, unlabelled]), list(use_case.event_source.primary_key)
-    frame = last.select(keys)
-    for view in use_case.features:
-        found = compute_view(view, use_case, events, day, day).select(*keys, *view.feature_names)
-        frame = frame.join(found, on=keys, how="left", maintain_order="left")
-    expected = frame.select(pl.col(use_case.feature_names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
-    got = np.array([online.vector(row).values for row in last.select(use_case.serving.request).to_dicts()])
-    return int((~((got == expected) | (np.isnan(got) & np.isnan(expected)))).sum())
-
-
 def _topic(
     looked: Mapping[str, Mapping[str, float]],
     fresh: Mapping[str, Mapping[str, Any]],
@@ -471,12 +305,7 @@ def _topic(
 
 def main(arguments: list[str]) -> int:
     """Measure in this process and print JSON."""
-    if arguments[0] == "produce":
-        _produce(arguments[1], Path(arguments[3]))
-        return 0
-    given = json.loads(Path(arguments[1]).read_text())
-    result = _time_look_ups(given) if arguments[0] == "look-ups" else _time_freshness(given)
-    sys.stdout.write(json.dumps(result) + "\n")
+    sys.stdout.write(json.dumps(_time_look_ups(json.loads(Path(arguments[0]).read_text()))) + "\n")
     return 0
 
 

@@ -79,7 +79,7 @@ class Written:
         self.examples = [*self.examples, *other.examples][:_SHOWN]
 
     def __str__(self) -> str:
-        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.counts.items())) or "nothing"
+        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.counts.items()) if count) or "nothing"
         return f"{told} ({'; '.join(self.examples)})" if self.examples else told
 
 

@@ -361,3 +361,24 @@ def test_what_a_killed_service_had_forked_does_not_outlive_it(target: LocalTarge
     wait_for(lambda: all(not child.is_running() or child.status() == psutil.STATUS_ZOMBIE for child in children))
     wait_for(lambda: target.status().use_cases["card_fraud"].serving)
     assert text(f"{address}/score") == "1"
+
+
+def test_a_process_beside_the_services_is_kept_running_through_deployments_and_stops_with_them(
+    target: LocalTarget, release: MakeRelease, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    work = f"import os, time; open({str(said)!r}, 'a').write(os.environ['WHAT'] + ' '); time.sleep(600)"
+    target.keep_beside("beside-work", [sys.executable, "-c", work], {"WHAT": "works"}, tmp_path)
+
+    wait_for(lambda: said.exists() and said.read_text() == "works ")
+    target.deploy(release("1"))
+    next(process for process in psutil.process_iter() if work in process.cmdline()).kill()
+    wait_for(lambda: said.read_text() == "works " * 2)
+    target.stop_all()
+    assert not [line for line in marked(target) if work in line]
+    target.ensure_running()
+    wait_for(lambda: said.read_text() == "works " * 3)
+    assert target.end_beside("beside-work")
+    assert not target.end_beside("beside-work")
+    with pytest.raises(ValueError, match="is called beside-"):
+        target.keep_beside("work", ["true"], {}, tmp_path)
