@@ -12,6 +12,7 @@ from platform_assets.assets.clean import clean_asset
 from platform_assets.assets.common import with_column_lineage
 from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import evaluation_asset
+from platform_assets.assets.feature_quality import feature_quality_asset
 from platform_assets.assets.features import feature_table_asset
 from platform_assets.assets.feed import incremental_assets
 from platform_assets.assets.history import history_asset
@@ -20,6 +21,7 @@ from platform_assets.assets.model import model_asset
 from platform_assets.assets.model_card import model_card_asset
 from platform_assets.assets.monitoring import drift_asset, prediction_log_asset, quality_asset
 from platform_assets.assets.online_store import online_store_asset
+from platform_assets.assets.parity import parity_asset
 from platform_assets.assets.predictions import daily_predictions_asset
 from platform_assets.assets.raw import raw_asset
 from platform_assets.assets.rollback import rollback_asset
@@ -46,12 +48,14 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.stored_views]
     assets += [
         training_set_asset(use_case=use_case),
+        feature_quality_asset(use_case=use_case),
         model_asset(use_case=use_case),
         evaluation_asset(use_case=use_case),
         champion_asset(use_case=use_case),
         model_card_asset(use_case=use_case),
         rollback_asset(use_case=use_case),
         *_answering(use_case),
+        parity_asset(use_case=use_case),
         drift_asset(use_case=use_case),
         quality_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),

@@ -14,6 +14,7 @@ from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.evaluation import VERDICT_FILE, EvaluationError, require_version
 from platform_assets.assets.model_folder import registered_run
+from platform_assets.assets.parity import require_parity
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.history import MADE_FROM, made_from
@@ -42,6 +43,7 @@ def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def champion(context: dg.AssetExecutionContext, models: ModelsResource) -> dg.MaterializeResult:
         registry = models.registry()
         version = require_version(use_case, registry, context.partition_key)
+        parity = require_parity(use_case, models.lake_root, context.partition_key)
         promotion, because = promote_with_evidence(registry, models.ledger(use_case.name), version, context.run_id)
         return dg.MaterializeResult(
             metadata={
@@ -49,6 +51,7 @@ def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "replaced": promotion.previous.version if promotion.previous else "nothing",
                 "moved": promotion.moved,
                 "because": because,
+                "parity": parity,
                 "environment": models.environment,
                 "mlflow_run": version.run_id,
             },

@@ -37,7 +37,9 @@ from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_sche
 from platform_assets.spec.tables import (
     DAILY_PREDICTIONS,
     DRIFT,
+    FEATURE_QUALITY,
     ONLINE_STORE,
+    PARITY,
     PREDICTION_LOG,
     QUALITY,
     TABLES,
@@ -179,6 +181,11 @@ def lineage(use_case: UseCase) -> Lineage:
         otherwise[(QUARANTINE, source.name)] = tuple(ColumnOf(RAW, source.name, name) for name in source.column_names)
         otherwise[(PROFILE, source.name)] = otherwise[(QUARANTINE, source.name)]
         otherwise[(RELEASES, source.name)] = (ColumnOf(QUARANTINE, source.name, WHOLE_ROW),)
+    judged = (*use_case.feature_names, use_case.label.column)
+    otherwise[(FEATURES, FEATURE_QUALITY)] = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in judged)
+    logged = [ColumnOf(*_log(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names]
+    stored = [ColumnOf(FEATURES, view.table, name) for view in use_case.features for name in view.feature_names]
+    otherwise[(MONITORING, PARITY)] = (*logged, *stored)
     otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
     return Lineage(made_from, otherwise)
 

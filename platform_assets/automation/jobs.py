@@ -32,8 +32,10 @@ from platform_assets.spec.tables import (
     DEPLOYMENT,
     DRIFT,
     EVALUATION,
+    FEATURE_QUALITY,
     MODEL_CARD,
     ONLINE_STORE,
+    PARITY,
     PREDICTION_LOG,
     QUALITY,
     SERVICE,
@@ -97,6 +99,7 @@ def build_jobs(use_case: UseCase) -> Jobs:
     features = [asset_key(use_case, FEATURES, view.table) for view in use_case.stored_views]
     chain = keys(
         (TRAINING, TRAINING_SET),
+        (FEATURES, FEATURE_QUALITY),
         (MODEL, use_case.model_name),
         (MODEL, EVALUATION),
         (MODEL, CHAMPION),
@@ -116,10 +119,16 @@ def build_jobs(use_case: UseCase) -> Jobs:
         if realtime
         else None,
         train=job(f"{name}__train", selection=chain, partitions_def=as_of),
-        log=job(f"{name}__log", selection=keys((SERVING, PREDICTION_LOG)), partitions_def=days) if realtime else None,
+        log=job(f"{name}__log", selection=keys((SERVING, PREDICTION_LOG), (MONITORING, PARITY)), partitions_def=days)
+        if realtime
+        else None,
         predict=None
         if realtime
-        else job(f"{name}__predict", selection=keys((PREDICTIONS, DAILY_PREDICTIONS)), partitions_def=days),
+        else job(
+            f"{name}__predict",
+            selection=keys((PREDICTIONS, DAILY_PREDICTIONS), (MONITORING, PARITY)),
+            partitions_def=days,
+        ),
         watch=job(f"{name}__watch", selection=keys((MONITORING, DRIFT)), partitions_def=days),
         judge=job(f"{name}__judge", selection=keys((MONITORING, QUALITY)), partitions_def=days),
         maintain=job(f"{name}__maintain", selection=keys((MAINTENANCE, TABLES))),

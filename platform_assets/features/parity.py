@@ -228,8 +228,7 @@ def parity_verdict(
         offline: one row for each event that feature tables have, with key, event time, entities and features.
         use_case: the declaration.
         replay: computes features of some logged rows from what was known when they were scored, in their order
-            (`replay.replayed_features`); asked only about rows that differ from `offline` or are not there. A feature that it
-            leaves out is judged by `offline` alone.
+            (`replay.replayed_features`); asked only about rows that differ from `offline` or are not there.
 
     Raises:
         FeatureError: a column is missing.
@@ -279,7 +278,7 @@ def _told(
 
 def _event_columns(use_case: UseCase, offline: pl.DataFrame) -> list[str]:
     """Columns of the event that both sides have: its time and its entities' keys."""
-    entities = [entity.key for entity in use_case.entities]
+    entities = [key for entity in use_case.entities for key in entity.key_columns]
     keys = use_case.event_source.primary_key
     both = [name for name in dict.fromkeys([use_case.event_time, *entities]) if name in offline.columns]
     return [name for name in both if name in use_case.serving.request and name not in keys]
@@ -335,7 +334,7 @@ def _as_known_then(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows with replayed values in place of today's, and what is wrong by both."""
     replayed = replay(logged)
-    names = [name for name in use_case.feature_names if name in replayed.columns]
+    names = list(use_case.feature_names)
     exact = _exact_features(use_case)
     then = rows.with_columns(replayed[name].alias(f"__then__{name}") for name in names)
     still = then.select(_is_wrong(name, f"__then__{name}", name in exact).alias(name) for name in names)
@@ -348,7 +347,7 @@ def _mismatches(rows: pl.DataFrame, name: str, use_case: UseCase) -> list[Mismat
     """The unequal values of a feature, or of an event column, in some rows."""
     view = next((view for view in use_case.features if name in view.feature_names), None)
     keys = use_case.event_source.primary_key
-    entity = () if view is None or view.entity is None else (use_case.entity(view.entity).key,)
+    entity = () if view is None or view.entity is None else use_case.entity(view.entity).key_columns
     logged = name if view is None else FEATURE_PREFIX + name
     return [
         Mismatch(

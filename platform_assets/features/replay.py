@@ -1,6 +1,6 @@
 """Features of requests as the offline path would have computed them from what was known when each came.
 
-Belongs here: window and row features over rows that became known one by one. Does not belong here: comparing them with what was
+Belongs here: features over rows that became known one by one. Does not belong here: comparing them with what was
 logged (`parity.py`), finding out what the lake held at a moment (`assets/parity.py`), the online store (`online.py`).
 
 A feature table tells what is known today. A row that came late, or a corrected label, changes it after predictions were made, and
@@ -10,16 +10,17 @@ that were answered before it, and itself as it came in. The same kernel computes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.kernel import MICROSECONDS_PER_DAY, compute_windows
-from platform_assets.features.state import EVENT_TIMES, StateLayout, event_rows, state_layout
+from platform_assets.features.lookups import join_lookups
+from platform_assets.features.state import EVENT_TIMES, LATE_REQUEST_DAYS, StateLayout, event_rows, state_layout
 from platform_assets.features.windows import EVENT_TIME_TYPE, add_row_features, require_columns
-from platform_assets.spec.features import FeatureView
 from platform_assets.spec.use_case import UseCase
 
 SCORED_AT = "scored_at"
@@ -31,9 +32,13 @@ _ALWAYS = -(2**62)
 
 
 def replayed_features(
-    requests: pl.DataFrame, held: pl.DataFrame, answered: pl.DataFrame, use_case: UseCase
+    requests: pl.DataFrame,
+    held: pl.DataFrame,
+    answered: pl.DataFrame,
+    use_case: UseCase,
+    tables: Mapping[str, pl.DataFrame] | None = None,
 ) -> pl.DataFrame:
-    """Window and row features of requests from what was known when each was scored.
+    """Features of requests from what was known when each was scored.
 
     Args:
         requests: the requests' columns and `scored_at`, as the prediction log has them.
@@ -42,42 +47,43 @@ def replayed_features(
         answered: requests that may have been answered before, in the columns of `requests`. One counts for those scored later,
             unless `held` has its event already.
         use_case: the declaration.
+        tables: clean rows of the tables that views look into, by source, as the lake held them.
 
     Returns:
-        The event's key and Float64 features, one row for each request, in the order of the requests. Features that are neither
-        windows nor row expressions are left out.
+        The event's key and Float64 features, one row for each request, in the order of the requests.
 
     Raises:
-        FeatureError: a column is missing, or an expression fails.
+        FeatureError: a column or a table is missing, or an expression or a function fails.
     """
-    keys = list(use_case.event_source.primary_key)
+    keys, names = list(use_case.event_source.primary_key), use_case.feature_names
     require_columns(requests.columns, [*use_case.serving.request, SCORED_AT], "requests to replay")
     if requests.is_empty():
-        names = [name for view in use_case.features for name in _computed(view)]
         return requests.select(*keys, *(pl.lit(None, pl.Float64).alias(name) for name in names))
+    requests, held, answered = (
+        with_entity_columns(frame, use_case, use_case.features) for frame in (requests, held, answered)
+    )
     found = [
-        _replay(requests.slice(begin, REQUESTS_AT_ONCE), held, answered, use_case)
+        _replay(requests.slice(begin, REQUESTS_AT_ONCE), held, answered, use_case, tables or {})
         for begin in range(0, requests.height, REQUESTS_AT_ONCE)
     ]
     return pl.concat(found)
 
 
-def _computed(view: FeatureView) -> Iterator[str]:
-    """Names of the features that can be replayed."""
-    for window in view.windows:
-        yield from window.feature_names
-    for row in view.rows:
-        yield row.name
-
-
-def _replay(requests: pl.DataFrame, held: pl.DataFrame, answered: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+def _replay(
+    requests: pl.DataFrame,
+    held: pl.DataFrame,
+    answered: pl.DataFrame,
+    use_case: UseCase,
+    tables: Mapping[str, pl.DataFrame],
+) -> pl.DataFrame:
     frame = requests.select(use_case.serving.request)
     for view in use_case.features:
+        frame = join_lookups(frame, tables, view, use_case)
         if view.windows:
             frame = frame.with_columns(_window_features(state_layout(view, use_case), requests, held, answered))
     computed = add_row_features(frame, use_case.features)
-    names = [name for view in use_case.features for name in _computed(view)]
-    return computed.select(*use_case.event_source.primary_key, *(pl.col(name).cast(pl.Float64) for name in names))
+    names = [pl.col(name).cast(pl.Float64) for name in use_case.feature_names]
+    return computed.select(*use_case.event_source.primary_key, *names)
 
 
 def _window_features(
@@ -87,7 +93,11 @@ def _window_features(
     own = _asked(requests, layout).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias(_REQUEST), pl.lit(True).alias(_OWN)
     )
-    seen = _seen(own, _pool(layout, requests, held, answered), layout)
+    known = _known(own, _pool(layout, requests, held, answered), layout)
+    late = known.filter(pl.col(EVENT_TIMES) > pl.col("__at") + LATE_REQUEST_DAYS * MICROSECONDS_PER_DAY)[
+        _REQUEST
+    ].unique()
+    seen = known.filter(pl.col(EVENT_TIMES) <= pl.col("__at")).drop("__at")
     order = [_REQUEST, EVENT_TIMES, *layout.key_fields]
     rows = pl.concat([seen, own.select(seen.columns)]).sort(order)
     counts = rows.group_by(_REQUEST).len().sort(_REQUEST)["len"].to_numpy()
@@ -103,8 +113,11 @@ def _window_features(
         first_time=int(times.min()),
         last_time=int(times.max()),
     )
-    mine = rows[_OWN].to_numpy()
-    return [pl.Series(name, out[place][mine]).fill_nan(None) for place, name in enumerate(layout.plan.names)]
+    answers = out[:, rows[_OWN].to_numpy()]
+    answers[:, late.to_numpy()] = (
+        np.nan
+    )  # the service's history has been cut behind them: it says so, and guesses nothing
+    return [pl.Series(name, answers[place]).fill_nan(None) for place, name in enumerate(layout.plan.names)]
 
 
 def _asked(rows: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
@@ -148,8 +161,8 @@ def _pool(layout: StateLayout, requests: pl.DataFrame, held: pl.DataFrame, answe
     return pl.concat([known, _asked(before, layout).select(known.columns)])
 
 
-def _seen(own: pl.DataFrame, pool: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
-    """For each request the other events that it could see: known before it, not later than it, within reach."""
+def _known(own: pl.DataFrame, pool: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
+    """For each request the other events of its entity that were known before it and are not too old, its time in `__at`."""
     asked = own.select(
         layout.entity_key,
         _REQUEST,
@@ -159,13 +172,11 @@ def _seen(own: pl.DataFrame, pool: pl.DataFrame, layout: StateLayout) -> pl.Data
     )
     pairs = pool.join(asked, on=layout.entity_key, how="inner")
     reach = layout.span_days * MICROSECONDS_PER_DAY
-    itself = _same_event(layout.key_fields)
     return pairs.filter(
-        pl.col(EVENT_TIMES) <= pl.col("__at"),
         pl.col(EVENT_TIMES) > pl.col("__at") - reach,
         pl.col(_SINCE) < pl.col("__scored"),
-        ~itself,
-    ).select(*pool.columns, _REQUEST, pl.lit(False).alias(_OWN))
+        ~_same_event(layout.key_fields),
+    ).select(*pool.columns, _REQUEST, pl.lit(False).alias(_OWN), "__at")
 
 
 def _same_event(fields: Sequence[str]) -> pl.Expr:

@@ -105,6 +105,13 @@ class Gates(Declaration):
     reproducible: bool = Field(
         default=True, description="Whether fitting the winner again on the same rows must give the same bytes."
     )
+    max_single_feature_score: float = Field(
+        default=0.98,
+        gt=0.5,
+        le=1,
+        description="A feature that alone says so much about the label, on rows it was not fitted on, is taken to know it and named: "
+        "area under the ROC curve, or share of variance explained. 1 turns the bound off.",
+    )
     bypasses: tuple[Bypass, ...] = Field(default=(), description="Recorded exceptions; each expires.")
 
     def names(self, task: str) -> list[str]:

@@ -16,6 +16,8 @@ PREDICTION_LOG = "prediction_log"
 DAILY_PREDICTIONS = "daily"
 DRIFT = "drift"
 QUALITY = "quality"
+PARITY = "parity"
+FEATURE_QUALITY = "feature_quality"
 TABLES = "tables"
 
 MODEL_BY_TASK = {"binary": "classifier", "regression": "regressor"}

@@ -20,9 +20,14 @@ import pytest
 from platform_assets.assets.deployment import DIGEST_TAG
 from platform_assets.assets.evaluation import gate_names
 from platform_assets.assets.model_folder import SAMPLE_FILE, read_model_run
+from platform_assets.assets.parity import PARITY_SCHEMA, parity_table
 from platform_assets.registry.models import CHALLENGER
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
+from platform_assets.resources.lake import LakeResource
+from platform_assets.spec import EVENT_DAY
 from platform_assets.spec.gates import Bypass, Floor
+from platform_assets.spec.predictions import prediction_log_schema
+from platform_assets.spec.tables import PREDICTION_LOG
 
 from .model_world import (
     AS_OF,
@@ -324,6 +329,27 @@ def test_a_model_that_was_not_evaluated_is_not_promoted(world: ModelWorld) -> No
     result = world.materialize([CHAMPION], as_of=LATER)
     assert not result.success
     assert "was not evaluated" in failures(result)
+    assert champion(world) == "1"
+
+
+def test_no_model_is_promoted_while_features_differ_online_and_offline(world: ModelWorld) -> None:
+    """Predictions that nobody compared, or that differ from the offline path, keep every alias where it is."""
+    lake, use_case, day = LakeResource(root=str(world.lake_root)), world.use_case, AS_OF - timedelta(days=1)
+    schema = prediction_log_schema(use_case)
+    log = pl.DataFrame([dict.fromkeys(schema) | {EVENT_DAY: day}] * 3, schema=schema)
+    lake.table(NAME, "serving", PREDICTION_LOG, schema).write_partitions(log, day, day)
+    result = world.materialize([CHAMPION], as_of=AS_OF)
+    assert not result.success
+    assert f"3 of 3 predictions of {day} were never compared" in failures(result)
+    verdict = dict.fromkeys(PARITY_SCHEMA) | {"predictions": 3, "other_contract": 0, EVENT_DAY: day}
+    for passed in (False, True):
+        row = verdict | {"passed": passed, "explanation": "customer_count_1d of customer_id=7 at noon"}
+        parity_table(lake, use_case).write_partitions(pl.DataFrame([row], schema=PARITY_SCHEMA), day, day)
+        result = world.materialize([CHAMPION], as_of=AS_OF)
+        assert result.success == passed
+        if not passed:
+            assert "no model is promoted while features differ" in failures(result)
+            assert "customer_count_1d of customer_id=7 at noon" in failures(result)
     assert champion(world) == "1"
 
 
