@@ -6,10 +6,11 @@ belong here: fitting (`training/`) or judging (`evaluation.py`).
 
 import json
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from platform_assets.assets.common import (
     asset_key,
@@ -27,6 +28,16 @@ from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.spec import EVENT_DAY, FeatureView, UseCase
 from platform_assets.spec.tables import TRAINING_SET
+
+
+class TrainingSetConfig(dg.Config):
+    """How a training set is made again."""
+
+    known_at: str | None = Field(
+        default=None,
+        description="A moment, ISO 8601 with its zone: the training set as it could have been made then, from the versions that its "
+        "tables had. Without one: from what is known now.",
+    )
 
 
 def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -48,10 +59,16 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         **policy(use_case, TRAINING),
     )
-    def build_training_set(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def build_training_set(
+        context: dg.AssetExecutionContext, config: TrainingSetConfig, lake: LakeResource
+    ) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
-        versions = current_versions(use_case, lake)
+        versions = (
+            current_versions(use_case, lake)
+            if config.known_at is None
+            else versions_known_at(use_case, lake, _moment(config.known_at))
+        )
         delivered, labels, frame = training_rows(use_case, lake, as_of, versions)
         table = lake.table(use_case.name, TRAINING, TRAINING_SET, schema, partition_by="as_of")
         commit = table.write_partitions(frame, as_of, as_of, metadata={"data_versions": json.dumps(versions)})
@@ -62,6 +79,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "event_days": f"{first} .. {last}",
                 "labels_of_refused_events": delivered - labels,
                 "label_mean": float(str(label.cast(pl.Float64).mean() or 0.0)),
+                "known_at": config.known_at or "now",
                 "data_versions": {name: version or 0 for name, version in versions.items()},
                 **column_lineage(use_case, key, schema),
             },
@@ -73,9 +91,41 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
 
 def current_versions(use_case: UseCase, lake: LakeResource) -> dict[str, int | None]:
     """Delta versions of the tables that a training set reads now, by path below the lake's root."""
-    tables = [clean_table(lake, use_case, use_case.label_source)]
-    tables += [_feature_table(use_case, lake, view) for view in use_case.features]
-    return {table.uri.removeprefix(lake.root): table.version() for table in tables}
+    return {table.uri.removeprefix(lake.root): table.version() for table in _tables(use_case, lake)}
+
+
+def versions_known_at(use_case: UseCase, lake: LakeResource, moment: datetime) -> dict[str, int | None]:
+    """Versions that the tables of a training set had at a moment, by path below the lake's root.
+
+    A training set from these versions is the one that could have been made then: rows that arrived later, labels that were
+    corrected later and feature days that were computed again since are not part of it, whenever it is made.
+
+    Raises:
+        LakeTableMissing: A table does not exist.
+        LakeVersionMissing: A table was made later, or its versions of then were removed.
+    """
+    return {table.uri.removeprefix(lake.root): table.version_at(moment) for table in _tables(use_case, lake)}
+
+
+def _tables(use_case: UseCase, lake: LakeResource) -> list[LakeTable]:
+    """The tables that a training set reads."""
+    features = [_feature_table(use_case, lake, view) for view in use_case.features]
+    return [clean_table(lake, use_case, use_case.label_source), *features]
+
+
+def _moment(text: str) -> datetime:
+    """A moment of the run's configuration.
+
+    Raises:
+        ValueError: it cannot be read, or carries no zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"known_at {text!r} is no time: write it like 2024-03-01T00:00:00Z") from error
+    if moment.tzinfo is None:
+        raise ValueError(f"known_at {text!r} carries no zone: write it like 2024-03-01T00:00:00Z")
+    return moment.astimezone(UTC)
 
 
 def training_rows(

@@ -209,16 +209,19 @@ def promote_version(model: str, to: str | None, why: str, who: str | None) -> No
 
     Raises:
         PromotionRefused: its evidence does not allow it.
+        ParityNotProven: what it serves with differs online and offline.
     """
     from uuid import uuid4
 
     from platform_assets.assets.champion import promote_with_evidence
+    from platform_assets.assets.parity import require_parity
     from platform_assets.cli.console import console
 
     name, number = split_model(model)
     use_case, registry, ledger, settings = opened(name)
     target = environment_named(to, settings.environment)
     version = named_version(registry, name, number)
+    require_parity(use_case, settings.lake, version.tags["as_of"])
     decided = {"who": who or system_user(), "why": why or "promoted by hand"}
     promotion, because = promote_with_evidence(
         registry.of(target), ledger.of(target), version, f"by hand {uuid4().hex[:12]}", decided

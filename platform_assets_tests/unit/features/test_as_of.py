@@ -63,7 +63,7 @@ def oracle(
     return (None, None) if best is None else best[1:]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rows=label_rows, table=table_rows, late=st.booleans(), age=ages, knows=st.sampled_from(["own", "column", "all"]))
 def test_every_row_gets_what_the_oracle_finds(
     rows: list[Any], table: list[Any], late: bool, age: timedelta | None, knows: str
@@ -87,7 +87,7 @@ def test_every_row_gets_what_the_oracle_finds(
         assert (row["limit"], row["number"]) == oracle(row, held.to_dicts(), by_when, late, age)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rows=label_rows, table=table_rows)
 def test_whole_number_and_double_keys_find_the_same(rows: list[Any], table: list[Any]) -> None:
     asked, held = as_rows(rows), as_table(table)
@@ -105,7 +105,7 @@ def test_whole_number_and_double_keys_find_the_same(rows: list[Any], table: list
 _HALVES = ({"a": 1, "b": 1, "c": 2}, {"a": 1, "b": 2, "c": 1})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rows=label_rows, table=table_rows)
 def test_poison_after_the_knowledge_time_is_never_read(rows: list[Any], table: list[Any]) -> None:
     """Everything that is later than a row's knowledge, in time or in arrival, is replaced; no answer may change."""
