@@ -16,6 +16,7 @@ from platform_assets.spec.connector_problems import connector_problems
 from platform_assets.spec.feature_problems import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.spec.features import MICROSECONDS
 from platform_assets.spec.gate_problems import gate_problems
+from platform_assets.spec.learner_problems import learner_problems
 from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
 from platform_assets.spec.window_problems import uses_request_columns, window_problems
@@ -231,26 +232,8 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
         yield Problem(
             ("training", "learners"), len(training.learners), "declare at least one learner that is no baseline"
         )
-    for j, learner in enumerate(training.learners):
-        if (learner.kind == "single_feature") != (learner.feature is not None):
-            yield Problem(
-                ("training", "learners", j, "feature"),
-                learner.feature,
-                "is needed by a learner of kind single_feature, and by no other",
-            )
-        elif learner.feature is not None and learner.feature not in use_case.feature_names:
-            yield Problem(
-                ("training", "learners", j, "feature"),
-                learner.feature,
-                f"no such feature; {_known(use_case.feature_names)}",
-            )
-        wrong = {"logistic_regression": "binary", "ridge": "regression", "single_feature": "regression"}.get(
-            learner.kind
-        )
-        if wrong is not None and wrong != training.task:
-            yield Problem(
-                ("training", "learners", j, "kind"), learner.kind, f"is for {wrong} tasks, this one is {training.task}"
-            )
+    for place, found, message in learner_problems(training, use_case.feature_names):
+        yield Problem(("training", *place), found, message)
     for field, names in (("impute", training.impute), ("clip", training.clip)):
         for name in names:
             if name not in use_case.feature_names:

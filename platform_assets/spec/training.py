@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from platform_assets.spec.base import Declaration, Identifier
+from platform_assets.spec.search import Search
 
 Task = Literal["binary", "regression"]
 Metric = Literal[
@@ -32,18 +33,58 @@ class Label(Declaration):
     column: Identifier = Field(description="Column with the label; 0 or 1 for a binary task.")
 
 
+Kind = Literal[
+    "constant",
+    "single_feature",
+    "last_value",
+    "rule",
+    "logistic_regression",
+    "ridge",
+    "random_forest",
+    "xgboost",
+    "torch_mlp",
+    "estimator",
+    "blend",
+    "stack",
+]
+
+
 class Learner(Declaration):
     """One candidate."""
 
     name: Identifier = Field(description="Name in comparisons.")
-    kind: Literal[
-        "constant", "single_feature", "logistic_regression", "ridge", "random_forest", "xgboost", "torch_mlp"
-    ] = Field(description="Which learner.")
+    kind: Kind = Field(
+        description="Which learner. `blend` and `stack` join others; `estimator` is any of scikit-learn's by its dotted name."
+    )
     baseline: bool = Field(default=False, description="Whether the champion has to beat this candidate.")
     feature: Identifier | None = Field(
-        default=None, description="The feature that a `single_feature` learner hands on, and no other learner has."
+        default=None,
+        description="The feature that a `single_feature` learner hands on, a `rule` compares with its `threshold`, or the season of a "
+        "`last_value` learner (which can do without); no other learner has one.",
+    )
+    estimator: str | None = Field(
+        default=None,
+        description="For kind `estimator`: dotted name of a scikit-learn class, for example "
+        "`sklearn.ensemble.HistGradientBoostingClassifier`; `settings` are its parameters, and `scale` brings inputs to mean 0 and "
+        "standard deviation 1.",
+    )
+    of: tuple[Identifier, ...] = Field(
+        default=(),
+        description="For kinds `blend` and `stack`: names of the learners that are joined, declared before it.",
+    )
+    calibrate: Literal["isotonic", "sigmoid"] | None = Field(
+        default=None,
+        description="Map the learner's probabilities to how often they came true, learned on training rows that it had not seen.",
+    )
+    monotone: dict[Identifier, Literal["increasing", "decreasing"]] = Field(
+        default_factory=dict,
+        description="Features with which the prediction may only rise or only fall; for `random_forest`, `xgboost` and estimators that "
+        "know `monotonic_cst`.",
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the learner.")
+    search: Search | None = Field(
+        default=None, description="Look for better settings before candidates are compared; absent means as declared."
+    )
 
 
 class Splits(Declaration):
@@ -55,6 +96,12 @@ class Splits(Declaration):
     )
     test_days: int = Field(default=7, ge=1, description="Length of the test period, in days.")
     folds: int = Field(default=4, ge=1, description="How many folds.")
+    final_test_days: int = Field(
+        default=0,
+        ge=0,
+        description="The last labelled days, which search and selection never see: the chosen learner is judged on them once, and the "
+        "figure is recorded. 0 for none.",
+    )
 
 
 class Compute(Declaration):
@@ -85,6 +132,11 @@ class Training(Declaration):
         default_factory=dict,
         description="Two quantiles of the training rows between which a feature's values are held, for example "
         "`{amount: [0.01, 0.99]}`; their values travel with the model.",
+    )
+    categories: tuple[Identifier, ...] = Field(
+        default=(),
+        description="Features that are codes, not amounts: linear models and estimators get a column for each value, networks an "
+        "embedding; a value never seen in training has no column.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
     compute: Compute = Field(

@@ -86,6 +86,7 @@ def load(folder: Path) -> Predictor:
         fitted=kind.load(folder),
         versions=versions,
         digest=digest,
+        requires=tuple(manifest["requires"]),
     )
 
 
@@ -144,7 +145,7 @@ def _manifest(predictor: Predictor, building: Path, files: tuple[str, ...]) -> d
         "seed": predictor.seed,
         "trained_on": asdict(predictor.trained_on),
         "versions": dict(predictor.versions),
-        "requires": list(kind.libraries),
+        "requires": list(predictor.requires or kind.libraries),
         "files": {name: _digest((building / name).read_bytes()) for name in sorted(files)},
     }
 

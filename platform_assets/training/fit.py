@@ -54,7 +54,8 @@ def fit_predictor(
             label_mean=float(rows.y.mean()),
         ),
         fitted=fitted,
-        versions=library_versions((*learner.kind.libraries, *learner.kind.fit_libraries)),
+        versions=library_versions((*learner.libraries, *learner.fit_libraries)),
+        requires=learner.libraries,
     )
 
 

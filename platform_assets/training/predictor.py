@@ -163,6 +163,7 @@ class Predictor:
         fitted: the numbers themselves.
         versions: libraries and Python it was fitted with.
         digest: "sha256:..." of the saved artifact, when it was loaded from one.
+        requires: distributions needed to load it and predict.
     """
 
     learner: str
@@ -175,6 +176,7 @@ class Predictor:
     fitted: FittedModel
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     digest: str | None = None
+    requires: tuple[str, ...] = ()
 
     def predict(self, X: Matrix) -> Vector:
         """Predict rows; one row is as cheap as the model allows and uses one thread.

@@ -21,7 +21,7 @@ from platform_assets.spec.search import Dimension, Search
 from platform_assets.training.compare import Candidate, Metric, MetricError, scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
-from platform_assets.training.learners import LearnerSettingsError, TrainingError, make_learner
+from platform_assets.training.learners import Learner, LearnerSettingsError, TrainingError
 from platform_assets.training.predictor import ImputationError, ImputationStrategy
 
 State = Literal["complete", "pruned", "failed"]
@@ -181,17 +181,13 @@ class FoldEvaluation:
 
     Attributes:
         splits: training and test rows of each fold, latest first.
-        kind: the learner's.
-        settings: those that do not vary.
-        task: the learner's.
+        learner: with the settings that do not vary.
         metric: what is measured on the test rows.
         impute: imputation strategy by feature.
     """
 
     splits: Sequence[tuple[Dataset, Dataset]]
-    kind: str
-    settings: Mapping[str, Any]
-    task: str
+    learner: Learner
     metric: Metric
     impute: Mapping[str, ImputationStrategy] | None = None
 
@@ -199,7 +195,7 @@ class FoldEvaluation:
         """The metric, fold by fold."""
         for number, (train, test) in enumerate(self.splits):
             try:
-                learner = make_learner(self.kind, {**self.settings, **trial.settings}, self.task)
+                learner = self.learner.with_settings(trial.settings)
                 predictor = fit_predictor(train, learner, trial.seed, self.impute)
                 yield self.metric(scored(test, predictor.predict(test.X)))
             except (TrainingError, ImputationError, MetricError, LearnerSettingsError) as error:
@@ -252,7 +248,6 @@ def search_candidate(
     if unknown:
         known = ", ".join(learner.settings) or "none"
         raise SearchError(f"learner {candidate.name!r}: the space varies {unknown[0]!r}; its settings are: {known}")
-    fixed = {name: value for name, value in learner.settings.items() if name not in search.space}
     plan = SearchPlan(
         name=search_name(candidate, search, metric.name, splits, seed),
         space=MappingProxyType(dict(search.space)),
@@ -266,10 +261,9 @@ def search_candidate(
         seed=seed,
         storage=search.storage or storage,
     )
-    evaluate = FoldEvaluation(splits, learner.kind.name, fixed, learner.task, metric, impute)
+    evaluate = FoldEvaluation(splits, learner, metric, impute)
     result = (engine or engine_named(search.engine)).run(plan, evaluate, progress)
-    best = make_learner(learner.kind.name, {**fixed, **result.best.settings}, learner.task)
-    return Candidate(candidate.name, best, candidate.baseline), result
+    return Candidate(candidate.name, learner.with_settings(result.best.settings), candidate.baseline), result
 
 
 def search_name(

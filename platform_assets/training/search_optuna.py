@@ -170,8 +170,8 @@ def _stored_study(plan: SearchPlan, direction: str) -> Any:
         return optuna.create_study(storage=storage, study_name=plan.name, direction=direction, load_if_exists=True)
     except Exception as error:
         raise SearchError(
-            f"the search's storage {_without_password(plan.storage)} cannot be used: {error}; correct training.search.storage, or the rights "
-            "of its folder"
+            f"the search's storage {_without_password(plan.storage)} cannot be used: {error}; correct `storage` of the search, or "
+            "the rights of its folder"
         ) from error
 
 

@@ -15,6 +15,8 @@ from platform_assets_tests.model.fitted_models import EVERY, fit_small, make_row
 EXPECTED_FILES = {
     "constant": {"constant.json"},
     "single_feature": {"single_feature.json"},
+    "last_value": {"last_value.json"},
+    "rule": {"rule.json"},
     "logistic_regression": {"estimator.skops"},
     "ridge": {"estimator.skops"},
     "random_forest": {"estimator.skops"},

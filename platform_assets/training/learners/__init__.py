@@ -12,7 +12,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from platform_assets.training.learners import boosting, constant, forest, linear, neural, single
+from platform_assets.training.learners import (
+    boosting,
+    calibration,
+    constant,
+    ensemble,
+    estimator,
+    forest,
+    last_value,
+    linear,
+    neural,
+    rule,
+    single,
+)
 from platform_assets.training.learners.base import (
     TASKS,
     FittedModel,
@@ -26,9 +38,25 @@ from platform_assets.training.learners.base import (
 )
 
 KINDS: Mapping[str, LearnerKind] = MappingProxyType(
-    {kind.name: kind for kind in (constant.KIND, single.KIND, *linear.KINDS, forest.KIND, boosting.KIND, neural.KIND)}
+    {
+        kind.name: kind
+        for kind in (
+            constant.KIND,
+            single.KIND,
+            last_value.KIND,
+            rule.KIND,
+            *linear.KINDS,
+            forest.KIND,
+            boosting.KIND,
+            neural.KIND,
+        )
+    }
 )
-"""Every learner by the name a requirement uses, simplest first."""
+"""Every learner that can be made by its name alone, simplest first."""
+MADE_OF: Mapping[str, LearnerKind] = MappingProxyType(
+    {kind.name: kind for kind in (estimator.KIND, calibration.KIND, ensemble.BLEND, ensemble.STACK)}
+)
+"""Learners that take something else to be made: the name of a class, or other learners."""
 
 
 def learner_kind(name: str) -> LearnerKind:
@@ -37,9 +65,10 @@ def learner_kind(name: str) -> LearnerKind:
     Raises:
         LearnerSettingsError: there is no such learner.
     """
-    if name not in KINDS:
-        raise LearnerSettingsError(f"learner {name!r} does not exist; the learners are {', '.join(KINDS)}")
-    return KINDS[name]
+    found = KINDS.get(name) or MADE_OF.get(name)
+    if found is None:
+        raise LearnerSettingsError(f"learner {name!r} does not exist; the learners are {', '.join([*KINDS, *MADE_OF])}")
+    return found
 
 
 def make_learner(name: str, settings: Mapping[str, Any] | None = None, task: str = "binary") -> Learner:
@@ -54,11 +83,12 @@ def make_learner(name: str, settings: Mapping[str, Any] | None = None, task: str
         LearnerSettingsError: unknown learner, setting or task, or a value out of its range; the message says what is allowed.
     """
     kind = learner_kind(name)
-    return Learner(kind=kind, task=kind.checked_task(task), settings=resolve_settings(kind, settings or {}))
+    return Learner(kind, kind.checked_task(task), {}).with_settings(settings or {})
 
 
 __all__ = [
     "KINDS",
+    "MADE_OF",
     "TASKS",
     "FittedModel",
     "Learner",

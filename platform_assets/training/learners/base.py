@@ -5,7 +5,7 @@ Belongs here: types and checks that hold for all learners. Does not belong here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.datetime64]
 Task: TypeAlias = Literal["binary", "regression"]
-SettingValue: TypeAlias = bool | int | float | str | tuple[int, ...] | None
+SettingValue: TypeAlias = bool | int | float | str | tuple[bool | int | float | str | None, ...] | None
 
 TASKS: tuple[Task, ...] = ("binary", "regression")
 
@@ -78,6 +78,8 @@ class Setting:
             words = f"one of {', '.join(self.choices)}"
         elif isinstance(self.default, bool):
             words = "true or false"
+        elif isinstance(self.default, str):
+            words = "a text"
         else:
             kind = "number" if isinstance(self.default, float) else "whole number"
             words = f"a list of {kind}s" if isinstance(self.default, tuple) else f"a {kind}"
@@ -99,6 +101,10 @@ class Setting:
             if value not in self.choices:
                 raise ValueError(value)
             return cast(str, value)
+        if isinstance(self.default, str):
+            if not isinstance(value, str):
+                raise ValueError(value)
+            return value
         if isinstance(self.default, bool):
             if not isinstance(value, bool):
                 raise ValueError(value)
@@ -135,6 +141,7 @@ class LearnerKind:
         tasks: what it can predict.
         fit_libraries: distributions needed to fit it only.
         open_settings: whether it takes settings beyond those listed, because a library names them.
+        check: refuses settings that do not go together, with `LearnerSettingsError`; not asked when a model is loaded.
     """
 
     name: str
@@ -146,6 +153,7 @@ class LearnerKind:
     tasks: tuple[Task, ...] = TASKS
     fit_libraries: tuple[str, ...] = ()
     open_settings: bool = False
+    check: Callable[[Task, Mapping[str, SettingValue]], None] | None = None
 
     def checked_task(self, task: str) -> Task:
         """`task`, if this kind can do it.
@@ -171,6 +179,16 @@ class Learner:
         """The kind's name."""
         return self.kind.name
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions needed to load and predict."""
+        return self.kind.libraries
+
+    @property
+    def fit_libraries(self) -> tuple[str, ...]:
+        """Distributions needed to fit only."""
+        return self.kind.fit_libraries
+
     def fit(self, X: Matrix, y: Vector, seed: int, event_day: Days | None = None) -> FittedModel:
         """Fit on rows without missing values.
 
@@ -183,8 +201,24 @@ class Learner:
         Raises:
             TrainingError: there are no rows, a binary label is neither 0 nor 1, or only one class occurs.
         """
-        _check_rows(self.name, X, y, self.task)
-        return self.kind.fit(X, y, event_day, self.task, self.settings, seed)
+        check_rows(self.name, X, y, self.task)
+        try:
+            return self.kind.fit(X, y, event_day, self.task, self.settings, seed)
+        except TrainingError:
+            raise
+        except (ValueError, ArithmeticError, TypeError, np.linalg.LinAlgError) as error:
+            raise TrainingError(f"learner {self.name!r} cannot be fitted on {len(X)} rows: {error}") from error
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Learner:
+        """The same learner with some settings changed.
+
+        Raises:
+            LearnerSettingsError: a setting does not exist or a value is not allowed.
+        """
+        settings = resolve_settings(self.kind, {**self.settings, **changes})
+        if self.kind.check is not None:
+            self.kind.check(self.task, settings)
+        return Learner(self.kind, self.task, settings)
 
 
 def resolve_settings(kind: LearnerKind, given: Mapping[str, Any]) -> Mapping[str, SettingValue]:
@@ -194,7 +228,7 @@ def resolve_settings(kind: LearnerKind, given: Mapping[str, Any]) -> Mapping[str
         LearnerSettingsError: a setting is unknown or its value not allowed.
     """
     unknown = sorted(set(given) - set(kind.settings))
-    if unknown:
+    if unknown and not kind.open_settings:
         allowed = ", ".join(kind.settings) or "none"
         raise LearnerSettingsError(
             f"learner {kind.name!r}: unknown setting {unknown[0]!r}; its settings are: {allowed}"
@@ -207,7 +241,43 @@ def resolve_settings(kind: LearnerKind, given: Mapping[str, Any]) -> Mapping[str
             raise LearnerSettingsError(
                 f"learner {kind.name!r}: setting {name!r} is {given[name]!r}; it must be {setting.allowed()}"
             ) from error
+    for name in unknown:
+        resolved[name] = _plain(kind.name, name, given[name])
     return MappingProxyType(resolved)
+
+
+def _plain(kind: str, name: str, value: Any) -> SettingValue:
+    """A setting that a library checks: anything that can be written down."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple) and all(
+        item is None or isinstance(item, bool | int | float | str) for item in value
+    ):
+        return tuple(value)
+    raise LearnerSettingsError(
+        f"learner {kind!r}: setting {name!r} is {value!r}; it must be a number, a text, true, false, null or a list of these"
+    )
+
+
+def weight_of_positives(settings: Mapping[str, Any], y: Vector) -> float:
+    """How much a positive row weighs next to a negative one: `class_weight: balanced` gives both classes the same sum."""
+    if settings["class_weight"] == "none":
+        return 1.0
+    found = positives(y)
+    return (len(y) - found) / found if found else 1.0
+
+
+def constraints(monotone: tuple[int, ...], inputs: int) -> tuple[int, ...]:
+    """Monotone constraints for every input; none where the setting is empty.
+
+    Raises:
+        TrainingError: there are constraints for another number of inputs.
+    """
+    if monotone and len(monotone) != inputs:
+        raise TrainingError(
+            f"setting 'monotone' has {len(monotone)} entries for {inputs} inputs; give one for each input"
+        )
+    return monotone or (0,) * inputs
 
 
 def positives(y: Vector) -> int:
@@ -215,7 +285,7 @@ def positives(y: Vector) -> int:
     return int((y == 1.0).sum())
 
 
-def _check_rows(name: str, X: Matrix, y: Vector, task: Task) -> None:
+def check_rows(name: str, X: Matrix, y: Vector, task: Task) -> None:
     """Rows that no learner of this task could be fitted on are refused with one message for all."""
     if X.ndim != 2 or len(X) != len(y):
         raise TrainingError(f"learner {name!r}: X has shape {X.shape} and y {y.shape}; they must be [n, f] and [n]")

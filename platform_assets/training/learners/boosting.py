@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.base import (
+    Days,
+    LearnerKind,
+    Matrix,
+    Setting,
+    Task,
+    Vector,
+    constraints,
+    weight_of_positives,
+)
 
 _FILE = "booster.ubj"
 
@@ -56,10 +65,13 @@ def fit(
         "colsample_bytree": settings["colsample_bytree"],
         "reg_lambda": settings["reg_lambda"],
         "gamma": settings["gamma"],
+        "scale_pos_weight": weight_of_positives(settings, y) if task == "binary" else 1.0,
         "seed": seed,
         "nthread": settings["threads"],
         "verbosity": 0,
     }
+    if any(settings["monotone"]):
+        parameters["monotone_constraints"] = constraints(settings["monotone"], X.shape[1])
     data = xgboost.QuantileDMatrix(X, label=y, max_bin=settings["max_bin"], nthread=settings["threads"])
     return BoostedModel(xgboost.train(parameters, data, num_boost_round=settings["n_estimators"]))
 
@@ -87,6 +99,8 @@ KIND = LearnerKind(
             "colsample_bytree": Setting(1.0, "Share of the features drawn for each tree.", least=0.001, most=1.0),
             "reg_lambda": Setting(1.0, "L2 penalty on leaf values.", least=0.0),
             "gamma": Setting(0.0, "Least gain of a split.", least=0.0),
+            "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
+            "monotone": Setting((), "By input: 1 rises with it, -1 falls, 0 either.", least=-1, most=1),
             "threads": Setting(1, "Threads to fit with; more only help on idle cores.", least=1, most=256),
         }
     ),

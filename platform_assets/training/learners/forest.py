@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector, constraints
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
 
 _FILE = "estimator.skops"
@@ -84,8 +84,10 @@ def fit(
         "max_features": settings["max_features"],
         "random_state": seed,
         "n_jobs": settings["threads"],
+        "monotonic_cst": constraints(settings["monotone"], X.shape[1]) if any(settings["monotone"]) else None,
     }
     if task == "binary":
+        common["class_weight"] = "balanced" if settings["class_weight"] == "balanced" else None
         return ForestModel(RandomForestClassifier(**common).fit(X, y.astype(np.int64)))
     return ForestModel(RandomForestRegressor(**common).fit(X, y))
 
@@ -105,6 +107,8 @@ KIND = LearnerKind(
             "min_samples_leaf": Setting(2, "Fewest training rows in a leaf.", least=1),
             "max_samples": Setting(0.3, "Share of the training rows drawn for each tree.", least=0.001, most=1.0),
             "max_features": Setting("sqrt", "How many features a split chooses from.", choices=("sqrt", "log2")),
+            "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
+            "monotone": Setting((), "By input: 1 rises with it, -1 falls, 0 either.", least=-1, most=1),
             "threads": Setting(2, "Threads to fit with; the result does not depend on it.", least=1, most=256),
         }
     ),

@@ -5,6 +5,7 @@ Belongs here: fitting with scikit-learn and predicting with numpy from the fitte
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.categories import Categories, fit_categories, read_categories
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
 
-_FILE = "estimator.skops"
+_FILE, _CATEGORIES = "estimator.skops", "categories.json"
+_PLACES = Setting((), "Places of inputs that are codes, from 0.", least=0)
 
 
 class LinearModel:
@@ -24,8 +27,8 @@ class LinearModel:
     One row costs microseconds this way, and a row gets the same bits whether it is predicted alone or among others.
     """
 
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Any, categories: Categories) -> None:
+        self._pipeline, self._categories = pipeline, categories
         scaler, estimator = pipeline.steps[0][1], pipeline.steps[-1][1]
         self._mean: Vector = scaler.mean_
         self._scale: Vector = scaler.scale_
@@ -35,15 +38,20 @@ class LinearModel:
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class, or the value."""
+        X = self._categories.spread(X)
         linear: Vector = ((X - self._mean) / self._scale * self._coefficients).sum(axis=1) + self._intercept
         if not self._is_probability:
             return linear
         return sigmoid(linear)
 
     def save(self, folder: Path) -> tuple[str, ...]:
-        """The pipeline through skops."""
+        """The pipeline through skops, and the categories as JSON where there are any."""
         write_estimator(self._pipeline, folder / _FILE)
-        return (_FILE,)
+        if not self._categories.columns:
+            return (_FILE,)
+        text = json.dumps(self._categories.document(), sort_keys=True) + "\n"
+        (folder / _CATEGORIES).write_text(text, encoding="utf-8")
+        return (_FILE, _CATEGORIES)
 
 
 def sigmoid(value: Vector) -> Vector:
@@ -64,7 +72,7 @@ def fit_logistic(
         max_iter=settings["max_iter"],
         random_state=seed,
     )
-    return _fit(estimator, X, y.astype(np.int64))
+    return _fit(estimator, X, y.astype(np.int64), settings["categories"])
 
 
 def fit_ridge(
@@ -73,22 +81,25 @@ def fit_ridge(
     """Least squares with an L2 penalty, on standardised inputs."""
     from sklearn.linear_model import Ridge
 
-    return _fit(Ridge(alpha=settings["alpha"], random_state=seed), X, y)
+    return _fit(Ridge(alpha=settings["alpha"], random_state=seed), X, y, settings["categories"])
 
 
-def _fit(estimator: Any, X: Matrix, y: Any) -> LinearModel:
+def _fit(estimator: Any, X: Matrix, y: Any, columns: tuple[int, ...]) -> LinearModel:
     """Fit with one BLAS thread: the order of additions, and with it the last digit, must not depend on the machine's cores."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
+    categories = fit_categories(X, columns)
     with threadpool_limits(limits=1):
-        return LinearModel(make_pipeline(StandardScaler(), estimator).fit(X, y))
+        return LinearModel(make_pipeline(StandardScaler(), estimator).fit(categories.spread(X), y), categories)
 
 
 def load(folder: Path) -> LinearModel:
     """Read back what `LinearModel.save` wrote."""
-    return LinearModel(read_estimator(folder / _FILE))
+    stored = folder / _CATEGORIES
+    document = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {"columns": [], "values": []}
+    return LinearModel(read_estimator(folder / _FILE), read_categories(document))
 
 
 KINDS = (
@@ -100,6 +111,7 @@ KINDS = (
                 "C": Setting(1.0, "Inverse strength of the L2 penalty.", least=1e-6),
                 "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
                 "max_iter": Setting(1000, "Most iterations of the solver.", least=1),
+                "categories": _PLACES,
             }
         ),
         fit=fit_logistic,
@@ -110,7 +122,9 @@ KINDS = (
     LearnerKind(
         name="ridge",
         description="Least squares with an L2 penalty on standardised inputs.",
-        settings=MappingProxyType({"alpha": Setting(1.0, "Strength of the L2 penalty.", least=0.0)}),
+        settings=MappingProxyType(
+            {"alpha": Setting(1.0, "Strength of the L2 penalty.", least=0.0), "categories": _PLACES}
+        ),
         fit=fit_ridge,
         load=load,
         libraries=("numpy", "scikit-learn", "skops"),

@@ -23,22 +23,61 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SCHEMA = "schema.json"
 
 
+_LIBRARY = "sklearn."
+
+
+class UnsavableError(ValueError):
+    """An estimator that cannot be written down without pickle; the message names what it holds."""
+
+
 def write_estimator(estimator: Any, path: Path) -> None:
-    """Write a fitted scikit-learn estimator to `path`, the same bytes for the same estimator."""
-    import skops.io
+    """Write a fitted scikit-learn estimator to `path`, the same bytes for the same estimator.
 
-    path.write_bytes(_canonical(skops.io.dumps(estimator)))
+    Raises:
+        UnsavableError: skops cannot write it.
+    """
+    path.write_bytes(_canonical(_dumped(estimator)))
 
 
-def read_estimator(path: Path) -> Any:
-    """Read an estimator back; only scikit-learn's own and `TRUSTED_TYPES` are constructed.
+def read_estimator(path: Path, *, any_of_the_library: bool = False) -> Any:
+    """Read an estimator back; only skops' defaults and `TRUSTED_TYPES` are constructed.
+
+    Args:
+        path: what `write_estimator` wrote.
+        any_of_the_library: construct every type of scikit-learn.
 
     Raises:
         skops.io.exceptions.UntrustedTypesFoundException: the file holds another type.
     """
     import skops.io
 
-    return skops.io.load(path, trusted=list(TRUSTED_TYPES))
+    trusted = list(TRUSTED_TYPES)
+    if any_of_the_library:
+        trusted += [name for name in skops.io.get_untrusted_types(file=path) if name.startswith(_LIBRARY)]
+    return skops.io.load(path, trusted=trusted)
+
+
+def require_savable(estimator: Any) -> None:
+    """Refuse a fitted estimator that could not be written down and read back without pickle.
+
+    Raises:
+        UnsavableError: naming what it holds.
+    """
+    import skops.io
+
+    foreign = [name for name in skops.io.get_untrusted_types(data=_dumped(estimator)) if not name.startswith(_LIBRARY)]
+    if foreign:
+        raise UnsavableError(f"{type(estimator).__name__} holds {', '.join(foreign)}, which only pickle could write")
+
+
+def _dumped(estimator: Any) -> bytes:
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    try:
+        return bytes(skops.io.dumps(estimator))
+    except (UnsupportedTypeException, TypeError, AttributeError) as error:
+        raise UnsavableError(f"{type(estimator).__name__} cannot be written without pickle: {error}") from error
 
 
 def _canonical(archive: bytes) -> bytes:

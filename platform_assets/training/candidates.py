@@ -1,0 +1,75 @@
+"""From declared learners to candidates.
+
+Belongs here: turning names of features into their places, and naming members of ensembles. Does not belong here: searching (`search`),
+comparing (`compare`), and any one learner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from platform_assets.spec.training import Learner as Declared
+from platform_assets.spec.training import Training
+from platform_assets.training.compare import Candidate
+from platform_assets.training.learners import Learner, LearnerSettingsError, make_learner
+from platform_assets.training.learners.calibration import calibrated
+from platform_assets.training.learners.ensemble import ensemble
+
+_SIGN = {"increasing": 1, "decreasing": -1}
+_OF_A_FEATURE = ("single_feature", "rule", "last_value")
+_TAKE_CATEGORIES = ("logistic_regression", "ridge", "estimator")
+
+
+def declared_candidates(training: Training, features: Sequence[str]) -> list[Candidate]:
+    """Every declared learner as a candidate, in the order of the declaration.
+
+    Args:
+        training: the declaration.
+        features: the model's inputs, in their order.
+
+    Raises:
+        LearnerSettingsError: a setting does not exist or its value is not allowed; the message names the learner.
+    """
+    made: dict[str, Candidate] = {}
+    for declared in training.learners:
+        made[declared.name] = candidate_of(declared, training, features, made)
+    return list(made.values())
+
+
+def candidate_of(
+    declared: Declared, training: Training, features: Sequence[str], made: dict[str, Candidate]
+) -> Candidate:
+    """One declared learner; `made` holds those declared before it, with the settings that ensembles shall use.
+
+    Raises:
+        LearnerSettingsError: as `declared_candidates`.
+    """
+    try:
+        learner = _learner(declared, training, features, made)
+    except LearnerSettingsError as error:
+        raise LearnerSettingsError(f"training.learners, {declared.name}: {error}") from error
+    return Candidate(declared.name, learner, declared.baseline)
+
+
+def _learner(declared: Declared, training: Training, features: Sequence[str], made: dict[str, Candidate]) -> Learner:
+    if declared.kind in ("blend", "stack"):
+        learner: Learner = ensemble(declared.kind, [made[name].learner for name in declared.of], declared.settings)
+    else:
+        learner = make_learner(declared.kind, _settings(declared, training, features), training.task)
+    return learner if declared.calibrate is None else calibrated(learner, declared.calibrate)
+
+
+def _settings(declared: Declared, training: Training, features: Sequence[str]) -> dict[str, Any]:
+    """The declared settings, with names of features as their places among the inputs."""
+    settings = dict(declared.settings)
+    place = {name: number for number, name in enumerate(features)}
+    if declared.kind in _OF_A_FEATURE:
+        settings["column"] = None if declared.feature is None else place[declared.feature]
+    if declared.estimator is not None:
+        settings["estimator"] = declared.estimator
+    if declared.monotone:
+        settings["monotone"] = [_SIGN.get(declared.monotone.get(name, ""), 0) for name in features]
+    if training.categories and declared.kind in _TAKE_CATEGORIES:
+        settings["categories"] = [place[name] for name in training.categories]
+    return settings

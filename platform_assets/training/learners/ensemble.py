@@ -1,0 +1,170 @@
+"""Several learners as one: a weighted mean of what they predict, or a model on top of it.
+
+Belongs here: blending and stacking. Both learn from forward predictions (`composite.forward_predictions`), never from what a member
+says of rows that it was fitted on. Does not belong here: bagging and boosting, which are learners of their own.
+
+A blend's fitted weights are not negative and add up to 1 (Breiman, Stacked Regressions, 1996, with non-negative least squares). A stack
+is a logistic regression on the members' log-odds, or a ridge regression on their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from platform_assets.training.learners.base import (
+    Days,
+    FittedModel,
+    Learner,
+    LearnerKind,
+    LearnerSettingsError,
+    Matrix,
+    Setting,
+    Task,
+    Vector,
+    resolve_settings,
+)
+from platform_assets.training.learners.calibration import log_odds
+from platform_assets.training.learners.composite import Composite, Member, load_members, save_members
+from platform_assets.training.learners.linear import sigmoid
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleModel:
+    """Members and weights.
+
+    Attributes:
+        members: what is joined.
+        weights: float64 [m].
+        intercept: added to the weighted sum.
+        link: "none" sums what the members predict; "logit" sums their log-odds and takes the sigmoid.
+    """
+
+    members: tuple[Member, ...]
+    weights: Vector
+    intercept: float
+    link: str
+
+    def predict(self, X: Matrix) -> Vector:
+        """Probability of the positive class, or the value."""
+        parts = [member.fitted.predict(X) for member in self.members]
+        if self.link == "logit":
+            parts = [log_odds(part) for part in parts]
+        total = np.full(len(X), self.intercept, dtype=np.float64)
+        for weight, part in zip(
+            self.weights, parts, strict=True
+        ):  # one after the other: one row gets the same bits as many
+            total += weight * part
+        return sigmoid(total) if self.link == "logit" else total
+
+    def save(self, folder: Path) -> tuple[str, ...]:
+        """The members' archives and the weights as JSON."""
+        document = {"weights": self.weights.tolist(), "intercept": self.intercept, "link": self.link}
+        return save_members(self.members, folder, document)
+
+
+def ensemble(kind: str, members: Sequence[Learner], settings: Mapping[str, Any]) -> Composite:
+    """A blend or a stack of learners.
+
+    Args:
+        kind: "blend" or "stack".
+        members: at least two, of one task.
+        settings: of the kind.
+
+    Raises:
+        LearnerSettingsError: there are too few members, or a setting is wrong.
+    """
+    if len(members) < 2:
+        raise LearnerSettingsError(
+            f"learner {kind!r} needs at least two members, it has {len(members)}: name them in `of`"
+        )
+    found = BLEND if kind == "blend" else STACK
+    names = {"of": "+".join(member.name for member in members)}
+    resolved = resolve_settings(found, {**settings, **names})
+    join = _blended if kind == "blend" else _stacked
+    blocks = 1 if resolved.get("weights") == "equal" else 3
+    return Composite(found, members[0].task, resolved, tuple(members), join, blocks)
+
+
+def _blended(
+    members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
+) -> EnsembleModel:
+    """Weights that are not negative and add up to 1."""
+    equal = np.full(len(members), 1.0 / len(members))
+    if settings["weights"] == "equal":
+        return EnsembleModel(tuple(members), equal, 0.0, "none")
+    from scipy.optimize import nnls
+
+    weights, _ = nnls(unseen, y)
+    weights = weights / weights.sum() if weights.sum() > 0.0 else equal
+    return EnsembleModel(tuple(members), weights, 0.0, "none")
+
+
+def _stacked(
+    members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
+) -> EnsembleModel:
+    """A linear model on what the members predict."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        if task == "binary":
+            from sklearn.linear_model import LogisticRegression
+
+            logistic = LogisticRegression(C=settings["C"], max_iter=1000).fit(log_odds(unseen), y)
+            return EnsembleModel(
+                tuple(members), logistic.coef_[0].astype(float), float(logistic.intercept_[0]), "logit"
+            )
+        from sklearn.linear_model import Ridge
+
+        ridge = Ridge(alpha=1.0 / settings["C"]).fit(unseen, y)
+        return EnsembleModel(tuple(members), ridge.coef_.astype(float), float(ridge.intercept_), "none")
+
+
+def load(folder: Path) -> EnsembleModel:
+    """Read back what `EnsembleModel.save` wrote."""
+    from platform_assets.training.learners import learner_kind
+
+    members, document = load_members(folder, learner_kind)
+    weights = np.array(document["weights"], dtype=np.float64)
+    return EnsembleModel(members, weights, document["intercept"], document["link"])
+
+
+def _fit_alone(
+    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+) -> FittedModel:
+    raise LearnerSettingsError("an ensemble is made from other learners: name them in `of`")
+
+
+BLEND = LearnerKind(
+    name="blend",
+    description="The weighted mean of what other learners predict.",
+    settings=MappingProxyType(
+        {
+            "of": Setting("", "Kinds of the members."),
+            "weights": Setting("fitted", "Weights by least squares, or all the same.", choices=("fitted", "equal")),
+        }
+    ),
+    fit=_fit_alone,
+    load=load,
+    libraries=("numpy",),
+    fit_libraries=("scipy",),
+)
+STACK = LearnerKind(
+    name="stack",
+    description="A linear model on what other learners predict.",
+    settings=MappingProxyType(
+        {
+            "of": Setting("", "Kinds of the members."),
+            "C": Setting(1.0, "Inverse strength of the L2 penalty on the weights.", least=1e-6),
+        }
+    ),
+    fit=_fit_alone,
+    load=load,
+    libraries=("numpy",),
+    fit_libraries=("scikit-learn",),
+)
