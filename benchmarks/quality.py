@@ -27,16 +27,18 @@ import polars as pl
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import measured, run_child
 from benchmarks.world import scored_use_case, simulated, simulator_settings
-from platform_assets.assets.model import choose, read_dataset
+from platform_assets.assets.model import read_dataset
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.features.training_set import training_set
 from platform_assets.features.windows import compute_view, join_labels
 from platform_assets.spec import UseCase
 from platform_assets.training import artifact
+from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Comparison, compare, refit
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.folds import days_needed, prequential_folds, refit_days
 from platform_assets.training.learners import make_learner
+from platform_assets.training.selection import choose
 
 AS_OF_DAY = 149
 BARS: Mapping[str, float] = {"auc_roc": 0.86, "average_precision": 0.65, "card_precision_at_100": 0.28}
@@ -89,10 +91,7 @@ def compare_learners(use_case: UseCase, dataset: Dataset, as_of: date, candidate
 
 
 def _declared(use_case: UseCase) -> list[Candidate]:
-    return [
-        Candidate(item.name, make_learner(item.kind, item.settings, use_case.training.task), item.baseline)
-        for item in use_case.training.learners
-    ]
+    return declared_candidates(use_case.training, use_case.feature_names)
 
 
 def _comparison(use_case: UseCase, as_of: date, which: str, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ or deciding whether the model may be promoted (`evaluation.py`).
 
 import json
 import tempfile
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -30,11 +31,11 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.settings import code_version
 from platform_assets.spec import UseCase, feature_contract_hash
 from platform_assets.spec.tables import TRAINING_SET
-from platform_assets.training.compare import Candidate, Comparison, compare, refit, select
+from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import declared_imputation
-from platform_assets.training.folds import prequential_folds, refit_days
-from platform_assets.training.learners import make_learner
+from platform_assets.training.folds import refit_days
+from platform_assets.training.selection import HERE, Placement, Selection, select_learner
 
 
 def training_set_table(use_case: UseCase, lake: LakeResource) -> LakeTable:
@@ -54,37 +55,27 @@ def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
     )
 
 
-def compare_candidates(
-    use_case: UseCase, dataset: Dataset, as_of: date, context: dg.AssetExecutionContext
-) -> Comparison:
-    """Every declared learner on the folds that end as of the day."""
-    training, splits = use_case.training, use_case.training.splits
-    candidates = []
-    for declared in training.learners:
-        settings = dict(declared.settings)
-        if declared.feature is not None:
-            settings["column"] = use_case.feature_names.index(declared.feature)
-        learner = make_learner(declared.kind, settings, training.task)
-        candidates.append(Candidate(declared.name, learner, declared.baseline))
-    folds = prequential_folds(
-        as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
-    )
-    return compare(
+def select_model(
+    use_case: UseCase,
+    dataset: Dataset,
+    as_of: date,
+    say: Callable[[str], None],
+    storage: str | None = None,
+    place: Placement = HERE,
+) -> Selection:
+    """Every declared learner searched and compared on the folds that end as of the day, the best of them chosen."""
+    training = use_case.training
+    return select_learner(
+        training,
         dataset,
-        folds,
-        candidates,
+        as_of,
+        use_case.label_delay_days,
         make_metrics(training.metrics),
-        training.seed,
-        context.log.info,
+        say,
         exclude_known_groups=training.group is not None and use_case.is_binary,
-        impute=declared_imputation(training),
+        storage=storage,
+        place=place,
     )
-
-
-def choose(comparison: Comparison, metric: str) -> Candidate:
-    """The best candidate that is no baseline."""
-    contenders = tuple(result for result in comparison.results if not result.candidate.baseline)
-    return select(replace(comparison, results=contenders), metric)
 
 
 def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -111,8 +102,15 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         table = training_set_table(use_case, lake)
         frame = table.read(as_of, as_of)
         dataset = read_dataset(use_case, frame)
-        comparison = compare_candidates(use_case, dataset, as_of, context)
-        winner = choose(comparison, use_case.training.select_by)
+        selection = select_model(
+            use_case,
+            dataset,
+            as_of,
+            context.log.info,
+            models.search_storage(use_case.name),
+            Placement(models.ray_address, models.training_workers),
+        )
+        comparison, winner = selection.comparison, selection.winner
         days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
         predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
         tags = {
@@ -130,7 +128,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             "dagster_partition": context.partition_key,
         }
         with tempfile.TemporaryDirectory() as scratch, mlflow.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
-            digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case)
+            digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case, selection)
             tracked = track(run, Path(scratch), use_case, predictor, comparison, winner.name)
             run.log_folder(Path(scratch))
             version = models.registry().register(
@@ -146,11 +144,30 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "plot": picture(plot_candidates(comparison, use_case.training.select_by)),
                 **comparison.means(winner.name),
                 **tracked.metadata,
+                **selection_notes(selection),
             },
             data_version=dg.DataVersion(digest.removeprefix("sha256:")[:16]),
         )
 
     return model
+
+
+def selection_notes(selection: Selection) -> dict[str, Any]:
+    """What search and final test say, as metadata."""
+    notes: dict[str, Any] = {}
+    if selection.final_test is not None:
+        notes["final_test"] = dg.MetadataValue.md(
+            f"{selection.final_test.fold.describe()}: "
+            + ", ".join(f"{name} {value:.4f}" for name, value in selection.final_test.metrics.items())
+        )
+    for name, result in selection.searches.items():
+        states = [trial.state for trial in result.trials]
+        settings = ", ".join(f"{key} {value}" for key, value in result.best.settings.items())
+        notes[f"search_{name}"] = dg.MetadataValue.md(
+            f"{len(states)} trials ({states.count('pruned')} pruned, {states.count('failed')} failed, {result.resumed} resumed), "
+            f"best {result.best.mean:.4f} with {settings}"
+        )
+    return notes
 
 
 def _libraries(use_case: UseCase) -> set[str]:

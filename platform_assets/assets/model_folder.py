@@ -21,6 +21,7 @@ from platform_assets.training.compare import Comparison
 from platform_assets.training.fit import library_versions
 from platform_assets.training.predictor import Predictor
 from platform_assets.training.pyfunc import LOADER_MODULE
+from platform_assets.training.selection import Selection
 
 PREDICTOR = "predictor"
 COMPARISON_FILE = "comparison.json"
@@ -102,9 +103,14 @@ def registered_run(registry: ModelRegistry, version: RegisteredVersion) -> Model
 
 
 def write_model_run(
-    folder: Path, predictor: Predictor, comparison: Comparison, frame: pl.DataFrame, use_case: UseCase
+    folder: Path,
+    predictor: Predictor,
+    comparison: Comparison,
+    frame: pl.DataFrame,
+    use_case: UseCase,
+    selection: Selection | None = None,
 ) -> str:
-    """Write everything that a training run leaves behind.
+    """Write everything that a training run leaves behind; with the `selection`, its searches and final test too.
 
     Returns:
         The model's digest.
@@ -127,7 +133,9 @@ def write_model_run(
     scratch.rmdir()
     declaration = json.dumps(use_case.model_dump(mode="json"), indent=1, sort_keys=True)
     (folder / DECLARATION_FILE).write_text(declaration)
-    (folder / COMPARISON_FILE).write_text(json.dumps(_comparison(comparison), indent=2, sort_keys=True))
+    (folder / COMPARISON_FILE).write_text(
+        json.dumps({**_comparison(comparison), **_selection(selection)}, indent=2, sort_keys=True)
+    )
     rows = comparison.latest_rows
     pl.DataFrame(
         {
@@ -144,6 +152,39 @@ def write_model_run(
         folder / SAMPLE_FILE
     )
     return digest
+
+
+def _selection(selection: Selection | None) -> dict[str, Any]:
+    """Searches and final test; nothing where there was none."""
+    if selection is None:
+        return {}
+    found: dict[str, Any] = {}
+    if selection.final_test is not None:
+        fold = selection.final_test.fold
+        found["final_test"] = {
+            "test_first": str(fold.test_first),
+            "test_last": str(fold.test_last),
+            "metrics": dict(selection.final_test.metrics),
+            "test_rows": selection.final_test.test_rows,
+        }
+    if selection.searches:
+        found["searches"] = {
+            name: {
+                "best": result.best.number,
+                "trials": [
+                    {
+                        "number": trial.number,
+                        "settings": dict(trial.settings),
+                        "state": trial.state,
+                        "values": list(trial.values),
+                        "problem": trial.problem,
+                    }
+                    for trial in result.trials
+                ],
+            }
+            for name, result in selection.searches.items()
+        }
+    return found
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

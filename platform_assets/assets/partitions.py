@@ -39,6 +39,7 @@ def training_offsets(use_case: UseCase) -> DayOffsets:
         delay_days=splits.delay_days,
         test_days=splits.test_days,
         folds=splits.folds,
+        final_test_days=splits.final_test_days,
     )
 
 

@@ -3,6 +3,8 @@
 Belongs here: making them from settings. Does not belong here: what they do (`registry/`).
 """
 
+from pathlib import Path
+
 import dagster as dg
 
 from platform_assets.lake.layout import MODEL, table_uri
@@ -17,15 +19,33 @@ class ModelsResource(dg.ConfigurableResource[None]):
     tracking_uri: str
     lake_root: str
     environment: Environment = PRODUCTION
+    home: str | None = None
+    ray_address: str | None = None
+    training_workers: int | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "ModelsResource":
         """Those of this installation."""
-        return cls(tracking_uri=settings.mlflow, lake_root=settings.lake, environment=settings.environment)
+        return cls(
+            tracking_uri=settings.mlflow,
+            lake_root=settings.lake,
+            environment=settings.environment,
+            home=str(settings.home),
+            ray_address=settings.ray_address,
+            training_workers=settings.training_workers,
+        )
 
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
         return ModelRegistry(self.tracking_uri, self.environment)
+
+    def search_storage(self, use_case: str) -> str | None:
+        """SQLAlchemy address of the file that keeps a use case's finished trials; None where nothing is kept."""
+        if self.home is None:
+            return None
+        folder = Path(self.home) / "searches"
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{folder / use_case}.db"
 
     def ledger(self, use_case: str) -> Ledger:
         """The ledger of a use case's moves."""

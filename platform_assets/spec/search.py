@@ -55,7 +55,9 @@ class Search(Declaration):
     """How good settings of a learner are looked for: on the folds, never on the final test period."""
 
     space: dict[str, Dimension] = Field(min_length=1, description="What may vary, by setting; the others stay.")
-    trials: int = Field(default=30, ge=1, description="Most trials; the declared settings are the first.")
+    trials: int = Field(
+        default=30, ge=1, description="Most trials; the declared settings, where they lie in the space, are the first."
+    )
     seconds: float | None = Field(
         default=None,
         gt=0,

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from platform_assets.training.dataset import Dataset, DatasetError, rows_to_judge
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import Fold
-from platform_assets.training.learners import Learner, TrainingError
+from platform_assets.training.learners import Learner
 from platform_assets.training.learners.base import Vector
-from platform_assets.training.predictor import ImputationError, ImputationStrategy, Predictor
+from platform_assets.training.predictor import ImputationStrategy, Predictor
 
 
 class MetricError(ValueError):
@@ -206,7 +206,7 @@ def compare(
         raise ComparisonError(
             f"a comparison needs folds and candidates with different names; {len(folds)} folds, {names}"
         )
-    splits = [_split(dataset, fold, exclude_known_groups) for fold in folds]
+    splits = [split_fold(dataset, fold, exclude_known_groups) for fold in folds]
     results: list[CandidateResult] = []
     latest: dict[str, Vector] = {}
     for candidate in candidates:
@@ -251,8 +251,12 @@ def refit(
     return fit_predictor(dataset.rows(*days), candidate.learner, seed, impute)
 
 
-def _split(dataset: Dataset, fold: Fold, exclude_known_groups: bool) -> tuple[Dataset, Dataset]:
-    """Training and test rows of a fold, neither of them empty."""
+def split_fold(dataset: Dataset, fold: Fold, exclude_known_groups: bool) -> tuple[Dataset, Dataset]:
+    """Training and test rows of a fold, neither of them empty.
+
+    Raises:
+        DatasetError: there are none.
+    """
     train = dataset.rows(fold.train_first, fold.train_last)
     test = rows_to_judge(dataset, fold, exclude_known_groups)
     if len(train) == 0 or len(test) == 0:
@@ -279,12 +283,12 @@ def _judge(
         started = time.perf_counter()
         try:
             predictor = fit_predictor(train, candidate.learner, seed, impute)
-        except (TrainingError, ImputationError) as error:
+            fitted = time.perf_counter()
+            prediction = predictor.predict(test.X)
+        except ValueError as error:  # rows that a library cannot learn or predict from; all of ours are ValueErrors too
             failure = f"fold {fold.index} ({fold.describe()}): {error}"
             progress(f"{candidate.name}: left out, {failure}")
             return CandidateResult(candidate, tuple(done), failure), None
-        fitted = time.perf_counter()
-        prediction = predictor.predict(test.X)
         predicted = time.perf_counter()
         values, problems = measure(scored(test, prediction), metrics)
         latest = prediction if latest is None else latest

@@ -103,8 +103,22 @@ def refit_days(as_of: date, label_delay_days: int, train_days: int) -> tuple[dat
     return last - timedelta(days=train_days - 1), last
 
 
-def days_needed(label_delay_days: int, train_days: int, delay_days: int, test_days: int, folds: int) -> DayOffsets:
-    """The training-set days that the folds and the refit read, relative to the as-of day.
+def final_test_fold(as_of: date, label_delay_days: int, train_days: int, delay_days: int, final_test_days: int) -> Fold:
+    """The final test: the last `final_test_days` labelled days, and a training period before them as in every fold.
+
+    Folds for search and selection end before it: `prequential_folds` as of `final_test_days` earlier.
+
+    Raises:
+        FoldError: a length is out of range.
+    """
+    [fold] = prequential_folds(as_of, label_delay_days, train_days, delay_days, final_test_days, folds=1)
+    return fold
+
+
+def days_needed(
+    label_delay_days: int, train_days: int, delay_days: int, test_days: int, folds: int, final_test_days: int = 0
+) -> DayOffsets:
+    """The training-set days that the folds, the final test and the refit read, relative to the as-of day.
 
     The answer does not depend on the as-of day, so that it can be used as a partition mapping.
 
@@ -112,9 +126,14 @@ def days_needed(label_delay_days: int, train_days: int, delay_days: int, test_da
         FoldError: a length is out of range.
     """
     anchor = date(2000, 1, 1)
-    split = prequential_folds(anchor, label_delay_days, train_days, delay_days, test_days, folds)
+    before_final = anchor - timedelta(days=final_test_days)
+    split = prequential_folds(before_final, label_delay_days, train_days, delay_days, test_days, folds)
     refit_first, refit_last = refit_days(anchor, label_delay_days, train_days)
     first = min(split[-1].train_first, refit_first)
+    if final_test_days:
+        first = min(
+            first, final_test_fold(anchor, label_delay_days, train_days, delay_days, final_test_days).train_first
+        )
     return DayOffsets(first=(first - anchor).days, last=(refit_last - anchor).days)
 
 

@@ -17,12 +17,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from platform_assets.spec.search import Dimension, Search
-from platform_assets.training.compare import Candidate, Metric, MetricError, scored
+from platform_assets.spec.search import Choices, Dimension, Search
+from platform_assets.training.compare import Candidate, Metric, scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
-from platform_assets.training.learners import Learner, LearnerSettingsError, TrainingError
-from platform_assets.training.predictor import ImputationError, ImputationStrategy
+from platform_assets.training.learners import Learner
+from platform_assets.training.predictor import ImputationStrategy
 
 State = Literal["complete", "pruned", "failed"]
 
@@ -198,7 +198,7 @@ class FoldEvaluation:
                 learner = self.learner.with_settings(trial.settings)
                 predictor = fit_predictor(train, learner, trial.seed, self.impute)
                 yield self.metric(scored(test, predictor.predict(test.X)))
-            except (TrainingError, ImputationError, MetricError, LearnerSettingsError) as error:
+            except ValueError as error:  # settings or rows that a library refuses; all of ours are ValueErrors too
                 raise TrialFailed(f"fold {number}: {error}") from error
 
 
@@ -251,7 +251,11 @@ def search_candidate(
     plan = SearchPlan(
         name=search_name(candidate, search, metric.name, splits, seed),
         space=MappingProxyType(dict(search.space)),
-        first={name: learner.settings[name] for name in search.space if name in learner.settings},
+        first={
+            name: learner.settings[name]
+            for name, dimension in search.space.items()
+            if name in learner.settings and _holds(dimension, learner.settings[name])
+        },
         higher_is_better=metric.higher_is_better,
         folds=len(splits),
         trials=search.trials,
@@ -264,6 +268,13 @@ def search_candidate(
     evaluate = FoldEvaluation(splits, learner, metric, impute)
     result = (engine or engine_named(search.engine)).run(plan, evaluate, progress)
     return Candidate(candidate.name, learner.with_settings(result.best.settings), candidate.baseline), result
+
+
+def _holds(dimension: Dimension, value: Any) -> bool:
+    """Whether a value lies in what may be tried."""
+    if isinstance(dimension, Choices):
+        return value in dimension.choices
+    return isinstance(value, int | float) and dimension.low <= value <= dimension.high
 
 
 def search_name(

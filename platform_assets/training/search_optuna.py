@@ -43,7 +43,7 @@ class OptunaEngine:
         started = time.perf_counter()
         with _quiet():
             run = _Run(plan, evaluate, progress)
-            resumed = len(run.study.trials)
+            resumed = len(run.finished)
             if resumed:
                 progress(f"{plan.name}: goes on after {resumed} finished trials")
             if plan.parallel == 1:

@@ -61,7 +61,7 @@ class RayTuneEngine:
         try:
             with cluster(self.address) as ray, _quiet(), _quiet_ray():
                 run = _Run(plan, evaluate, progress)
-                resumed = len(run.study.trials)
+                resumed = len(run.finished)
                 if resumed:
                     progress(f"{plan.name}: goes on after {resumed} finished trials")
                 if resumed < plan.trials:

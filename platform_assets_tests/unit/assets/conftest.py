@@ -10,12 +10,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import cast
 
-import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.assets.model import choose, compare_candidates, read_dataset
+from platform_assets.assets.model import read_dataset, select_model
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, ModelRun, read_model_run, write_model_run
 from platform_assets.features.training_set import training_set_schema
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
@@ -102,10 +101,8 @@ def train(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> Train:
     def make(as_of: date, number: str) -> Trained:
         frame = training_rows(use_case, as_of)
         dataset = read_dataset(use_case, frame)
-        comparison = compare_candidates(
-            use_case, dataset, as_of, cast(dg.AssetExecutionContext, dg.build_asset_context())
-        )
-        winner = choose(comparison, use_case.training.select_by)
+        selection = select_model(use_case, dataset, as_of, lambda line: None)
+        comparison, winner = selection.comparison, selection.winner
         days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
         folder = tmp_path_factory.mktemp(f"run_{number}_")
         digest = write_model_run(folder, refit(dataset, days, winner, 0), comparison, frame, use_case)

@@ -8,12 +8,13 @@ from typing import cast
 import numpy as np
 import pytest
 
-from platform_assets.assets.model import candidates_table, choose
+from platform_assets.assets.model import candidates_table
 from platform_assets.assets.model_folder import read_model_run, registered_run
 from platform_assets.registry.models import ModelRegistry
 from platform_assets.spec import UseCase
 from platform_assets.training.artifact import ArtifactError
 from platform_assets.training.compare import ComparisonError
+from platform_assets.training.selection import choose
 
 from .conftest import ROWS_A_DAY, Folders, Trained
 
