@@ -1,0 +1,163 @@
+"""The handbook's models at the handbook's settings, on the handbook's features.
+
+Belongs here: how Le Borgne et al. fit each model, with the libraries that they use, as candidates for the same folds. Does not belong
+here: comparing them (`book.py`).
+
+Settings from chapters 3 (decision trees), 5 (logistic regression, random forest, xgboost), 6 (balanced bagging) and 7 (feed-forward
+network); where the book reports a grid, the settings that it found best. The book scales all inputs first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from platform_assets.training.compare import Candidate
+from platform_assets.training.learners import Learner, LearnerKind
+from platform_assets.training.learners.base import Days, FittedModel, Matrix, Task, Vector
+from platform_assets.training.learners.constant import load as load_nothing
+
+FEATURES = (
+    "amount",
+    "is_weekend",
+    "is_night",
+    *(f"customer_{what}_{days}d" for days in (1, 7, 30) for what in ("count", "mean_amount")),
+    *(f"terminal_{what}_{days}d" for days in (1, 7, 30) for what in ("count", "fraud_ratio")),
+)
+"""The book's fifteen inputs, chapter 3: all of them are declared."""
+
+
+@dataclass(frozen=True)
+class ScikitModel:
+    """Anything with `predict_proba`."""
+
+    pipeline: Any
+
+    def predict(self, X: Matrix) -> Vector:
+        """Probability of fraud."""
+        return np.asarray(self.pipeline.predict_proba(X)[:, 1], dtype=np.float64)
+
+    def save(self, folder: object) -> tuple[str, ...]:
+        """The book's models are measured, not kept."""
+        raise ValueError("the book's models are not saved")
+
+
+def book_candidates() -> list[Candidate]:
+    """All of them, in the order of the book's chapters."""
+    return [_candidate(name, make) for name, make in _MODELS.items()]
+
+
+def _candidate(name: str, make: Callable[[int], Any]) -> Candidate:
+    def fit(
+        X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    ) -> FittedModel:
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return ScikitModel(make_pipeline(StandardScaler(), make(seed)).fit(X, y.astype(np.int64)))
+
+    kind = LearnerKind(name, name, MappingProxyType({}), fit, load_nothing, ())
+    return Candidate(name, Learner(kind, "binary", {}), baseline=True)
+
+
+def _logistic(seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(random_state=seed, max_iter=1000)
+
+
+def _tree(depth: int | None) -> Callable[[int], Any]:
+    def make(seed: int) -> Any:
+        from sklearn.tree import DecisionTreeClassifier
+
+        return DecisionTreeClassifier(max_depth=depth, random_state=seed)
+
+    return make
+
+
+def _forest(seed: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(n_estimators=100, max_depth=20, random_state=seed, n_jobs=2)
+
+
+def _xgboost(seed: int) -> Any:
+    """The book's xgboost is of 2021: exact splits and a first guess of 0.5."""
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(
+        n_estimators=50,
+        learning_rate=0.3,
+        max_depth=3,
+        tree_method="exact",
+        base_score=0.5,
+        random_state=seed,
+        n_jobs=2,
+    )
+
+
+def _balanced_bagging(ratio: float) -> Callable[[int], Any]:
+    def make(seed: int) -> Any:
+        from imblearn.ensemble import BalancedBaggingClassifier
+        from sklearn.tree import DecisionTreeClassifier
+
+        tree = DecisionTreeClassifier(max_depth=20, random_state=0)
+        return BalancedBaggingClassifier(
+            tree, n_estimators=100, sampling_strategy=ratio, bootstrap=True, random_state=seed, n_jobs=2
+        )
+
+    return make
+
+
+class FeedForward:
+    """The book's network: two hidden layers of 500 with ReLU and dropout 0.2, Adam at 0.001, batches of 64, 20 rounds."""
+
+    def __init__(self, seed: int, hidden: int = 500, dropout: float = 0.2, batch: int = 64, rounds: int = 20) -> None:
+        self._seed, self._hidden, self._dropout, self._batch, self._rounds = seed, hidden, dropout, batch, rounds
+
+    def fit(self, X: Matrix, y: Any) -> FeedForward:
+        """Minimise the cross-entropy."""
+        import torch
+
+        torch.manual_seed(self._seed)
+        inputs, target = torch.from_numpy(X.astype(np.float32)), torch.from_numpy(y.astype(np.float32))
+        layers: list[Any] = []
+        width = X.shape[1]
+        for _ in range(2):
+            layers += [torch.nn.Linear(width, self._hidden), torch.nn.ReLU(), torch.nn.Dropout(self._dropout)]
+            width = self._hidden
+        self._network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
+        optimizer = torch.optim.Adam(self._network.parameters(), lr=0.001)
+        loss_of = torch.nn.BCEWithLogitsLoss()
+        for _ in range(self._rounds):
+            for rows in torch.randperm(len(target)).split(self._batch):
+                optimizer.zero_grad()
+                loss_of(self._network(inputs[rows]).squeeze(1), target[rows]).backward()
+                optimizer.step()
+        self._network.eval()
+        return self
+
+    def predict_proba(self, X: Matrix) -> Matrix:
+        """float64 [n, 2]."""
+        import torch
+
+        with torch.no_grad():
+            p = torch.sigmoid(self._network(torch.from_numpy(X.astype(np.float32)))).squeeze(1).numpy()
+        return np.column_stack([1.0 - p, p]).astype(np.float64)
+
+
+_MODELS: Mapping[str, Callable[[int], Any]] = {
+    "logistic regression": _logistic,
+    "decision tree, depth 2": _tree(2),
+    "decision tree, unlimited": _tree(None),
+    "random forest, 100 trees, depth 20": _forest,
+    "xgboost, exact, 50 trees, rate 0.3, depth 3": _xgboost,
+    "balanced bagging, ratio 0.02": _balanced_bagging(0.02),
+    "balanced bagging, ratio 0.1": _balanced_bagging(0.1),
+    "balanced bagging, ratio 0.5": _balanced_bagging(0.5),
+    "feed-forward network, 2 x 500": FeedForward,
+}
