@@ -24,6 +24,7 @@ from benchmarks.features import measure_history, measure_look_ups
 from benchmarks.ingest import ROWS, measure_ingest
 from benchmarks.installation import Installation, find_installation, staged
 from benchmarks.latency import measure_latency
+from benchmarks.ledger import measure_ledger
 from benchmarks.machine import busy_cores, describe_code, describe_machine
 from benchmarks.model_gates import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
 from benchmarks.model_gates import SEEDS as MODEL_SEEDS
@@ -33,6 +34,7 @@ from benchmarks.point_in_time import measure_point_in_time
 from benchmarks.quality import SEEDS, measure_quality, measure_worlds
 from benchmarks.redeploy import measure_redeploy
 from benchmarks.report import Topic, missed_bars, not_measured, render
+from benchmarks.reproduce import measure_reproduction
 from benchmarks.startup import measure_definitions, measure_service_start
 from benchmarks.usage import ROOT
 from benchmarks.world import QUICK_SCALE, scored_use_case
@@ -66,6 +68,8 @@ class Size:
     model_seeds: each kind of bad model is planted so often.
     good_models: worlds with a good model.
     weeks: of retraining in each world of the comparison with the champion.
+    moves: of a champion.
+    reproduced: historical versions of a model.
     """
 
     scale: Mapping[str, Any]
@@ -85,6 +89,8 @@ class Size:
     model_seeds: range = MODEL_SEEDS
     good_models: range = GOOD_SEEDS
     weeks: int = WEEKS
+    moves: int = 50
+    reproduced: int = 20
 
 
 FULL = Size({})
@@ -106,6 +112,8 @@ QUICK = Size(
     model_seeds=range(1),
     good_models=range(3),
     weeks=2,
+    moves=6,
+    reproduced=2,
 )
 
 Say = Callable[[str], None]
@@ -148,6 +156,12 @@ class Plan:
             "champion": (
                 "No worse than the champion",
                 lambda size, say: measure_champion_comparison(say, count=size.weeks),
+            "ledger": (
+                "The ledger under kill -9",
+                lambda size, say: measure_ledger(size.moves, size.rounds, say=say),
+            "reproduce": (
+                "Historical models made again",
+                lambda size, say: measure_reproduction(size.reproduced, say=say),
             ),
             "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
             "worlds": (
