@@ -156,9 +156,11 @@ class Plan:
             "champion": (
                 "No worse than the champion",
                 lambda size, say: measure_champion_comparison(say, count=size.weeks),
+            ),
             "ledger": (
                 "The ledger under kill -9",
                 lambda size, say: measure_ledger(size.moves, size.rounds, say=say),
+            ),
             "reproduce": (
                 "Historical models made again",
                 lambda size, say: measure_reproduction(size.reproduced, say=say),

@@ -13,9 +13,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def evaluation(rows: int, trees: int) -> FoldEvaluation:
     """Trials that fit boosted trees on each of the folds."""
     splits = [(simulated_rows(rows, seed), simulated_rows(rows // 2, 100 + seed)) for seed in range(FOLDS)]
     fixed = {"n_estimators": trees, "threads": 1}
-    return FoldEvaluation(splits, "xgboost", fixed, "binary", make_metrics(["average_precision"])[0])
+    return FoldEvaluation(splits, make_learner("xgboost", fixed), make_metrics(["average_precision"])[0])
 
 
 def plan(trials: int, parallel: int = 1, storage: str | None = None, pruning: Any = "median") -> SearchPlan:
@@ -72,10 +71,12 @@ def found(result: SearchResult) -> list[Any]:
     return [[t.number, dict(t.settings), list(t.values), t.state] for t in result.trials]
 
 
-def timed(engine: Engine, asked: SearchPlan, evaluate: FoldEvaluation) -> dict[str, Any]:
+def timed(
+    engine: Engine, asked: SearchPlan, evaluate: FoldEvaluation, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
     """One search."""
     started = time.perf_counter()
-    result = engine.run(asked, evaluate)
+    result = engine.run(asked, evaluate, progress)
     return {
         "seconds": time.perf_counter() - started,
         "in_trials_seconds": sum(trial.seconds for trial in result.trials),
@@ -97,7 +98,7 @@ def searches(trials: int, rows: int, trees: int, rounds: int) -> dict[str, Any]:
     return runs
 
 
-def fits(rows: int, epochs: int, rounds: int) -> dict[str, Any]:
+def fits(rows: int, epochs: int, rounds: int, how: Sequence[str] = ("one", "torchrun", "ray")) -> dict[str, Any]:
     """The same network fitted by one process, by two here and by two on the cluster."""
     data = simulated_rows(rows)
     settings = {**NETWORK, "max_epochs": epochs, "patience": epochs}
@@ -106,6 +107,7 @@ def fits(rows: int, epochs: int, rounds: int) -> dict[str, Any]:
         "torchrun": make_learner("torch_mlp", {**settings, "workers": 2}),
         "ray": placed(make_learner("torch_mlp", settings), ADDRESS, workers=2),
     }
+    learners = {name: learners[name] for name in how}
     seconds: dict[str, list[float]] = {name: [] for name in learners}
     predictions: dict[str, list[Any]] = {name: [] for name in learners}
     for _ in range(rounds):
@@ -126,15 +128,22 @@ def fits(rows: int, epochs: int, rounds: int) -> dict[str, Any]:
 
 
 def node_killed(nodes: TwoNodes, ray: Any, trials: int, rows: int, trees: int) -> dict[str, Any]:
-    """A search whose second node is killed while it works; the rest is done by the first."""
+    """A search whose second node is killed when two trials have ended; the rest is done by the first.
+
+    The trials are few enough to be drawn at random, each from its own number: two at a time are the same as one at a time.
+    """
     evaluate = evaluation(rows, trees)
     asked = plan(trials, parallel=2, pruning="none")
     calm = timed(OptunaEngine(), replace(asked, parallel=1), evaluate)
     wait_for_nodes(ray, 2)
-    killer = threading.Timer(calm["seconds"] / 3 + 2.0, nodes.kill)
-    killer.start()
-    result = timed(RayTuneEngine(ADDRESS), asked, evaluate)
-    killer.join()
+    ended: list[str] = []
+
+    def progress(line: str) -> None:
+        ended.append(line)
+        if len(ended) == 2:
+            nodes.kill()
+
+    result = timed(RayTuneEngine(ADDRESS), asked, evaluate, progress)
     wait_for_nodes(ray, 1)
     return {"calm": calm, "killed": result}
 

@@ -28,17 +28,17 @@ def cluster(address: str) -> Iterator[Any]:
     Raises:
         ClusterError: Ray is not installed, or there is no such cluster.
     """
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"PLATFORM_ASSETS_RAY_ADDRESS is {address!r}: Ray's client protocol is not supported, because the process that asks must be "
+            "part of the cluster. Start `ray start --address=HEAD:6379 --num-cpus=0` beside it and set the address to auto"
+        )
     try:
         import ray
     except ImportError as error:
         raise ClusterError(
             "Ray is not installed: pip install 'platform-assets[ray]', or unset PLATFORM_ASSETS_RAY_ADDRESS"
         ) from error
-    if address.startswith("ray://"):
-        raise ClusterError(
-            f"PLATFORM_ASSETS_RAY_ADDRESS is {address!r}: Ray's client protocol is not supported, because the process that asks must be "
-            "part of the cluster. Start `ray start --address=HEAD:6379 --num-cpus=0` beside it and set the address to auto"
-        )
     if ray.is_initialized():
         yield ray
         return

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from platform_assets.training.distributed import torchrun
 from platform_assets.training.distributed.cluster import ROOM_SECONDS, ClusterError, cluster, wait_for_room
 from platform_assets.training.distributed.job import Job, Layers
 from platform_assets.training.learners.base import TrainingError
@@ -40,6 +41,9 @@ class RayTrain:
         """
         try:
             with cluster(self.address) as ray:
+                if ray.get_runtime_context().get_actor_id() is not None:
+                    # A trial of a search: its machine is on the cluster, and has the trial's CPUs reserved for it.
+                    return torchrun.train(job)
                 return self._fit(ray, job)
         except ClusterError as error:
             raise TrainingError(f"learner 'torch_mlp': {error}") from error

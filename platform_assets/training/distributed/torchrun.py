@@ -36,7 +36,7 @@ def train(job: Job) -> Layers:
         job.write(folder)
         code = _launch(folder, workers)
         if code != 0:
-            raise TrainingError(f"learner 'torch_mlp' with {workers} workers: {_why(folder, code)}")
+            raise TrainingError(f"learner 'torch_mlp' with {workers} workers: {why_there_is_no_result(folder, code)}")
         return read_layers(folder)
 
 
@@ -65,7 +65,7 @@ def _stop(launcher: subprocess.Popen[bytes]) -> None:
         launcher.wait()
 
 
-def _why(folder: Path, code: int) -> str:
+def why_there_is_no_result(folder: Path, code: int) -> str:
     """Which worker failed and what it said."""
     if (folder / FAILURES).exists():
         failures = json.loads((folder / FAILURES).read_text(encoding="utf-8"))

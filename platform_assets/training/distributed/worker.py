@@ -20,6 +20,7 @@ PEER_TIMEOUT_SECONDS = 600
 
 def main(arguments: list[str]) -> int:
     """`folder`: fit the job in `folder` together with the other workers."""
+    end_with_parent(lambda: os._exit(1))
     import torch.distributed as dist
     from torch.distributed.elastic.multiprocessing.errors import record
 
@@ -28,7 +29,6 @@ def main(arguments: list[str]) -> int:
 
     @record  # type: ignore[untyped-decorator]
     def work(folder: Path) -> None:
-        end_with_parent(lambda: os._exit(1))
         os.environ["GLOO_SOCKET_IFNAME"] = _loopback()
         dist.init_process_group("gloo", timeout=timedelta(seconds=PEER_TIMEOUT_SECONDS))
         try:
