@@ -10,10 +10,12 @@ order: with one trial at a time a search gives the same trials on a cluster, and
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +33,7 @@ from platform_assets.training.search import (
 from platform_assets.training.search_optuna import _quiet, _Run
 
 _VALUE, _FOLD, _PROBLEM = "value", "fold", "problem"
+_NO_FILES = "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,21 @@ class RayTuneEngine:
         Raises:
             SearchError: the storage or the cluster cannot be used, or a trial could not be judged at all.
         """
-        started = time.perf_counter()
+        started, output = time.perf_counter(), sys.stdout
+
+        def aloud(line: str) -> None:
+            with redirect_stdout(output):
+                progress(line)
+
         try:
-            with cluster(self.address) as ray, _quiet(), _quiet_ray():
-                run = _Run(plan, evaluate, progress)
+            with cluster(self.address) as ray, _quiet():
+                run = _Run(plan, evaluate, aloud)
                 resumed = len(run.finished)
                 if resumed:
                     progress(f"{plan.name}: goes on after {resumed} finished trials")
                 if resumed < plan.trials:
                     wait_for_room(ray, [{"CPU": self.cpus_per_trial}], "a trial", self.room_seconds)
-                    self._tune(plan, evaluate, _Judged(run, plan))
+                    self._tune(plan, evaluate, _Judged(run, plan, self.retries))
         except ClusterError as error:
             raise SearchError(f"{plan.name}: {error}") from error
         trials = sorted(run.finished, key=lambda trial: trial.number)
@@ -85,24 +93,20 @@ class RayTuneEngine:
                     mode="max" if plan.higher_is_better else "min",
                     search_alg=_proposals(judged),
                     scheduler=_pruning(judged),
-                    num_samples=plan.trials,
+                    num_samples=-1,
                     max_concurrent_trials=plan.parallel,
                     reuse_actors=True,
                 ),
-                run_config=tune.RunConfig(
-                    name="search",
-                    storage_path=scratch,
-                    failure_config=tune.FailureConfig(max_failures=self.retries),
-                    verbose=0,
-                ),
+                run_config=tune.RunConfig(name="search", storage_path=scratch, verbose=0),
             )
-            results = tuner.fit()
+            with _quiet_tune():
+                results = tuner.fit()
         if judged.broken is not None:
             raise judged.broken
-        if results.errors:
-            told = str(results.errors[0]).strip().splitlines() or ["no reason given"]
+        if judged.given_up:
+            told = str(results.errors[-1]).strip().splitlines() or ["no reason given"]
             raise SearchError(
-                f"{plan.name}: a trial could not be judged on the Ray cluster, {self.retries + 1} times: {told[-1]}"
+                f"{plan.name}: a trial could not be judged on the Ray cluster, begun {self.retries + 1} times: {told[-1]}"
             )
 
 
@@ -130,23 +134,39 @@ class _Running:
     state: State = "complete"
     problem: str | None = None
     cut_off: bool = False
+    begun: int = 0
 
 
 class _Judged:
-    """Tune's trials as trials of the search."""
+    """Tune's trials as trials of the search.
 
-    def __init__(self, run: _Run, plan: SearchPlan) -> None:
-        self._run, self._plan = run, plan
+    A trial whose machine fails is proposed again as another of Tune's trials. Tune would restart a trial itself, but not one that was
+    given a process kept from an earlier trial when the machine of that process was gone (Ray 2.60).
+    """
+
+    def __init__(self, run: _Run, plan: SearchPlan, retries: int) -> None:
+        self._run, self._plan, self._retries = run, plan, retries
         self._running: dict[str, _Running] = {}
+        self._again: list[_Running] = []
         self.broken: Exception | None = None
+        self.given_up = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether a trial is under way, and may have to be proposed again."""
+        return bool(self._running)
 
     def propose(self, name: str) -> Mapping[str, Any] | None:
         """What Tune's trial `name` is to try; None when the budget is spent."""
-        proposed = self._run._propose()
-        if proposed is None:
+        if self._again:
+            running = self._again.pop(0)
+        elif (proposed := self._run._propose()) is not None:
+            running = _Running(*proposed)
+        else:
             return None
-        asked, trial = proposed
-        self._running[name] = _Running(asked, trial)
+        running.begun += 1
+        self._running[name] = running
+        trial = running.trial
         return {"number": trial.number, "settings": dict(trial.settings), "seed": trial.seed}
 
     def report(self, name: str, result: Mapping[str, Any]) -> bool:
@@ -167,12 +187,15 @@ class _Judged:
         return running.cut_off or running.state == "pruned"
 
     def end(self, name: str, result: Mapping[str, Any] | None, failed: bool) -> None:
-        """Keep a trial that came to an end of its own; after one that did not, nothing more is proposed."""
+        """Keep a trial that came to an end of its own; one that did not begins again, or is the end of the search."""
         running = self._running.pop(name, None)
         if running is None:
             return
         if failed or not result:
-            self._run._stopped = True
+            if running.begun > self._retries:
+                self.given_up = self._run._stopped = True
+            elif not self._run._stopped:
+                self._again.append(running)
             return
         if running.cut_off:
             return
@@ -197,8 +220,8 @@ def _proposals(judged: _Judged) -> Any:
     from ray.tune.search import Searcher
 
     class Proposals(Searcher):  # type: ignore[misc]
-        def suggest(self, trial_id: str) -> Mapping[str, Any] | str:
-            return judged.propose(trial_id) or Searcher.FINISHED
+        def suggest(self, trial_id: str) -> Mapping[str, Any] | str | None:
+            return judged.propose(trial_id) or (None if judged.pending else Searcher.FINISHED)
 
         def on_trial_complete(
             self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -232,14 +255,17 @@ def _pruning(judged: _Judged) -> Any:
 
 
 @contextmanager
-def _quiet_ray() -> Iterator[None]:
-    """Ray says only what is wrong meanwhile: the trials are reported by us."""
-    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray._private.worker")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+def _quiet_tune() -> Iterator[None]:
+    """Tune prints and logs nothing meanwhile and writes no files of its own: trials and failures are reported by us."""
+    logger = logging.getLogger("ray.tune")
+    level, written = logger.level, os.environ.get(_NO_FILES)
+    logger.setLevel(logging.CRITICAL)
+    os.environ[_NO_FILES] = "1"
     try:
-        yield
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logger.setLevel(level)
+        os.environ.pop(_NO_FILES)
+        if written is not None:
+            os.environ[_NO_FILES] = written
