@@ -14,7 +14,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import platform_assets
 from platform_assets.training.distributed.job import Job, Layers, read_layers
 from platform_assets.training.distributed.launch import FAILURES
 from platform_assets.training.learners.base import TrainingError
@@ -43,7 +42,7 @@ def train(job: Job) -> Layers:
 def _launch(folder: Path, workers: int) -> int:
     """Run the launcher to its end; whatever happens to this process meanwhile, the launcher does not outlive it."""
     command = [sys.executable, "-m", "platform_assets.training.distributed.launch", str(folder), str(workers)]
-    root = Path(platform_assets.__file__).parents[1]
+    root = Path(__file__).parents[3]
     with (folder / _LOG).open("w", encoding="utf-8") as log:
         launcher = subprocess.Popen(
             command, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -95,9 +95,7 @@ Build = Callable[..., World]
 
 
 @pytest.fixture
-def world(
-    use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Build:
+def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     """`world(realtime=True)`: version 2 is champion, version 1 was."""
 
     def build(realtime: bool = True) -> World:
