@@ -119,7 +119,8 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
 
 def feature_descriptions(view: FeatureView) -> dict[str, str]:
     """Description of every feature of a view."""
-    described = {item.name: item.description for item in (*view.rows, *view.functions)}
+    described = {row.name: row.description for row in view.rows}
+    described |= {item.name: item.description for item in view.functions}
     for lookup in view.lookups:
         described |= dict.fromkeys(lookup.feature_names, lookup.description)
     for window in view.windows:

@@ -37,6 +37,7 @@ from platform_assets.features.state import (
 from platform_assets.features.values import roots_of
 from platform_assets.features.windows import (
     check_events,
+    compute_view,
     entity_order,
     event_order,
     in_order,
@@ -156,14 +157,13 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
             f"view {view.name!r}: the carried state has labels as of {state.labels_day}, the days up to {last_day} need those as of "
             f"{last_day}; bring them in with `with_labels` first"
         )
+    if state.rows.is_empty():  # a beginning: there is nothing to put the events together with
+        features = compute_view(view, use_case, events, state.day, last_day)
+        _refuse_other_days(state, events, last_day)
+        return features, carried_state(view, use_case, events, last_day + _ONE_DAY, last_day)
     events = in_order(with_entity_columns(events, use_case, [view]), event_order(use_case))
     check_events(view, use_case, events, plan)
-    others = events.filter(~pl.col(EVENT_DAY).is_between(state.day, last_day))
-    if not others.is_empty():
-        raise FeatureError(
-            f"view {view.name!r}: {len(others)} of {len(events)} rows are not of {state.day} .. {last_day}, the days that follow the "
-            "carried state"
-        )
+    _refuse_other_days(state, events, last_day)
     both = pl.concat([state.rows, event_rows(layout, known_labels(layout, events, last_day))])
     starts, order = entity_order(both[layout.entity_key])
     both = both[order]
@@ -182,6 +182,15 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
     )
     features = events.with_columns(pl.Series(name, windows[k]).fill_nan(None) for k, name in enumerate(plan.names))
     return with_row_features(view, use_case, features), _moved_on(layout, both, last_day)
+
+
+def _refuse_other_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> None:
+    others = events.filter(~pl.col(EVENT_DAY).is_between(state.day, last_day))
+    if not others.is_empty():
+        raise FeatureError(
+            f"view {state.layout.view.name!r}: {len(others)} of {len(events)} rows are not of {state.day} .. {last_day}, the days that "
+            "follow the carried state"
+        )
 
 
 def with_labels(state: CarriedState, labelled: pl.DataFrame | None, labels_day: date) -> CarriedState:

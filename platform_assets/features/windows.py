@@ -305,7 +305,7 @@ def _spread(numbers: pl.Series) -> int:
 
 def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, rows: pl.DataFrame) -> None:
     """Refuse expressions like `SUM(amount)`, which mix rows here and see a single one online: try a few rows alone."""
-    names = [item.name for item in (*view.rows, *view.functions)]
+    names = [*(row.name for row in view.rows), *(item.name for item in view.functions)]
     if not names or rows.is_empty():
         return
     for place in sorted({0, len(rows) // 2, len(rows) - 1}):

@@ -234,8 +234,8 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
         )
     for place, found, message in learner_problems(training, use_case.feature_names):
         yield Problem(("training", *place), found, message)
-    for field, names in (("impute", training.impute), ("clip", training.clip)):
-        for name in names:
+    for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
+        for name in named:
             if name not in use_case.feature_names:
                 yield Problem(("training", field), name, f"no such feature; {_known(use_case.feature_names)}")
     for name, (low, high) in training.clip.items():
