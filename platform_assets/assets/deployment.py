@@ -67,8 +67,18 @@ def champion_of(use_case: UseCase, models: ModelsResource, as_of: str) -> Regist
 
 
 def release_info(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -> ReleaseInfo:
-    """What the Bento carries about itself, with rows for its self-test."""
+    """What the Bento carries about itself, with rows for its self-test.
+
+    Raises:
+        ReleaseError: the model was fitted without a feature that the use case declares.
+    """
     sample = run.sample().tail(SELF_TEST_ROWS)
+    absent = [name for name in use_case.feature_names if name not in sample.columns]
+    if absent:
+        raise ReleaseError(
+            f"{use_case.name}: version {version.version} was fitted without {', '.join(absent)}, which the use case declares; train a "
+            "model for this declaration"
+        )
     rows = tuple(
         SelfTestRow(features={name: row[name] for name in use_case.feature_names}, score=row["score"])
         for row in sample.iter_rows(named=True)

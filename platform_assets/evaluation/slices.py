@@ -87,7 +87,7 @@ def measure_parts(
         index = np.flatnonzero(part == value)
         positives = int((rows.y[index] == 1.0).sum()) if threshold is not None else 0
         enough = len(index) >= item.min_rows
-        if threshold is not None:
+        if threshold is not None and item.needs_labels:
             enough = enough and positives >= item.min_positives and len(index) - positives >= item.min_positives
         parts.append(Part(str(value), len(index), positives, _on(metric, rows, index), enough, {}))
     judged = [found.value for found in parts if found.judged]

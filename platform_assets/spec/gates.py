@@ -76,7 +76,7 @@ class Gates(Declaration):
         default=(), description="What the model must do with inputs that people understand."
     )
     max_single_feature: dict[Metric, float] = Field(
-        default_factory=lambda: {"auc_roc": 0.99, "r2": 0.999},
+        default={"auc_roc": 0.99, "r2": 0.999},
         description="How much one feature alone may achieve (a small tree on earlier days, judged on the latest fold), by metric: "
         "auc_roc and average_precision for a binary task, r2 for a regression. More looks like the label itself.",
     )

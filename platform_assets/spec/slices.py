@@ -25,7 +25,9 @@ class Slice(Declaration):
         description="A part with fewer rows is reported and not judged; when all are, the gate is red.",
     )
     min_positives: int = Field(
-        default=10, ge=1, description="The same for positive labels, and for negative ones; binary only."
+        default=10,
+        ge=1,
+        description="The same for positive labels, and for negative ones, where labels are looked at; binary only.",
     )
     metric: Metric | None = Field(default=None, description="What is measured in each part; absent for `select_by`.")
     floor: float | None = Field(
@@ -57,6 +59,11 @@ class Slice(Declaration):
     def judges_fairness(self) -> bool:
         """Whether the parts are compared with each other."""
         return self.max_selection_rate_difference is not None or self.max_error_rate_difference is not None
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether a part needs labels of both kinds to be judged; who is selected can be seen without."""
+        return self.judges_quality or self.max_error_rate_difference is not None
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Self:

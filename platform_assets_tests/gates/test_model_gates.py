@@ -301,6 +301,21 @@ def test_a_service_that_answers_otherwise_than_the_model_is_not_deployed(world: 
     assert_not_served(world, result)
 
 
+@pytest.mark.parametrize("change", ["a feature less", "a feature more"])
+def test_a_champion_that_does_not_fit_the_declaration_is_a_red_self_test(world: ModelWorld, change: str) -> None:
+    """The features were changed after the promotion: the check says so, instead of having no result."""
+    context = next(view for view in world.use_case.features if view.name == "transaction_context")
+    more = context.rows[0].model_copy(update={"name": "half_amount", "expression": "amount / 2"})
+    rows = context.rows[:-1] if change == "a feature less" else (*context.rows, more)
+    views = tuple(
+        view.model_copy(update={"rows": rows}) if view is context else view for view in world.use_case.features
+    )
+    result = world.materialize([SERVICE], as_of=AS_OF, use_case=world.use_case.model_copy(update={"features": views}))
+    assert not result.success
+    assert verdicts(result) == {"self_test": False}
+    assert "train a model for this declaration" in evidence(result, "self_test")["explanation"]
+
+
 def test_a_service_that_answers_like_the_model_is_built_and_a_changed_one_is_not_deployed(world: ModelWorld) -> None:
     result = world.materialize([SERVICE], as_of=AS_OF)
     assert result.success, failures(result)
