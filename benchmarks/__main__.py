@@ -17,6 +17,9 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.cluster import FULL as MANY_ON_A_CLUSTER
+from benchmarks.cluster import QUICK as FEW_ON_A_CLUSTER
+from benchmarks.cluster import Amount, measure_cluster
 from benchmarks.crash import measure_crashes
 from benchmarks.faults import GOOD_WORLDS, measure_faults
 from benchmarks.faults import SEEDS as FAULT_SEEDS
@@ -70,6 +73,7 @@ class Size:
     weeks: of retraining in each world of the comparison with the champion.
     moves: of a champion.
     reproduced: historical versions of a model.
+    on_a_cluster: searches and fits.
     """
 
     scale: Mapping[str, Any]
@@ -91,6 +95,7 @@ class Size:
     weeks: int = WEEKS
     moves: int = 50
     reproduced: int = 20
+    on_a_cluster: Amount = MANY_ON_A_CLUSTER
 
 
 FULL = Size({})
@@ -114,6 +119,7 @@ QUICK = Size(
     weeks=2,
     moves=6,
     reproduced=2,
+    on_a_cluster=FEW_ON_A_CLUSTER,
 )
 
 Say = Callable[[str], None]
@@ -164,6 +170,9 @@ class Plan:
             "reproduce": (
                 "Historical models made again",
                 lambda size, say: measure_reproduction(size.reproduced, say=say),
+            "cluster": (
+                "A cluster of two nodes",
+                lambda size, say: measure_cluster(size.on_a_cluster, say),
             ),
             "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
             "worlds": (

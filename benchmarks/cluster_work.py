@@ -149,34 +149,38 @@ def node_killed(nodes: TwoNodes, ray: Any, trials: int, rows: int, trees: int) -
 
 
 def searcher_killed(kills: int, trials: int, rows: int, trees: int) -> dict[str, Any]:
-    """A search in a process of its own, killed at random moments and begun again until it is done."""
+    """A search in a process of its own, killed at random moments and begun again until it is done.
+
+    The process sees none of the nodes' processes, and joins the cluster as another machine would.
+    """
     calm = timed(OptunaEngine(), plan(trials), evaluation(rows, trees))
-    rng, killed, lost = random.Random(1), 0, 0
+    rng, killed, judged, lines = random.Random(1), 0, 0, list[str]()
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
-        storage = f"sqlite:///{scratch}/search.db"
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.cluster_work",
-            "search",
-            storage,
-            str(trials),
-            str(rows),
-            str(trees),
-        ]
-        while True:
-            child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            try:
-                # The first seconds go by before the first trial begins.
-                output, _ = child.communicate(timeout=6.0 + rng.random() * calm["seconds"] if killed < kills else None)
-                break
-            except subprocess.TimeoutExpired:
+        search = ["search", f"sqlite:///{scratch}/search.db", str(trials), str(rows), str(trees)]
+        alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        while not lines or not lines[-1].startswith("{"):
+            child = subprocess.Popen(
+                [*alone, sys.executable, "-m", "benchmarks.cluster_work", *search],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert child.stdout is not None
+            if killed < kills:
+                lines = [child.stdout.readline() for _ in range(rng.randint(1, 2))]
+                time.sleep(rng.random() * calm["seconds"] / trials)
                 child.send_signal(signal.SIGKILL)
-                child.wait()
                 killed += 1
-        result = json.loads(output.splitlines()[-1])
-    lost = len(calm["trials"]) - len(result["trials"])
-    return {"calm": calm, "resumed": result, "kills": killed, "lost": lost}
+            lines += child.stdout.readlines()
+            child.wait()
+            judged += sum(line.startswith("trial ") for line in lines)
+    return {"calm": calm, "resumed": json.loads(lines[-1]), "kills": killed, "judged": judged}
+
+
+def print_line(line: str) -> None:
+    """A line that whoever started this process sees at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main(arguments: list[str]) -> int:
@@ -184,7 +188,8 @@ def main(arguments: list[str]) -> int:
     result: Mapping[str, Any]
     if arguments[0] == "search":
         trials, rows, trees = (int(word) for word in arguments[2:])
-        result = timed(RayTuneEngine(ADDRESS), plan(trials, storage=arguments[1]), evaluation(rows, trees))
+        asked = plan(trials, storage=arguments[1])
+        result = timed(RayTuneEngine(ADDRESS), asked, evaluation(rows, trees), print_line)
     else:
         given = json.loads(Path(arguments[1]).read_text())
         with TwoNodes() as nodes, cluster(ADDRESS) as ray:
@@ -196,8 +201,7 @@ def main(arguments: list[str]) -> int:
                 "node_killed": lambda **how: node_killed(nodes, ray, **how),
             }
             result = {name: steps[name](**how) for name, how in given.items()}
-    sys.stdout.write("\n" + json.dumps(result) + "\n")
-    sys.stdout.flush()
+    print_line("\n" + json.dumps(result))
     os._exit(0)
 
 

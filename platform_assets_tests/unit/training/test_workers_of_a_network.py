@@ -106,5 +106,5 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_rays_client_protocol_is_refused_with_what_to_do_instead() -> None:
-    with pytest.raises(ClusterError, match="--num-cpus=0"), cluster("ray://head:10001"):
+    with pytest.raises(ClusterError, match="HOST:6379"), cluster("ray://head:10001"):
         pass
