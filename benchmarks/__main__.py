@@ -170,6 +170,7 @@ class Plan:
             "reproduce": (
                 "Historical models made again",
                 lambda size, say: measure_reproduction(size.reproduced, say=say),
+            ),
             "cluster": (
                 "A cluster of two nodes",
                 lambda size, say: measure_cluster(size.on_a_cluster, say),
