@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
-from dagster import AssetDep, PartitionMapping
 
 from platform_assets.assets.feature_days import FeatureDays, commit_record, refuse_mixed_meanings
-from platform_assets.assets.features import view_deps
+from platform_assets.assets.features import feature_table_asset, view_deps
 from platform_assets.assets.partitions import event_days
 from platform_assets.assets.tables import clean_table
 from platform_assets.features.carried import days_touched
@@ -193,7 +193,7 @@ def test_a_state_of_another_declaration_is_not_used(world: World) -> None:
 def test_a_changed_day_makes_exactly_the_touched_days_stale() -> None:
     days = event_days(CASE)
     for view in CASE.features:
-        deps: dict[str, AssetDep] = {dep.asset_key.path[-1]: dep for dep in view_deps(CASE, view)}
+        deps: dict[str, dg.AssetDep] = {dep.asset_key.path[-1]: dep for dep in view_deps(CASE, view)}
         for day in DAYS:
             first, last = days_touched(view, day)
             expected = [str(other) for other in DAYS if first <= other <= last]
@@ -205,7 +205,7 @@ def test_a_changed_day_makes_exactly_the_touched_days_stale() -> None:
             assert downstream(deps["labels"].partition_mapping, days, DAYS[2]) == expected
 
 
-def downstream(mapping: PartitionMapping | None, days: Any, day: date) -> list[str]:
+def downstream(mapping: dg.PartitionMapping | None, days: Any, day: date) -> list[str]:
     assert mapping is not None
     subset = days.empty_subset().with_partition_keys([str(day)])
     return sorted(mapping.get_downstream_partitions_for_partitions(subset, days, days).get_partition_keys())
@@ -235,3 +235,27 @@ def test_a_table_never_mixes_two_meanings(world: World) -> None:
     assert [item.table for item in case.stored_views] == ["card_rich_v2", "card_rich"]
     beside = world.lake.table(case.name, FEATURES, second.table, case.feature_schema(second))
     assert refuse_mixed_meanings(beside, case, second, DAYS[3], DAYS[5]) is False
+
+
+def test_the_asset_computes_a_range_in_one_run_and_goes_on_the_day_after(world: World) -> None:
+    view = view_of(CASE, "shop_rich")
+    asset = feature_table_asset(use_case=CASE, view=view)
+    table = world.lake.table(CASE.name, FEATURES, view.table, CASE.feature_schema(view))
+    for day in DAYS[:-1]:
+        world.publish(day)
+
+    def materialize(**partitions: Any) -> dict[str, Any]:
+        result = dg.materialize([asset], resources={"lake": world.lake}, **partitions)
+        (event,) = result.get_asset_materialization_events()
+        return {name: value.value for name, value in event.materialization.metadata.items()}
+
+    tags = {"dagster/asset_partition_range_start": str(DAYS[0]), "dagster/asset_partition_range_end": str(DAYS[-2])}
+    told = materialize(tags=tags)
+    assert told["carried_state"] == "there is none"
+    assert told["dagster/row_count"] == len(world.expected(view, DAYS[0], DAYS[-2]))
+    world.publish(DAYS[-1])
+    assert materialize(partition_key=str(DAYS[-1]))["carried_state"] == "used"
+    assert table.read(DAYS[-1], DAYS[-1]).equals(world.expected(view, DAYS[-1], DAYS[-1]))
+    assert table.read(DAYS[0], DAYS[-2]).equals(world.expected(view, DAYS[0], DAYS[-2]))
+    newest = table.history(1)[0].metadata
+    assert set(newest) == {"view_meaning", "data_versions"}
