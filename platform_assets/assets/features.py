@@ -42,8 +42,14 @@ def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
     ]
 
 
-def lookup_deps(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.AssetDep]:
-    """Tables that views look into; of those with an event time the days that a row counts for."""
+def lookup_deps(use_case: UseCase, views: Iterable[FeatureView], ahead_days: int = 0) -> list[dg.AssetDep]:
+    """Tables that views look into; of those with an event time the days whose rows count on a day.
+
+    Args:
+        use_case: the declaration.
+        views: the views.
+        ahead_days: 1 for what is made as of the midnight that ends the day.
+    """
     oldest: dict[str, int | None] = {}
     for lookup in (lookup for view in views for lookup in view.lookups):
         known = oldest.get(lookup.source)
@@ -51,7 +57,9 @@ def lookup_deps(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.Asse
     return [
         dg.AssetDep(
             asset_key(use_case, CLEAN, name),
-            partition_mapping=None if age is None else earlier_days(-age, -arrival_days(use_case.source(name))),
+            partition_mapping=None
+            if age is None
+            else earlier_days(-age, ahead_days - arrival_days(use_case.source(name))),
         )
         for name, age in oldest.items()
     ]

@@ -35,7 +35,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     key = asset_key(use_case, FEATURES, ONLINE_STORE)
     kept = online_columns(use_case)
     deps = [dep for view in windowed_views(use_case) for dep in online_deps(use_case, view)]
-    deps += lookup_deps(use_case, use_case.stored_views)
+    deps += lookup_deps(use_case, use_case.stored_views, ahead_days=1)
 
     @dg.asset(
         key=key,

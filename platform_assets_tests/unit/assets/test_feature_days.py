@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from platform_assets.assets.feature_days import FeatureDays, commit_record, refuse_mixed_meanings
-from platform_assets.assets.features import feature_table_asset, view_deps
+from platform_assets.assets.features import feature_table_asset, lookup_deps, view_deps
 from platform_assets.assets.partitions import event_days
 from platform_assets.assets.tables import clean_table
 from platform_assets.features.carried import days_touched
@@ -29,6 +29,7 @@ from platform_assets_tests.unit.features.histories import (
     rich_case,
     view_of,
 )
+from platform_assets_tests.unit.features.wide_case import HOLDER_DELAY_DAYS, HOLDER_MAX_AGE_DAYS, wide_case
 
 CASE = rich_case()
 VIEWS = ("card_rich", "shop_rich")
@@ -203,6 +204,16 @@ def test_a_changed_day_makes_exactly_the_touched_days_stale() -> None:
             last = days_touched(view, DAYS[2])[1]
             expected = [str(other) for other in DAYS if known <= other <= last]
             assert downstream(deps["labels"].partition_mapping, days, DAYS[2]) == expected
+
+
+def test_a_looked_up_day_makes_the_days_stale_that_its_rows_count_for_and_the_state_of_the_midnight_before() -> None:
+    case, days = wide_case(), event_days(CASE)
+    counting = range(HOLDER_DELAY_DAYS, HOLDER_MAX_AGE_DAYS + 1)
+    features = {dep.asset_key.path[-1]: dep for dep in view_deps(case, case.features[0])}
+    assert downstream(features["holders"].partition_mapping, days, DAYS[2]) == [str(DAYS[2 + n]) for n in counting]
+    assert features["shops"].partition_mapping is None
+    online = {dep.asset_key.path[-1]: dep for dep in lookup_deps(case, case.features, ahead_days=1)}
+    assert downstream(online["holders"].partition_mapping, days, DAYS[2])[0] == str(DAYS[1 + HOLDER_DELAY_DAYS])
 
 
 def downstream(mapping: dg.PartitionMapping | None, days: Any, day: date) -> list[str]:
