@@ -205,14 +205,7 @@ class LocalTarget:
     def keep_beside(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
         """Keep a process running that answers no requests, such as an event stream; it stops and comes back with the target.
 
-        Args:
-            name: of the process; begins with `beside-`.
-            command: what to run.
-            environment: variables on top of this process's.
-            working_dir: where to run it.
-
-        Returns:
-            Its log.
+        Its name begins with `beside-`; `environment` comes on top of this process's. Returns its log.
         """
         if not name.startswith(BESIDE):
             raise ValueError(f"a process beside the services is called {BESIDE}..., not {name!r}")
