@@ -190,15 +190,15 @@ class StreamWriter:
 
     def _positions(self, arrivals: Sequence[Arrival], events: pl.DataFrame) -> list[tuple[str, Position]]:
         """Where each partition stands after these messages."""
-        newest = events[self._use_case.event_time].max() if len(events) else None
-        stored = self.offsets.read(sorted({arrival.partition for arrival in arrivals}))
-        following = {
-            name: max(arrival.offset + 1 for arrival in arrivals if arrival.partition == name)
-            for name in {arrival.partition for arrival in arrivals}
-        }
-        before = {name: position.newest for name, position in stored.items()}
-        times = {name: max([*filter(None, (before.get(name), newest))], default=_EPOCH) for name in following}
-        return [(name, Position(following[name], times[name])) for name in sorted(following)]
+        following: dict[str, int] = {}
+        for arrival in arrivals:
+            following[arrival.partition] = max(arrival.offset + 1, following.get(arrival.partition, 0))
+        stored = self.offsets.read(sorted(following))
+        known = [position.newest for position in stored.values()]
+        if len(events):
+            known.append(events[self._use_case.event_time].to_list()[-1])  # in order of time
+        newest = max(known, default=_EPOCH)
+        return [(name, Position(offset, newest)) for name, offset in sorted(following.items())]
 
 
 def run_stream(

@@ -34,7 +34,7 @@ class Position:
 
     Attributes:
         next_offset: of the first message that was not written.
-        newest: the latest event time written from it.
+        newest: the latest event time that was written by then.
     """
 
     next_offset: int
