@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.book import measure_book
 from benchmarks.cluster import FULL as MANY_ON_A_CLUSTER
 from benchmarks.cluster import QUICK as FEW_ON_A_CLUSTER
 from benchmarks.cluster import Amount, measure_cluster
@@ -39,6 +40,8 @@ from benchmarks.redeploy import measure_redeploy
 from benchmarks.report import Topic, missed_bars, not_measured, render
 from benchmarks.reproduce import measure_reproduction
 from benchmarks.startup import measure_definitions, measure_service_start
+from benchmarks.training import ROWS as TRAINED_ROWS
+from benchmarks.training import TRIALS, measure_training
 from benchmarks.usage import ROOT
 from benchmarks.world import QUICK_SCALE, scored_use_case
 from platform_assets.deployment.errors import DeploymentError
@@ -74,6 +77,7 @@ class Size:
     moves: of a champion.
     reproduced: historical versions of a model.
     on_a_cluster: searches and fits.
+    trained_rows: of the large training set.
     """
 
     scale: Mapping[str, Any]
@@ -96,6 +100,7 @@ class Size:
     moves: int = 50
     reproduced: int = 20
     on_a_cluster: Amount = MANY_ON_A_CLUSTER
+    trained_rows: int = TRAINED_ROWS
 
 
 FULL = Size({})
@@ -120,6 +125,7 @@ QUICK = Size(
     moves=6,
     reproduced=2,
     on_a_cluster=FEW_ON_A_CLUSTER,
+    trained_rows=400_000,
 )
 
 Say = Callable[[str], None]
@@ -176,6 +182,11 @@ class Plan:
                 lambda size, say: measure_cluster(size.on_a_cluster, say),
             ),
             "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
+            "book": ("Against the book", lambda size, say: measure_book(size.scale, say)),
+            "training": (
+                "Training on many rows, and the loop of a search",
+                lambda size, say: measure_training(size.trained_rows, TRIALS, size.rounds, say),
+            ),
             "worlds": (
                 "The same learner in other worlds",
                 lambda size, say: measure_worlds(size.seeds, size.scale, say),

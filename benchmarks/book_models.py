@@ -33,13 +33,14 @@ FEATURES = (
 
 @dataclass(frozen=True)
 class ScikitModel:
-    """Anything with `predict_proba`."""
+    """Anything with `predict_proba`, behind its scaler."""
 
-    pipeline: Any
+    scaler: Any
+    model: Any
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of fraud."""
-        return np.asarray(self.pipeline.predict_proba(X)[:, 1], dtype=np.float64)
+        return np.asarray(self.model.predict_proba(self.scaler.transform(X))[:, 1], dtype=np.float64)
 
     def save(self, folder: object) -> tuple[str, ...]:
         """The book's models are measured, not kept."""
@@ -55,10 +56,11 @@ def _candidate(name: str, make: Callable[[int], Any]) -> Candidate:
     def fit(
         X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        return ScikitModel(make_pipeline(StandardScaler(), make(seed)).fit(X, y.astype(np.int64)))
+        scaler, model = StandardScaler().fit(X), make(seed)
+        model.fit(scaler.transform(X), y.astype(np.int64))
+        return ScikitModel(scaler, model)
 
     kind = LearnerKind(name, name, MappingProxyType({}), fit, load_nothing, ())
     return Candidate(name, Learner(kind, "binary", {}), baseline=True)

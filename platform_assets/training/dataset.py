@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.features.windows import in_order
 from platform_assets.training.folds import Fold
 
 
@@ -77,7 +78,7 @@ def from_frame(
         DatasetError: a column is missing or of the wrong type, a label is null, a value infinite, or a key repeated.
     """
     _check_columns(frame, features, label, group, key, time)
-    ordered = frame.sort([time, key], maintain_order=True)
+    ordered = in_order(frame, [time, key])
     repeated = len(ordered) - ordered[key].n_unique()
     if repeated:
         raise DatasetError(

@@ -62,8 +62,9 @@ class Imputation:
     bounds: Matrix | None = None
 
     def filled(self, X: Matrix) -> Matrix:
-        """`X` clipped, and with every NaN replaced; a new array."""
-        return np.where(np.isnan(X), self.values, self.clipped(X))
+        """`X` clipped, and with every NaN replaced: a new array where either changes something, else `X` itself."""
+        missing = np.isnan(X)
+        return np.where(missing, self.values, self.clipped(X)) if missing.any() else self.clipped(X)
 
     def clipped(self, X: Matrix) -> Matrix:
         """`X` with its values held between the bounds; NaN stays."""
