@@ -29,12 +29,12 @@ from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.settings import code_version
 from platform_assets.spec import UseCase
 from platform_assets.training import artifact
+from platform_assets.training.candidates import learner_of
 from platform_assets.training.compare import Candidate, compare
 from platform_assets.training.dataset import Dataset
-from platform_assets.training.fit import fit_predictor
-from platform_assets.training.folds import prequential_folds
-from platform_assets.training.learners import make_learner
-from platform_assets.training.predictor import Predictor
+from platform_assets.training.fit import declared_imputation, fit_predictor
+from platform_assets.training.predictor import Clipped, Predictor
+from platform_assets.training.selection import selection_folds
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,13 @@ def _kept_rows(use_case: UseCase, lake: LakeResource, as_of: date, versions: Map
 def _fitted(dataset: Dataset, manifest: Mapping[str, Any]) -> Predictor:
     """The registered model's learner with its settings, on the days that it was fitted on."""
     first, last = (date.fromisoformat(manifest["trained_on"][name]) for name in ("first_day", "last_day"))
-    learner = make_learner(manifest["learner"], dict(manifest["settings"]), manifest["task"])
-    impute = {feature["name"]: feature["impute"] for feature in manifest["features"]}
+    learner = learner_of(manifest, manifest["task"])
+    impute = {
+        feature["name"]: Clipped(feature["impute"], *feature["clip"]["quantiles"])
+        if "clip" in feature
+        else feature["impute"]
+        for feature in manifest["features"]
+    }
     return fit_predictor(dataset.rows(first, last), learner, int(manifest["seed"]), impute)
 
 
@@ -162,12 +167,10 @@ def _metrics(
     say: Callable[[str], None],
 ) -> dict[str, tuple[float, float]]:
     """Every metric of the winning learner, its mean over the same folds, then and now."""
-    training, splits = use_case.training, use_case.training.splits
-    folds = prequential_folds(
-        as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
-    )
+    training = use_case.training
+    folds = selection_folds(training.splits, as_of, use_case.label_delay_days)
     name = version.tags["learner"]
-    learner = make_learner(manifest["learner"], dict(manifest["settings"]), manifest["task"])
+    learner = learner_of(manifest, manifest["task"])
     comparison = compare(
         dataset,
         folds,
@@ -176,7 +179,7 @@ def _metrics(
         training.seed,
         say,
         exclude_known_groups=training.group is not None and use_case.is_binary,
-        impute=training.impute,
+        impute=declared_imputation(training),
     )
     then, now = run.comparison["candidates"][name]["mean"], comparison.means(name)
     return {metric: (float(then[metric]), now[metric]) for metric in now if metric in then}

@@ -87,6 +87,7 @@ def load(folder: Path) -> Predictor:
         versions=versions,
         digest=digest,
         requires=tuple(manifest["requires"]),
+        members=tuple(manifest.get("members", ())),
     )
 
 
@@ -142,6 +143,7 @@ def _manifest(predictor: Predictor, building: Path, files: tuple[str, ...]) -> d
         "task": predictor.task,
         "settings": {name: list(v) if isinstance(v, tuple) else v for name, v in predictor.settings.items()},
         "features": [_feature(predictor, column) for column in range(len(predictor.features))],
+        **({"members": list(predictor.members)} if predictor.members else {}),
         "seed": predictor.seed,
         "trained_on": asdict(predictor.trained_on),
         "versions": dict(predictor.versions),

@@ -6,7 +6,7 @@ comparing (`compare`), and any one learner.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from platform_assets.spec.training import Learner as Declared
@@ -18,7 +18,7 @@ from platform_assets.training.learners.ensemble import ensemble
 
 _SIGN = {"increasing": 1, "decreasing": -1}
 _OF_A_FEATURE = ("single_feature", "rule", "last_value")
-_TAKE_CATEGORIES = ("logistic_regression", "ridge", "estimator")
+_TAKE_CATEGORIES = ("logistic_regression", "ridge", "torch_mlp", "estimator")
 
 
 def declared_candidates(training: Training, features: Sequence[str]) -> list[Candidate]:
@@ -50,6 +50,21 @@ def candidate_of(
     except LearnerSettingsError as error:
         raise LearnerSettingsError(f"training.learners, {declared.name}: {error}") from error
     return Candidate(declared.name, learner, declared.baseline)
+
+
+def learner_of(document: Mapping[str, Any], task: str) -> Learner:
+    """The learner that a model's manifest describes, to be fitted again: `learner`, `settings` and, where it is made of others, `members`.
+
+    Raises:
+        LearnerSettingsError: this version knows no such learner or setting.
+    """
+    settings = dict(document["settings"])
+    members = [learner_of(member, task) for member in document.get("members", ())]
+    if not members:
+        return make_learner(document["learner"], settings, task)
+    if document["learner"] == "calibrated":
+        return calibrated(members[0], settings["method"])
+    return ensemble(document["learner"], members, {name: value for name, value in settings.items() if name != "of"})
 
 
 def _learner(declared: Declared, training: Training, features: Sequence[str], made: dict[str, Candidate]) -> Learner:

@@ -56,6 +56,7 @@ def fit_predictor(
         fitted=fitted,
         versions=library_versions((*learner.libraries, *learner.fit_libraries)),
         requires=learner.libraries,
+        members=tuple(learner.document().get("members", ())),
     )
 
 

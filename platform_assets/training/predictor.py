@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -165,6 +165,7 @@ class Predictor:
         versions: libraries and Python it was fitted with.
         digest: "sha256:..." of the saved artifact, when it was loaded from one.
         requires: distributions needed to load it and predict.
+        members: what a learner made of others is made of, as `Learner.document` says it.
     """
 
     learner: str
@@ -178,6 +179,7 @@ class Predictor:
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     digest: str | None = None
     requires: tuple[str, ...] = ()
+    members: tuple[Mapping[str, Any], ...] = ()
 
     def predict(self, X: Matrix) -> Vector:
         """Predict rows; one row is as cheap as the model allows and uses one thread.

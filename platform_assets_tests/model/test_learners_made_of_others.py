@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from platform_assets.training.artifact import load, read_manifest, required_libraries, save
+from platform_assets.training.candidates import learner_of
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import Learner, LearnerSettingsError, TrainingError, make_learner
@@ -67,6 +68,8 @@ def test_it_predicts_the_same_after_loading_and_has_the_same_bytes_again(name: s
         assert predicted.max() <= 1.0
         assert np.corrcoef(predicted, rows.y)[0, 1] > 0.2
     assert set(required_libraries(tmp_path / "first")) == set(learner.libraries)
+    described = learner_of(read_manifest(tmp_path / "first"), learner.task)
+    assert save(fit_predictor(rows, described, seed=7), tmp_path / "from the manifest") == digest
     assert not [file for file in read_manifest(tmp_path / "first")["files"] if "/" in file]
 
 
@@ -143,8 +146,8 @@ def test_a_useless_member_gets_next_to_no_weight_in_a_fitted_blend() -> None:
     assert fitted.weights[0] > 0.7
 
 
-@pytest.mark.parametrize("kind", ["logistic_regression", "estimator"])
-def test_a_category_never_seen_in_training_predicts_like_none(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["logistic_regression", "estimator", "torch_mlp"])
+def test_a_category_never_seen_in_training_predicts_like_none(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     codes = rng.integers(0, 3, 600).astype(np.float64) * 10
     y = (rng.random(600) < np.where(codes == 20, 0.8, 0.1)).astype(np.float64)
@@ -153,7 +156,11 @@ def test_a_category_never_seen_in_training_predicts_like_none(kind: str) -> None
     settings: dict[str, Any] = {"categories": [0]}
     if kind == "estimator":
         settings |= {"estimator": "sklearn.linear_model.LogisticRegression"}
+    if kind == "torch_mlp":
+        settings |= {"max_epochs": 60, "patience": 60, "learning_rate": 0.02, "hidden_units": [8]}
     predictor = fit_predictor(rows, make_learner(kind, settings), 0)
+    save(predictor, tmp_path / "model")
+    predictor = load(tmp_path / "model")
     seen, other, never = predictor.predict(np.array([[20.0, 0.0], [0.0, 0.0], [77.0, 0.0]]))
     assert seen > 0.7
     assert other < 0.2
@@ -175,7 +182,7 @@ def test_a_monotone_constraint_holds_where_the_data_say_otherwise(kind: str) -> 
         make_learner(kind, {**settings, "monotone": [1, 0, 1]}).fit(X, y, 0)
 
 
-@pytest.mark.parametrize("kind", ["logistic_regression", "random_forest", "xgboost"])
+@pytest.mark.parametrize("kind", ["logistic_regression", "random_forest", "xgboost", "torch_mlp"])
 def test_balanced_classes_raise_the_probability_of_the_rare_one(kind: str) -> None:
     rows = make_rows("binary")
     rare = rows.where((rows.y == 0.0) | (np.arange(len(rows)) % 9 == 0))

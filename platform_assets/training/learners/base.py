@@ -189,6 +189,11 @@ class Learner:
         """Distributions needed to fit only."""
         return self.kind.fit_libraries
 
+    def document(self) -> dict[str, Any]:
+        """Kind and settings, of the members too, as JSON can hold them: enough to make the same learner again."""
+        settings = {name: list(value) if isinstance(value, tuple) else value for name, value in self.settings.items()}
+        return {"learner": self.name, "settings": settings}
+
     def fit(self, X: Matrix, y: Vector, seed: int, event_day: Days | None = None) -> FittedModel:
         """Fit on rows without missing values.
 

@@ -89,6 +89,10 @@ class Composite(Learner):
         found = [*self.kind.fit_libraries, *(name for member in self.members for name in member.fit_libraries)]
         return tuple(dict.fromkeys(found))
 
+    def document(self) -> dict[str, Any]:
+        """As `Learner.document`."""
+        return {**Learner.document(self), "members": [member.document() for member in self.members]}
+
     def with_settings(self, changes: Mapping[str, Any]) -> Learner:
         """The same with settings of its only member changed."""
         if len(self.members) != 1:

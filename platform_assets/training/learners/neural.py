@@ -18,31 +18,50 @@ import numpy as np
 
 from platform_assets.training.distributed.group import Alone, Group
 from platform_assets.training.distributed.job import Job, Layers, Train
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.training.learners.base import (
+    Days,
+    LearnerKind,
+    Matrix,
+    Setting,
+    Task,
+    Vector,
+    weight_of_positives,
+)
+from platform_assets.training.learners.categories import NO_CATEGORIES, Categories, fit_categories, read_categories
 from platform_assets.training.learners.linear import sigmoid
 
 _WEIGHTS = "weights.safetensors"
 _ARCHITECTURE = "architecture.json"
 _HELD_OUT_RATIO = 0.15
+_KNOWN_VALUES, _POSITIVES_WEIGH = "known_values", "positives_weigh"
+"""What a job's settings say beside the learner's own: values of each code, and how much a positive row weighs."""
 
 
 @dataclass(frozen=True, eq=False)
 class NeuralModel:
-    """Layers of weights and biases with ReLU between them, on scaled inputs.
+    """Layers of weights and biases with ReLU between them, on scaled amounts and embedded codes.
 
     Attributes:
         layers: (weights [out, in], biases [out]) from the first layer to the last, float64.
-        scaling: how inputs become comparable, and a value gets its unit back.
+        scaling: how amounts become comparable, and a value gets its unit back.
         task: decides whether the output is a probability.
+        categories: which inputs are codes.
+        embeddings: for each of them float64 [k + 1, size]; row 0, the mean of the others, is for a value never seen.
     """
 
     layers: tuple[tuple[Matrix, Vector], ...]
     scaling: Scaling
     task: str
+    categories: Categories = NO_CATEGORIES
+    embeddings: tuple[Matrix, ...] = ()
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class, or the value."""
-        hidden = self.scaling.scaled(X)
+        hidden = self.scaling.scaled(self.categories.amounts(X))
+        if self.embeddings:
+            places = self.categories.places(X)
+            embedded = [table[places[:, number]] for number, table in enumerate(self.embeddings)]
+            hidden = np.column_stack([hidden, *embedded])
         for weights, biases in self.layers[:-1]:
             hidden = np.maximum(hidden @ weights.T + biases, 0.0)
         weights, biases = self.layers[-1]
@@ -59,6 +78,8 @@ class NeuralModel:
         for number, (weights, biases) in enumerate(self.layers):
             tensors[f"layer{number:02d}.weights"] = np.ascontiguousarray(weights)
             tensors[f"layer{number:02d}.biases"] = np.ascontiguousarray(biases)
+        for number, table in enumerate(self.embeddings):
+            tensors[f"embedding{number:02d}"] = np.ascontiguousarray(table)
         save_file(tensors, folder / _WEIGHTS)
         architecture = {
             "task": self.task,
@@ -67,6 +88,7 @@ class NeuralModel:
             "input_transform": self.scaling.transform,
             "value_mean": self.scaling.value_mean,
             "value_scale": self.scaling.value_scale,
+            **({"categories": self.categories.document()} if self.embeddings else {}),
         }
         text = json.dumps(architecture, indent=2, sort_keys=True) + "\n"
         (folder / _ARCHITECTURE).write_text(text, encoding="utf-8")
@@ -117,20 +139,34 @@ def fit(
 
     With more than one of `workers`, `train_together` has them fit; where it is not given, they are processes of this machine.
     """
-    scaling = fit_scaling(X, y, task, settings["input_transform"])
+    categories = fit_categories(X, settings["categories"])
+    amounts = categories.amounts(X)
+    scaling = fit_scaling(amounts, y, task, settings["input_transform"])
     job = Job(
-        inputs=scaling.scaled(X).astype(np.float32),
+        inputs=np.column_stack([scaling.scaled(amounts), categories.places(X)]).astype(np.float32),
         target=((y - scaling.value_mean) / scaling.value_scale).astype(np.float32),
         held_out=held_out_rows(len(y), event_day),
         task=task,
-        settings=settings,
+        settings={
+            **settings,
+            _KNOWN_VALUES: [len(values) for values in categories.values],
+            _POSITIVES_WEIGH: weight_of_positives(settings, y) if task == "binary" else 1.0,
+        },
         seed=seed,
     )
     if settings["workers"] == 1:
-        return NeuralModel(train(job, Alone()), scaling, task)
-    if train_together is None:
-        from platform_assets.training.distributed.torchrun import train as train_together
-    return NeuralModel(train_together(job), scaling, task)
+        layers = train(job, Alone())
+    else:
+        if train_together is None:
+            from platform_assets.training.distributed.torchrun import train as train_together
+        layers = train_together(job)
+    embeddings = tuple(_with_unseen(table) for table, _ in layers[: len(categories.columns)])
+    return NeuralModel(layers[len(categories.columns) :], scaling, task, categories, embeddings)
+
+
+def _with_unseen(table: Matrix) -> Matrix:
+    """An embedding whose first row, which no training row has, is the mean of the others."""
+    return np.concatenate([table[1:].mean(axis=0, keepdims=True), table[1:]])
 
 
 def held_out_rows(rows: int, event_day: Days | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -166,8 +202,7 @@ def _train(job: Job, group: Group) -> Layers:
     settings, inputs, target = job.settings, torch.from_numpy(job.inputs), torch.from_numpy(job.target)
     network = _network(inputs.shape[1], settings, group)
     model = group.parallel(network)
-    losses = torch.nn.BCEWithLogitsLoss if job.task == "binary" else torch.nn.MSELoss
-    sum_of_losses = losses(reduction="sum")
+    sum_of_losses = _loss(job)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
@@ -196,7 +231,42 @@ def _train(job: Job, group: Group) -> Layers:
     return best
 
 
+def _loss(job: Job) -> Any:
+    """The sum over rows of the cross-entropy, with the declared weight of positives, or of the squared error."""
+    import torch
+
+    if job.task != "binary":
+        return torch.nn.MSELoss(reduction="sum")
+    weight = float(job.settings.get(_POSITIVES_WEIGH, 1.0))
+    return torch.nn.BCEWithLogitsLoss(reduction="sum", pos_weight=None if weight == 1.0 else torch.tensor(weight))
+
+
 def _network(width: int, settings: Mapping[str, Any], group: Group) -> Any:
+    """Embeddings of the codes, which are the last inputs; linear layers with ReLU and dropout between them; one output."""
+    import torch
+
+    known = settings.get(_KNOWN_VALUES, [])
+    if not known:
+        return _linear_layers(width, settings, group)
+    amounts = width - len(known)
+    sizes = [min(settings["embedding_size"], count) for count in known]
+
+    class Embedded(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            tables = [torch.nn.Embedding(count + 1, size) for count, size in zip(known, sizes, strict=True)]
+            self.tables = torch.nn.ModuleList(tables)
+            self.layers = _linear_layers(amounts + sum(sizes), settings, group)
+
+        def forward(self, inputs: Any) -> Any:
+            codes = inputs[:, amounts:].long()
+            embedded = [table(codes[:, number]) for number, table in enumerate(self.tables)]
+            return self.layers(torch.cat([inputs[:, :amounts], *embedded], dim=1))
+
+    return Embedded()
+
+
+def _linear_layers(width: int, settings: Mapping[str, Any], group: Group) -> Any:
     """Linear layers with ReLU and dropout between them, one output."""
     import torch
 
@@ -208,12 +278,16 @@ def _network(width: int, settings: Mapping[str, Any], group: Group) -> Any:
 
 
 def _layers(network: Any) -> tuple[tuple[Matrix, Vector], ...]:
-    """A copy of the weights and biases of the linear layers."""
-    return tuple(
+    """A copy of the embeddings, with no biases, then of the weights and biases of the linear layers."""
+    tables = [
+        (table.weight.detach().numpy().astype(np.float64), np.empty(0)) for table in getattr(network, "tables", ())
+    ]
+    linear = [
         (layer.weight.detach().numpy().astype(np.float64), layer.bias.detach().numpy().astype(np.float64))
-        for layer in network
+        for layer in getattr(network, "layers", network)
         if hasattr(layer, "weight")
-    )
+    ]
+    return (*tables, *linear)
 
 
 def load(folder: Path) -> NeuralModel:
@@ -233,7 +307,11 @@ def load(folder: Path) -> NeuralModel:
         architecture["value_mean"],
         architecture["value_scale"],
     )
-    return NeuralModel(layers, scaling, architecture["task"])
+    if "categories" not in architecture:
+        return NeuralModel(layers, scaling, architecture["task"])
+    categories = read_categories(architecture["categories"])
+    embeddings = tuple(tensors[f"embedding{number:02d}"] for number in range(len(categories.columns)))
+    return NeuralModel(layers, scaling, architecture["task"], categories, embeddings)
 
 
 KIND = LearnerKind(
@@ -247,6 +325,11 @@ KIND = LearnerKind(
             "learning_rate": Setting(0.002, "Step size of the optimizer.", least=1e-6, most=1.0),
             "weight_decay": Setting(0.0001, "Pull of the weights towards zero.", least=0.0, most=1.0),
             "batch_size": Setting(512, "Rows in a step.", least=1),
+            "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
+            "categories": Setting((), "Places of inputs that are codes, from 0.", least=0),
+            "embedding_size": Setting(
+                8, "Numbers that a code becomes, at most one for each of its values.", least=1, most=512
+            ),
             "max_epochs": Setting(20, "Most passes over the training rows.", least=1, most=10000),
             "patience": Setting(3, "Rounds without a lower loss before stopping.", least=1),
             "threads": Setting(1, "Threads to fit with; the same number gives the same model.", least=1, most=256),
