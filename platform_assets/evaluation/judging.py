@@ -69,8 +69,8 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
     gates, task = subject.use_case.gates, subject.use_case.training.task
     rows = scored(subject.judged, subject.prediction)
     threshold = subject.use_case.serving.decision.threshold if subject.use_case.serving.decision else None
-    by = subject.use_case.training.select_by
-    seed = subject.use_case.training.seed
+    by, seed = subject.use_case.training.select_by, subject.use_case.training.seed
+    plausible = {str(metric): bound for metric, bound in gates.plausible.items()}
     features, ask = _feature_rows(subject), partial(_ask, subject)
     return [
         (["training_data"], lambda: [_training_data(subject)]),
@@ -79,7 +79,7 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
         (["no_worse_than_champion"], lambda: [_champion(subject, same_rows, has_champion)]),
         (["not_trained_on_test_days"], lambda: [not_trained_on_test_days(subject)]),
         ([f"floor_{item.metric}" for item in gates.floors], lambda: gate.keeps_floors(subject.means, gates.floors)),
-        ([f"plausible_{name}" for name in gates.plausible], lambda: gate.is_plausible(subject.means, gates.plausible)),
+        ([f"plausible_{name}" for name in gates.plausible], lambda: gate.is_plausible(subject.means, plausible)),
         (["calibration"], lambda: gate.is_calibrated(_calibration_error(subject), gates.max_calibration_error)),
         (["relative_calibration"], lambda: _relative_calibration(subject)),
         (["mean_prediction"], lambda: _mean_prediction(subject)),

@@ -108,7 +108,12 @@ class _Cells:
 
     def rates(self) -> dict[str, dict[str, float]]:
         """Selection rate, false positive rate and true positive rate of every part."""
-        from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+        from fairlearn.metrics import (  # type: ignore[import-untyped]
+            MetricFrame,
+            false_positive_rate,
+            selection_rate,
+            true_positive_rate,
+        )
 
         functions = dict(zip(RATES, (selection_rate, false_positive_rate, true_positive_rate), strict=True))
         frame = MetricFrame(
