@@ -12,6 +12,7 @@ from platform_assets.assets.clean import clean_asset
 from platform_assets.assets.common import with_column_lineage
 from platform_assets.assets.deployment import deployment_asset, service_asset
 from platform_assets.assets.evaluation import evaluation_asset
+from platform_assets.assets.experiment import experiment_asset
 from platform_assets.assets.feature_quality import feature_quality_asset
 from platform_assets.assets.features import feature_table_asset
 from platform_assets.assets.feed import incremental_assets
@@ -59,6 +60,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         drift_asset(use_case=use_case),
         quality_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),
+        *([experiment_asset(use_case=use_case)] if use_case.experiment is not None else []),
     ]
     return with_column_lineage(use_case, assets)
 

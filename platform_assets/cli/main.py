@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from platform_assets.cli import features, lineage, models, quarantine, sources, versions
+from platform_assets.cli import experiments, features, lineage, models, quarantine, sources, versions
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What dg and dagster do not already do.")
 app.add_typer(sources.app, name="sources")
 app.add_typer(features.app, name="features")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(models.app, name="models")
+app.add_typer(experiments.app, name="experiments")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(models.reproduce)

@@ -1,5 +1,5 @@
-"""Experiments: sample size, assignment, and sequential tests for A/B decisions.
+"""Experiments: what it takes to show that a new version is better, before anything is shown to anybody.
 
-Belongs here: the statistics of comparing two running versions. Does not belong here: evaluation on past data
-(`evaluation/`), or routing traffic (`deployment/`).
+Belongs here: planning an A/B test, and later deciding it. Does not belong here: declarations (`spec/experiments.py`), splitting traffic
+(`deployment/`), or gates on the past (`evaluation/`).
 """

@@ -19,6 +19,7 @@ MODEL: Final = "model"
 SERVING: Final = "serving"
 PREDICTIONS: Final = "predictions"
 MONITORING: Final = "monitoring"
+EXPERIMENTS: Final = "experiments"
 MAINTENANCE: Final = "maintenance"
 
 LAYERS: Final = (
@@ -34,6 +35,7 @@ LAYERS: Final = (
     SERVING,
     PREDICTIONS,
     MONITORING,
+    EXPERIMENTS,
     MAINTENANCE,
 )
 

@@ -63,6 +63,7 @@ def find_problems(use_case: UseCase) -> list[Problem]:
         *_training(use_case),
         *_gates_and_monitoring(use_case),
         *_serving(use_case),
+        *_experiment(use_case),
     ]
 
 
@@ -326,6 +327,13 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")
         yield Problem(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
+
+
+def _experiment(use_case: UseCase) -> Iterator[Problem]:
+    experiment, columns = use_case.experiment, use_case.event_source.column_names
+    if experiment is not None and experiment.assign_by is not None and experiment.assign_by not in columns:
+        where: Path = ("experiment", "assign_by")
+        yield Problem(where, experiment.assign_by, f"no such column in {use_case.events!r}; {_known(columns)}")
 
 
 def _batch(use_case: UseCase) -> Iterator[Problem]:

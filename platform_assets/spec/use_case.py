@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails
 
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.columns import ColumnType
+from platform_assets.spec.experiments import Experiment
 from platform_assets.spec.features import Entity, FeatureView
 from platform_assets.spec.gates import Gates
 from platform_assets.spec.references import find_problems
@@ -65,6 +66,9 @@ class UseCase(Declaration):
     serving: Serving = Field(description="How predictions are asked for.")
     monitoring: Monitoring = Field(description="What is watched.")
     freshness: Freshness = Field(default_factory=Freshness, description="How old an asset may be.")
+    experiment: Experiment | None = Field(
+        default=None, description="The A/B test that is to show what a new version is worth; planned, not run, by the platform."
+    )
     retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
 
     @model_validator(mode="after")
