@@ -108,7 +108,7 @@ class _Cells:
 
     def rates(self) -> dict[str, dict[str, float]]:
         """Selection rate, false positive rate and true positive rate of every part."""
-        from fairlearn.metrics import (  # type: ignore[import-untyped]
+        from fairlearn.metrics import (
             MetricFrame,
             false_positive_rate,
             selection_rate,

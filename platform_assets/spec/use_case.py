@@ -67,7 +67,8 @@ class UseCase(Declaration):
     monitoring: Monitoring = Field(description="What is watched.")
     freshness: Freshness = Field(default_factory=Freshness, description="How old an asset may be.")
     experiment: Experiment | None = Field(
-        default=None, description="The A/B test that is to show what a new version is worth; planned, not run, by the platform."
+        default=None,
+        description="The A/B test that is to show what a new version is worth; planned, not run, by the platform.",
     )
     retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
 

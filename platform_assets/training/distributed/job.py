@@ -68,7 +68,7 @@ def write_layers(layers: Layers, folder: Path) -> None:
         for number, pair in enumerate(layers)
         for name, array in zip("wb", pair, strict=True)
     }
-    np.savez(folder / _LAYERS, **arrays)
+    np.savez(folder / _LAYERS, allow_pickle=False, **arrays)
 
 
 def read_layers(folder: Path) -> Layers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from platform_assets.training.learners.base import Learner
 from platform_assets.training.search import Engine, engine_named
@@ -31,7 +32,8 @@ def placed(learner: Learner, ray_address: str | None = None, workers: int | None
         return learner
     from platform_assets.training.distributed.ray_train import RayTrain
 
-    fit = partial(learner.kind.fit, train_together=RayTrain(ray_address))
+    fit: Any = learner.kind.fit  # of a kind with `workers`, which takes who trains together
+    fit = partial(fit, train_together=RayTrain(ray_address))
     return replace(learner, kind=replace(learner.kind, fit=fit))
 
 

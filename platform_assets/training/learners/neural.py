@@ -157,9 +157,9 @@ def fit(
     if settings["workers"] == 1:
         layers = train(job, Alone())
     else:
-        if train_together is None:
-            from platform_assets.training.distributed.torchrun import train as train_together
-        layers = train_together(job)
+        from platform_assets.training.distributed.torchrun import train as train_here
+
+        layers = (train_together or train_here)(job)
     embeddings = tuple(_with_unseen(table) for table, _ in layers[: len(categories.columns)])
     return NeuralModel(layers[len(categories.columns) :], scaling, task, categories, embeddings)
 
