@@ -34,6 +34,7 @@ from benchmarks.model_gates import GOOD_SEEDS, WEEKS, measure_champion_compariso
 from benchmarks.model_gates import SEEDS as MODEL_SEEDS
 from benchmarks.next_day import measure_next_day
 from benchmarks.online import measure_online
+from benchmarks.parity import REQUESTS, measure_parity
 from benchmarks.point_in_time import measure_point_in_time
 from benchmarks.quality import SEEDS, measure_quality, measure_worlds
 from benchmarks.redeploy import measure_redeploy
@@ -42,6 +43,7 @@ from benchmarks.reproduce import measure_reproduction
 from benchmarks.startup import measure_definitions, measure_service_start
 from benchmarks.training import ROWS as TRAINED_ROWS
 from benchmarks.training import TRIALS, measure_training
+from benchmarks.training_sets import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
 from benchmarks.usage import ROOT
 from benchmarks.world import QUICK_SCALE, scored_use_case
 from platform_assets.deployment.errors import DeploymentError
@@ -78,6 +80,9 @@ class Size:
     reproduced: historical versions of a model.
     on_a_cluster: searches and fits.
     trained_rows: of the large training set.
+    labels: rows of the training set.
+    feast_labels: of these, as many as Feast's store survives.
+    compared: requests whose features are compared with the offline path.
     """
 
     scale: Mapping[str, Any]
@@ -101,6 +106,9 @@ class Size:
     reproduced: int = 20
     on_a_cluster: Amount = MANY_ON_A_CLUSTER
     trained_rows: int = TRAINED_ROWS
+    labels: int = LABELS
+    feast_labels: int = LABELS_FEAST_SURVIVES
+    compared: int = REQUESTS
 
 
 FULL = Size({})
@@ -126,6 +134,9 @@ QUICK = Size(
     reproduced=2,
     on_a_cluster=FEW_ON_A_CLUSTER,
     trained_rows=400_000,
+    labels=100_000,
+    feast_labels=5_000,
+    compared=1_000,
 )
 
 Say = Callable[[str], None]
@@ -152,6 +163,16 @@ class Plan:
             "long-history": ("Features of a history ten times as large", _long_history),
             "next-day": ("One new day of features", _next_day),
             "point-in-time": ("Point in time", lambda size, say: measure_point_in_time(size.generated_histories, say)),
+            "training-set": (
+                "Training sets by as-of join",
+                lambda size, say: measure_training_sets(
+                    say, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
+                ),
+            ),
+            "parity": (
+                "Parity of served and offline features",
+                lambda size, say: measure_parity(scored_use_case().use_case, size.scale, say, requests=size.compared),
+            ),
             "ingest": (
                 "Ingesting a history",
                 lambda size, say: measure_ingest(say, rows=size.ingested_rows, rounds=size.rounds),

@@ -135,6 +135,7 @@ def _log_rows(case: UseCase, asked: pl.DataFrame, rows: list[tuple[Any, ...]]) -
         "feature_contract": pl.lit(feature_contract_hash(case)),
         "unknown_entities": pl.lit(""),
         "latency_ms": pl.lit(0.0),
+        "fallback": pl.lit(None),
     }
     rows_of_log = asked.hstack(values.with_columns(pl.col(names).fill_nan(None)).get_columns()).with_columns(**given)
     return rows_of_log.select(pl.col(name).cast(dtype) for name, dtype in prediction_log_schema(case).items())
@@ -226,22 +227,27 @@ def _faults(world: World) -> dict[str, Change]:
         return _recomputed(world, log, events, case.features)
 
     def delay(log: pl.DataFrame) -> pl.DataFrame:
-        wrong = tuple(window.model_copy(update={"delay_days": window.delay_days + 1}) for window in delayed.windows)
+        wrong = tuple(
+            window.model_copy(update={"delay_days": window.delay_days + (window.delay_days > 0)})
+            for window in delayed.windows
+        )
         return _recomputed(world, log, world.known(day), [delayed.model_copy(update={"windows": wrong})])
 
-    return {
+    found: dict[str, Change] = {
         "one unit in the last place of one value": last_place,
         "times two hours off": lambda log: log.with_columns(pl.col(time_name) + pl.duration(hours=2)),
-        "missing values filled with 0": lambda log: log.with_columns(_one_null_filled(log, case)),
         "a value of one row lost": lambda log: log.with_columns(
             pl.when(pl.int_range(pl.len()) == 1).then(None).otherwise(other).alias(other)
         ),
         "states of three days ago": stale,
         "a delay one day too long": delay,
     }
+    if _null_filled(world.log().read(day, day), case):
+        found["missing values filled with 0"] = lambda log: log.with_columns(_null_filled(log, case))
+    return found
 
 
-def _one_null_filled(log: pl.DataFrame, case: UseCase) -> list[pl.Expr]:
+def _null_filled(log: pl.DataFrame, case: UseCase) -> list[pl.Expr]:
     names = [FEATURE_PREFIX + name for name in case.feature_names if log[FEATURE_PREFIX + name].null_count()]
     return [pl.col(name).fill_null(0.0) for name in names]
 

@@ -28,7 +28,7 @@ from platform_assets.features.as_of import as_of_join
 from platform_assets.features.set_difference import SetDifference, set_difference
 
 LABELS = 1_000_000
-LABELS_FEAST_SURVIVES = 50_000
+LABELS_FEAST_SURVIVES = 20_000
 """Feast's default store multiplies each label with its entity's whole history in memory."""
 DAYS = 183
 CUSTOMERS, TERMINALS = 5_000, 10_000

@@ -44,7 +44,7 @@ PARITY_SCHEMA: dict[str, pl.DataType] = {
     "predictions": pl.Int64(),
     "as_known": pl.Int64(),
     "unequal": pl.Int64(),
-    "other_contract": pl.Int64(),
+    "not_comparable": pl.Int64(),
     "explanation": pl.String(),
     "mismatches": pl.String(),
     EVENT_DAY: pl.Date(),
@@ -230,7 +230,7 @@ def _row(day: date, verdict: ParityVerdict) -> dict[str, Any]:
         }
         for m in verdict.mismatches
     ]
-    names = ("status", "passed", "predictions", "as_known", "unequal", "other_contract", "explanation")
+    names = ("status", "passed", "predictions", "as_known", "unequal", "not_comparable", "explanation")
     return {
         **{name: getattr(verdict, name) for name in names},
         "mismatches": json.dumps(told, default=str),
@@ -248,7 +248,7 @@ def _evidence(verdicts: dict[date, ParityVerdict]) -> dict[str, Any]:
         "predictions": sum(verdict.predictions for verdict in verdicts.values()),
         "equal_as_known_then": sum(verdict.as_known for verdict in verdicts.values()),
         "unequal": sum(verdict.unequal for verdict in verdicts.values()),
-        "other_contract": sum(verdict.other_contract for verdict in verdicts.values()),
+        "not_comparable": sum(verdict.not_comparable for verdict in verdicts.values()),
         **({"mismatches": dg.MetadataValue.table(records)} if records else {}),
     }
 
@@ -288,7 +288,7 @@ def require_parity(use_case: UseCase, lake_root: str, as_of: str) -> str:
     table = parity_table(lake, use_case)
     verdicts = table.read().sort(EVENT_DAY) if table.exists() else pl.DataFrame(schema=PARITY_SCHEMA)
     materialize = f"materialize {asset_key(use_case, MONITORING, PARITY).to_user_string()}"
-    judged = verdicts.filter((pl.col("predictions") + pl.col("other_contract")) > 0)
+    judged = verdicts.filter((pl.col("predictions") + pl.col("not_comparable")) > 0)
     if judged.height and not judged["passed"][-1]:
         raise ParityNotProven(
             f"{use_case.name}: no model is promoted while features differ online and offline. "
@@ -298,7 +298,7 @@ def require_parity(use_case: UseCase, lake_root: str, as_of: str) -> str:
     if due is None:
         return f"no predictions have been logged of days before {as_of}, so there is nothing to compare"
     seen = judged.filter(pl.col(EVENT_DAY) == due)
-    compared = 0 if seen.is_empty() else int(seen["predictions"][0] + seen["other_contract"][0])
+    compared = 0 if seen.is_empty() else int(seen["predictions"][0] + seen["not_comparable"][0])
     if compared < counts[due]:
         raise ParityNotProven(
             f"{use_case.name}: {counts[due] - compared:,} of {counts[due]:,} predictions of {due} were never compared with the "

@@ -54,7 +54,7 @@ class Mismatch:
 
     def __str__(self) -> str:
         entity = "".join(f" of {name}={value!r}" for name, value in self.entity.items())
-        return f"{self.feature}{entity} at {self.time.isoformat()}: logged {self.logged!r}, offline {self.offline!r}"
+        return f"{self.feature}{entity} at {self.time.isoformat()}: logged {_shown(self.logged)}, offline {_shown(self.offline)}"
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class ParityVerdict:
         predictions: logged rows of the present feature contract, each compared in every feature.
         as_known: rows that differ from what the offline path gives today, and equal what it gave when they were scored.
         unequal: rows with a value that equals neither.
-        other_contract: rows made under another feature contract, which cannot be compared.
+        not_comparable: rows made under another feature contract, or by the declared fallback while the store did not answer.
         by_feature: unequal values of each feature that has any, event columns included.
         mismatches: the first unequal values.
         explanation: the verdict in a sentence.
@@ -204,7 +204,7 @@ class ParityVerdict:
     predictions: int
     as_known: int
     unequal: int
-    other_contract: int
+    not_comparable: int
     by_feature: dict[str, int]
     mismatches: tuple[Mismatch, ...]
     explanation: str
@@ -234,14 +234,12 @@ def parity_verdict(
         FeatureError: a column is missing.
         PointInTimeError: an event appears twice offline.
     """
-    mine = log.filter(pl.col("feature_contract") == feature_contract_hash(use_case))
+    comparable = (pl.col("feature_contract") == feature_contract_hash(use_case)) & pl.col("fallback").is_null()
+    mine = log.filter(comparable)
     other = log.height - mine.height
     if mine.is_empty():
-        told = (
-            f"none of {other} predictions was made under the present feature contract"
-            if other
-            else "no predictions yet"
-        )
+        told = "made under the present feature contract and from the online store"
+        told = f"none of {other} predictions was {told}" if other else "no predictions yet"
         return ParityVerdict("nothing to compare", 0, 0, 0, other, {}, (), told)
     names, columns = list(use_case.feature_names), _event_columns(use_case, offline)
     today = _beside(mine, offline, list(dict.fromkeys([*names, *columns])), use_case.event_source.primary_key)
@@ -364,6 +362,11 @@ def _mismatches(rows: pl.DataFrame, name: str, use_case: UseCase) -> list[Mismat
 
 def _pick(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: row[name] for name in names}
+
+
+def _shown(value: Any) -> str:
+    """A value to the last bit; a time in ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 def _present(value: Any) -> Any:

@@ -356,7 +356,7 @@ def test_no_model_is_promoted_while_features_differ_online_and_offline(world: Mo
     result = world.materialize([CHAMPION], as_of=AS_OF)
     assert not result.success
     assert f"3 of 3 predictions of {day} were never compared" in failures(result)
-    verdict = dict.fromkeys(PARITY_SCHEMA) | {"predictions": 3, "other_contract": 0, EVENT_DAY: day}
+    verdict = dict.fromkeys(PARITY_SCHEMA) | {"predictions": 3, "not_comparable": 0, EVENT_DAY: day}
     for passed in (False, True):
         row = verdict | {"passed": passed, "explanation": "customer_count_1d of customer_id=7 at noon"}
         parity_table(lake, use_case).write_partitions(pl.DataFrame([row], schema=PARITY_SCHEMA), day, day)

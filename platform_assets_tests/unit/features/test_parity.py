@@ -86,7 +86,7 @@ def test_doubled_offline_rows_and_missing_columns_are_refused() -> None:
 
 
 CONTRACT = feature_contract_hash(CASE)
-LOG = LOGGED.with_columns(feature_contract=pl.lit(CONTRACT))
+LOG = LOGGED.with_columns(feature_contract=pl.lit(CONTRACT), fallback=pl.lit(None, pl.String))
 TODAY = OFFLINE.with_columns(LOGGED["paid_at"], LOGGED["card_id"], LOGGED["shop_id"])
 
 
@@ -162,9 +162,11 @@ def test_an_event_that_no_feature_table_has_is_replayed() -> None:
     assert (wrong.mismatches[0].logged, wrong.mismatches[0].offline) == (1.0, OFFLINE["card_sum_1d"][4])
 
 
-def test_predictions_of_another_contract_are_counted_and_not_compared() -> None:
+def test_predictions_of_another_contract_or_by_fallback_are_counted_and_not_compared() -> None:
     log = changed(changed(LOG, "feature_contract", 0, "old"), FEATURE_PREFIX + "card_sum_1d", 0, None)
     verdict = parity_verdict(log, TODAY, CASE, never)
-    assert (verdict.passed, verdict.predictions, verdict.other_contract) == (True, ROWS - 1, 1)
+    assert (verdict.passed, verdict.predictions, verdict.not_comparable) == (True, ROWS - 1, 1)
+    without_store = changed(LOG, "fallback", 1, "store unreachable")
+    assert parity_verdict(without_store, TODAY, CASE, never).not_comparable == 1
     none = parity_verdict(LOG.head(0), TODAY.head(0), CASE, never)
     assert (none.status, none.passed, none.explanation) == ("nothing to compare", True, "no predictions yet")
