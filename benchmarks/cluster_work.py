@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ray_nodes import ADDRESS, TwoNodes, wait_for_nodes
-from benchmarks.usage import ROOT
+from benchmarks.usage import ROOT, ChildFailed
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.spec.search import FloatRange, IntRange
 from platform_assets.training.dataset import Dataset
@@ -143,9 +143,7 @@ def node_killed(nodes: TwoNodes, ray: Any, trials: int, rows: int, trees: int) -
         if len(ended) == 2:
             nodes.kill()
 
-    result = timed(RayTuneEngine(ADDRESS), asked, evaluate, progress)
-    wait_for_nodes(ray, 1)
-    return {"calm": calm, "killed": result}
+    return {"calm": calm, "killed": timed(RayTuneEngine(ADDRESS), asked, evaluate, progress)}
 
 
 def searcher_killed(kills: int, trials: int, rows: int, trees: int) -> dict[str, Any]:
@@ -172,8 +170,10 @@ def searcher_killed(kills: int, trials: int, rows: int, trees: int) -> dict[str,
                 child.send_signal(signal.SIGKILL)
                 killed += 1
             lines += child.stdout.readlines()
-            child.wait()
+            ended = child.wait()
             judged += sum(line.startswith("trial ") for line in lines)
+            if ended not in (0, -signal.SIGKILL):
+                raise ChildFailed(f"the search ended with {ended}: {''.join(lines[-5:])}")
     return {"calm": calm, "resumed": json.loads(lines[-1]), "kills": killed, "judged": judged}
 
 
