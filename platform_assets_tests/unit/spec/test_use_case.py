@@ -73,15 +73,15 @@ MISTAKES = [
         "a delay of at least 1 is needed",
     ),
     (
-        "{name: xgboost, kind: xgboost}",
-        "{name: rule, kind: single_feature, feature: size}",
-        "training.learners.3.feature",
+        "{name: neural_network, kind: torch_mlp}",
+        "{name: last, kind: single_feature, feature: size}",
+        "training.learners.4.feature",
         "no such feature",
     ),
     (
-        "{name: xgboost, kind: xgboost}",
-        "{name: xgboost, kind: xgboost, feature: amount}",
-        "training.learners.3.feature",
+        "{name: neural_network, kind: torch_mlp}",
+        "{name: neural_network, kind: torch_mlp, feature: amount}",
+        "training.learners.4.feature",
         "by no other",
     ),
     ("violations: 2, of_last: 3", "violations: 4, of_last: 3", "monitoring.retrain.violations", "exceeds of_last"),
@@ -149,7 +149,7 @@ def test_a_round_trip_through_json_keeps_the_contract() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
     [
-        ("lengths_days: [1, 7, 30]", "lengths_days: [1, 7, 28]", True),
+        ("aggregate: max", "aggregate: min", True),
         ("arrival_delay_days: 7", "arrival_delay_days: 6", True),
         ("description: Amount of the payment}", "description: How much}", False),
         ("threshold: 0.5", "threshold: 0.7", False),
