@@ -23,7 +23,7 @@ from platform_assets.assets.tables import clean_rows
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_binary, plot_regression
-from platform_assets.evaluation.recipe import recipe_of
+from platform_assets.evaluation.recipe import joined_learner, recipe_of
 from platform_assets.evaluation.subject import SameRows, Subject, against_champion, against_same_day, alone
 from platform_assets.evaluation.verdict import GateResult, Verdict, plain
 from platform_assets.lake.layout import MODEL
@@ -86,11 +86,13 @@ def subject_of(
         joined = joined.join(events, on=key, how="left")
     joined = joined.sort(use_case.event_time, key)
     predictor = run.predictor()
+    learner = version.tags["learner"]
+    joined = joined_learner(use_case.training, use_case.feature_names, learner, found_settings(run.comparison))
     return Subject(
         use_case=use_case,
-        learner=version.tags["learner"],
+        learner=learner,
         predictor=predictor,
-        recipe=recipe_of(predictor),
+        recipe=recipe_of(predictor, joined),
         folder=run.predictor_folder,
         digest=version.tags[MODEL_DIGEST_TAG],
         comparison=run.comparison,
@@ -101,6 +103,16 @@ def subject_of(
         predictions={name: joined[f"{prefix}{name}"].to_numpy() for name in names},
         columns=joined.drop(f"{prefix}{name}" for name in names),
     )
+
+
+def found_settings(comparison: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The settings that searches found, by candidate."""
+    return {
+        name: trial["settings"]
+        for name, search in comparison.get("searches", {}).items()
+        for trial in search["trials"]
+        if trial["number"] == search["best"]
+    }
 
 
 def recorded_fold(comparison: Mapping[str, Any], use_case: UseCase) -> Fold:

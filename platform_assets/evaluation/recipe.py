@@ -7,34 +7,68 @@ Belongs here: everything that gates learn by fitting again. Does not belong here
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from platform_assets.evaluation.metrics import Vector
+from platform_assets.spec.training import Training
 from platform_assets.training import artifact
+from platform_assets.training.candidates import candidate_of
+from platform_assets.training.compare import Candidate
 from platform_assets.training.dataset import Dataset, DatasetError
 from platform_assets.training.fit import fit_predictor
-from platform_assets.training.learners import make_learner
+from platform_assets.training.learners import Learner, make_learner
+from platform_assets.training.learners.composite import Composite
 from platform_assets.training.predictor import Predictor
 
 Recipe: TypeAlias = Callable[[Dataset], Predictor]
 """Fits a model on rows, the same way every time: learner, settings, seed, features and imputation are fixed."""
 
 
-def recipe_of(predictor: Predictor) -> Recipe:
-    """The recipe that a model was fitted by, from what its folder says."""
+def recipe_of(predictor: Predictor, joined: Learner | None = None) -> Recipe:
+    """The recipe that a model was fitted by, from what its folder says.
+
+    Args:
+        predictor: the model.
+        joined: the learner itself where it is made of others, which the folder does not name: `joined_learner`.
+    """
     impute = dict(zip(predictor.features, predictor.imputation.strategies, strict=True))
 
     def fit(rows: Dataset) -> Predictor:
-        learner = make_learner(predictor.learner, predictor.settings, predictor.task)
+        learner = joined or make_learner(predictor.learner, predictor.settings, predictor.task)
         return fit_predictor(with_features(rows, predictor.features), learner, predictor.seed, impute)
 
     return fit
+
+
+def joined_learner(
+    training: Training, features: Sequence[str], name: str, searched: Mapping[str, Mapping[str, Any]]
+) -> Learner | None:
+    """The declared learner of that name, if it is made of others (a blend, a stack, a calibrated one); else None.
+
+    Args:
+        training: the declaration.
+        features: the model's inputs, in their order.
+        name: of the candidate.
+        searched: settings that a search found, by candidate.
+
+    Raises:
+        LearnerSettingsError: a setting does not exist or its value is not allowed.
+    """
+    made: dict[str, Candidate] = {}
+    for declared in training.learners:
+        candidate = candidate_of(declared, training, features, made)
+        if declared.name in searched:
+            candidate = replace(candidate, learner=candidate.learner.with_settings(searched[declared.name]))
+        made[declared.name] = candidate
+        if declared.name == name:
+            return candidate.learner if isinstance(candidate.learner, Composite) else None
+    return None
 
 
 def with_features(rows: Dataset, features: tuple[str, ...]) -> Dataset:
