@@ -282,7 +282,15 @@ def _cell(value: Any) -> str:
 
 
 def _bypasses(use_case: UseCase, evidence: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Every declared bypass: who, why, until, and whether a gate was let pass by it."""
+    """Every declared bypass: who, why, until, and whether a gate was let pass by it; by the verdict, which may be newer than the
+    model's declaration."""
+    if "bypasses" in evidence:
+        states = {True: "let the gate pass", False: "not needed"}
+        return [
+            {**{name: str(item[name]) for name in ("gate", "who", "why", "until")},
+             "state": "expired" if item["expired"] else states[bool(item["used"])]}
+            for item in evidence["bypasses"]
+        ]  # fmt: skip
     used = {gate["name"] for gate in evidence.get("gates", ()) if gate.get("bypass")}
     judged = date.fromisoformat(evidence["judged_on"]) if "judged_on" in evidence else None
     rows = []

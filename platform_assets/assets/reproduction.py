@@ -50,6 +50,7 @@ class Reproduction:
         same_rows: whether the two training sets hold the same rows to the bit.
         metrics: each metric's mean over the folds, then and now.
         same_machine: whether this is the kind of machine that made the model, with the same library versions.
+        same_code: whether the platform's code is the one that made it.
         differences: what differs, in words; empty when nothing does.
         seconds: for building the training set, and for training.
     """
@@ -62,6 +63,7 @@ class Reproduction:
     same_rows: bool
     metrics: Mapping[str, tuple[float, float]]
     same_machine: bool
+    same_code: bool
     differences: tuple[str, ...]
     seconds: Mapping[str, float]
 
@@ -110,11 +112,12 @@ def reproduce(
     say(f"train {version.tags['learner']} again on {frame.height:,} rows")
     manifest = artifact.read_manifest(run.predictor_folder)
     dataset = read_dataset(declared, frame)
-    predictor = _fitted(dataset, manifest)
-    metrics = _metrics(declared, dataset, as_of, run, version, manifest, say)
+    candidate = Candidate(version.tags["learner"], learner_of(manifest, manifest["task"]))
+    predictor = _fitted(dataset, candidate, manifest)
+    metrics = _metrics(declared, dataset, as_of, run, candidate, say)
     with tempfile.TemporaryDirectory() as scratch:
         digest = artifact.save(predictor, Path(scratch) / "model")
-        files = artifact.read_manifest(Path(scratch) / "model")["files"]
+        again = artifact.read_manifest(Path(scratch) / "model")
     same_rows = _ordered(frame, declared).equals(_ordered(kept, declared), null_equal=True)
     return Reproduction(
         version=version,
@@ -126,10 +129,12 @@ def reproduce(
         metrics=metrics,
         same_machine=version.tags.get(MACHINE_TAG, machine_type()) == machine_type()
         and manifest["versions"] == dict(predictor.versions),
+        same_code=not changed_code(version),
         differences=(
             *_differing_rows(frame, kept, same_rows),
             *_differing_origin(version, manifest, predictor),
-            *_differing_model(run, predictor, manifest, files),
+            *_differing_manifest(manifest, again),
+            *_differing_model(run, predictor, manifest, again["files"]),
             *_differing_metrics(metrics),
         ),
         seconds={"training set": built - started, "training": monotonic() - built},
@@ -144,17 +149,16 @@ def _kept_rows(use_case: UseCase, lake: LakeResource, as_of: date, versions: Map
     return table.read(as_of, as_of, version=number)
 
 
-def _fitted(dataset: Dataset, manifest: Mapping[str, Any]) -> Predictor:
-    """The registered model's learner with its settings, on the days that it was fitted on."""
+def _fitted(dataset: Dataset, candidate: Candidate, manifest: Mapping[str, Any]) -> Predictor:
+    """The learner on the days that the registered model was fitted on."""
     first, last = (date.fromisoformat(manifest["trained_on"][name]) for name in ("first_day", "last_day"))
-    learner = learner_of(manifest, manifest["task"])
     impute = {
         feature["name"]: Clipped(feature["impute"], *feature["clip"]["quantiles"])
         if "clip" in feature
         else feature["impute"]
         for feature in manifest["features"]
     }
-    return fit_predictor(dataset.rows(first, last), learner, int(manifest["seed"]), impute)
+    return fit_predictor(dataset.rows(first, last), candidate.learner, int(manifest["seed"]), impute)
 
 
 def _metrics(
@@ -162,26 +166,22 @@ def _metrics(
     dataset: Dataset,
     as_of: date,
     run: ModelRun,
-    version: RegisteredVersion,
-    manifest: Mapping[str, Any],
+    candidate: Candidate,
     say: Callable[[str], None],
 ) -> dict[str, tuple[float, float]]:
     """Every metric of the winning learner, its mean over the same folds, then and now."""
     training = use_case.training
-    folds = selection_folds(training.splits, as_of, use_case.label_delay_days)
-    name = version.tags["learner"]
-    learner = learner_of(manifest, manifest["task"])
     comparison = compare(
         dataset,
-        folds,
-        [Candidate(name, learner)],
+        selection_folds(training.splits, as_of, use_case.label_delay_days),
+        [candidate],
         make_metrics(training.metrics),
         training.seed,
         say,
         exclude_known_groups=training.group is not None and use_case.is_binary,
         impute=declared_imputation(training),
     )
-    then, now = run.comparison["candidates"][name]["mean"], comparison.means(name)
+    then, now = run.comparison["candidates"][candidate.name]["mean"], comparison.means(candidate.name)
     return {metric: (float(then[metric]), now[metric]) for metric in now if metric in then}
 
 
@@ -210,6 +210,24 @@ def _differing_origin(version: RegisteredVersion, manifest: Mapping[str, Any], p
     machine = version.tags.get(MACHINE_TAG)
     if machine is not None and machine != machine_type():
         found.append(f"machine: {machine} then, {machine_type()} now")
+    return found
+
+
+def _differing_manifest(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What the model's folder says of it, besides its payload and libraries: settings that the code has got since, for example."""
+    found = []
+    for key in sorted({*then, *now} - {"files", "versions"}):
+        was, made = then.get(key), now.get(key)
+        if was == made:
+            continue
+        if isinstance(was, dict) and isinstance(made, dict):
+            changed = sorted(name for name in {*was, *made} if was.get(name) != made.get(name))
+            told = "; ".join(
+                f"{name} {was.get(name, 'absent')} then, {made.get(name, 'absent')} now" for name in changed
+            )
+        else:
+            told = f"{was} then, {made} now"
+        found.append(f"{key} of the model: {told}")
     return found
 
 

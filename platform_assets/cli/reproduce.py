@@ -18,7 +18,7 @@ def reproduce_version(model: str) -> bool:
     """Make a version again and print what was found.
 
     Returns:
-        Whether it is the same to the bit, as far as the machine and its libraries are those that made it.
+        Whether it is the same to the bit, as far as machine, libraries and code are those that made it.
 
     Raises:
         RegistryError: the version cannot be reproduced.
@@ -31,7 +31,7 @@ def reproduce_version(model: str) -> bool:
         use_case, LakeResource(root=settings.lake), registry, version, lambda line: console.print(f"» {line}")
     )
     show(name, found)
-    return found.is_exact or not found.same_machine
+    return found.is_exact or not (found.same_machine and found.same_code)
 
 
 def show(name: str, found: Reproduction) -> None:
@@ -56,14 +56,14 @@ def show(name: str, found: Reproduction) -> None:
         return
     for difference in found.differences:
         console.print(f"[yellow]{escape(difference)}[/]")
-    if found.same_machine:
+    if found.same_machine and found.same_code:
         console.print(
-            "[bold red]not reproduced[/], on the kind of machine and with the libraries that made it. Next: look for what is not "
-            f"seeded in the learner, or for changed code: platform-assets lineage {name} FEATURE --model {found.version.version}"
+            "[bold red]not reproduced[/], on the kind of machine and with the libraries and the code that made it. Next: look for what "
+            "is not seeded in the learner, and for hidden inputs"
         )
     else:
         console.print(
-            "[bold yellow]not the same to the bit[/], as is to be expected on another kind of machine or with other libraries. Next: "
+            "[bold yellow]not the same to the bit[/], as can be on another kind of machine, with other libraries or other code. Next: "
             "judge the differences above, or reproduce it where it was made"
         )
 
