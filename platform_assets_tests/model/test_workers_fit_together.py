@@ -21,7 +21,15 @@ from platform_assets.training.learners import TrainingError, make_learner
 from platform_assets.training.predictor import Predictor
 from platform_assets_tests.model.fitted_models import make_rows
 
-SMALL = {"hidden_units": [16, 8], "max_epochs": 12, "batch_size": 63, "learning_rate": 0.01, "dropout": 0.1}
+SMALL = {
+    "hidden_units": [16, 8],
+    "max_epochs": 12,
+    "batch_size": 63,
+    "learning_rate": 0.01,
+    "dropout": 0.1,
+    "class_weight": "balanced",
+    "categories": [2],
+}
 TOLERANCE = 1e-5
 """Gradients are float32 and added in another order; the predictions differ by what that makes of the last digits."""
 
@@ -32,7 +40,7 @@ def fitted(workers: int) -> Predictor:
 
 def endless() -> Job:
     """A fit that goes on until somebody ends it."""
-    settings = make_learner("torch_mlp", {**SMALL, "workers": 2, "max_epochs": 10_000, "patience": 10_000}).settings
+    settings = make_learner("torch_mlp", {"workers": 2, "max_epochs": 10_000, "patience": 10_000}).settings
     rows = np.zeros((4000, 2), np.float32)
     return Job(rows, rows[:, 0], np.zeros(len(rows), bool), "binary", settings, 0)
 
@@ -60,7 +68,7 @@ def appear(process: psutil.Process, number: int) -> list[psutil.Process]:
 
 
 def test_two_workers_predict_what_one_process_predicts() -> None:
-    """63 rows in a batch, fewer in the last, units left out, early stopping on the last day."""
+    """63 rows in a batch, fewer in the last, units left out, embedded codes, weighted classes, early stopping on the last day."""
     X = make_rows("binary").X
     alone, together = fitted(1), fitted(2)
     np.testing.assert_allclose(together.predict(X), alone.predict(X), rtol=0.0, atol=TOLERANCE)

@@ -63,7 +63,7 @@ Train: TypeAlias = Callable[[Job], Layers]
 
 def write_layers(layers: Layers, folder: Path) -> None:
     """What rank 0 leaves behind."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{name}{number:03d}": array
         for number, pair in enumerate(layers)
         for name, array in zip("wb", pair, strict=True)
