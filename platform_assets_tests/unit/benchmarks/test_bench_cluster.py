@@ -10,7 +10,7 @@ RUN = {"seconds": 2.0, "in_trials_seconds": 1.5, "trials": TRIALS, "best": 0, "r
 FIT = {"seconds": [1.0, 3.0, 2.0], "largest_difference": 3e-7, "same_again": True}
 FOUND: dict[str, Any] = {
     "searches": {name: [RUN] for name in ("here1", "ray1", "here2", "ray2")},
-    "fits": {name: FIT for name in ("one", "torchrun", "ray")},
+    "fits": dict.fromkeys(("one", "torchrun", "ray"), FIT),
     "searcher_killed": {"calm": RUN, "resumed": RUN, "kills": 1, "judged": 2},
     "node_killed": {"calm": RUN, "killed": RUN},
 }

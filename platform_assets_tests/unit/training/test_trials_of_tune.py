@@ -1,0 +1,65 @@
+"""Tune's trials as trials of a search: what is proposed again, what counts once, when the search gives up."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from platform_assets.spec.search import IntRange
+from platform_assets.training.distributed.ray_tune import _Judged
+from platform_assets.training.search import SearchPlan, Trial
+from platform_assets.training.search_optuna import _Run
+
+
+def never(trial: Trial) -> Iterator[float]:
+    """The cluster judges, not this process."""
+    raise AssertionError(trial)
+
+
+def judged(trials: int, retries: int = 1) -> tuple[_Judged, Any]:
+    space = {"max_depth": IntRange(type="int", low=1, high=9)}
+    plan = SearchPlan("depth", space, {}, True, folds=2, trials=trials, pruning="none", seed=1)
+    run = _Run(plan, never, lambda line: None)
+    return _Judged(run, plan, retries), run
+
+
+def value(of: float, fold: int, problem: str = "") -> dict[str, Any]:
+    return {"value": of, "fold": fold, "problem": problem, "time_total_s": 1.5}
+
+
+def test_a_trial_whose_machine_fails_is_proposed_again_and_its_values_count_once() -> None:
+    tune, run = judged(trials=1)
+    proposed = tune.propose("first")
+    assert not tune.report("first", value(0.5, 0))
+    tune.end("first", None, failed=True)
+    assert tune.propose("second") == proposed
+    for fold, found in ((0, 0.5), (1, 0.7)):
+        assert not tune.report("second", value(found, fold))
+    tune.end("second", value(0.7, 1), failed=False)
+    assert [(trial.number, trial.values, trial.state) for trial in run.finished] == [(0, (0.5, 0.7), "complete")]
+    assert tune.propose("third") is None
+    assert not tune.pending
+
+
+def test_a_trial_that_cannot_be_judged_at_all_is_the_end_of_the_search() -> None:
+    tune, run = judged(trials=5, retries=1)
+    for attempt in ("first", "second"):
+        assert tune.propose(attempt) is not None
+        tune.end(attempt, None, failed=True)
+    assert tune.given_up
+    assert tune.propose("third") is None
+    assert run.finished == []
+
+
+def test_a_trial_that_cannot_be_fitted_is_kept_as_failed_and_the_search_goes_on() -> None:
+    tune, run = judged(trials=2)
+    tune.propose("first")
+    tune.report("first", value(float("nan"), 0, "fold 0: all labels are 0"))
+    tune.end("first", value(float("nan"), 0, "fold 0: all labels are 0"), failed=False)
+    assert [(trial.state, trial.problem) for trial in run.finished] == [("failed", "fold 0: all labels are 0")]
+    assert tune.propose("second") is not None
+
+
+def test_while_a_trial_is_under_way_the_search_is_not_over() -> None:
+    tune, _ = judged(trials=1)
+    tune.propose("only")
+    assert tune.propose("another") is None
+    assert tune.pending
