@@ -9,6 +9,7 @@ one transaction when it has ended: a search that was killed goes on where it was
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -76,11 +77,14 @@ class _Run:
         known = [] if self._stored is None else self._stored.get_trials(deepcopy=False)
         self.study.add_trials(known[: plan.trials])
         self.finished = [_finished(trial) for trial in known[: plan.trials]]
-        if not self.finished and plan.first:
+        # Trials that ran side by side may have left gaps: a number that has ended is never proposed again, the others are.
+        ended = {trial.number for trial in self.finished}
+        free = (number for number in itertools.count() if number not in ended)
+        self._numbers = itertools.islice(free, plan.trials - len(self.finished))
+        if 0 not in ended and plan.first:
             self.study.enqueue_trial(dict(plan.first))
         spent = sum(trial.seconds for trial in self.finished) / plan.parallel
         self._deadline = None if plan.seconds is None else time.perf_counter() + plan.seconds - spent
-        self._proposed = len(self.finished)
 
     def work(self) -> None:
         """Judge trials until the budget is spent; an error that is none of a trial's own stops all threads."""
@@ -105,10 +109,9 @@ class _Run:
     def _propose(self) -> tuple[Any, Trial] | None:
         """The next trial, or None when the budget is spent."""
         with self._lock:
-            number = self._proposed
-            if number >= self._plan.trials or self._out_of_time():
+            number = None if self._out_of_time() else next(self._numbers, None)
+            if number is None:
                 return None
-            self._proposed += 1
             self.study.sampler = self._sampler(number)
             asked = self.study.ask()
             settings = {name: _suggest(asked, name, dimension) for name, dimension in self._plan.space.items()}

@@ -1,6 +1,8 @@
 """Tune's trials as trials of a search: what is proposed again, what counts once, when the search gives up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from platform_assets.spec.search import IntRange
@@ -14,11 +16,33 @@ def never(trial: Trial) -> Iterator[float]:
     raise AssertionError(trial)
 
 
-def judged(trials: int, retries: int = 1) -> tuple[_Judged, Any]:
+def judged(
+    trials: int, retries: int = 1, storage: str | None = None, first: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[_Judged, Any]:
     space = {"max_depth": IntRange(type="int", low=1, high=9)}
-    plan = SearchPlan("depth", space, {}, True, folds=2, trials=trials, pruning="none", seed=1)
+    plan = SearchPlan("depth", space, first, True, 2, trials, pruning="none", seed=1, storage=storage)
     run = _Run(plan, never, lambda line: None)
     return _Judged(run, plan, retries), run
+
+
+def test_a_search_that_was_killed_with_trials_side_by_side_goes_on_with_those_that_had_not_ended(
+    tmp_path: Path,
+) -> None:
+    tune, run = judged(trials=4, storage=f"sqlite:///{tmp_path}/search.db", first={"max_depth": 4})
+    settings = {}
+    for name in "abc":
+        proposed = tune.propose(name)
+        assert proposed is not None
+        settings[proposed["number"]] = proposed["settings"]
+    assert settings[0] == {"max_depth": 4}
+    for fold in (0, 1):
+        tune.report("b", value(0.5, fold))
+    tune.end("b", value(0.5, 1), failed=False)
+    again, run = judged(trials=4, storage=f"sqlite:///{tmp_path}/search.db", first={"max_depth": 4})
+    assert [trial.number for trial in run.finished] == [1]
+    proposals = [proposed for name in "abcd" if (proposed := again.propose(name)) is not None]
+    assert [proposed["number"] for proposed in proposals] == [0, 2, 3]
+    assert [proposed["settings"] for proposed in proposals[:2]] == [settings[0], settings[2]]
 
 
 def value(of: float, fold: int, problem: str = "") -> dict[str, Any]:
