@@ -87,12 +87,12 @@ def subject_of(
     joined = joined.sort(use_case.event_time, key)
     predictor = run.predictor()
     learner = version.tags["learner"]
-    joined = joined_learner(use_case.training, use_case.feature_names, learner, found_settings(run.comparison))
+    made_of_others = joined_learner(use_case.training, use_case.feature_names, learner, found_settings(run.comparison))
     return Subject(
         use_case=use_case,
         learner=learner,
         predictor=predictor,
-        recipe=recipe_of(predictor, joined),
+        recipe=recipe_of(predictor, made_of_others),
         folder=run.predictor_folder,
         digest=version.tags[MODEL_DIGEST_TAG],
         comparison=run.comparison,
