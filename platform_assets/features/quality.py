@@ -38,7 +38,8 @@ STANDS_OUT_FROM = 0.9
 STANDS_OUT_RATIO = 0.2
 """A feature stands out when it leaves at most this share of the error that the next best one leaves."""
 TREE_DEPTH = 8
-FEWEST_ROWS_OF_A_LEAF = 20
+MOST_ROWS_OF_A_LEAF = 20
+"""A leaf of the tree holds at least a hundredth of the rows, or so many."""
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,11 @@ def single_feature_score(values: Floats, y: Floats, binary: bool) -> float | Non
     halves = (slice(0, middle), slice(middle, None))
     if any(np.unique(y[half]).size < 2 for half in halves):
         return None
-    settings = {"max_depth": TREE_DEPTH, "min_samples_leaf": FEWEST_ROWS_OF_A_LEAF, "random_state": 0}
+    settings = {
+        "max_depth": TREE_DEPTH,
+        "min_samples_leaf": min(MOST_ROWS_OF_A_LEAF, max(2, len(y) // 100)),
+        "random_state": 0,
+    }
     scores = []
     for learned, judged in (halves, halves[::-1]):
         if binary:

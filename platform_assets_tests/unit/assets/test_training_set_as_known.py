@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from platform_assets.assets.feature_quality import feature_quality_asset, feature_quality_table
 from platform_assets.assets.model import training_set_table
 from platform_assets.assets.tables import clean_table
 from platform_assets.assets.training import current_versions, training_rows, training_set_asset, versions_known_at
@@ -104,3 +105,27 @@ def test_the_asset_makes_it_again_when_it_is_told_the_moment(lake: LakeResource)
     assert not made(None).equals(first)
     assert made(moment.isoformat()).equals(first)
     made("yesterday")
+
+
+def test_the_quality_of_its_features_is_kept_with_findings_and_a_picture(lake: LakeResource) -> None:
+    publish(lake, EVENTS, LABELS)
+    known = {"is_night": pl.col("payment_id").mod(5).eq(0).cast(pl.Float64)}
+    table = lake.table(CASE.name, FEATURES, "context", CASE.feature_schema(CASE.features[0]))
+    table.write_partitions(table.read().with_columns(**known), FIRST_DAY, LAST_DAY)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [training_set_asset(use_case=CASE), feature_quality_asset(use_case=CASE)],
+            resources={"lake": lake},
+            partition_key=AS_OF.isoformat(),
+            instance=instance,
+        )
+    assert result.success, "a finding stops nothing"
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert {name: check.blocking for name, check in checks.items()} == {"no_leakage": False, "sound": False}
+    assert not checks["no_leakage"].passed
+    assert "is_night alone says 1.000 of the label" in str(checks["no_leakage"].metadata["explanation"].value)
+    (event,) = result.asset_materializations_for_node("payments__features__feature_quality")
+    assert "data:image/png;base64" in str(event.metadata["plot"].value)
+    kept = feature_quality_table(lake, CASE).read(AS_OF, AS_OF)
+    assert kept["feature"].to_list() == list(CASE.feature_names)
+    assert kept.filter("leaks")["feature"].to_list() == ["is_night"]
