@@ -154,14 +154,20 @@ def fit(
         },
         seed=seed,
     )
-    if settings["workers"] == 1:
-        layers = train(job, Alone())
-    else:
-        from platform_assets.training.distributed.torchrun import train as train_here
-
-        layers = (train_together or train_here)(job)
+    layers = _fitted_layers(job, train_together)
     embeddings = tuple(_with_unseen(table) for table, _ in layers[: len(categories.columns)])
     return NeuralModel(layers[len(categories.columns) :], scaling, task, categories, embeddings)
+
+
+def _fitted_layers(job: Job, train_together: Train | None) -> Layers:
+    """Fit alone, or by several processes."""
+    if job.settings["workers"] == 1:
+        return train(job, Alone())
+    if train_together is not None:
+        return train_together(job)
+    from platform_assets.training.distributed.torchrun import train as on_this_machine
+
+    return on_this_machine(job)
 
 
 def _with_unseen(table: Matrix) -> Matrix:
