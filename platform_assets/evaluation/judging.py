@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
@@ -71,7 +71,10 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
     threshold = subject.use_case.serving.decision.threshold if subject.use_case.serving.decision else None
     by, seed = subject.use_case.training.select_by, subject.use_case.training.seed
     plausible = {str(metric): bound for metric, bound in gates.plausible.items()}
-    features, ask = _feature_rows(subject), partial(_ask, subject)
+    features, ask = (
+        cache(partial(_feature_rows, subject)),
+        partial(_ask, subject),
+    )  # made inside the gate that asks for them
     return [
         (["training_data"], lambda: [_training_data(subject)]),
         (["training_days"], lambda: gate.covers_its_days(_rows_by_day(subject), gates.min_day_ratio)),
@@ -93,7 +96,7 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
         *(
             (
                 [f"behaviour_{test.name}"],
-                lambda test=test: [judge_behaviour(test, features, ask, seed)],
+                lambda test=test: [judge_behaviour(test, features(), ask, seed)],
             )
             for test in gates.behaviour
         ),
