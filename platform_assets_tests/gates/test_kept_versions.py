@@ -92,7 +92,7 @@ def materialize(world: World, key: list[str], **how: Any) -> dg.ExecuteInProcess
     )
 
 
-def test_a_new_feature_on_an_existing_lake_simply_works(world: World) -> None:
+def test_a_new_feature_is_computed_for_all_days_of_its_table_at_once(world: World) -> None:
     before = changed(world, training=small_splits(world))
     first, last = before.use_case.history.first_day, before.day - timedelta(days=1)
     assert before.materialize(features_of(before), first, last).success
@@ -104,11 +104,13 @@ def test_a_new_feature_on_an_existing_lake_simply_works(world: World) -> None:
     )
     views[1]["windows"][0]["lengths_days"] = (1, 3, 7, 30)
     after = changed(before, features=views)
-    assert after.materialize(features_of(after), last).success
     view = after.use_case.features[0]
     table = after.lake().table(after.use_case.name, "features", view.name, after.use_case.feature_schema(view))
-    assert table.read(last, last)["amount_squared"].null_count() == 0
-    assert table.read(first, last - timedelta(days=1))["amount_squared"].is_null().all()
+    version = table.version()
+    assert not after.materialize(features_of(after), last).success, "a table never mixes two meanings"
+    assert table.version() == version
+    assert after.materialize(features_of(after), first, last).success
+    assert table.read(first, last)["amount_squared"].null_count() == 0
     assert materialize(after, TRAINING_KEY, partition_key=str(last)).success
 
 

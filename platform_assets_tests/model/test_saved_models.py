@@ -96,7 +96,7 @@ def test_every_learner_learns_what_the_rows_say(saved: Path, task: str, name: st
         assert prediction.max() <= 1.0
     if name == "single_feature":
         assert np.array_equal(prediction, predictor.imputation.filled(rows.X)[:, 0]), "nothing is learned"
-    elif name == "constant":
+    elif name in ("constant", "rule"):  # a rule is declared, not learned; this one's threshold lies outside the rows
         assert error == pytest.approx(spread)
     else:
         assert error < 0.8 * spread

@@ -19,7 +19,8 @@ ENTRY_POINTS = (
     "platform_assets.features.online",
     "platform_assets.features.store",
 )
-LEARNERS = "platform_assets.training.learners"
+LEARNERS = ("platform_assets.training.learners", "platform_assets.training.distributed")
+"""What fits models: learners, and several processes that fit one together."""
 FORBIDDEN = frozenset({"dagster", "dagster_k8s", "dagster_mlflow", "mlflow", "evidently"})
 ALWAYS = ("bentoml", "uvicorn", "uvloop", "httptools")
 """BentoML itself, and what uvicorn picks up when it is there: event loop and parser in C."""
