@@ -40,10 +40,10 @@ def train(root: Path, as_of: str) -> str:
     return json.dumps(
         {
             "version": version.version,
-            "tags": dict(version.tags),
+            "tags": {name: value for name, value in version.tags.items() if name != "dagster_run_id"},
             "model_files": {path.name: path.read_bytes().hex()[-64:] for path in run.predictor_folder.iterdir()},
             "candidates": candidates,
-            "logged": {name: repr(value) for name, value in metrics.items()},
+            "logged": {name: repr(value) for name, value in metrics.items() if not name.endswith(".seconds")},
             "latest_fold": run.latest_fold().write_json(),
             "sample": run.sample().write_json(),
         }
