@@ -33,7 +33,7 @@ FEWEST_ROWS_OF_A_PERIOD = 200
 MOSTLY_MISSING_RATIO = 0.95
 UNSTABLE_PSI = 0.25
 """Above it a population is customarily called shifted (Siddiqi, "Credit Risk Scorecards", 2006)."""
-SIMILAR = 0.995
+SIMILAR = 0.999
 STANDS_OUT_FROM = 0.9
 STANDS_OUT_RATIO = 0.2
 """A feature stands out when it leaves at most this share of the error that the next best one leaves."""
