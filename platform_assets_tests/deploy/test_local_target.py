@@ -372,7 +372,7 @@ def test_a_process_beside_the_services_is_kept_running_through_deployments_and_s
 
     wait_for(lambda: said.exists() and said.read_text() == "works ")
     target.deploy(release("1"))
-    next(process for process in psutil.process_iter() if work in process.cmdline()).kill()
+    next(process for process in psutil.process_iter(["cmdline"]) if work in (process.info["cmdline"] or [])).kill()
     wait_for(lambda: said.read_text() == "works " * 2)
     target.stop_all()
     assert not [line for line in marked(target) if work in line]
