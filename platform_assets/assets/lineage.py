@@ -249,8 +249,9 @@ def _view(use_case: UseCase, view: FeatureView) -> Origins:
         read = [ColumnOf(CLEAN, events, use_case.event_time)]
         if view.entity is not None:
             read += [ColumnOf(CLEAN, events, key) for key in use_case.entity(view.entity).key_columns]
-        if window.column is not None:
-            read.append(ColumnOf(CLEAN, label.source if window.column == label.column else events, window.column))
+        asked = [root for text in window.expressions.values() for root in pl.sql_expr(text).meta.root_names()]
+        for column in (*([] if window.column is None else [window.column]), *asked):
+            read.append(ColumnOf(CLEAN, label.source if column == label.column else events, column))
         origins |= {name: tuple(dict.fromkeys(read)) for name in window.feature_names}
     looked_up: Origins = {
         name: (

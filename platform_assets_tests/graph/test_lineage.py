@@ -113,6 +113,12 @@ def test_a_windowed_feature_comes_from_the_columns_its_window_reads(graph: Linea
     }
 
 
+def test_a_windowed_feature_comes_from_the_columns_of_its_condition(graph: Lineage) -> None:
+    [feature] = [node for node in graph.find("customer_genuine_amount_30d") if node.layer == "features"]
+    sources = {str(node) for node in graph.upstream(feature) if node.layer == SOURCE}
+    assert {"source/transactions.amount", "source/labels.is_fraud"} <= sources
+
+
 def test_what_is_downstream_of_a_source_column_reaches_monitoring(graph: Lineage) -> None:
     below = {str(node) for node in graph.downstream(ColumnOf(SOURCE, "transactions", "amount"))}
     assert {
