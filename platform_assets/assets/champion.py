@@ -6,7 +6,6 @@ own rules (`registry/`), going back (`rollback.py`).
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -94,8 +93,6 @@ def promote_with_evidence(
         )
     evidence = json.loads(path.read_text())
     origin = made_from(version, read_manifest(run.predictor_folder)["versions"])
-    promotion = promote(
-        registry, ledger, version, {**evidence, MADE_FROM: origin}, datetime.now(UTC), run_id, decided=decided
-    )
+    promotion = promote(registry, ledger, version, {**evidence, MADE_FROM: origin}, None, run_id, decided=decided)
     registry.set_tags(version, {"promoted_because": evidence["reason"]})
     return promotion, evidence["reason"]

@@ -9,7 +9,6 @@ nothing has changed. Going back is not undone by itself: a model that was rolled
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -110,7 +109,7 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             who=config.who,
             evidence=proven.evidence,
             release=proven.release,
-            at=datetime.now(UTC),
+            at=None,
             run_id=context.run_id,
         )
         seconds = monotonic() - started

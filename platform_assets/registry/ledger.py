@@ -9,7 +9,7 @@ process that ends in between leaves behind what is needed to tell, later, whethe
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import polars as pl
@@ -100,10 +100,16 @@ class Ledger:
         """Write down a move that is about to be made, in the words of the entry that will be written once it is made."""
         _append(self._intents, self._row(intent), None)
 
-    def next_moment(self, use_case: str, at: datetime) -> datetime:
-        """That time, or the first one after all moves and intents: clocks of several machines must not turn their order round."""
+    def next_moment(self, use_case: str, at: datetime | None) -> datetime:
+        """That time, or the present; or the first one after all moves and intents: clocks of several machines must not turn their
+        order round."""
         known = [table["at"].max() for table in (self.moves(use_case), self._read(self._intents, use_case))]
-        return max([at, *(latest + timedelta(microseconds=1) for latest in known if isinstance(latest, datetime))])
+        return max(
+            [
+                at or datetime.now(UTC),
+                *(latest + timedelta(microseconds=1) for latest in known if isinstance(latest, datetime)),
+            ]
+        )
 
     def unfinished(self, use_case: str) -> Entry | None:
         """The newest intent, if the ledger has no entry for it: the process ended, or is about to write the entry."""

@@ -52,7 +52,7 @@ def move_champion(
     action: Action,
     version: RegisteredVersion,
     evidence: Mapping[str, Any],
-    at: datetime,
+    at: datetime | None,
     run_id: str,
     release: str | None = None,
 ) -> Move:
@@ -64,7 +64,8 @@ def move_champion(
         action: `promoted` or `rolled_back`.
         version: the new champion.
         evidence: why; kept with the entry.
-        at: time of the move, UTC; an entry is never older than the one before it.
+        at: time of the move, UTC; None for the moment at which the alias is about to move, which is what a caller wants whose
+            registry takes its time. An entry is never older than the one before it.
         run_id: Dagster run that moves.
         release: digest of the service that is known to start, if any.
 
@@ -76,10 +77,11 @@ def move_champion(
     previous = champion.version if champion else None
     if previous == version.version:
         return Move(version, champion, moved=False)
+    key = f"/{action}/{version.version}/move {ledger.moves(use_case).height}"
     place = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
     entry = Entry(
         # The number makes the key: two attempts at the same time write one entry, whatever runs they belong to.
-        entry=f"{use_case}{place}/{action}/{version.version}/move {ledger.moves(use_case).height}",
+        entry=f"{use_case}{place}{key}",
         at=ledger.next_moment(use_case, at),
         use_case=use_case,
         action=action,

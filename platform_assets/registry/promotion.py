@@ -7,7 +7,7 @@ steps of a move (`moves.py`), rollback (`rollback.py`).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from platform_assets.registry.errors import PromotionRefused
@@ -37,7 +37,7 @@ def promote(
     ledger: Ledger,
     version: RegisteredVersion,
     evidence: Mapping[str, Any],
-    at: datetime,
+    at: datetime | None,
     run_id: str,
     *,
     decided: Mapping[str, str] | None = None,
@@ -53,7 +53,7 @@ def promote(
         version: the version to promote.
         evidence: the verdict on exactly this version; must hold `passed: true`, `model_version`, and `champion`: the
             version it was compared with, None when there was none.
-        at: time of the promotion, UTC.
+        at: time of the promotion, UTC; None for the present.
         run_id: Dagster run that promotes.
         decided: `who` and `why`, when a person asked for it; kept with the entry.
 
@@ -70,7 +70,7 @@ def promote(
     if not refusal and decided is None and previous != version.version:
         refusal = _after_rollback(rolled_back_from(ledger, version))
     if refusal:
-        refuse(ledger, version, previous, {**kept, "reason": refusal}, at, run_id)
+        refuse(ledger, version, previous, {**kept, "reason": refusal}, at or datetime.now(UTC), run_id)
         raise PromotionRefused(f"{version.use_case} version {version.version} was not promoted: {refusal}")
     return move_champion(registry, ledger, "promoted", version, kept, at, run_id)
 

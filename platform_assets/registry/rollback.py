@@ -63,7 +63,7 @@ def roll_back(
     who: str,
     evidence: Mapping[str, Any],
     release: str | None,
-    at: datetime,
+    at: datetime | None,
     run_id: str,
 ) -> Move:
     """Make an earlier champion the champion again; from now on the present one is promoted by a person only.
@@ -76,7 +76,7 @@ def roll_back(
         who: who decided it.
         evidence: that its service starts.
         release: digest of that service; None without one.
-        at: time of the rollback, UTC.
+        at: time of the rollback, UTC; None for the present.
         run_id: Dagster run that rolls back.
 
     Raises:
