@@ -92,7 +92,7 @@ def searched_candidates(
 ) -> tuple[list[Candidate], dict[str, SearchResult]]:
     """Every declared learner as a candidate, those with a `search` with the best settings found.
 
-    A search that completes no trial leaves the declared settings in place and says so: the comparison then tells what is wrong.
+    A search that completes no trial stops the training: its error says why the first trial failed.
 
     Args:
         training: the declaration.
@@ -106,7 +106,7 @@ def searched_candidates(
 
     Raises:
         LearnerSettingsError: a setting does not exist or its value is not allowed.
-        SearchError: a space or a storage cannot be used.
+        SearchError: a space or a storage cannot be used, or no trial was completed.
         DatasetError: a fold lacks rows.
     """
     made: dict[str, Candidate] = {}
