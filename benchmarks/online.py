@@ -87,7 +87,7 @@ def measure_online(
                 world.fill(settings)  # the day's events are not there yet
                 given = {**specification, "feast": settings.model_dump(), "way": way, "seconds": seconds}
                 fresh[f"{way}, {name}"] = _child(
-                    "fresh", world.folder, {**given, "history": str(world.files["history"])}
+                    "benchmarks.fresh", world.folder, {**given, "history": str(world.files["history"])}
                 )
                 say(f"{way}, {name}: {fresh[f'{way}, {name}']}")
     return _topic(looked, fresh, look_ups, rounds, world)
