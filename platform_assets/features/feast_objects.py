@@ -74,14 +74,20 @@ class OnlineTable:
 
     def read(self, entities: list[Any]) -> list[dict[str, Any] | None]:
         """Stored fields of each entity, as Feast's values; None for an entity without state."""
-        keys = [entity_key(self.layout, entity) for entity in entities]
-        rows = self.store.online_read(self.config, self.view, keys)
-        # A missing entity is None on SQLite and a row of empty values on Redis.
-        return [None if not found or not _is_set(found.get(EVENT_TIMES)) else found for _, found in rows]
+        rows = self.store.online_read(self.config, self.view, [self.key(entity) for entity in entities])
+        return [self.stored(found) for _, found in rows]
+
+    def key(self, name: Any) -> Any:
+        """Feast's key of an entity."""
+        return entity_key(self.layout, name)
+
+    def stored(self, fields: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Fields that were read; None for an entity without state, which SQLite tells by None and Redis by empty values."""
+        return fields if fields and is_set(fields.get(EVENT_TIMES)) else None
 
     def write(self, rows: list[tuple[Any, dict[str, Any], Any]]) -> None:
         """Overwrite the state of entities: (entity, fields as Feast's values, time of the state) for each."""
-        batch = [(entity_key(self.layout, entity), fields, moment, None) for entity, fields, moment in rows]
+        batch = [(self.key(entity), fields, moment, None) for entity, fields, moment in rows]
         self.store.online_write_batch(self.config, self.view, batch, None)
 
 
@@ -342,5 +348,6 @@ def last_time(fields: Mapping[str, Any]) -> int:
     return int(times[-1]) if times else -(2**63)
 
 
-def _is_set(value: Any) -> bool:
+def is_set(value: Any) -> bool:
+    """Whether one of Feast's values holds something."""
     return value is not None and value.WhichOneof("val") is not None

@@ -20,7 +20,7 @@ import polars as pl
 
 from platform_assets.features.entities import combined_value
 from platform_assets.features.errors import OlderState, StateError
-from platform_assets.features.feast_objects import FeastSettings, connected_store, feast_module, feast_store
+from platform_assets.features.feast_objects import FeastSettings, connected_store, feast_module, feast_store, is_set
 from platform_assets.features.lookups import KNOWN_DAY, LOOKUP_KEY, arrival_days, looked_up_rows
 from platform_assets.features.state import LATE_REQUEST_DAYS
 from platform_assets.features.windows import microseconds, midnight
@@ -140,16 +140,12 @@ class LookupTable:
     config: Any
     view: Any
 
-    def value(self, event: Mapping[str, Any], time: datetime) -> dict[str, Any] | None:
-        """What is looked up for a request at this time, defaults not yet put in; None where no row counts.
+    def value(self, key: str, fields: Mapping[str, Any] | None, time: datetime) -> dict[str, Any] | None:
+        """What is looked up at a time, of the stored fields of a key, defaults not yet put in; None where no row counts.
 
         Raises:
             StateError: what is stored is damaged.
         """
-        key = self.layout.key_of(event)
-        if key is None:
-            return None
-        fields = self.read([key])[0]
         if fields is None:
             return None
         try:
@@ -168,19 +164,24 @@ class LookupTable:
 
     def read(self, keys: list[str]) -> list[dict[str, Any] | None]:
         """Stored fields of each key, as Feast's values; None for a key that is not there."""
-        rows = self.store.online_read(self.config, self.view, [self._key(key) for key in keys])
-        return [fields if fields and _is_set(fields.get(KNOWN_DAYS)) else None for _, fields in rows]
+        rows = self.store.online_read(self.config, self.view, [self.key(key) for key in keys])
+        return [self.stored(fields) for _, fields in rows]
 
     def write(self, rows: list[tuple[str, dict[str, Any]]], moment: datetime) -> None:
         """Overwrite what is kept of keys."""
-        batch = [(self._key(key), fields, moment, None) for key, fields in rows]
+        batch = [(self.key(key), fields, moment, None) for key, fields in rows]
         self.store.online_write_batch(self.config, self.view, batch, None)
 
-    def _key(self, key: str) -> Any:
+    def stored(self, fields: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Fields that were read; None where there is no row under the key."""
+        return fields if fields and is_set(fields.get(KNOWN_DAYS)) else None
+
+    def key(self, name: str) -> Any:
+        """Feast's key of a looked-up row."""
         from feast.protos.feast.types.EntityKey_pb2 import EntityKey
         from feast.protos.feast.types.Value_pb2 import Value
 
-        return EntityKey(join_keys=[self.layout.key], entity_values=[Value(string_val=key)])
+        return EntityKey(join_keys=[self.layout.key], entity_values=[Value(string_val=name)])
 
 
 def lookup_table(layout: LookupLayout, store: Any) -> LookupTable:
@@ -296,7 +297,3 @@ def _decoded(value: Any, dtype: pl.DataType, place: int) -> Any:
     if item == _ABSENT:
         return None
     return _EPOCH + timedelta(days=item) if dtype == pl.Date() else _EPOCH_TIME + timedelta(microseconds=item)
-
-
-def _is_set(value: Any) -> bool:
-    return value is not None and value.WhichOneof("val") is not None

@@ -11,7 +11,7 @@ names and copies values anew for every request, which costs more than the look-u
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ from platform_assets.features.kernel import MICROSECONDS_PER_DAY, compiled_kerne
 from platform_assets.features.lookup_state import LookupTable, lookup_layouts, lookup_table
 from platform_assets.features.one_row import RowComputation
 from platform_assets.features.pending import PendingEvents, merged
+from platform_assets.features.request_reads import RequestReads
 from platform_assets.features.state import (
     LATE_REQUEST_DAYS,
     EntityEvents,
@@ -97,6 +98,7 @@ class OnlineFeatures:
             self._readers = [online_table(layout, store) for layout in layouts]
             self._writers = [online_table(layout, store) for layout in layouts]
             self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
+        self._reads = RequestReads([*self._readers, *self._lookups])
         self._request_schema = {
             name: use_case.event_source.column(name).polars_type for name in use_case.serving.request
         }
@@ -133,19 +135,25 @@ class OnlineFeatures:
         values = np.full(self._feature_count, np.nan)
         unknown: dict[str, None] = {}
         too_late: dict[str, None] = {}
-        for table, places, pending in zip(self._readers, self._places, self._pending, strict=True):
+        entities = [table.layout.entity_of(event) for table in self._readers]
+        keys = [table.layout.key_of(event) for table in self._lookups]
+        # Asked before the store: an event that is stored in between is then seen twice, and counted once.
+        waiting = [pending.of(entity) for pending, entity in zip(self._pending, entities, strict=True)]
+        asked: list[Any] = [*entities, *keys] if asking else [None] * (len(entities) + len(keys))
+        stored = self._reads.read(asked)
+        for table, places, entity, fields, pending in zip(
+            self._readers, self._places, entities, stored, waiting, strict=False
+        ):
             layout = table.layout
-            # Asked before the store: an event that is stored in between is then seen twice, and counted once.
-            waiting = pending.of(layout.entity_of(event))
-            history = self._history(table, event) if asking else None
-            history = merged(no_events(layout) if history is None else history, waiting)
+            history = no_events(layout) if fields is None else decode_events(fields, layout, entity)
+            history = merged(history, pending)
             if not len(history):
                 unknown[str(layout.view.entity)] = None
             if _reaches_back(layout, history, event):
                 values[places] = _windows(layout, history, event)
             else:
                 too_late[str(layout.view.entity)] = None
-        looked_up, absent = self._look_up(event, values, asking=asking)
+        looked_up, absent = self._look_up(event, values, keys, stored[len(entities) :])
         if self._rows.names:
             values[self._rows.places] = self._rows.values(event, values, looked_up)
         return FeatureVector(values, tuple(unknown), absent, tuple(too_late))
@@ -220,14 +228,19 @@ class OnlineFeatures:
         return None if fields is None else decode_events(fields, table.layout, entity)
 
     def _look_up(
-        self, event: Mapping[str, Any], values: NDArray[np.float64], *, asking: bool
+        self,
+        event: Mapping[str, Any],
+        values: NDArray[np.float64],
+        keys: Sequence[str | None],
+        stored: Sequence[dict[str, Any] | None],
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """What is looked up for a request, by name, defaults put in; its features into `values`; and look-ups without a row."""
         found: dict[str, Any] = {}
         absent: dict[str, None] = {}
-        for table, places in zip(self._lookups, self._lookup_places, strict=True):
+        time = event[self._use_case.event_time]
+        for table, places, key, fields in zip(self._lookups, self._lookup_places, keys, stored, strict=True):
             lookup = table.layout.lookup
-            row = table.value(event, event[self._use_case.event_time]) if asking else None
+            row = None if key is None else table.value(key, fields, time)
             if row is None:
                 absent[lookup.name] = None
                 row = dict.fromkeys(table.layout.types)

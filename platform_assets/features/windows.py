@@ -179,8 +179,13 @@ def row_expressions(views: Iterable[FeatureView]) -> list[pl.Expr]:
 
 
 def _row_expression(row: RowFeature) -> pl.Expr:
-    value = pl.sql_expr(row.expression).cast(pl.Float64).fill_nan(None)
+    value = row_value(row).fill_nan(None)
     return value if row.default is None else value.fill_null(row.default)
+
+
+def row_value(row: RowFeature) -> pl.Expr:
+    """What a row feature declares, as Float64, before missing values are treated: both null and NaN mean missing."""
+    return pl.sql_expr(row.expression).cast(pl.Float64)
 
 
 def event_order(use_case: UseCase, entity_key: str | None = None) -> list[str]:

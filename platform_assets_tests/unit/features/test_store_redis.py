@@ -24,6 +24,7 @@ from platform_assets.features.feast_objects import (
     repo_config,
 )
 from platform_assets.features.online import OnlineFeatures
+from platform_assets.features.request_reads import RequestReads
 from platform_assets.features.state import entity_state, state_layout
 from platform_assets.features.store import WriteLock, apply, watermark, write_state
 from platform_assets.resources.feast import FeastResource
@@ -190,3 +191,14 @@ def test_limits_that_the_settings_name_are_kept(tmp_path: Path) -> None:
     settings = FeastSettings(project="p", registry="sqlite://", online_store=store, home=str(tmp_path))
     address = repo_config(settings).online_store.connection_string
     assert address == "somewhere:6379,socket_timeout=5,db=2,socket_connect_timeout=0.5"
+
+
+def test_what_one_request_asks_of_all_views_is_what_each_view_is_asked_for(both: FeastSettings) -> None:
+    card, absent, store = next(CARDS), next(CARDS), feast_store(both)
+    write(both, payments(card, (1, 5.0, 7.5), (2, 5.5, 2.0)), AT + timedelta(hours=2))
+    tables = [online_table(LAYOUT, store), online_table(LAYOUT, store)]
+    found = RequestReads(tables).read([card, absent])
+    assert found == [*tables[0].read([card]), *tables[1].read([absent])]
+    assert [fields is None for fields in found] == [False, True]
+    assert RequestReads(tables).read([None, card]) == [None, *tables[0].read([card])]
+    assert RequestReads(tables).read([None, None]) == [None, None]
