@@ -67,8 +67,8 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: run ## Benchmarks: model quality, latency beside bare FastAPI, redeployment under load
-	@$(BIN)/python -m benchmarks
+bench: run ## Benchmarks: TOPICS="ingest online" for some of them, REPORT=file to keep what they found
+	@$(BIN)/python -m benchmarks $(if $(TOPICS),--only $(TOPICS)) $(if $(REPORT),--output $(REPORT))
 
 docs: setup ## Write docs/reference.md from the declaration's models
 	@$(BIN)/platform-assets docs

@@ -59,6 +59,7 @@ VERDICT_SCHEMA: dict[str, pl.DataType] = {
 """One row for each window, by its last event day; `result` is the whole verdict as JSON."""
 
 READABLE_CHECK = "readable"
+STORE_CHECK = "store_answered"
 DRIFT_CHECK = "no_drift"
 QUALITY_CHECK = "quality_kept"
 
@@ -95,7 +96,10 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",
         check_specs=[
-            dg.AssetCheckSpec(READABLE_CHECK, asset=key, description="Every line the service wrote is a prediction.")
+            dg.AssetCheckSpec(READABLE_CHECK, asset=key, description="Every line the service wrote is a prediction."),
+            dg.AssetCheckSpec(
+                STORE_CHECK, asset=key, description="No prediction was made without what the online store holds."
+            ),
         ],
         **policy(use_case, SERVING),
     )
@@ -134,11 +138,25 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                         "lines_read": read.lines_read,
                         "bad_lines": [f"{line.place}: {line.reason}" for line in read.bad_lines[:20]],
                     },
-                )
+                ),
+                _store_answered(rows, use_case),
             ],
         )
 
     return prediction_log
+
+
+def _store_answered(rows: pl.DataFrame, use_case: UseCase) -> dg.AssetCheckResult:
+    """A warning, not more: the declared fallback did what it is for, and somebody should look at the store."""
+    without = rows.filter(pl.col("fallback").is_not_null())
+    evidence: dict[str, Any] = {"predictions": rows.height, "predictions_without_store": without.height}
+    if not without.is_empty():
+        times = without[use_case.event_time]
+        evidence |= {"first": str(times.min()), "last": str(times.max())}
+        evidence["next_step"] = "check the online store; docs/runbooks says how to catch up"
+    return dg.AssetCheckResult(
+        check_name=STORE_CHECK, passed=without.is_empty(), severity=dg.AssetCheckSeverity.WARN, metadata=evidence
+    )
 
 
 def _window(use_case: UseCase, last: date) -> tuple[date, date]:

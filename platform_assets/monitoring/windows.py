@@ -47,7 +47,8 @@ def watch_window(
 ) -> WatchedWindow:
     """Compare the window of the prediction log that ends with a day.
 
-    Predictions under another feature contract are left out: their features mean something else.
+    Predictions under another feature contract are left out, for their features mean something else; so are those made while
+    the online store did not answer, whose entities' features are not what they were.
 
     Args:
         log: rows of the prediction log; days outside the window are left out.
@@ -59,7 +60,11 @@ def watch_window(
     """
     first_day = last_day - timedelta(days=use_case.monitoring.window_days - 1)
     contract = feature_contract_hash(use_case)
-    current = log.filter(pl.col(EVENT_DAY).is_between(first_day, last_day), pl.col("feature_contract") == contract)
+    current = log.filter(
+        pl.col(EVENT_DAY).is_between(first_day, last_day),
+        pl.col("feature_contract") == contract,
+        pl.col("fallback").is_null(),
+    )
     if model_versions is not None:
         current = current.filter(pl.col("model_version").is_in(sorted(model_versions)))
     comparable = same_weekdays(reference, current)

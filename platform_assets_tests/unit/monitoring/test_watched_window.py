@@ -77,3 +77,13 @@ def test_a_reference_without_scores_watches_the_features_only(
 ) -> None:
     window = watch_window(log_of(make_log, ROWS, 7), reference.drop("score"), use_case, date(2024, 3, 7))
     assert [verdict.column for verdict in window.result.columns] == ["feature__weight", "feature__is_heavy"]
+
+
+def test_predictions_made_without_the_online_store_are_left_out(
+    use_case: UseCase, reference: pl.DataFrame, make_log: MakeLog
+) -> None:
+    log = log_of(make_log, ROWS, 7)
+    away = log.with_columns(fallback=pl.lit("store unreachable"), feature__weight=pl.lit(None, pl.Float64))
+    window = watch_window(pl.concat([log, away]), reference, use_case, date(2024, 3, 7))
+    assert window.current.height == ROWS
+    assert window.result.passed
