@@ -137,7 +137,7 @@ def load_in_chunks(
     """Read and store a range of days in chunks, so that memory does not grow with the range.
 
     The first chunk is one day; the next ones have as many days as give about `chunk_rows` rows, going by the chunk before,
-    and at most twice its days. Each is one commit, and the next is read while it is written. A reference table is one chunk.
+    and at most four times its days. Each is one commit, and the next is read while it is written. A reference table is one chunk.
 
     Args:
         table: The raw table.
@@ -167,7 +167,7 @@ def _next_chunk(chunk: DayRange, days: DayRange, rows: int, chunk_rows: int) -> 
     if chunk.last >= days.last:
         return None
     length = (chunk.last - chunk.first).days + 1
-    length = max(1, min(2 * length, length * chunk_rows // max(1, rows)))
+    length = max(1, min(4 * length, length * chunk_rows // max(1, rows)))
     first = chunk.last + timedelta(days=1)
     return DayRange(first, min(days.last, first + timedelta(days=length - 1)))
 

@@ -59,7 +59,8 @@ class CarriedState:
     Attributes:
         layout: what is kept of an event.
         day: the midnight at which this day begins.
-        rows: entity key and the columns of `StateLayout.list_types`, ordered by entity, time and key.
+        rows: entity key and the columns of `StateLayout.list_types`, ordered by time and key: what is too old lies first, and what
+            is new comes last.
         labels_day: labels known at 00:00 of this day are part of the events, later ones are not; `day` or earlier.
     """
 
@@ -166,13 +167,12 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
     _refuse_other_days(state, events, last_day)
     both = pl.concat([state.rows, event_rows(layout, known_labels(layout, events, last_day))])
     starts, order = entity_order(both[layout.entity_key])
-    both = both[order]
     values = np.empty((len(plan.values), len(both)))
     for place, field in enumerate(layout.value_fields):
-        values[place] = both[field].to_numpy()
+        np.take(both[field].to_numpy(), order, out=values[place])
     windows = compute_windows(
         plan,
-        times=both[EVENT_TIMES].to_numpy(),
+        times=both[EVENT_TIMES].to_numpy()[order],
         starts=starts,
         values=values,
         first_time=microseconds(midnight(state.day)),
@@ -180,7 +180,7 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
         places=order - len(state.rows),
         row_count=len(events),
     )
-    features = events.with_columns(pl.Series(name, windows[k]).fill_nan(None) for k, name in enumerate(plan.names))
+    features = events.with_columns(pl.Series(name, windows[k], nan_to_null=True) for k, name in enumerate(plan.names))
     return with_row_features(view, use_case, features), _moved_on(layout, both, last_day)
 
 
@@ -247,22 +247,24 @@ def day_chunks(
 
 
 def _moved_on(layout: StateLayout, both: pl.DataFrame, last_day: date) -> CarriedState:
-    """The state at the midnight after `last_day`, from the rows of the earlier state and of the days since."""
+    """The state at the midnight after `last_day`, from the rows of the earlier state and of the days since, in order of time."""
     day = last_day + _ONE_DAY
     oldest = microseconds(midnight(day) - timedelta(days=layout.span_days))
-    kept = pl.col(EVENT_TIMES) > oldest
-    if both[layout.entity_key].null_count():
-        kept = kept & pl.col(layout.entity_key).is_not_null()
-    return CarriedState(layout, day, both.filter(kept), last_day)
+    kept = both.slice(int(both[EVENT_TIMES].search_sorted(oldest, side="right")))
+    if kept[layout.entity_key].null_count():
+        kept = kept.filter(pl.col(layout.entity_key).is_not_null())
+    return CarriedState(layout, day, kept, last_day)
 
 
 def _with_values_of(layout: StateLayout, rows: pl.DataFrame, labelled: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the values of those that a label has arrived for."""
+    """The rows with the values of those that a label has arrived for; they lie together, for rows are in order of time."""
     primary = layout.use_case.event_source.primary_key
     also = {layout.entity_key: layout.entity_key, layout.use_case.event_time: EVENT_TIMES}
     keys = [*layout.key_fields, *(field for name, field in also.items() if name in primary)]
-    span = pl.col(EVENT_TIMES).is_between(labelled[EVENT_TIMES].min(), labelled[EVENT_TIMES].max())
-    places = rows.select(span.arg_true()).to_series()
-    older = rows[places].select(keys)
-    newer = older.with_columns(places.alias("place")).join(labelled, on=keys, how="inner", maintain_order="left")
-    return rows.with_columns(rows[field].scatter(newer["place"], newer[field]) for field in layout.value_fields)
+    times = rows[EVENT_TIMES]
+    begin = int(times.search_sorted(labelled[EVENT_TIMES].min(), side="left"))
+    end = int(times.search_sorted(labelled[EVENT_TIMES].max(), side="right"))
+    among = rows.slice(begin, end - begin)
+    newer = among.select(keys).with_row_index("place").join(labelled, on=keys, how="inner", maintain_order="left")
+    among = among.with_columns(among[field].scatter(newer["place"], newer[field]) for field in layout.value_fields)
+    return pl.concat([rows.slice(0, begin), among, rows.slice(end)])

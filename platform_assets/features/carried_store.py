@@ -24,7 +24,7 @@ from platform_assets.features.carried import CarriedState
 from platform_assets.features.state import StateLayout
 
 _RECORD = "platform_assets_carried_state"
-_ROWS, _FORMAT = "rows", "1"
+_ROWS, _FORMAT = "rows", "2"
 
 
 @dataclass(frozen=True)

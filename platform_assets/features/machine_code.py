@@ -327,6 +327,13 @@ def fill_windows(
         if first >= stop:
             continue
         for column in range(-1, values.shape[0]):
+            reach = -1
+            for window in range(windows.shape[0]):
+                if windows[window, 3] == column:
+                    reach = max(reach, windows[window, 0] + windows[window, 1])
+            if reach < 0:
+                continue
+            start = first_after(times, begin, first, times[first] - reach)  # nothing looks further back
             is_counted = is_added_up = is_dated = False
             grid, scale = NO_GRID, 1.0
             for window in range(windows.shape[0]):
@@ -334,7 +341,7 @@ def fill_windows(
                 if of != column:
                     continue
                 answers, empty = out[window], empties[window]
-                find_bounds(times, begin, end, first, stop, length, delay, own, lows, highs)
+                find_bounds(times, start, stop, first, stop, length, delay, own, lows, highs)
                 if column < 0:
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]
@@ -347,25 +354,25 @@ def fill_windows(
                     continue
                 numbers = values[column]
                 if not is_counted:
-                    count_present(numbers, begin, end, seen)
+                    count_present(numbers, start, stop, seen)
                     is_counted = True
                 if aggregate == COUNT:
                     for row in range(first, stop):
-                        count = seen[highs[row - first] - begin] - seen[lows[row - first] - begin]
+                        count = seen[highs[row - first] - start] - seen[lows[row - first] - start]
                         answers[places[row]] = count if count > 0 else empty
                 elif aggregate in (MIN, MAX):
                     sign = 1.0 if aggregate == MIN else -1.0
                     fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, places)
                 elif aggregate == DISTINCT:
                     bounds = lows, highs
-                    fill_distinct(numbers, begin, end, first, stop, *bounds, queue, following, empty, answers, places)
+                    fill_distinct(numbers, start, stop, first, stop, *bounds, queue, following, empty, answers, places)
                 elif aggregate in (LAST, SINCE):
                     if not is_dated:
-                        find_latest(numbers, begin, end, latest)
+                        find_latest(numbers, start, stop, latest)
                         is_dated = True
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]
-                        event = latest[high - 1 - begin] if high > low else -1
+                        event = latest[high - 1 - start] if high > low else -1
                         if event < low:
                             answers[places[row]] = empty
                         elif aggregate == LAST:
@@ -374,20 +381,20 @@ def fill_windows(
                             answers[places[row]] = (times[row] - times[event]) / 1e6
                 else:
                     if not is_added_up:
-                        grid = add_up(bits[column], numbers, begin, end, sums_high, sums_low)
+                        grid = add_up(bits[column], numbers, start, stop, sums_high, sums_low)
                         scale = 2.0 ** np.float64(grid - EXPONENT_BIAS)
                         is_added_up = True
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]
-                        count = seen[high - begin] - seen[low - begin]
+                        count = seen[high - start] - seen[low - start]
                         result = empty
                         if count > 0:
                             if grid == NO_GRID:
                                 result = sum_anew(numbers, low, high, partials) + 0.0
                             else:
-                                upper, lower = sums_low[high - begin], sums_low[low - begin]
+                                upper, lower = sums_low[high - start], sums_low[low - start]
                                 borrow = ONE if upper < lower else ZERO
-                                whole = sums_high[high - begin] - sums_high[low - begin] - borrow
+                                whole = sums_high[high - start] - sums_high[low - start] - borrow
                                 result = rounded(whole, upper - lower, scale)
                             if aggregate != SUM:
                                 result /= count
@@ -396,4 +403,4 @@ def fill_windows(
                         else:
                             answers[places[row]] = result
                     if aggregate == STD:
-                        fill_deviations(numbers, begin, first, stop, lows, highs, seen, means, empty, answers, places)
+                        fill_deviations(numbers, start, first, stop, lows, highs, seen, means, empty, answers, places)

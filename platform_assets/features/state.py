@@ -23,7 +23,14 @@ from platform_assets.features.entities import entity_of, with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import MICROSECONDS_PER_DAY, Float64Array, Int64Array, WindowPlan, plan_windows
 from platform_assets.features.values import compute_values, roots_of
-from platform_assets.features.windows import event_order, event_values, microseconds, midnight, require_columns
+from platform_assets.features.windows import (
+    event_order,
+    event_values,
+    in_order,
+    microseconds,
+    midnight,
+    require_columns,
+)
 from platform_assets.spec.columns import POLARS_TYPES
 from platform_assets.spec.features import Entity, FeatureView
 from platform_assets.spec.sources import EVENT_DAY
@@ -152,10 +159,11 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
 
 
 def as_entity_state(layout: StateLayout, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """Ordered rows of `state_rows` as one row for each entity; see `entity_state`."""
+    """Rows of `state_rows` as one row for each entity; see `entity_state`."""
     return (
         rows.group_by(layout.entity_key, maintain_order=True)
         .agg(list(layout.list_types))
+        .sort(layout.entity_key)
         .with_columns(pl.lit(moment).cast(pl.Datetime("us", "UTC")).alias(STATE_TIME))
         .select(pl.col(name).cast(dtype) for name, dtype in layout.schema.items())
     )
@@ -165,7 +173,7 @@ def state_rows(layout: StateLayout, events: pl.DataFrame, moment: datetime) -> p
     """Events within the layout's reach of `moment`, later ones too, as a state keeps them: one row each.
 
     Returns:
-        The entity's key, then the columns of `StateLayout.list_types`, ordered by entity, time and key.
+        The entity's key, then the columns of `StateLayout.list_types`, ordered by time and key.
 
     Raises:
         FeatureError: a condition fails on these events, or looks at other rows.
@@ -174,8 +182,8 @@ def state_rows(layout: StateLayout, events: pl.DataFrame, moment: datetime) -> p
     events = with_entity_columns(events, layout.use_case, [layout.view])
     reached = events.filter(
         pl.col(time_name) > moment - timedelta(days=layout.span_days), pl.col(layout.entity_key).is_not_null()
-    ).sort(event_order(layout.use_case, layout.entity_key))
-    return event_rows(layout, reached)
+    )
+    return event_rows(layout, in_order(reached, event_order(layout.use_case)))
 
 
 def event_rows(layout: StateLayout, events: pl.DataFrame) -> pl.DataFrame:

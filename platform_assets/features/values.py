@@ -93,6 +93,11 @@ def compute_values(values: Sequence[EventValue], events: pl.DataFrame) -> pl.Dat
     return events.select(value.expression(events.schema) for value in values)
 
 
+def values_plan(values: Sequence[EventValue], events: pl.DataFrame) -> pl.LazyFrame:
+    """The values of events, a column for each, not computed yet."""
+    return events.lazy().select(value.expression(events.schema) for value in values)
+
+
 def roots_of(values: Iterable[EventValue]) -> tuple[str, ...]:
     """Event columns that the values are computed from, in the order of their first use."""
     return tuple(dict.fromkeys(root for value in values for root in sorted(value.roots)))

@@ -20,7 +20,7 @@ from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.functions import call
 from platform_assets.features.kernel import Float64Array, Int64Array, WindowPlan, compute_windows, plan_windows
-from platform_assets.features.values import EventValue, compute_values, roots_of
+from platform_assets.features.values import EventValue, compute_values, roots_of, values_plan
 from platform_assets.spec.features import MICROSECONDS, FeatureView, RowFeature
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
@@ -239,7 +239,7 @@ def _window_features(
         places=order - begin,
         row_count=end - begin,
     )
-    return [pl.Series(name, found[place]).fill_nan(None) for place, name in enumerate(plan.names)]
+    return [pl.Series(name, found[place], nan_to_null=True) for place, name in enumerate(plan.names)]
 
 
 def value_matrix(
@@ -270,18 +270,28 @@ def event_values(values: Sequence[EventValue], events: pl.DataFrame, use_case: U
         raise FeatureError(
             f"events of {use_case.events!r}: conditions {conditions} cannot be computed on {len(events)} rows: {error}"
         ) from error
-    for value in values:
-        if (value.condition is None and value.where is None) or events.is_empty():
-            continue
-        for row in sorted({0, len(events) // 2, len(events) - 1}):
-            alone = compute_values([value], events.slice(row, 1))[value.name]
-            if not alone.equals(found[value.name].slice(row, 1)):
+    _refuse_values_of_many_rows(values, events, found, use_case)
+    return found
+
+
+def _refuse_values_of_many_rows(
+    values: Sequence[EventValue], events: pl.DataFrame, found: pl.DataFrame, use_case: UseCase
+) -> None:
+    """Refuse conditions that mix rows here and see a single one online: try a few rows alone."""
+    values = [value for value in values if value.condition is not None or value.where is not None]
+    if not values or events.is_empty():
+        return
+    rows = sorted({0, len(events) // 2, len(events) - 1})
+    for row, alone in zip(
+        rows, pl.collect_all([values_plan(values, events.slice(row, 1)) for row in rows]), strict=True
+    ):
+        for value in values:
+            if not alone[value.name].equals(found[value.name].slice(row, 1)):
                 raise FeatureError(
                     f"events of {use_case.events!r}: where {value.where!r} and condition {value.condition!r} give "
-                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[0]!r} for the same row alone; they must "
-                    "depend on their own row only"
+                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[value.name][0]!r} for the same row alone; "
+                    "they must depend on their own row only"
                 )
-    return found
 
 
 def entity_order(entities: pl.Series) -> tuple[Int64Array, Int64Array]:

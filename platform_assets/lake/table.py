@@ -253,7 +253,8 @@ class LakeTable:
     ) -> Commit:
         """Make the partitions [first, last] hold exactly these rows; all other partitions are untouched.
 
-        A day of the range without a row in `frame` is empty afterwards. Rows keep their order within a day.
+        A day of the range without a row in `frame` is empty afterwards. Rows keep their order within a day. No rows, key and
+        metadata for partitions that are empty already make no commit.
 
         Args:
             frame: Rows with the declared columns.
@@ -278,7 +279,14 @@ class LakeTable:
         check_range(rows, day, first, last, table=self.uri)
         predicate = f"\"{day}\" >= '{first}' AND \"{day}\" <= '{last}'"
         record = WriteRecord("write_partitions", rows.height, idempotency_key, (first, last), metadata or {})
-        return self._commit(record, self._writer(rows, mode="overwrite", predicate=predicate))
+        writer = self._writer(rows, mode="overwrite", predicate=predicate)
+
+        def write(table: DeltaTable, properties: Any) -> None:
+            says_nothing = rows.is_empty() and idempotency_key is None and not metadata
+            if not says_nothing or storage.file_listing(table).filter(in_range(day, first, last)).height:
+                writer(table, properties)
+
+        return self._commit(record, write)
 
     def replace(
         self,
@@ -411,7 +419,7 @@ class LakeTable:
                 return earlier
             before = table.version()
             write(table, record.properties(before))
-            if table.version() == before:  # a merge that finds nothing to do makes no commit
+            if table.version() == before:  # where there is nothing to do there is no commit
                 return Commit(version=before, rows=0, files_added=0, files_removed=0, already_committed=False)
             made = commit_of(table.history(1)[0], already_committed=False)
             if not count_new_rows:
