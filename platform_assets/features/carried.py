@@ -262,8 +262,9 @@ def _with_values_of(layout: StateLayout, rows: pl.DataFrame, labelled: pl.DataFr
     also = {layout.entity_key: layout.entity_key, layout.use_case.event_time: EVENT_TIMES}
     keys = [*layout.key_fields, *(field for name, field in also.items() if name in primary)]
     times = rows[EVENT_TIMES]
-    begin = int(times.search_sorted(labelled[EVENT_TIMES].min(), side="left"))
-    end = int(times.search_sorted(labelled[EVENT_TIMES].max(), side="right"))
+    arrived = labelled[EVENT_TIMES].to_numpy()
+    begin = int(times.search_sorted(int(arrived.min()), side="left"))
+    end = int(times.search_sorted(int(arrived.max()), side="right"))
     among = rows.slice(begin, end - begin)
     newer = among.select(keys).with_row_index("place").join(labelled, on=keys, how="inner", maintain_order="left")
     among = among.with_columns(among[field].scatter(newer["place"], newer[field]) for field in layout.value_fields)

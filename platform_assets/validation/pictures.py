@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -28,20 +28,24 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
         A PNG, the same bytes for the same numbers.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.figure import Figure
 
-    days = sorted(counts)
-    rows = [counts[day] for day in days]
-    percent = [100.0 * refused.get(day, 0) / counts[day] if counts[day] else 0.0 for day in days]
-    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
+    first, last = min(counts, default=date(1970, 1, 1)), max(counts, default=date(1970, 1, 1))
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    rows = [counts.get(day, 0) for day in days]
+    percent = [100.0 * refused.get(day, 0) / counts[day] if counts.get(day) else 0.0 for day in days]
+    edges = date2num([*days, last + timedelta(days=1)]) - 0.5
+    figure = Figure(figsize=(7.0, 3.2))
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.bar(days, rows, width=1.0, color="#4472a8", antialiased=False)
+    figure.subplots_adjust(left=0.14, right=0.98, top=0.91, bottom=0.1, hspace=0.12)
+    # One outline instead of a bar for each day, and fixed margins: half a second of a long load went into this picture.
+    upper.stairs(rows, edges, fill=True, color="#4472a8", antialiased=False)
     upper.set_ylabel("rows delivered")
-    upper.set_title(f"{sum(rows):,} rows on {len(days)} days, {sum(refused.get(day, 0) for day in days):,} refused")
-    lower.bar(days, percent, width=1.0, color="#b5473c", antialiased=False)
-    lower.set_ylabel("refused, %")
+    upper.set_title(f"{sum(rows):,} rows on {len(counts)} days, {sum(refused.get(day, 0) for day in counts):,} refused")
+    lower.stairs(percent, edges, fill=True, color="#b5473c", antialiased=False)
+    lower.set_ylabel("refused, %", fontsize=8)
     lower.set_ylim(0.0, max([*percent, 0.1]) * 1.1)
     locator = AutoDateLocator()
     lower.xaxis.set_major_locator(locator)

@@ -97,15 +97,32 @@ def _summary(values: pl.Series, column: Column, source: Source) -> dict[str, Any
         if column.is_numeric and len(ordered):
             found |= _of_numbers(ordered)
     if column.name == source.event_time:
-        hours = np.bincount(ordered // MICROSECONDS_PER_HOUR % 24, minlength=24)
-        found["histogram"] = json.dumps({"hours": hours.tolist()})
+        found["histogram"] = json.dumps({"hours": _by_hour(ordered)})
     return found
 
 
 def _in_order(values: pl.Series) -> NDArray[Any]:
-    """Values from small to large; keys and times mostly arrive so."""
+    """Values from small to large; keys and times mostly arrive so, and whole numbers close together are counted, not sorted."""
     found = values.to_numpy()
-    return found if (found[1:] >= found[:-1]).all() else values.sort().to_numpy()
+    if (found[1:] >= found[:-1]).all():
+        return found
+    if values.dtype == pl.Int64():
+        smallest, largest = int(found.min()), int(found.max())
+        if largest - smallest < len(found):
+            return np.repeat(np.arange(smallest, largest + 1), np.bincount(found - smallest))
+    return values.sort().to_numpy()
+
+
+def _by_hour(ordered: NDArray[Any]) -> list[int]:
+    """How many of the times, microseconds from small to large, lie in each hour of the day in UTC."""
+    if not len(ordered):
+        return [0] * 24
+    first, last = int(ordered[0]) // MICROSECONDS_PER_HOUR, int(ordered[-1]) // MICROSECONDS_PER_HOUR
+    if last - first > len(ordered):
+        return list(np.bincount(ordered // MICROSECONDS_PER_HOUR % 24, minlength=24).tolist())
+    hours = np.arange(first, last + 2)
+    counts = np.diff(np.searchsorted(ordered, hours * MICROSECONDS_PER_HOUR))
+    return list(np.bincount(hours[:-1] % 24, weights=counts, minlength=24).astype(int).tolist())
 
 
 def _of_text(present: pl.Series) -> dict[str, Any]:
