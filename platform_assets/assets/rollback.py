@@ -89,7 +89,7 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         started = monotonic()
         if not config.why.strip():
             raise dg.Failure("say why: `why` is kept in the ledger for those who look later", allow_retries=False)
-        registry, ledger = models.registry(), models.ledger(use_case.name)
+        registry, ledger = models.quick_registry(), models.ledger(use_case.name)
         try:
             champion, version = rollback_target(registry, ledger, use_case.name, config.to)
             run = registered_run(registry, version)

@@ -191,14 +191,19 @@ class ModelRegistry:
         except (MlflowException, SQLAlchemyError, OSError) as error:
             if isinstance(error, MlflowException) and error.error_code in ABSENT:
                 raise
-            told = _without_password(str(error).strip().partition("\n")[0])[:300]
-            raise RegistryUnreachable(
-                f"the model registry at {_without_password(self.tracking_uri)} did not answer: {told}. No alias was moved by "
-                "this call; start the registry, or set PLATFORM_ASSETS_MLFLOW to where it is, and ask again"
-            ) from error
+            raise RegistryUnreachable(unreachable(self.tracking_uri, error)) from error
 
     def _wrap(self, version: Any) -> RegisteredVersion:
         return RegisteredVersion(version.name, str(version.version), version.run_id, dict(version.tags))
+
+
+def unreachable(tracking_uri: str, error: Exception) -> str:
+    """What is said about a registry that did not answer; no password is shown."""
+    told = _without_password(str(error).strip().partition("\n")[0])[:300]
+    return (
+        f"the model registry at {_without_password(tracking_uri)} did not answer: {told}. No alias was moved by "
+        "this call; start the registry, or set PLATFORM_ASSETS_MLFLOW to where it is, and ask again"
+    )
 
 
 def _without_password(text: str) -> str:

@@ -10,6 +10,7 @@ import dagster as dg
 from platform_assets.lake.layout import MODEL, table_uri
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.models import PRODUCTION, Environment, ModelRegistry
+from platform_assets.registry.tables import TableRegistry
 from platform_assets.resources.settings import Settings, object_store_options
 
 
@@ -38,6 +39,10 @@ class ModelsResource(dg.ConfigurableResource[None]):
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
         return ModelRegistry(self.tracking_uri, self.environment)
+
+    def quick_registry(self) -> ModelRegistry:
+        """The same registry for those in a hurry: where MLflow keeps its tables in a database, MLflow is not imported."""
+        return TableRegistry(self.tracking_uri, self.environment)
 
     def search_storage(self, use_case: str) -> str | None:
         """SQLAlchemy address of the file that keeps a use case's finished trials; None where nothing is kept."""

@@ -111,7 +111,8 @@ def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, mo
         for version in versions:
             move_champion(registry, ledger, "promoted", version, {}, AT, f"run {version.version}")
         target = Target()
-        monkeypatch.setattr(ModelsResource, "registry", lambda self: registry)
+        for name in ("registry", "quick_registry"):
+            monkeypatch.setattr(ModelsResource, name, lambda self: registry)
         monkeypatch.setattr(ServingResource, "target", lambda self: target)
         kept = BuiltBento("card_fraud:1", tmp_path, "sha256:kept", 1, reused=True)
         monkeypatch.setattr(module, "find_bento", lambda use_case, digest, root: kept)
