@@ -40,6 +40,8 @@ from platform_assets.spec.tables import (
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROGRESS = "progress"
+FAILURE = "dagster._core.definitions.events.Failure: "
+"""How Dagster begins what an asset says about its own failure."""
 
 
 class RunFailed(RuntimeError):
@@ -103,7 +105,8 @@ def _serving(settings: Settings) -> ServingResource:
 
 def _sentence(lines: list[str]) -> str:
     """What happened, out of an error's text: its first own line, and the last one when the text goes on."""
-    own = [line for line in lines[: lines.index("Stack Trace:") if "Stack Trace:" in lines else None] if line.strip()]
+    shown = lines[: lines.index("Stack Trace:") if "Stack Trace:" in lines else None]
+    own = [line.removeprefix(FAILURE) for line in shown if line.strip()]
     told = [line for line in own if not line.startswith((" ", "dagster._core", "Traceback"))] or own[:1]
     return told[0] if len(told) == 1 else f"{told[0]} {told[-1]}"
 
