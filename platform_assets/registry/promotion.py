@@ -66,7 +66,7 @@ def promote(
     champion = registry.by_alias(version.use_case, CHAMPION)
     previous = champion.version if champion else None
     kept = {**evidence, **({"decided": dict(decided)} if decided else {})}
-    refusal = _refusal(version, previous, evidence)
+    refusal = _refusal(version, previous, evidence, ledger.environment)
     if not refusal and decided is None and previous != version.version:
         refusal = _after_rollback(rolled_back_from(ledger, version))
     if refusal:
@@ -114,17 +114,23 @@ def refuse(
     ledger.record(entry)
 
 
-def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping[str, Any]) -> str:
-    """Why the evidence does not allow the promotion, and what to do; empty when it does."""
+def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping[str, Any], environment: str) -> str:
+    """Why the evidence does not allow the promotion, and what to do; empty when it does.
+
+    Where there is no champion, nothing can be worse than it: evidence from another environment, which compared the version with that
+    one's champion, is more than is asked for.
+    """
     if evidence.get("model_version") != version.version:
         return f"the evidence is about version {evidence.get('model_version')}. Materialize the evaluation asset again."
     if evidence.get("passed") is not True:
         return "its gates did not pass. Look at the checks of the evaluation asset, mend the cause, and train again."
     compared = evidence.get("champion")
-    if previous not in (compared, version.version):
+    if previous is not None and previous not in (compared, version.version):
+        there = "" if environment == PRODUCTION else f" of {environment}"
         return (
-            f"it was compared with {'version ' + compared if compared else 'no champion'}, but the champion is version "
-            f"{previous} now. Materialize the evaluation asset again."
+            f"it was compared with {f'version {compared}' if compared else 'no champion'}, but the champion{there} is version "
+            f"{previous} now. Evaluate it against that one: PLATFORM_ASSETS_ENVIRONMENT={environment} dg launch --assets "
+            f"'key:\"{version.use_case}/model/evaluation\"' --partition {version.tags.get('as_of', 'DAY')}"
         )
     return ""
 

@@ -80,6 +80,33 @@ def test_evidence_that_does_not_allow_it_is_refused_and_recorded(
     assert why in json.loads(refused["evidence"])["reason"]
 
 
+def test_another_environment_without_a_champion_takes_evidence_that_compared_with_this_one_s(
+    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+) -> None:
+    first, second = register("2024-01-01"), register("2024-01-08")
+    promote(registry, ledger, first, evidence(first, None), AT, "run a")
+    staging = registry.of("staging"), ledger.of("staging")
+    assert promote(*staging, second, evidence(second, "1"), AT, "run b").moved
+    assert champion_of(registry.of("staging"), use_case) == "2"
+    assert champion_of(registry, use_case) == "1"
+
+
+def test_another_environment_s_champion_has_to_be_compared_with_and_the_refusal_says_how(
+    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+) -> None:
+    first, second, third = (register(f"2024-01-0{day}") for day in (1, 8, 9))
+    staging = registry.of("staging"), ledger.of("staging")
+    promote(*staging, first, evidence(first, None), AT, "run a")
+    promote(registry, ledger, second, evidence(second, None), AT, "run b")
+    command = f"PLATFORM_ASSETS_ENVIRONMENT=staging dg launch --assets 'key:\"{use_case}/model/evaluation\"' --partition 2024-01-09"
+    with pytest.raises(
+        PromotionRefused, match=r"with version 2, but the champion of staging is version 1 now"
+    ) as refused:
+        promote(*staging, third, evidence(third, "2"), AT, "run c")
+    assert str(refused.value).endswith(command)
+    assert champion_of(registry.of("staging"), use_case) == "1"
+
+
 def test_evidence_without_a_verdict_is_refused(registry: ModelRegistry, ledger: Ledger, register: Register) -> None:
     version = register("2024-01-01")
     with pytest.raises(PromotionRefused):
