@@ -87,12 +87,13 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         rows = training_set_table(use_case, lake).read(as_of, as_of)
         last = rows["event_day"].max()
         future = changed_by_the_future(use_case, lake, last) if isinstance(last, date) else {}
+        bound = use_case.gates.single_feature_score_bound(use_case.training.task)
         quality = feature_quality(
             rows,
             use_case,
             instability=moved,
             period_days=use_case.training.splits.test_days,
-            largest_score=use_case.gates.max_single_feature_score,
+            largest_score=bound,
             future=future,
         )
         table = feature_quality_table(lake, use_case)
@@ -103,9 +104,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **column_lineage(use_case, key, FEATURE_QUALITY_SCHEMA),
                 "rows": quality.rows,
                 "of_rows": quality.of_rows,
-                "plot": picture(
-                    plot_feature_quality(quality, use_case.gates.max_single_feature_score, use_case.is_binary)
-                ),
+                "plot": picture(plot_feature_quality(quality, bound, use_case.is_binary)),
                 "findings": {p.feature: list(p.findings) for p in quality.questionable},
             },
             data_version=data_version(commit),

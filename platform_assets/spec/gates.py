@@ -78,7 +78,8 @@ class Gates(Declaration):
     max_single_feature: dict[Metric, float] = Field(
         default={"auc_roc": 0.99, "r2": 0.999},
         description="How much one feature alone may achieve (a small tree on earlier days, judged on the latest fold), by metric: "
-        "auc_roc and average_precision for a binary task, r2 for a regression. More looks like the label itself.",
+        "auc_roc and average_precision for a binary task, r2 for a regression. More looks like the label itself. The asset "
+        "`feature_quality` names such a feature before a model is trained, by auc_roc or r2.",
     )
     max_importance_share: float | None = Field(
         default=None,
@@ -104,13 +105,6 @@ class Gates(Declaration):
     )
     reproducible: bool = Field(
         default=True, description="Whether fitting the winner again on the same rows must give the same bytes."
-    )
-    max_single_feature_score: float = Field(
-        default=0.98,
-        gt=0.5,
-        le=1,
-        description="A feature that alone says so much about the label, on rows it was not fitted on, is taken to know it and named: "
-        "area under the ROC curve, or share of variance explained. 1 turns the bound off.",
     )
     bypasses: tuple[Bypass, ...] = Field(default=(), description="Recorded exceptions; each expires.")
 
@@ -143,3 +137,10 @@ class Gates(Declaration):
         """The bounds of `max_single_feature` that apply to a task."""
         wanted = task == "binary"
         return {metric: bound for metric, bound in self.max_single_feature.items() if (metric in BINARY_ONLY) == wanted}
+
+    def single_feature_score_bound(self, task: str) -> float:
+        """The bound on a single feature's score before there is a model: area under the ROC curve, or share of variance explained.
+
+        Without a declared one it is 1: the label itself is named all the same.
+        """
+        return self.max_single_feature.get("auc_roc" if task == "binary" else "r2", 1.0)

@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from platform_assets.assets.card_content import CardSources, render_card
-from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.model_folder import DECLARATION_FILE, ModelRun, read_model_run
 from platform_assets.assets.tracking import IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING, Tracked, track
 from platform_assets.resources.mlflow import TrackedRun
 from platform_assets.spec import UseCase
@@ -92,6 +93,16 @@ def test_what_decides_comes_first_and_money_stands_beside_thresholds(
     }  # fmt: skip
     assert "polars==" in (run.folder / TRACKING / "environment.txt").read_text()
     assert run.declaration() == use_case
+
+
+def test_a_declaration_of_before_a_setting_was_retired_is_still_read(
+    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, tmp_path: Path
+) -> None:
+    _, _, run = tracked
+    kept = json.loads((run.folder / DECLARATION_FILE).read_text())
+    kept["gates"]["max_single_feature_score"] = 0.98
+    (tmp_path / DECLARATION_FILE).write_text(json.dumps(kept))
+    assert ModelRun(tmp_path, {}).declaration() == use_case
 
 
 def sources(

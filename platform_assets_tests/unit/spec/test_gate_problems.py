@@ -74,3 +74,12 @@ def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
         "reproducible",
     ]
     assert "mean_prediction" not in declared().gates.names("regression")
+
+
+def test_one_bound_tells_how_much_a_feature_may_know_before_and_after_training() -> None:
+    assert declared().gates.single_feature_score_bound("binary") == 0.99
+    gates = declared(max_single_feature={"auc_roc": 0.95, "r2": 0.9}).gates
+    assert (gates.single_feature_score_bound("binary"), gates.single_feature_score_bound("regression")) == (0.95, 0.9)
+    assert declared(max_single_feature={}).gates.single_feature_score_bound("binary") == 1.0
+    with pytest.raises(ValidationError, match="max_single_feature_score"):
+        declared(max_single_feature_score=0.95)
