@@ -42,8 +42,8 @@ class OptunaEngine:
     ) -> SearchResult:
         """As `Engine.run`; the same plan with `parallel` 1 and no limit in seconds gives the same trials."""
         started = time.perf_counter()
-        with _quiet():
-            run = _Run(plan, evaluate, progress)
+        with quiet_optuna():
+            run = SearchRun(plan, evaluate, progress)
             resumed = len(run.finished)
             if resumed:
                 progress(f"{plan.name}: goes on after {resumed} finished trials")
@@ -57,15 +57,23 @@ class OptunaEngine:
         return SearchResult(tuple(trials), plan.higher_is_better, resumed, time.perf_counter() - started)
 
 
-class _Run:
-    """One run of a search: Optuna's study in memory, the stored one beside it, and the budget."""
+class SearchRun:
+    """One run of a search: Optuna's study in memory, the stored one beside it, and the budget.
+
+    An engine asks for trials (`propose`), has them judged, and tells what came of them (`record`).
+
+    Attributes:
+        study: Optuna's, in memory.
+        finished: trials that came to an end of their own, those of earlier runs included.
+        stopped: set by an engine that cannot go on: nothing is proposed any more.
+    """
 
     def __init__(self, plan: SearchPlan, evaluate: Evaluate, progress: Callable[[str], None]) -> None:
         import optuna
 
         self._plan, self._evaluate, self._progress = plan, evaluate, progress
         self._lock = threading.Lock()
-        self._stopped = False
+        self.stopped = False
         direction = "maximize" if plan.higher_is_better else "minimize"
         pruner = (
             optuna.pruners.MedianPruner(n_startup_trials=min(5, STARTUP_TRIALS))
@@ -89,10 +97,10 @@ class _Run:
     def work(self) -> None:
         """Judge trials until the budget is spent; an error that is none of a trial's own stops all threads."""
         try:
-            while (proposed := self._propose()) is not None:
+            while (proposed := self.propose()) is not None:
                 self._judge(*proposed)
         except BaseException:
-            self._stopped = True
+            self.stopped = True
             raise
 
     def _sampler(self, number: int) -> Any:
@@ -103,13 +111,14 @@ class _Run:
         seed = int(np.random.SeedSequence([self._plan.seed, number]).generate_state(1)[0])
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
 
-    def _out_of_time(self) -> bool:
-        return self._stopped or (self._deadline is not None and time.perf_counter() >= self._deadline)
+    def out_of_time(self) -> bool:
+        """Whether trials that have not ended are to be cut off."""
+        return self.stopped or (self._deadline is not None and time.perf_counter() >= self._deadline)
 
-    def _propose(self) -> tuple[Any, Trial] | None:
+    def propose(self) -> tuple[Any, Trial] | None:
         """The next trial, or None when the budget is spent."""
         with self._lock:
-            number = None if self._out_of_time() else next(self._numbers, None)
+            number = None if self.out_of_time() else next(self._numbers, None)
             if number is None:
                 return None
             self.study.sampler = self._sampler(number)
@@ -126,7 +135,7 @@ class _Run:
                 values.append(float(value))
                 asked.report(values[-1], len(values) - 1)
                 last = len(values) == self._plan.folds
-                if not last and self._out_of_time():
+                if not last and self.out_of_time():
                     return
                 if not last and asked.should_prune():
                     state = "pruned"
@@ -134,9 +143,9 @@ class _Run:
         except TrialFailed as error:
             state, problem = "failed", str(error)
         seconds = time.perf_counter() - started
-        self._record(asked, FinishedTrial(trial.number, trial.settings, tuple(values), state, seconds, problem))
+        self.record(asked, FinishedTrial(trial.number, trial.settings, tuple(values), state, seconds, problem))
 
-    def _record(self, asked: Any, done: FinishedTrial) -> None:
+    def record(self, asked: Any, done: FinishedTrial) -> None:
         """Tell Optuna, and write the trial to the storage in one transaction."""
         import optuna
 
@@ -211,7 +220,7 @@ def _short(value: Any) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_optuna() -> Iterator[None]:
     """Optuna says only what is wrong meanwhile: the trials are reported by us."""
     import optuna
 

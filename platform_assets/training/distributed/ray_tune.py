@@ -30,7 +30,7 @@ from platform_assets.training.search import (
     Trial,
     TrialFailed,
 )
-from platform_assets.training.search_optuna import _quiet, _Run
+from platform_assets.training.search_optuna import SearchRun, quiet_optuna
 
 _VALUE, _FOLD, _PROBLEM = "value", "fold", "problem"
 _NO_FILES = "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"
@@ -67,8 +67,8 @@ class RayTuneEngine:
                 progress(line)
 
         try:
-            with cluster(self.address) as ray, _quiet():
-                run = _Run(plan, evaluate, aloud)
+            with cluster(self.address) as ray, quiet_optuna():
+                run = SearchRun(plan, evaluate, aloud)
                 resumed = len(run.finished)
                 if resumed:
                     progress(f"{plan.name}: goes on after {resumed} finished trials")
@@ -144,7 +144,7 @@ class _Judged:
     given a process kept from an earlier trial when the machine of that process was gone (Ray 2.60).
     """
 
-    def __init__(self, run: _Run, plan: SearchPlan, retries: int) -> None:
+    def __init__(self, run: SearchRun, plan: SearchPlan, retries: int) -> None:
         self._run, self._plan, self._retries = run, plan, retries
         self._running: dict[str, _Running] = {}
         self._again: list[_Running] = []
@@ -160,7 +160,7 @@ class _Judged:
         """What Tune's trial `name` is to try; None when the budget is spent."""
         if self._again:
             running = self._again.pop(0)
-        elif (proposed := self._run._propose()) is not None:
+        elif (proposed := self._run.propose()) is not None:
             running = _Running(*proposed)
         else:
             return None
@@ -181,7 +181,7 @@ class _Judged:
         running.asked.report(running.values[fold], fold)
         if fold + 1 == self._plan.folds:
             return False
-        running.cut_off = self._run._out_of_time()
+        running.cut_off = self._run.out_of_time()
         if not running.cut_off and running.asked.should_prune():
             running.state = "pruned"
         return running.cut_off or running.state == "pruned"
@@ -193,8 +193,8 @@ class _Judged:
             return
         if failed or not result:
             if running.begun > self._retries:
-                self.given_up = self._run._stopped = True
-            elif not self._run._stopped:
+                self.given_up = self._run.stopped = True
+            elif not self._run.stopped:
                 self._again.append(running)
             return
         if running.cut_off:
@@ -209,9 +209,9 @@ class _Judged:
             running.problem,
         )
         try:
-            self._run._record(running.asked, done)
+            self._run.record(running.asked, done)
         except Exception as error:  # Tune would take it for an error of the trial's.
-            self.broken, self._run._stopped = error, True
+            self.broken, self._run.stopped = error, True
             raise
 
 

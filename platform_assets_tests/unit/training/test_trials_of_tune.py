@@ -8,7 +8,7 @@ from typing import Any
 from platform_assets.spec.search import IntRange
 from platform_assets.training.distributed.ray_tune import _Judged
 from platform_assets.training.search import SearchPlan, Trial
-from platform_assets.training.search_optuna import _Run
+from platform_assets.training.search_optuna import SearchRun
 
 
 def never(trial: Trial) -> Iterator[float]:
@@ -21,7 +21,7 @@ def judged(
 ) -> tuple[_Judged, Any]:
     space = {"max_depth": IntRange(type="int", low=1, high=9)}
     plan = SearchPlan("depth", space, first, True, 2, trials, pruning="none", seed=1, storage=storage)
-    run = _Run(plan, never, lambda line: None)
+    run = SearchRun(plan, never, lambda line: None)
     return _Judged(run, plan, retries), run
 
 
