@@ -19,17 +19,14 @@ from typing import Any, Literal
 import numpy as np
 
 from platform_assets.training.learners.base import (
-    Days,
-    FittedModel,
     Learner,
     LearnerKind,
     LearnerSettingsError,
     Matrix,
     Setting,
-    Task,
     Vector,
 )
-from platform_assets.training.learners.composite import Composite, Member, load_members, save_members
+from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
 from platform_assets.training.learners.linear import sigmoid
 
 Method = Literal["isotonic", "sigmoid"]
@@ -111,12 +108,6 @@ def load(folder: Path) -> CalibratedModel:
     return CalibratedModel(member, document["method"], x, y)
 
 
-def _fit_alone(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
-) -> FittedModel:
-    raise LearnerSettingsError("learner 'calibrated' is made from another learner: declare `calibrate` on that one")
-
-
 KIND = LearnerKind(
     name="calibrated",
     description="Another learner with its probabilities calibrated.",
@@ -126,7 +117,7 @@ KIND = LearnerKind(
             "learner": Setting("", "Kind of the learner; its settings follow."),
         }
     ),
-    fit=_fit_alone,
+    fit=refuse_alone("learner 'calibrated' is made from another learner: declare `calibrate` on that one"),
     load=load,
     libraries=("numpy",),
     tasks=("binary",),

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from platform_assets.training.learners.base import (
     Days,
+    FitFunction,
     FittedModel,
     Learner,
     LearnerKind,
+    LearnerSettingsError,
     Matrix,
+    Task,
     TrainingError,
     Vector,
     check_rows,
@@ -176,3 +179,18 @@ def load_members(
                     (Path(scratch) / Path(name).name).write_bytes(archive.read(name))
             members.append(Member(kind, kind_named(kind).load(Path(scratch))))
     return tuple(members), document
+
+
+def refuse_alone(told: str) -> FitFunction:
+    """The `fit` of a kind that is made from other learners: declared by itself, it says what to declare.
+
+    Args:
+        told: the error, for people.
+    """
+
+    def fit(
+        X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    ) -> FittedModel:
+        raise LearnerSettingsError(told)
+
+    return fit

@@ -18,19 +18,16 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners.base import (
-    Days,
-    FittedModel,
     Learner,
     LearnerKind,
     LearnerSettingsError,
     Matrix,
     Setting,
-    Task,
     Vector,
     resolve_settings,
 )
 from platform_assets.training.learners.calibration import log_odds
-from platform_assets.training.learners.composite import Composite, Member, load_members, save_members
+from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
 from platform_assets.training.learners.linear import sigmoid
 
 
@@ -134,11 +131,7 @@ def load(folder: Path) -> EnsembleModel:
     return EnsembleModel(members, weights, document["intercept"], document["link"])
 
 
-def _fit_alone(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
-) -> FittedModel:
-    raise LearnerSettingsError("an ensemble is made from other learners: name them in `of`")
-
+_refuse = refuse_alone("an ensemble is made from other learners: name them in `of`")
 
 BLEND = LearnerKind(
     name="blend",
@@ -149,7 +142,7 @@ BLEND = LearnerKind(
             "weights": Setting("fitted", "Weights by least squares, or all the same.", choices=("fitted", "equal")),
         }
     ),
-    fit=_fit_alone,
+    fit=_refuse,
     load=load,
     libraries=("numpy",),
     fit_libraries=("scipy",),
@@ -163,7 +156,7 @@ STACK = LearnerKind(
             "C": Setting(1.0, "Inverse strength of the L2 penalty on the weights.", least=1e-6),
         }
     ),
-    fit=_fit_alone,
+    fit=_refuse,
     load=load,
     libraries=("numpy",),
     fit_libraries=("scikit-learn",),
