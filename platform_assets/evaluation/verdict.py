@@ -18,6 +18,10 @@ from platform_assets.evaluation.bootstrap import PairedDifference
 from platform_assets.spec.gates import Bypass, Floor, Gates
 from platform_assets.spec.training import HIGHER_IS_BETTER
 
+BEATS_BASELINES, NO_WORSE_THAN_CHAMPION = "beats_baselines", "no_worse_than_champion"
+COMPARISONS = (BEATS_BASELINES, NO_WORSE_THAN_CHAMPION)
+"""Gates that say why a model that passed is wanted."""
+
 
 @dataclass(frozen=True)
 class GateResult:
@@ -56,12 +60,10 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Why, in one sentence."""
-        failed = [gate.explanation for gate in self.gates if not gate.passed]
-        if failed:
-            return " ".join(failed)
-        bypassed = [gate.explanation for gate in self.gates[2:] if gate.bypass]
-        return " ".join([*(gate.explanation for gate in self.gates[:2]), *bypassed]) or "No gate was judged."
+        """Why: what failed; else how it compares with baselines and champion, and what a bypass let pass."""
+        told = [gate for gate in self.gates if not gate.passed]
+        told = told or [gate for gate in self.gates if gate.name in COMPARISONS or gate.bypass]
+        return " ".join(gate.explanation for gate in told or self.gates[:1]) or "No gate was judged."
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain values, ready for JSON."""
@@ -93,7 +95,7 @@ def beats_baselines(
         difference: between model and best baseline on the latest fold; needed when the margin is above 0.
         problem: why there is no difference, when the caller knows.
     """
-    name = "beats_baselines"
+    name = BEATS_BASELINES
     missing = [baseline for baseline, value in baselines.items() if not _finite(value)]
     if not _finite(model) or not baselines or missing:
         told = f"{metric} of {', '.join(missing) or 'the model'}" if baselines else "any baseline"
@@ -142,7 +144,7 @@ def no_worse_than_champion(
         how: which model stands for the challenger, in words.
         problem: why there is no difference.
     """
-    name = "no_worse_than_champion"
+    name = NO_WORSE_THAN_CHAMPION
     if not has_champion:
         return GateResult(name, True, None, None, "There is no champion yet.")
     if difference is None or not math.isfinite(difference.lower):

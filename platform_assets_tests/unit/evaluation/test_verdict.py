@@ -177,6 +177,16 @@ def test_one_red_gate_makes_the_verdict_red_and_gives_the_reason() -> None:
     assert verdict.to_dict()["gates"][1]["measured"] == 0.2
 
 
+def test_a_green_verdict_says_what_the_model_was_better_than_and_what_was_let_pass() -> None:
+    better = beats_baselines("auc_roc", 0.9, {"constant": 0.5}, 0.0)
+    first = no_worse_than_champion("auc_roc", None, 0.0, has_champion=False)
+    reason = with_bypasses([GREEN, better, first, RED], [bypass()], TODAY).reason
+    assert reason.startswith(f"{better.explanation} {first.explanation} ")
+    assert "Let pass by head of risk" in reason
+    assert GREEN.explanation not in reason
+    assert with_bypasses([GREEN], [], TODAY).reason == GREEN.explanation
+
+
 def test_no_gates_prove_nothing() -> None:
     assert not Verdict(()).passed
 
