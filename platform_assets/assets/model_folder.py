@@ -30,8 +30,6 @@ SAMPLE_FILE = "sample.parquet"
 SAMPLE_ROWS = 200
 DECLARATION_FILE = "declaration.json"
 """The use case as it was declared, so that a later declaration changes nothing about the past."""
-RETIRED = (("gates", "max_single_feature_score"),)
-"""What earlier declarations kept and today's do not know; a new declaration with it is refused."""
 MODEL_DIGEST_TAG = "model_digest"
 """Tag of a registered version: the digest of its model."""
 MACHINE_TAG = "machine"
@@ -66,12 +64,7 @@ class ModelRun:
     def declaration(self) -> UseCase | None:
         """The use case as it was declared when the run was made; None for a run that did not keep it."""
         path = self.folder / DECLARATION_FILE
-        if not path.exists():
-            return None
-        declared = json.loads(path.read_text())
-        for part, name in RETIRED:
-            declared.get(part, {}).pop(name, None)
-        return UseCase.model_validate_json(json.dumps(declared))
+        return UseCase.model_validate_json(path.read_text()) if path.exists() else None
 
     def sample(self) -> pl.DataFrame:
         """Some training rows with the model's own output, for self-tests."""

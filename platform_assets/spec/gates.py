@@ -4,9 +4,11 @@ Belongs here: bounds, the names of the gates they make, and bypasses with who, w
 (`evaluation/`), what is measured of every candidate (`training.py`).
 """
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.behaviour import BehaviourTest
@@ -15,6 +17,8 @@ from platform_assets.spec.training import Metric
 
 BINARY_ONLY: frozenset[str] = frozenset({"auc_roc", "average_precision"})
 """Metrics of `max_single_feature` that apply to a binary task; the others apply to a regression."""
+RETIRED = frozenset({"max_single_feature_score"})
+"""Gates of earlier declarations that are part of another one now."""
 
 
 class Floor(Declaration):
@@ -107,6 +111,14 @@ class Gates(Declaration):
         default=True, description="Whether fitting the winner again on the same rows must give the same bytes."
     )
     bypasses: tuple[Bypass, ...] = Field(default=(), description="Recorded exceptions; each expires.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_retired(cls, given: Any, info: ValidationInfo) -> Any:
+        """Releases and runs keep their declaration as JSON, and must stay readable; what is declared today, in YAML, is refused."""
+        if info.mode == "json" and isinstance(given, Mapping):
+            return {name: value for name, value in given.items() if name not in RETIRED}
+        return given
 
     def names(self, task: str) -> list[str]:
         """The gates that these declarations make for a task, in the order in which they are judged."""

@@ -1,5 +1,6 @@
 """Gates that name what does not exist are refused at load, with place and remedy."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,10 @@ def test_one_bound_tells_how_much_a_feature_may_know_before_and_after_training()
     assert declared(max_single_feature={}).gates.single_feature_score_bound("binary") == 1.0
     with pytest.raises(ValidationError, match="max_single_feature_score"):
         declared(max_single_feature_score=0.95)
+
+
+def test_a_kept_declaration_with_a_retired_gate_is_still_read() -> None:
+    """Releases and training runs keep their declaration: a rollback reads an old one."""
+    kept = json.loads(declared().model_dump_json())
+    kept["gates"]["max_single_feature_score"] = 0.98
+    assert UseCase.model_validate_json(json.dumps(kept)) == declared()
