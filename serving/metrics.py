@@ -63,7 +63,7 @@ class ServiceMetrics:
             multiprocess_mode="livemax",
         )
         rule = use_case.serving.decision
-        names = ("none",) if rule is None else (rule.above, rule.below)
+        names = use_case.classes or (("none",) if rule is None else (rule.above, rule.below))
         self.decisions = {name: decisions.labels(decision=name, **labels) for name in names}
         self.refused = {status: refused.labels(status=str(status), **labels) for status in (400, 413, 422)}
         self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}

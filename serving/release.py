@@ -42,7 +42,9 @@ class SelfTestRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: dict[str, float | None] = Field(description="Every model input by name; null is missing.")
-    score: float = Field(description="What the model answered when it was evaluated.")
+    score: float | tuple[float, ...] = Field(
+        description="What the model answered when it was evaluated; of a multi-class task the probability of each class."
+    )
 
 
 class ReleaseInfo(BaseModel):
@@ -87,6 +89,11 @@ class Release:
             raise ReleaseError(
                 f"{self.folder}: the model takes {', '.join(predictor.features)}, but the use case declares "
                 f"{', '.join(self.use_case.feature_names)}; train a model for this declaration"
+            )
+        if predictor.classes != self.use_case.classes:
+            raise ReleaseError(
+                f"{self.folder}: the model tells {', '.join(predictor.classes) or 'no classes'} apart, but the use case declares "
+                f"{', '.join(self.use_case.classes) or 'none'}; train a model for this declaration"
             )
         difference = self_test_difference(predictor, self.info.self_test)
         if not difference <= TOLERANCE:

@@ -88,6 +88,13 @@ def features_model(use_case: UseCase) -> type[BaseModel]:
 def answer_model(use_case: UseCase) -> type[BaseModel]:
     """The answer of `score`."""
     fields: dict[str, Any] = {_score_name(use_case): (float, Field(description="What the model predicts."))}
+    if use_case.is_multiclass:
+        named: dict[str, Any] = {f"class_{i}": (float, Field(alias=name)) for i, name in enumerate(use_case.classes)}
+        each = create_model("Probabilities", **named)
+        fields = {
+            "class": (Literal[use_case.classes], Field(description="The most probable class.")),
+            "probabilities": (each, Field(description="The probability of each class.")),
+        }
     if use_case.serving.decision is not None:
         rule = use_case.serving.decision
         fields["decision"] = (

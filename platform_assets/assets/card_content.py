@@ -13,7 +13,7 @@ from typing import Any
 from platform_assets.assets.card_pictures import data_address, draw_folds, draw_importances
 from platform_assets.assets.card_template import STYLE, TEMPLATE
 from platform_assets.assets.model_folder import ModelRun
-from platform_assets.assets.tracking import CURVES_PICTURE, IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING
+from platform_assets.assets.tracking import CLASSES_FILE, CURVES_PICTURE, IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING
 from platform_assets.registry.history import made_from
 from platform_assets.registry.models import RegisteredVersion
 from platform_assets.spec import FeatureView, SimulatorConnector, UseCase
@@ -78,6 +78,7 @@ def render_card(found: CardSources) -> str:
         candidates=_candidates(found.run.comparison, winner),
         latest_fold=_latest_fold(found),
         **_thresholds(found),
+        classes=_classes(found),
         importances_told="Loss of the selection metric on rows of the latest fold: what the model uses, not what causes the label.",
         pictures=_pictures(found, winner),
         slices=_slices(evidence),
@@ -111,6 +112,8 @@ def _use(use_case: UseCase) -> list[tuple[str, str]]:
         ),
         ("predicts", f"{use_case.label.column} ({use_case.training.task}) of each row of {use_case.events}"),
     ]
+    if use_case.is_multiclass:
+        told.append(("answers with", f"the most probable of {', '.join(use_case.classes)}, and a probability for each"))
     if rule is not None:
         told.append(("decides", f"{rule.above} at a score of {rule.threshold:g} or more, {rule.below} below"))
     if use_case.is_realtime:
@@ -123,10 +126,14 @@ def _data(found: CardSources) -> list[tuple[str, str]]:
     use_case, manifest = found.use_case, read_manifest(found.run.predictor_folder)
     trained = manifest["trained_on"]
     label = "share of positives" if use_case.is_binary else "mean of the label"
+    value = f"{trained['label_mean']:.4g}"
+    if use_case.is_multiclass:
+        counts = zip(manifest["classes"], trained["class_rows"], strict=True)
+        label, value = "rows of each class", ", ".join(f"{name} {rows:,}" for name, rows in counts)
     return [
         *((source.name, source.description) for source in use_case.sources),
         ("trained on", f"{trained['rows']:,} rows of {trained['first_day']} .. {trained['last_day']}"),
-        (label, f"{trained['label_mean']:.4g}"),
+        (label, value),
         ("labels", f"known {use_case.label_delay_days} days after the event; nothing later than that was used"),
     ]
 
@@ -220,6 +227,20 @@ def _thresholds(found: CardSources) -> dict[str, Any]:
         notes = ["serves"] * row["is_declared"] + ["cheapest"] * row["is_cheapest"]
         rows.append({"cells": cells, "is_declared": row["is_declared"], "note": ", ".join(notes)})
     return {"thresholds": rows, "has_money": has_money, "unit": unit, "money": _money_told(found.use_case, has_money)}
+
+
+def _classes(found: CardSources) -> list[dict[str, Any]]:
+    """Every class on the latest fold; empty where the label is no class of several."""
+    path = found.run.folder / TRACKING / CLASSES_FILE
+    if not found.use_case.is_multiclass or not path.exists():
+        return []
+    manifest = read_manifest(found.run.predictor_folder)
+    trained = dict(zip(manifest["classes"], manifest["trained_on"]["class_rows"], strict=True))
+    columns = ("rows", "predicted", "recall", "precision", "auc_roc")
+    return [
+        {"name": one["name"], "cells": [_cell(trained.get(one["name"])), *(_cell(one[column]) for column in columns)]}
+        for one in json.loads(path.read_text())
+    ]
 
 
 def _money_told(use_case: UseCase, has_money: bool) -> str:
@@ -316,6 +337,13 @@ def _limits(found: CardSources) -> list[str]:
         limits.insert(0, f"{', '.join(simulated)}: simulated data. The figures say nothing about real events.")
     if len(found.run.comparison["folds"]) < 3:
         limits.append("Fewer than three folds were compared: the spread over them says little.")
+    if use_case.is_multiclass:
+        unseen = [name for name, rows in zip(manifest["classes"], trained["class_rows"], strict=True) if rows == 0]
+        if unseen:
+            limits.append(f"No training row was of class {', '.join(unseen)}: it is never predicted.")
+        limits.append(
+            f"What is none of {len(use_case.classes)} declared classes is answered with one of them all the same."
+        )
     if use_case.training.impute:
         limits.append(f"Declared values replace what is missing in {', '.join(sorted(use_case.training.impute))}.")
     if not any((gate.get("details") or {}).get("parts") for gate in found.evidence.get("gates", ())):

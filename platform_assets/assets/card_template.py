@@ -67,6 +67,11 @@ TEMPLATE = """<!doctype html>
 <h2>How good it is</h2>
 <p class="muted">{{ latest_fold }}</p>
 {% if pictures.curves %}<img alt="curves of the latest fold" src="{{ pictures.curves }}">{% endif %}
+{% if classes %}<h3>Class by class</h3>
+<table><tr><th>class</th><th class="n">training rows</th><th class="n">rows of the latest fold</th><th class="n">predicted</th>
+<th class="n">recall</th><th class="n">precision</th><th class="n">AUC ROC, against all others</th></tr>
+{% for row in classes %}<tr><td>{{ row.name }}</td>{% for cell in row.cells %}<td class="n">{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</table>{% endif %}
 {% if thresholds %}<h3>What a threshold means</h3>
 <p>{{ money }}</p>
 <table><tr><th class="n">threshold</th><th class="n">alerts a day</th><th class="n">found</th>

@@ -20,11 +20,19 @@ from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tables import clean_rows
+from platform_assets.evaluation.class_plots import plot_classes
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.evaluation.recipe import joined_learner, recipe_of
-from platform_assets.evaluation.subject import SameRows, Subject, against_champion, against_same_day, alone
+from platform_assets.evaluation.subject import (
+    SameRows,
+    Subject,
+    against_champion,
+    against_same_day,
+    alone,
+    of_other_classes,
+)
 from platform_assets.evaluation.verdict import GateResult, Verdict, plain
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
@@ -33,6 +41,7 @@ from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import EVENT_DAY, UseCase
 from platform_assets.spec.tables import EVALUATION
+from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import measure, scored
 from platform_assets.training.folds import Fold, last_labelled_day
 from platform_assets.training.learners import TrainingError
@@ -130,6 +139,9 @@ def compare_on_same_rows(
     if champion is None:
         return alone(subject)
     other = registered_run(registry, champion)
+    classes = tuple(read_manifest(other.predictor_folder).get("classes", ()))
+    if classes != subject.use_case.classes:
+        return of_other_classes(subject, classes)
     if champion.tags["as_of"] == version.tags["as_of"]:
         prediction = pl.col(f"prediction__{champion.tags['learner']}").alias("champion")
         return against_same_day(subject, other.latest_fold().select("key", prediction))
@@ -263,6 +275,8 @@ def check_result(gate: GateResult) -> dg.AssetCheckResult:
 
 def draw(use_case: UseCase, rows: SameRows) -> bytes:
     """The picture of the rows that model and champion were compared on."""
+    if use_case.is_multiclass:
+        return plot_classes(rows.rows.y, rows.model, use_case.classes)
     if not use_case.is_binary or use_case.serving.decision is None:
         return plot_regression(rows.rows.y, rows.model)
     predictions = {"challenger": rows.model, **({"champion": rows.champion} if rows.champion is not None else {})}

@@ -104,7 +104,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **column_lineage(use_case, key, FEATURE_QUALITY_SCHEMA),
                 "rows": quality.rows,
                 "of_rows": quality.of_rows,
-                "plot": picture(plot_feature_quality(quality, bound, use_case.is_binary)),
+                "plot": picture(plot_feature_quality(quality, bound, use_case.is_binary or use_case.is_multiclass)),
                 "findings": {p.feature: list(p.findings) for p in quality.questionable},
             },
             data_version=data_version(commit),

@@ -30,10 +30,11 @@ from platform_assets.lake.layout import (
     SERVING,
     TRAINING,
 )
+from platform_assets.monitoring.windows import watched_columns
 from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
 from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, OPERATION, VALID_FROM, VALID_TO
 from platform_assets.spec.feature_problems import lookup_keys
-from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.spec.predictions import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
 from platform_assets.spec.tables import (
     DAILY_PREDICTIONS,
     DRIFT,
@@ -347,6 +348,7 @@ def _prediction_log(use_case: UseCase) -> Origins:
     inputs = tuple(ColumnOf(SERVING, PREDICTION_LOG, FEATURE_PREFIX + name) for name in use_case.feature_names)
     origins["score"] = (*inputs, *_model_columns(use_case))
     origins["decision"] = (ColumnOf(SERVING, PREDICTION_LOG, "score"),)
+    origins |= _by_class(use_case, origins["score"])
     keys = [key for entity in use_case.entities for key in entity.key_columns if key in request]
     origins["unknown_entities"] = tuple(request[key] for key in dict.fromkeys(keys)) or origins["unknown_entities"]
     if use_case.event_time in request:
@@ -365,7 +367,13 @@ def _daily_predictions(use_case: UseCase) -> Origins:
     origins["score"] = (*inputs, *_model_columns(use_case))
     if use_case.serving.decision is not None:
         origins["decision"] = (ColumnOf(*_log(use_case), "score"),)
-    return {**origins, EVENT_DAY: (day,)}
+    return {**origins, **_by_class(use_case, origins["score"]), EVENT_DAY: (day,)}
+
+
+def _by_class(use_case: UseCase, model: tuple[ColumnOf, ...]) -> Origins:
+    """The model gives the probabilities; the score and the predicted class are read from them."""
+    given = (ColumnOf(*_log(use_case), PROBABILITIES),)
+    return {PROBABILITIES: model, "score": given, "decision": given} if use_case.is_multiclass else {}
 
 
 def _is_windowed(use_case: UseCase, feature: str) -> bool:
@@ -388,7 +396,7 @@ def _verdict(use_case: UseCase, judged: tuple[ColumnOf, ...]) -> Origins:
 
 def _drift(use_case: UseCase) -> Origins:
     """Logged features and scores, next to those of the training set."""
-    logged = [*(FEATURE_PREFIX + name for name in use_case.feature_names), "score"]
+    logged = watched_columns(use_case)
     reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in use_case.feature_names)
     return _verdict(use_case, (*(ColumnOf(*_log(use_case), name) for name in logged), *reference))
 
@@ -396,4 +404,4 @@ def _drift(use_case: UseCase) -> Origins:
 def _quality(use_case: UseCase) -> Origins:
     """Logged scores, next to the labels that arrived."""
     label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
-    return _verdict(use_case, (ColumnOf(*_log(use_case), "score"), label))
+    return _verdict(use_case, (ColumnOf(*_log(use_case), PROBABILITIES if use_case.is_multiclass else "score"), label))

@@ -16,7 +16,7 @@ import polars as pl
 
 from platform_assets.assets.common import asset_key, column_schema, kubernetes_tags, picture, policy
 from platform_assets.assets.conditions import after_upstream
-from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, write_model_run
+from platform_assets.assets.model_folder import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tracking import track
 from platform_assets.evaluation.metrics import make_metrics
@@ -35,6 +35,7 @@ from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import refit_days
+from platform_assets.training.predictor import Predictor
 from platform_assets.training.selection import HERE, Placement, Selection, select_learner
 
 
@@ -52,6 +53,7 @@ def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
         group=use_case.training.group,
         key=use_case.event_source.primary_key[0],
         time=use_case.event_time,
+        classes=use_case.classes,
     )
 
 
@@ -123,6 +125,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             "trained_on_first_day": days[0].isoformat(),
             "trained_on_last_day": days[1].isoformat(),
             "label_mean": repr(predictor.trained_on.label_mean),
+            **({CLASS_ROWS_TAG: json.dumps(rows_by_class(predictor))} if use_case.is_multiclass else {}),
             "data_versions": json.dumps(versions_behind(table, as_of)),
             "dagster_asset": context.asset_key.to_user_string(),
             "dagster_partition": context.partition_key,
@@ -150,6 +153,11 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return model
+
+
+def rows_by_class(predictor: Predictor) -> dict[str, int]:
+    """How many training rows each class has; empty where the label is no class of several."""
+    return dict(zip(predictor.classes, predictor.trained_on.class_rows, strict=True))
 
 
 def selection_notes(selection: Selection) -> dict[str, Any]:

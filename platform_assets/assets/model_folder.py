@@ -32,6 +32,8 @@ DECLARATION_FILE = "declaration.json"
 """The use case as it was declared, so that a later declaration changes nothing about the past."""
 MODEL_DIGEST_TAG = "model_digest"
 """Tag of a registered version: the digest of its model."""
+CLASS_ROWS_TAG = "class_rows"
+"""Tag of a registered version of a multi-class model: training rows of each class, as JSON."""
 MACHINE_TAG = "machine"
 """Tag of a registered version: the kind of machine that made it."""
 
@@ -142,7 +144,7 @@ def write_model_run(
             "key": rows.key,
             "event_day": rows.event_day,
             **({"group": rows.group} if rows.group is not None else {}),
-            "label": rows.y,
+            "label": [rows.classes[place] for place in rows.y.astype(np.int64)] if rows.classes else rows.y,
             **{f"prediction__{name}": values for name, values in comparison.latest_predictions.items()},
         }
     ).write_parquet(folder / LATEST_FOLD_FILE)

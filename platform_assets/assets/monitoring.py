@@ -22,8 +22,9 @@ from platform_assets.assets.common import (
     policy,
 )
 from platform_assets.assets.model import read_dataset, training_set_table
-from platform_assets.assets.model_folder import ModelRun, read_model_run
+from platform_assets.assets.model_folder import CLASS_ROWS_TAG, ModelRun, read_model_run
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
+from platform_assets.assets.predictions import scores_and_decisions
 from platform_assets.assets.tables import clean_rows
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.monitoring.drift import DriftResult
@@ -181,10 +182,11 @@ def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion
     last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
     first = last - timedelta(days=use_case.training.splits.test_days - 1)
     rows = training_set_table(use_case, lake).read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
-    scores = run.predictor().predict(read_dataset(use_case, rows).X)
+    answers = scores_and_decisions(use_case, run.predictor().predict(read_dataset(use_case, rows).X))
     # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
     ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
-    return reference_frame(ordered, use_case, pl.Series("score", scores))
+    decisions = answers["decision"] if use_case.is_multiclass else None
+    return reference_frame(ordered, use_case, answers["score"], decisions)
 
 
 def _write_verdict(
@@ -302,7 +304,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         comparison = read_model_run(registry.run_folder(version)).comparison
         promised = comparison["candidates"][version.tags["learner"]]["mean"]
         label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None
-        result = production_quality(joined, use_case, promised, label_rate)
+        result = production_quality(joined, use_case, promised, label_rate, class_rows=version.tag_json(CLASS_ROWS_TAG))
         causes = window_verdict(day, None, result).causes
         metadata, delta = _write_verdict(lake, use_case, QUALITY, day, version.version, result, causes)
         evidence: dict[str, Any] = {

@@ -27,8 +27,9 @@ from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import UseCase, feature_contract_hash
-from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.spec.predictions import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
 from platform_assets.spec.tables import CHAMPION, DAILY_PREDICTIONS
+from platform_assets.training.learners.base import Vector
 from platform_assets.training.predictor import Predictor
 
 COMPLETE_CHECK = "complete"
@@ -142,22 +143,15 @@ def predict_rows(
     rows = rows.sort(use_case.event_time, *keys)
     X = rows.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in predictor.features).to_numpy()
     started = time.perf_counter()
-    scores = predictor.predict(np.ascontiguousarray(X))
+    answers = predictor.predict(np.ascontiguousarray(X))
     each_ms = (time.perf_counter() - started) * 1e3 / max(1, rows.height)
-    rule = use_case.serving.decision
-    decided = (
-        None
-        if rule is None
-        else pl.when(scores >= rule.threshold).then(pl.lit(rule.above)).otherwise(pl.lit(rule.below))
-    )
     names = [".".join(map(str, key)) for key in rows.select(keys).iter_rows()]
     given: dict[str, Any] = {
         "request_id": pl.Series(
             [str(uuid5(NAMESPACE_URL, f"{use_case.name}/{version.version}/{name}")) for name in names]
         ),
         "scored_at": pl.lit(datetime.now(UTC)),
-        "score": pl.Series(scores),
-        "decision": pl.lit(None) if decided is None else decided,
+        **scores_and_decisions(use_case, answers),
         "model_version": pl.lit(version.version),
         "release": pl.lit(version.tags.get(MODEL_DIGEST_TAG)),
         "feature_contract": pl.lit(feature_contract_hash(use_case)),
@@ -168,3 +162,27 @@ def predict_rows(
     }
     schema = prediction_log_schema(use_case)
     return rows.with_columns(**given).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def scores_and_decisions(use_case: UseCase, answers: Vector) -> dict[str, pl.Series]:
+    """What a model's answers become in the prediction log's columns, as the service writes them.
+
+    Args:
+        use_case: the declaration.
+        answers: float64 [n], of a multi-class task [n, K].
+
+    Returns:
+        `score` and `decision`; of a multi-class task these are the highest probability and its class, and `probabilities` has all.
+    """
+    if use_case.is_multiclass:
+        names = np.array(use_case.classes)
+        return {
+            "score": pl.Series(answers.max(axis=1)) if len(answers) else pl.Series([], dtype=pl.Float64),
+            "decision": pl.Series(names[answers.argmax(axis=1)].tolist() if len(answers) else [], dtype=pl.String),
+            PROBABILITIES: pl.Series(answers.tolist(), dtype=pl.List(pl.Float64)),
+        }
+    rule = use_case.serving.decision
+    if rule is None:
+        return {"score": pl.Series(answers), "decision": pl.Series([None] * len(answers), dtype=pl.String)}
+    decided = np.where(answers >= rule.threshold, rule.above, rule.below)
+    return {"score": pl.Series(answers), "decision": pl.Series(decided.tolist(), dtype=pl.String)}

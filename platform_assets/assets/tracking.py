@@ -6,8 +6,8 @@ declaration, of one model. Does not belong here: the model itself (`model_folder
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -17,9 +17,12 @@ import dagster as dg
 import numpy as np
 
 from platform_assets.assets.model_folder import MACHINE_TAG, machine_type
+from platform_assets.evaluation.class_metrics import class_reports, confusion, correctness
+from platform_assets.evaluation.class_plots import plot_classes
 from platform_assets.evaluation.metrics import make_metric, reliability_bins
 from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.evaluation.thresholds import cheapest, threshold_table
+from platform_assets.evaluation.verdict import plain
 from platform_assets.resources.mlflow import TrackedRun
 from platform_assets.spec import UseCase
 from platform_assets.spec.contract import feature_contract
@@ -30,6 +33,7 @@ from platform_assets.training.predictor import Predictor
 TRACKING = "tracking"
 """Folder of a run's artifacts that this module writes."""
 CURVES_FILE, CURVES_PICTURE = "curves.json", "curves.png"
+CLASSES_FILE = "classes.json"
 IMPORTANCES_FILE, THRESHOLDS_FILE = "importances.json", "thresholds.json"
 ENVIRONMENT_FILE, CONTRACT_FILE = "environment.txt", "feature_contract.json"
 LIBRARIES_TAG = "library_versions"
@@ -72,6 +76,10 @@ def track(
     importances = permutation_importances(use_case, predictor, comparison.latest_rows)
     (target / IMPORTANCES_FILE).write_text(_json(importances))
     metadata: dict[str, Any] = {"most_important": ", ".join(list(importances)[:5]), **_link(run)}
+    if use_case.is_multiclass:
+        reports = [plain(asdict(one)) for one in class_reports(latest.y, latest.prediction, use_case.classes)]
+        (target / CLASSES_FILE).write_text(_json(reports))
+        metadata["classes"] = dg.MetadataValue.md(classes_table(reports))
     if use_case.is_binary:
         table = thresholds(use_case, comparison.latest_rows, latest)
         (target / THRESHOLDS_FILE).write_text(_json(table))
@@ -96,8 +104,18 @@ def thresholds(use_case: UseCase, rows: Dataset, latest: Scored) -> list[dict[st
 
 
 def curves(use_case: UseCase, latest: Scored) -> dict[str, Any]:
-    """Points of the curves of the latest fold: ROC, precision and recall, calibration; or observed and predicted values."""
+    """Points of the curves of the latest fold: ROC, precision and recall, calibration; of a multi-class task the confusion of
+    classes and the calibration of the predicted one; or observed and predicted values."""
     y, prediction = latest.y, latest.prediction
+    if use_case.is_multiclass:
+        bins = reliability_bins(*correctness(y, prediction))
+        return {
+            "confusion": {"classes": list(use_case.classes), "rows": confusion(y, prediction).tolist()},
+            "calibration": {
+                "mean_prediction": [each.mean_prediction for each in bins],
+                "observed_ratio": [each.observed_ratio for each in bins],
+            },
+        }
     if not use_case.is_binary:
         step = max(1, len(y) // CURVE_POINTS)
         return {"observed": y[::step].tolist(), "predicted": prediction[::step].tolist()}
@@ -116,6 +134,15 @@ def curves(use_case: UseCase, latest: Scored) -> dict[str, Any]:
         found["roc"] = {"false_positive_rate": _thin(false), "true_positive_rate": _thin(true)}
         found["precision_recall"] = {"recall": _thin(recall), "precision": _thin(precision)}
     return found
+
+
+def classes_table(reports: Sequence[Mapping[str, Any]]) -> str:
+    """Every class on the latest fold, as a Markdown table."""
+    lines = ["| class | rows | predicted | recall | precision | AUC |", "|---|---|---|---|---|---|"]
+    for one in reports:
+        cells = ["" if one[name] is None else f"{one[name]:.3f}" for name in ("recall", "precision", "auc_roc")]
+        lines.append(f"| {one['name']} | {one['rows']:,} | {one['predicted']:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Dataset) -> dict[str, float]:
@@ -172,7 +199,11 @@ def _parameters(use_case: UseCase, predictor: Predictor, winner: str) -> dict[st
         "features": len(predictor.features),
         "trained_on_rows": predictor.trained_on.rows,
         "trained_on_days": f"{predictor.trained_on.first_day} .. {predictor.trained_on.last_day}",
-        "label_mean": predictor.trained_on.label_mean,
+        **(
+            {"classes": len(use_case.classes), "rarest_class_rows": min(predictor.trained_on.class_rows)}
+            if use_case.is_multiclass
+            else {"label_mean": predictor.trained_on.label_mean}
+        ),
         "label_delay_days": use_case.label_delay_days,
         **{f"splits.{name}": getattr(splits, name) for name in ("train_days", "delay_days", "test_days", "folds")},
         **{f"setting.{name}": value for name, value in predictor.settings.items()},
@@ -215,6 +246,8 @@ def _link(run: TrackedRun) -> dict[str, Any]:
 
 
 def _picture(use_case: UseCase, latest: Scored, winner: str) -> bytes:
+    if use_case.is_multiclass:
+        return plot_classes(latest.y, latest.prediction, use_case.classes)
     if use_case.serving.decision is None or not use_case.is_binary:
         return plot_regression(latest.y, latest.prediction)
     return plot_binary(latest.y, {winner: latest.prediction}, use_case.serving.decision.threshold)

@@ -7,6 +7,7 @@ belong here: fitting (`training/`) or judging (`evaluation.py`).
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -78,7 +79,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **commit_metadata(commit, table.uri),
                 "event_days": f"{first} .. {last}",
                 "labels_of_refused_events": delivered - labels,
-                "label_mean": float(str(label.cast(pl.Float64).mean() or 0.0)),
+                **label_notes(use_case, label),
                 "known_at": config.known_at or "now",
                 "data_versions": {name: version or 0 for name, version in versions.items()},
                 **column_lineage(use_case, key, schema),
@@ -87,6 +88,14 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return build_training_set
+
+
+def label_notes(use_case: UseCase, label: pl.Series) -> dict[str, Any]:
+    """What the labels are like: their mean, or the rows of every declared class."""
+    if not use_case.is_multiclass:
+        return {"label_mean": float(str(label.cast(pl.Float64).mean() or 0.0))}
+    found = dict(label.cast(pl.String).value_counts().iter_rows())
+    return {"rows_by_class": {name: int(found.get(name, 0)) for name in use_case.classes}}
 
 
 def current_versions(use_case: UseCase, lake: LakeResource) -> dict[str, int | None]:

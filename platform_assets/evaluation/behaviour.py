@@ -8,7 +8,8 @@ Behavioral Testing of NLP Models with CheckList, ACL 2020, on tables instead of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,12 +21,14 @@ from platform_assets.spec.behaviour import BehaviourTest, Direction, Invariance,
 from platform_assets.training.compare import MetricError
 
 Ask: TypeAlias = Callable[[pl.DataFrame], Vector]
-"""Scores of rows, float64 [n], from a frame with the features."""
+"""Scores of rows, float64 [n], from a frame with the features; of a multi-class task the probability of each class, [n, K]."""
 
 MOST_ROWS = 1000
 
 
-def judge_behaviour(test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int = 0) -> GateResult:
+def judge_behaviour(
+    test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int = 0, classes: Sequence[str] = ()
+) -> GateResult:
     """One behaviour test on real rows.
 
     Args:
@@ -33,6 +36,8 @@ def judge_behaviour(test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int
         rows: real rows, features only; a sample of those that the test tries is drawn from them.
         ask: the model.
         seed: decides the sample.
+        classes: of a multi-class task: what a test says of a score is about its class, and an invariance about the class whose
+            probability moves farthest.
 
     Raises:
         MetricError: there are no rows, or too few that the test tries.
@@ -42,7 +47,7 @@ def judge_behaviour(test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int
     if rows.is_empty():
         raise MetricError("there are no rows to try")
     if isinstance(test, MinimumCase):
-        return _minimum_case(test, rows, ask)
+        return _minimum_case(test, rows, partial(_of_class, ask, test.of_class, classes))
     tried = rows if test.where is None else rows.filter(pl.sql_expr(test.where))
     if len(tried) < test.min_rows:
         told = f"{len(tried):,} of {len(rows):,} rows can be tried"
@@ -55,6 +60,11 @@ def judge_behaviour(test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int
         for name, value in test.change.items()
     )
     before, after = ask(tried), ask(changed)
+    if isinstance(test, Direction):
+        before, after = (_one_class(found, test.of_class, classes) for found in (before, after))
+    elif before.ndim == 2:
+        rows_of, farthest = np.arange(len(before)), np.argmax(np.abs(after - before), axis=1)
+        before, after = before[rows_of, farthest], after[rows_of, farthest]
     move = after - before
     excess = np.abs(move) - test.max_change if isinstance(test, Invariance) else _wrong_way(test, move)
     violating = ~(excess <= 0.0)  # a score that is not a number violates
@@ -73,6 +83,15 @@ def judge_behaviour(test: BehaviourTest, rows: pl.DataFrame, ask: Ask, seed: int
     )
     passed = ratio <= test.max_violating_ratio
     return GateResult(f"behaviour_{test.name}", passed, ratio, test.max_violating_ratio, explanation, details=details)
+
+
+def _one_class(scores: Vector, of_class: str | None, classes: Sequence[str]) -> Vector:
+    """The scores themselves, or of a multi-class task the probability of one class."""
+    return scores if of_class is None else scores[:, list(classes).index(of_class)]
+
+
+def _of_class(ask: Ask, of_class: str | None, classes: Sequence[str], rows: pl.DataFrame) -> Vector:
+    return _one_class(ask(rows), of_class, classes)
 
 
 def _wrong_way(test: Direction, move: Vector) -> Vector:

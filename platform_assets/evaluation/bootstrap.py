@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.evaluation.class_metrics import OF_CONFUSION, losses, predicted
 from platform_assets.evaluation.metrics import Vector, make_metric
 from platform_assets.training.compare import MetricError, Scored
 
@@ -141,12 +142,35 @@ def clusters_of(rows: Scored) -> tuple[Counts, Unit]:
 
 def _measure(metric: str, rows: Scored, cluster: Counts) -> Measure | None:
     """The metric as a function of how often each cluster is taken; None when it needs the rows themselves."""
+    if rows.prediction.ndim == 2:
+        return _measure_of_classes(metric, rows, cluster)
     if metric in ("average_precision", "auc_roc"):
         return _ranking(metric, rows.y, rows.prediction, cluster)
     loss = _losses(metric, rows.y, rows.prediction)
     if loss is not None:
         return _mean_loss(loss, cluster, root=metric == "rmse")
     return _explained(rows.y, rows.prediction, cluster) if metric == "r2" else None
+
+
+def _measure_of_classes(metric: str, rows: Scored, cluster: Counts) -> Measure | None:
+    """As `_measure`, for a probability of each class."""
+    y, probabilities, classes = rows.y, rows.prediction, rows.prediction.shape[1]
+    if metric in OF_CONFUSION:
+        cell = y.astype(np.int64) * classes + predicted(probabilities)
+        count = int(cluster.max()) + 1
+        cells = np.bincount(cluster * classes**2 + cell, minlength=count * classes**2).reshape(count, classes**2)
+        return lambda taken: OF_CONFUSION[metric]((taken @ cells).reshape(classes, classes))
+    if metric in ("average_precision", "auc_roc"):
+        found = [place for place in range(classes) if (y == place).any()]
+        each = [_ranking(metric, (y == place).astype(np.float64), probabilities[:, place], cluster) for place in found]
+        return lambda taken: _known_mean([measure(taken) for measure in each])
+    return _mean_loss(losses(y, probabilities), cluster, root=False) if metric == "log_loss" else None
+
+
+def _known_mean(values: list[float]) -> float:
+    """Mean of what could be computed; a class that was not drawn takes no part."""
+    known = [value for value in values if np.isfinite(value)]
+    return sum(known) / len(known) if known else float("nan")
 
 
 def _losses(metric: str, y: Vector, prediction: Vector) -> Vector | None:

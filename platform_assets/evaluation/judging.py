@@ -15,12 +15,14 @@ from functools import cache, partial
 import numpy as np
 import polars as pl
 
+from platform_assets.evaluation import class_gates
 from platform_assets.evaluation import verdict as gate
 from platform_assets.evaluation.behaviour import judge_behaviour
 from platform_assets.evaluation.bootstrap import PairedDifference, paired_difference
+from platform_assets.evaluation.class_metrics import class_reports
 from platform_assets.evaluation.footprint import folder_megabytes, is_small_enough, scores_in_time, scoring_milliseconds
 from platform_assets.evaluation.leakage import importance_shares, no_feature_dominates, no_feature_is_the_label
-from platform_assets.evaluation.metrics import Vector, calibration_error
+from platform_assets.evaluation.metrics import Vector, calibration_error, make_metric
 from platform_assets.evaluation.provenance import is_reproducible, not_trained_on_test_days
 from platform_assets.evaluation.recipe import with_features
 from platform_assets.evaluation.slices import judge_slice
@@ -96,7 +98,7 @@ def _judges(subject: Subject, same_rows: SameRows, has_champion: bool) -> list[t
         *(
             (
                 [f"behaviour_{test.name}"],
-                lambda test=test: [judge_behaviour(test, features(), ask, seed)],
+                lambda test=test: [judge_behaviour(test, features(), ask, seed, subject.use_case.classes)],
             )
             for test in gates.behaviour
         ),
@@ -123,8 +125,14 @@ def _ask(subject: Subject, frame: pl.DataFrame) -> Vector:
 
 def _training_data(subject: Subject) -> GateResult:
     trained_on = subject.predictor.trained_on
+    gates, classes = subject.use_case.gates, subject.use_case.classes
+    if classes:
+        by_class = dict(zip(subject.predictor.classes, trained_on.class_rows, strict=True))
+        return class_gates.has_enough_of_each_class(
+            trained_on.rows, {name: by_class.get(name, 0) for name in classes}, gates
+        )
     positives = round(trained_on.rows * trained_on.label_mean) if subject.use_case.is_binary else None
-    return gate.has_enough_data(trained_on.rows, positives, subject.use_case.gates)
+    return gate.has_enough_data(trained_on.rows, positives, gates)
 
 
 def _rows_by_day(subject: Subject) -> dict[date, int]:
@@ -181,7 +189,7 @@ def _calibration_error(subject: Subject) -> float | None:
     """Its mean over the folds where it is measured, else that of the latest fold."""
     if "calibration_error" in subject.means:
         return subject.means["calibration_error"]
-    return calibration_error(subject.judged.y, subject.prediction)
+    return make_metric("calibration_error")(scored(subject.judged, subject.prediction))
 
 
 def _base_rate(subject: Subject) -> float:
@@ -196,6 +204,10 @@ def _relative_calibration(subject: Subject) -> list[GateResult]:
 
 def _mean_prediction(subject: Subject) -> list[GateResult]:
     bound, rows = subject.use_case.gates.max_calibration_ratio, len(subject.judged)
+    if subject.use_case.is_multiclass:
+        least = subject.use_case.gates.min_positives
+        reports = class_reports(subject.judged.y, subject.prediction, subject.use_case.classes)
+        return class_gates.predicts_the_share_of_each_class(reports, rows, bound, least)
     mean = float(subject.prediction.mean()) if rows else float("nan")
     return gate.predicts_the_base_rate(mean, _base_rate(subject), rows, bound)
 

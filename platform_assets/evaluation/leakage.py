@@ -15,6 +15,7 @@ from platform_assets.spec.training import HIGHER_IS_BETTER
 from platform_assets.training.compare import MetricError, scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners.base import positives
+from platform_assets.training.learners.classes import spread
 from platform_assets.training.predictor import Predictor
 
 LEAVES = 16
@@ -32,7 +33,7 @@ def single_feature_predictions(train: Dataset, judged: Dataset, *, binary: bool,
     Args:
         train: rows to fit on.
         judged: later rows to predict.
-        binary: whether the label is a class.
+        binary: whether the label is 0 or 1; rows that know their classes have the label of a multi-class task.
         seed: decides between equal splits.
 
     Raises:
@@ -44,12 +45,17 @@ def single_feature_predictions(train: Dataset, judged: Dataset, *, binary: bool,
         raise MetricError(
             f"{len(train):,} training rows with {positives(train.y):,} positives say nothing about features"
         )
+    if train.classes and len(np.unique(train.y)) == 1:
+        raise MetricError(f"{len(train):,} training rows of one class say nothing about features")
     leaf = min(FEWEST_ROWS_IN_A_LEAF, max(1, len(train) // 20))
     settings = {"max_leaf_nodes": LEAVES, "min_samples_leaf": leaf, "random_state": seed}
     predictions: dict[str, Vector] = {}
     for column, name in enumerate(train.features):
         one, other = train.X[:, [column]], judged.X[:, [column]]
-        if binary:
+        if train.classes:
+            tree = DecisionTreeClassifier(**settings).fit(one, train.y)
+            predictions[name] = spread(tree.predict_proba(other), tree.classes_.astype(np.int64), len(train.classes))
+        elif binary:
             tree = DecisionTreeClassifier(**settings).fit(one, train.y)
             predictions[name] = tree.predict_proba(other)[:, 1].astype(np.float64)
         else:

@@ -1,6 +1,7 @@
 """Metrics on scored rows, each with a stated definition.
 
-Belongs here: numbers from labels and predictions. Does not belong here: bounds on them (`verdict`) and pictures (`plots`).
+Belongs here: numbers from labels and predictions. Probabilities by class go to `class_metrics`, where a metric of the same name is
+defined for them. Does not belong here: bounds on them (`verdict`) and pictures (`plots`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.evaluation import class_metrics
+from platform_assets.evaluation.class_metrics import OF_CONFUSION
 from platform_assets.training.compare import MetricError, Scored
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -252,10 +255,14 @@ def make_metric(name: str) -> NamedMetric:
     """
     if name in _PLAIN:
         higher_is_better, function = _PLAIN[name]
-        return NamedMetric(name, higher_is_better, lambda rows: function(rows.y, rows.prediction))
+        return NamedMetric(name, higher_is_better, lambda rows: _by_kind(name, function, rows))
+    if name in OF_CONFUSION:
+        return NamedMetric(name, True, lambda rows: OF_CONFUSION[name](_confusion(name, rows)))
     card = _CARD_PRECISION.fullmatch(name)
     if card is None:
-        raise MetricError(f"metric {name!r} does not exist; the metrics are {', '.join(_PLAIN)}, card_precision_at_100")
+        raise MetricError(
+            f"metric {name!r} does not exist; the metrics are {', '.join([*_PLAIN, *OF_CONFUSION])}, card_precision_at_100"
+        )
     return NamedMetric(name, True, lambda rows: _card_precision(rows, int(card.group(1))))
 
 
@@ -266,6 +273,22 @@ def make_metrics(names: Iterable[str]) -> tuple[NamedMetric, ...]:
         MetricError: as `make_metric`.
     """
     return tuple(make_metric(name) for name in names)
+
+
+def _by_kind(name: str, function: Callable[[Vector, Vector], float], rows: Scored) -> float:
+    """The metric, as it is defined for one prediction of each row or for a probability of each class."""
+    if rows.prediction.ndim == 1:
+        return function(rows.y, rows.prediction)
+    of_classes = _OF_CLASSES.get(name)
+    if of_classes is None:
+        raise MetricError(f"{name} does not apply to probabilities by class; these do: {', '.join(_OF_CLASSES)}")
+    return of_classes(rows.y, rows.prediction)
+
+
+def _confusion(name: str, rows: Scored) -> NDArray[np.int64]:
+    if rows.prediction.ndim == 1:
+        raise MetricError(f"{name} needs a probability for each class")
+    return class_metrics.confusion(rows.y, rows.prediction)
 
 
 def _card_precision(rows: Scored, k: int) -> float:
@@ -291,5 +314,13 @@ _PLAIN: Mapping[str, tuple[bool, Callable[[Vector, Vector], float]]] = MappingPr
         "rmse": (False, rmse),
         "mae": (False, mae),
         "r2": (True, r2),
+    }
+)
+_OF_CLASSES: Mapping[str, Callable[[Vector, Vector], float]] = MappingProxyType(
+    {
+        "auc_roc": class_metrics.auc_one_vs_rest,
+        "average_precision": class_metrics.average_precision_one_vs_rest,
+        "log_loss": class_metrics.log_loss,
+        "calibration_error": lambda y, probabilities: calibration_error(*class_metrics.correctness(y, probabilities)),
     }
 )

@@ -29,7 +29,7 @@ def plot_candidates(comparison: Comparison, metric: str) -> bytes:
         metric: which of its metrics.
     """
     results = [result for result in comparison.results if result.failure is None]
-    figure = _figure(6.4, 0.5 * len(results) + 1.3)
+    figure = figure_of(6.4, 0.5 * len(results) + 1.3)
     axes = figure.subplots()
     for place, result in enumerate(reversed(results)):
         values = result.values(metric)
@@ -39,7 +39,7 @@ def plot_candidates(comparison: Comparison, metric: str) -> bytes:
     axes.set_yticks(range(len(results)), [result.candidate.name for result in reversed(results)])
     axes.set_xlabel(f"{metric}: folds and their mean (baselines in grey)")
     axes.grid(axis="x", alpha=0.3)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_binary(y: Vector, predictions: Mapping[str, Vector], threshold: float) -> bytes:
@@ -53,8 +53,8 @@ def plot_binary(y: Vector, predictions: Mapping[str, Vector], threshold: float) 
         threshold: of the decision.
     """
     if len(y) == 0:
-        return _note("There are no rows to compare on.")
-    figure = _figure(9.6, 7.2)
+        return note("There are no rows to compare on.")
+    figure = figure_of(9.6, 7.2)
     roc, curve, calibration, confusion = figure.subplots(2, 2).ravel()
     both_classes = bool((y == 1.0).any() and (y == 0.0).any())
     for (name, prediction), colour in zip(predictions.items(), (ACCENT, MUTED), strict=False):
@@ -66,16 +66,16 @@ def plot_binary(y: Vector, predictions: Mapping[str, Vector], threshold: float) 
         )
     roc.plot([0, 1], [0, 1], ":", color=INK, linewidth=0.8)
     calibration.plot([0, 1], [0, 1], ":", color=INK, linewidth=0.8)
-    _label(roc, "ROC", "false positive rate", "true positive rate")
-    _label(curve, "Precision and recall", "recall", "precision")
-    _label(calibration, "Calibration", "mean prediction", "share of positives")
+    labelled(roc, "ROC", "false positive rate", "true positive rate")
+    labelled(curve, "Precision and recall", "recall", "precision")
+    labelled(calibration, "Calibration", "mean prediction", "share of positives")
     if both_classes:
         roc.legend(loc="lower right", frameon=False)
     else:
         for axes in (roc, curve):
             axes.text(0.5, 0.5, f"all {len(y):,} labels are {y[0]:g}", ha="center", color=INK)
     _draw_confusion(confusion, y, next(iter(predictions.values())), threshold)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_regression(y: Vector, prediction: Vector) -> bytes:
@@ -86,17 +86,17 @@ def plot_regression(y: Vector, prediction: Vector) -> bytes:
         prediction: float64 [n].
     """
     if len(y) == 0:
-        return _note("There are no rows to compare on.")
-    figure = _figure(9.6, 4.2)
+        return note("There are no rows to compare on.")
+    figure = figure_of(9.6, 4.2)
     against, residuals = figure.subplots(1, 2)
     step = max(1, len(y) // 3000)
     against.plot(y[::step], prediction[::step], ".", color=ACCENT, alpha=0.3, markersize=3)
     low, high = float(min(y.min(), prediction.min())), float(max(y.max(), prediction.max()))
     against.plot([low, high], [low, high], ":", color=INK, linewidth=0.8)
-    _label(against, "Predicted against observed", "observed", "predicted")
+    labelled(against, "Predicted against observed", "observed", "predicted")
     residuals.hist(prediction - y, bins=60, color=ACCENT)
-    _label(residuals, "Residuals", "predicted - observed", "rows")
-    return _png(figure)
+    labelled(residuals, "Residuals", "predicted - observed", "rows")
+    return png(figure)
 
 
 def _draw_curves(roc: Any, curve: Any, y: Vector, prediction: Vector, colour: str, name: str) -> None:
@@ -117,7 +117,7 @@ def _draw_confusion(axes: Any, y: Vector, prediction: Vector, threshold: float) 
             axes.text(column, row, f"{counts[row][column]:,}", ha="center", va="center", color=INK, fontsize=12)
     axes.set_xticks([0, 1], ["below", "at or above"])
     axes.set_yticks([0, 1], ["negative", "positive"])
-    _label(axes, f"Confusion at threshold {threshold:g}", "decision", "label")
+    labelled(axes, f"Confusion at threshold {threshold:g}", "decision", "label")
     axes.grid(False)
 
 
@@ -127,27 +127,30 @@ def _thin(x: Vector, y: Vector, points: int = 600) -> tuple[Vector, Vector]:
     return x[keep], y[keep]
 
 
-def _label(axes: Any, title: str, x: str, y: str) -> None:
+def labelled(axes: Any, title: str, x: str, y: str) -> None:
+    """Title, names of the axes, and a grid."""
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.3)
 
 
-def _figure(width_inches: float, height_inches: float) -> Figure:
+def figure_of(width_inches: float, height_inches: float) -> Figure:
+    """An empty figure of that size."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inches, height_inches), layout="constrained")
 
 
-def _note(text: str) -> bytes:
+def note(text: str) -> bytes:
     """A picture that says why there is none."""
-    figure = _figure(6.4, 1.6)
+    figure = figure_of(6.4, 1.6)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=INK)
-    return _png(figure)
+    return png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as PNG."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=80)
     return buffer.getvalue()

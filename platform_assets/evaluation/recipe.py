@@ -84,7 +84,7 @@ def with_features(rows: Dataset, features: tuple[str, ...]) -> Dataset:
         raise DatasetError(f"the training set has no features {', '.join(absent)}; it has {', '.join(rows.features)}")
     columns = [rows.features.index(name) for name in features]
     X = np.ascontiguousarray(rows.X[:, columns])
-    return Dataset(X, rows.y, rows.event_day, rows.group, rows.key, features)
+    return replace(rows, X=X, features=features)
 
 
 def training_rows_of(predictor: Predictor, dataset: Dataset) -> Dataset | None:

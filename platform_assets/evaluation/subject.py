@@ -6,7 +6,7 @@ reading artifacts (`assets/`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -39,7 +39,8 @@ class Subject:
         last_labelled_day: the last day whose labels are known as of the model's day.
         dataset: the whole training set.
         judged: the rows of the latest fold that candidates were judged on.
-        predictions: by candidate, float64 [len(judged)], recorded when it was compared, by models that saw none of the rows.
+        predictions: by candidate, float64 [len(judged)], of a multi-class task [len(judged), K], recorded when it was compared, by
+            models that saw none of the rows.
         columns: event and feature columns of the judged rows, in their order.
     """
 
@@ -90,8 +91,8 @@ class SameRows:
 
     Attributes:
         rows: in time order.
-        model: float64 [n], what stands for the challenger.
-        champion: float64 [n]; None when there is no champion or it cannot be asked.
+        model: float64 [n] or [n, K], what stands for the challenger.
+        champion: the same of the champion; None when there is no champion or it cannot be asked.
         how: which model stands for the challenger; empty when there is no champion.
         problem: why the champion cannot be asked; empty when it can.
     """
@@ -106,6 +107,13 @@ class SameRows:
 def alone(subject: Subject) -> SameRows:
     """There is no champion: the latest fold."""
     return SameRows(subject.judged, subject.prediction)
+
+
+def of_other_classes(subject: Subject, classes: Sequence[str]) -> SameRows:
+    """The champion tells other classes apart, or the same in another order: what it says of the rows cannot be compared."""
+    told = f"it tells other classes apart ({', '.join(classes) or 'none'}, not {', '.join(subject.use_case.classes) or 'none'})"
+    problem = f"{told}; declare a bypass of this gate for the first model with the new classes"
+    return SameRows(subject.judged, subject.prediction, problem=problem)
 
 
 def against_champion(subject: Subject, champion: Predictor) -> SameRows:

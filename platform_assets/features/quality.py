@@ -53,7 +53,7 @@ class FeatureProfile:
         minimum, lower, median, upper, maximum: with the 1st and 99th percentile; None where there is no value.
         largest_share: share of the most frequent value among those that are there.
         psi_by_period: movement of each later period against the first.
-        correlation: Spearman's, with the label, over rows with a value; None for a constant.
+        correlation: Spearman's, with the label, over rows with a value; None for a constant, and for one of several classes.
         single_feature_score: what the feature alone says about the label of rows that the rule was not learned on: area under the
             ROC curve (binary) or share of variance explained (regression, at least 0); None where it cannot be computed.
         most_similar: the feature that it goes along with most, and Spearman's correlation with it.
@@ -144,15 +144,20 @@ def feature_quality(
         ordered.sample(sample_rows, seed=0).sort(EVENT_DAY, maintain_order=True) if len(rows) > sample_rows else ordered
     )
     values = {name: seen[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
-    y = seen[label].cast(pl.Float64).to_numpy()
+    places = {name: float(place) for place, name in enumerate(use_case.classes)}
+    labels = seen[label].cast(pl.String).replace_strict(places) if places else seen[label].cast(pl.Float64)
+    y = labels.to_numpy()
+    of_classes = use_case.is_binary or use_case.is_multiclass
     periods = _periods(seen[EVENT_DAY], period_days)
     inside = [seen[EVENT_DAY].is_between(*period).to_numpy() for period in periods]
     similarity = _spearman(np.column_stack([values[name] for name in names]))
     profiles = [
-        _profile(name, values[name], y, [values[name][rows_of] for rows_of in inside], instability, use_case.is_binary)
+        _profile(name, values[name], y, [values[name][rows_of] for rows_of in inside], instability, of_classes)
         for name in names
     ]
-    judged = _judged(profiles, similarity, largest_score, future or {}, use_case.is_binary)
+    if places:
+        profiles = [replace(profile, correlation=None) for profile in profiles]  # classes have no order
+    judged = _judged(profiles, similarity, largest_score, future or {}, of_classes)
     return FeatureQuality(len(seen), len(rows), tuple(periods), judged, similarity)
 
 
@@ -244,13 +249,13 @@ def single_feature_score(values: Floats, y: Floats, binary: bool) -> float | Non
     Args:
         values: float64 [n] in order of time; NaN is missing, which the tree may use.
         y: float64 [n].
-        binary: whether the label is 0 or 1.
+        binary: whether the label is a class: 0 or 1, or the place of one of several.
 
     Returns:
-        The mean of both halves: area under the ROC curve, or share of variance explained, not below 0; None where a half holds one
-        class or value only.
+        The mean of both halves: area under the ROC curve, of several classes the mean of each against all others, or share of variance
+        explained, not below 0; None where a half holds one class or value only.
     """
-    from sklearn.metrics import r2_score, roc_auc_score
+    from sklearn.metrics import r2_score
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     column = np.where(np.isfinite(values), values, np.nan).reshape(-1, 1)
@@ -267,11 +272,25 @@ def single_feature_score(values: Floats, y: Floats, binary: bool) -> float | Non
     for learned, judged in (halves, halves[::-1]):
         if binary:
             tree = DecisionTreeClassifier(**settings).fit(column[learned], y[learned])
-            scores.append(roc_auc_score(y[judged], tree.predict_proba(column[judged])[:, 1]))
+            scores.append(_area(y[judged], tree.predict_proba(column[judged]), tree.classes_))
         else:
             tree = DecisionTreeRegressor(**settings).fit(column[learned], y[learned])
             scores.append(max(0.0, r2_score(y[judged], tree.predict(column[judged]))))
     return float(np.mean(scores))
+
+
+def _area(y: Floats, probabilities: Floats, classes: Floats) -> float:
+    """Area under the ROC curve, of several classes the mean of each against all others; a class the tree has not seen counts a half."""
+    from sklearn.metrics import roc_auc_score
+
+    if len(classes) == 2 and np.isin(y, classes).all():
+        return float(roc_auc_score(y, probabilities[:, 1]))
+    column = {value: place for place, value in enumerate(classes.tolist())}
+    areas = [
+        roc_auc_score(y == value, probabilities[:, column[value]]) if value in column else 0.5
+        for value in np.unique(y).tolist()
+    ]
+    return float(np.mean(areas))
 
 
 def _spearman(columns: Floats) -> Floats:

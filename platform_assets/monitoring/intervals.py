@@ -40,7 +40,7 @@ class Interval:
 def metric_interval(name: str, rows: Scored, seed: int = 0) -> Interval:
     """Percentile bootstrap interval of a metric (Efron, 1979).
 
-    Rows are drawn with replacement, within each class where labels are 0 and 1, so that a resample never lacks a class.
+    Rows are drawn with replacement, within each class where labels are classes, so that a resample never lacks a class.
     Card precision is a mean over days that remembers cards found earlier; repeating rows would change how many cards
     there are, so days are drawn instead.
 
@@ -58,7 +58,7 @@ def metric_interval(name: str, rows: Scored, seed: int = 0) -> Interval:
         return _interval_over_days(rows, int(card.group(1)), random)
     metric = make_metric(name)
     value = metric(rows)
-    strata = _strata(rows.y)
+    strata = _strata(rows.y, rows.prediction.ndim == 2)
     drawn = min(len(rows.y), MAX_ROWS)
     sizes = [max(1, round(stratum.size * drawn / len(rows.y))) for stratum in strata]
     values = np.empty(RESAMPLES)
@@ -94,8 +94,10 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
     return Interval(float(values.mean()) - half, float(values.mean()) + half)
 
 
-def _strata(y: NDArray[np.float64]) -> list[NDArray[np.int64]]:
-    """Row numbers by class where labels are 0 and 1, else all rows together."""
+def _strata(y: NDArray[np.float64], has_classes: bool) -> list[NDArray[np.int64]]:
+    """Row numbers by class where labels are places of classes or 0 and 1, else all rows together."""
+    if has_classes:
+        return [np.flatnonzero(y == place) for place in np.unique(y)]
     if not np.isin(y, (0.0, 1.0)).all():
         return [np.arange(y.size)]
     return [rows for rows in (np.flatnonzero(y == 0.0), np.flatnonzero(y == 1.0)) if rows.size]

@@ -196,6 +196,8 @@ def _converter(dtype: pl.DataType) -> Converter:
         return lambda value: _integer(value, int(least), int(most))
     if dtype == pl.Float64:
         return _number
+    if isinstance(dtype, pl.List):
+        return _numbers
     if dtype == pl.Boolean:
         return _boolean
     if isinstance(dtype, pl.Datetime):
@@ -215,6 +217,12 @@ def _number(value: Any) -> float:
     if type(value) is not float and type(value) is not int:
         raise TypeError("a number is expected")
     return float(value)
+
+
+def _numbers(value: Any) -> list[float]:
+    if type(value) is not list:
+        raise TypeError("a list of numbers is expected")
+    return [_number(item) for item in value]
 
 
 def _boolean(value: Any) -> bool:

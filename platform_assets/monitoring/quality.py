@@ -16,10 +16,12 @@ import numpy as np
 import polars as pl
 
 from platform_assets.evaluation.metrics import make_metric
+from platform_assets.monitoring.class_quality import moved_classes, probabilities_of
 from platform_assets.monitoring.intervals import Interval, mean_interval, metric_interval, ratio_interval
 from platform_assets.spec.sources import EVENT_DAY
 from platform_assets.spec.use_case import UseCase
 from platform_assets.training.compare import MetricError, Scored
+from platform_assets.training.dataset import class_places
 from platform_assets.training.folds import last_labelled_day
 
 QualityStatus = Literal["ok", "violated", "no_verdict"]
@@ -63,7 +65,7 @@ class QualityResult:
         problems: why, by name.
         intervals: 90 % bootstrap interval of the followed metric, by name.
         bounds: the value that must not be lost, by name.
-        label_rate: share of positives, or the mean label of a regression; None without labels.
+        label_rate: share of positives, or the mean label of a regression; None without labels, and of a multi-class task.
         status: `no_verdict` when there are too few labelled rows, one class only, or no reference; it counts as failed.
         violations: bounds that were broken.
         explanation: one sentence.
@@ -127,7 +129,7 @@ def join_labels(
             keeps all.
 
     Returns:
-        The log's columns and the label as Float64 under its own name, ordered by (event_day, scored_at, request_id).
+        The log's columns and the label as Float64, a class as String, under its own name, ordered by (event_day, scored_at, request_id).
 
     Raises:
         QualityError: a column is missing, or the labels have more than one row for a key.
@@ -137,7 +139,7 @@ def join_labels(
     _require(labels, [*key, EVENT_DAY, label], f"the label table {use_case.label_source.name}")
     last = last_labelled_day(as_of, use_case.label_delay_days)
     known = labels.filter(pl.col(EVENT_DAY) <= last, pl.col(label).is_not_null())
-    known = known.select(*key, pl.col(label).cast(pl.Float64))
+    known = known.select(*key, pl.col(label).cast(pl.String if use_case.is_multiclass else pl.Float64))
     repeated = int(known.select(pl.struct(key).is_duplicated().sum()).item())
     if repeated:
         raise QualityError(
@@ -157,6 +159,7 @@ def production_quality(
     reference_metrics: Mapping[str, float],
     reference_label_rate: float | None,
     seed: int = 0,
+    class_rows: Mapping[str, int] | None = None,
 ) -> QualityResult:
     """Measure a window and hold it to what the evaluation promised.
 
@@ -172,6 +175,8 @@ def production_quality(
         reference_label_rate: share of positives (mean label of a regression) that the model was trained on; None skips
             the comparison.
         seed: seed of the bootstrap.
+        class_rows: of a multi-class task the rows of each class that the model was trained on, which take the place of the label rate:
+            the share of every class is held to the declared ratio. None skips the comparison.
     """
     label = use_case.label.column
     labelled = joined.filter(pl.col(label).is_not_null())
@@ -179,11 +184,15 @@ def production_quality(
     violations = _score_violations(labelled.height - finite.height, labelled.height)
     rows = _scored(finite, use_case)
     metrics, problems = _measure(rows, use_case)
-    rate = float(rows.y.mean()) if len(rows.y) else None
+    rate = float(rows.y.mean()) if len(rows.y) and not use_case.is_multiclass else None
     followed = use_case.monitoring.quality_metric
     obstacle = _obstacle(rows, use_case, metrics, problems, reference_metrics)
     if len(rows.y) >= use_case.monitoring.min_rows:
-        violations += _label_rate_violations(rows, use_case, reference_label_rate)
+        violations += (
+            [Violation("label_rate", *moved) for moved in moved_classes(rows.y, use_case, class_rows or {})]
+            if use_case.is_multiclass
+            else _label_rate_violations(rows, use_case, reference_label_rate)
+        )
     intervals: dict[str, Interval] = {}
     bounds: dict[str, float] = {}
     if obstacle is None:
@@ -247,10 +256,15 @@ def _require(frame: pl.DataFrame, columns: list[str], where: str) -> None:
 
 
 def _scored(rows: pl.DataFrame, use_case: UseCase) -> Scored:
-    group = use_case.training.group
+    group, label = use_case.training.group, rows[use_case.label.column]
+    if use_case.is_multiclass:
+        y, prediction = class_places(label, use_case.classes), probabilities_of(rows, use_case)
+    else:
+        y = label.to_numpy().astype(np.float64, copy=False)
+        prediction = rows["score"].to_numpy().astype(np.float64, copy=False)
     return Scored(
-        y=rows[use_case.label.column].to_numpy().astype(np.float64, copy=False),
-        prediction=rows["score"].to_numpy().astype(np.float64, copy=False),
+        y=y,
+        prediction=prediction,
         event_day=rows[EVENT_DAY].to_numpy(),
         group=rows[group].to_numpy() if group is not None and group in rows.columns else None,
     )
@@ -288,6 +302,10 @@ def _obstacle(
                 f"No verdict: {positives} of {count} labelled rows are positive; "
                 f"{MIN_CLASS_ROWS} rows of each class are needed."
             )
+    if use_case.is_multiclass:
+        enough = int((np.bincount(rows.y.astype(np.int64)) >= MIN_CLASS_ROWS).sum())
+        if enough < 2:
+            return f"No verdict: {enough} of {len(use_case.classes)} classes have {MIN_CLASS_ROWS} labelled rows; two are needed."
     if followed not in metrics:
         return f"No verdict: {followed} cannot be computed: {problems[followed]}."
     if followed not in reference_metrics:

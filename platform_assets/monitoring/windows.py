@@ -68,18 +68,26 @@ def watch_window(
     if model_versions is not None:
         current = current.filter(pl.col("model_version").is_in(sorted(model_versions)))
     comparable = same_weekdays(reference, current)
-    columns = [column for column in watched_columns(use_case) if column != "score" or column in reference.columns]
+    optional = {"score", "decision"} - {*reference.columns}
+    columns = [column for column in watched_columns(use_case) if column not in optional]
     limits = DriftLimits.declared(use_case.monitoring)
     result = drift_report(comparable, current, columns, limits, group=use_case.training.group)
     return WatchedWindow(first_day, last_day, comparable, current, result)
 
 
 def watched_columns(use_case: UseCase) -> tuple[str, ...]:
-    """Columns of the prediction log that are watched: the score, then every feature."""
-    return ("score", *(FEATURE_PREFIX + name for name in use_case.feature_names))
+    """Columns of the prediction log that are watched: the score, then every feature.
+
+    Of a multi-class task the score is how sure the model is, and the decision, the predicted class, is watched too: which classes it
+    sees more often or less.
+    """
+    predicted = ("score", "decision") if use_case.is_multiclass else ("score",)
+    return (*predicted, *(FEATURE_PREFIX + name for name in use_case.feature_names))
 
 
-def reference_frame(rows: pl.DataFrame, use_case: UseCase, scores: pl.Series | None = None) -> pl.DataFrame:
+def reference_frame(
+    rows: pl.DataFrame, use_case: UseCase, scores: pl.Series | None = None, decisions: pl.Series | None = None
+) -> pl.DataFrame:
     """Rows a model was made from, under the prediction log's column names.
 
     Args:
@@ -87,14 +95,16 @@ def reference_frame(rows: pl.DataFrame, use_case: UseCase, scores: pl.Series | N
         use_case: names the features.
         scores: one for each row, from a model that was not fitted on that row: scores of rows a model has learned by
             heart lie elsewhere than those of new rows, which would look like drift. None leaves the score out.
+        decisions: of a multi-class task the predicted class of each row, by the same model.
 
     Returns:
-        `event_day`, the group where one is declared, the features under their prefix, and `score` if given.
+        `event_day`, the group where one is declared, the features under their prefix, and `score` and `decision` if given.
     """
     group = [use_case.training.group] if use_case.training.group in rows.columns else []
     features = [pl.col(name).alias(FEATURE_PREFIX + name) for name in use_case.feature_names]
     frame = rows.select(EVENT_DAY, *group, *features)
-    return frame if scores is None else frame.with_columns(scores.alias("score"))
+    predicted = {"score": scores, "decision": decisions}
+    return frame.with_columns(values.alias(name) for name, values in predicted.items() if values is not None)
 
 
 def same_weekdays(reference: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:

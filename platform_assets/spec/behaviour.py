@@ -36,7 +36,9 @@ class Invariance(_OnRealRows):
     """Changing these features leaves the score as it is, within a bound."""
 
     kind: Literal["invariance"] = Field(description="Which kind of test.")
-    max_change: float = Field(ge=0, description="Largest change of a score, up or down.")
+    max_change: float = Field(
+        ge=0, description="Largest change of a score, up or down; for a multi-class task, of any class's probability."
+    )
 
 
 class Direction(_OnRealRows):
@@ -44,6 +46,9 @@ class Direction(_OnRealRows):
 
     kind: Literal["direction"] = Field(description="Which kind of test.")
     score: Literal["not_lower", "not_higher"] = Field(description="What the score may not become.")
+    of_class: str | None = Field(
+        default=None, description="For a multi-class task: the class whose probability is the score."
+    )
     tolerance: float = Field(default=0.0, ge=0, description="A move the wrong way up to this much is none.")
 
 
@@ -58,6 +63,9 @@ class MinimumCase(Declaration):
     )
     at_least: float | None = Field(default=None, description="Smallest score.")
     at_most: float | None = Field(default=None, description="Largest score.")
+    of_class: str | None = Field(
+        default=None, description="For a multi-class task: the class whose probability is the score."
+    )
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Self:

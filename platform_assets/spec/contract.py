@@ -39,13 +39,15 @@ def feature_contract(use_case: UseCase) -> dict[str, Any]:
 
 def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequence[Entity]) -> dict[str, Any]:
     events = use_case.event_source
-    contract = {
+    contract: dict[str, Any] = {
         "events": {"name": events.name, "primary_key": list(events.primary_key), "event_time": events.event_time},
         "columns": {column.name: column.type for column in events.columns},
         "label": {"column": use_case.label.column, "delay_days": use_case.label_delay_days},
         "entities": _without_prose([entity.model_dump(mode="json") for entity in entities]),
         "features": _without_prose([view.model_dump(mode="json") for view in views]),
     }
+    if use_case.is_multiclass:
+        contract["label"]["classes"] = list(use_case.classes)
     looked_up = [use_case.source(lookup.source) for view in views for lookup in view.lookups]
     functions = [item.function for view in views for item in view.functions]
     if looked_up:

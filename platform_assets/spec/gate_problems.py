@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_assets.spec.behaviour import MinimumCase
-from platform_assets.spec.gates import BINARY_ONLY
+from platform_assets.spec.gates import OF_CLASSES
 
 if TYPE_CHECKING:
     from platform_assets.spec.use_case import UseCase
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Path = tuple[int | str, ...]
 Found = tuple[Path, Any, str]
 
-SINGLE_FEATURE_METRICS = (*sorted(BINARY_ONLY), "r2")
+SINGLE_FEATURE_METRICS = (*sorted(OF_CLASSES), "r2")
 
 
 def gate_problems(use_case: UseCase) -> Iterator[Found]:
@@ -48,6 +48,8 @@ def _metrics(use_case: UseCase) -> Iterator[Found]:
     if use_case.is_binary:
         return
     for field in ("max_calibration_error", "max_relative_calibration_error"):
+        if use_case.is_multiclass and field == "max_calibration_error":
+            continue
         if getattr(gates, field) is not None:
             yield (field,), getattr(gates, field), f"applies to binary tasks only, this one is {use_case.training.task}"
 

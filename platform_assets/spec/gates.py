@@ -15,8 +15,8 @@ from platform_assets.spec.behaviour import BehaviourTest
 from platform_assets.spec.slices import Slice
 from platform_assets.spec.training import Metric
 
-BINARY_ONLY: frozenset[str] = frozenset({"auc_roc", "average_precision"})
-"""Metrics of `max_single_feature` that apply to a binary task; the others apply to a regression."""
+OF_CLASSES: frozenset[str] = frozenset({"auc_roc", "average_precision"})
+"""Metrics of `max_single_feature` that apply to a binary or multi-class task; the others apply to a regression."""
 RETIRED = frozenset({"max_single_feature_score"})
 """Gates of earlier declarations that are part of another one now."""
 
@@ -64,7 +64,11 @@ class Gates(Declaration):
         description="Values that are too good to be true, by metric (for an error metric: too small): a model that reaches one "
         "is refused until a bypass of `plausible_<metric>` acknowledges it.",
     )
-    max_calibration_error: float | None = Field(default=None, gt=0, description="Largest expected calibration error.")
+    max_calibration_error: float | None = Field(
+        default=None,
+        gt=0,
+        description="Largest expected calibration error; for a multi-class task, that of the predicted class's probability.",
+    )
     max_relative_calibration_error: float | None = Field(
         default=None,
         gt=0,
@@ -73,7 +77,8 @@ class Gates(Declaration):
     max_calibration_ratio: float | None = Field(
         default=2.0,
         gt=1,
-        description="The mean prediction may be this many times larger or smaller than the share of positives; binary only.",
+        description="The mean prediction may be this many times larger or smaller than the share of positives; "
+        "for a multi-class task the same of every class with `min_positives` rows.",
     )
     slices: tuple[Slice, ...] = Field(default=(), description="Parts of the rows that are judged on their own.")
     behaviour: tuple[BehaviourTest, ...] = Field(
@@ -82,8 +87,8 @@ class Gates(Declaration):
     max_single_feature: dict[Metric, float] = Field(
         default={"auc_roc": 0.99, "r2": 0.999},
         description="How much one feature alone may achieve (a small tree on earlier days, judged on the latest fold), by metric: "
-        "auc_roc and average_precision for a binary task, r2 for a regression. More looks like the label itself. The asset "
-        "`feature_quality` names such a feature before a model is trained, by auc_roc or r2.",
+        "auc_roc and average_precision for a binary or multi-class task, r2 for a regression. More looks like the label itself. "
+        "The asset `feature_quality` names such a feature before a model is trained, by auc_roc or r2.",
     )
     max_importance_share: float | None = Field(
         default=None,
@@ -93,7 +98,9 @@ class Gates(Declaration):
     )
     min_training_rows: int = Field(default=1000, ge=1, description="Fewest rows a training period must have.")
     min_positives: int = Field(
-        default=20, ge=0, description="Fewest positive labels a training period must have; binary only."
+        default=20,
+        ge=0,
+        description="Fewest positive labels a training period must have; for a multi-class task, fewest rows of every class.",
     )
     min_day_ratio: float | None = Field(
         default=None,
@@ -122,7 +129,7 @@ class Gates(Declaration):
 
     def names(self, task: str) -> list[str]:
         """The gates that these declarations make for a task, in the order in which they are judged."""
-        binary = task == "binary"
+        binary, classes = task == "binary", task != "regression"
         named = [
             ("training_data", True),
             ("training_days", self.min_day_ratio is not None),
@@ -133,7 +140,7 @@ class Gates(Declaration):
             *((f"plausible_{metric}", True) for metric in self.plausible),
             ("calibration", self.max_calibration_error is not None),
             ("relative_calibration", binary and self.max_relative_calibration_error is not None),
-            ("mean_prediction", binary and self.max_calibration_ratio is not None),
+            ("mean_prediction", classes and self.max_calibration_ratio is not None),
             *((f"slice_{item.name}", item.judges_quality) for item in self.slices),
             *((f"fairness_{item.name}", item.judges_fairness) for item in self.slices),
             *((f"behaviour_{test.name}", True) for test in self.behaviour),
@@ -147,12 +154,12 @@ class Gates(Declaration):
 
     def single_feature_bounds(self, task: str) -> dict[str, float]:
         """The bounds of `max_single_feature` that apply to a task."""
-        wanted = task == "binary"
-        return {metric: bound for metric, bound in self.max_single_feature.items() if (metric in BINARY_ONLY) == wanted}
+        wanted = task != "regression"
+        return {metric: bound for metric, bound in self.max_single_feature.items() if (metric in OF_CLASSES) == wanted}
 
     def single_feature_score_bound(self, task: str) -> float:
         """The bound on a single feature's score before there is a model: area under the ROC curve, or share of variance explained.
 
         Without a declared one it is 1: the label itself is named all the same.
         """
-        return self.max_single_feature.get("auc_roc" if task == "binary" else "r2", 1.0)
+        return self.max_single_feature.get("r2" if task == "regression" else "auc_roc", 1.0)

@@ -16,10 +16,10 @@ Found = tuple[tuple[int | str, ...], Any, str]
 """Place below `training`, what was found there, and what is wrong with it."""
 
 _TASKS = {
-    "logistic_regression": "binary",
-    "ridge": "regression",
-    "single_feature": "regression",
-    "last_value": "regression",
+    "logistic_regression": ("binary", "multiclass"),
+    "ridge": ("regression",),
+    "single_feature": ("regression",),
+    "last_value": ("regression",),
 }
 _OF_A_FEATURE = ("single_feature", "rule")
 _MONOTONE = ("random_forest", "xgboost", "estimator")
@@ -63,9 +63,12 @@ def _feature(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, A
 
 def _kind(learner: Learner, task: str) -> Iterator[tuple[str, Any, str]]:
     wanted = _TASKS.get(learner.kind)
-    if wanted is not None and wanted != task:
-        yield "kind", learner.kind, f"is for {wanted} tasks, this one is {task}"
-    if learner.calibrate is not None and task != "binary":
+    if wanted is not None and task not in wanted:
+        yield "kind", learner.kind, f"is for {' and '.join(wanted)} tasks, this one is {task}"
+    if learner.monotone and task == "multiclass":
+        told = "a feature that raises one class's probability lowers another's; monotone is for binary and regression tasks"
+        yield "monotone", dict(learner.monotone), told
+    if learner.calibrate is not None and task == "regression":
         yield "calibrate", learner.calibrate, f"applies to probabilities; a {task} task has none"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.spec.changes import HISTORY_COLUMNS
+from platform_assets.spec.class_problems import class_problems
 from platform_assets.spec.connector_problems import connector_problems
 from platform_assets.spec.feature_problems import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.spec.features import MICROSECONDS
@@ -19,6 +20,7 @@ from platform_assets.spec.gate_problems import gate_problems
 from platform_assets.spec.learner_problems import learner_problems
 from platform_assets.spec.migrations import migration_problems
 from platform_assets.spec.sources import Source
+from platform_assets.spec.training import METRICS_OF_TASK
 from platform_assets.spec.window_problems import uses_request_columns, window_problems
 
 if TYPE_CHECKING:
@@ -29,10 +31,6 @@ Path = tuple[int | str, ...]
 RESERVED_COLUMNS = frozenset(
     {"event_day", "as_of", "source_position", "source_line", "delivered_day", "source_problem", "uncast", "extra"}
     | {"change_operation", "change_sequence", "change_row_day", "change_row_sequence", "is_deleted"}
-)
-
-BINARY_METRICS = frozenset(
-    {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
 )
 
 
@@ -60,6 +58,7 @@ def find_problems(use_case: UseCase) -> list[Problem]:
         *problems,
         *(Problem(*found) for found in entity_problems(use_case)),
         *_features(use_case),
+        *(Problem(*found) for found in class_problems(use_case)),
         *_training(use_case),
         *_gates_and_monitoring(use_case),
         *_serving(use_case),
@@ -221,8 +220,9 @@ def _features(use_case: UseCase) -> Iterator[Problem]:
 def _training(use_case: UseCase) -> Iterator[Problem]:
     training = use_case.training
     for j, metric in enumerate(training.metrics):
-        if (metric in BINARY_METRICS) != use_case.is_binary:
-            yield Problem(("training", "metrics", j), metric, f"does not apply to a {training.task} task")
+        if metric not in METRICS_OF_TASK[training.task]:
+            known = _known(sorted(METRICS_OF_TASK[training.task]))
+            yield Problem(("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
     if training.select_by not in training.metrics:
         yield Problem(
             ("training", "select_by"), training.select_by, f"is not among the metrics; {_known(training.metrics)}"
@@ -322,7 +322,9 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
     if use_case.is_binary and serving.decision is None:
         yield Problem(("serving",), None, "a binary task needs `decision` with its threshold")
     if serving.decision is not None and not use_case.is_binary:
-        yield Problem(("serving", "decision"), serving.decision.threshold, "applies to binary tasks only")
+        told = "applies to binary tasks only"
+        told += "; a multi-class model answers the class that is most probable" if use_case.is_multiclass else ""
+        yield Problem(("serving", "decision"), serving.decision.threshold, told)
     costs = serving.decision.costs if serving.decision is not None else None
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")

@@ -44,7 +44,10 @@ class Serving(Declaration):
     request: tuple[Identifier, ...] = Field(
         min_length=1, description="Columns of the event table that are known when the prediction is made."
     )
-    decision: Decision | None = Field(default=None, description="Decision rule; absent for a regression.")
+    decision: Decision | None = Field(
+        default=None,
+        description="Decision rule of a binary task, which needs one; a multi-class model answers the most probable class.",
+    )
     fallback: Literal["refuse", "no_history"] = Field(
         default="refuse",
         description="What a request gets while the online store does not answer. `refuse`: status 503. `no_history`: a score as if "

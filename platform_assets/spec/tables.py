@@ -21,5 +21,5 @@ PARITY = "parity"
 FEATURE_QUALITY = "feature_quality"
 TABLES = "tables"
 
-MODEL_BY_TASK = {"binary": "classifier", "regression": "regressor"}
+MODEL_BY_TASK = {"binary": "classifier", "multiclass": "classifier", "regression": "regressor"}
 """Name of the model asset for each kind of task."""

@@ -4,6 +4,8 @@ Belongs here: declarations that `training/` and `evaluation/` are driven by. Doe
 measuring.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,7 +13,7 @@ from pydantic import Field
 from platform_assets.spec.base import Declaration, Identifier
 from platform_assets.spec.search import Search
 
-Task = Literal["binary", "regression"]
+Task = Literal["binary", "multiclass", "regression"]
 Metric = Literal[
     "auc_roc",
     "average_precision",
@@ -19,18 +21,42 @@ Metric = Literal[
     "brier",
     "log_loss",
     "calibration_error",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "worst_class_recall",
     "rmse",
     "mae",
     "r2",
 ]
-HIGHER_IS_BETTER: frozenset[str] = frozenset({"auc_roc", "average_precision", "card_precision_at_100", "r2"})
+HIGHER_IS_BETTER: frozenset[str] = frozenset(
+    {"auc_roc", "average_precision", "card_precision_at_100", "r2"}
+    | {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall"}
+)
+METRICS_OF_TASK: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "binary": frozenset(
+            {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
+        ),
+        "multiclass": frozenset(
+            {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall", "auc_roc", "average_precision"}
+            | {"log_loss", "calibration_error"}
+        ),
+        "regression": frozenset({"rmse", "mae", "r2"}),
+    }
+)
+"""What can be measured of a model, by the kind of problem. Of a multi-class task `auc_roc` and `average_precision` are means over the
+classes, each against all others, and `calibration_error` is that of the predicted class."""
 
 
 class Label(Declaration):
     """What the model predicts. Its delay is the `arrival_delay_days` of its source."""
 
     source: Identifier = Field(description="Source that carries the label.")
-    column: Identifier = Field(description="Column with the label; 0 or 1 for a binary task.")
+    column: Identifier = Field(
+        description="Column with the label: 0 or 1 for a binary task; for a multi-class task a text or whole number, whose `allowed` "
+        "values are the classes, in the order in which probabilities are given."
+    )
 
 
 Kind = Literal[
@@ -115,7 +141,9 @@ class Compute(Declaration):
 class Training(Declaration):
     """How the model is made."""
 
-    task: Task = Field(description="Kind of problem.")
+    task: Task = Field(
+        description="Kind of problem: one of two classes, one of several (the `allowed` values of the label's column), or a value."
+    )
     group: Identifier | None = Field(
         default=None, description="Column that groups rows for card precision: the card, the customer."
     )

@@ -156,8 +156,20 @@ class UseCase(Declaration):
 
     @property
     def is_binary(self) -> bool:
-        """Whether the model predicts a probability."""
+        """Whether the model predicts the probability of one of two classes."""
         return self.training.task == "binary"
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether the model predicts a probability for each of several classes."""
+        return self.training.task == "multiclass"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of a multi-class task, in the order of their probabilities; empty for any other task."""
+        if not self.is_multiclass or self.label.column not in self.label_source.column_names:
+            return ()
+        return tuple(str(value) for value in self.label_source.column(self.label.column).allowed or ())
 
     @property
     def is_realtime(self) -> bool:

@@ -71,7 +71,8 @@ def load(folder: Path) -> Predictor:
         task = kind.checked_task(manifest["task"])
         features = tuple(feature["name"] for feature in manifest["features"])
         imputation = _imputation(manifest["features"])
-        trained_on = TrainedOn(**manifest["trained_on"])
+        known = dict(manifest["trained_on"])
+        trained_on = TrainedOn(**{**known, "class_rows": tuple(known.get("class_rows", ()))})
         seed, versions = int(manifest["seed"]), MappingProxyType(dict(manifest["versions"]))
     except (KeyError, TypeError, LearnerSettingsError) as error:
         raise ArtifactError(f"{folder / MANIFEST} cannot be used: {error!r}; save the model again") from error
@@ -88,6 +89,7 @@ def load(folder: Path) -> Predictor:
         digest=digest,
         requires=tuple(manifest["requires"]),
         members=tuple(manifest.get("members", ())),
+        classes=tuple(manifest.get("classes", ())),
     )
 
 
@@ -144,8 +146,9 @@ def _manifest(predictor: Predictor, building: Path, files: tuple[str, ...]) -> d
         "settings": {name: list(v) if isinstance(v, tuple) else v for name, v in predictor.settings.items()},
         "features": [_feature(predictor, column) for column in range(len(predictor.features))],
         **({"members": list(predictor.members)} if predictor.members else {}),
+        **({"classes": list(predictor.classes)} if predictor.classes else {}),
         "seed": predictor.seed,
-        "trained_on": asdict(predictor.trained_on),
+        "trained_on": {name: value for name, value in asdict(predictor.trained_on).items() if value != ()},
         "versions": dict(predictor.versions),
         "requires": list(predictor.requires or kind.libraries),
         "files": {name: _digest((building / name).read_bytes()) for name in sorted(files)},

@@ -7,7 +7,7 @@ are computed, which days are taken (`folds`), and what a missing value is replac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -29,11 +29,12 @@ class Dataset:
 
     Attributes:
         X: float64 [n, f] in C order; NaN stands for a missing value, infinities do not occur.
-        y: float64 [n], 0.0 or 1.0 for a binary task.
+        y: float64 [n], 0.0 or 1.0 for a binary task, the place of the class for a multi-class one.
         event_day: datetime64[D] [n], the UTC day of the event, never decreasing.
         group: [n] identifiers that belong together (a card, a customer), or None.
         key: [n] the row's unique key.
         features: the f feature names, in the order of X's columns.
+        classes: the classes of a multi-class task, in the order of their places; empty for any other task.
     """
 
     X: NDArray[np.float64]
@@ -42,6 +43,7 @@ class Dataset:
     group: NDArray[Any] | None
     key: NDArray[Any]
     features: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
@@ -58,26 +60,40 @@ class Dataset:
 
     def _take(self, index: slice | NDArray[np.bool_]) -> Dataset:
         group = None if self.group is None else self.group[index]
-        return Dataset(self.X[index], self.y[index], self.event_day[index], group, self.key[index], self.features)
+        return replace(
+            self,
+            X=self.X[index],
+            y=self.y[index],
+            event_day=self.event_day[index],
+            group=group,
+            key=self.key[index],
+        )
 
 
 def from_frame(
-    frame: pl.DataFrame, features: Sequence[str], label: str, group: str | None, key: str, time: str
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    label: str,
+    group: str | None,
+    key: str,
+    time: str,
+    classes: Sequence[str] = (),
 ) -> Dataset:
     """Turn a training-set frame into a `Dataset`, ordered by (time, key) whatever the order of the frame.
 
     Args:
         frame: one row per event; columns may come in any order and others are ignored.
         features: the model's inputs in the model's order; numeric or boolean. Nulls become NaN.
-        label: the column to predict; numeric or boolean, without nulls.
+        label: the column to predict; numeric or boolean, of classes also text; without nulls.
         group: a column of identifiers that belong together, or None.
         key: a column that identifies a row.
         time: the event time (Datetime; UTC when it carries no zone) or event day (Date).
+        classes: the classes of a multi-class task, as text, in their order.
 
     Raises:
-        DatasetError: a column is missing or of the wrong type, a label is null, a value infinite, or a key repeated.
+        DatasetError: a column is missing or of the wrong type, a label is null or none of the classes, a value infinite, or a key repeated.
     """
-    _check_columns(frame, features, label, group, key, time)
+    _check_columns(frame, features, label, group, key, time, has_classes=bool(classes))
     ordered = in_order(frame, [time, key])
     repeated = len(ordered) - ordered[key].n_unique()
     if repeated:
@@ -90,7 +106,7 @@ def from_frame(
         infinite = int(np.isinf(X[:, column]).sum())
         if infinite:
             raise DatasetError(f"feature {name!r}: {infinite} of {len(ordered)} rows are infinite; correct the feature")
-    y = _numbers(ordered, label)
+    y = class_places(ordered[label], classes) if classes else _numbers(ordered, label)
     unusable = int((~np.isfinite(y)).sum())
     if unusable:
         raise DatasetError(
@@ -104,7 +120,26 @@ def from_frame(
         group=None if group is None else ordered[group].to_numpy(),
         key=ordered[key].to_numpy(),
         features=tuple(features),
+        classes=tuple(classes),
     )
+
+
+def class_places(labels: pl.Series, classes: Sequence[str]) -> NDArray[np.float64]:
+    """The place of each label among the classes, float64 [n]; NaN for a null.
+
+    Raises:
+        DatasetError: a label is none of the classes.
+    """
+    texts = labels.cast(pl.String)
+    places = texts.replace_strict(list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64)
+    unknown = texts.filter(places.is_null() & texts.is_not_null())
+    if len(unknown):
+        shown = ", ".join(sorted(unknown.unique().to_list())[:5])
+        raise DatasetError(
+            f"label {labels.name!r}: {len(unknown)} of {len(labels)} rows are of no declared class ({shown}); the classes are "
+            f"{', '.join(classes)}: add what is missing to the `allowed` values of the label's column"
+        )
+    return places.fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
 
 
 def rows_to_judge(dataset: Dataset, fold: Fold, exclude_known_groups: bool = False) -> Dataset:
@@ -159,7 +194,14 @@ def _repeated(names: Sequence[str]) -> set[str]:
 
 
 def _check_columns(
-    frame: pl.DataFrame, features: Sequence[str], label: str, group: str | None, key: str, time: str
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    label: str,
+    group: str | None,
+    key: str,
+    time: str,
+    *,
+    has_classes: bool,
 ) -> None:
     """Names and types, before any value is looked at."""
     if not features:
@@ -172,7 +214,7 @@ def _check_columns(
     missing = sorted(set(wanted) - set(frame.columns))
     if missing:
         raise DatasetError(f"the training set lacks columns {missing}; it has {sorted(frame.columns)}")
-    for name in [*features, label]:
+    for name in [*features, *([] if has_classes else [label])]:
         dtype = frame.schema[name]
         if not (dtype.is_numeric() or dtype == pl.Boolean or dtype == pl.Null):
             raise DatasetError(f"column {name!r} is {dtype}: features and labels must be numeric or boolean")

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 
+import numpy as np
+
 from platform_assets.spec.training import Training
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import Learner, TrainingError
+from platform_assets.training.learners.classes import seen
 from platform_assets.training.predictor import Clipped, ImputationStrategy, Predictor, TrainedOn, fit_imputation
 
 _OTHER_NAMES = MappingProxyType({"xgboost-cpu": "xgboost"})
@@ -39,7 +42,12 @@ def fit_predictor(
             f"learner {learner.name!r}: there are no training rows; materialize the training days first"
         )
     imputation = fit_imputation(rows.X, rows.features, impute)
-    fitted = learner.fit(imputation.filled(rows.X), rows.y, seed, rows.event_day)
+    counts: tuple[int, ...] = ()
+    target = rows.y
+    if rows.classes:
+        counts = tuple(np.bincount(rows.y.astype(np.int64), minlength=len(rows.classes)).tolist())
+        target = seen(rows.y)[1]
+    fitted = learner.fit(imputation.filled(rows.X), target, seed, rows.event_day)
     return Predictor(
         learner=learner.name,
         settings=learner.settings,
@@ -52,11 +60,13 @@ def fit_predictor(
             last_day=str(rows.event_day[-1]),
             rows=len(rows),
             label_mean=float(rows.y.mean()),
+            class_rows=counts,
         ),
         fitted=fitted,
         versions=library_versions((*learner.libraries, *learner.fit_libraries)),
         requires=learner.libraries,
         members=tuple(learner.document().get("members", ())),
+        classes=rows.classes,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from platform_assets.training.learners.base import FittedModel, Matrix, SettingValue, Task, Vector
+from platform_assets.training.learners.classes import spread
 
 MissingStrategy: TypeAlias = Literal["median", "mean"] | float
 
@@ -140,13 +141,16 @@ class TrainedOn:
         first_day: first event day, ISO format.
         last_day: last event day, inclusive, ISO format.
         rows: how many rows.
-        label_mean: mean of the label; the share of positives for a binary task.
+        label_mean: mean of the label; the share of positives for a binary task. Of a multi-class task it is the mean of the classes'
+            places, which only tells one set of rows from another.
+        class_rows: how many rows each class has, in the classes' order; empty for any other task.
     """
 
     first_day: str
     last_day: str
     rows: int
     label_mean: float
+    class_rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +160,7 @@ class Predictor:
     Attributes:
         learner: the kind's name.
         settings: every setting it was fitted with.
-        task: "binary" or "regression".
+        task: "binary", "multiclass" or "regression".
         features: the f inputs, in the order of X's columns.
         imputation: what a missing value becomes.
         seed: what its random choices came from.
@@ -166,6 +170,7 @@ class Predictor:
         digest: "sha256:..." of the saved artifact, when it was loaded from one.
         requires: distributions needed to load it and predict.
         members: what a learner made of others is made of, as `Learner.document` says it.
+        classes: the K classes of a multi-class task, in the order of their probabilities; empty for any other task.
     """
 
     learner: str
@@ -180,6 +185,7 @@ class Predictor:
     digest: str | None = None
     requires: tuple[str, ...] = ()
     members: tuple[Mapping[str, Any], ...] = ()
+    classes: tuple[str, ...] = ()
 
     def predict(self, X: Matrix) -> Vector:
         """Predict rows; one row is as cheap as the model allows and uses one thread.
@@ -188,7 +194,8 @@ class Predictor:
             X: float64 [n, f], columns in the order of `features`; NaN is missing and gets imputed, and clipped features are clipped.
 
         Returns:
-            float64 [n]: the probability of the positive class for a binary task, else the value.
+            float64 [n]: the probability of the positive class for a binary task, else the value. Of a multi-class task float64 [n, K]:
+            the probability of each class, 0 for one that no training row had.
 
         Raises:
             InputError: X has another shape, or a value is infinite.
@@ -211,5 +218,10 @@ class Predictor:
         else:
             X = self.imputation.clipped(X)
         if len(X) == 0:
-            return np.empty(0, dtype=np.float64)
-        return self.fitted.predict(X)
+            return np.empty((0, len(self.classes)) if self.classes else 0, dtype=np.float64)
+        prediction = self.fitted.predict(X)
+        return (
+            spread(prediction, np.flatnonzero(self.trained_on.class_rows), len(self.classes))
+            if self.classes
+            else prediction
+        )

@@ -16,9 +16,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from platform_assets.deployment.bento.build import BuiltBento
 from platform_assets.deployment.bento.run import READY_PATH, serve_command
@@ -111,10 +112,10 @@ def compare(address: str, use_case: str, rows: Sequence[SelfTestRow], timeout_se
         raise SelfTestError(f"{url} answered {error.code}: {error.read(2000).decode(errors='replace')}") from error
     except (OSError, ValueError, KeyError) as error:
         raise SelfTestError(f"{url} gave no usable answer: {error}") from error
-    scores = [answer.get("probability", answer.get("value")) for answer in answers]
+    scores = [_score(answer) for answer in answers]
     if len(scores) != len(rows) or None in scores:
         raise SelfTestError(f"{url} answered {len(scores)} rows instead of {len(rows)}, or rows without a score")
-    differences = [abs(float(score) - row.score) for score, row in zip(scores, rows, strict=True)]
+    differences = [_difference(score, row.score) for score, row in zip(scores, rows, strict=True)]
     worst = max(range(len(rows)), key=differences.__getitem__)
     if not differences[worst] <= TOLERANCE:
         raise SelfTestError(
@@ -122,6 +123,23 @@ def compare(address: str, use_case: str, rows: Sequence[SelfTestRow], timeout_se
             f"{sum(difference > TOLERANCE for difference in differences)} of {len(rows)} rows differ by more than {TOLERANCE:g}"
         )
     return differences[worst]
+
+
+def _score(answer: Mapping[str, Any]) -> Any:
+    """What a row was answered: a number, or those of all classes; None where there is neither."""
+    probabilities = answer.get("probabilities")
+    return answer.get("probability", answer.get("value")) if probabilities is None else list(probabilities.values())
+
+
+def _difference(answered: Any, recorded: float | Sequence[float]) -> float:
+    """Largest absolute difference; infinite where as many numbers were not answered as are recorded."""
+    one, other = (
+        [float(value)] if isinstance(value, int | float) else [float(each) for each in value]
+        for value in (answered, recorded)
+    )
+    if len(one) != len(other):
+        return float("inf")
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def make_learner(name: str, settings: Mapping[str, Any] | None = None, task: str
     Args:
         name: a key of `KINDS`, for example "xgboost".
         settings: what differs from the kind's defaults.
-        task: "binary" or "regression".
+        task: "binary", "multiclass" or "regression".
 
     Raises:
         LearnerSettingsError: unknown learner, setting or task, or a value out of its range; the message says what is allowed.

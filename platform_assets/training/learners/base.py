@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 Matrix: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.datetime64]
-Task: TypeAlias = Literal["binary", "regression"]
+Task: TypeAlias = Literal["binary", "multiclass", "regression"]
 SettingValue: TypeAlias = bool | int | float | str | tuple[bool | int | float | str | None, ...] | None
 
-TASKS: tuple[Task, ...] = ("binary", "regression")
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
 
 class LearnerSettingsError(ValueError):
@@ -35,7 +35,10 @@ class FittedModel(Protocol):
     """What a learner leaves behind: it predicts from finite numbers and can be written to a folder without pickle."""
 
     def predict(self, X: Matrix) -> Vector:
-        """Probability of the positive class, or the value: float64 [n] from float64 [n, f], without missing values."""
+        """Probability of the positive class, or the value: float64 [n] from float64 [n, f], without missing values.
+
+        Of more than two classes the probability of each: float64 [n, k].
+        """
         ...
 
     def save(self, folder: Path) -> tuple[str, ...]:
@@ -44,7 +47,10 @@ class FittedModel(Protocol):
 
 
 class FitFunction(Protocol):
-    """Fit one kind: X float64 [n, f] finite, y float64 [n], event_day datetime64[D] [n] or None, settings complete."""
+    """Fit one kind: X float64 [n, f] finite, y float64 [n], event_day datetime64[D] [n] or None, settings complete.
+
+    Of a multi-class task y holds 0 to k - 1, each of them at least once, and k is 3 or more: two classes are given as a binary task.
+    """
 
     def __call__(
         self, X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
@@ -199,7 +205,7 @@ class Learner:
 
         Args:
             X: float64 [n, f], finite.
-            y: float64 [n]; 0.0 or 1.0 for a binary task.
+            y: float64 [n]; 0.0 or 1.0 for a binary task, 0 to k - 1 without a gap for a multi-class one.
             seed: decides every random choice; the same rows and seed give the same model.
             event_day: datetime64[D] [n], for learners that hold the last day back to stop early.
 
@@ -208,7 +214,7 @@ class Learner:
         """
         check_rows(self.name, X, y, self.task)
         try:
-            return self.kind.fit(X, y, event_day, self.task, self.settings, seed)
+            return self.kind.fit(X, y, event_day, task_of(self.task, y), self.settings, seed)
         except TrainingError:
             raise
         except (ValueError, ArithmeticError, TypeError, np.linalg.LinAlgError) as error:
@@ -290,6 +296,11 @@ def positives(y: Vector) -> int:
     return int((y == 1.0).sum())
 
 
+def task_of(task: Task, y: Vector) -> Task:
+    """What a learner is asked to do: a multi-class task whose rows have two classes is a binary one."""
+    return "binary" if task == "multiclass" and int(y.max()) == 1 else task
+
+
 def check_rows(name: str, X: Matrix, y: Vector, task: Task) -> None:
     """Rows that no learner of this task could be fitted on are refused with one message for all."""
     if X.ndim != 2 or len(X) != len(y):
@@ -304,4 +315,12 @@ def check_rows(name: str, X: Matrix, y: Vector, task: Task) -> None:
             raise TrainingError(
                 f"learner {name!r}: all {len(y)} training labels are {y[0]:g}; both classes are needed to learn, "
                 "so train on more days"
+            )
+    if task == "multiclass":
+        found = np.unique(y)
+        if not np.array_equal(found, np.arange(len(found))):
+            raise TrainingError(f"learner {name!r}: the labels are not the places of classes, 0 to k - 1 without a gap")
+        if name != "constant" and len(found) == 1:
+            raise TrainingError(
+                f"learner {name!r}: all {len(y)} training labels are of one class; two are needed to learn, so train on more days"
             )

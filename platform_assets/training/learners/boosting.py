@@ -1,4 +1,4 @@
-"""Gradient-boosted trees with xgboost, for a binary label or a value.
+"""Gradient-boosted trees with xgboost, for classes or a value.
 
 Belongs here: fitting, predicting and storing a booster. Does not belong here: search over its settings.
 """
@@ -22,8 +22,12 @@ from platform_assets.training.learners.base import (
     constraints,
     weight_of_positives,
 )
+from platform_assets.training.learners.classes import weight_of_each_class
 
 _FILE = "booster.ubj"
+_OBJECTIVES: Mapping[Task, str] = MappingProxyType(
+    {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
+)
 
 
 class BoostedModel:
@@ -34,7 +38,7 @@ class BoostedModel:
         self._booster = booster
 
     def predict(self, X: Matrix) -> Vector:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class or of each class, or the value."""
         return np.asarray(self._booster.inplace_predict(X, validate_features=False), dtype=np.float64)
 
     def save(self, folder: Path) -> tuple[str, ...]:
@@ -48,14 +52,14 @@ def fit(
 ) -> BoostedModel:
     """Boost trees on histograms.
 
-    The first guess is 0.5 for a binary label and the mean for a value. xgboost 3 would estimate it and would use 256 bins; both
-    cost precision on rare labels, against the settings the literature reports.
+    The first guess is 0.5 for a binary label, the same for every class and the mean for a value. xgboost 3 would estimate it and
+    would use 256 bins; both cost precision on rare labels, against the settings the literature reports.
     """
     import xgboost
 
     parameters = {
-        "objective": "binary:logistic" if task == "binary" else "reg:squarederror",
-        "base_score": 0.5 if task == "binary" else float(y.mean()),
+        "objective": _OBJECTIVES[task],
+        "base_score": float(y.mean()) if task == "regression" else 0.5,
         "tree_method": "hist",
         "max_bin": settings["max_bin"],
         "max_depth": settings["max_depth"],
@@ -72,7 +76,12 @@ def fit(
     }
     if any(settings["monotone"]):
         parameters["monotone_constraints"] = constraints(settings["monotone"], X.shape[1])
-    data = xgboost.QuantileDMatrix(X, label=y, max_bin=settings["max_bin"], nthread=settings["threads"])
+    weights = None
+    if task == "multiclass":
+        parameters["num_class"] = int(y.max()) + 1
+        if settings["class_weight"] == "balanced":
+            weights = weight_of_each_class("balanced", y)[y.astype(np.int64)]
+    data = xgboost.QuantileDMatrix(X, label=y, weight=weights, max_bin=settings["max_bin"], nthread=settings["threads"])
     return BoostedModel(xgboost.train(parameters, data, num_boost_round=settings["n_estimators"]))
 
 

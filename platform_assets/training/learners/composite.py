@@ -31,7 +31,9 @@ from platform_assets.training.learners.base import (
     Vector,
     check_rows,
     resolve_settings,
+    task_of,
 )
+from platform_assets.training.learners.classes import seen, spread
 
 MEMBERS = "members.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -51,7 +53,10 @@ class Join(Protocol):
     def __call__(
         self, members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
     ) -> FittedModel:
-        """The model: `unseen` is float64 [r, m], a column for each member; y float64 [r]."""
+        """The model: `unseen` is float64 [r, m], a column for each member; y float64 [r].
+
+        Of more than two classes `unseen` is float64 [r, m, k].
+        """
         ...
 
 
@@ -76,9 +81,9 @@ class Composite(Learner):
         assert self.join is not None, "made by `calibrated`, `blend` or `stack`"
         rows, unseen = (np.empty(0, dtype=np.int64), np.empty((0, len(self.members))))
         if self.blocks > 1:
-            rows, unseen = forward_predictions(self.members, X, y, seed, event_day, self.blocks)
+            rows, unseen = forward_predictions(self.members, X, y, seed, event_day, self.blocks, self.task)
         fitted = [Member(member.name, member.fit(X, y, seed, event_day)) for member in self.members]
-        return self.join(fitted, unseen, y[rows], self.task, self.settings)
+        return self.join(fitted, unseen, y[rows], task_of(self.task, y), self.settings)
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -107,7 +112,13 @@ class Composite(Learner):
 
 
 def forward_predictions(
-    members: Sequence[Learner], X: Matrix, y: Vector, seed: int, event_day: Days | None, blocks: int
+    members: Sequence[Learner],
+    X: Matrix,
+    y: Vector,
+    seed: int,
+    event_day: Days | None,
+    blocks: int,
+    task: Task = "binary",
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Predictions for training rows by members that were fitted on earlier rows only.
 
@@ -118,20 +129,28 @@ def forward_predictions(
         seed: of every fit.
         event_day: datetime64[D] [n]; a day is never divided. Without, or with fewer days than blocks, rows are counted instead.
         blocks: the rows fall into so many parts; the first is never predicted.
+        task: of the members.
 
     Returns:
-        The predicted rows int64 [r], and float64 [r, m].
+        The predicted rows int64 [r], and float64 [r, m]; of more than two classes float64 [r, m, k].
 
     Raises:
         TrainingError: a member cannot be fitted on a part, for example because it holds one class only.
     """
-    edges = _edges(len(X), event_day, blocks)
+    edges, classes = _edges(len(X), event_day, blocks), int(y.max()) + 1
     rows, predicted = [], []
     for start, stop in itertools.pairwise(edges[1:]):
         days = None if event_day is None else event_day[:start]
-        parts = [member.fit(X[:start], y[:start], seed, days).predict(X[start:stop]) for member in members]
+        target, known = y[:start], None
+        if task == "multiclass":  # the first days may lack a class that comes later
+            known, target = seen(target)
+        parts = [member.fit(X[:start], target, seed, days).predict(X[start:stop]) for member in members]
+        if known is not None:
+            parts = [spread(part, known, classes) for part in parts]
+        if known is not None and classes == 2:
+            parts = [part[:, 1] for part in parts]
         rows.append(np.arange(start, stop))
-        predicted.append(np.column_stack(parts))
+        predicted.append(np.stack(parts, axis=1))
     return np.concatenate(rows), np.concatenate(predicted)
 
 

@@ -1,4 +1,4 @@
-"""The baseline that knows no feature: the base rate of a binary label, the mean of a value.
+"""The baseline that knows no feature: the base rate of a binary label, the share of each class, the mean of a value.
 
 Belongs here: only that. Every other learner has to beat it.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Task, Vector
+from platform_assets.training.learners.classes import one_hot
 
 _FILE = "constant.json"
 
@@ -23,10 +24,12 @@ _FILE = "constant.json"
 class ConstantModel:
     """Predicts the same value for every row."""
 
-    value: float
+    value: float | tuple[float, ...]
 
     def predict(self, X: Matrix) -> Vector:
         """`value` n times."""
+        if isinstance(self.value, tuple):
+            return np.tile(np.array(self.value, dtype=np.float64), (len(X), 1))
         return np.full(len(X), self.value, dtype=np.float64)
 
     def save(self, folder: Path) -> tuple[str, ...]:
@@ -38,13 +41,16 @@ class ConstantModel:
 def fit(
     X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
 ) -> ConstantModel:
-    """The mean of the labels."""
+    """The mean of the labels, or the share of each class."""
+    if task == "multiclass":
+        return ConstantModel(tuple(one_hot(y, int(y.max()) + 1).mean(axis=0).tolist()))
     return ConstantModel(float(y.mean()))
 
 
 def load(folder: Path) -> ConstantModel:
     """Read back what `ConstantModel.save` wrote."""
-    return ConstantModel(float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["value"]))
+    value = json.loads((folder / _FILE).read_text(encoding="utf-8"))["value"]
+    return ConstantModel(tuple(value) if isinstance(value, list) else float(value))
 
 
 KIND = LearnerKind(

@@ -4,7 +4,8 @@ Belongs here: blending and stacking. Both learn from forward predictions (`compo
 says of rows that it was fitted on. Does not belong here: bagging and boosting, which are learners of their own.
 
 A blend's fitted weights are not negative and add up to 1 (Breiman, Stacked Regressions, 1996, with non-negative least squares). A stack
-is a logistic regression on the members' log-odds, or a ridge regression on their values.
+is a logistic regression on the members' log-odds, of more than two classes on their log-probabilities, or a ridge regression on their
+values.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners.base import (
+    FittedModel,
     Learner,
     LearnerKind,
     LearnerSettingsError,
@@ -26,9 +28,11 @@ from platform_assets.training.learners.base import (
     Vector,
     resolve_settings,
 )
-from platform_assets.training.learners.calibration import log_odds
+from platform_assets.training.learners.class_joins import read_stacked_classes, stacked_classes
+from platform_assets.training.learners.classes import one_hot
 from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
 from platform_assets.training.learners.linear import sigmoid
+from platform_assets.training.learners.score_map import log_odds
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +52,11 @@ class EnsembleModel:
     link: str
 
     def predict(self, X: Matrix) -> Vector:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class or of each class, or the value."""
         parts = [member.fitted.predict(X) for member in self.members]
         if self.link == "logit":
             parts = [log_odds(part) for part in parts]
-        total = np.full(len(X), self.intercept, dtype=np.float64)
+        total = np.full(parts[0].shape, self.intercept, dtype=np.float64)
         for weight, part in zip(
             self.weights, parts, strict=True
         ):  # one after the other: one row gets the same bits as many
@@ -97,6 +101,9 @@ def _blended(
         return EnsembleModel(tuple(members), equal, 0.0, "none")
     from scipy.optimize import nnls
 
+    if task == "multiclass":  # one weight for each member, whatever the class
+        classes = unseen.shape[2]
+        unseen, y = unseen.transpose(0, 2, 1).reshape(-1, len(members)), one_hot(y, classes).ravel()
     weights, _ = nnls(unseen, y)
     weights = weights / weights.sum() if weights.sum() > 0.0 else equal
     return EnsembleModel(tuple(members), weights, 0.0, "none")
@@ -104,8 +111,10 @@ def _blended(
 
 def _stacked(
     members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
-) -> EnsembleModel:
+) -> FittedModel:
     """A linear model on what the members predict."""
+    if task == "multiclass":
+        return stacked_classes(members, unseen, y, settings["C"])
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -122,11 +131,13 @@ def _stacked(
         return EnsembleModel(tuple(members), ridge.coef_.astype(float), float(ridge.intercept_), "none")
 
 
-def load(folder: Path) -> EnsembleModel:
-    """Read back what `EnsembleModel.save` wrote."""
+def load(folder: Path) -> FittedModel:
+    """Read back what `EnsembleModel.save` or `StackedClasses.save` wrote."""
     from platform_assets.training.learners import learner_kind
 
     members, document = load_members(folder, learner_kind)
+    if "intercepts" in document:
+        return read_stacked_classes(members, document)
     weights = np.array(document["weights"], dtype=np.float64)
     return EnsembleModel(members, weights, document["intercept"], document["link"])
 

@@ -33,6 +33,9 @@ from platform_assets.training.learners.categories import Categories, fit_categor
 from platform_assets.training.learners.scikit import UnsavableError, read_estimator, require_savable, write_estimator
 
 _FILE, _INPUTS = "estimator.skops", "inputs.json"
+_FEW_LABELS = MappingProxyType(
+    {"binary": np.arange(40) % 2, "multiclass": np.arange(40) % 3, "regression": np.arange(40.0)}
+)
 _OWN = ("estimator", "scale", "categories", "monotone")
 """Settings that are ours; all others are the estimator's parameters."""
 
@@ -46,8 +49,10 @@ class EstimatorModel:
             estimator.set_params(n_jobs=1)
 
     def predict(self, X: Matrix) -> Vector:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class or of each class, or the value."""
         inputs = (self._categories.spread(X) - self._mean) / self._scale
+        if len(getattr(self._estimator, "classes_", ())) > 2:
+            return np.ascontiguousarray(self._estimator.predict_proba(inputs), dtype=np.float64)
         if hasattr(self._estimator, "classes_"):
             return np.ascontiguousarray(self._estimator.predict_proba(inputs)[:, 1], dtype=np.float64)
         return np.asarray(self._estimator.predict(inputs), dtype=np.float64).reshape(len(X))
@@ -88,7 +93,7 @@ def fit(
     known = estimator.get_params(deep=False)
     if "random_state" in known and "random_state" not in settings:
         estimator.set_params(random_state=seed)
-    target = y.astype(np.int64) if task == "binary" else y
+    target = y if task == "regression" else y.astype(np.int64)
     try:
         with threadpool_limits(limits=1):
             estimator.fit((inputs - mean) / scale, target)
@@ -116,7 +121,7 @@ def build(task: Task, settings: Mapping[str, Any]) -> Any:
 def check(task: Task, settings: Mapping[str, SettingValue]) -> None:
     """Refuse an estimator that does not exist or cannot do the task, before anything is fitted."""
     estimator = build(task, settings)
-    needed = "predict_proba" if task == "binary" else "predict"
+    needed = "predict" if task == "regression" else "predict_proba"
     if not hasattr(estimator, needed) or not hasattr(estimator, "fit"):
         raise LearnerSettingsError(
             f"learner 'estimator': {settings['estimator']} has no {needed}, which a {task} task needs"
@@ -137,7 +142,7 @@ def _unsavable(name: str, task: Task) -> str | None:
     if "n_estimators" in estimator.get_params(deep=False):
         estimator.set_params(n_estimators=2)
     try:
-        estimator.fit(few, np.arange(40) % 2 if task == "binary" else np.arange(40.0))
+        estimator.fit(few, _FEW_LABELS[task])
     except (ValueError, TypeError):
         return None  # it will say so on the real rows
     try:

@@ -1,4 +1,4 @@
-"""Random forest for a binary label or a value.
+"""Random forest for classes or a value.
 
 Belongs here: fitting with scikit-learn, and the flat copy of its trees that makes a single row cheap. Does not belong here: boosting.
 """
@@ -44,25 +44,30 @@ class ForestModel:
         ).ravel()
         self._feature: NDArray[np.intp] = np.where(leaf, 0, np.concatenate([t.feature for t in trees])).astype(np.intp)
         self._threshold: Vector = np.where(leaf, np.inf, np.concatenate([tree.threshold for tree in trees]))
-        self._value: Vector = np.concatenate([tree.value[:, 0, -1] for tree in trees])
+        self._many = hasattr(estimator, "classes_") and len(estimator.classes_) > 2
+        self._value: Vector = np.concatenate(
+            [tree.value[:, 0] if self._many else tree.value[:, 0, -1] for tree in trees]
+        )
         self._steps = max(int(tree.max_depth) for tree in trees)
         self._is_probability = hasattr(estimator, "classes_")
 
     def predict(self, X: Matrix) -> Vector:
-        """Mean over the trees: probability of the positive class, or the value."""
+        """Mean over the trees: probability of the positive class or of each class, or the value."""
         if len(X) <= _FEW_ROWS:
             rows = X.astype(np.float32)
             return np.array([self._predict_row(row) for row in rows], dtype=np.float64)
+        if self._many:
+            return np.ascontiguousarray(self._estimator.predict_proba(X), dtype=np.float64)
         if self._is_probability:
             return np.ascontiguousarray(self._estimator.predict_proba(X)[:, 1], dtype=np.float64)
         return np.asarray(self._estimator.predict(X), dtype=np.float64)
 
-    def _predict_row(self, row: NDArray[np.float32]) -> float:
+    def _predict_row(self, row: NDArray[np.float32]) -> Any:
         """One row through every tree; float32 values against float64 thresholds, as scikit-learn compares them."""
         node = self._roots
         for _ in range(self._steps):
             node = self._children[2 * node + (row[self._feature[node]] > self._threshold[node])]
-        return float(np.cumsum(self._value[node])[-1] / len(self._roots))
+        return np.cumsum(self._value[node], axis=0)[-1] / len(self._roots)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The forest through skops."""
@@ -86,7 +91,7 @@ def fit(
         "n_jobs": settings["threads"],
         "monotonic_cst": constraints(settings["monotone"], X.shape[1]) if any(settings["monotone"]) else None,
     }
-    if task == "binary":
+    if task != "regression":
         common["class_weight"] = "balanced" if settings["class_weight"] == "balanced" else None
         return ForestModel(RandomForestClassifier(**common).fit(X, y.astype(np.int64)))
     return ForestModel(RandomForestRegressor(**common).fit(X, y))

@@ -1,4 +1,4 @@
-"""Linear models: logistic regression for a binary label, ridge regression for a value, standardised inside.
+"""Linear models: logistic regression for classes, ridge regression for a value, standardised inside.
 
 Belongs here: fitting with scikit-learn and predicting with numpy from the fitted coefficients. Does not belong here: other models.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
 from platform_assets.training.learners.categories import Categories, fit_categories, read_categories
+from platform_assets.training.learners.classes import softmax
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
 
 _FILE, _CATEGORIES = "estimator.skops", "categories.json"
@@ -34,11 +35,17 @@ class LinearModel:
         self._scale: Vector = scaler.scale_
         self._coefficients: Vector = np.ravel(estimator.coef_)
         self._intercept = float(np.ravel(estimator.intercept_)[0])
+        self._by_class: Matrix | None = np.atleast_2d(estimator.coef_) if np.size(estimator.intercept_) > 1 else None
+        self._intercepts: Vector = np.ravel(estimator.intercept_)
         self._is_probability = hasattr(estimator, "classes_")
 
     def predict(self, X: Matrix) -> Vector:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class or of each class, or the value."""
         X = self._categories.spread(X)
+        if self._by_class is not None:
+            scaled = (X - self._mean) / self._scale
+            scores = [(scaled * weights).sum(axis=1) for weights in self._by_class]
+            return softmax(np.column_stack(scores) + self._intercepts)
         linear: Vector = ((X - self._mean) / self._scale * self._coefficients).sum(axis=1) + self._intercept
         if not self._is_probability:
             return linear
@@ -63,7 +70,7 @@ def sigmoid(value: Vector) -> Vector:
 def fit_logistic(
     X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
 ) -> LinearModel:
-    """Logistic regression with an L2 penalty, on standardised inputs."""
+    """Logistic regression with an L2 penalty, on standardised inputs; of more than two classes the multinomial one."""
     from sklearn.linear_model import LogisticRegression
 
     estimator = LogisticRegression(
@@ -117,7 +124,7 @@ KINDS = (
         fit=fit_logistic,
         load=load,
         libraries=("numpy", "scikit-learn", "skops"),
-        tasks=("binary",),
+        tasks=("binary", "multiclass"),
     ),
     LearnerKind(
         name="ridge",

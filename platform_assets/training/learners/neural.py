@@ -28,13 +28,14 @@ from platform_assets.training.learners.base import (
     weight_of_positives,
 )
 from platform_assets.training.learners.categories import NO_CATEGORIES, Categories, fit_categories, read_categories
+from platform_assets.training.learners.classes import softmax, weight_of_each_class
 from platform_assets.training.learners.linear import sigmoid
 
 _WEIGHTS = "weights.safetensors"
 _ARCHITECTURE = "architecture.json"
 _HELD_OUT_RATIO = 0.15
-_KNOWN_VALUES, _POSITIVES_WEIGH = "known_values", "positives_weigh"
-"""What a job's settings say beside the learner's own: values of each code, and how much a positive row weighs."""
+_KNOWN_VALUES, _POSITIVES_WEIGH, _CLASSES_WEIGH = "known_values", "positives_weigh", "classes_weigh"
+"""What a job's settings say beside the learner's own: values of each code, and how much a positive row, or one of each class, weighs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class NeuralModel:
     embeddings: tuple[Matrix, ...] = ()
 
     def predict(self, X: Matrix) -> Vector:
-        """Probability of the positive class, or the value."""
+        """Probability of the positive class or of each class, or the value."""
         hidden = self.scaling.scaled(self.categories.amounts(X))
         if self.embeddings:
             places = self.categories.places(X)
@@ -65,6 +66,8 @@ class NeuralModel:
         for weights, biases in self.layers[:-1]:
             hidden = np.maximum(hidden @ weights.T + biases, 0.0)
         weights, biases = self.layers[-1]
+        if self.task == "multiclass":
+            return softmax(hidden @ weights.T + biases)
         output = hidden @ weights[0] + biases[0]
         if self.task == "binary":
             return sigmoid(output)
@@ -120,7 +123,7 @@ def fit_scaling(X: Matrix, y: Vector, task: Task, transform: str) -> Scaling:
     inputs = transformed(X, transform)
     scale = inputs.std(axis=0)
     scale = np.where(scale > 0.0, scale, 1.0)
-    if task == "binary":
+    if task != "regression":
         return Scaling(transform, inputs.mean(axis=0), scale, 0.0, 1.0)
     spread = float(y.std())
     return Scaling(transform, inputs.mean(axis=0), scale, float(y.mean()), spread if spread > 0.0 else 1.0)
@@ -151,6 +154,11 @@ def fit(
             **settings,
             _KNOWN_VALUES: [len(values) for values in categories.values],
             _POSITIVES_WEIGH: weight_of_positives(settings, y) if task == "binary" else 1.0,
+            **(
+                {_CLASSES_WEIGH: weight_of_each_class(settings["class_weight"], y).tolist()}
+                if task == "multiclass"
+                else {}
+            ),
         },
         seed=seed,
     )
@@ -221,13 +229,13 @@ def _train(job: Job, group: Group) -> Layers:
         for batch in rows[torch.randperm(len(rows))].split(settings["batch_size"]):
             optimizer.zero_grad()
             mine = group.share(batch)
-            loss = sum_of_losses(model(inputs[mine]).squeeze(1), target[mine])
+            loss = sum_of_losses(model(inputs[mine]), target[mine])
             (loss / (len(batch) / group.workers)).backward()
             optimizer.step()
         model.eval()
         mine = group.share(seen)
         with torch.no_grad():
-            loss = group.total(sum_of_losses(network(inputs[mine]).squeeze(1), target[mine])) / len(seen)
+            loss = group.total(sum_of_losses(network(inputs[mine]), target[mine])) / len(seen)
         if loss < best_loss:
             best_loss, best, waited = loss, _layers(network), 0
         else:
@@ -238,17 +246,24 @@ def _train(job: Job, group: Group) -> Layers:
 
 
 def _loss(job: Job) -> Any:
-    """The sum over rows of the cross-entropy, with the declared weight of positives, or of the squared error."""
+    """The sum over rows of the cross-entropy, with the declared weights, or of the squared error: from outputs [n, k] and labels [n]."""
     import torch
 
-    if job.task != "binary":
-        return torch.nn.MSELoss(reduction="sum")
+    if job.task == "multiclass":
+        of_class = torch.nn.CrossEntropyLoss(reduction="sum", weight=torch.tensor(job.settings[_CLASSES_WEIGH]))
+        return lambda output, target: of_class(output, target.long())
     weight = float(job.settings.get(_POSITIVES_WEIGH, 1.0))
-    return torch.nn.BCEWithLogitsLoss(reduction="sum", pos_weight=None if weight == 1.0 else torch.tensor(weight))
+    of_one = (
+        torch.nn.BCEWithLogitsLoss(reduction="sum", pos_weight=None if weight == 1.0 else torch.tensor(weight))
+        if job.task == "binary"
+        else torch.nn.MSELoss(reduction="sum")
+    )
+    return lambda output, target: of_one(output.squeeze(1), target)
 
 
 def _network(width: int, settings: Mapping[str, Any], group: Group) -> Any:
-    """Embeddings of the codes, which are the last inputs; linear layers with ReLU and dropout between them; one output."""
+    """Embeddings of the codes, which are the last inputs; linear layers with ReLU and dropout between them; one output, or one
+    for each of more than two classes."""
     import torch
 
     known = settings.get(_KNOWN_VALUES, [])
@@ -273,14 +288,14 @@ def _network(width: int, settings: Mapping[str, Any], group: Group) -> Any:
 
 
 def _linear_layers(width: int, settings: Mapping[str, Any], group: Group) -> Any:
-    """Linear layers with ReLU and dropout between them, one output."""
+    """Linear layers with ReLU and dropout between them, and one output for what is predicted."""
     import torch
 
     layers: list[Any] = []
     for units in settings["hidden_units"]:
         layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), group.dropout(settings["dropout"])]
         width = units
-    return torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, len(settings.get(_CLASSES_WEIGH, (1.0,)))))
 
 
 def _layers(network: Any) -> tuple[tuple[Matrix, Vector], ...]:

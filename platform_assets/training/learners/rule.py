@@ -1,7 +1,7 @@
 """The baseline that people would write down themselves: one feature against one threshold.
 
 Belongs here: only that. What is predicted on either side is the mean label of the training rows there, so that it is a probability,
-or a value in the label's unit.
+a probability of each class, or a value in the label's unit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, TrainingError, Vector
+from platform_assets.training.learners.classes import one_hot
 
 _FILE = "rule.json"
 
@@ -26,12 +27,15 @@ class RuleModel:
 
     column: int
     threshold: float
-    above: float
-    below: float
+    above: float | tuple[float, ...]
+    below: float | tuple[float, ...]
 
     def predict(self, X: Matrix) -> Vector:
         """The side's value."""
-        return np.where(X[:, self.column] > self.threshold, self.above, self.below)
+        above = X[:, self.column] > self.threshold
+        if isinstance(self.above, tuple):
+            return np.where(above[:, np.newaxis], np.array(self.above), np.array(self.below))
+        return np.where(above, self.above, self.below)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """One JSON file; the numbers keep all their digits."""
@@ -49,13 +53,19 @@ def fit(X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapp
     if column >= X.shape[1]:
         raise TrainingError(f"learner 'rule': column {column} of {X.shape[1]} inputs; the first one is 0")
     above = X[:, column] > settings["threshold"]
+    if task == "multiclass":
+        labels = one_hot(y, int(y.max()) + 1)
+        shares = [tuple((labels[side] if side.any() else labels).mean(axis=0).tolist()) for side in (above, ~above)]
+        return RuleModel(int(column), float(settings["threshold"]), *shares)
     means = [float(y[side].mean()) if side.any() else float(y.mean()) for side in (above, ~above)]
     return RuleModel(int(column), float(settings["threshold"]), *means)
 
 
 def load(folder: Path) -> RuleModel:
     """Read back what `RuleModel.save` wrote."""
-    return RuleModel(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+    told: dict[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    sides = {name: tuple(told[name]) if isinstance(told[name], list) else told[name] for name in ("above", "below")}
+    return RuleModel(**{**told, **sides})
 
 
 KIND = LearnerKind(

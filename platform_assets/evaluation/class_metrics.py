@@ -1,0 +1,175 @@
+"""Metrics of a multi-class task, from the places of the classes and the probability of each.
+
+Belongs here: figures of one class and of all, with stated definitions. Does not belong here: metrics of a binary label or a value
+(`metrics`, which hands probabilities by class on to this module), pictures (`class_plots`).
+
+A class that none of the rows has takes no part in a mean over classes. The predicted class is the most probable one, of equally probable
+ones the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platform_assets.training.compare import MetricError
+
+Vector: TypeAlias = NDArray[np.float64]
+Matrix: TypeAlias = NDArray[np.float64]
+
+_LEAST_PROBABILITY = 1e-15
+
+
+def predicted(probabilities: Matrix) -> NDArray[np.int64]:
+    """The place of the predicted class, int64 [n] from float64 [n, K]."""
+    return np.asarray(np.argmax(probabilities, axis=1), dtype=np.int64)
+
+
+def confusion(y: Vector, probabilities: Matrix) -> NDArray[np.int64]:
+    """How many rows of each class (row) were predicted as each class (column), int64 [K, K]."""
+    classes = probabilities.shape[1]
+    cell = y.astype(np.int64) * classes + predicted(probabilities)
+    return np.bincount(cell, minlength=classes * classes).reshape(classes, classes)
+
+
+def recalls(counts: NDArray[Any]) -> Vector:
+    """Share of each class's rows that are predicted as it, float64 [K]; NaN for a class without rows.
+
+    Args:
+        counts: [K, K] as `confusion` gives them, or weighted.
+    """
+    of_class = counts.sum(axis=1)
+    found: Vector = np.divide(np.diagonal(counts), of_class, out=np.full(len(counts), np.nan), where=of_class > 0)
+    return found
+
+
+def accuracy(counts: NDArray[Any]) -> float:
+    """Share of the rows whose class is predicted; NaN without rows."""
+    total = counts.sum()
+    return float(np.trace(counts) / total) if total else float("nan")
+
+
+def balanced_accuracy(counts: NDArray[Any]) -> float:
+    """Mean recall of the classes."""
+    found = recalls(counts)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+
+
+def worst_class_recall(counts: NDArray[Any]) -> float:
+    """The recall of the class that is found least."""
+    found = recalls(counts)
+    return float(np.nanmin(found)) if np.isfinite(found).any() else float("nan")
+
+
+def macro_f1(counts: NDArray[Any]) -> float:
+    """Mean over the classes of the harmonic mean of precision and recall; a class that is predicted and has no rows counts with 0."""
+    either = counts.sum(axis=0) + counts.sum(axis=1)
+    taken = either > 0
+    return float(np.mean(2.0 * np.diagonal(counts)[taken] / either[taken])) if taken.any() else float("nan")
+
+
+OF_CONFUSION: Mapping[str, Callable[[NDArray[Any]], float]] = MappingProxyType(
+    {
+        "accuracy": accuracy,
+        "balanced_accuracy": balanced_accuracy,
+        "macro_f1": macro_f1,
+        "worst_class_recall": worst_class_recall,
+    }
+)
+"""Metrics that the confusion of classes decides."""
+
+
+def auc_one_vs_rest(y: Vector, probabilities: Matrix) -> float:
+    """Area under the ROC curve of each class against all others, the mean over the classes.
+
+    Raises:
+        MetricError: the rows are all of one class.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return _mean_over_classes(roc_auc_score, y, probabilities)
+
+
+def average_precision_one_vs_rest(y: Vector, probabilities: Matrix) -> float:
+    """Average precision of each class against all others, the mean over the classes.
+
+    Raises:
+        MetricError: the rows are all of one class.
+    """
+    from sklearn.metrics import average_precision_score
+
+    return _mean_over_classes(average_precision_score, y, probabilities)
+
+
+def log_loss(y: Vector, probabilities: Matrix) -> float:
+    """Mean negative log likelihood, in nats; probabilities are kept 1e-15 away from 0."""
+    return float(losses(y, probabilities).mean())
+
+
+def losses(y: Vector, probabilities: Matrix) -> Vector:
+    """Negative log likelihood of each row, float64 [n]."""
+    of_its_class = probabilities[np.arange(len(y)), y.astype(np.int64)]
+    return np.asarray(-np.log(np.clip(of_its_class, _LEAST_PROBABILITY, 1.0)), dtype=np.float64)
+
+
+def correctness(y: Vector, probabilities: Matrix) -> tuple[Vector, Vector]:
+    """Whether the predicted class is right, 0 or 1, and its probability: what calibration is about (Guo et al. 2017, section 2)."""
+    place = predicted(probabilities)
+    return (place == y).astype(np.float64), np.minimum(probabilities[np.arange(len(y)), place], 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReport:
+    """One class on judged rows.
+
+    Attributes:
+        name: the class.
+        rows: how many are of it.
+        predicted: how many are predicted as it.
+        recall: share of its rows that are; NaN without rows.
+        precision: share of what is predicted as it that is right; NaN where nothing is.
+        auc_roc: of its probability against all others; NaN where only one of both occurs.
+        mean_prediction: its mean probability.
+    """
+
+    name: str
+    rows: int
+    predicted: int
+    recall: float
+    precision: float
+    auc_roc: float
+    mean_prediction: float
+
+
+def class_reports(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> tuple[ClassReport, ...]:
+    """Every class on its own, in the classes' order.
+
+    Raises:
+        MetricError: there are no rows.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    if len(y) == 0:
+        raise MetricError("there are no rows")
+    counts = confusion(y, probabilities)
+    found = recalls(counts)
+    reports = []
+    for place, name in enumerate(classes):
+        rows, taken = int(counts[place].sum()), int(counts[:, place].sum())
+        area = roc_auc_score(y == place, probabilities[:, place]) if 0 < rows < len(y) else float("nan")
+        precision = float(counts[place, place] / taken) if taken else float("nan")
+        mean = float(probabilities[:, place].mean())
+        reports.append(ClassReport(name, rows, taken, float(found[place]), precision, float(area), mean))
+    return tuple(reports)
+
+
+def _mean_over_classes(of_one: Callable[[Any, Any], float], y: Vector, probabilities: Matrix) -> float:
+    found = [place for place in range(probabilities.shape[1]) if (y == place).any()]
+    if len(found) < 2:
+        raise MetricError(f"all {len(y)} labels are of one class: two are needed")
+    return float(np.mean([of_one(y == place, probabilities[:, place]) for place in found]))
