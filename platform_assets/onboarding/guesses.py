@@ -23,6 +23,8 @@ TIME_WORDS = ("event_time", "timestamp", "created", "time", "date", "_at", "ts")
 ID_ENDINGS = ("_id", "_key", "_number", "_code", "_uuid")
 TEXT_LENGTH = 30
 """Texts longer than this on average are taken for free text."""
+ROWS_OF_A_CLASS = 20
+"""Texts of which each occurs less often than this on average are no classes."""
 LEAK_AUC = 0.99
 """A single column that separates the classes better than this is taken for a consequence of the label."""
 
@@ -43,7 +45,7 @@ class Guesses:
         key: columns that identify a row, with the reason.
         event_time: the column, with the reason.
         label: the column, with the reason; None when nothing looks like one.
-        task: binary or regression.
+        task: binary, multiclass or regression.
         entities: key columns, each with the reason.
         features: columns that are known at the event and may be learned from.
         left_out: columns that are not proposed as features, each with the reason.
@@ -103,7 +105,7 @@ def guess(table: TableFacts, label: str | None = None) -> Guesses:
         problems.append(
             f"the label {found.value} has one value only ({only}): there is nothing to learn from these rows"
         )
-    task = "binary" if found is None or _is_binary(table.column(found.value)) else "regression"
+    task = "binary" if found is None else _task(table.column(found.value))
     left_out = _left_out(table, found, task, {time.value, *key[0]})
     aside = {item.value for item in left_out} | {time.value, *key[0]} | ({found.value} if found else set())
     entities = _entities(table, aside - {item.value for item in left_out if "identifies" in item.why})
@@ -198,6 +200,7 @@ def _label(table: TableFacts, named: str | None, taken: set[str]) -> Guess | Non
         ([facts for facts in binary if facts in hinted], "0 or 1, and named like an outcome"),
         (hinted, "named like an outcome"),
         (binary, "the only kind of column with 0 and 1"),
+        (_classes(table, taken), "a few texts, and named like an outcome"),
     ):
         if group:
             return Guess(max(group, key=lambda facts: _rank(facts.name, LABEL_WORDS)).name, why)
@@ -233,10 +236,11 @@ def _why_left_out(table: TableFacts, facts: ColumnFacts, label: Guess | None, ta
 
 def _knows_label(frame: pl.DataFrame, facts: ColumnFacts, label: str, task: str) -> bool:
     """Whether the column alone gives the label away."""
-    rows = frame.select(pl.col(facts.name).alias("x"), pl.col(label).cast(pl.Float64).alias("y")).drop_nulls()
+    kind = pl.String if task == "multiclass" else pl.Float64
+    rows = frame.select(pl.col(facts.name).alias("x"), pl.col(label).cast(kind).alias("y")).drop_nulls()
     if rows.height < 50 or rows["y"].n_unique() < 2:
         return False
-    if not facts.is_numeric:
+    if task == "multiclass" or not facts.is_numeric:
         few = facts.values is not None and facts.distinct <= 10
         return few and bool((rows.group_by("x").agg(pl.col("y").n_unique())["y"] == 1).all())
     if task == "binary":
@@ -273,6 +277,26 @@ def _splits(days: int) -> tuple[int, int, int, int] | None:
             if 2 * length + (folds - 1) * length + 1 <= 0.6 * days:
                 return length, 0, length, folds
     return (2, 0, 1, 1) if days >= 8 else None
+
+
+def _task(facts: ColumnFacts) -> str:
+    if _is_binary(facts):
+        return "binary"
+    return "multiclass" if _has_classes(facts) else "regression"
+
+
+def _has_classes(facts: ColumnFacts) -> bool:
+    """Whether a column holds a few texts, each of them often enough to be learned."""
+    return facts.type == "string" and facts.values is not None and 3 <= facts.distinct <= facts.rows // ROWS_OF_A_CLASS
+
+
+def _classes(table: TableFacts, taken: set[str]) -> list[ColumnFacts]:
+    """Text columns that may be a label of several classes."""
+    return [
+        facts
+        for facts in table.columns
+        if facts.name not in taken and _has_classes(facts) and _rank(facts.name, LABEL_WORDS)
+    ]
 
 
 def _is_binary(facts: ColumnFacts) -> bool:

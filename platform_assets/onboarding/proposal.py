@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 import polars as pl
 
@@ -84,7 +86,8 @@ def _column(facts: ColumnFacts, guesses: Guesses) -> str:
         why.append("the only values found")
     elif facts.type == "string" and facts.values is not None and facts.rows >= 20 * len(facts.values):
         fields.append(f"allowed: [{', '.join(json.dumps(value) for value in facts.values)}]")
-        why.append("the only values found")
+        classes = is_label and guesses.task == "multiclass"
+        why.append("the classes found, in the order of their probabilities" if classes else "the only values found")
     elif facts.minimum is not None and facts.maximum is not None and facts.name not in guesses.key[0]:
         fields += [f"{limit}: {_number(value)}" for limit, value in _bounds(facts.minimum, facts.maximum).items()]
         why.append(f"found {facts.minimum:g} to {facts.maximum:g}")
@@ -196,22 +199,48 @@ def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a proposal says of a kind of problem."""
+
+    why: str
+    linear: str
+    metrics: str
+    select_by: str
+
+
+_WORDS = MappingProxyType(
+    {
+        "binary": _Words(
+            "the label is 0 or 1", "logistic_regression", "auc_roc, average_precision, brier", "average_precision"
+        ),
+        "multiclass": _Words(
+            "the label is one of several classes",
+            "logistic_regression",
+            "balanced_accuracy, macro_f1, worst_class_recall, auc_roc, log_loss",
+            "balanced_accuracy",
+        ),
+        "regression": _Words("the label is a number", "ridge", "rmse, mae, r2", "rmse"),
+    }
+)
+
+
 def _training(guesses: Guesses) -> Iterator[str]:
-    binary = guesses.task == "binary"
+    words = _WORDS[guesses.task]
     train, delay, test, folds = guesses.splits or (7, 0, 7, 1)
     yield ""
     yield "  training:"
-    yield f"    task: {guesses.task}  # {MARK} {'the label is 0 or 1' if binary else 'the label is a number'}"
+    yield f"    task: {guesses.task}  # {MARK} {words.why}"
     yield f"    learners:  # {MARK} something to beat, something simple, and trees"
     yield "      - {name: constant, kind: constant, baseline: true}"
-    yield f"      - {{name: linear, kind: {'logistic_regression' if binary else 'ridge'}}}"
+    yield f"      - {{name: linear, kind: {words.linear}}}"
     yield "      - {name: xgboost, kind: xgboost}"
     yield (
         f"    splits: {{train_days: {train}, delay_days: {delay}, test_days: {test}, folds: {folds}}}"
         f"  # {MARK} fits the history; a label that arrives later needs `arrival_delay_days` and a delay here"
     )
-    yield f"    metrics: [{'auc_roc, average_precision, brier' if binary else 'rmse, mae, r2'}]  # {MARK} the usual ones"
-    yield f"    select_by: {'average_precision' if binary else 'rmse'}  # {MARK} what decides between candidates"
+    yield f"    metrics: [{words.metrics}]  # {MARK} the usual ones"
+    yield f"    select_by: {words.select_by}  # {MARK} what decides between candidates"
     yield ""
     yield f"  gates: {{min_training_rows: 100}}  # {MARK} add floors for the metrics that matter to you"
 
@@ -227,7 +256,7 @@ def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     if guesses.task == "binary":
         yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
     yield ""
-    metric = "average_precision" if guesses.task == "binary" else "rmse"
+    metric = _WORDS[guesses.task].select_by
     yield "  monitoring:"
     yield f"    window_days: {live_days(guesses.splits or (7, 0, 7, 1), days)}  # {MARK} a week, or what the history leaves"
     yield f"    min_rows: {max(20, min(500, table.frame.height // max(1, days)))}  # {MARK} the rows of a day, at most 500"

@@ -363,3 +363,24 @@ def test_files_or_a_database_but_not_both() -> None:
     for options in ((None, None, None), ("a.csv", "WARD", "visits"), (None, "WARD", None)):
         with pytest.raises(OnboardingError, match="say where the data is"):
             looking_at(*options)
+
+
+def test_a_few_texts_are_found_as_classes_and_written_down(tmp_path: Path) -> None:
+    rows, classes = 600, ["billing", "how to", "outage"]
+    random = np.random.default_rng(3)
+    place = random.integers(0, 3, rows)
+    frame = pl.DataFrame(
+        {
+            "ticket_id": np.arange(rows),
+            "opened_at": [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=i) for i in range(rows)],
+            "length": random.normal(100 + 40 * place, 30).round(1),
+            "closed_by": [f"team {k}" for k in place],
+            "outcome": [classes[k] for k in place],
+        }
+    )
+    use_case = proposed(tmp_path, frame)
+    assert (use_case.training.task, use_case.classes) == ("multiclass", tuple(classes))
+    assert use_case.training.select_by == use_case.monitoring.quality_metric == "balanced_accuracy"
+    assert use_case.serving.decision is None
+    assert use_case.feature_names[:1] == ("length",)
+    assert not {"closed_by", "outcome"} & {*use_case.serving.request}, "who closed it gives the class away"
