@@ -23,7 +23,7 @@ from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import compute_windows
 from platform_assets.features.state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
 from platform_assets.features.values import event_value
-from platform_assets.features.windows import event_order, microseconds
+from platform_assets.features.windows import event_order, microseconds, midnight
 from platform_assets.spec.features import FeatureView, Window
 from platform_assets.spec.use_case import UseCase
 
@@ -185,7 +185,10 @@ def explain_view(moment: EntityMoment) -> list[Explanation]:
         value = event_value(window)
         numbers = None if value is None else moment.events.values[moment.layout.plan.values.index(value)]
         passes = _passing(window, moment.rows)
-        newest = moment.at - timedelta(microseconds=window.delay_microseconds)
+        at = moment.at
+        if window.covers_whole_days:
+            at = midnight(at.astimezone(UTC).date() + timedelta(days=1)) - timedelta(microseconds=1)
+        newest = at - timedelta(microseconds=window.delay_microseconds)
         for name, length in zip(window.feature_names, window.lengths_microseconds, strict=True):
             oldest = newest - timedelta(microseconds=length)
             events = tuple(

@@ -5,7 +5,8 @@ Belongs here: a view's windows as the arrays that the compiled loops take, and t
 
 A window of a row at time t covers (t - delay - length, t - delay] of the entity's events, which are ordered by event
 time, then primary key. Without delay the row's own event is part of it (where the window does not leave it out), and of
-the events at the same time those before the row. What a window gives depends on its events alone, to the bit: sums are
+the events at the same time those before the row. A window with the resolution of a day ends with the last instant of a UTC day,
+`delay` before that of the row. What a window gives depends on its events alone, to the bit: sums are
 exact and rounded once.
 """
 
@@ -36,8 +37,9 @@ class WindowPlan:
     Attributes:
         names: the k feature names.
         values: the c values of an event that are aggregated, each once.
-        windows: int64 [k, 5]: length and delay in microseconds, code of the aggregate, place in `values` or NO_COLUMN
-            where events are counted, and 1 where the row's own event is part of its window.
+        windows: int64 [k, 6]: length and delay in microseconds, code of the aggregate, place in `values` or NO_COLUMN
+            where events are counted, 1 where the row's own event is part of its window, and 1 where the window covers whole
+            UTC days.
         empties: float64 [k], the value of an empty window; NaN stands for null.
     """
 
@@ -61,12 +63,12 @@ def plan_windows(view: FeatureView) -> WindowPlan:
         column = NO_COLUMN if value is None else values.index(value)
         code, own = CODES[window.aggregate], int(window.counts_own_event)
         for length in window.lengths_microseconds:
-            rows.append((length, window.delay_microseconds, code, column, own))
+            rows.append((length, window.delay_microseconds, code, column, own, int(window.covers_whole_days)))
             empties.append(float("nan") if window.value_when_empty is None else window.value_when_empty)
     return WindowPlan(
         names=tuple(name for window in view.windows for name in window.feature_names),
         values=values,
-        windows=np.array(rows, dtype=np.int64).reshape(-1, 5),
+        windows=np.array(rows, dtype=np.int64).reshape(-1, 6),
         empties=np.array(empties, dtype=np.float64),
     )
 

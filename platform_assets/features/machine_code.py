@@ -32,7 +32,7 @@ EXPONENT_BIAS = 1075  # a double with exponent bits e is its 53-bit whole number
 LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900  # between them neither grid nor sums can underflow or overflow
 NO_GRID = -1
 POWERS = np.array([2.0**power for power in range(64)])
-MOST_PARTIALS = 64
+MOST_PARTIALS, DAY = 64, 86_400_000_000
 
 _CALLABLE = Callable[..., Any]
 
@@ -74,16 +74,22 @@ def first_after(times: Any, begin: int, end: int, time: int) -> int:
 
 
 @compiled()
+def newest_time(time: int, delay: int, by_day: int) -> int:
+    """The newest time that a window of a row at `time` covers; `by_day` the last one of a UTC day."""
+    return (time // DAY + 1) * DAY - 1 - delay if by_day else time - delay
+
+
+@compiled()
 def find_bounds(
-    times: Any, begin: int, end: int, first: int, stop: int, length: int, delay: int, own: int, lows: Any, highs: Any
-) -> None:
+    times: Any, begin: int, end: int, first: int, stop: int, length: int, delay: int, own: int, by_day: int, lows: Any,
+    highs: Any,
+) -> None:  # fmt: skip
     """The window [low, high) of each row in [first, stop); both bounds only move forward."""
-    low = first_after(times, begin, end, times[first] - delay - length)
-    high = first_after(times, begin, end, times[first] - delay)
+    newest = newest_time(times[first], delay, by_day)
+    low, high = first_after(times, begin, end, newest - length), first_after(times, begin, end, newest)
     for row in range(first, stop):
-        newest = times[row] - delay
-        oldest = newest - length
-        while low < end and times[low] <= oldest:
+        newest = newest_time(times[row], delay, by_day)
+        while low < end and times[low] <= newest - length:
             low += 1
         if delay == 0:
             high = row + own
@@ -173,9 +179,7 @@ def rounded(high: Any, low: Any, scale: float) -> float:
 @compiled()
 def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
     """The correctly rounded sum of a window by Shewchuk's algorithm; infinite values give what plain addition gives."""
-    count = 0
-    special = 0.0
-    plain = 0.0
+    count, special, plain = 0, 0.0, 0.0
     for event in range(low, high):
         value = values[event]
         if value != value:
@@ -223,8 +227,7 @@ def fill_extremes(
     values: Any, first: int, stop: int, lows: Any, highs: Any, sign: float, empty: float, queue: Any, out: Any, to: Any
 ) -> None:
     """Minimum (sign 1) or maximum (sign -1): a queue of the candidates, best first, each later one worse."""
-    head = tail = 0
-    event = lows[0]
+    head, tail, event = 0, 0, lows[0]
     for row in range(first, stop):
         while event < highs[row - first]:
             value = values[event]
@@ -274,8 +277,7 @@ def fill_distinct(
         if values[begin + earlier] == values[begin + later]:
             previous[later] = begin + earlier
             following[earlier] = begin + later
-    low = high = lows[0]
-    count = 0
+    low, high, count = lows[0], lows[0], 0
     for row in range(first, stop):
         while high < highs[row - first]:
             if values[high] == values[high] and previous[high - begin] < low:
@@ -307,11 +309,7 @@ def fill_windows(
     times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, places: Any,
     out: Any,
 ) -> None:  # fmt: skip
-    """Fill `out`; see `kernel.compute_windows`. One pass over each entity; what windows of one column share is made once.
-
-    `bits` are the values as they lie in memory; the columns of `windows` are length, delay, aggregate, column, and whether the
-    row's own event counts.
-    """
+    """Fill `out`; see `kernel.compute_windows`. What an entity's windows of one column share is made once; `bits` are the values."""
     longest = 1
     for entity in range(starts.shape[0] - 1):
         longest = max(longest, starts[entity + 1] - starts[entity])
@@ -337,11 +335,11 @@ def fill_windows(
             is_counted = is_added_up = is_dated = False
             grid, scale = NO_GRID, 1.0
             for window in range(windows.shape[0]):
-                length, delay, aggregate, of, own = windows[window]
+                length, delay, aggregate, of, own, by_day = windows[window]
                 if of != column:
                     continue
                 answers, empty = out[window], empties[window]
-                find_bounds(times, start, stop, first, stop, length, delay, own, lows, highs)
+                find_bounds(times, start, stop, first, stop, length, delay, own, by_day, lows, highs)
                 if column < 0:
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]

@@ -105,8 +105,9 @@ class Entity(Declaration):
 class Window(Declaration):
     """An aggregate over the entity's recent events, one feature for each length.
 
-    The window of a row at time t covers (t - delay - length, t - delay]. Without delay the row's own event is part
-    of it (see `own_event`). Events at the same time are ordered by primary key, and a row sees those before itself.
+    The window of a row at time t covers (t - delay - length, t - delay]; with `resolution: day`, t is the last instant of the
+    row's UTC day. Without delay the row's own event is part of it (see `own_event`). Events at the same time are ordered by
+    primary key, and a row sees those before itself.
     """
 
     name: Identifier = Field(
@@ -137,6 +138,12 @@ class Window(Declaration):
         default=None,
         description="How long before the event the window ends, in place of `delay_days`, for example `2h`.",
     )
+    resolution: Literal["exact", "day"] = Field(
+        default="exact",
+        description="`exact` counts delay and length back from the event's own time. `day` counts whole UTC days: the newest is "
+        "`delay_days` before the event's day, and all of it is in. So a label window sees every outcome that had arrived by the "
+        "midnight at which the event's day began, also those of payments later in the day.",
+    )
     own_event: bool | None = Field(
         default=None,
         description="Whether the row's own event is part of a window without delay; by default it is, except for `last` and "
@@ -153,7 +160,7 @@ class Window(Declaration):
         for name in ("condition", "where", "lengths", "delay", "own_event"):
             if name in document and not document[name] and document[name] is not False:
                 del document[name]
-        return document
+        return without(document, resolution="exact")
 
     def feature_name(self, length_days: int) -> str:
         """Name of the feature for one window length in days."""
@@ -173,6 +180,11 @@ class Window(Declaration):
     def delay_microseconds(self) -> int:
         """How long before the event the window ends."""
         return self.delay_days * MICROSECONDS["d"] if self.delay is None else microseconds_of(self.delay)
+
+    @property
+    def covers_whole_days(self) -> bool:
+        """Whether it covers whole UTC days, counted back from the event's day."""
+        return self.resolution == "day"
 
     @property
     def counts_own_event(self) -> bool:

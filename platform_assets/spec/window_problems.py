@@ -46,7 +46,12 @@ def uses_request_columns(use_case: UseCase, window: Window) -> tuple[str, ...]:
 def window_problems(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
     """Everything about a view's windows that does not fit together."""
     for j, window in enumerate(view.windows):
-        for place, found, message in (*_lengths(use_case, window), *_own_event(window), *_aggregate(use_case, window)):
+        for place, found, message in (
+            *_lengths(use_case, window),
+            *_resolution(window),
+            *_own_event(window),
+            *_aggregate(use_case, window),
+        ):
             yield ("windows", j, *place), found, message
 
 
@@ -66,6 +71,18 @@ def _lengths(use_case: UseCase, window: Window) -> Iterator[Found]:
         if window.span_days > days:
             message = f"reaches back {window.span_days} days, but the history has only {days}"
             yield ("lengths_days" if window.lengths_days else "lengths",), list(window.durations), message
+
+
+def _resolution(window: Window) -> Iterator[Found]:
+    """A window of whole days holds the rest of its newest day: that day must be over, and lengths are whole days."""
+    if window.covers_whole_days and (window.delay is not None or window.delay_days < 1):
+        yield (
+            ("resolution",),
+            window.resolution,
+            "whole days end before the event's own day: give a delay_days of at least 1",
+        )
+    if window.covers_whole_days and window.lengths:
+        yield ("lengths",), list(window.lengths), "a window of whole days takes `lengths_days` only"
 
 
 def _own_event(window: Window) -> Iterator[Found]:

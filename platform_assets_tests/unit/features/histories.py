@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
@@ -213,6 +213,9 @@ def rich_case(**changes: Any) -> UseCase:
         window("bad_sum", "sum", "amount", [3], where="is_bad = 1 AND amount > 0.15", delay="48h"),
         window("bad_share", "ratio", None, [3], condition="is_bad = 1", delay_days=2),
         window("late", "count", None, [], lengths=["6h"], delay="12h"),
+        window("days", "count", None, [1, 3], delay_days=1, resolution="day"),
+        window("days_bad", "mean", "is_bad", [1, 3], delay_days=2, resolution="day"),
+        window("days_since", "seconds_since_last", None, [3], where="is_bad = 1", delay_days=2, resolution="day"),
     ]
     features = [
         {"name": "card_rich", "description": "the card", "entity": "card", "windows": card},
@@ -253,6 +256,8 @@ def expected_features(
     for item in view.windows:
         delay = timedelta(days=item.delay_days) if item.delay is None else _duration(item.delay)
         newest = event[time_name] - delay
+        if item.resolution == "day":
+            newest = datetime.combine(newest.date(), time.max, tzinfo=UTC)
         with_own = (
             item.own_event if item.own_event is not None else item.aggregate not in ("last", "seconds_since_last")
         )

@@ -87,11 +87,11 @@ def test_a_range_of_days_equals_the_same_days_of_the_full_history(history: Histo
 def test_a_label_that_is_not_known_yet_changes_nothing(history: History, today: int, poison: float) -> None:
     """Rows of day D are computed with every label of event days after D - delay replaced by poison."""
     day = FIRST_DAY + timedelta(days=today)
-    view = view_of(CASE, "shop_risk")
     events = join_labels(*history, CASE).with_columns(pl.col("is_bad").cast(pl.Float64))
     unknown = pl.col("event_day") + pl.duration(days=CASE.label_delay_days) > day
     poisoned = events.with_columns(pl.when(unknown).then(poison).otherwise(pl.col("is_bad")).alias("is_bad"))
-    assert compute_view(view, CASE, poisoned, day, day).equals(compute_view(view, CASE, events, day, day))
+    for case, view in [(CASE, view_of(CASE, "shop_risk")), (RICH, view_of(RICH, "shop_rich"))]:
+        assert compute_view(view, case, poisoned, day, day).equals(compute_view(view, case, events, day, day))
 
 
 @settings(max_examples=40, deadline=None)
@@ -112,6 +112,15 @@ def test_window_edges_the_oldest_instant_is_out_and_the_newest_is_in() -> None:
     found = features_of(case, events_at((1, 0, 7, 1.0), (2, 1, 7, 1.0), (3, 2, 7, 1.0)))
     assert found[2] == {"now_1d": 1.0, "late_1d": 1.0}
     assert found[3] == {"now_1d": 1.0, "late_1d": 1.0}
+
+
+def test_a_window_of_whole_days_holds_all_of_its_newest_day_and_nothing_of_the_day_before_its_oldest() -> None:
+    case = one_window(window("days", "count", None, [1, 2], delay_days=1, resolution="day"))
+    instant = 1 / (24 * 60 * 60 * 1_000_000)
+    times = [0, 1 - instant, 1, 2 - instant, 2, 2.5, 3 - instant]
+    found = features_of(case, events_at(*((key, time, 7, 1.0) for key, time in enumerate(times))))
+    assert [found[key]["days_1d"] for key in range(7)] == [0.0, 0.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+    assert [found[key]["days_2d"] for key in range(7)] == [0.0, 0.0, 2.0, 2.0, 4.0, 4.0, 4.0]
 
 
 def test_edges_of_windows_in_minutes_are_the_same() -> None:

@@ -29,6 +29,10 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (window("w", "count", None, [1], where="is_bad = 1"), "know the label too early"),
     (window("w", "ratio", None, [1], condition="is_bad = 1", delay="47h"), "know the label too early"),
     (window("w", "mean", "is_bad", [1], delay="47h"), "know the label too early"),
+    (window("w", "mean", "is_bad", [1], delay_days=1, resolution="day"), "know the label too early"),
+    (window("w", "mean", "amount", [1], resolution="day"), "delay_days of at least 1"),
+    (window("w", "mean", "amount", [1], delay="48h", resolution="day"), "delay_days of at least 1"),
+    (window("w", "mean", "amount", [1], lengths=["36h"], delay_days=1, resolution="day"), "takes `lengths_days` only"),
 ]
 
 
