@@ -64,7 +64,12 @@ def median_usage(usages: Sequence[Usage]) -> Usage:
     )
 
 
-def run_child(module: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+def run_child(
+    module: str,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    timeout_seconds: float = CHILD_TIMEOUT_SECONDS,
+) -> dict[str, Any]:
     """Run `python -m module arguments` in a fresh process; the JSON object it prints as its last line.
 
     Raises:
@@ -78,11 +83,11 @@ def run_child(module: str, *arguments: str, environment: dict[str, str] | None =
             env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=CHILD_TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ChildFailed(f"{module} {' '.join(arguments)} took longer than {CHILD_TIMEOUT_SECONDS:.0f} s") from error
+        raise ChildFailed(f"{module} {' '.join(arguments)} took longer than {timeout_seconds:.0f} s") from error
     return child_result(module, done.returncode, done.stdout, done.stderr)
 
 
