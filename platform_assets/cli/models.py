@@ -185,7 +185,19 @@ def show_versions(name: str | None, limit: int) -> None:
         if not versions:
             console.print(f"[dim]no model of {use_case.name} yet; next: platform-assets run {use_case.name}[/]")
             continue
-        console.print(f"[dim]next: platform-assets models compare {use_case.name}@{versions[-1].version}[/]")
+        console.print(f"[dim]next: platform-assets models {_after_list(use_case.name, registry, versions)}[/]")
+
+
+def _after_list(name: str, registry: ModelRegistry, versions: list[RegisteredVersion]) -> str:
+    """What to do after a look at the versions: the newest one is compared with the champion, or with the one before."""
+    from platform_assets.registry.models import CHAMPION
+
+    newest, champion = versions[-1].version, registry.by_alias(name, CHAMPION)
+    if champion is None:
+        return f"promote {name}@{newest}"
+    if champion.version != newest:
+        return f"compare {name}@{newest}"
+    return f"compare {name}@{newest} {versions[-2].version}" if len(versions) > 1 else f"ledger {name}"
 
 
 def environment_named(name: str | None, own: Environment) -> Environment:
@@ -237,7 +249,8 @@ def promote_version(model: str, to: str | None, why: str, who: str | None) -> No
         keys = f'key:"{name}/serving/service" or key:"{name}/serving/deployment"'
         console.print(f"[dim]next: dg launch --assets '{keys}' --partition {day}[/]")
     else:
-        console.print(f"[dim]next: platform-assets models ledger {name}[/]")
+        there = "" if target == settings.environment else f"PLATFORM_ASSETS_ENVIRONMENT={target} "
+        console.print(f"[dim]next: {there}platform-assets models ledger {name}[/]")
 
 
 def system_user() -> str:

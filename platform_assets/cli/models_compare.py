@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from platform_assets.assets.model_folder import ModelRun, registered_run
+from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.cli.console import console
 from platform_assets.cli.models import named_version, opened, split_model
 from platform_assets.registry.models import CHAMPION
@@ -52,6 +52,9 @@ def show_comparison(first: str, second: str | None) -> None:
     runs = registered_run(registry, versions[0]), registered_run(registry, versions[1])
     _print_metrics(name, versions, runs)
     _print_settings(versions, runs)
+    digests = {version.tags.get(MODEL_DIGEST_TAG) for version in versions}
+    if len(digests) == 1:
+        console.print(f"[bold]both are the same model to the byte[/] ({digests.pop()})")
     console.print(f"[dim]next: platform-assets models reproduce {name}@{versions[0].version}[/]")
 
 
@@ -64,7 +67,7 @@ def _print_metrics(name: str, versions: tuple[RegisteredVersion, ...], runs: tup
     table.add_column("metric")
     for version in versions:
         table.add_column(f"version {version.version}", justify="right")
-    table.add_column("difference", justify="right")
+    table.add_column(f"{versions[0].version} less {versions[1].version}", justify="right")
     for metric, higher in runs[0].comparison["metrics"].items():
         if metric not in winners[1]["mean"]:
             continue

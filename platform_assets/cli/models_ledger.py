@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from platform_assets.registry.ledger import Ledger
     from platform_assets.registry.models import ModelRegistry
 
-_WIDEST_WHY = 90
+_OTHER_COLUMNS, _NARROWEST_WHY = 74, 30
+"""Characters that the columns before `why` take, and that `why` has at least."""
 _MADE_FROM = {
     "as of": "as_of",
     "learner": "learner",
@@ -72,16 +73,16 @@ def _print_entries(name: str, ledger: Ledger, limit: int) -> None:
     entries = ledger.entries(name)
     table = Table(title=f"ledger of {name} ({ledger.environment})", box=None, pad_edge=False)
     for title in ("at (UTC)", "what", "version", "before", "release", "why"):
-        table.add_column(title, justify="right" if title in ("version", "before") else "left")
+        table.add_column(title, justify="right" if title in ("version", "before") else "left", no_wrap=title != "why")
     for row in entries.tail(limit).iter_rows(named=True):
         evidence = json.loads(row["evidence"])
         table.add_row(
             f"{row['at']:%Y-%m-%d %H:%M:%S}",
             row["action"],
             row["model_version"],
-            row["previous_version"] or "",
+            _version_of(row["previous_version"] or ""),
             (row["release"] or "").removeprefix("sha256:")[:12],
-            escape(_why(evidence)),
+            escape(_cut(_why(evidence), max(_NARROWEST_WHY, console.width - _OTHER_COLUMNS))),
         )
     console.print(table)
     if entries.is_empty():
@@ -93,12 +94,22 @@ def _print_entries(name: str, ledger: Ledger, limit: int) -> None:
 
 
 def _why(evidence: Mapping[str, Any]) -> str:
-    decided = evidence.get("decided") or {}
-    by = f" ({decided['who']}: {decided['why']})" if decided else ""
-    told = evidence.get("why") or evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
-    who = f" ({evidence['who']})" if evidence.get("who") else ""
-    text = f"{told}{who}{by}".replace("\n", " ")
-    return text if len(text) <= _WIDEST_WHY else f"{text[: _WIDEST_WHY - 1]}…"
+    """Who decided and why, when a person did; then what was found."""
+    decided = evidence.get("decided") or (
+        {"who": evidence["who"], "why": evidence["why"]} if evidence.get("who") else {}
+    )
+    by = f"{decided['who']}: {decided['why']}" if decided else str(evidence.get("why") or "")
+    found = evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
+    return ". ".join(part.rstrip(".") for part in (by, str(found)) if part).replace("\n", " ")
+
+
+def _version_of(previous: str) -> str:
+    """The version's number: moves name it alone, deployments with its release, `v3-5d3adf28776f`."""
+    return previous.partition("-")[0].removeprefix("v")
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
 def _print_served(name: str, at: datetime, found: Served | None) -> None:
