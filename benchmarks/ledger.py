@@ -13,6 +13,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from platform_assets.registry.models import CHAMPION, ModelRegistry
 from platform_assets.registry.moves import settle
 from platform_assets.registry.promotion import promote
 from platform_assets.registry.rollback import roll_back, rollback_target
+from platform_assets.registry.tables import TableRegistry
 
 USE_CASE = "moved"
 VERSIONS = 6
@@ -72,6 +74,11 @@ class Place:
         return ModelRegistry(f"sqlite:///{self.folder / 'mlflow.db'}")
 
     @property
+    def quick_registry(self) -> ModelRegistry:
+        """The same registry as a rollback asks it: through its tables, without MLflow."""
+        return TableRegistry(self.registry.tracking_uri)
+
+    @property
     def ledger(self) -> Ledger:
         """The ledger in a folder."""
         return Ledger(ledger_table(str(self.folder / USE_CASE / "model" / "ledger")))
@@ -88,7 +95,7 @@ class Place:
 def make_move(folder: Path, version: str, back: bool, dies: str) -> None:
     """One move in this process: promote a version, or roll back to it, and die where it is told to."""
     place = Place(folder)
-    kept, ledger = place.registry, place.ledger
+    kept, ledger = place.quick_registry if back else place.registry, place.ledger
     registry = DyingRegistry(kept.tracking_uri) if dies == BEFORE_ALIAS else kept
     if dies == AFTER_ALIAS:
         settle(
@@ -249,27 +256,32 @@ def _wrong_answers(ledger: Ledger, seen: list[Seen]) -> tuple[list[str], int, fl
     return wrong[:5], during, lead
 
 
-def rollback_seconds(folder: Path, rounds: int, *, cold: bool) -> float:
-    """Median seconds from starting a process to the recorded champion, when that process rolls back and starts no service.
+def rollback_seconds(folder: Path, rounds: int, *, cold: bool) -> tuple[float, float]:
+    """Median seconds, and CPU seconds, from starting a process to the recorded champion, when it rolls back and starts no service.
 
     Args:
         folder: where registry and ledger are.
         rounds: how often.
-        cold: whether the process has to load MLflow and the other libraries first.
+        cold: whether the process first has to load what `platform-assets models rollback` loads; otherwise it is there.
     """
-    place, spent, context = Place(folder), [], loaded()
+    place, spent, context = Place(folder), list[tuple[float, float]](), loaded()
     for _ in range(rounds):
         last = str(place.ledger.moves(USE_CASE)["previous_version"][-1])
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _children_cpu_seconds()
         if cold:
             subprocess.run([sys.executable, "-m", "benchmarks.ledger", str(folder), last], check=True)
         elif _in_a_process(context, folder, last, True, NOWHERE) != 0:
             raise RuntimeError(f"a process that was to roll back to version {last} failed")
-        spent.append(time.perf_counter() - started)
+        spent.append((time.perf_counter() - started, _children_cpu_seconds() - used))
         champion = place.registry.by_alias(USE_CASE, CHAMPION)
         if champion is None or champion.version != last:
             raise RuntimeError(f"the champion is {champion.version if champion else 'none'}, not version {last}")
-    return median(spent)
+    return median(seconds for seconds, _ in spent), median(cpu for _, cpu in spent)
+
+
+def _children_cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure_ledger(
@@ -285,8 +297,8 @@ def measure_ledger(
     """
     with tempfile.TemporaryDirectory(prefix="platform-assets-ledger-") as temporary:
         outcome = move_and_kill(Path(temporary), moves, seed, say)
-        seconds = rollback_seconds(Path(temporary), rounds, cold=False)
-        cold = rollback_seconds(Path(temporary), rounds, cold=True)
+        seconds, _ = rollback_seconds(Path(temporary), rounds, cold=False)
+        cold, cpu = rollback_seconds(Path(temporary), rounds, cold=True)
     told = "; ".join(outcome.problems) or "none"
     rows = [
         ["moves of the champion", f"{outcome.moves}"],
@@ -298,7 +310,8 @@ def measure_ledger(
             "rollback without a service, in a process with the libraries loaded, to the recorded champion, seconds",
             f"{seconds:.1f}",
         ],
-        ["the same from a cold command, most of it importing MLflow, seconds", f"{cold:.1f}"],
+        ["the same from a cold process that loads what the command loads, seconds", f"{cold:.1f}"],
+        ["of them on the processor", f"{cpu:.1f}"],
     ]
     bars = [
         Bar(
@@ -306,8 +319,8 @@ def measure_ledger(
             f"{outcome.moves} moves, {sum(outcome.kills.values())} kills, {outcome.observations:,} moments asked about; problems: {told}",
             not outcome.problems and outcome.moves >= moves and sum(outcome.kills.values()) > 0,
         ),
-        Bar("rollback, decision to recorded champion, under 5 s besides service start and loading the libraries",
-            f"{seconds:.1f} s; {cold:.1f} s from a cold command", seconds < ROLLBACK_SECONDS),
+        Bar("rollback, decision to recorded champion, under 5 s besides service start, from a cold process, on the processor",
+            f"{cpu:.1f} s; {cold:.1f} s on the clock, {seconds:.1f} s with the libraries loaded", cpu < ROLLBACK_SECONDS),
     ]  # fmt: skip
     how = (
         f"Promotions and rollbacks (seed {seed}), each by a process of its own that kills itself with SIGKILL between the intent and the "
@@ -318,4 +331,9 @@ def measure_ledger(
 
 
 if __name__ == "__main__":
+    # What `platform-assets models rollback` loads, so that a cold process pays for it.
+    import platform_assets.assets.rollback
+    import platform_assets.cli.console
+    import platform_assets.resources.build  # noqa: F401
+
     make_move(Path(sys.argv[1]), sys.argv[2], True, NOWHERE)
