@@ -182,10 +182,11 @@ def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion
     last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
     first = last - timedelta(days=use_case.training.splits.test_days - 1)
     rows = training_set_table(use_case, lake).read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
-    answers = scores_and_decisions(use_case, run.predictor().predict(read_dataset(use_case, rows).X))
+    predictor = run.predictor()
+    answers = scores_and_decisions(use_case, predictor.predict(read_dataset(use_case, rows).X), predictor.classes)
     # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
     ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
-    decisions = answers["decision"] if use_case.is_multiclass else None
+    decisions = answers["decision"] if predictor.classes else None
     return reference_frame(ordered, use_case, answers["score"], decisions)
 
 

@@ -5,7 +5,7 @@ Belongs here: the predictions asset of a use case in batch mode. Does not belong
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -138,7 +138,15 @@ def predict_rows(
         rows: events with their columns, features and `event_day`.
         predictor: the champion.
         version: its registry entry.
+
+    Raises:
+        PredictionError: the champion tells other classes apart than the declared ones.
     """
+    if predictor.classes != use_case.classes:
+        raise PredictionError(
+            f"{use_case.name}: the champion, version {version.version}, tells {', '.join(predictor.classes) or 'no classes'} apart, but "
+            f"{', '.join(use_case.classes) or 'none'} are declared; train and promote a model for this declaration"
+        )
     keys = use_case.event_source.primary_key
     rows = rows.sort(use_case.event_time, *keys)
     X = rows.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in predictor.features).to_numpy()
@@ -151,7 +159,7 @@ def predict_rows(
             [str(uuid5(NAMESPACE_URL, f"{use_case.name}/{version.version}/{name}")) for name in names]
         ),
         "scored_at": pl.lit(datetime.now(UTC)),
-        **scores_and_decisions(use_case, answers),
+        **scores_and_decisions(use_case, answers, predictor.classes),
         "model_version": pl.lit(version.version),
         "release": pl.lit(version.tags.get(MODEL_DIGEST_TAG)),
         "feature_contract": pl.lit(feature_contract_hash(use_case)),
@@ -164,21 +172,21 @@ def predict_rows(
     return rows.with_columns(**given).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
-def scores_and_decisions(use_case: UseCase, answers: Vector) -> dict[str, pl.Series]:
+def scores_and_decisions(use_case: UseCase, answers: Vector, classes: Sequence[str]) -> dict[str, pl.Series]:
     """What a model's answers become in the prediction log's columns, as the service writes them.
 
     Args:
         use_case: the declaration.
         answers: float64 [n], of a multi-class task [n, K].
+        classes: the K classes that the model tells apart; empty for any other task.
 
     Returns:
         `score` and `decision`; of a multi-class task these are the highest probability and its class, and `probabilities` has all.
     """
-    if use_case.is_multiclass:
-        names = np.array(use_case.classes)
+    if classes:
         return {
-            "score": pl.Series(answers.max(axis=1)) if len(answers) else pl.Series([], dtype=pl.Float64),
-            "decision": pl.Series(names[answers.argmax(axis=1)].tolist() if len(answers) else [], dtype=pl.String),
+            "score": pl.Series(answers.max(axis=1), dtype=pl.Float64),
+            "decision": pl.Series([classes[place] for place in answers.argmax(axis=1)], dtype=pl.String),
             PROBABILITIES: pl.Series(answers.tolist(), dtype=pl.List(pl.Float64)),
         }
     rule = use_case.serving.decision

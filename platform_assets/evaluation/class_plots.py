@@ -56,7 +56,7 @@ def _draw_confusion(axes: Any, counts: Any, of_class: Any, names: list[str]) -> 
     places = list(range(len(names)))
     axes.set_xticks(places, names, rotation=45, ha="right", fontsize=8)
     axes.set_yticks(places, names, fontsize=8)
-    labelled(axes, "Confusion: rows of a class by what was predicted", "predicted", "class")
+    labelled(axes, "Confusion: rows by class and prediction", "predicted", "class")
     axes.grid(False)
 
 

@@ -27,7 +27,7 @@ from platform_assets.assets.model_folder import (
     read_model_run,
     write_model_run,
 )
-from platform_assets.assets.predictions import predict_rows
+from platform_assets.assets.predictions import PredictionError, predict_rows
 from platform_assets.assets.tracking import CLASSES_FILE, CURVES_FILE, TRACKING, track
 from platform_assets.assets.training import label_notes
 from platform_assets.deployment.bento.self_test import _difference, _score
@@ -382,3 +382,9 @@ def test_a_day_is_predicted_in_batch_as_the_service_would(tickets: Made) -> None
     assert set(found["decision"]) <= set(CLASSES)
     assert datetime.now(UTC) - found["scored_at"][0] < timedelta(hours=1)
     assert predict_rows(tickets.use_case, rows.clear(), tickets.run.predictor(), tickets.version).is_empty()
+    sources = deepcopy(TICKETS["sources"])
+    sources[1]["columns"][2]["allowed"] = [*CLASSES, "sales"]
+    with pytest.raises(
+        PredictionError, match=r"tells billing, outage, how to, other apart, but billing, .*, sales are declared"
+    ):
+        predict_rows(declared(sources=sources), rows, tickets.run.predictor(), tickets.version)
