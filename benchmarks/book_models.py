@@ -83,6 +83,14 @@ VIEWS: tuple[FeatureView, ...] = tuple(
     )
 )
 """The book's fifteen inputs, chapter 3, as the book computes them, whatever the use case declares today."""
+FEATURES = (
+    "amount",
+    "is_weekend",
+    "is_night",
+    *(f"customer_{what}_{days}d" for days in (1, 7, 30) for what in ("count", "mean_amount")),
+    *(f"terminal_{what}_{days}d" for days in (1, 7, 30) for what in ("count", "fraud_ratio")),
+)
+"""The inputs in the book's order: with another, a forest of the same seed is another forest."""
 THREADS = 2
 
 
