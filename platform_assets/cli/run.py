@@ -21,6 +21,7 @@ from platform_assets.cli.replay import Traffic, panel, send
 from platform_assets.cli.summary import print_summary
 from platform_assets.cli.timeline import Timeline, plan
 from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
+from platform_assets.features.warm_up import compiled_meanwhile
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.serving import ServingResource
@@ -124,10 +125,11 @@ def run_use_cases(name: str | None) -> None:
     chosen = declared_use_cases(name)
     if any(declared.use_case.is_realtime for declared in chosen):
         _serving(settings).target().ensure_running()  # before any work: a port in use is told at once
-    for declared in chosen:
-        journey = Journey(declared.use_case, build_jobs(declared.use_case), definitions, instance, settings)
-        traffic = run_one(journey, declared)
-        print_summary(journey, plan(declared.use_case), traffic, monotonic() - started)
+    with compiled_meanwhile():
+        for declared in chosen:
+            journey = Journey(declared.use_case, build_jobs(declared.use_case), definitions, instance, settings)
+            traffic = run_one(journey, declared)
+            print_summary(journey, plan(declared.use_case), traffic, monotonic() - started)
 
 
 def run_one(journey: Journey, declared: DeclaredUseCase) -> Traffic | None:
