@@ -62,7 +62,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(description="Folder for everything that is written; default `.platform` in the current folder.")
+    home: Path = Field(description="Folder for everything that is written; default `.platform/default` in the current folder, as `make run` has it.")
     lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
     mlflow: str = Field(description="MLflow tracking address.")
     environment: Literal["dev", "staging", "production"] = Field(
@@ -112,7 +112,7 @@ class Settings(BaseModel):
         def value(name: str, default: str) -> str:
             return environment.get(PREFIX + name.upper()) or default
 
-        home = Path(value("home", ".platform")).absolute()
+        home = Path(value("home", ".platform/default")).absolute()
         online_store = json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
         found: dict[str, Any] = {
             "home": home,
