@@ -62,7 +62,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(description="Folder for everything that is written; default `.platform/default` in the current folder.")
+    home: Path = Field(
+        description="Folder for everything that is written; default `.platform/default` in the current folder."
+    )
     lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
     mlflow: str = Field(description="MLflow tracking address.")
     environment: Literal["dev", "staging", "production"] = Field(
