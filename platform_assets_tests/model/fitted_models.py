@@ -31,6 +31,8 @@ def make_rows(task: str) -> Dataset:
     signal = X[:, 0] / 25.0 + 4.0 * X[:, 1] - 5.0
     if task == "binary":
         y = (rng.random(n) < 1.0 / (1.0 + np.exp(-signal))).astype(np.float64)
+    elif task == "multiclass":
+        y = np.digitize(signal + rng.normal(size=n), [-1.0, 1.0]).astype(np.float64)
     else:
         y = 100.0 + 10.0 * signal + rng.normal(size=n)
     X[rng.random(X.shape) < 0.02] = np.nan
