@@ -147,6 +147,19 @@ def test_empty_frames_delete_only_when_asked_to(table: LakeTable, day: Day, paym
     assert table.count_by_partition() == {day(1): 1}
 
 
+def test_nothing_for_partitions_that_are_empty_makes_no_commit_unless_it_says_something(
+    table: LakeTable, day: Day, payments: Payments
+) -> None:
+    nothing = payments(0, [])
+    first = table.write_partitions(payments(0, [1]), day(0), day(0))
+    same = table.write_partitions(nothing, day(1), day(2), allow_empty=True)
+    assert (same.version, same.rows, table.version()) == (first.version, 0, first.version)
+    told = table.write_partitions(nothing, day(1), day(2), allow_empty=True, metadata={"said": "so"})
+    keyed = table.write_partitions(nothing, day(1), day(2), allow_empty=True, idempotency_key="load")
+    assert [told.version, keyed.version] == [first.version + 1, first.version + 2]
+    assert ids(table) == [1]
+
+
 def test_a_table_can_be_created_empty_and_read(table: LakeTable, ledger: LakeTable, payments: Payments) -> None:
     table.append(payments(0, []), allow_empty=True)
     assert table.read().schema == payments(0, []).schema

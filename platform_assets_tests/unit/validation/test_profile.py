@@ -3,11 +3,15 @@
 import statistics
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from platform_assets.spec import Source
 from platform_assets.validation import PROFILE_SCHEMA, plot_volume, profile
+from platform_assets.validation.profile import _by_hour, _in_order
 
 DAY = date(2024, 3, 1)
 NEXT = DAY + timedelta(days=1)
@@ -72,6 +76,20 @@ def test_no_rows_give_no_lines(rides: Source, published: pl.DataFrame) -> None:
     found = profile(published.clear(), rides)
     assert found.height == 0
     assert found.schema == PROFILE_SCHEMA
+
+
+NUMBERS = st.lists(st.integers(-40, 40) | st.integers(-(2**62), 2**62), max_size=60)
+
+
+@given(NUMBERS)
+def test_whole_numbers_are_put_in_order_whether_they_are_counted_or_sorted(numbers: list[int]) -> None:
+    assert _in_order(pl.Series(numbers, dtype=pl.Int64)).tolist() == sorted(numbers)
+
+
+@given(st.lists(st.integers(-(10**12), 10**12) | st.integers(-(10**16), 10**16), max_size=40))
+def test_times_are_counted_by_hour_of_the_day_however_far_apart(times: list[int]) -> None:
+    hours = [time // 3_600_000_000 % 24 for time in times]
+    assert _by_hour(np.array(sorted(times), dtype=np.int64)) == [hours.count(hour) for hour in range(24)]
 
 
 def test_the_picture_is_a_png_and_always_the_same() -> None:
