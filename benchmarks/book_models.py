@@ -175,13 +175,19 @@ def _xgboost(seed: int) -> Any:
 
 
 def _balanced_bagging(ratio: float) -> Callable[[int], Any]:
+    """Genuine payments are thinned out to so many frauds for each; where there are more frauds than that, all of them stay."""
+
+    def thinned(y: Any) -> dict[int, int]:
+        genuine, frauds = np.bincount(y, minlength=2).tolist()
+        return {0: min(genuine, int(frauds / ratio))}
+
     def make(seed: int) -> Any:
         from imblearn.ensemble import BalancedBaggingClassifier
         from sklearn.tree import DecisionTreeClassifier
 
         tree = DecisionTreeClassifier(max_depth=20, random_state=0)
         return BalancedBaggingClassifier(
-            tree, n_estimators=100, sampling_strategy=ratio, bootstrap=True, random_state=seed, n_jobs=THREADS
+            tree, n_estimators=100, sampling_strategy=thinned, bootstrap=True, random_state=seed, n_jobs=THREADS
         )
 
     return make

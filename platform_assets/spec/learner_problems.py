@@ -30,15 +30,16 @@ def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Fo
     """Everything about the learners that does not fit together."""
     for j, learner in enumerate(training.learners):
         for field, found, message in (
-            *_feature(learner, features),
+            *_feature(learner, learner.inputs or features),
+            *_inputs(learner, features),
             *_kind(learner, training.task),
             *_parts(learner),
             *_members(learner, [other.name for other in training.learners[:j]], training),
         ):
             yield ("learners", j, field), found, message
         for name in learner.monotone:
-            if name not in features:
-                yield ("learners", j, "monotone", name), name, _no_such(features)
+            if name not in (learner.inputs or features):
+                yield ("learners", j, "monotone", name), name, _no_such(learner.inputs or features)
     for j, name in enumerate(training.categories):
         if name not in features:
             yield ("categories", j), name, _no_such(features)
@@ -59,6 +60,16 @@ def _feature(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, A
         )
     elif learner.feature is not None and learner.feature not in features:
         yield "feature", learner.feature, _no_such(features)
+
+
+def _inputs(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
+    if learner.inputs and learner.kind in _JOINS:
+        yield "inputs", list(learner.inputs), "is for the learners that it joins: declare it there"
+    for name in learner.inputs:
+        if name not in features:
+            yield "inputs", name, _no_such(features)
+    if len(set(learner.inputs)) < len(learner.inputs):
+        yield "inputs", list(learner.inputs), "names a feature twice"
 
 
 def _kind(learner: Learner, task: str) -> Iterator[tuple[str, Any, str]]:

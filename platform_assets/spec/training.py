@@ -102,6 +102,11 @@ class Learner(Declaration):
         default=None,
         description="Map the learner's probabilities to how often they came true, learned on training rows that it had not seen.",
     )
+    inputs: tuple[Identifier, ...] = Field(
+        default=(),
+        description="The only features that the learner looks at, for example without those that others are computed from; absent means "
+        "all. Not for `blend` and `stack`, whose members have their own.",
+    )
     monotone: dict[Identifier, Literal["increasing", "decreasing"]] = Field(
         default_factory=dict,
         description="Features with which the prediction may only rise or only fall; for `random_forest`, `xgboost` and estimators that "

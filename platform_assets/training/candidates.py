@@ -15,6 +15,7 @@ from platform_assets.training.compare import Candidate
 from platform_assets.training.learners import Learner, LearnerSettingsError, make_learner
 from platform_assets.training.learners.calibration import calibrated
 from platform_assets.training.learners.ensemble import ensemble
+from platform_assets.training.learners.narrowed import narrowed
 
 _SIGN = {"increasing": 1, "decreasing": -1}
 _OF_A_FEATURE = ("single_feature", "rule", "last_value")
@@ -64,6 +65,8 @@ def learner_of(document: Mapping[str, Any], task: str) -> Learner:
         return make_learner(document["learner"], settings, task)
     if document["learner"] == "calibrated":
         return calibrated(members[0], settings["method"])
+    if document["learner"] == "narrowed":
+        return narrowed(members[0], settings["columns"])
     return ensemble(document["learner"], members, {name: value for name, value in settings.items() if name != "of"})
 
 
@@ -71,7 +74,10 @@ def _learner(declared: Declared, training: Training, features: Sequence[str], ma
     if declared.kind in ("blend", "stack"):
         learner: Learner = ensemble(declared.kind, [made[name].learner for name in declared.of], declared.settings)
     else:
-        learner = make_learner(declared.kind, _settings(declared, training, features), training.task)
+        own = declared.inputs or features
+        learner = make_learner(declared.kind, _settings(declared, training, own), training.task)
+        if declared.inputs:
+            learner = narrowed(learner, [features.index(name) for name in declared.inputs])
     return learner if declared.calibrate is None else calibrated(learner, declared.calibrate)
 
 
@@ -86,5 +92,5 @@ def _settings(declared: Declared, training: Training, features: Sequence[str]) -
     if declared.monotone:
         settings["monotone"] = [_SIGN.get(declared.monotone.get(name, ""), 0) for name in features]
     if training.categories and declared.kind in _TAKE_CATEGORIES:
-        settings["categories"] = [place[name] for name in training.categories]
+        settings["categories"] = [place[name] for name in training.categories if name in place]
     return settings

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from platform_assets.spec.training import Training
 from platform_assets.training.artifact import load, read_manifest, required_libraries, save
-from platform_assets.training.candidates import learner_of
+from platform_assets.training.candidates import declared_candidates, learner_of
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import Learner, LearnerSettingsError, TrainingError, make_learner
 from platform_assets.training.learners.calibration import calibrated
 from platform_assets.training.learners.composite import forward_predictions
 from platform_assets.training.learners.ensemble import ensemble
+from platform_assets.training.learners.narrowed import narrowed
 from platform_assets_tests.model.fitted_models import make_rows
 
 HISTOGRAMS = "sklearn.ensemble.HistGradientBoosting"
@@ -46,6 +48,8 @@ MADE = {
     "stack of values": lambda: ensemble(
         "stack", [few_trees("regression"), make_learner("ridge", {}, "regression")], {"C": 2.0}
     ),
+    "narrowed": lambda: narrowed(few_trees(), [2, 0]),
+    "sigmoid of narrowed": lambda: calibrated(narrowed(few_trees(), [2, 0]), "sigmoid"),
     "stack of calibrated": lambda: ensemble("stack", [calibrated(few_trees(), "sigmoid"), make_learner("rule")], {}),
 }
 
@@ -165,6 +169,38 @@ def test_a_category_never_seen_in_training_predicts_like_none(kind: str, tmp_pat
     assert seen > 0.7
     assert other < 0.2
     assert 0.0 < never < seen
+
+
+def test_declared_inputs_are_all_that_a_learner_looks_at() -> None:
+    rows = make_rows("binary")
+    declared = {
+        "name": "trees",
+        "kind": "xgboost",
+        "settings": TREES,
+        "inputs": ["count", "amount"],
+        "monotone": {"amount": "decreasing"},
+    }
+    training = Training.model_validate(
+        {
+            "task": "binary",
+            "learners": [declared],
+            "metrics": ["auc_roc"],
+            "select_by": "auc_roc",
+            "categories": ["ratio"],
+        }
+    )
+    [candidate] = declared_candidates(training, rows.features)
+    assert candidate.learner.settings["columns"] == (2, 0)
+    assert candidate.learner.settings["monotone"] == (0, -1)
+    predictor = fit_predictor(rows, candidate.learner, 0)
+    another = rows.X.copy()
+    another[:, 1] = 0.0
+    assert predictor.predict(another).tolist() == predictor.predict(rows.X).tolist()
+    rising = np.column_stack([np.linspace(0, 200, 50), np.full(50, 0.5), np.full(50, 3.0)])
+    assert (np.diff(predictor.predict(rising)) <= 1e-12).all()
+    assert (
+        candidate.learner.with_settings({"n_estimators": 5}).document()["members"][0]["settings"]["n_estimators"] == 5
+    )
 
 
 @pytest.mark.parametrize("kind", ["xgboost", "random_forest", "estimator"])

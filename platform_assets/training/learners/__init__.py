@@ -21,6 +21,7 @@ from platform_assets.training.learners import (
     forest,
     last_value,
     linear,
+    narrowed,
     neural,
     rule,
     single,
@@ -54,7 +55,7 @@ KINDS: Mapping[str, LearnerKind] = MappingProxyType(
 )
 """Every learner that can be made by its name alone, simplest first."""
 MADE_OF: Mapping[str, LearnerKind] = MappingProxyType(
-    {kind.name: kind for kind in (estimator.KIND, calibration.KIND, ensemble.BLEND, ensemble.STACK)}
+    {kind.name: kind for kind in (estimator.KIND, narrowed.KIND, calibration.KIND, ensemble.BLEND, ensemble.STACK)}
 )
 """Learners that take something else to be made: the name of a class, or other learners."""
 

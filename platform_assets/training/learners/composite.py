@@ -108,7 +108,7 @@ class Composite(Learner):
         [member] = self.members
         changed = member.with_settings(changes)
         own = {name: value for name, value in self.settings.items() if name not in member.settings}
-        return Composite(self.kind, self.task, {**own, **changed.settings}, (changed,), self.join, self.blocks)
+        return replace(self, settings={**own, **changed.settings}, members=(changed,))
 
 
 def forward_predictions(

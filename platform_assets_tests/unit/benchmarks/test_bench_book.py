@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks import book_champion
+from benchmarks.book import CHAMPION, IN_USE, ORACLE, _bars
 from benchmarks.book_champion import against_the_book
 from benchmarks.book_models import VIEWS, book_candidates
 from benchmarks.book_oracle import oracle_scores
@@ -30,7 +31,9 @@ def events() -> pl.DataFrame:
 def test_what_is_set_against_the_book_names_its_features_and_keeps_the_delay() -> None:
     use_case = against_the_book(scored_use_case("card_fraud").use_case)
     [candidate] = declared_candidates(use_case.training, use_case.feature_names)
-    assert len(candidate.learner.settings["monotone"]) == len(use_case.feature_names)
+    inputs = use_case.training.learners[0].inputs
+    assert [use_case.feature_names[place] for place in candidate.learner.settings["columns"]] == list(inputs)  # type: ignore[union-attr]
+    assert len(candidate.learner.settings["monotone"]) == len(inputs)  # type: ignore[arg-type]
     assert all(
         window.delay_days >= 7
         for view in use_case.features
@@ -51,6 +54,23 @@ def test_a_declaration_that_would_know_labels_early_is_refused(tmp_path: Any, mo
 def test_the_book_has_its_fifteen_inputs_and_nine_models() -> None:
     assert sum(len(view.feature_names) for view in VIEWS) == 15
     assert len(book_candidates()) == 9
+
+
+def world(champion: float, forest: float, tree: float) -> dict[str, Any]:
+    """A world's table with one fold, and every metric the same."""
+    scores = {CHAMPION: champion, IN_USE: 0.99, "forest": forest, "tree": tree, f"{ORACLE}, exact": 0.999}
+    return {"models": [{"name": name, "folds": [[score] * 3]} for name, score in scores.items()]}
+
+
+def test_the_bars_are_about_the_best_of_the_books_models_in_the_mean_over_the_worlds() -> None:
+    kept = _bars([world(0.90, 0.88, 0.87), world(0.90, 0.87, 0.88), world(0.88, 0.86, 0.84)])
+    assert [bar.kept for bar in kept] == [True, True, True]
+    assert all("(forest)" in bar.what for bar in kept)
+    assert kept[0].measured.startswith("+0.0233 (")
+    assert kept[0].measured.endswith("by world +0.0200, +0.0300, +0.0200")
+    missed = _bars([world(0.885, 0.88, 0.87), world(0.88, 0.87, 0.86)])
+    assert [bar.kept for bar in missed] == [False, False, True]
+    assert "(" not in _bars([world(0.9, 0.8, 0.7)])[0].measured
 
 
 @pytest.mark.parametrize("rule", ["exact", "day"])

@@ -59,6 +59,15 @@ BYPASS = {"who": "all of us", "why": "agreed for now", "until": "2999-01-01"}
             "raises one class's probability lowers another's",
         ),
         (
+            learners({"name": "some", "kind": "xgboost", "inputs": ["length", "width"]}),
+            "learners.3.inputs\n.*no such feature; known: ",
+        ),
+        (learners({"name": "some", "kind": "xgboost", "inputs": ["length", "length"]}), "names a feature twice"),
+        (
+            learners({"name": "two", "kind": "blend", "of": ["constant", "trees"], "inputs": ["length"]}),
+            "is for the learners that it joins: declare it there",
+        ),
+        (
             {"serving": TICKETS["serving"] | {"decision": {"threshold": 0.5}}},
             "applies to binary tasks only; a multi-class model answers the class that is most probable",
         ),
