@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.book_champion import DECLARATION, against_the_book
-from benchmarks.book_models import FEATURES, VIEWS, book_candidates
+from benchmarks.book_models import FEATURES, PUBLISHED, VIEWS, book_candidates
 from benchmarks.book_oracle import RULES, oracle_scores
 from benchmarks.paired import FoldScores, paired_intervals
 from benchmarks.quality import AS_OF_DAY, build_dataset
@@ -255,6 +255,7 @@ def measure_book(
             *(f"{metric}, {len(tables)} worlds" for metric in METRICS),
             "seconds",
             "CPU seconds",
+            "published",
         ],
         [_row(place, tables) for place in range(len(tables[0]["models"]))],
         [*_bars(tables), *(_search_bars(search) if not overrides else [])],
@@ -275,7 +276,7 @@ def _how(search: Mapping[str, Any], tables: Sequence[Mapping[str, Any]], other_s
         "simulator's rates, profiles and hidden state except compromises of which no outcome is known yet: no model can be expected to "
         "do better with the same delay. In the declared world: mean and standard deviation over the folds; the "
         f"lead is the champion's, with the 95 % interval of {DRAWS} paired resamples of customers; seconds are for fitting and "
-        "predicting four folds. Over the worlds: mean and standard deviation of the worlds' means. "
+        "predicting four folds; `published` are the book's own figures for the same three metrics, on its payments. Over the worlds: mean and standard deviation of the worlds' means. "
         f"The champion's settings come from a search as of day {SEARCH_AS_OF_DAY}, on {SEARCH_FOLDS} weekly folds that end before the "
         f"first test day here: {search['trials']} trials ({search['pruned']} pruned) in {search['seconds']:.0f} s "
         f"({search['cpu_seconds']:.0f} CPU seconds), {SEARCHED_METRIC} there from {search['first']:.4f} as declared to "
@@ -305,6 +306,7 @@ def _row(place: int, tables: Sequence[Mapping[str, Any]]) -> list[str]:
         *shown,
         *_spread(everywhere),
         *("" if seconds is None else f"{seconds:.1f}" for seconds in used),
+        ", ".join(f"{value:.4f}" for value in PUBLISHED.get(model["name"], ())),
     ]
 
 
