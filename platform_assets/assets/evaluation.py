@@ -36,7 +36,7 @@ from platform_assets.evaluation.subject import (
 from platform_assets.evaluation.verdict import GateResult, Verdict, plain
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
+from platform_assets.registry.models import VERDICT_TAG, ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.spec import EVENT_DAY, UseCase
@@ -298,8 +298,9 @@ def require_version(use_case: UseCase, registry: ModelRegistry, as_of: str) -> R
 
 
 def log_evidence(registry: ModelRegistry, version: RegisteredVersion, evidence: Mapping[str, Any]) -> None:
-    """Keep the evidence next to the model's other artifacts, where promotion reads it."""
+    """Keep the evidence next to the model's other artifacts, where promotion reads it, and the verdict with the version."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / VERDICT_FILE
         path.write_text(json.dumps(evidence, indent=2, sort_keys=True, allow_nan=False))
         registry.client.log_artifact(version.run_id, str(path))
+    registry.set_tags(version, {VERDICT_TAG: "passed" if evidence["passed"] else "failed"})

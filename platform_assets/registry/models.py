@@ -25,6 +25,8 @@ ENVIRONMENTS: Final[tuple[Environment, ...]] = get_args(Environment)
 PRODUCTION: Final[Environment] = "production"
 MODEL_FOLDER = "model"
 """Artifact folder of a run that holds the model itself."""
+VERDICT_TAG = "gates"
+"""Tag of a version: whether its gates `passed` or `failed` when it was last judged; a version without it was not judged."""
 ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 """How MLflow says that there is no such model, version or alias."""
 

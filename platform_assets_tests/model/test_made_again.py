@@ -92,7 +92,8 @@ def test_the_commands_show_versions_differences_and_the_same_model(
     listed = told("list", name)
     assert "2018-05-07" in listed
     assert "challenger" in listed
-    assert "next: platform-assets models promote" in listed
+    assert "not judged" in listed
+    assert "next: dg launch --assets" in listed
     compared = told("compare", f"{name}@2", "1")
     assert "average_precision" in compared
     assert "the folds differ" in compared

@@ -13,7 +13,7 @@ from platform_assets.assets.evaluation import VERDICT_FILE
 from platform_assets.assets.model_folder import COMPARISON_FILE, PREDICTOR
 from platform_assets.cli import app
 from platform_assets.registry.errors import RegistryError
-from platform_assets.registry.models import CHAMPION, MODEL_FOLDER, RegisteredVersion, alias_in
+from platform_assets.registry.models import CHAMPION, MODEL_FOLDER, VERDICT_TAG, RegisteredVersion, alias_in
 from platform_assets.resources.models import ModelsResource
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
@@ -92,7 +92,12 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
             "gates": [],
         }
         (folder / VERDICT_FILE).write_text(json.dumps(evidence))
-        tags = {"as_of": f"2018-06-0{number}", "learner": "constant", "model_digest": digest}
+        tags = {
+            "as_of": f"2018-06-0{number}",
+            "learner": "constant",
+            "model_digest": digest,
+            VERDICT_TAG: "passed" if evidence["passed"] else "failed",
+        }
         registry.known[str(number)] = RegisteredVersion(NAME, str(number), f"run {number}", tags)
         registry.folders[str(number)] = folder
     monkeypatch.setattr(ModelsResource, "registry", lambda self: registry.of(self.environment))
@@ -143,6 +148,17 @@ def test_the_list_ends_with_what_to_do_next(registry: Registry, run: Run) -> Non
     assert run("list", NAME).endswith(f"next: platform-assets models compare {NAME}@3")
     registry.named[CHAMPION] = "3"
     assert run("list", NAME).endswith(f"next: platform-assets models compare {NAME}@3 2")
+
+
+def test_the_list_says_which_versions_were_judged_and_how(registry: Registry, run: Run) -> None:
+    assert run("list", NAME).count("passed") == 3
+    newest = registry.known["3"].tags
+    newest[VERDICT_TAG] = "failed"  # type: ignore[index]
+    assert run("list", NAME).endswith(f"next: platform-assets models ledger {NAME}")
+    del newest[VERDICT_TAG]  # type: ignore[attr-defined]
+    told = run("list", NAME)
+    assert "not judged" in told
+    assert told.endswith("""next: dg launch --assets 'key:"card_fraud/model/evaluation"' --partition 2018-06-03""")
 
 
 def test_two_versions_are_compared_and_the_same_model_is_called_the_same(registry: Registry, run: Run) -> None:
