@@ -66,10 +66,10 @@ MOST_SEARCH_SECONDS = 600.0
 MOST_SECONDS = 7200.0
 """After that a search or a table counts as stuck: the book's bagging and network take minutes on a quiet machine, an hour on a busy one."""
 DRAWS = 400
-OTHER_SEEDS = (11, 12, 13, 14)
+OTHER_SEEDS = (11, 12, 13)
 """Of further simulated worlds; features and settings were tried on others (1 to 8)."""
-SEARCHED_METRIC = "auc_roc"
-"""The closest of the three bars."""
+SEARCHED_METRIC = "average_precision"
+"""What the use case selects by; AUC ROC over eight weeks says more of luck than of settings."""
 SEARCH = Search(
     space={
         "n_estimators": IntRange(type="int", low=60, high=300, log=True),
