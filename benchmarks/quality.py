@@ -110,7 +110,9 @@ def _comparison(use_case: UseCase, as_of: date, which: str, overrides: Mapping[s
         measures = {metric: {"mean": result.mean(metric), "std": result.std(metric)} for metric in BARS}
         learners.append({"name": candidate.name, "metrics": measures, **asdict(usage)})
     own = [comparison.results[0] for comparison in compared[: len(use_case.training.learners)]]
-    winner = choose(replace(compared[0], results=tuple(own)), use_case.training.select_by)
+    winner = choose(
+        replace(compared[0], results=tuple(own)), use_case.training.select_by, use_case.training.tie_tolerance
+    )
     days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
     with tempfile.TemporaryDirectory() as scratch:
         digest = artifact.save(refit(dataset, days, winner, use_case.training.seed), Path(scratch) / "model")

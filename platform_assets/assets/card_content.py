@@ -173,11 +173,15 @@ def _why_learner(found: CardSources, winner: str) -> str:
     mean = comparison["candidates"][winner]["mean"][by]
     folds = len(comparison["folds"])
     over = "the latest fold" if folds == 1 else f"{folds} folds that follow each other in time"
-    told = f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
     if not others:
-        return told
+        return f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
     sign = 1.0 if comparison["metrics"][by] else -1.0
     second = max(others, key=lambda name: sign * others[name]["mean"][by])
+    if sign * others[second]["mean"][by] > sign * mean:
+        within = f"within {found.use_case.training.tie_tolerance:g} of the best, which counts as a tie, and is declared before it"
+        told = f"{winner} has {by} {mean:.4f} on {over}, {within}."
+    else:
+        told = f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
     ours, theirs = comparison["candidates"][winner]["by_fold"], others[second]["by_fold"]
     won = sum(sign * (a["metrics"][by] - b["metrics"][by]) > 0 for a, b in zip(ours, theirs, strict=True))
     return f"{told} The next is {second} with {others[second]['mean'][by]:.4f}; {winner} is ahead of it in {won} of {folds}."

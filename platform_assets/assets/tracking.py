@@ -195,6 +195,7 @@ def _parameters(use_case: UseCase, predictor: Predictor, winner: str) -> dict[st
         "learner": predictor.learner,
         "task": training.task,
         "select_by": training.select_by,
+        "tie_tolerance": training.tie_tolerance,
         "seed": training.seed,
         "features": len(predictor.features),
         "trained_on_rows": predictor.trained_on.rows,

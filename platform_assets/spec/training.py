@@ -156,6 +156,12 @@ class Training(Declaration):
     splits: Splits = Field(default_factory=Splits, description="How candidates are validated.")
     metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")
     select_by: Metric = Field(description="The metric that picks the winner.")
+    tie_tolerance: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Candidates whose mean is worse than the best by no more than this, in the unit of `select_by`, are tied: the one "
+        "declared first wins. Noise then does not change the kind of model from one training to the next.",
+    )
     impute: dict[Identifier, Literal["median", "mean"] | float] = Field(
         default_factory=dict,
         description="What a missing value of a feature becomes: a number, or the median (also of features not named) or mean of "

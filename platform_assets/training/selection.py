@@ -132,14 +132,14 @@ def searched_candidates(
     return list(made.values()), searches
 
 
-def choose(comparison: Comparison, metric: str) -> Candidate:
-    """The best candidate that is no baseline.
+def choose(comparison: Comparison, metric: str, tie_tolerance: float = 0.0) -> Candidate:
+    """The best candidate that is no baseline; of those as good up to `tie_tolerance`, the one declared first.
 
     Raises:
         ComparisonError: there is none that could be measured.
     """
     contenders = tuple(result for result in comparison.results if not result.candidate.baseline)
-    return select(replace(comparison, results=contenders), metric)
+    return select(replace(comparison, results=contenders), metric, tie_tolerance)
 
 
 def select_learner(
@@ -193,7 +193,7 @@ def select_learner(
         impute=declared_imputation(training),
         exclude_known_groups=exclude_known_groups,
     )
-    winner = choose(comparison, training.select_by)
+    winner = choose(comparison, training.select_by, training.tie_tolerance)
     final = _final_test(training, dataset, as_of, label_delay_days, winner, metrics, progress, exclude_known_groups)
     return Selection(comparison, MappingProxyType(searches), winner, final)
 

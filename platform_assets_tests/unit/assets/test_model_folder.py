@@ -92,6 +92,20 @@ def test_a_baseline_is_never_chosen(first: Trained) -> None:
     )
 
 
+def test_among_those_as_good_up_to_the_tolerance_the_one_declared_first_is_chosen(first: Trained) -> None:
+    by = "average_precision"
+    simple, good = first.comparison.means("simple")[by], first.comparison.means("good")[by]
+    assert good > simple
+    contenders = tuple(
+        replace(result, candidate=replace(result.candidate, baseline=result.candidate.name == "constant"))
+        for result in first.comparison.results
+    )
+    comparison = replace(first.comparison, results=contenders)
+    assert choose(comparison, by).name == "good"
+    assert choose(comparison, by, (good - simple) * 0.99).name == "good"
+    assert choose(comparison, by, (good - simple) * 1.01).name == "simple"
+
+
 def test_without_a_contender_that_could_be_measured_nothing_is_chosen(first: Trained) -> None:
     *others, good = first.comparison.results
     failed = replace(good, folds=(), failure="fold 0: no rows")

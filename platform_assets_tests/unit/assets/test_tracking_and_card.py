@@ -147,6 +147,17 @@ def test_the_card_says_it_all_and_asks_the_network_for_nothing(
     assert render_card(asked) == page
 
 
+def test_the_card_says_that_a_tie_was_decided_by_the_order(
+    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, first: Trained
+) -> None:
+    tied = use_case.model_copy(update={"training": use_case.training.model_copy(update={"tie_tolerance": 0.9})})
+    asked = sources(tracked, tied, first)
+    version = replace(asked.version, tags={**asked.version.tags, "learner": "simple"})
+    page = render_card(replace(asked, version=version))
+    assert "within 0.9 of the best, which counts as a tie, and is declared before it. The next is good with" in page
+    assert "simple has the best" not in page
+
+
 def test_a_stopped_gate_a_bypass_and_a_slice_are_shown(
     tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, first: Trained
 ) -> None:
