@@ -157,7 +157,13 @@ def feature_quality(
     ]
     if places:
         profiles = [replace(profile, correlation=None) for profile in profiles]  # classes have no order
-    judged = _judged(profiles, similarity, largest_score, future or {}, of_classes)
+    judged = _judged(
+        profiles,
+        _beyond_the_usual(similarity, [values[name] for name in names]),
+        largest_score,
+        future or {},
+        of_classes,
+    )
     return FeatureQuality(len(seen), len(rows), tuple(periods), judged, similarity)
 
 
@@ -303,6 +309,29 @@ def _spearman(columns: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Floats = (centred.T @ centred) / np.outer(lengths, lengths)
     return found
+
+
+def _beyond_the_usual(similarity: Floats, columns: Sequence[Floats]) -> Floats:
+    """The similarity, with pairs that seem to say the same looked at where either differs from its most frequent value.
+
+    Two features that are 0 nearly everywhere agree there whatever they say elsewhere: a flag of few rows, and for how many days it has
+    been set, have a rank correlation near 1.
+    """
+    found = similarity.copy()
+    for one, other in zip(*np.nonzero(np.triu(np.abs(similarity) >= SIMILAR, 1)), strict=True):
+        unusual = _unusual(columns[one]) | _unusual(columns[other])
+        pair = np.column_stack([columns[one][unusual], columns[other][unusual]])
+        alike = _spearman(pair)[0, 1] if len(pair) else np.nan
+        if np.isnan(alike):  # a constant: the same only if both are
+            alike = similarity[one, other] if (np.ptp(np.nan_to_num(pair), axis=0) == 0.0).all() else 0.0
+        found[one, other] = found[other, one] = alike
+    return found
+
+
+def _unusual(values: Floats) -> NDArray[np.bool_]:
+    """Where a column has not its most frequent value; a missing value counts as one."""
+    different, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray(place != int(np.argmax(counts))) if len(different) else np.zeros(0, dtype=np.bool_)
 
 
 def _judged(

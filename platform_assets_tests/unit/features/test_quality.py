@@ -120,6 +120,18 @@ def test_an_odd_feature_is_named_and_does_not_leak(name: str, value: pl.Expr, fi
     assert {other.feature for other in found.questionable} <= {name, "card_sum_3d"}
 
 
+def test_a_rare_flag_and_how_long_it_has_been_set_do_not_say_the_same_but_two_such_flags_do() -> None:
+    rare = pl.col("payment_id") % 200 == 0
+    flag = pl.when(rare).then(1.0).otherwise(0.0).alias("card_sum_1d")
+    days = pl.when(rare).then(pl.col("payment_id") % 7 + 1.0).otherwise(0.0).alias("card_sum_3d")
+    told = quality(training_rows().with_columns(flag, days))
+    assert not any(
+        "says the same" in words for name in ("card_sum_1d", "card_sum_3d") for words in profile(told, name).findings
+    )
+    twins = quality(training_rows().with_columns(flag, (flag * 3).alias("card_sum_3d")))
+    assert any("says the same as card_sum_3d" in words for words in profile(twins, "card_sum_1d").findings)
+
+
 def test_a_regression_is_judged_by_the_variance_explained() -> None:
     training = CASE.training.model_dump() | {
         "task": "regression",
