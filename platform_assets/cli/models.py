@@ -280,6 +280,8 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     Raises:
         RuntimeError: it was refused, or failed.
     """
+    import os
+    from pathlib import Path
     from time import monotonic
 
     import dagster as dg
@@ -291,6 +293,9 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     started = monotonic()
     use_case, _, _, settings = opened(name)
     asset = rollback_asset(use_case=use_case)
+    if "DAGSTER_HOME" not in os.environ and Path("dagster.yaml").is_file():
+        os.environ["DAGSTER_HOME"] = str(Path.cwd())  # what `make` says: a command typed by hand finds the same runs
+        os.environ.setdefault("PLATFORM_ASSETS_DAGSTER", str(settings.home.resolve() / "dagster"))
     try:
         instance = dg.DagsterInstance.get()
     except dg.DagsterError as error:

@@ -183,10 +183,10 @@ def test_a_missed_floor_stops(world: ModelWorld) -> None:
 
 
 def test_probabilities_that_promise_too_much_stop(world: ModelWorld) -> None:
-    gates = LOOSE.model_copy(update={"max_calibration_error": 0.05, "champion_tolerance": 0.5})
+    gates = LOOSE.model_copy(update={"max_calibration_error": 0.01, "champion_tolerance": 0.5})
     result = world.materialize(CHAIN, as_of=LATER, use_case=declared((CONSTANT, OVERCONFIDENT), gates))
     assert_stopped_at(world, result, "calibration", "mean_prediction")
-    assert evidence(result, "calibration")["measured"] > 0.05
+    assert evidence(result, "calibration")["measured"] > 0.01
     assert evidence(result, "mean_prediction")["measured"] > 2.0, "times as much fraud as there is"
 
 
