@@ -1,6 +1,7 @@
 """`platform-assets models list, compare, promote, ledger` as they are typed; the registry is in memory, the ledger in a lake."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,29 @@ def test_the_ledger_s_lines_are_not_wrapped_and_deployments_name_versions(regist
 
     assert _cut("a long reason", 8) == "a long…"
     assert (_version_of("v12-5d3adf28776f"), _version_of("12"), _version_of("")) == ("12", "12", "")
+
+
+def test_a_rollback_typed_by_hand_uses_the_runs_of_the_folder_it_is_typed_in(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dagster as dg
+
+    for name in ("DAGSTER_HOME", "PLATFORM_ASSETS_DAGSTER"):
+        monkeypatch.setenv(name, "taken away again at the end")
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    seen: list[tuple[str | None, str | None]] = []
+
+    def get() -> dg.DagsterInstance:
+        seen.append((os.environ.get("DAGSTER_HOME"), os.environ.get("PLATFORM_ASSETS_DAGSTER")))
+        raise dg.DagsterError("no instance.")
+
+    monkeypatch.setattr(dg.DagsterInstance, "get", get)
+    asked = ["models", "rollback", "card_fraud", "--why", "to see"]
+    assert "Set DAGSTER_HOME as `make` does" in " ".join(CliRunner().invoke(app, asked).output.split())
+    (tmp_path / "dagster.yaml").touch()
+    CliRunner().invoke(app, asked)
+    assert seen[0] == (None, None)
+    assert seen[1][0] == str(tmp_path)
+    assert seen[1][1] is not None
+    assert seen[1][1].endswith("/dagster")
