@@ -11,8 +11,8 @@ resamples. The champion is the use case's own, as it is declared; its settings a
 defaults on. The search sees nothing of the table: it is made as of the day on which the table's first test period begins.
 
 The lead in one world is in part luck: a fifth of all fraud happens where nothing tells it from genuine payments, and how these rows
-happen to be ranked moves the AUC of any model. So other worlds are simulated too, of seeds on which nothing was tried, and the lead is
-the mean over all of them.
+happen to be ranked moves the AUC of any model. So other worlds are simulated too, of seeds on which nothing was tried: the bars are asked
+of the declared world, and of the mean over all of them.
 """
 
 from __future__ import annotations
