@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.book import OTHER_SEEDS, measure_book
+from benchmarks.book_report import OTHER_SEEDS, measure_book
 from benchmarks.cluster import FULL as MANY_ON_A_CLUSTER
 from benchmarks.cluster import QUICK as FEW_ON_A_CLUSTER
 from benchmarks.cluster import Amount, measure_cluster

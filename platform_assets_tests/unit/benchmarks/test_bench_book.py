@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.book import CHAMPION, ORACLE, bars, search_bars
+from benchmarks.book import CHAMPION, ORACLE
 from benchmarks.book_models import PUBLISHED, VIEWS, book_candidates
 from benchmarks.book_oracle import oracle_scores
+from benchmarks.book_report import bars, search_bars
 from benchmarks.world import scored_use_case, simulated
 from platform_assets.evaluation.metrics import auc_roc
 from platform_assets.features.windows import join_labels
