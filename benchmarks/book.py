@@ -32,10 +32,10 @@ from benchmarks.paired import FoldScores, paired_intervals
 from benchmarks.quality import AS_OF_DAY, build_dataset
 from benchmarks.usage import measured
 from benchmarks.world import scored_use_case, simulated, simulator_settings
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.features.windows import join_labels
-from platform_assets.spec import UseCase
-from platform_assets.spec.search import FloatRange, IntRange, Search
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Metric, scored, split_fold
 from platform_assets.training.dataset import Dataset

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.spec.features import FeatureView
+from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.training.compare import Candidate
 from platform_assets.training.learners import Learner, LearnerKind
 from platform_assets.training.learners.base import Days, FittedModel, Matrix, Task, Vector

@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.ray_nodes import ADDRESS, TwoNodes, wait_for_nodes
 from benchmarks.usage import ROOT, ChildFailed
+from platform_assets.declaration.sections.search import FloatRange, IntRange
 from platform_assets.evaluation.metrics import make_metrics
-from platform_assets.spec.search import FloatRange, IntRange
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.distributed.cluster import cluster
 from platform_assets.training.distributed.place import placed

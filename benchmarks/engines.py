@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.declaration.sections.features import MICROSECONDS
 from platform_assets.features.windows import event_order
-from platform_assets.spec import FeatureView, UseCase
-from platform_assets.spec.features import MICROSECONDS
 
 
 def polars_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) -> pl.DataFrame:

@@ -29,9 +29,9 @@ from benchmarks.engines import duckdb_features, pandas_features, polars_features
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import Usage, measured, median_usage, run_child
 from benchmarks.world import simulated
+from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
 from platform_assets.features.carried import carried_state, day_chunks, next_days, with_labels
 from platform_assets.features.windows import compute_view, event_order
-from platform_assets.spec import EVENT_DAY, FeatureView, UseCase, load_use_case
 
 TOLERANCE_RATIO = 1e-9
 """Others add to and take away from a running sum; the platform's sums are exact and rounded once."""

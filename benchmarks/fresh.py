@@ -29,10 +29,10 @@ import polars as pl
 
 from benchmarks.usage import ROOT
 from platform_assets.cli.replay import request_body
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.features.feast_objects import FeastSettings
 from platform_assets.features.online import OnlineFeatures
 from platform_assets.features.windows import compute_view
-from platform_assets.spec import UseCase, load_use_case
 
 EVENTS_PER_SECOND = 500
 KAFKA, QUEUE = "Kafka protocol", "embedded queue"

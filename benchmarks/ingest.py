@@ -28,7 +28,7 @@ import polars as pl
 
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import ROOT, run_child
-from platform_assets.spec import EVENT_DAY, Source
+from platform_assets.declaration import EVENT_DAY, Source
 
 FIRST = date(2024, 1, 1)
 ROWS = 20_000_000

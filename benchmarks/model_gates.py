@@ -19,6 +19,7 @@ from benchmarks.planted_models import AS_OF, KINDS, champion, fit_by, good
 from benchmarks.report import Bar, Topic
 from benchmarks.world import scored_use_case, simulated
 from platform_assets.assets.model import read_dataset
+from platform_assets.declaration import UseCase
 from platform_assets.evaluation.bootstrap import PairedDifference, paired_difference
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.metrics import make_metric
@@ -27,7 +28,6 @@ from platform_assets.evaluation.subject import Subject, against_champion, alone
 from platform_assets.evaluation.verdict import Verdict
 from platform_assets.features.training_set import training_set
 from platform_assets.features.windows import compute_view, join_labels
-from platform_assets.spec import UseCase
 from platform_assets.training.compare import scored
 from platform_assets.training.dataset import Dataset, rows_to_judge
 from platform_assets.training.folds import days_needed, prequential_folds, refit_days

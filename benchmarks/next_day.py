@@ -28,11 +28,11 @@ from benchmarks.usage import run_child
 from benchmarks.world import simulated
 from platform_assets.assets.feature_days import CARRIED, FeatureDays, commit_record
 from platform_assets.assets.tables import clean_table
+from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
 from platform_assets.features.carried import carried_state, newly_labelled_day, next_day
 from platform_assets.features.windows import compute_view, join_labels
 from platform_assets.lake.layout import FEATURES
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import EVENT_DAY, FeatureView, UseCase, load_use_case
 
 Result = TypeVar("Result")
 

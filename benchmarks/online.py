@@ -30,13 +30,13 @@ from benchmarks.fresh import EVENTS_PER_SECOND, KAFKA, QUEUE
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import run_child
 from benchmarks.world import scored_use_case, simulated
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.local.system import free_port
 from platform_assets.features.feast_objects import FeastSettings, feast_store, feature_service_name, windowed_views
 from platform_assets.features.online import OnlineFeatures
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import apply, write_state
 from platform_assets.features.windows import join_labels
-from platform_assets.spec import UseCase, load_use_case
 
 LOOK_UP_BAR_MS, FRESH_BAR_MS = 2.0, 1000.0
 START_SECONDS = 60.0

@@ -21,6 +21,9 @@ from benchmarks.report import Bar, Topic
 from benchmarks.world import simulated
 from platform_assets.assets.parity import day_parity
 from platform_assets.assets.tables import clean_table
+from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
+from platform_assets.declaration.names import PREDICTION_LOG
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.features.feast_objects import FeastSettings
 from platform_assets.features.online import OnlineFeatures
 from platform_assets.features.parity import ParityVerdict
@@ -30,9 +33,6 @@ from platform_assets.features.windows import compute_view, join_labels, uses_lab
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import EVENT_DAY, UseCase, feature_contract_hash
-from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.spec.tables import PREDICTION_LOG
 
 REQUESTS = 100_000
 LATE_ROWS = 20

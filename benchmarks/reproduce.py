@@ -33,15 +33,15 @@ from platform_assets.assets.raw import raw_asset
 from platform_assets.assets.reproduction import Reproduction, reproduce
 from platform_assets.assets.tables import clean_table
 from platform_assets.assets.training import training_set_asset
+from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration.names import TRAINING_SET
+from platform_assets.declaration.sections.training import Learner, Splits
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, PROFILE, QUARANTINE, RAW, TRAINING
 from platform_assets.registry.models import ModelRegistry
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.mlflow import mlflow_resource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.spec import UseCase, load_use_case
-from platform_assets.spec.tables import TRAINING_SET
-from platform_assets.spec.training import Learner, Splits
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"
 SCALE = {"customers": 400, "terminals": 800}

@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from platform_assets.spec import UseCase, load_use_case
+from platform_assets.declaration import UseCase, load_use_case
 
 TIMEOUT_SECONDS = 10.0
 

@@ -28,8 +28,8 @@ import psutil
 
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import run_child
+from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
 from platform_assets.evaluation.metrics import make_metrics
-from platform_assets.spec.search import FloatRange, IntRange, Search
 from platform_assets.training.compare import Candidate, scored
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import fit_predictor

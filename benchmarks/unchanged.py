@@ -61,7 +61,9 @@ def model_digests(home: Path) -> dict[str, str]:
     return {version: " ".join(found[key] for key in sorted(found)) for version, found in sorted(tags.items())}
 
 
-def recorded_requests(home: Path, use_case: str, table: str, columns: list[str], time: str, key: str) -> list[dict[str, Any]]:
+def recorded_requests(
+    home: Path, use_case: str, table: str, columns: list[str], time: str, key: str
+) -> list[dict[str, Any]]:
     """Bodies of `REQUESTS` requests: the newest published events again, an hour later, under keys of their own."""
     frame = pl.from_arrow(DeltaTable(str(home / "lake" / use_case / "clean" / table)).to_pyarrow_table())
     assert isinstance(frame, pl.DataFrame)
@@ -133,11 +135,16 @@ def main() -> int:
             "answers": answers(given.address, bodies) if given.address else [],
         }
         given.out.write_text(json.dumps(found, indent=1, sort_keys=True))
-        print(f"{len(found['models'])} models, {len(found['tables'])} tables, {len(found['answers'])} answers in {given.out}")
+        print(
+            f"{len(found['models'])} models, {len(found['tables'])} tables, {len(found['answers'])} answers in {given.out}"
+        )
         return 0
     before, after = (json.loads(path.read_text()) for path in (given.before, given.after))
     lines = compare(before, after)
-    print("\n".join(lines) or f"the same: {len(after['models'])} models, {len(after['tables'])} tables, {len(after['answers'])} answers")
+    print(
+        "\n".join(lines)
+        or f"the same: {len(after['models'])} models, {len(after['tables'])} tables, {len(after['answers'])} answers"
+    )
     return 1 if lines else 0
 
 

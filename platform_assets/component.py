@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from platform_assets.assets.build import build_assets
 from platform_assets.automation.build import build_automation
-from platform_assets.spec import UseCase
-from platform_assets.spec.template import use_case_template
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.template import use_case_template
 
 
 class UseCaseScaffolder(Scaffolder[Any]):

@@ -31,7 +31,7 @@ from serving.request import Problem, RequestRefused
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from platform_assets.spec import UseCase
+    from platform_assets.declaration import UseCase
     from serving.runtime import Runtime
     from serving.scoring import Prediction
 

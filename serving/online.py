@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from serving.lean import without_runtime_type_checks
 
 if TYPE_CHECKING:
-    from platform_assets.spec import UseCase
+    from platform_assets.declaration import UseCase
 
 PAUSE_SECONDS = 1.0
 """How long the store is left alone after it did not answer: waiting for it blocks every other request of the process."""

@@ -1,7 +1,7 @@
 """The prediction log: what was asked, from which features it was answered, and how.
 
 Belongs here: appending lines to segments. Does not belong here: reading them (`platform_assets/monitoring/`), or the
-columns (`platform_assets/spec/predictions.py`).
+columns (`platform_assets/declaration/prediction_log.py`).
 
 Segments are only ever appended to. One is started by every process and whenever the last one is full; its name carries start time,
 release and process. A line is one prediction as JSON. A process that dies mid-write leaves a last line without an end: readers drop

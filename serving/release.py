@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from platform_assets.spec import UseCase, feature_contract_hash
+from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.training import artifact
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
-from platform_assets.spec import Column, UseCase
+from platform_assets.declaration import Column, UseCase
 
 ISO_YEAR = re.compile(r"[0-9]{4}-")
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from platform_assets.spec.predictions import FEATURE_PREFIX, PROBABILITIES
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES
 from serving.online import EventTooOld, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from platform_assets.spec import UseCase
+    from platform_assets.declaration import UseCase
     from platform_assets.training.predictor import Predictor
     from serving.online import FeatureVector, OnlineFeatures
     from serving.release import ReleaseInfo

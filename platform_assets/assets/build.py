@@ -27,7 +27,7 @@ from platform_assets.assets.predictions import daily_predictions_asset
 from platform_assets.assets.raw import raw_asset
 from platform_assets.assets.rollback import rollback_asset
 from platform_assets.assets.training import training_set_asset
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 
 def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:

@@ -14,9 +14,9 @@ from platform_assets.assets.card_pictures import data_address, draw_folds, draw_
 from platform_assets.assets.card_template import STYLE, TEMPLATE
 from platform_assets.assets.model_folder import ModelRun
 from platform_assets.assets.tracking import CLASSES_FILE, CURVES_PICTURE, IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING
+from platform_assets.declaration import FeatureView, SimulatorConnector, UseCase
 from platform_assets.registry.history import made_from
 from platform_assets.registry.models import RegisteredVersion
-from platform_assets.spec import FeatureView, SimulatorConnector, UseCase
 from platform_assets.training.artifact import read_manifest
 
 _THRESHOLDS_SHOWN = 9

@@ -15,14 +15,14 @@ from platform_assets.assets.evaluation import VERDICT_FILE, EvaluationError, req
 from platform_assets.assets.model_folder import registered_run
 from platform_assets.assets.parity import require_parity
 from platform_assets.assets.partitions import as_of_days
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import CHAMPION, EVALUATION
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.history import MADE_FROM, made_from
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import Promotion, promote
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase
-from platform_assets.spec.tables import CHAMPION, EVALUATION
 from platform_assets.training.artifact import read_manifest
 
 

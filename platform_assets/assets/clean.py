@@ -34,9 +34,9 @@ from platform_assets.assets.partitions import DayRange, event_days, partition_ra
 from platform_assets.assets.profile import TREND_DAYS, profile_metadata, profile_schema
 from platform_assets.assets.quarantine import quarantine_metadata, quarantine_schema
 from platform_assets.assets.tables import clean_schema
+from platform_assets.declaration import Source, UseCase
 from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE, RAW
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import Source, UseCase
 from platform_assets.validation.profile import plot_volume
 
 __all__ = ["clean_asset", "consecutive", "quarantine_schema", "referenced_columns"]

@@ -12,9 +12,9 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.assets.lineage import SOURCE, WHOLE_ROW, Lineage, lineage
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.training import Compute
 from platform_assets.lake.commits import Commit
-from platform_assets.spec import UseCase
-from platform_assets.spec.training import Compute
 
 
 class AssetPolicy(TypedDict):

@@ -15,6 +15,8 @@ from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, ONLINE_STORE, SERVICE
 from platform_assets.deployment.bento import (
     BentoError,
     BuiltBento,
@@ -35,8 +37,6 @@ from platform_assets.registry.models import RegisteredVersion
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
-from platform_assets.spec import UseCase, feature_contract_hash
-from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, ONLINE_STORE, SERVICE
 from platform_assets.training.artifact import ArtifactError
 from serving.release import ReleaseError, ReleaseInfo, SelfTestRow
 from serving.settings import ServingSettings

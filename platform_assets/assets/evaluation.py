@@ -20,6 +20,8 @@ from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.names import EVALUATION
 from platform_assets.evaluation.class_plots import plot_classes
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.metrics import make_metrics
@@ -39,8 +41,6 @@ from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import VERDICT_TAG, ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import EVENT_DAY, UseCase
-from platform_assets.spec.tables import EVALUATION
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import measure, scored
 from platform_assets.training.folds import Fold, last_labelled_day

@@ -11,13 +11,13 @@ import polars as pl
 
 from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.tables import clean_rows, clean_table
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.names import EXPERIMENT_DESIGN
+from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.experiments.design import Design, DesignError, design, measured
 from platform_assets.lake.layout import CLEAN, EXPERIMENTS
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.serving import ServingResource
-from platform_assets.spec import EVENT_DAY, UseCase
-from platform_assets.spec.experiments import Experiment
-from platform_assets.spec.tables import EXPERIMENT_DESIGN
 
 DESIGN_FILE = "experiment-design.json"
 

@@ -16,6 +16,9 @@ from datetime import date, timedelta
 import polars as pl
 
 from platform_assets.assets.tables import clean_rows, clean_table
+from platform_assets.declaration import FeatureView, Source, UseCase
+from platform_assets.declaration.contract import view_meaning_hash
+from platform_assets.declaration.sections.features import Lookup
 from platform_assets.features.carried import (
     CarriedState,
     carried_state,
@@ -31,9 +34,6 @@ from platform_assets.features.state import state_layout
 from platform_assets.features.windows import compute_view, join_labels, uses_label
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import FeatureView, Source, UseCase
-from platform_assets.spec.contract import view_meaning_hash
-from platform_assets.spec.features import Lookup
 
 MOST_ROWS = 2_000_000
 """Events that are computed at once; a day with more is computed whole."""

@@ -25,6 +25,8 @@ from platform_assets.assets.features import read_events, with_labels
 from platform_assets.assets.model import training_set_table
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.declaration.names import FEATURE_QUALITY, TRAINING_SET
 from platform_assets.features.lookups import days_to_read, join_lookups
 from platform_assets.features.quality import FeatureQuality, feature_quality, sees_the_future
 from platform_assets.features.quality_plot import plot_feature_quality
@@ -33,8 +35,6 @@ from platform_assets.lake.layout import FEATURES, TRAINING
 from platform_assets.lake.table import LakeTable
 from platform_assets.monitoring.drift_statistics import FloatArray, number_counts, population_stability_index
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import FeatureView, UseCase
-from platform_assets.spec.tables import FEATURE_QUALITY, TRAINING_SET
 
 FEATURE_QUALITY_SCHEMA: dict[str, pl.DataType] = {
     "feature": pl.String(),

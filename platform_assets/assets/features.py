@@ -22,12 +22,12 @@ from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.feature_days import FeatureDays, commit_record, refuse_mixed_meanings
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.features.lookups import arrival_days
 from platform_assets.features.windows import join_labels, uses_label
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import FeatureView, UseCase
-from platform_assets.spec.contract import view_meaning_hash
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:

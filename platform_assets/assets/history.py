@@ -17,10 +17,10 @@ from platform_assets.assets.common import (
 from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.partitions import event_days, partition_range
 from platform_assets.assets.tables import history_rows, history_schema
+from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.sections.changes import OPERATION, VALID_FROM, VALID_TO
 from platform_assets.lake.layout import HISTORY, RAW
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import Source, UseCase
-from platform_assets.spec.changes import OPERATION, VALID_FROM, VALID_TO
 
 DESCRIPTIONS = {
     OPERATION: "upsert or delete; a delete has its key alone",

@@ -15,6 +15,15 @@ from hashlib import sha256
 import polars as pl
 
 from platform_assets.assets.partitions import DayRange
+from platform_assets.declaration import EVENT_DAY, Source
+from platform_assets.declaration.sections.changes import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    DELETE,
+    ROW_DAY,
+    ROW_SEQUENCE,
+    UPSERT,
+)
 from platform_assets.lake.changes import Placed, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.evolution import migrations_metadata
@@ -22,8 +31,6 @@ from platform_assets.lake.table import LakeTable
 from platform_assets.sources.changes import ChangeBatch
 from platform_assets.sources.conform import conform
 from platform_assets.sources.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
-from platform_assets.spec import EVENT_DAY, Source
-from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, ROW_DAY, ROW_SEQUENCE, UPSERT
 
 CURSOR, TOUCHED = "cursor", "touched_days"
 CLOCK_TOLERANCE_DAYS = 1

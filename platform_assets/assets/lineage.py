@@ -15,6 +15,28 @@ from functools import cached_property
 import polars as pl
 
 from platform_assets.assets.tables import history_schema, keeps_deleted, raw_schema
+from platform_assets.declaration import EVENT_DAY, FeatureView, Source, UseCase
+from platform_assets.declaration.checks.features import lookup_keys
+from platform_assets.declaration.names import (
+    DAILY_PREDICTIONS,
+    DRIFT,
+    FEATURE_QUALITY,
+    ONLINE_STORE,
+    PARITY,
+    PREDICTION_LOG,
+    QUALITY,
+    TABLES,
+    TRAINING_SET,
+)
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
+from platform_assets.declaration.sections.changes import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    IS_DELETED,
+    OPERATION,
+    VALID_FROM,
+    VALID_TO,
+)
 from platform_assets.features.training_set import AS_OF, training_set_schema
 from platform_assets.lake.layout import (
     CLEAN,
@@ -31,21 +53,6 @@ from platform_assets.lake.layout import (
     TRAINING,
 )
 from platform_assets.monitoring.windows import watched_columns
-from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
-from platform_assets.spec.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, IS_DELETED, OPERATION, VALID_FROM, VALID_TO
-from platform_assets.spec.feature_problems import lookup_keys
-from platform_assets.spec.predictions import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
-from platform_assets.spec.tables import (
-    DAILY_PREDICTIONS,
-    DRIFT,
-    FEATURE_QUALITY,
-    ONLINE_STORE,
-    PARITY,
-    PREDICTION_LOG,
-    QUALITY,
-    TABLES,
-    TRAINING_SET,
-)
 
 SOURCE = "source"
 REQUEST = "request"

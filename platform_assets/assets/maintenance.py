@@ -15,6 +15,8 @@ from pydantic import Field
 
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, picture, policy
 from platform_assets.assets.model import training_set_table
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import TABLES
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.layout import MAINTENANCE, table_uri
 from platform_assets.lake.maintenance import Upkeep, maintain, stored_tables
@@ -26,8 +28,6 @@ from platform_assets.registry.models import ModelRegistry
 from platform_assets.registry.pins import collect_pins
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase
-from platform_assets.spec.tables import TABLES
 
 UPKEEP_SCHEMA: dict[str, pl.DataType] = {
     "ran_at": pl.Datetime("us", "UTC"),

@@ -19,6 +19,8 @@ from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tracking import track
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.features.training_set import training_set_schema
@@ -29,8 +31,6 @@ from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.mlflow import Tracker
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.settings import code_version
-from platform_assets.spec import UseCase, feature_contract_hash
-from platform_assets.spec.tables import TRAINING_SET
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import declared_imputation

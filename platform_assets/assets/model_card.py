@@ -17,13 +17,13 @@ from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.evaluation import VERDICT_FILE, require_version
 from platform_assets.assets.model_folder import ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import EVALUATION, MODEL_CARD
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.models import RegisteredVersion
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
-from platform_assets.spec import UseCase
-from platform_assets.spec.tables import EVALUATION, MODEL_CARD
 
 CARD_FILE = "model_card.html"
 

@@ -26,6 +26,9 @@ from platform_assets.assets.model_folder import CLASS_ROWS_TAG, ModelRun, read_m
 from platform_assets.assets.partitions import earlier_days, event_days, partition_range
 from platform_assets.assets.predictions import scores_and_decisions
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.latency import service_days
@@ -45,9 +48,6 @@ from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
-from platform_assets.spec import EVENT_DAY, UseCase
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.tables import CHAMPION, DAILY_PREDICTIONS, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 
 VERDICT_SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),

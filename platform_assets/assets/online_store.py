@@ -17,6 +17,8 @@ from platform_assets.assets.features import lookup_deps, read_events, reference_
 from platform_assets.assets.lineage import online_columns
 from platform_assets.assets.partitions import earlier_days, event_days
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.declaration.names import ONLINE_STORE
 from platform_assets.features.errors import OlderState
 from platform_assets.features.lookup_state import lookup_layouts, write_lookup
 from platform_assets.features.lookups import days_to_read
@@ -26,8 +28,6 @@ from platform_assets.features.windows import uses_label
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import FeatureView, UseCase
-from platform_assets.spec.tables import ONLINE_STORE
 
 
 def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:

@@ -26,6 +26,9 @@ from platform_assets.assets.common import (
 from platform_assets.assets.monitoring import predictions_key, read_predictions
 from platform_assets.assets.partitions import event_days, partition_range
 from platform_assets.assets.tables import clean_rows, clean_schema, clean_table
+from platform_assets.declaration import EVENT_DAY, FeatureView, Source, UseCase
+from platform_assets.declaration.names import PARITY
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.parity import Mismatch, ParityVerdict, parity_verdict
 from platform_assets.features.replay import SCORED_AT, replayed_features
 from platform_assets.features.training_set import join_views
@@ -34,9 +37,6 @@ from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.layout import FEATURES, MONITORING
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import EVENT_DAY, FeatureView, Source, UseCase
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.tables import PARITY
 
 PARITY_SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 from platform_assets.training.folds import DayOffsets, days_needed
 
 

@@ -19,6 +19,9 @@ from platform_assets.assets.conditions import after_upstream
 from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, registered_run
 from platform_assets.assets.partitions import DayRange, event_days, partition_range
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
 from platform_assets.features.training_set import join_views
 from platform_assets.lake.layout import FEATURES, MODEL, PREDICTIONS
 from platform_assets.lake.table import LakeTable
@@ -26,9 +29,6 @@ from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase, feature_contract_hash
-from platform_assets.spec.predictions import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
-from platform_assets.spec.tables import CHAMPION, DAILY_PREDICTIONS
 from platform_assets.training.learners.base import Vector
 from platform_assets.training.predictor import Predictor
 

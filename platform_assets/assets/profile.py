@@ -13,10 +13,10 @@ import polars as pl
 
 from platform_assets.assets.common import commit_metadata, data_version, picture
 from platform_assets.assets.partitions import DayRange
+from platform_assets.declaration import EVENT_DAY, Source, UseCase
 from platform_assets.lake.layout import PROFILE
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import EVENT_DAY, Source, UseCase
 from platform_assets.validation.audit import Audit
 from platform_assets.validation.profile import PROFILE_SCHEMA, plot_profile
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.assets.partitions import DayRange, event_days, partition_range
 from platform_assets.assets.tables import raw_schema, raw_table
+from platform_assets.declaration import EVENT_DAY, Source, UseCase
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.layout import RAW
@@ -27,7 +28,6 @@ from platform_assets.sources.conform import Conformed, conform
 from platform_assets.sources.delivery import DELIVERED_DAY
 from platform_assets.sources.errors import SchemaMismatch
 from platform_assets.sources.totals import totals_metadata
-from platform_assets.spec import EVENT_DAY, Source, UseCase
 
 SCHEMA_CHECK = "schema"
 CHUNK_ROWS = 2_000_000

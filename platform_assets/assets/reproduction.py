@@ -21,13 +21,13 @@ import polars as pl
 from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import MACHINE_TAG, MODEL_DIGEST_TAG, ModelRun, machine_type, registered_run
 from platform_assets.assets.training import training_rows
+from platform_assets.declaration import UseCase
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import DATA_VERSIONS
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.settings import code_version
-from platform_assets.spec import UseCase
 from platform_assets.training import artifact
 from platform_assets.training.candidates import learner_of
 from platform_assets.training.compare import Candidate, compare

@@ -26,6 +26,8 @@ from platform_assets.assets.deployment import (
     serving_settings,
 )
 from platform_assets.assets.model_folder import ModelRun, registered_run
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration.names import CHAMPION, ROLLBACK
 from platform_assets.deployment.bento import BentoError, build_bento, find_bento
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.layout import MODEL
@@ -35,8 +37,6 @@ from platform_assets.registry.rollback import roll_back, rollback_target
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
-from platform_assets.spec import UseCase, feature_contract_hash
-from platform_assets.spec.tables import CHAMPION, ROLLBACK
 from platform_assets.training.artifact import ArtifactError
 
 LARGEST_DIFFERENCE = 1e-6

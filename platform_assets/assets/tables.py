@@ -12,13 +12,8 @@ from datetime import date
 import polars as pl
 
 from platform_assets.assets.partitions import DayRange
-from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
-from platform_assets.lake.layout import CLEAN, RAW
-from platform_assets.lake.table import LakeTable
-from platform_assets.resources.lake import LakeResource
-from platform_assets.sources.delivery import DELIVERED_DAY, EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST, positions
-from platform_assets.spec import EVENT_DAY, Source, UseCase
-from platform_assets.spec.changes import (
+from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     IS_DELETED,
@@ -28,6 +23,11 @@ from platform_assets.spec.changes import (
     VALID_FROM,
     VALID_TO,
 )
+from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
+from platform_assets.lake.layout import CLEAN, RAW
+from platform_assets.lake.table import LakeTable
+from platform_assets.resources.lake import LakeResource
+from platform_assets.sources.delivery import DELIVERED_DAY, EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST, positions
 
 _NEVER = pl.lit(None, dtype=pl.Date)
 

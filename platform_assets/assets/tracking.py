@@ -17,6 +17,8 @@ import dagster as dg
 import numpy as np
 
 from platform_assets.assets.model_folder import MACHINE_TAG, machine_type
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.contract import feature_contract
 from platform_assets.evaluation.class_metrics import class_reports, confusion, correctness
 from platform_assets.evaluation.class_plots import plot_classes
 from platform_assets.evaluation.metrics import make_metric, reliability_bins
@@ -24,8 +26,6 @@ from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.evaluation.thresholds import cheapest, threshold_table
 from platform_assets.evaluation.verdict import plain
 from platform_assets.resources.mlflow import TrackedRun
-from platform_assets.spec import UseCase
-from platform_assets.spec.contract import feature_contract
 from platform_assets.training.compare import Comparison, Scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor

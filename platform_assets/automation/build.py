@@ -11,7 +11,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from platform_assets.automation.jobs import build_jobs
 from platform_assets.automation.retraining import retrain_sensor
 from platform_assets.automation.schedules import build_schedules
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 
 @dataclass(frozen=True)

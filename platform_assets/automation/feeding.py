@@ -13,8 +13,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.partitions import DayRange, event_days
 from platform_assets.automation.jobs import Jobs
+from platform_assets.declaration import Source, UseCase
 from platform_assets.lake.layout import CLEAN, RAW
-from platform_assets.spec import Source, UseCase
 
 Execute = Callable[[UnresolvedAssetJobDefinition, DayRange | None], None]
 """Runs a job, on a range of days or, without one, as it is. Raises when it fails."""

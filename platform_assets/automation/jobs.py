@@ -11,22 +11,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.feed import feed_name
 from platform_assets.assets.partitions import as_of_days, event_days
-from platform_assets.lake.layout import (
-    CLEAN,
-    FEATURES,
-    HISTORY,
-    MAINTENANCE,
-    MODEL,
-    MONITORING,
-    PREDICTIONS,
-    PROFILE,
-    QUARANTINE,
-    RAW,
-    SERVING,
-    TRAINING,
-)
-from platform_assets.spec import UseCase
-from platform_assets.spec.tables import (
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import (
     CHAMPION,
     DAILY_PREDICTIONS,
     DEPLOYMENT,
@@ -41,6 +27,20 @@ from platform_assets.spec.tables import (
     SERVICE,
     TABLES,
     TRAINING_SET,
+)
+from platform_assets.lake.layout import (
+    CLEAN,
+    FEATURES,
+    HISTORY,
+    MAINTENANCE,
+    MODEL,
+    MONITORING,
+    PREDICTIONS,
+    PROFILE,
+    QUARANTINE,
+    RAW,
+    SERVING,
+    TRAINING,
 )
 
 

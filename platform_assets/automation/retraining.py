@@ -12,11 +12,11 @@ import dagster as dg
 from platform_assets.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.automation.jobs import Jobs
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.lake.layout import MONITORING
 from platform_assets.monitoring.verdict import RequestedRetrain, RetrainVerdict, WindowVerdict, retrain_verdict
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import EVENT_DAY, UseCase
-from platform_assets.spec.tables import DRIFT, QUALITY
 
 CAUSE_TAG = "platform_assets/retrain_cause"
 

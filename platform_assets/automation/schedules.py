@@ -11,7 +11,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from platform_assets.assets.partitions import as_of_days, event_days
 from platform_assets.automation.jobs import Jobs
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 
 def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition]:

@@ -23,9 +23,9 @@ from platform_assets.resources.settings import Settings, environment_variables
 from platform_assets.resources.sources import source_access
 
 if TYPE_CHECKING:
+    from platform_assets.declaration import UseCase
     from platform_assets.features.stream import Written
     from platform_assets.features.stream_sources import EventQueue, EventSource, Offsets
-    from platform_assets.spec import UseCase
 
 _TELL_SECONDS = 10.0
 _FORWARDED = ("PLATFORM_ASSETS_", "PYTHONPATH")

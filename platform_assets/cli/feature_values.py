@@ -27,9 +27,9 @@ from platform_assets.features.explain import (
 )
 
 if TYPE_CHECKING:
+    from platform_assets.declaration import FeatureView, UseCase
     from platform_assets.resources.lake import LakeResource
     from platform_assets.resources.settings import Settings
-    from platform_assets.spec import FeatureView, UseCase
 
 Values = dict[str, float | None]
 
@@ -155,8 +155,8 @@ def _read(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.
 
 def _table_row(use_case: UseCase, view: FeatureView, lake: LakeResource, event: pl.DataFrame) -> Values:
     """The view's row of an event in its feature table; nothing where its day was not computed."""
+    from platform_assets.declaration.sections.sources import EVENT_DAY
     from platform_assets.lake.layout import FEATURES
-    from platform_assets.spec.sources import EVENT_DAY
 
     table = lake.table(use_case.name, FEATURES, view.table, use_case.feature_schema(view))
     if not table.exists():

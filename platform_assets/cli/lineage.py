@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from platform_assets.assets.lineage import ColumnOf, Lineage
+    from platform_assets.declaration import UseCase
     from platform_assets.lake.table import LakeTable
-    from platform_assets.spec import UseCase
 
 _MOST_TREES = 6
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from platform_assets.declaration import UseCase
     from platform_assets.registry.ledger import Ledger
     from platform_assets.registry.models import Environment, ModelRegistry, RegisteredVersion
     from platform_assets.resources.settings import Settings
-    from platform_assets.spec import UseCase
 
 app = typer.Typer(no_args_is_help=True, help="Versions of models: compare, promote, roll back, reproduce, look back.")
 Model = Annotated[
@@ -192,9 +192,9 @@ def show_versions(name: str | None, limit: int) -> None:
 
 def _after_list(name: str, registry: ModelRegistry, versions: list[RegisteredVersion]) -> str:
     """What to do after a look at the versions: the newest one is judged, promoted, or compared with the champion or the one before."""
+    from platform_assets.declaration.names import EVALUATION
     from platform_assets.lake.layout import MODEL
     from platform_assets.registry.models import CHAMPION, VERDICT_TAG
-    from platform_assets.spec.tables import EVALUATION
 
     latest, champion = versions[-1], registry.by_alias(name, CHAMPION)
     newest, command = latest.version, "platform-assets models"

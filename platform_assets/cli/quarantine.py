@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from platform_assets.cli.use_cases import DeclaredUseCase
+    from platform_assets.declaration import Source
     from platform_assets.lake.table import LakeTable
     from platform_assets.resources.lake import LakeResource
-    from platform_assets.spec import Source
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -123,7 +123,7 @@ def show_counts(chosen: Sequence[Place], day: date | None, rule: str | None) -> 
 
     from platform_assets.assets.quarantine import refused_rows, released_rows
     from platform_assets.cli.console import console
-    from platform_assets.spec import EVENT_DAY
+    from platform_assets.declaration import EVENT_DAY
 
     shown = RichTable(title="rows in quarantine")
     for title in ("use case", "table", "day", "rule", "column", "rows"):
@@ -240,7 +240,7 @@ def _tables(place: Place) -> tuple[LakeTable, LakeTable]:
 def _with_day(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    from platform_assets.spec import EVENT_DAY
+    from platform_assets.declaration import EVENT_DAY
 
     return rows if EVENT_DAY in rows.columns else rows.with_columns(pl.lit(None, dtype=pl.Date).alias(EVENT_DAY))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.cli.console import console
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 TARGET = Path("docs") / "reference.md"
 
@@ -19,7 +19,7 @@ def render_reference() -> str:
     lines = [
         "# Reference: `platform_assets.MlUseCase`",
         "",
-        "Written by `make docs` from the models in `platform_assets/spec/`. Every field that is not listed here is refused.",
+        "Written by `make docs` from the models in `platform_assets/declaration/`. Every field that is not listed here is refused.",
         "",
     ]
     lines += _section("UseCase", schema, definitions)

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import polars as pl
 
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 CLIENTS = 2
 TIMEOUT_SECONDS = 10.0

@@ -12,9 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from platform_assets.cli.use_cases import DeclaredUseCase
+    from platform_assets.declaration import Source
     from platform_assets.resources.lake import LakeResource
     from platform_assets.sources.check import SourceState
-    from platform_assets.spec import Source
 
 CURSOR = "cursor"
 """Key in a raw table's commit metadata under which a load keeps where the next one starts."""

@@ -19,10 +19,10 @@ from platform_assets.assets.tables import clean_counts, clean_table
 from platform_assets.cli.console import console
 from platform_assets.cli.replay import Traffic, request_body
 from platform_assets.cli.timeline import Timeline
+from platform_assets.declaration import Source
 from platform_assets.lake.layout import LAYERS, MONITORING, QUARANTINE
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import Source
 
 if TYPE_CHECKING:
     from platform_assets.cli.run import Journey

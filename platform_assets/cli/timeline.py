@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from platform_assets.assets.partitions import DayRange, training_offsets
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 
 @dataclass(frozen=True)

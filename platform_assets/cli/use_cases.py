@@ -1,13 +1,13 @@
 """The use cases of this installation.
 
-Belongs here: finding their folders. Does not belong here: what a use case is (`spec/`).
+Belongs here: finding their folders. Does not belong here: what a use case is (`declaration/`).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import platform_assets
-from platform_assets.spec import UseCase, load_use_case
+from platform_assets.declaration import UseCase, load_use_case
 
 
 @dataclass(frozen=True)

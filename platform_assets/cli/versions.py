@@ -15,11 +15,11 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from platform_assets.declaration import UseCase
     from platform_assets.lake.pins import Pin
     from platform_assets.lake.table import LakeTable
     from platform_assets.resources.lake import LakeResource
     from platform_assets.resources.settings import Settings
-    from platform_assets.spec import UseCase
 
 SAMPLE_ROWS = 8
 _WIDEST_VALUE = 60

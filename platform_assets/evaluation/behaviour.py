@@ -1,6 +1,6 @@
 """Behaviour tests: the model asked about rows that people understand.
 
-Belongs here: changing rows, asking, counting what behaves otherwise. Does not belong here: which tests (`spec/behaviour.py`).
+Belongs here: changing rows, asking, counting what behaves otherwise. Does not belong here: which tests (`declaration/sections/behaviour.py`).
 
 The three kinds are the invariance, directional expectation and minimum functionality tests of Ribeiro et al., Beyond Accuracy:
 Behavioral Testing of NLP Models with CheckList, ACL 2020, on tables instead of text.
@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
 from platform_assets.evaluation.metrics import Vector
 from platform_assets.evaluation.verdict import GateResult
-from platform_assets.spec.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
 from platform_assets.training.compare import MetricError
 
 Ask: TypeAlias = Callable[[pl.DataFrame], Vector]

@@ -1,6 +1,6 @@
 """Slices and fairness: every part of the rows on its own, and the parts against each other, by fairlearn.
 
-Belongs here: dividing rows and measuring the parts. Does not belong here: which division and which bounds (`spec/slices.py`).
+Belongs here: dividing rows and measuring the parts. Does not belong here: which division and which bounds (`declaration/sections/slices.py`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.sections.slices import Slice
+from platform_assets.declaration.sections.training import HIGHER_IS_BETTER
 from platform_assets.evaluation.metrics import make_metric
 from platform_assets.evaluation.verdict import GateResult, is_better
-from platform_assets.spec.slices import Slice
-from platform_assets.spec.training import HIGHER_IS_BETTER
 from platform_assets.training.compare import MetricError, Scored
 
 MISSING = "(missing)"

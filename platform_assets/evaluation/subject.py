@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration import UseCase
 from platform_assets.evaluation.metrics import Vector
 from platform_assets.evaluation.recipe import Recipe, with_features
-from platform_assets.spec import UseCase
 from platform_assets.training.dataset import Dataset, rows_to_judge
 from platform_assets.training.folds import Fold
 from platform_assets.training.predictor import Predictor

@@ -1,7 +1,7 @@
 """What each threshold would have meant on judged rows: alerts, what they find, and their money.
 
 Belongs here: the table of thresholds, and the cheapest of them. Does not belong here: what a mistake costs (declared,
-`spec/serving.py`), or choosing the threshold that serves (declared as well: nothing changes it behind one's back).
+`declaration/sections/serving.py`), or choosing the threshold that serves (declared as well: nothing changes it behind one's back).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.spec.experiments import Experiment
+from platform_assets.declaration.sections.experiments import Experiment
 
 DAY, UNIT, VALUE = "day", "unit", "value"
 WEEK_DAYS = 7

@@ -1,6 +1,6 @@
 """The aggregates' codes, as the compiled loops know them.
 
-Belongs here: one whole number for each aggregate. Does not belong here: what they mean (`spec/features.py`) or how they are
+Belongs here: one whole number for each aggregate. Does not belong here: what they mean (`declaration/sections/features.py`) or how they are
 computed (`machine_code.py`).
 
 Codes are never renumbered, only added: compiled code that is cached on disk has them built in, and is made anew only when

@@ -22,6 +22,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import compute_windows
@@ -45,9 +48,6 @@ from platform_assets.features.windows import (
     midnight,
     with_row_features,
 )
-from platform_assets.spec.features import FeatureView
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
 
 _ONE_DAY = timedelta(days=1)
 

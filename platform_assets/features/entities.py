@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.features import Entity, FeatureView
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
-from platform_assets.spec.features import Entity, FeatureView
-from platform_assets.spec.use_case import UseCase
 
 _EPOCH = date(1970, 1, 1)
 _EPOCH_TIME = datetime(1970, 1, 1, tzinfo=UTC)

@@ -18,14 +18,14 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.features import FeatureView, Window
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import compute_windows
 from platform_assets.features.state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
 from platform_assets.features.values import event_value
 from platform_assets.features.windows import event_order, microseconds, midnight
-from platform_assets.spec.features import FeatureView, Window
-from platform_assets.spec.use_case import UseCase
 
 Verdict = Literal["counts", "too old", "delayed", "later", "own event left out", "filtered", "missing"]
 VERDICTS: dict[Verdict, str] = {

@@ -20,12 +20,12 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.redis_client import REDIS, limited_client, redis_settings
 from platform_assets.features.state import EVENT_TIMES, EntityEvents, StateLayout, state_layout
-from platform_assets.spec.contract import feature_contract_hash
-from platform_assets.spec.features import FeatureView
-from platform_assets.spec.use_case import UseCase
 
 _ENTITY_TYPES: Mapping[str, str] = {"int8": "INT64", "int32": "INT64", "int64": "INT64", "string": "STRING"}
 _LIST_FIELDS: Mapping[pl.DataType, str] = {

@@ -1,7 +1,7 @@
 """Features that a Python function computes.
 
 Belongs here: importing the function that a declaration names, and calling it, for a table and for one row alike. Does not belong
-here: its source as part of the contract (`spec/functions.py`), or the check that a row's value depends on that row only, which is
+here: its source as part of the contract (`declaration/functions.py`), or the check that a row's value depends on that row only, which is
 the same as for row expressions (`windows.py`).
 """
 
@@ -12,8 +12,8 @@ from importlib import import_module
 
 import polars as pl
 
+from platform_assets.declaration.sections.features import FunctionFeature
 from platform_assets.features.errors import FeatureError
-from platform_assets.spec.features import FunctionFeature
 
 PureFunction = Callable[..., pl.Series]
 """Takes a Series for each declared column, all of one length, and returns one of that length."""

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.features.aggregates import CODES
 from platform_assets.features.values import EventValue, event_value
-from platform_assets.spec.features import FeatureView
 
 Int64Array = NDArray[np.int64]
 Float64Array = NDArray[np.float64]

@@ -18,15 +18,15 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.checks.features import lookup_on
+from platform_assets.declaration.sections.features import FeatureView, Lookup
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_value
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.feast_objects import FeastSettings, connected_store, feast_module, feast_store, is_set
 from platform_assets.features.lookups import KNOWN_DAY, LOOKUP_KEY, arrival_days, looked_up_rows
 from platform_assets.features.state import LATE_REQUEST_DAYS
 from platform_assets.features.windows import microseconds, midnight
-from platform_assets.spec.feature_problems import lookup_on
-from platform_assets.spec.features import FeatureView, Lookup
-from platform_assets.spec.use_case import UseCase
 
 KNOWN_DAYS = "known_days"
 KEYS_PER_CHUNK = 500

@@ -16,12 +16,12 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from platform_assets.declaration.checks.features import lookup_on
+from platform_assets.declaration.sections.features import FeatureView, Lookup
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_key
 from platform_assets.features.errors import FeatureError, PointInTimeError
-from platform_assets.spec.feature_problems import lookup_on
-from platform_assets.spec.features import FeatureView, Lookup
-from platform_assets.spec.sources import EVENT_DAY, Source
-from platform_assets.spec.use_case import UseCase
 
 LOOKUP_KEY = "lookup_key"
 KNOWN_DAY = "known_day"

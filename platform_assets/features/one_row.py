@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.functions import call, load_function
 from platform_assets.features.lookup_state import LookupTable
 from platform_assets.features.windows import microseconds, row_value
-from platform_assets.spec.use_case import UseCase
 
 _NATIVE: Mapping[Any, tuple[type, ...]] = {
     pl.Float64: (float, int),

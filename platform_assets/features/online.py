@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.feast_objects import (
     FeastSettings,
@@ -46,7 +47,6 @@ from platform_assets.features.state import (
     trimmed,
 )
 from platform_assets.features.store import WriteLock
-from platform_assets.spec.use_case import UseCase
 
 LONGEST_CLOCK_SKEW = timedelta(days=1)
 

@@ -18,12 +18,12 @@ from typing import Any, Literal
 
 import polars as pl
 
+from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import PointInTimeError
 from platform_assets.features.windows import example_keys, require_columns
-from platform_assets.spec.contract import feature_contract_hash
-from platform_assets.spec.features import FeatureView
-from platform_assets.spec.predictions import FEATURE_PREFIX
-from platform_assets.spec.use_case import UseCase
 
 TOLERANCE_RATIO = 1e-9
 EXAMPLES_PER_FEATURE = 5

@@ -18,11 +18,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.windows import compute_view, require_columns
-from platform_assets.spec.features import FeatureView
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
 
 Floats = NDArray[np.float64]
 Instability = Callable[[Floats, Floats], float]

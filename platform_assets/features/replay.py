@@ -16,12 +16,12 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.kernel import MICROSECONDS_PER_DAY, compute_windows
 from platform_assets.features.lookups import join_lookups
 from platform_assets.features.state import EVENT_TIMES, LATE_REQUEST_DAYS, StateLayout, event_rows, state_layout
 from platform_assets.features.windows import EVENT_TIME_TYPE, add_row_features, require_columns
-from platform_assets.spec.use_case import UseCase
 
 SCORED_AT = "scored_at"
 REQUESTS_AT_ONCE = 4_000

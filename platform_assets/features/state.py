@@ -19,6 +19,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.columns import POLARS_TYPES
+from platform_assets.declaration.sections.features import Entity, FeatureView
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import entity_of, with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.kernel import MICROSECONDS_PER_DAY, Float64Array, Int64Array, WindowPlan, plan_windows
@@ -31,10 +35,6 @@ from platform_assets.features.windows import (
     midnight,
     require_columns,
 )
-from platform_assets.spec.columns import POLARS_TYPES
-from platform_assets.spec.features import Entity, FeatureView
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
 
 STATE_TIME = "state_time"
 EVENT_TIMES = "event_times"

@@ -20,6 +20,8 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.feast_objects import (
     FeastSettings,
@@ -37,8 +39,6 @@ from platform_assets.features.feast_objects import (
 from platform_assets.features.redis_client import REDIS, limited_client, redis_lock
 from platform_assets.features.state import STATE_TIME, state_layout
 from platform_assets.features.windows import microseconds, require_columns
-from platform_assets.spec.features import FeatureView
-from platform_assets.spec.use_case import UseCase
 
 __all__ = ["FeastSettings", "WriteLock", "apply", "watermark", "write_state"]
 

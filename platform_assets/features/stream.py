@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import KafkaConnector
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.feast_objects import (
@@ -42,8 +44,6 @@ from platform_assets.sources.conform import conform
 from platform_assets.sources.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.sources.errors import SourceError
 from platform_assets.sources.json_changes import frame_of_changes
-from platform_assets.spec.connectors import KafkaConnector
-from platform_assets.spec.use_case import UseCase
 from platform_assets.validation.rows import find_violations
 
 logger = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import StateError
 from platform_assets.features.feast_objects import (
     STREAM_OFFSETS,
@@ -22,7 +23,6 @@ from platform_assets.features.feast_objects import (
     feast_view_name,
 )
 from platform_assets.features.state import state_layout
-from platform_assets.spec.use_case import UseCase
 
 _NEXT_OFFSET, _NEWEST = "next_offset", "newest_event_time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,16 +16,16 @@ from datetime import date, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from platform_assets.declaration.sections.connectors import KafkaConnector
 from platform_assets.features.errors import FeatureError
 from platform_assets.sources.access import Access
 from platform_assets.sources.kafka import Message, change_of, client_settings, consumer_of, unreachable, watermarks
-from platform_assets.spec.connectors import KafkaConnector
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
+    from platform_assets.declaration.use_case import UseCase
     from platform_assets.sources.json_changes import Change
-    from platform_assets.spec.use_case import UseCase
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.windows import example_keys, require_columns
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
 
 AS_OF = "as_of"
 """Column with the day as of which the training set was made."""

@@ -16,7 +16,7 @@ from typing import Literal
 
 import polars as pl
 
-from platform_assets.spec.features import Window
+from platform_assets.declaration.sections.features import Window
 
 LARGEST_EXACT = 2**53
 """Whole numbers up to here are doubles too."""

@@ -16,15 +16,15 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.checks.windows import window_columns
+from platform_assets.declaration.sections.features import MICROSECONDS, FeatureView, RowFeature
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.functions import call
 from platform_assets.features.kernel import Float64Array, Int64Array, WindowPlan, compute_windows, plan_windows
 from platform_assets.features.values import EventValue, compute_values, roots_of, values_plan
-from platform_assets.spec.features import MICROSECONDS, FeatureView, RowFeature
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
-from platform_assets.spec.window_problems import window_columns
 
 EVENT_TIME_TYPE = pl.Datetime("us", "UTC")
 

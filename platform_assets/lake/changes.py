@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from platform_assets.spec.changes import (
+from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELETE,
@@ -27,7 +27,7 @@ from platform_assets.spec.changes import (
     VALID_FROM,
     VALID_TO,
 )
-from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.declaration.sections.sources import EVENT_DAY
 
 UNKNOWN_DAY = date(1000, 1, 1)
 """Partition of deletes whose key was never seen."""

@@ -1,7 +1,7 @@
 """How a table on disk follows its declaration: columns added, retired, widened, renamed.
 
 Here: what has to change, whether it may, and making the change in one commit. Not here: the declared changes themselves
-(`spec/migrations`), and old rows of deliveries (`sources/migrations`).
+(`declaration/sections/migrations.py`), and old rows of deliveries (`sources/migrations`).
 
 A new column is added by metadata alone; a column that is no longer declared stays on disk, and new rows have null in it;
 a rename, a wider type or a value for old rows rewrites the table, once, in one commit. Older versions keep their shape on
@@ -16,11 +16,11 @@ from typing import Any, Final
 import polars as pl
 from deltalake import DeltaTable, Field, Schema, write_deltalake
 
+from platform_assets.declaration.sections.columns import POLARS_TYPES
+from platform_assets.declaration.sections.migrations import Default, Migration, Rename, Retire, Widen, parsed_value
 from platform_assets.lake import storage
 from platform_assets.lake.commits import WriteRecord
 from platform_assets.lake.errors import LakeSchemaError, SchemaProblem
-from platform_assets.spec.columns import POLARS_TYPES
-from platform_assets.spec.migrations import Default, Migration, Rename, Retire, Widen, parsed_value
 
 _WIDER: Final[Mapping[type[pl.DataType], tuple[type[pl.DataType], ...]]] = {
     pl.Int8: (pl.Int16, pl.Int32, pl.Int64, pl.Float64),

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.prediction_log import PROBABILITIES
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.monitoring.intervals import ratio_interval
-from platform_assets.spec.predictions import PROBABILITIES
-from platform_assets.spec.use_case import UseCase
 
 
 class OtherClasses(ValueError):

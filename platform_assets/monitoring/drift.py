@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.serving import Monitoring
 from platform_assets.monitoring.drift_statistics import (
     FloatArray,
     category_counts,
@@ -25,7 +26,6 @@ from platform_assets.monitoring.drift_statistics import (
     population_stability_index,
     psi_noise,
 )
-from platform_assets.spec.serving import Monitoring
 
 ColumnStatus = Literal["ok", "constant", "drift", "degenerate", "missing", "type_changed", "too_few_rows"]
 DriftStatus = Literal["ok", "drift", "broken", "no_verdict"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.declaration.sections.sources import EVENT_DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.monitoring.drift import ColumnVerdict, DriftResult
 from platform_assets.monitoring.latency import ServiceDay
-from platform_assets.spec.predictions import FEATURE_PREFIX
-from platform_assets.spec.sources import EVENT_DAY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

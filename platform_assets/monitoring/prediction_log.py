@@ -1,6 +1,6 @@
 """Reading the service's prediction log: JSON-lines segments, one file per service process, into one typed table.
 
-Belongs here: parsing, checking and de-duplicating lines. Does not belong here: the columns (`spec/predictions.py`),
+Belongs here: parsing, checking and de-duplicating lines. Does not belong here: the columns (`declaration/prediction_log.py`),
 writing segments (`serving`), and storing the table (`lake`).
 
 A segment is `*.jsonl`; a line is one prediction, an object with the columns of `prediction_log_schema` except
@@ -19,10 +19,10 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.spec.contract import feature_contract_hash
-from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
+from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 
 NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback"})
 """Prediction columns that may be null: a regression decides nothing, and most requests know their entities."""

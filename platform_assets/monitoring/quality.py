@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.evaluation.metrics import make_metric
 from platform_assets.monitoring.class_quality import moved_classes, probabilities_of
 from platform_assets.monitoring.intervals import Interval, mean_interval, metric_interval, ratio_interval
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
 from platform_assets.training.compare import MetricError, Scored
 from platform_assets.training.dataset import class_places
 from platform_assets.training.folds import last_labelled_day

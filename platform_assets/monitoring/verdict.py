@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.sections.serving import RetrainRule
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.quality import QualityResult
-from platform_assets.spec.predictions import FEATURE_PREFIX
-from platform_assets.spec.serving import RetrainRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
-from platform_assets.spec.contract import feature_contract_hash
-from platform_assets.spec.predictions import FEATURE_PREFIX
-from platform_assets.spec.sources import EVENT_DAY
-from platform_assets.spec.use_case import UseCase
 
 
 @dataclass(frozen=True, slots=True)

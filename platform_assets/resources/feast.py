@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.declaration import UseCase
 from platform_assets.features.store import FeastSettings
-from platform_assets.spec import UseCase
 
 
 class FeastResource(dg.ConfigurableResource[None]):

@@ -7,12 +7,12 @@ writing (`lake/`).
 import dagster as dg
 import polars as pl
 
+from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.layout import CLEAN, MODEL, table_uri
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.settings import object_store_options
-from platform_assets.spec import EVENT_DAY
-from platform_assets.spec.migrations import Migration
 
 KEPT_AS_DECLARED = (CLEAN, MODEL)
 """Layers whose tables change by declared migrations only; all others follow their declaration when they are written."""

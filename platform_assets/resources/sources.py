@@ -12,12 +12,12 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from platform_assets.declaration import SimulatorConnector, Source
 from platform_assets.resources.settings import environment_variables, object_store_options
 from platform_assets.sources.access import Access
 from platform_assets.sources.changes import ChangeBatch, read_changes
 from platform_assets.sources.read import read_source
 from platform_assets.sources.totals import Totals, control_totals
-from platform_assets.spec import SimulatorConnector, Source
 
 
 def source_access() -> Access:

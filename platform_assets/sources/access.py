@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.sources import Source
 
 ATTEMPTS = 5
 """How often a read is tried when the connection is lost, the first time included: about 6 seconds in all."""

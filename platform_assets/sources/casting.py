@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from platform_assets.spec.columns import Column
+from platform_assets.declaration.sections.columns import Column
 
 _TIME = pl.Datetime("us", "UTC")
 _TIME_FORMATS = (

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import ChangeFeedConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.changes import ChangeBatch
 from platform_assets.sources.envelope import changes_of
@@ -18,8 +20,6 @@ from platform_assets.sources.files import Delivered, stack, unpacked
 from platform_assets.sources.json_changes import Change, frame_of_changes
 from platform_assets.sources.places import FoundFile, Place, place_of
 from platform_assets.sources.text_formats import json_value, text_lines
-from platform_assets.spec.connectors import ChangeFeedConnector
-from platform_assets.spec.sources import Source
 
 
 def read_change_feed(

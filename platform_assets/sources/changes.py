@@ -11,17 +11,17 @@ from pathlib import Path
 
 import polars as pl
 
-from platform_assets.sources.access import NO_ACCESS, Access
-from platform_assets.sources.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
-from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connectors import (
+from platform_assets.declaration.sections.connectors import (
     ChangeFeedConnector,
     DeltaConnector,
     FilesConnector,
     KafkaConnector,
     SqlConnector,
 )
-from platform_assets.spec.sources import Source
+from platform_assets.declaration.sections.sources import Source
+from platform_assets.sources.access import NO_ACCESS, Access
+from platform_assets.sources.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
+from platform_assets.sources.errors import SourceError
 
 __all__ = ["CHANGE_OPERATION", "CHANGE_SEQUENCE", "DELETE", "UPSERT", "ChangeBatch", "read_changes"]
 

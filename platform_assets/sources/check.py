@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.casting import text_to_times
 from platform_assets.sources.conform import conform
 from platform_assets.sources.delivery import CHANGE_OPERATION, DELETE
 from platform_assets.sources.errors import SchemaMismatch, SourceError
 from platform_assets.sources.probes import Look, ahead_of_clock, look_at
-from platform_assets.spec.sources import Source
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.connectors import (
+    ChangeFeedConnector,
+    FilesConnector,
+    KafkaConnector,
+    SqlConnector,
+)
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.casting import cast_text, cast_typed
 from platform_assets.sources.delivery import (
     CHANGE_COLUMNS,
@@ -27,9 +35,6 @@ from platform_assets.sources.delivery import (
 )
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch
 from platform_assets.sources.migrations import apply_migrations
-from platform_assets.spec.columns import Column
-from platform_assets.spec.connectors import ChangeFeedConnector, FilesConnector, KafkaConnector, SqlConnector
-from platform_assets.spec.sources import Source
 
 MAX_UNCAST_RATIO = 0.5
 """When more of a text column's cells than this do not fit, the column has another type than the declared one."""

@@ -9,12 +9,12 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from platform_assets.declaration.sections.changes import CHANGE_OPERATION as CHANGE_OPERATION
+from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE as CHANGE_SEQUENCE
+from platform_assets.declaration.sections.changes import DELETE as DELETE
+from platform_assets.declaration.sections.changes import UPSERT as UPSERT
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.changes import CHANGE_OPERATION as CHANGE_OPERATION
-from platform_assets.spec.changes import CHANGE_SEQUENCE as CHANGE_SEQUENCE
-from platform_assets.spec.changes import DELETE as DELETE
-from platform_assets.spec.changes import UPSERT as UPSERT
-from platform_assets.spec.sources import Source
 
 SOURCE_POSITION = "source_position"
 """Where the row came from: `postgresql:orders:1234`; where `source_line` has a number, the delivery that the row is part of, to

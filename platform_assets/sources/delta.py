@@ -14,6 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import DeltaConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.casting import event_days
 from platform_assets.sources.delivery import (
@@ -25,8 +27,6 @@ from platform_assets.sources.delivery import (
     day_range,
 )
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connectors import DeltaConnector
-from platform_assets.spec.sources import Source
 
 
 def read_delta(

@@ -16,13 +16,13 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import DeltaConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.changes import ChangeBatch
 from platform_assets.sources.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.sources.delta import open_table, readable, scan, with_places
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connectors import DeltaConnector
-from platform_assets.spec.sources import Source
 
 _KIND, _VERSION, _TIME = "_change_type", "_commit_version", "_commit_timestamp"
 

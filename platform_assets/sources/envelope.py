@@ -12,11 +12,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from platform_assets.declaration.sections.connectors import ChangeFeedConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.delivery import DELETE, UPSERT
 from platform_assets.sources.json_changes import Change, day_text, time_text, whole_number, with_times
 from platform_assets.sources.text_formats import Number, json_object
-from platform_assets.spec.connectors import ChangeFeedConnector
-from platform_assets.spec.sources import Source
 
 _UPSERTS = ("c", "r", "u")
 _NOT_SENT = "__debezium_unavailable_value"

@@ -17,6 +17,8 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import ChangeFeedConnector, FilesConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.changes import ChangeBatch
 from platform_assets.sources.delivery import (
@@ -31,8 +33,6 @@ from platform_assets.sources.delivery import (
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.sources.files import Delivered, nothing_there, read_file, source_place, stack
 from platform_assets.sources.places import FoundFile, Place
-from platform_assets.spec.connectors import ChangeFeedConnector, FilesConnector
-from platform_assets.spec.sources import Source
 
 _DIGEST_BYTES = 6
 _ROW_BITS = 32

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors import FilesConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.casting import cast_typed, event_days
 from platform_assets.sources.conform import column_problem
@@ -30,9 +33,6 @@ from platform_assets.sources.delivery import (
 from platform_assets.sources.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.sources.places import FoundFile, Place, place_of
 from platform_assets.sources.text_formats import TextRows, parse_csv, parse_json_lines
-from platform_assets.spec.connector_problems import EVENT_DAY_IN_PATH
-from platform_assets.spec.connectors import FilesConnector
-from platform_assets.spec.sources import Source
 
 _SHOWN = 8
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import EpochUnit
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.delivery import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
@@ -24,8 +26,6 @@ from platform_assets.sources.delivery import (
     UPSERT,
 )
 from platform_assets.sources.text_formats import Number, json_text
-from platform_assets.spec.connectors import EpochUnit
-from platform_assets.spec.sources import Source
 
 PER_SECOND: Mapping[EpochUnit, int] = {
     "seconds": 1,

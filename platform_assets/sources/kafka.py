@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.sections.connectors import ChangeFeedConnector, KafkaConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import ATTEMPTS, Access, with_patience
 from platform_assets.sources.changes import ChangeBatch
 from platform_assets.sources.delivery import DELETE, UPSERT
@@ -23,8 +25,6 @@ from platform_assets.sources.envelope import changes_of, key_cells
 from platform_assets.sources.errors import SourceError
 from platform_assets.sources.json_changes import Change, frame_of_changes, whole_number, with_times
 from platform_assets.sources.text_formats import json_value
-from platform_assets.spec.connectors import ChangeFeedConnector, KafkaConnector
-from platform_assets.spec.sources import Source
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer

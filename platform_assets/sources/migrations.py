@@ -1,6 +1,6 @@
 """Rows that still have an old shape, brought to the declared one by the source's declared migrations.
 
-What belongs here: applying migrations to rows as found. What does not: declaring them (`spec/migrations.py`), the cast to
+What belongs here: applying migrations to rows as found. What does not: declaring them (`declaration/sections/migrations.py`), the cast to
 declared types (`conform`) and tables on disk (`lake/evolution.py`).
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from platform_assets.spec.columns import POLARS_TYPES, Column
-from platform_assets.spec.migrations import Default, Rename, Widen, value_of
-from platform_assets.spec.sources import Source
+from platform_assets.declaration.sections.columns import POLARS_TYPES, Column
+from platform_assets.declaration.sections.migrations import Default, Rename, Widen, value_of
+from platform_assets.declaration.sections.sources import Source
 
 
 def apply_migrations(found: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
 from platform_assets.sources.access import Access
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connector_problems import EVENT_DAY_IN_PATH
 
 _GLOB = ("*", "?", "[")
 _SHOWN = 8

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_assets.sources.access import Access
-from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connector_problems import EVENT_DAY_IN_PATH
-from platform_assets.spec.connectors import (
+from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors import (
     ChangeFeedConnector,
     DeltaConnector,
     FilesConnector,
@@ -25,7 +23,9 @@ from platform_assets.spec.connectors import (
     SimulatorConnector,
     SqlConnector,
 )
-from platform_assets.spec.sources import Source
+from platform_assets.declaration.sections.sources import Source
+from platform_assets.sources.access import Access
+from platform_assets.sources.errors import SourceError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import (
+    DeltaConnector,
+    FilesConnector,
+    SimulatorConnector,
+    SqlConnector,
+)
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import NO_ACCESS, Access
 from platform_assets.sources.errors import SourceError
 from platform_assets.sources.files import read_files
 from platform_assets.sources.simulator import read_simulator
-from platform_assets.spec.connectors import DeltaConnector, FilesConnector, SimulatorConnector, SqlConnector
-from platform_assets.spec.sources import Source
 
 
 def read_source(

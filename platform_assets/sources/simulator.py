@@ -11,13 +11,13 @@ from datetime import date, timedelta
 import polars as pl
 from pydantic import ValidationError
 
+from platform_assets.declaration.sections.connectors import SimulatorConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.simulation.faults import Fault, FaultError, plant_all
 from platform_assets.simulation.generators import Generator, GeneratorError, load_generator
 from platform_assets.sources.casting import event_days
 from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_LINE, SOURCE_POSITION, SOURCE_PROBLEM, day_range
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connectors import SimulatorConnector
-from platform_assets.spec.sources import Source
 
 
 def read_simulator(

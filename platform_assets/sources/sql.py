@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import SqlConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import ATTEMPTS, Access, Result, with_patience
 from platform_assets.sources.casting import event_days
 from platform_assets.sources.delivery import DELIVERED_DAY, day_range
 from platform_assets.sources.errors import SourceError
 from platform_assets.sources.sql_rows import frame_of
-from platform_assets.spec.connectors import SqlConnector
-from platform_assets.spec.sources import Source
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

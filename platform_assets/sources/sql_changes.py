@@ -24,6 +24,8 @@ from uuid import UUID
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import SqlConnector
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.casting import text_to_times
 from platform_assets.sources.changes import ChangeBatch
@@ -31,8 +33,6 @@ from platform_assets.sources.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, 
 from platform_assets.sources.errors import SourceError
 from platform_assets.sources.sql import Relation, ask, fetch, stream
 from platform_assets.sources.sql_rows import frame_of
-from platform_assets.spec.connectors import SqlConnector
-from platform_assets.spec.sources import Source
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.delivery import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
@@ -21,7 +22,6 @@ from platform_assets.sources.delivery import (
     SOURCE_POSITION,
     SOURCE_PROBLEM,
 )
-from platform_assets.spec.sources import Source
 
 _WHOLE_FLOATS = 2**53
 """Every whole number up to this one is a float."""

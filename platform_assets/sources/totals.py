@@ -19,12 +19,12 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.sections.connectors import FilesConnector, SimulatorConnector, SqlConnector
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.simulation.faults import WORLD_KINDS
 from platform_assets.sources.access import NO_ACCESS, Access
 from platform_assets.sources.delivery import days_between
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec.connectors import FilesConnector, SimulatorConnector, SqlConnector
-from platform_assets.spec.sources import EVENT_DAY, Source
 
 CONTROL_TOTALS = "control_totals"
 """Key in a raw commit's metadata under which the totals of its days stand."""

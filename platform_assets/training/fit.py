@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from platform_assets.spec.training import Training
+from platform_assets.declaration.sections.training import Training
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import Learner, TrainingError
 from platform_assets.training.learners.classes import seen

@@ -1,7 +1,7 @@
 """Search over a learner's settings: what is asked of an engine, and what it answers.
 
 Belongs here: the plan, the trial, the evaluation of a trial fold by fold, the result, and the choice of engine. Does not belong
-here: how an engine proposes settings (`search_optuna`, `distributed*`), what may be declared (`spec/search.py`).
+here: how an engine proposes settings (`search_optuna`, `distributed*`), what may be declared (`declaration/sections/search.py`).
 
 A search sees the folds it is given and nothing else: the final test period is not among them.
 """
@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from platform_assets.spec.search import Choices, Dimension, Search
+from platform_assets.declaration.sections.search import Choices, Dimension, Search
 from platform_assets.training.compare import Candidate, Metric, scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor

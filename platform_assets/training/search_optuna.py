@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from platform_assets.spec.search import Choices, Dimension, FloatRange
+from platform_assets.declaration.sections.search import Choices, Dimension, FloatRange
 from platform_assets.training.search import (
     Evaluate,
     FinishedTrial,

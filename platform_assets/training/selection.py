@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from platform_assets.spec.training import Splits, Training
+from platform_assets.declaration.sections.training import Splits, Training
 from platform_assets.training.candidates import candidate_of
 from platform_assets.training.compare import (
     Candidate,

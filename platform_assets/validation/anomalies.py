@@ -21,8 +21,8 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.spec.columns import Column
-from platform_assets.spec.sources import EVENT_DAY, Source
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.validation.results import RuleResult, TableRule
 from platform_assets.validation.schema import is_nullable
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.declaration.sections.sources import EVENT_DAY
 
 SHOWN_COLUMNS = 4
 

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from platform_assets.spec.columns import Column
-from platform_assets.spec.sources import EVENT_DAY, Source
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.validation.pictures import plot_profile, plot_volume
 
 __all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profile"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from statistics import median
 
-from platform_assets.spec.quality import Quality, VolumeRule
+from platform_assets.declaration.sections.quality import Quality, VolumeRule
 from platform_assets.validation.results import RuleResult
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -14,6 +14,9 @@ import pytest
 from platform_assets.assets.maintenance import maintenance_asset, read_pins
 from platform_assets.assets.tables import clean_rows, clean_table, raw_table
 from platform_assets.assets.training import training_rows, training_set_asset
+from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration.sections.retention import Hold, Retention
+from platform_assets.declaration.sections.training import Splits
 from platform_assets.features.training_set import training_set_schema
 from platform_assets.lake import LakeVersionMissing
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
@@ -22,9 +25,6 @@ from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import versions_behind
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase, load_use_case
-from platform_assets.spec.retention import Hold, Retention
-from platform_assets.spec.training import Splits
 
 from .conftest import FOLDER, World, build_world
 

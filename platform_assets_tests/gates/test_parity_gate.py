@@ -14,13 +14,13 @@ import pytest
 
 from platform_assets.assets.parity import PARITY_CHECK, ParityNotProven, parity_asset, parity_table, require_parity
 from platform_assets.assets.tables import clean_rows, clean_table
+from platform_assets.declaration import EVENT_DAY, feature_contract_hash, load_use_case
+from platform_assets.declaration.names import PREDICTION_LOG
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.features.state import entity_state
 from platform_assets.features.training_set import join_views
 from platform_assets.features.windows import compute_view, join_labels
 from platform_assets.lake.layout import FEATURES, SERVING
-from platform_assets.spec import EVENT_DAY, feature_contract_hash, load_use_case
-from platform_assets.spec.predictions import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.spec.tables import PREDICTION_LOG
 
 from .conftest import FOLDER, World, build_world
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.planted_models import AS_OF, KINDS, champion, declared, good, leaked, leaked_by_absence, loaded_recipe
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.gates import Bypass
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.subject import Subject, against_champion, alone
 from platform_assets.evaluation.verdict import GateResult, Verdict
-from platform_assets.spec import UseCase
-from platform_assets.spec.gates import Bypass
 
 SEED = 3
 TODAY = AS_OF

@@ -7,9 +7,9 @@ import dagster as dg
 
 from platform_assets.assets.features import feature_table_asset
 from platform_assets.assets.partitions import event_days
+from platform_assets.declaration import load_use_case
 from platform_assets.features.carried import days_touched
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import load_use_case
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = date(2018, 7, 1)

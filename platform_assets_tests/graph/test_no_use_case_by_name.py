@@ -6,7 +6,7 @@ import pytest
 
 import platform_assets
 from platform_assets.cli.use_cases import declared_use_cases
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 PACKAGE = Path(platform_assets.__file__).parent
 ROOTS = (PACKAGE, PACKAGE.parent / "serving")

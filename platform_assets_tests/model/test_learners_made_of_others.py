@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platform_assets.spec.training import Training
+from platform_assets.declaration.sections.training import Training
 from platform_assets.training.artifact import load, read_manifest, required_libraries, save
 from platform_assets.training.candidates import declared_candidates, learner_of
 from platform_assets.training.dataset import Dataset

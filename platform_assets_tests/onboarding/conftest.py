@@ -23,9 +23,9 @@ from platform_assets.cli.summary import print_summary
 from platform_assets.cli.timeline import plan
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.component import use_case_definitions
+from platform_assets.declaration import load_use_case
 from platform_assets.resources.build import build_resources
 from platform_assets.resources.settings import Settings
-from platform_assets.spec import load_use_case
 
 from .finished import Finished, unused_port
 from .machine_world import write_energy_use, write_machine_failure

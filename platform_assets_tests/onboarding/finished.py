@@ -15,13 +15,13 @@ import polars as pl
 
 from platform_assets.cli.run import Journey
 from platform_assets.cli.timeline import Timeline, plan
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import PREDICTION_LOG
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.training_set import join_views
 from platform_assets.lake.layout import CLEAN, FEATURES, SERVING
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
 from platform_assets.resources.models import ModelsResource
-from platform_assets.spec import UseCase
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.tables import PREDICTION_LOG
 
 
 @dataclass

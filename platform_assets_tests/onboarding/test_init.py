@@ -14,11 +14,11 @@ from platform_assets.automation.jobs import build_jobs
 from platform_assets.cli.init import write_proposal
 from platform_assets.cli.run import RANGE_END, RANGE_START
 from platform_assets.component import use_case_definitions
+from platform_assets.declaration import load_use_case
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.onboarding.facts import look_at
 from platform_assets.resources.build import build_resources
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import load_use_case
 
 from .conftest import Installation
 

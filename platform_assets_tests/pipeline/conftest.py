@@ -22,11 +22,11 @@ import polars as pl
 import pytest
 
 from platform_assets.cli.timeline import Timeline, plan
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.settings import Settings
-from platform_assets.spec import UseCase, load_use_case
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "platform_assets" / "defs" / "card_fraud"

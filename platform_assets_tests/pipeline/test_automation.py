@@ -13,11 +13,11 @@ from platform_assets.assets.evaluation import gate_names
 from platform_assets.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.component import use_case_definitions
+from platform_assets.declaration import EVENT_DAY, UseCase, load_use_case
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
 from platform_assets.resources.build import build_resources
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.settings import Settings
-from platform_assets.spec import EVENT_DAY, UseCase, load_use_case
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 NAME = "card_fraud"

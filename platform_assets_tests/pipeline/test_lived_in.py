@@ -12,12 +12,12 @@ import httpx
 import polars as pl
 from deltalake import DeltaTable
 
+from platform_assets.declaration.names import PREDICTION_LOG, TRAINING_SET
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.parity import compare
 from platform_assets.features.training_set import join_views
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING, TRAINING
 from platform_assets.registry.models import CHAMPION
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.tables import PREDICTION_LOG, TRAINING_SET
 
 from .conftest import LivedIn
 

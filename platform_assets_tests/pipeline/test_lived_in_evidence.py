@@ -8,6 +8,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from deltalake import DeltaTable
 
 from platform_assets.component import use_case_definitions
+from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, ONLINE_STORE, PREDICTION_LOG, SERVICE
 from platform_assets.lake.layout import (
     CLEAN,
     FEATURES,
@@ -20,7 +21,6 @@ from platform_assets.lake.layout import (
     TRAINING,
 )
 from platform_assets.resources.build import build_resources
-from platform_assets.spec.tables import CHAMPION, DEPLOYMENT, ONLINE_STORE, PREDICTION_LOG, SERVICE
 
 from .conftest import FOLDER, LivedIn
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from platform_assets.declaration.names import PREDICTION_LOG
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.layout import SERVING
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.tables import PREDICTION_LOG
 
 from .conftest import TRAINING_BEGAN, LivedIn
 

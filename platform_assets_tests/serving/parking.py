@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.spec import UseCase, feature_contract_hash
+from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor

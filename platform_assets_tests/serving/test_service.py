@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from platform_assets.declaration import EVENT_DAY, feature_contract_hash
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.deployment.bento import (
     BuiltBento,
     SelfTestError,
@@ -15,8 +17,6 @@ from platform_assets.deployment.bento import (
     probe,
     self_test,
 )
-from platform_assets.spec import EVENT_DAY, feature_contract_hash
-from platform_assets.spec.predictions import prediction_log_schema
 from platform_assets.training import artifact
 from platform_assets_tests.serving.conftest import Service
 from platform_assets_tests.serving.parking import EVENT, release_info, use_case

@@ -14,9 +14,9 @@ import dagster as dg
 from platform_assets.assets.build import build_assets
 from platform_assets.assets.common import asset_key
 from platform_assets.assets.tables import clean_rows
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.spec import UseCase, load_use_case
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 ANY_VOLUME = {"max_refused_ratio": 1.0, "volume": {"min_history": 100}}

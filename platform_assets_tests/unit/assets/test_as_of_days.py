@@ -8,8 +8,8 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from platform_assets.assets.common import asset_key, policy
 from platform_assets.assets.partitions import DayRange, as_of_days, earlier_days, event_days, training_offsets
-from platform_assets.spec import UseCase
-from platform_assets.spec.training import Splits
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.training import Splits
 
 DAY = timedelta(days=1)
 

@@ -19,12 +19,12 @@ from platform_assets.assets.evaluation import (
     gates_table,
     subject_of,
 )
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.gates import Bypass, Floor
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.subject import BOTH_OUT_OF_FOLD, ON_CHAMPION_DAYS, OUT_OF_FOLD, SameRows
 from platform_assets.evaluation.verdict import GateResult, Verdict
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
-from platform_assets.spec import UseCase
-from platform_assets.spec.gates import Bypass, Floor
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
 

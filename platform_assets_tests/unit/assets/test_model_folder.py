@@ -10,8 +10,8 @@ import pytest
 
 from platform_assets.assets.model import candidates_table
 from platform_assets.assets.model_folder import read_model_run, registered_run
+from platform_assets.declaration import UseCase
 from platform_assets.registry.models import ModelRegistry
-from platform_assets.spec import UseCase
 from platform_assets.training.artifact import ArtifactError
 from platform_assets.training.compare import ComparisonError
 from platform_assets.training.selection import choose

@@ -12,6 +12,7 @@ import pytest
 from platform_assets.assets import rollback as module
 from platform_assets.assets.model_folder import SAMPLE_FILE
 from platform_assets.assets.rollback import rollback_asset
+from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.bento import BuiltBento
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.release import DeploymentResult, Release
@@ -21,7 +22,6 @@ from platform_assets.registry.moves import move_champion
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
-from platform_assets.spec import UseCase, feature_contract_hash
 from platform_assets_tests.unit.registry.test_moves import AT
 
 from .conftest import Folders, Trained

@@ -30,6 +30,7 @@ from platform_assets.assets.model_folder import (
 from platform_assets.assets.predictions import PredictionError, predict_rows
 from platform_assets.assets.tracking import CLASSES_FILE, CURVES_FILE, TRACKING, track
 from platform_assets.assets.training import label_notes
+from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.bento.self_test import _difference, _score
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.verdict import Verdict
@@ -41,7 +42,6 @@ from platform_assets.monitoring.quality import join_labels, production_quality
 from platform_assets.monitoring.windows import reference_frame, watch_window
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.mlflow import TrackedRun
-from platform_assets.spec import UseCase, feature_contract_hash
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.folds import refit_days
 from platform_assets_tests.unit.assets.conftest import Folders

@@ -12,10 +12,10 @@ import pytest
 from platform_assets.assets.card_content import CardSources, render_card
 from platform_assets.assets.model_folder import DECLARATION_FILE, ModelRun, read_model_run
 from platform_assets.assets.tracking import IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING, Tracked, track
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.gates import Bypass
+from platform_assets.declaration.sections.serving import Costs
 from platform_assets.resources.mlflow import TrackedRun
-from platform_assets.spec import UseCase
-from platform_assets.spec.gates import Bypass
-from platform_assets.spec.serving import Costs
 
 from .conftest import Trained
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 
 FIRST_DAY = date(2025, 3, 3)
 DAYS = 30

@@ -10,9 +10,9 @@ import pytest
 from platform_assets.automation.build import build_automation
 from platform_assets.automation.jobs import build_jobs
 from platform_assets.component import use_case_definitions
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.resources.build import build_resources
 from platform_assets.resources.settings import Settings
-from platform_assets.spec import UseCase, load_use_case
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 

@@ -12,8 +12,8 @@ import pytest
 from platform_assets.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.automation.build import build_automation
 from platform_assets.automation.retraining import CAUSE_TAG, window_history
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import UseCase, load_use_case
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 MONDAY = date(2018, 8, 6)

@@ -15,8 +15,8 @@ from benchmarks.features import (
     tied_rows,
 )
 from benchmarks.world import NotSimulated, simulated, simulator_settings
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.features.windows import compute_view
-from platform_assets.spec import UseCase, load_use_case
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 4, 20)
 

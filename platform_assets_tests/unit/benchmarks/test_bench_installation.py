@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from benchmarks.installation import NotCopied, copied_settings, first_of_each_day
-from platform_assets.spec import load_use_case
+from platform_assets.declaration import load_use_case
 from serving.settings import ServingSettings
 
 DECLARATION = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"

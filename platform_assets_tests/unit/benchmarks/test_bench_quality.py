@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quality import BARS, BOOK, reproducible, unprecedented_ratio
-from platform_assets.spec import load_use_case
+from platform_assets.declaration import load_use_case
 from platform_assets.training.learners import make_learner
 
 USE_CASE = load_use_case(Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from platform_assets.assets.tables import clean_table
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.declaration import SimulatorConnector, UseCase
 from platform_assets.features.feast_objects import windowed_views
 from platform_assets.features.online import OnlineFeatures
 from platform_assets.features.state import entity_state
@@ -24,7 +25,6 @@ from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.settings import Settings
 from platform_assets.simulation.generators import load_generator
-from platform_assets.spec import SimulatorConnector, UseCase
 
 DAYS = 40
 

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 import platform_assets
 from platform_assets.cli.replay import Traffic, panel, request_body
-from platform_assets.spec import UseCase, load_use_case
+from platform_assets.declaration import UseCase, load_use_case
 
 CUSTOMERS = 400
 

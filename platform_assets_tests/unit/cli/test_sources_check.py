@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from platform_assets.cli import app
 from platform_assets.cli.sources import CURSOR, cursor_text, loaded_cursor
 from platform_assets.cli.use_cases import DeclaredUseCase
+from platform_assets.declaration import load_use_case
+from platform_assets.declaration.template import use_case_template
 from platform_assets.resources.lake import LakeResource
-from platform_assets.spec import load_use_case
-from platform_assets.spec.template import use_case_template
 
 CSV = "event_id,event_time,user_id,value,label\n1,2024-03-01T12:00:00,1,2.5,0\n"
 

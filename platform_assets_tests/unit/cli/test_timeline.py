@@ -8,8 +8,8 @@ import pytest
 
 import platform_assets
 from platform_assets.cli.timeline import plan
-from platform_assets.spec import UseCase, load_use_case
-from platform_assets.spec.training import Splits
+from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration.sections.training import Splits
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 9, 30)
 

@@ -24,9 +24,12 @@ def write(root: Path, **files: str) -> None:
 
 def test_the_service_carries_its_imports_and_nothing_of_the_asset_graph() -> None:
     modules = service_modules(ROOT)
-    assert {"serving.bento", "serving.__main__", "platform_assets.features.online", "platform_assets.spec"} <= set(
-        modules
-    )
+    assert {
+        "serving.bento",
+        "serving.__main__",
+        "platform_assets.features.online",
+        "platform_assets.declaration",
+    } <= set(modules)
     assert "platform_assets.training.learners.boosting" in modules
     others = (
         "platform_assets.assets",

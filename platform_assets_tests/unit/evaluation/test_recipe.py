@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from platform_assets.declaration.sections.training import Training
 from platform_assets.evaluation.recipe import fit_again, joined_learner, recipe_of, training_rows_of, with_features
-from platform_assets.spec.training import Training
 from platform_assets.training import artifact
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.dataset import Dataset, DatasetError

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from platform_assets.declaration.sections.gates import Bypass, Floor, Gates
 from platform_assets.evaluation.bootstrap import PairedDifference
 from platform_assets.evaluation.verdict import (
     GateResult,
@@ -24,7 +25,6 @@ from platform_assets.evaluation.verdict import (
     predicts_the_base_rate,
     with_bypasses,
 )
-from platform_assets.spec.gates import Bypass, Floor, Gates
 
 NAN = math.nan
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.experiments.design import Design, DesignError, design, detectable_effect, measured, needed_units
-from platform_assets.spec.experiments import Experiment
 
 FIRST = date(2024, 1, 1)
 

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from platform_assets.spec import FeatureView, UseCase
-from platform_assets.spec.features import Window
+from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.declaration.sections.features import Window
 
 FIRST_DAY = date(2024, 2, 26)
 LAST_DAY = date(2024, 3, 8)

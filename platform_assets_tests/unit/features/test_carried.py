@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
+from platform_assets.declaration import UseCase
 from platform_assets.features.carried import carried_state, days_touched, newly_labelled_day, next_day
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.state import entity_state
 from platform_assets.features.windows import compute_view, join_labels
-from platform_assets.spec import UseCase
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

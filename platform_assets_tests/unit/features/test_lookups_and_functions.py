@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from pydantic import ValidationError
 
+from platform_assets.declaration import EVENT_DAY, feature_contract_hash
 from platform_assets.features.carried import carried_state, next_days
 from platform_assets.features.entities import combined_key, combined_value
 from platform_assets.features.errors import FeatureError, PointInTimeError, StateError
@@ -20,7 +21,6 @@ from platform_assets.features.online import OnlineFeatures
 from platform_assets.features.state import entity_state
 from platform_assets.features.store import FeastSettings, apply, write_state
 from platform_assets.features.windows import compute_view
-from platform_assets.spec import EVENT_DAY, feature_contract_hash
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.features import replay
 from platform_assets.features.replay import SCORED_AT, replayed_features
 from platform_assets.features.state import LATE_REQUEST_DAYS
 from platform_assets.features.windows import compute_view, join_labels
-from platform_assets.spec import FeatureView, UseCase
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from platform_assets.declaration import UseCase
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.feast_objects import FeastSettings, decode_events, feast_store, online_table
 from platform_assets.features.online import OnlineFeatures
@@ -35,7 +36,6 @@ from platform_assets.features.stream_sources import Arrival, EventQueue, kafka_e
 from platform_assets.features.windows import compute_view, join_labels
 from platform_assets.sources.access import Access
 from platform_assets.sources.errors import SourceError
-from platform_assets.spec import UseCase
 from platform_assets_tests.servers import Kafka, kafka, redis
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,

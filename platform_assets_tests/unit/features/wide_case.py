@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from platform_assets.spec import UseCase
+from platform_assets.declaration import UseCase
 from platform_assets_tests.unit.features.histories import FIRST_DAY, MIDNIGHT, row, use_case, window
 
 FUNCTIONS = "platform_assets_tests.unit.features.pure_functions"

@@ -8,14 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.lake.changes import (
-    UNKNOWN_DAY,
-    current_rows,
-    deleted_rows,
-    place_changes,
-    versions,
-)
-from platform_assets.spec.changes import (
+from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELETE,
@@ -26,7 +19,14 @@ from platform_assets.spec.changes import (
     VALID_FROM,
     VALID_TO,
 )
-from platform_assets.spec.sources import EVENT_DAY
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.lake.changes import (
+    UNKNOWN_DAY,
+    current_rows,
+    deleted_rows,
+    place_changes,
+    versions,
+)
 
 KEYS = ("shop", "number")
 FIRST = date(2024, 3, 1)

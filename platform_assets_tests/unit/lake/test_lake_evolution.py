@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.declaration.sections.migrations import Default, Migration, Rename, Retire, Widen
 from platform_assets.lake import LakeSchemaError, LakeTable
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS, Evolution
 from platform_assets.lake.maintenance import maintain
-from platform_assets.spec.migrations import Default, Migration, Rename, Retire, Widen
 
 Day = Callable[[int], date]
 Payments = Callable[..., pl.DataFrame]

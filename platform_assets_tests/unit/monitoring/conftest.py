@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.spec.contract import feature_contract_hash
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.use_case import UseCase
+from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.prediction_log import prediction_log_schema
+from platform_assets.declaration.use_case import UseCase
 
 FIRST_DAY = date(2024, 3, 1)
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from platform_assets.declaration.prediction_log import prediction_log_schema
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.monitoring.prediction_log import days_touched, read_segments
-from platform_assets.spec.predictions import prediction_log_schema
-from platform_assets.spec.use_case import UseCase
 from serving.prediction_log import PredictionLog
 
 MakeLog = Callable[..., pl.DataFrame]

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.evaluation.metrics import auc_roc, brier
 from platform_assets.monitoring.intervals import mean_interval, metric_interval, ratio_interval
 from platform_assets.monitoring.quality import (
@@ -19,7 +20,6 @@ from platform_assets.monitoring.quality import (
     quality_by_day,
     quality_days,
 )
-from platform_assets.spec.use_case import UseCase
 from platform_assets.training.compare import MetricError, Scored
 
 Make = Callable[..., pl.DataFrame]

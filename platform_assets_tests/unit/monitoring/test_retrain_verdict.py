@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from platform_assets.declaration.sections.serving import RetrainRule
 from platform_assets.monitoring.drift import ColumnStatus, ColumnVerdict, DriftResult
 from platform_assets.monitoring.quality import QualityResult, Violation
 from platform_assets.monitoring.verdict import (
@@ -15,7 +16,6 @@ from platform_assets.monitoring.verdict import (
     retrain_verdict,
     window_verdict,
 )
-from platform_assets.spec.serving import RetrainRule
 
 DAY = date(2024, 3, 1)
 RULE = RetrainRule(violations=2, of_last=3, cooldown_days=7)

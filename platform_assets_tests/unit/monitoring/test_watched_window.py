@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from platform_assets.declaration.use_case import UseCase
 from platform_assets.monitoring.windows import reference_frame, watch_window
-from platform_assets.spec.use_case import UseCase
 
 MakeLog = Callable[..., pl.DataFrame]
 RANDOM = np.random.default_rng(0)

@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource, source_access
-from platform_assets.spec import Source
 
 OPTIONS = '{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_SECRET_ACCESS_KEY": "hidden"}'
 

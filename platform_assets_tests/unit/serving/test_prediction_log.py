@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.monitoring.prediction_log import read_segments
-from platform_assets.spec import EVENT_DAY
-from platform_assets.spec.predictions import prediction_log_schema
 from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
 from serving.online import without_store
 from serving.prediction_log import PredictionLog

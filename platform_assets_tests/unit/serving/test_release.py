@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platform_assets.spec import feature_contract_hash
+from platform_assets.declaration import feature_contract_hash
 from platform_assets.training.artifact import ArtifactError
 from platform_assets_tests.serving.parking import DECLARATION, make_model, release_info, use_case
 from serving.release import ReleaseError, content_digest, read_release, write_release

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platform_assets.spec import Source
+from platform_assets.declaration import Source
 from platform_assets_tests.servers import S3, Kafka, PostgreSQL, kafka, postgresql, s3
 from platform_assets_tests.unit.sources.databases import Database, Schema, SQLite
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import Access, SourceError
 from platform_assets.sources.access import ATTEMPTS, with_patience
-from platform_assets.spec import Source
 
 
 @pytest.fixture(autouse=True)

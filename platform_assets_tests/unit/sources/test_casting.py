@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from platform_assets.declaration import Column
 from platform_assets.sources.casting import cast_text, cast_typed, event_days, text_to_times
-from platform_assets.spec import Column
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -19,7 +20,6 @@ from platform_assets.sources import (
     conform,
     read_changes,
 )
-from platform_assets.spec import Source
 
 NOON = "2024-03-01T12:00:00Z"
 

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
+from platform_assets.declaration import Source
 from platform_assets.sources import Access, read_changes
 from platform_assets.sources.check import SourceState, check_source
-from platform_assets.spec import Source
 from platform_assets_tests.servers import Kafka
 from platform_assets_tests.unit.sources.databases import Database, access
 

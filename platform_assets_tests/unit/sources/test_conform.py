@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources.conform import conform
 from platform_assets.sources.delivery import (
     CHANGE_OPERATION,
@@ -22,7 +23,6 @@ from platform_assets.sources.delivery import (
     first_uncast,
 )
 from platform_assets.sources.errors import SchemaMismatch, SourceError
-from platform_assets.spec import Source
 
 
 def found(**columns: Any) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from platform_assets.declaration import Source
 from platform_assets.sources import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -19,7 +20,6 @@ from platform_assets.sources import (
     read_changes,
     read_source,
 )
-from platform_assets.spec import Source
 
 DAY = date(2024, 3, 1)
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -24,7 +25,6 @@ from platform_assets.sources import (
     read_source,
 )
 from platform_assets.sources.places import Folder, FoundFile
-from platform_assets.spec import Source
 
 HEADER = "ride_id,started_at,price,remark\n"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import (
     DELIVERED_DAY,
     SOURCE_POSITION,
@@ -17,7 +18,6 @@ from platform_assets.sources import (
     positions,
     read_source,
 )
-from platform_assets.spec import Source
 
 DAY = date(2024, 3, 1)
 HEADER = "ride_id,started_at,price,remark\n"

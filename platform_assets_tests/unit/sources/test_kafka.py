@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -21,7 +22,6 @@ from platform_assets.sources import (
     read_changes,
 )
 from platform_assets.sources.kafka import _begin
-from platform_assets.spec import Source
 from platform_assets_tests.servers import Kafka
 
 ANYWHERE = Path()

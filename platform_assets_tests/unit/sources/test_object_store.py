@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 
+from platform_assets.declaration import Source
 from platform_assets.sources import SOURCE_POSITION, Access, SourceError, conform, positions, read_changes, read_source
 from platform_assets.sources.places import ObjectStore
-from platform_assets.spec import Source
 from platform_assets_tests.servers import S3
 
 ANYWHERE = Path()

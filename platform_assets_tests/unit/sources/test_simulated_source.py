@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import DELIVERED_DAY, SourceError, positions, read_source
-from platform_assets.spec import Source
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 4, 3)
 ANYWHERE = Path()

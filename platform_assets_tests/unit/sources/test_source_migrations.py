@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter
 
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.migrations import Migration, migration_problems
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.sources.migrations import apply_migrations
-from platform_assets.spec.columns import Column
-from platform_assets.spec.migrations import Migration, migration_problems
-from platform_assets.spec.sources import Source
 
 MIGRATION: TypeAdapter[Migration] = TypeAdapter(Migration)
 

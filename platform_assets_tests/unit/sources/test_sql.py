@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from platform_assets.declaration import Source
 from platform_assets.sources import DELIVERED_DAY, SOURCE_POSITION, Access, SchemaMismatch, SourceError, conform, sql
 from platform_assets.sources import read_source as read
-from platform_assets.spec import Source
 from platform_assets_tests.unit.sources.databases import VARIABLE, Database, Schema, SQLite, access
 
 ANYWHERE = Path()

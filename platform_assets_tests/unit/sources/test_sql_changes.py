@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -21,7 +22,6 @@ from platform_assets.sources import (
     sql,
     sql_changes,
 )
-from platform_assets.spec import Source
 from platform_assets_tests.servers import PostgreSQL
 from platform_assets_tests.unit.sources.databases import Database, Schema, SQLite, access
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from platform_assets.declaration import Source
 from platform_assets.sources.access import Access
 from platform_assets.sources.errors import SourceError
 from platform_assets.sources.totals import ControlTotals, control_totals, totals_from, totals_metadata
-from platform_assets.spec import Source
 
 DAY = date(2024, 3, 1)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platform_assets.spec.training import Learner, Training
+from platform_assets.declaration.sections.training import Learner, Training
 from platform_assets.training.artifact import load, read_manifest, save
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import declared_imputation, fit_predictor

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from platform_assets.declaration.sections.search import Choices, FloatRange, IntRange, Search
 from platform_assets.evaluation.metrics import make_metrics
-from platform_assets.spec.search import Choices, FloatRange, IntRange, Search
 from platform_assets.training.compare import Candidate
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import make_learner

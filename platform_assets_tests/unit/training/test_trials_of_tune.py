@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from platform_assets.spec.search import IntRange
+from platform_assets.declaration.sections.search import IntRange
 from platform_assets.training.distributed.ray_tune import _Judged
 from platform_assets.training.search import SearchPlan, Trial
 from platform_assets.training.search_optuna import SearchRun

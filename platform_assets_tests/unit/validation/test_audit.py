@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_assets.spec import Source
+from platform_assets.declaration import Source
 from platform_assets.validation import QUARANTINE_SCHEMA, Audit, AuditError, audit, profile
 
 DAY = date(2024, 3, 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.spec import Source
+from platform_assets.declaration import Source
 from platform_assets.validation import PROFILE_SCHEMA, plot_volume, profile
 from platform_assets.validation.profile import _by_hour, _in_order
 

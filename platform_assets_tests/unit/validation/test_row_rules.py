@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from platform_assets.spec import Source
+from platform_assets.declaration import Source
 from platform_assets.validation import AuditError
 from platform_assets.validation.results import ROW_RULES
 from platform_assets.validation.rows import VIOLATIONS_SCHEMA, find_violations, summarise

@@ -1,0 +1,111 @@
+"""What is wrong with declared gates: names, metrics and expressions that the rest of the declaration does not know.
+
+Belongs here: rules about `gates` that need other sections. Does not belong here: limits of a single field (pydantic's job).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from platform_assets.declaration.sections.behaviour import MinimumCase
+from platform_assets.declaration.sections.gates import OF_CLASSES
+
+if TYPE_CHECKING:
+    from platform_assets.declaration.use_case import UseCase
+
+Path = tuple[int | str, ...]
+Found = tuple[Path, Any, str]
+
+SINGLE_FEATURE_METRICS = (*sorted(OF_CLASSES), "r2")
+
+
+def gate_problems(use_case: UseCase) -> Iterator[Found]:
+    """Place below `gates`, what was found, and what is wrong with it."""
+    yield from _metrics(use_case)
+    yield from _slices(use_case)
+    yield from _behaviour(use_case)
+    yield from _bypasses(use_case)
+
+
+def _metrics(use_case: UseCase) -> Iterator[Found]:
+    gates, metrics = use_case.gates, use_case.training.metrics
+    known = f"known: {', '.join(metrics)}"
+    for j, floor in enumerate(gates.floors):
+        if floor.metric not in metrics:
+            yield ("floors", j, "metric"), floor.metric, f"is not measured; {known}"
+    yield from _repeated(("floors",), "metric", [floor.metric for floor in gates.floors])
+    for metric in gates.plausible:
+        if metric not in metrics:
+            yield ("plausible", metric), metric, f"is not measured; {known}"
+    for metric in gates.max_single_feature:
+        if metric not in SINGLE_FEATURE_METRICS:
+            told = f"does not apply to one feature; known: {', '.join(SINGLE_FEATURE_METRICS)}"
+            yield ("max_single_feature", metric), metric, told
+    if use_case.is_binary:
+        return
+    for field in ("max_calibration_error", "max_relative_calibration_error"):
+        if use_case.is_multiclass and field == "max_calibration_error":
+            continue
+        if getattr(gates, field) is not None:
+            yield (field,), getattr(gates, field), f"applies to binary tasks only, this one is {use_case.training.task}"
+
+
+def _slices(use_case: UseCase) -> Iterator[Found]:
+    yield from _repeated(("slices",), "name", [item.name for item in use_case.gates.slices])
+    known = {*use_case.event_source.column_names, *use_case.feature_names}
+    for j, item in enumerate(use_case.gates.slices):
+        where: Path = ("slices", j)
+        yield from _expression((*where, "expression"), item.expression, known, use_case.label.column)
+        if item.metric is not None and item.metric not in use_case.training.metrics:
+            known_metrics = ", ".join(use_case.training.metrics)
+            yield (*where, "metric"), item.metric, f"is not measured; known: {known_metrics}"
+        if item.judges_fairness and not use_case.is_binary:
+            told = f"has bounds on selection or error rates, which apply to binary tasks; this one is {use_case.training.task}"
+            yield where, item.name, told
+
+
+def _behaviour(use_case: UseCase) -> Iterator[Found]:
+    yield from _repeated(("behaviour",), "name", [test.name for test in use_case.gates.behaviour])
+    features = set(use_case.feature_names)
+    for j, test in enumerate(use_case.gates.behaviour):
+        field, values = ("given", test.given) if isinstance(test, MinimumCase) else ("change", test.change)
+        for name, value in values.items():
+            place: Path = ("behaviour", j, field, name)
+            if name not in features:
+                yield place, name, f"no such feature; known: {', '.join(use_case.feature_names)}"
+            if isinstance(value, str):
+                yield from _expression(place, value, features, use_case.label.column)
+        if not isinstance(test, MinimumCase) and test.where is not None:
+            yield from _expression(("behaviour", j, "where"), test.where, features, use_case.label.column)
+
+
+def _bypasses(use_case: UseCase) -> Iterator[Found]:
+    names = use_case.gates.names(use_case.training.task)
+    for j, bypass in enumerate(use_case.gates.bypasses):
+        if bypass.gate not in names:
+            yield ("bypasses", j, "gate"), bypass.gate, f"no such gate; known: {', '.join(names)}"
+    yield from _repeated(("bypasses",), "gate", [bypass.gate for bypass in use_case.gates.bypasses])
+
+
+def _expression(where: Path, expression: str, known: set[str], label: str) -> Iterator[Found]:
+    try:
+        roots = set(pl.sql_expr(expression).meta.root_names())
+    except pl.exceptions.PolarsError as error:
+        yield where, expression, f"is not an expression in polars' SQL dialect: {error}"
+        return
+    if label in roots:
+        yield where, expression, f"uses the label {label!r}, which is not known when a row is scored"
+    unknown = sorted(roots - known - {label})
+    if unknown:
+        yield where, expression, f"uses unknown columns {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+
+
+def _repeated(where: Path, field: str, names: list[str]) -> Iterator[Found]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            last = len(names) - 1 - names[::-1].index(name)
+            yield (*where, last, field), name, f"{name!r} is declared {count} times: each may be declared once"

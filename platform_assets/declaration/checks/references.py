@@ -1,0 +1,352 @@
+"""Cross-checks of a declaration: everything that one field alone cannot tell.
+
+Belongs here: rules that compare parts of a `UseCase`, each reporting the place in the declaration. Does not belong
+here: limits of a single field (pydantic's job), or anything that needs data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from platform_assets.declaration.checks.classes import class_problems
+from platform_assets.declaration.checks.connectors import connector_problems
+from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
+from platform_assets.declaration.checks.gates import gate_problems
+from platform_assets.declaration.checks.learners import learner_problems
+from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
+from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
+from platform_assets.declaration.sections.features import MICROSECONDS
+from platform_assets.declaration.sections.migrations import migration_problems
+from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.sections.training import METRICS_OF_TASK
+
+if TYPE_CHECKING:
+    from platform_assets.declaration.use_case import UseCase
+
+Path = tuple[int | str, ...]
+
+RESERVED_COLUMNS = frozenset(
+    {"event_day", "as_of", "source_position", "source_line", "delivered_day", "source_problem", "uncast", "extra"}
+    | {"change_operation", "change_sequence", "change_row_day", "change_row_sequence", "is_deleted"}
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where in the declaration, what was found, and what to do."""
+
+    where: Path
+    found: Any
+    message: str
+
+
+def find_problems(use_case: UseCase) -> list[Problem]:
+    """Everything in the declaration that does not fit together, in the order of its sections."""
+    problems = [
+        *_history(use_case),
+        *_duplicate_names(use_case),
+        *_sources(use_case),
+        *_events_and_label(use_case),
+    ]
+    known = {source.name for source in use_case.sources}
+    if use_case.events not in known or use_case.label.source not in known:
+        return problems  # everything below speaks of these two tables
+    return [
+        *problems,
+        *(Problem(*found) for found in entity_problems(use_case)),
+        *_features(use_case),
+        *(Problem(*found) for found in class_problems(use_case)),
+        *_training(use_case),
+        *_gates_and_monitoring(use_case),
+        *_serving(use_case),
+        *_experiment(use_case),
+    ]
+
+
+def _known(names: Sequence[str]) -> str:
+    return f"known: {', '.join(names)}" if names else "none are declared"
+
+
+def _history(use_case: UseCase) -> Iterator[Problem]:
+    history = use_case.history
+    if history.last_day is not None and history.last_day < history.first_day:
+        yield Problem(("history", "last_day"), str(history.last_day), f"lies before first_day {history.first_day}")
+
+
+def _duplicate_names(use_case: UseCase) -> Iterator[Problem]:
+    groups: list[tuple[Path, list[str]]] = [
+        (("sources",), [source.name for source in use_case.sources]),
+        (("entities",), [entity.name for entity in use_case.entities]),
+        (("features",), [view.name for view in use_case.features]),
+        (("training", "learners"), [learner.name for learner in use_case.training.learners]),
+    ]
+    groups += [(("sources", i, "columns"), list(source.column_names)) for i, source in enumerate(use_case.sources)]
+    for where, names in groups:
+        for name, count in Counter(names).items():
+            if count > 1:
+                last = len(names) - 1 - names[::-1].index(name)
+                yield Problem((*where, last, "name"), name, f"{name!r} is declared {count} times: names must differ")
+
+
+def _sources(use_case: UseCase) -> Iterator[Problem]:
+    for i, source in enumerate(use_case.sources):
+        where: Path = ("sources", i)
+        for j, key in enumerate(source.primary_key):
+            if key not in source.column_names:
+                yield Problem(
+                    (*where, "primary_key", j), key, f"no such column in {source.name!r}; {_known(source.column_names)}"
+                )
+        if source.event_time is not None:
+            if source.event_time not in source.column_names:
+                yield Problem(
+                    (*where, "event_time"),
+                    source.event_time,
+                    f"no such column in {source.name!r}; {_known(source.column_names)}",
+                )
+            elif source.column(source.event_time).type != "datetime":
+                yield Problem(
+                    (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
+                )
+        for place, found, message in (*connector_problems(source), *migration_problems(source)):
+            yield Problem((*where, *place), found, message)
+        if source.stream is not None and (source.name != use_case.events or source.connector.kind == "kafka"):
+            told = (
+                "the connector names its topic" if source.name == use_case.events else "only the event source streams"
+            )
+            yield Problem((*where, "stream"), source.stream.topic, f"{told}: leave it out")
+        if source.changes.deletes != "hard" and not source.is_incremental:
+            yield Problem(
+                (*where, "changes", "deletes"),
+                source.changes.deletes,
+                f"{source.name!r} is not incremental: it delivers days, and no changes. Declare an incremental connector",
+            )
+        if source.changes.deletes == "history":
+            for j, column in enumerate(source.columns):
+                if column.name in HISTORY_COLUMNS:
+                    message = "the table of all versions has a column of this name itself: rename it"
+                    yield Problem((*where, "columns", j, "name"), column.name, message)
+        yield from _columns(use_case, source, where)
+
+
+def _columns(use_case: UseCase, source: Source, where: Path) -> Iterator[Problem]:
+    for j, column in enumerate(source.columns):
+        place: Path = (*where, "columns", j)
+        if column.name in RESERVED_COLUMNS:
+            yield Problem(
+                (*place, "name"), column.name, "this name is reserved for the platform's own columns: rename it"
+            )
+        limits = column.minimum is not None or column.maximum is not None
+        if limits and not column.is_numeric:
+            yield Problem((*place, "type"), column.type, "minimum and maximum apply to numbers only")
+        if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
+            yield Problem((*place, "minimum"), column.minimum, f"is larger than maximum {column.maximum}")
+        if column.references is not None:
+            problem = _reference(use_case, source, column.references)
+            if problem:
+                yield Problem((*place, "references"), column.references, problem)
+
+
+def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
+    table, _, name = reference.partition(".")
+    others = {other.name: other for other in use_case.sources if other.name != source.name}
+    if table not in others:
+        return f"no other source is called {table!r}; {_known(list(others))}"
+    if name not in others[table].column_names:
+        return f"source {table!r} has no column {name!r}; {_known(others[table].column_names)}"
+    if others[table].is_daily:
+        return f"source {table!r} is daily: only a reference table (without event_time) can be referred to"
+    return None
+
+
+def _events_and_label(use_case: UseCase) -> Iterator[Problem]:
+    names = [source.name for source in use_case.sources]
+    if use_case.events not in names:
+        yield Problem(("events",), use_case.events, f"no such source; {_known(names)}")
+    elif not use_case.event_source.is_daily:
+        yield Problem(("events",), use_case.events, "the scored table needs an event_time")
+    if use_case.label.source not in names:
+        yield Problem(("label", "source"), use_case.label.source, f"no such source; {_known(names)}")
+        return
+    source = use_case.label_source
+    if use_case.label.column not in source.column_names:
+        yield Problem(
+            ("label", "column"),
+            use_case.label.column,
+            f"no such column in {source.name!r}; {_known(source.column_names)}",
+        )
+    if not source.is_daily:
+        yield Problem(("label", "source"), source.name, "the label's source needs an event_time")
+    if use_case.events in names:
+        missing = [key for key in use_case.event_source.primary_key if key not in source.column_names]
+        if missing:
+            yield Problem(
+                ("label", "source"),
+                source.name,
+                f"lacks {', '.join(missing)}: labels join {use_case.events!r} by its primary key",
+            )
+
+
+def _features(use_case: UseCase) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    views = [(("features", i), view) for i, view in enumerate(use_case.features)]
+    views += [(("previous_features", i), view) for i, view in enumerate(use_case.previous_features)]
+    for where, view in views:
+        if not view.feature_names:
+            yield Problem(where, view.name, "declares no feature: add `windows`, `rows`, `lookups` or `functions`")
+        if view.windows and view.entity is None:
+            yield Problem(where, view.name, "has windows, so it needs an `entity`")
+        if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
+            names = [entity.name for entity in use_case.entities]
+            yield Problem((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
+        for place, found, message in window_problems(use_case, view):
+            yield Problem((*where, *place), found, message)
+        for place, found, message in view_problems(use_case, view):
+            yield Problem((*where, *place), found, message)
+        if where[0] == "previous_features":
+            continue
+        for name in view.feature_names:
+            if name in seen:
+                yield Problem(where, name, f"feature {name!r} is declared twice, first in {seen[name]!r}")
+            if name in use_case.event_source.column_names and name not in pass_through(view):
+                yield Problem(
+                    where, name, f"feature {name!r} has the name of a column of {use_case.events!r}: rename it"
+                )
+            seen[name] = view.name
+
+
+def _training(use_case: UseCase) -> Iterator[Problem]:
+    training = use_case.training
+    for j, metric in enumerate(training.metrics):
+        if metric not in METRICS_OF_TASK[training.task]:
+            known = _known(sorted(METRICS_OF_TASK[training.task]))
+            yield Problem(("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
+    if training.select_by not in training.metrics:
+        yield Problem(
+            ("training", "select_by"), training.select_by, f"is not among the metrics; {_known(training.metrics)}"
+        )
+    if not any(learner.baseline for learner in training.learners):
+        yield Problem(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
+    if all(learner.baseline for learner in training.learners):
+        yield Problem(
+            ("training", "learners"), len(training.learners), "declare at least one learner that is no baseline"
+        )
+    for place, found, message in learner_problems(training, use_case.feature_names):
+        yield Problem(("training", *place), found, message)
+    for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
+        for name in named:
+            if name not in use_case.feature_names:
+                yield Problem(("training", field), name, f"no such feature; {_known(use_case.feature_names)}")
+    for name, (low, high) in training.clip.items():
+        if not 0 <= low < high <= 1:
+            message = "takes two quantiles, the lower one first, between 0 and 1: for example [0.01, 0.99]"
+            yield Problem(("training", "clip", name), [low, high], message)
+    if training.splits.delay_days < use_case.label_delay_days:
+        yield Problem(
+            ("training", "splits", "delay_days"),
+            training.splits.delay_days,
+            f"is shorter than the label's delay of {use_case.label_delay_days} days: "
+            "a model would be tested before its labels exist",
+        )
+    if "card_precision_at_100" in training.metrics and training.group is None:
+        yield Problem(
+            ("training", "metrics"), "card_precision_at_100", "needs training.group, the column that names the card"
+        )
+    names = [source.name for source in use_case.sources]
+    if (
+        training.group is not None
+        and use_case.events in names
+        and training.group not in use_case.event_source.column_names
+    ):
+        columns = _known(use_case.event_source.column_names)
+        yield Problem(("training", "group"), training.group, f"no such column in {use_case.events!r}; {columns}")
+
+
+def _gates_and_monitoring(use_case: UseCase) -> Iterator[Problem]:
+    metrics = use_case.training.metrics
+    for place, found, message in gate_problems(use_case):
+        yield Problem(("gates", *place), found, message)
+    monitoring = use_case.monitoring
+    if monitoring.quality_metric not in metrics:
+        yield Problem(
+            ("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}"
+        )
+    if monitoring.retrain.violations > monitoring.retrain.of_last:
+        yield Problem(
+            ("monitoring", "retrain", "violations"),
+            monitoring.retrain.violations,
+            f"exceeds of_last {monitoring.retrain.of_last}",
+        )
+    freshness = use_case.freshness
+    if freshness.warn_after_hours >= freshness.fail_after_hours:
+        yield Problem(
+            ("freshness", "warn_after_hours"), freshness.warn_after_hours, "must be less than fail_after_hours"
+        )
+
+
+def _serving(use_case: UseCase) -> Iterator[Problem]:
+    serving = use_case.serving
+    events = use_case.event_source
+    for j, name in enumerate(serving.request):
+        if name not in events.column_names:
+            yield Problem(
+                ("serving", "request", j), name, f"no such column in {use_case.events!r}; {_known(events.column_names)}"
+            )
+        if name == use_case.label.column:
+            yield Problem(
+                ("serving", "request", j), name, "is the label: a request cannot carry what is to be predicted"
+            )
+    needed = [*events.primary_key, *([events.event_time] if events.event_time else [])]
+    needed += [
+        key
+        for view in use_case.stored_views
+        if view.entity in {e.name for e in use_case.entities}
+        for key in use_case.entity(str(view.entity)).key_columns
+    ]
+    needed += [
+        name
+        for view in use_case.stored_views
+        for window in view.windows
+        for name in uses_request_columns(use_case, window)
+    ]
+    needed += [name for view in use_case.features for lookup in view.lookups for name in lookup_keys(use_case, lookup)]
+    missing = [name for name in dict.fromkeys(needed) if name not in serving.request]
+    if missing:
+        yield Problem(
+            ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
+        )
+    if not use_case.is_realtime:
+        yield from _batch(use_case)
+    if use_case.is_binary and serving.decision is None:
+        yield Problem(("serving",), None, "a binary task needs `decision` with its threshold")
+    if serving.decision is not None and not use_case.is_binary:
+        told = "applies to binary tasks only"
+        told += "; a multi-class model answers the class that is most probable" if use_case.is_multiclass else ""
+        yield Problem(("serving", "decision"), serving.decision.threshold, told)
+    costs = serving.decision.costs if serving.decision is not None else None
+    if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
+        where: Path = ("serving", "decision", "costs", "missed")
+        yield Problem(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
+
+
+def _experiment(use_case: UseCase) -> Iterator[Problem]:
+    experiment, columns = use_case.experiment, use_case.event_source.column_names
+    if experiment is not None and experiment.assign_by is not None and experiment.assign_by not in columns:
+        where: Path = ("experiment", "assign_by")
+        yield Problem(where, experiment.assign_by, f"no such column in {use_case.events!r}; {_known(columns)}")
+
+
+def _batch(use_case: UseCase) -> Iterator[Problem]:
+    """A day is predicted before it begins: its own events may not be counted."""
+    for i, view in enumerate(use_case.features):
+        for j, window in enumerate(view.windows):
+            if window.delay_microseconds < MICROSECONDS["d"]:
+                yield Problem(
+                    ("features", i, "windows", j, "delay_days"),
+                    window.delay_days,
+                    "predictions of a day are made before it begins (serving.mode is batch): a delay of at least 1 is needed",
+                )
+    if use_case.serving.processes != 1:
+        yield Problem(("serving", "processes"), use_case.serving.processes, "there is no service in batch mode")

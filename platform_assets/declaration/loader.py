@@ -1,0 +1,65 @@
+"""Reading a declaration from its YAML file, with file and line in every error.
+
+Belongs here: YAML to `UseCase` outside dagster (the service, the command line, tests). Does not belong here: the
+rules themselves; inside dagster the component does the same through dagster's own YAML reader.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from platform_assets.declaration.use_case import UseCase
+
+COMPONENT_TYPE = "platform_assets.MlUseCase"
+
+
+class DeclarationError(ValueError):
+    """The YAML file does not hold a valid use case; the message names file, line and field of each problem."""
+
+
+def load_use_case(path: Path) -> UseCase:
+    """Read `defs.yaml`.
+
+    Args:
+        path: the file, or the use case's folder.
+
+    Raises:
+        DeclarationError: when the file is missing, is not YAML, or declares something that does not fit together.
+    """
+    if path.is_dir():
+        path = path / "defs.yaml"
+    if not path.exists():
+        raise DeclarationError(f"{path}: no such file; create it with `dg scaffold defs {COMPONENT_TYPE} NAME`")
+    try:
+        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        document = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(document, dict) or document.get("type") != COMPONENT_TYPE:
+        raise DeclarationError(f"{path}:1: expected `type: {COMPONENT_TYPE}` with `attributes`")
+    try:
+        return UseCase.model_validate(document.get("attributes") or {})
+    except ValidationError as error:
+        lines = [
+            f"{path}:{_line(node, ('attributes', *found['loc']))}: {'.'.join(map(str, found['loc']))}: {found['msg']}"
+            for found in error.errors()
+        ]
+        raise DeclarationError("\n".join(lines)) from error
+
+
+def _line(node: Any, where: tuple[int | str, ...]) -> int:
+    """Line of the deepest part of `where` that the document has."""
+    line = int(node.start_mark.line) + 1 if node is not None else 1
+    for step in where:
+        if isinstance(node, yaml.MappingNode):
+            found = next((value for key, value in node.value if key.value == step), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = node.value[step]
+        else:
+            found = None
+        if found is None:
+            break
+        node, line = found, int(found.start_mark.line) + 1
+    return line

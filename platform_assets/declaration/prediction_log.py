@@ -1,0 +1,50 @@
+"""The prediction log's columns: written by the service, read by monitoring.
+
+Belongs here: names and types that both sides share. Does not belong here: writing (`serving/`) or reading
+(`monitoring/`).
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
+
+FEATURE_PREFIX = "feature__"
+"""Prefix of the columns that hold the feature values a prediction was made from."""
+
+PROBABILITIES = "probabilities"
+"""Column of a multi-class task: the probability of each class, in the order of the classes."""
+
+PREDICTION_COLUMNS: Mapping[str, pl.DataType] = {
+    "request_id": pl.String(),
+    "scored_at": pl.Datetime("us", "UTC"),
+    "score": pl.Float64(),
+    "decision": pl.String(),
+    "model_version": pl.String(),
+    "release": pl.String(),
+    "feature_contract": pl.String(),
+    "unknown_entities": pl.String(),
+    "latency_ms": pl.Float64(),
+    "fallback": pl.String(),
+}
+"""What every prediction carries besides the request and its features: `release` is the service's digest,
+`unknown_entities` the names of entities without history, joined by commas, `latency_ms` the time in the service, `fallback`
+why the features are not what the online store holds (`store unreachable`); null for all others. Of a multi-class
+task `decision` is the predicted class and `score` its probability."""
+
+
+def prediction_log_schema(use_case: UseCase) -> dict[str, pl.DataType]:
+    """Stored schema of the prediction log: request columns, prediction columns, features, event day.
+
+    Of a multi-class task also the probability of each class.
+    """
+    events = use_case.event_source
+    schema = {name: events.column(name).polars_type for name in use_case.serving.request}
+    schema.update(PREDICTION_COLUMNS)
+    if use_case.is_multiclass:
+        schema[PROBABILITIES] = pl.List(pl.Float64())
+    schema.update({FEATURE_PREFIX + name: pl.Float64() for name in use_case.feature_names})
+    schema[EVENT_DAY] = pl.Date()
+    return schema

@@ -1,0 +1,88 @@
+"""Serving, monitoring and freshness: how the model is used and watched.
+
+Belongs here: what a team declares about the running service. Does not belong here: ports, hosts and paths, which
+are settings of the installation.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.training import Metric
+
+
+class Costs(Declaration):
+    """What wrong decisions cost, so that thresholds can be compared in money."""
+
+    missed: Identifier | Annotated[float, Field(ge=0)] = Field(
+        description="What a positive costs that scored below the threshold: a feature that holds the amount, or a number."
+    )
+    false_alarm: float = Field(ge=0, description="What a negative costs that scored at or above the threshold.")
+    currency: str = Field(default="", max_length=12, description="What the amounts are in, for people.")
+
+
+class Decision(Declaration):
+    """How a probability becomes a decision."""
+
+    threshold: float = Field(description="At or above this score the decision is `above`.")
+    above: str = Field(default="decline", description="Decision for scores at or above the threshold.")
+    below: str = Field(default="approve", description="Decision for scores below it.")
+    costs: Costs | None = Field(
+        default=None,
+        description="What wrong decisions cost; puts money beside every threshold, and changes no decision.",
+    )
+
+
+class Serving(Declaration):
+    """How the model answers."""
+
+    mode: Literal["realtime", "batch"] = Field(
+        default="realtime",
+        description="`realtime`: a service that is asked for each event. `batch`: a table of predictions for each day.",
+    )
+    request: tuple[Identifier, ...] = Field(
+        min_length=1, description="Columns of the event table that are known when the prediction is made."
+    )
+    decision: Decision | None = Field(
+        default=None,
+        description="Decision rule of a binary task, which needs one; a multi-class model answers the most probable class.",
+    )
+    fallback: Literal["refuse", "no_history"] = Field(
+        default="refuse",
+        description="What a request gets while the online store does not answer. `refuse`: status 503. `no_history`: a score as if "
+        "its entities had no history; the answer and the prediction log say so, and it is counted.",
+    )
+    processes: int = Field(default=1, ge=1, le=16, description="Service processes for each version.")
+
+
+class RetrainRule(Declaration):
+    """When monitoring asks for a new model."""
+
+    violations: int = Field(default=2, ge=1, description="So many of the last windows must be in violation ...")
+    of_last: int = Field(default=3, ge=1, description="... out of this many, the latest among them.")
+    cooldown_days: int = Field(default=7, ge=0, description="Days of data time without a further request.")
+
+
+class Monitoring(Declaration):
+    """What is watched."""
+
+    window_days: int = Field(default=7, ge=1, description="Length of the window that is compared with the reference.")
+    min_rows: int = Field(default=500, ge=1, description="Fewer rows give no verdict, which counts as a failed check.")
+    max_ks: float = Field(default=0.05, gt=0, le=1, description="Largest Kolmogorov-Smirnov statistic of a column.")
+    max_psi: float = Field(default=0.2, gt=0, description="Largest population stability index of a column.")
+    quality_metric: Metric = Field(description="Metric followed in production, once labels have arrived.")
+    max_quality_loss_ratio: float = Field(
+        default=0.3, gt=0, lt=1, description="How far the metric may fall below the evaluation's, as a share of it."
+    )
+    max_label_rate_ratio: float = Field(
+        default=2.0, gt=1, description="The label rate may be this many times larger or smaller than in training."
+    )
+    retrain: RetrainRule = Field(default_factory=RetrainRule, description="When a new model is asked for.")
+
+
+class Freshness(Declaration):
+    """How old an asset may be."""
+
+    warn_after_hours: int = Field(default=30, ge=1, description="Age at which an asset is reported as late.")
+    fail_after_hours: int = Field(default=48, ge=1, description="Age at which it counts as stale.")

@@ -1,0 +1,184 @@
+"""Label, learners, splits, metrics and gates: what a model must learn and what it must prove.
+
+Belongs here: declarations that `training/` and `evaluation/` are driven by. Does not belong here: any fitting or
+measuring.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field
+
+from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.search import Search
+
+Task = Literal["binary", "multiclass", "regression"]
+Metric = Literal[
+    "auc_roc",
+    "average_precision",
+    "card_precision_at_100",
+    "brier",
+    "log_loss",
+    "calibration_error",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "worst_class_recall",
+    "rmse",
+    "mae",
+    "r2",
+]
+HIGHER_IS_BETTER: frozenset[str] = frozenset(
+    {"auc_roc", "average_precision", "card_precision_at_100", "r2"}
+    | {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall"}
+)
+METRICS_OF_TASK: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "binary": frozenset(
+            {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
+        ),
+        "multiclass": frozenset(
+            {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall", "auc_roc", "average_precision"}
+            | {"log_loss", "calibration_error"}
+        ),
+        "regression": frozenset({"rmse", "mae", "r2"}),
+    }
+)
+"""What can be measured of a model, by the kind of problem. Of a multi-class task `auc_roc` and `average_precision` are means over the
+classes, each against all others, and `calibration_error` is that of the predicted class."""
+
+
+class Label(Declaration):
+    """What the model predicts. Its delay is the `arrival_delay_days` of its source."""
+
+    source: Identifier = Field(description="Source that carries the label.")
+    column: Identifier = Field(
+        description="Column with the label: 0 or 1 for a binary task; for a multi-class task a text or whole number, whose `allowed` "
+        "values are the classes, in the order in which probabilities are given."
+    )
+
+
+Kind = Literal[
+    "constant",
+    "single_feature",
+    "last_value",
+    "rule",
+    "logistic_regression",
+    "ridge",
+    "random_forest",
+    "xgboost",
+    "torch_mlp",
+    "estimator",
+    "blend",
+    "stack",
+]
+
+
+class Learner(Declaration):
+    """One candidate."""
+
+    name: Identifier = Field(description="Name in comparisons.")
+    kind: Kind = Field(
+        description="Which learner. `blend` and `stack` join others; `estimator` is any of scikit-learn's by its dotted name."
+    )
+    baseline: bool = Field(default=False, description="Whether the champion has to beat this candidate.")
+    feature: Identifier | None = Field(
+        default=None,
+        description="The feature that a `single_feature` learner hands on, a `rule` compares with its `threshold`, or the season of a "
+        "`last_value` learner (which can do without); no other learner has one.",
+    )
+    estimator: str | None = Field(
+        default=None,
+        description="For kind `estimator`: dotted name of a scikit-learn class, for example "
+        "`sklearn.ensemble.HistGradientBoostingClassifier`; `settings` are its parameters, and `scale` brings inputs to mean 0 and "
+        "standard deviation 1.",
+    )
+    of: tuple[Identifier, ...] = Field(
+        default=(),
+        description="For kinds `blend` and `stack`: names of the learners that are joined, declared before it.",
+    )
+    calibrate: Literal["isotonic", "sigmoid"] | None = Field(
+        default=None,
+        description="Map the learner's probabilities to how often they came true, learned on training rows that it had not seen.",
+    )
+    inputs: tuple[Identifier, ...] = Field(
+        default=(),
+        description="The only features that the learner looks at, for example without those that others are computed from; absent means "
+        "all. Not for `blend` and `stack`, whose members have their own.",
+    )
+    monotone: dict[Identifier, Literal["increasing", "decreasing"]] = Field(
+        default_factory=dict,
+        description="Features with which the prediction may only rise or only fall; for `random_forest`, `xgboost` and estimators that "
+        "know `monotonic_cst`.",
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the learner.")
+    search: Search | None = Field(
+        default=None, description="Look for better settings before candidates are compared; absent means as declared."
+    )
+
+
+class Splits(Declaration):
+    """Prequential folds: train, wait for the labels, test; each fold one test period earlier."""
+
+    train_days: int = Field(default=7, ge=1, description="Length of the training period, in days.")
+    delay_days: int = Field(
+        default=7, ge=0, description="Days between training and test period, no less than the label's delay."
+    )
+    test_days: int = Field(default=7, ge=1, description="Length of the test period, in days.")
+    folds: int = Field(default=4, ge=1, description="How many folds.")
+    final_test_days: int = Field(
+        default=0,
+        ge=0,
+        description="The last labelled days, which search and selection never see: the chosen learner is judged on them once, and the "
+        "figure is recorded. 0 for none.",
+    )
+
+
+class Compute(Declaration):
+    """What training needs of a machine; used where steps run on Kubernetes."""
+
+    cpus: float = Field(default=2.0, gt=0, description="CPU cores.")
+    memory_gigabytes: float = Field(default=4.0, gt=0, description="Memory, in GB (10^9 bytes).")
+    gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs.")
+
+
+class Training(Declaration):
+    """How the model is made."""
+
+    task: Task = Field(
+        description="Kind of problem: one of two classes, one of several (the `allowed` values of the label's column), or a value."
+    )
+    group: Identifier | None = Field(
+        default=None, description="Column that groups rows for card precision: the card, the customer."
+    )
+    learners: tuple[Learner, ...] = Field(min_length=1, description="Candidates; the simplest first: it wins ties.")
+    splits: Splits = Field(default_factory=Splits, description="How candidates are validated.")
+    metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")
+    select_by: Metric = Field(description="The metric that picks the winner.")
+    tie_tolerance: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Candidates whose mean is worse than the best by no more than this, in the unit of `select_by`, are tied: the one "
+        "declared first wins. Noise then does not change the kind of model from one training to the next.",
+    )
+    impute: dict[Identifier, Literal["median", "mean"] | float] = Field(
+        default_factory=dict,
+        description="What a missing value of a feature becomes: a number, or the median (also of features not named) or mean of "
+        "the training rows; travels with the model.",
+    )
+    clip: dict[Identifier, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Two quantiles of the training rows between which a feature's values are held, for example "
+        "`{amount: [0.01, 0.99]}`; their values travel with the model.",
+    )
+    categories: tuple[Identifier, ...] = Field(
+        default=(),
+        description="Features that are codes, not amounts: linear models and estimators get a column for each value, networks an "
+        "embedding; a value never seen in training has no column.",
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
+    compute: Compute = Field(
+        default_factory=Compute, description="What training needs of a machine; used where steps run on Kubernetes."
+    )
+    every_days: int = Field(default=7, ge=1, description="How often a model is trained on schedule, in days.")

@@ -1,0 +1,194 @@
+"""The requirement as a whole.
+
+Belongs here: the `UseCase` model and what is derived from several of its sections. Does not belong here: dagster
+(the component wraps this model), or any computation on rows.
+"""
+
+from datetime import date
+from typing import Self
+
+import polars as pl
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
+
+from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.checks.references import find_problems
+from platform_assets.declaration.names import MODEL_BY_TASK
+from platform_assets.declaration.sections.columns import ColumnType
+from platform_assets.declaration.sections.experiments import Experiment
+from platform_assets.declaration.sections.features import Entity, FeatureView
+from platform_assets.declaration.sections.gates import Gates
+from platform_assets.declaration.sections.retention import Retention
+from platform_assets.declaration.sections.serving import Freshness, Monitoring, Serving
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.sections.training import Label, Training
+
+
+class History(Declaration):
+    """The days that the data covers."""
+
+    first_day: date = Field(description="First event day.")
+    last_day: date | None = Field(default=None, description="Last event day; absent while data keeps arriving.")
+    days_ahead: int = Field(
+        default=0,
+        ge=0,
+        description="Events are delivered so many days before their day is over; 1 for a day's plan that is there when "
+        "the day begins.",
+    )
+
+
+class UseCase(Declaration):
+    """An ML requirement: everything the platform needs to know to build, run and watch a model.
+
+    Raises:
+        pydantic.ValidationError: each problem with its place in the declaration; the loader adds file and line.
+    """
+
+    name: Identifier = Field(description="Name of the use case: first part of its asset keys, name of model and route.")
+    description: str = Field(description="What is predicted, for whom, and what it is used for.")
+    owner: str = Field(
+        pattern=r"^(team:[a-z0-9_-]+|[^@\s]+@[^@\s]+)$",
+        description="`team:name` or an e-mail address; owns every asset.",
+    )
+    history: History = Field(description="The days that the data covers.")
+    sources: tuple[Source, ...] = Field(min_length=1, description="Every table the use case receives.")
+    events: Identifier = Field(description="The source whose rows are scored: one prediction for each.")
+    label: Label = Field(description="What is predicted.")
+    entities: tuple[Entity, ...] = Field(default=(), description="What features describe.")
+    features: tuple[FeatureView, ...] = Field(min_length=1, description="Groups of features.")
+    previous_features: tuple[FeatureView, ...] = Field(
+        default=(),
+        description="Older versions of views: still computed and kept online for the models that were registered with them, no "
+        "part of new models.",
+    )
+    training: Training = Field(description="How the model is made.")
+    gates: Gates = Field(default_factory=Gates, description="What a model has to prove.")
+    serving: Serving = Field(description="How predictions are asked for.")
+    monitoring: Monitoring = Field(description="What is watched.")
+    freshness: Freshness = Field(default_factory=Freshness, description="How old an asset may be.")
+    experiment: Experiment | None = Field(
+        default=None,
+        description="The A/B test that is to show what a new version is worth; planned, not run, by the platform.",
+    )
+    retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
+
+    @model_validator(mode="after")
+    def _refuse_problems(self) -> Self:
+        problems = find_problems(self)
+        if problems:
+            raise ValidationError.from_exception_data(
+                "UseCase",
+                [
+                    InitErrorDetails(
+                        type="value_error",
+                        loc=problem.where,
+                        input=problem.found,
+                        ctx={"error": ValueError(problem.message)},
+                    )
+                    for problem in problems
+                ],
+            )
+        return self
+
+    def source(self, name: str) -> Source:
+        """The source of that name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise KeyError(
+            f"use case {self.name!r} has no source {name!r}; it has {', '.join(s.name for s in self.sources)}"
+        )
+
+    def entity(self, name: str) -> Entity:
+        """The entity of that name.
+
+        Raises:
+            KeyError: when there is none.
+        """
+        for entity in self.entities:
+            if entity.name == name:
+                return entity
+        raise KeyError(
+            f"use case {self.name!r} has no entity {name!r}; it has {', '.join(e.name for e in self.entities)}"
+        )
+
+    @property
+    def event_source(self) -> Source:
+        """The source whose rows are scored."""
+        return self.source(self.events)
+
+    @property
+    def event_time(self) -> str:
+        """Name of the event table's time column."""
+        event_time = self.event_source.event_time
+        assert event_time is not None, "find_problems refuses an event table without event time"
+        return event_time
+
+    @property
+    def label_source(self) -> Source:
+        """The source that carries the label; may be the event table itself."""
+        return self.source(self.label.source)
+
+    @property
+    def label_delay_days(self) -> int:
+        """Labels of event day e are known from 00:00 UTC of day e + this."""
+        return self.label_source.arrival_delay_days
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The model's inputs, in order."""
+        return tuple(name for view in self.features for name in view.feature_names)
+
+    @property
+    def stored_views(self) -> tuple[FeatureView, ...]:
+        """Every view that has a table: those of the model, then older versions that are kept up."""
+        return (*self.features, *self.previous_features)
+
+    def key_type(self, column: str) -> ColumnType:
+        """Type of a column of the event table, or of the column that stands for a combined entity."""
+        if any(entity.is_combined and entity.key == column for entity in self.entities):
+            return "string"
+        return self.event_source.column(column).type
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the model predicts the probability of one of two classes."""
+        return self.training.task == "binary"
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether the model predicts a probability for each of several classes."""
+        return self.training.task == "multiclass"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of a multi-class task, in the order of their probabilities; empty for any other task."""
+        if not self.is_multiclass or self.label.column not in self.label_source.column_names:
+            return ()
+        return tuple(str(value) for value in self.label_source.column(self.label.column).allowed or ())
+
+    @property
+    def is_realtime(self) -> bool:
+        """Whether a service answers for each event; otherwise predictions are made for a day at a time."""
+        return self.serving.mode == "realtime"
+
+    @property
+    def model_name(self) -> str:
+        """Last part of the model asset's key."""
+        return MODEL_BY_TASK[self.training.task]
+
+    def feature_schema(self, view: FeatureView) -> dict[str, pl.DataType]:
+        """Stored schema of a feature table: event key, entity key, event time, features (Float64), event day."""
+        events = self.event_source
+        names = [*events.primary_key, self.event_time]
+        if view.entity is not None:
+            keys = [name for name in self.entity(view.entity).key_columns if name not in names]
+            names[len(events.primary_key) : len(events.primary_key)] = keys
+        schema = {name: events.column(name).polars_type for name in names}
+        schema.update({name: pl.Float64() for name in view.feature_names})
+        schema[EVENT_DAY] = pl.Date()
+        return schema

@@ -1,0 +1,93 @@
+"""Gates that name what does not exist are refused at load, with place and remedy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from platform_assets.declaration import UseCase, load_use_case
+
+FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
+BYPASS = {"who": "head of risk", "why": "agreed for the pilot", "until": "2999-01-01"}
+SLICE = {"name": "night", "expression": "is_night", "floor": 0.5}
+DIRECTION = {"name": "amount", "kind": "direction", "change": {"amount": "amount * 2"}, "score": "not_lower"}
+
+
+def declared(**gates: Any) -> UseCase:
+    return UseCase.model_validate({**load_use_case(FOLDER).model_dump(), "gates": gates})
+
+
+@pytest.mark.parametrize(
+    ("gates", "told"),
+    [
+        ({"bypasses": [{**BYPASS, "gate": "calibrated"}]}, "no such gate; known: training_data"),
+        ({"bypasses": [{**BYPASS, "gate": "calibration"}]}, "no such gate"),
+        ({"bypasses": [{**BYPASS, "gate": "training_data"}] * 2}, "'training_data' is declared 2 times"),
+        ({"floors": [{"metric": "rmse", "bound": 1}]}, "is not measured"),
+        ({"plausible": {"log_loss": 0.1}}, "is not measured"),
+        ({"max_single_feature": {"brier": 0.1}}, "does not apply to one feature"),
+        ({"slices": [{**SLICE, "expression": "amount >"}]}, "is not an expression"),
+        ({"slices": [{**SLICE, "expression": "amount > limit_of_card"}]}, "uses unknown columns limit_of_card"),
+        ({"slices": [{**SLICE, "expression": "is_fraud"}]}, "uses the label 'is_fraud'"),
+        ({"slices": [{**SLICE, "metric": "r2"}]}, "is not measured"),
+        ({"slices": [SLICE, SLICE]}, "'night' is declared 2 times"),
+        ({"behaviour": [{**DIRECTION, "change": {"sum": 1}}]}, "no such feature"),
+        ({"behaviour": [{**DIRECTION, "change": {"amount": "terminal_id"}}]}, "uses unknown columns terminal_id"),
+        ({"behaviour": [{**DIRECTION, "where": "amount >"}]}, "is not an expression"),
+        ({"baseline_margin": -0.1}, "greater than or equal to 0"),
+    ],
+)
+def test_what_does_not_exist_is_refused(gates: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        declared(**gates)
+
+
+def test_what_applies_to_another_task_is_refused() -> None:
+    bikes = load_use_case(FOLDER.parent / "bike_demand").model_dump()
+    for gates, told in (
+        ({"max_calibration_error": 0.1}, "applies to binary tasks only"),
+        ({"slices": [{"name": "rain", "expression": "rain > 1", "max_error_rate_difference": 0.1}]}, "apply to binary"),
+    ):
+        with pytest.raises(ValidationError, match=told):
+            UseCase.model_validate({**bikes, "gates": gates})
+
+
+def test_columns_of_the_event_table_and_features_can_divide_rows() -> None:
+    use_case = declared(
+        slices=[
+            {**SLICE, "expression": "terminal_id > 5000"},
+            {**SLICE, "name": "busy", "expression": "customer_count_7d > 9"},
+        ]
+    )
+    assert use_case.gates.names("binary")[-3:] == ["slice_busy", "single_feature", "reproducible"]
+
+
+def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
+    assert declared().gates.names("binary") == [
+        "training_data",
+        "beats_baselines",
+        "no_worse_than_champion",
+        "not_trained_on_test_days",
+        "mean_prediction",
+        "single_feature",
+        "reproducible",
+    ]
+    assert "mean_prediction" not in declared().gates.names("regression")
+
+
+def test_one_bound_tells_how_much_a_feature_may_know_before_and_after_training() -> None:
+    assert declared().gates.single_feature_score_bound("binary") == 0.99
+    gates = declared(max_single_feature={"auc_roc": 0.95, "r2": 0.9}).gates
+    assert (gates.single_feature_score_bound("binary"), gates.single_feature_score_bound("regression")) == (0.95, 0.9)
+    assert declared(max_single_feature={}).gates.single_feature_score_bound("binary") == 1.0
+    with pytest.raises(ValidationError, match="max_single_feature_score"):
+        declared(max_single_feature_score=0.95)
+
+
+def test_a_kept_declaration_with_a_retired_gate_is_still_read() -> None:
+    """Releases and training runs keep their declaration: a rollback reads an old one."""
+    kept = json.loads(declared().model_dump_json())
+    kept["gates"]["max_single_feature_score"] = 0.98
+    assert UseCase.model_validate_json(json.dumps(kept)) == declared()
