@@ -33,11 +33,11 @@ import polars as pl
 from benchmarks.report import Bar, Topic
 from platform_assets.assets.intake import Taken, current_cursor, take_in
 from platform_assets.assets.tables import raw_schema
+from platform_assets.connectors.changes import ChangeBatch
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.lake.changes import UNKNOWN_DAY, current_rows
 from platform_assets.lake.table import LakeTable
-from platform_assets.sources.changes import ChangeBatch
 
 FIRST = date(2024, 1, 1)
 DAYS, KEYS = 8, 400

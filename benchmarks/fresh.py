@@ -43,9 +43,9 @@ START_SECONDS = 60.0
 
 def _time_freshness(given: Mapping[str, Any]) -> dict[str, Any]:
     """Send a day's events at a steady rate; for each the time until a look-up counts it, in milliseconds."""
+    from platform_assets.connectors.access import Access
     from platform_assets.features.stream import StreamWriter
     from platform_assets.features.stream_sources import EventQueue, kafka_events
-    from platform_assets.sources.access import Access
 
     use_case = _on_topic(load_use_case(Path(given["declaration"])))
     settings = FeastSettings.model_validate(given["feast"])

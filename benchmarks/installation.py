@@ -30,6 +30,7 @@ from platform_assets.assets.deployment import DIGEST_TAG, release_of, serving_se
 from platform_assets.cli.replay import request_body
 from platform_assets.cli.timeline import plan
 from platform_assets.cli.use_cases import DeclaredUseCase
+from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.bento import BuiltBento, find_bento
 from platform_assets.deployment.local import LocalTarget
@@ -42,7 +43,6 @@ from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.resources.settings import Settings
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.sources.conform import conform
 from serving.settings import ServingSettings
 
 SQLITE = "sqlite:///"

@@ -19,12 +19,12 @@ from platform_assets.assets.partitions import DayRange
 from platform_assets.assets.profile import RecentProfiles, profile_table, published_rows, store_profile
 from platform_assets.assets.quarantine import quarantine_table, released_rows, releases_table, store_quarantine
 from platform_assets.assets.tables import clean_rows, clean_table, delivered_rows, publishable_rows, raw_table
+from platform_assets.connectors.control_totals import Totals, totals_from
+from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
 from platform_assets.lake.overlap import OneBehind, read_ahead
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.sources.delivery import SOURCE_POSITION
-from platform_assets.sources.totals import Totals, totals_from
 from platform_assets.validation.audit import Audit, audit
 from platform_assets.validation.results import RuleResult
 

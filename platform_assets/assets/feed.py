@@ -26,14 +26,14 @@ from platform_assets.assets.intake import (
 )
 from platform_assets.assets.partitions import event_days
 from platform_assets.assets.tables import raw_schema, raw_table
+from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.errors import SchemaMismatch, SourceError
 from platform_assets.declaration import Source, UseCase
 from platform_assets.declaration.sections.changes import DELETE, UPSERT
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.sources.changes import ChangeBatch
-from platform_assets.sources.errors import SchemaMismatch, SourceError
 
 SCHEMA_CHECK = "schema"
 REPORTED_VERSION, WAITING_DAYS = "reported_version", "waiting_days"

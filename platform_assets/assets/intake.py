@@ -1,7 +1,7 @@
 """Taking in changes: batch after batch from an incremental source into its raw table, each one commit.
 
 Belongs here: the cursor that is kept with the data, where a change belongs, and what is to be told of a batch. Does not
-belong here: dagster (`feed.py`), reading sources (`sources/`), or the state that changes make (`lake/changes.py`).
+belong here: dagster (`feed.py`), reading sources (`connectors/`), or the state that changes make (`lake/changes.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from hashlib import sha256
 import polars as pl
 
 from platform_assets.assets.partitions import DayRange
+from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.conforming import conform
+from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
@@ -28,9 +31,6 @@ from platform_assets.lake.changes import Placed, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.table import LakeTable
-from platform_assets.sources.changes import ChangeBatch
-from platform_assets.sources.conform import conform
-from platform_assets.sources.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
 
 CURSOR, TOUCHED = "cursor", "touched_days"
 CLOCK_TOLERANCE_DAYS = 1

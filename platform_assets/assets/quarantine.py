@@ -16,11 +16,11 @@ import polars as pl
 
 from platform_assets.assets.common import commit_metadata, data_version
 from platform_assets.assets.partitions import DayRange
+from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
 from platform_assets.lake.layout import QUARANTINE, RELEASES
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.sources.delivery import SOURCE_POSITION
 from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit
 from platform_assets.validation.released import RELEASED_SCHEMA, cannot_be_stored
 

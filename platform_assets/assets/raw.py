@@ -17,6 +17,10 @@ from pydantic import Field
 from platform_assets.assets.common import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.assets.partitions import DayRange, event_days, partition_range
 from platform_assets.assets.tables import raw_schema, raw_table
+from platform_assets.connectors.conforming import Conformed, conform
+from platform_assets.connectors.control_totals import totals_metadata
+from platform_assets.connectors.delivery import DELIVERED_DAY
+from platform_assets.connectors.errors import SchemaMismatch
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.evolution import migrations_metadata
@@ -24,10 +28,6 @@ from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.sources.conform import Conformed, conform
-from platform_assets.sources.delivery import DELIVERED_DAY
-from platform_assets.sources.errors import SchemaMismatch
-from platform_assets.sources.totals import totals_metadata
 
 SCHEMA_CHECK = "schema"
 CHUNK_ROWS = 2_000_000

@@ -12,6 +12,7 @@ from datetime import date
 import polars as pl
 
 from platform_assets.assets.partitions import DayRange
+from platform_assets.connectors.delivery import DELIVERED_DAY, EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST, positions
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
@@ -27,7 +28,6 @@ from platform_assets.lake.changes import current_rows, deleted_rows, versions, w
 from platform_assets.lake.layout import CLEAN, RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
-from platform_assets.sources.delivery import DELIVERED_DAY, EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST, positions
 
 _NEVER = pl.lit(None, dtype=pl.Date)
 

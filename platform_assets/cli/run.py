@@ -21,6 +21,7 @@ from platform_assets.cli.replay import Traffic, panel, send
 from platform_assets.cli.summary import print_summary
 from platform_assets.cli.timeline import Timeline, plan
 from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
+from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import (
     CHAMPION,
@@ -37,7 +38,6 @@ from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.serving import ServingResource
 from platform_assets.resources.settings import Settings
 from platform_assets.resources.sources import SourcesResource
-from platform_assets.sources.conform import conform
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROGRESS = "progress"

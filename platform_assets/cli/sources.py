@@ -1,6 +1,6 @@
 """`platform-assets sources check`: whether every source can be used, and how far it has come.
 
-Belongs here: the command and its table. Does not belong here: looking at a source and judging it (`sources/check.py`).
+Belongs here: the command and its table. Does not belong here: looking at a source and judging it (`connectors/checking.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from platform_assets.cli.use_cases import DeclaredUseCase
+    from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
     from platform_assets.resources.lake import LakeResource
-    from platform_assets.sources.check import SourceState
 
 CURSOR = "cursor"
 """Key in a raw table's commit metadata under which a load keeps where the next one starts."""
@@ -62,8 +62,8 @@ def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
 def _look(
     declared: DeclaredUseCase, source: Source, lake: LakeResource, simulation: dict[str, object], now: datetime
 ) -> SourceState:
+    from platform_assets.connectors.checking import check_source
     from platform_assets.resources.sources import SourcesResource, source_access
-    from platform_assets.sources.check import check_source
 
     history = declared.use_case.history
     # Simulated rows are drawn on request: their last day is drawn, or the first while the history is open.

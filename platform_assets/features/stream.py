@@ -21,6 +21,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from platform_assets.connectors.conforming import conform
+from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
+from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.json_changes import frame_of_changes
 from platform_assets.declaration.sections.connectors import KafkaConnector
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
@@ -40,10 +44,6 @@ from platform_assets.features.store import WriteLock
 from platform_assets.features.stream_offsets import Position, StreamOffsets
 from platform_assets.features.stream_sources import Arrival, EventSource
 from platform_assets.features.windows import event_order
-from platform_assets.sources.conform import conform
-from platform_assets.sources.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
-from platform_assets.sources.errors import SourceError
-from platform_assets.sources.json_changes import frame_of_changes
 from platform_assets.validation.rows import find_violations
 
 logger = logging.getLogger(__name__)

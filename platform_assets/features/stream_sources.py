@@ -1,7 +1,7 @@
 """Where streamed events come from: a Kafka topic, or a queue within the process.
 
 Belongs here: taking messages one after the other, each with its place, and taking a message apart as batch loads do. Does not
-belong here: what an event does to the online store (`stream.py`), or topics read up to an end (`sources/kafka.py`).
+belong here: what an event does to the online store (`stream.py`), or topics read up to an end (`connectors/kafka/topic.py`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ from datetime import date, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.kafka.topic import (
+    Message,
+    change_of,
+    client_settings,
+    consumer_of,
+    unreachable,
+    watermarks,
+)
 from platform_assets.declaration.sections.connectors import KafkaConnector
 from platform_assets.features.errors import FeatureError
-from platform_assets.sources.access import Access
-from platform_assets.sources.kafka import Message, change_of, client_settings, consumer_of, unreachable, watermarks
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
+    from platform_assets.connectors.json_changes import Change
     from platform_assets.declaration.use_case import UseCase
-    from platform_assets.sources.json_changes import Change
 
 logger = logging.getLogger(__name__)
 

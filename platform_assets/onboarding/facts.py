@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import polars as pl
 
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.casting import cast_text, cast_typed
+from platform_assets.connectors.delivery import FOUND_COLUMNS
+from platform_assets.connectors.files.text_formats import parse_csv, parse_json_lines
+from platform_assets.connectors.sql.days import Relation, ask, fetch
+from platform_assets.connectors.sql.rows import frame_of
 from platform_assets.declaration.sections.columns import Column, ColumnType
 from platform_assets.declaration.sections.connectors import SqlConnector
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.sources.access import Access
-from platform_assets.sources.casting import cast_text, cast_typed
-from platform_assets.sources.delivery import FOUND_COLUMNS
-from platform_assets.sources.sql import Relation, ask, fetch
-from platform_assets.sources.sql_rows import frame_of
-from platform_assets.sources.text_formats import parse_csv, parse_json_lines
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

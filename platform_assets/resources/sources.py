@@ -1,7 +1,7 @@
 """Reading declared sources, as a Dagster resource.
 
 Belongs here: what an installation changes about sources (a smaller simulated world), and handing readers the
-environment. Does not belong here: connectors (`sources/`).
+environment. Does not belong here: connectors (`connectors/`).
 """
 
 from datetime import date
@@ -12,12 +12,12 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.changes import ChangeBatch, read_changes
+from platform_assets.connectors.control_totals import Totals, control_totals
+from platform_assets.connectors.reading import read_source
 from platform_assets.declaration import SimulatorConnector, Source
 from platform_assets.resources.settings import environment_variables, object_store_options
-from platform_assets.sources.access import Access
-from platform_assets.sources.changes import ChangeBatch, read_changes
-from platform_assets.sources.read import read_source
-from platform_assets.sources.totals import Totals, control_totals
 
 
 def source_access() -> Access:

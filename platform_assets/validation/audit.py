@@ -13,9 +13,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from platform_assets.connectors.control_totals import ControlTotals
+from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
-from platform_assets.sources.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
-from platform_assets.sources.totals import ControlTotals
 from platform_assets.validation.judging import Judging
 from platform_assets.validation.profile import profile
 from platform_assets.validation.released import ROW, row_content

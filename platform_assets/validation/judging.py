@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.connectors.control_totals import ControlTotals, Totals, frame_totals, summed_columns
+from platform_assets.connectors.delivery import DELIVERED_DAY
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.sources.delivery import DELIVERED_DAY
-from platform_assets.sources.totals import ControlTotals, Totals, frame_totals, summed_columns
 from platform_assets.validation.anomalies import ProfileHistory, judge_profile
 from platform_assets.validation.reconcile import reconcile
 from platform_assets.validation.released import ROW

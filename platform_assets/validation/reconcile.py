@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from platform_assets.connectors.control_totals import ControlTotals
 from platform_assets.declaration.sections.quality import ReconciliationRule
-from platform_assets.sources.totals import ControlTotals
 from platform_assets.validation.results import RuleResult
 
 

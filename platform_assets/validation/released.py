@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from platform_assets.connectors.delivery import SOURCE_POSITION, UNCAST, positions
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.sources.delivery import SOURCE_POSITION, UNCAST, positions
 
 ROW = "#row"
 """Position of a row in the frame, from 0; no declared column can have this name."""

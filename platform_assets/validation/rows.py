@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.connectors.delivery import DELIVERED_DAY, WHOLE_ROW, first_uncast
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.sources.delivery import DELIVERED_DAY, WHOLE_ROW, first_uncast
 from platform_assets.validation.released import ROW, without_released
 from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult
 from platform_assets.validation.schema import UNIQUE, is_nullable, limits, row_schema, unique_keys, unique_schema

@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.sources.delivery import DELIVERED_DAY, UNCAST
 
 UNIQUE = "unique:"
 """Begins the name of a uniqueness check, which goes on with the columns of its key."""

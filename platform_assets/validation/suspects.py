@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.sources.delivery import DELIVERED_DAY, UNCAST
 from platform_assets.validation.released import ROW
 from platform_assets.validation.schema import is_nullable, row_tests, unique_keys
 

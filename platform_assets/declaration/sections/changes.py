@@ -1,7 +1,7 @@
 """Changes: rows of a source that is asked what is new, and what becomes of a row that its source deletes.
 
 Belongs here: the declaration, and the names of the columns that every change carries. Does not belong here: reading
-changes (`sources/`), or their effect on tables (`lake/changes.py`).
+changes (`connectors/`), or their effect on tables (`lake/changes.py`).
 """
 
 from typing import Literal

@@ -1,7 +1,7 @@
 """Where rows come from, as declared: one model for each kind of connector.
 
 Belongs here: the declaration of connectors. Does not belong here: what has to fit together in one
-(`checks/connectors.py`), reading through them (`sources/`), and the table that the rows make (`sources.py`).
+(`checks/connectors.py`), reading through them (`connectors/`), and the table that the rows make (`connectors.py`).
 """
 
 from typing import Annotated, Any, Literal

@@ -1,7 +1,7 @@
 """Migrations: declared changes of a table's columns, for rows delivered in the old shape and for rows already stored.
 
 Belongs here: the declaration of a change, and which types may widen into which. Does not belong here: applying it to
-deliveries (`sources/migrations.py`) or to tables on disk (`lake/evolution.py`).
+deliveries (`connectors/migrations.py`) or to tables on disk (`lake/evolution.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

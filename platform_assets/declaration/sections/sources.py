@@ -1,7 +1,7 @@
 """Source tables: where rows come from, what they look like, and how good they must be.
 
 Belongs here: the declaration of tables. Does not belong here: connectors and quality limits (each in a module of its
-own), reading (`sources/`), checking (`validation/`) or storing (`lake/`).
+own), reading (`connectors/`), checking (`validation/`) or storing (`lake/`).
 """
 
 import polars as pl

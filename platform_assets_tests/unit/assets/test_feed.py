@@ -12,9 +12,9 @@ from platform_assets.assets import feed
 from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.intake import take_in, utc_today
 from platform_assets.assets.tables import clean_counts, clean_rows, clean_table, history_schema, raw_table
+from platform_assets.connectors import ChangeBatch, read_changes
 from platform_assets.declaration import UseCase
 from platform_assets.lake.changes import UNKNOWN_DAY
-from platform_assets.sources import ChangeBatch, read_changes
 from platform_assets_tests.unit.assets.shops import Shop
 
 FIRST, SECOND, THIRD = (date(2018, 4, day) for day in (2, 3, 4))

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.sources import sql_changes
+from platform_assets.connectors.sql import changes as sql_changes
 from platform_assets_tests.servers import PostgreSQL, postgresql
 from platform_assets_tests.unit.assets.shops import Shop
 

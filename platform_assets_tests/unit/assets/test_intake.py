@@ -12,11 +12,11 @@ from platform_assets.assets.intake import batch_key, current_cursor, feed_commit
 from platform_assets.assets.partitions import DayRange
 from platform_assets.assets.raw import load_in_chunks
 from platform_assets.assets.tables import raw_schema
+from platform_assets.connectors import ChangeBatch
+from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.lake.changes import current_rows
 from platform_assets.lake.table import LakeTable
-from platform_assets.sources import ChangeBatch
-from platform_assets.sources.conform import conform
 
 DAY = date(2024, 3, 1)
 FOUND = {

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration import UseCase
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.feast_objects import FeastSettings, decode_events, feast_store, online_table
@@ -34,8 +36,6 @@ from platform_assets.features.stream import (
 from platform_assets.features.stream_offsets import Position
 from platform_assets.features.stream_sources import Arrival, EventQueue, kafka_events, stream_connector
 from platform_assets.features.windows import compute_view, join_labels
-from platform_assets.sources.access import Access
-from platform_assets.sources.errors import SourceError
 from platform_assets_tests.servers import Kafka, kafka, redis
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from platform_assets.cli.console import console
 from platform_assets.cli.init import looking_at, write_proposal
 from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.connectors.access import Access
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.loader import DeclarationError
 from platform_assets.onboarding.facts import OnboardingError, look_at, look_at_database
@@ -21,7 +22,6 @@ from platform_assets.onboarding.guesses import guess
 from platform_assets.onboarding.proposal import MARK
 from platform_assets.simulation.bike_demand import RENTALS, BikeDemand, BikeDemandSettings
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
-from platform_assets.sources.access import Access
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 5, 20)
 

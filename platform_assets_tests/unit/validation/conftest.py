@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.connectors import DELIVERED_DAY, SOURCE_POSITION, UNCAST, Conformed, conform, read_source
 from platform_assets.declaration import Source
-from platform_assets.sources import DELIVERED_DAY, SOURCE_POSITION, UNCAST, Conformed, conform, read_source
 
 DAY = date(2024, 3, 1)
 

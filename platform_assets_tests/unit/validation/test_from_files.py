@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from platform_assets.connectors import conform, read_source
 from platform_assets.declaration import Source
-from platform_assets.sources import conform, read_source
 from platform_assets.validation import Audit, audit
 
 DAY = date(2024, 3, 1)

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.connectors import Conformed, SchemaMismatch
 from platform_assets.declaration import Source
 from platform_assets.simulation.faults import FAULT_KINDS
-from platform_assets.sources import Conformed, SchemaMismatch
 from platform_assets.validation import Audit, audit
 
 DAYS = [date(2018, 4, day) for day in (10, 11, 12)]

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
+from platform_assets.connectors.control_totals import ControlTotals
 from platform_assets.declaration.sections.quality import ReconciliationRule
-from platform_assets.sources.totals import ControlTotals
 from platform_assets.validation.reconcile import reconcile
 
 DAY = date(2024, 3, 1)

@@ -1,0 +1,90 @@
+"""Sources that are asked what is new: the contract between connectors and the lake.
+
+What belongs here: what a read of changes hands over, and choosing the reader of a connector. What does not: any one
+kind of connector, and what becomes of changes (the lake's).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.connectors.access import NO_ACCESS, Access
+from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
+from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration.sections.connectors import (
+    ChangeFeedConnector,
+    DeltaConnector,
+    FilesConnector,
+    KafkaConnector,
+    SqlConnector,
+)
+from platform_assets.declaration.sections.sources import Source
+
+__all__ = ["CHANGE_OPERATION", "CHANGE_SEQUENCE", "DELETE", "UPSERT", "ChangeBatch", "read_changes"]
+
+
+@dataclass(frozen=True)
+class ChangeBatch:
+    """What is new in a source since a cursor."""
+
+    frame: pl.DataFrame
+    """Columns as found, then `source_position`, `delivered_day` (null: changes are delivered for no day),
+    `source_problem`, `change_operation` (String, `upsert` or `delete`) and `change_sequence` (Int64, larger is newer
+    among the changes of one key; the same key and sequence is the same change delivered twice)."""
+    cursor: str
+    """JSON text: where the next read starts. Equal to the one passed in when nothing is new; kept with the data, in the
+    same commit. It may have some hundred thousand characters (a long folder, a wide overlap)."""
+    more: bool
+    """Whether another read would find more now."""
+
+
+def read_changes(
+    source: Source, use_case_folder: Path, cursor: str | None, *, max_rows: int, access: Access = NO_ACCESS
+) -> ChangeBatch:
+    """The changes of an incremental source after a cursor, oldest first.
+
+    The same source and cursor give the same changes again, and later ones: a load that was not committed is simply read
+    again. Nothing is stored at the source.
+
+    Args:
+        source: The declared source.
+        use_case_folder: Relative paths start here.
+        cursor: That of the batch committed last; None for the first read, which starts at the beginning.
+        max_rows: About how many changes to hand over at most; at least one where there is one.
+        access: Credentials and addresses.
+
+    Raises:
+        SourceError: If the source cannot be read, what the cursor stands at is gone, or the source is not incremental.
+        SchemaMismatch: If files of one batch disagree about a declared column.
+    """
+    if max_rows < 1:
+        raise ValueError(f"max_rows must be at least 1, not {max_rows}")
+    connector = source.connector
+    if not source.is_incremental:
+        raise SourceError(
+            f"source '{source.name}' is not incremental: its connector ({connector.kind}) is asked for event days. Read "
+            f"it with read_source, or declare it incremental in defs.yaml."
+        )
+    if isinstance(connector, FilesConnector):
+        from platform_assets.connectors.files.changes import read_file_changes
+
+        return read_file_changes(source, connector, use_case_folder, cursor, max_rows, access)
+    if isinstance(connector, SqlConnector):
+        from platform_assets.connectors.sql.changes import read_sql_changes
+
+        return read_sql_changes(source, connector, cursor, max_rows, access)
+    if isinstance(connector, DeltaConnector):
+        from platform_assets.connectors.delta.changes import read_delta_changes
+
+        return read_delta_changes(source, connector, use_case_folder, cursor, max_rows, access)
+    if isinstance(connector, KafkaConnector):
+        from platform_assets.connectors.kafka.topic import read_topic
+
+        return read_topic(source, connector, cursor, max_rows, access)
+    assert isinstance(connector, ChangeFeedConnector), "no other connector is incremental"
+    from platform_assets.connectors.debezium.feed import read_change_feed
+
+    return read_change_feed(source, connector, use_case_folder, cursor, max_rows, access)

@@ -1,0 +1,141 @@
+"""Whether a source can be used, and how far it has come.
+
+What belongs here: judging what a first look found against the declaration. What does not: looking (`probes`), and
+showing the result (`cli/sources.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.casting import text_to_times
+from platform_assets.connectors.conforming import conform
+from platform_assets.connectors.delivery import CHANGE_OPERATION, DELETE
+from platform_assets.connectors.errors import SchemaMismatch, SourceError
+from platform_assets.connectors.first_look import Look, ahead_of_clock, look_at
+from platform_assets.declaration.sections.sources import Source
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """A source as it is now."""
+
+    source: str
+    kind: str
+    is_reachable: bool
+    declared_columns: int
+    columns_found: int | None
+    """How many declared columns arrive as declared; None where no row could be seen."""
+    extra_columns: tuple[str, ...]
+    rows: str
+    newest_event: datetime | None
+    lag: timedelta | None
+    """From the newest event to now."""
+    cursor: str | None
+    problems: tuple[str, ...]
+    """What keeps the source from being used, each with what to do next."""
+    notes: tuple[str, ...]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a load would work."""
+        return not self.problems
+
+
+def check_source(
+    source: Source, folder: Path, day: date, cursor: str | None, access: Access, now: datetime
+) -> SourceState:
+    """Look at a source and judge it. Nothing is written, at the source or here.
+
+    Args:
+        source: The declared source.
+        folder: Relative paths start here.
+        day: An event day that the source should have.
+        cursor: Cursor of the load committed last, of an incremental source.
+        access: Credentials and addresses.
+        now: The present, with its zone.
+    """
+    try:
+        look = look_at(source, folder, day, cursor, access)
+    except (SourceError, ImportError) as error:
+        return _state(source, Look(None, problems=(str(error),)), cursor, reachable=False)
+    if look.sample is None:
+        return _state(source, look, cursor, notes=("no row yet: columns could not be compared",))
+    try:
+        conformed = conform(look.sample, source)
+    except SchemaMismatch as error:
+        fits = len(source.columns) - len(error.problems)
+        return _state(source, look, cursor, columns=fits, problems=(str(error),))
+    notes = []
+    if conformed.extra_columns:
+        names = ", ".join(conformed.extra_columns)
+        notes.append(f"undeclared columns are kept aside in `extra`: {names}. Declare them to use them")
+    if conformed.uncast_rows:
+        notes.append(
+            f"{conformed.uncast_rows:,} of {conformed.frame.height:,} rows looked at have a cell that does not fit"
+        )
+    newest = _newest(look, conformed.frame, source)
+    if newest is not None and ahead_of_clock(newest, now):
+        notes.append(
+            f"the newest event lies ahead of this clock ({now:%Y-%m-%d %H:%M} UTC): check the clocks of the source"
+        )
+    return _state(
+        source,
+        look,
+        cursor,
+        columns=len(source.columns),
+        extra=conformed.extra_columns,
+        notes=tuple(notes),
+        newest=newest,
+        lag=None if newest is None else now - newest,
+    )
+
+
+def _newest(look: Look, frame: pl.DataFrame, source: Source) -> datetime | None:
+    """Newest event time, of the source where it tells, else of the rows looked at."""
+    if source.event_time is None:
+        return None
+    found: Any = look.newest
+    if found is None:
+        rows = frame.filter(pl.col(CHANGE_OPERATION) != DELETE) if CHANGE_OPERATION in frame.columns else frame
+        found = rows[source.event_time].max()
+    if isinstance(found, str):
+        found = text_to_times(pl.Series([found])).item()
+    if isinstance(found, datetime):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return datetime.combine(found, time(), UTC) if isinstance(found, date) else None
+
+
+def _state(
+    source: Source,
+    look: Look,
+    cursor: str | None,
+    *,
+    reachable: bool = True,
+    columns: int | None = None,
+    extra: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+    problems: tuple[str, ...] = (),
+    newest: datetime | None = None,
+    lag: timedelta | None = None,
+) -> SourceState:
+    return SourceState(
+        source=source.name,
+        kind=source.connector.kind,
+        is_reachable=reachable,
+        declared_columns=len(source.columns),
+        columns_found=columns,
+        extra_columns=extra,
+        rows=look.rows,
+        newest_event=newest,
+        lag=lag,
+        cursor=cursor,
+        problems=(*look.problems, *problems),
+        notes=(*look.notes, *notes),
+    )

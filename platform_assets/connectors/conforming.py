@@ -1,0 +1,200 @@
+"""From rows as found to the declared columns and types.
+
+What belongs here: selecting and casting columns, and telling a bad cell (kept with its row) from a source whose
+columns have changed (which stops the load). What does not: reading (`read`) and limits on values (`validation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from platform_assets.connectors.casting import cast_text, cast_typed
+from platform_assets.connectors.delivery import (
+    CHANGE_COLUMNS,
+    CHANGE_OPERATION,
+    DELETE,
+    DELIVERED_DAY,
+    EXTRA,
+    FOUND_COLUMNS,
+    SOURCE_LINE,
+    SOURCE_POSITION,
+    SOURCE_PROBLEM,
+    UNCAST,
+    WHOLE_ROW,
+    uncast_text,
+)
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch
+from platform_assets.connectors.migrations import apply_migrations
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.connectors import (
+    ChangeFeedConnector,
+    FilesConnector,
+    KafkaConnector,
+    SqlConnector,
+)
+from platform_assets.declaration.sections.sources import Source
+
+MAX_UNCAST_RATIO = 0.5
+"""When more of a text column's cells than this do not fit, the column has another type than the declared one."""
+
+MIN_CHANGES_TO_JUDGE = 20
+"""Fewer changes than this do not tell that a text column has another type: each bad cell stays with its row."""
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """Rows in declared columns and types, none lost."""
+
+    frame: pl.DataFrame
+    """The declared columns, then `source_position`, `source_line`, `delivered_day`, `uncast` and `extra`; rows of an incremental source
+    have `change_operation` and `change_sequence` as well."""
+    extra_columns: tuple[str, ...]
+    """Columns that the source delivers and the declaration does not know; reported, and kept aside in `extra`."""
+    uncast_rows: int
+    """Rows with a cell that does not fit its type, or that could not be taken apart."""
+    migrations: tuple[str, ...] = ()
+    """Declared migrations that the rows needed, in words: they were delivered in an old shape."""
+
+
+def is_text(source: Source) -> bool:
+    """Whether the source's format has no types, so that every cell arrives as text."""
+    connector = source.connector
+    if isinstance(connector, ChangeFeedConnector | KafkaConnector):
+        return True
+    return isinstance(connector, FilesConnector) and connector.format in ("csv", "jsonl")
+
+
+def conform(found: pl.DataFrame, source: Source) -> Conformed:
+    """Bring rows as found (see `read_source` and `read_changes`) into the declared columns and types.
+
+    Where every cell arrives as text, one that does not fit becomes null and is named in `uncast`. A typed column either
+    has the declared type, or a cast to it that loses nothing. A delete may carry its key alone.
+
+    Raises:
+        SchemaMismatch: If a declared column is missing, a typed column cannot be cast without loss, or more than half
+            of a text column's cells do not fit. All such columns are named at once.
+    """
+    found, applied = apply_migrations(found, source)
+    columns: list[pl.Series] = []
+    uncast: list[pl.Series] = []
+    problems: list[ColumnProblem] = []
+    are_changes = CHANGE_OPERATION in found.columns
+    for column in source.columns:
+        if column.name not in found.columns:
+            rows = _rows_that_need_all(found)
+            if rows or not are_changes:
+                problems.append(ColumnProblem(column.name, column.type, "no such column", rows))
+            nothing = pl.repeat(None, found.height, dtype=column.polars_type, eager=True)
+            columns.append(nothing.alias(column.name))
+            continue
+        values = found[column.name]
+        if _arrives_as_text(source, column, values):
+            result = cast_text(values, column)
+            failed = result.is_null() & values.is_not_null()
+            judged = not are_changes or len(values) >= MIN_CHANGES_TO_JUDGE
+            limit = (MAX_UNCAST_RATIO if judged else 1) * (len(values) - values.null_count())
+        else:
+            result, failed = cast_typed(values, column)
+            limit = 0
+        columns.append(result.alias(column.name))
+        count = int(failed.sum())
+        if count > limit:
+            problems.append(column_problem(column, values, failed))
+        elif count:
+            uncast.append(_describe(column, values, failed))
+    if problems:
+        delivered = [name for name in found.columns if name not in (*FOUND_COLUMNS, *CHANGE_COLUMNS)]
+        raise SchemaMismatch(source.name, problems, delivered)
+    described = _uncast_column(found[SOURCE_PROBLEM], uncast)
+    known = {*source.column_names, *FOUND_COLUMNS, *CHANGE_COLUMNS, *_connector_columns(source)}
+    extra = tuple(name for name in found.columns if name not in known)
+    changes = [found[name] for name in CHANGE_COLUMNS if name in found.columns]
+    aside = _kept_aside(found.select(extra), found.height)
+    places = [found[SOURCE_POSITION], _lines(found), found[DELIVERED_DAY]]
+    frame = pl.DataFrame([*columns, *places, described, aside, *changes])
+    return Conformed(frame, extra, len(described) - described.null_count(), applied)
+
+
+def _lines(found: pl.DataFrame) -> pl.Series:
+    if SOURCE_LINE in found.columns:
+        return found[SOURCE_LINE]
+    return pl.repeat(None, found.height, dtype=pl.Int64, eager=True).alias(SOURCE_LINE)
+
+
+def _arrives_as_text(source: Source, column: Column, values: pl.Series) -> bool:
+    """Whether a column's cells are text that stands for values of its type.
+
+    Files and messages of text do so altogether. In a database text may stand for a time: SQLite knows no times.
+    """
+    if isinstance(source.connector, SqlConnector):
+        return values.dtype == pl.String and column.type in ("datetime", "date")
+    return is_text(source) and values.dtype == pl.String
+
+
+def _connector_columns(source: Source) -> tuple[str, ...]:
+    """Columns that the connector reads for itself: where they are not declared, they are no surprise either."""
+    connector = source.connector
+    if not isinstance(connector, SqlConnector):
+        return ()
+    return tuple(name for name in (connector.cursor, connector.operation, connector.deleted) if name)
+
+
+def _rows_that_need_all(found: pl.DataFrame) -> int:
+    """How many rows need every declared column: a delete needs its key alone, and a broken change has no cells."""
+    if CHANGE_OPERATION not in found.columns:
+        return found.height
+    needing = (pl.col(CHANGE_OPERATION) != DELETE) & pl.col(SOURCE_PROBLEM).is_null()
+    return found.filter(needing).height
+
+
+def _kept_aside(extra: pl.DataFrame, rows: int) -> pl.Series:
+    """The undeclared cells of each row as a JSON object; null where all of them are null."""
+    if not extra.width:
+        return pl.repeat(None, rows, dtype=pl.String, eager=True).alias(EXTRA)
+    plain = pl.DataFrame([_plain(values) for values in extra])
+    objects = pl.struct(pl.all()).struct.json_encode()
+    some = pl.any_horizontal(pl.all().is_not_null())
+    return plain.select(pl.when(some).then(objects).alias(EXTRA)).to_series()
+
+
+def _plain(values: pl.Series) -> pl.Series:
+    """Values that JSON can be made of; of those that polars cannot write, their text."""
+    dtype = values.dtype
+    if dtype.is_integer() or dtype.is_float() or dtype in (pl.Boolean, pl.String, pl.Null):
+        return values
+    if dtype == pl.Binary:
+        return values.bin.encode("base64")
+    if dtype.is_nested() and not any(unwritable in repr(dtype) for unwritable in ("Binary", "Object")):
+        return values
+    if dtype.is_nested() or dtype in (pl.Duration, pl.Object):
+        return pl.Series(
+            values.name, [None if value is None else str(value) for value in values.to_list()], dtype=pl.String
+        )
+    return values.cast(pl.String)
+
+
+def column_problem(column: Column, values: pl.Series, failed: pl.Series, where: str = "") -> ColumnProblem:
+    """What to report about a column of which the masked values do not fit."""
+    bad = values.filter(failed)
+    examples = bad.head(1000).unique(maintain_order=True).head(_EXAMPLES).to_list() if not bad.dtype.is_nested() else []
+    found = "text that does not fit" if values.dtype == pl.String and column.type != "string" else str(values.dtype)
+    return ColumnProblem(column.name, column.type, found, bad.len(), tuple(map(str, examples)), where)
+
+
+def _describe(column: Column, values: pl.Series, failed: pl.Series) -> pl.Series:
+    text = pl.when(pl.lit(failed)).then(pl.lit(values))
+    return pl.select(uncast_text(column.name, text)).to_series().alias(column.name)
+
+
+def _uncast_column(source_problem: pl.Series, uncast: list[pl.Series]) -> pl.Series:
+    if not uncast and source_problem.null_count() == len(source_problem):
+        return source_problem.alias(UNCAST)
+    whole = pl.select(uncast_text(WHOLE_ROW, pl.lit(source_problem))).to_series().alias(WHOLE_ROW)
+    parts = pl.DataFrame([whole, *uncast])
+    joined = pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)
+    # concat_str makes an empty text of a row without any part.
+    return parts.select(pl.when(joined != "").then(joined).alias(UNCAST)).to_series()

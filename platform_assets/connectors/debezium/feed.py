@@ -1,0 +1,76 @@
+"""Feeds of row changes in the Debezium envelope, from files or a topic.
+
+What belongs here: reading such a feed from either. What does not: the envelope (`envelope`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.debezium.envelope import changes_of
+from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.files.changes import FilesCursor, next_slices, settled_files
+from platform_assets.connectors.files.days import Delivered, stack, unpacked
+from platform_assets.connectors.files.places import FoundFile, Place, place_of
+from platform_assets.connectors.files.text_formats import json_value, text_lines
+from platform_assets.connectors.json_changes import Change, frame_of_changes
+from platform_assets.declaration.sections.connectors import ChangeFeedConnector
+from platform_assets.declaration.sections.sources import Source
+
+
+def read_change_feed(
+    source: Source, connector: ChangeFeedConnector, folder: Path, cursor: str | None, max_rows: int, access: Access
+) -> ChangeBatch:
+    """The changes after the cursor, in the order in which they were written.
+
+    Raises:
+        SourceError: If the files or the topic cannot be read.
+    """
+    if connector.topic is not None:
+        from platform_assets.connectors.kafka.topic import read_feed
+
+        return read_feed(source, connector, cursor, max_rows, access)
+    place = feed_place(source, connector, folder, access)
+    before = FilesCursor.of(cursor, f"source '{source.name}'")
+    files = settled_files(source, connector, place, folder)
+    slices, after, more = next_slices(
+        files, before, max_rows, lambda file: read_envelopes(source, connector, place, file)
+    )
+    nothing = frame_of_changes([], source)
+    frame = stack(source, [Delivered("", nothing), *[Delivered(part.file.name, part.frame) for part in slices]])
+    return ChangeBatch(frame, after.text() if slices or cursor is None else cursor, more)
+
+
+def feed_place(source: Source, connector: ChangeFeedConnector, folder: Path, access: Access) -> Place:
+    """Where the files of a feed lie."""
+    return place_of(connector.path or "", "jsonl", folder, access, f"source '{source.name}' of {folder}")
+
+
+def read_envelopes(source: Source, connector: ChangeFeedConnector, place: Place, file: FoundFile) -> pl.DataFrame:
+    """The changes in one file, as found.
+
+    Raises:
+        SourceError: If it cannot be read, or changed meanwhile.
+    """
+    where = f"source '{source.name}': {file.address}"
+    try:
+        lines = text_lines(unpacked(place.data(file), file), where)
+        still_written = place.has_changed(file)
+    except (OSError, EOFError) as error:
+        raise SourceError(f"{where} cannot be read: {error}. Deliver the file again.") from error
+    if still_written:
+        raise SourceError(
+            f"{where} changed while it was read: it is still being written. Load again when it is complete."
+        )
+    changes = []
+    for number, line in lines:
+        try:
+            found = changes_of(json_value(line), source, connector, number)
+        except ValueError:
+            found = [Change({}, problem=f"not JSON: {line.strip()}")]
+        changes += [(f"{file.name}:{number}", change) for change in found]
+    return frame_of_changes(changes, source)

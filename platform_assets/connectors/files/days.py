@@ -1,0 +1,236 @@
+"""Files: reading those that a declaration names into rows as found.
+
+What belongs here: files of event days, opening one, and putting several together. What does not: where files lie
+(`places`), which are new (`file_changes`), taking a text format apart (`text_formats`) and casting (`conform`).
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.casting import cast_typed, event_days
+from platform_assets.connectors.conforming import column_problem
+from platform_assets.connectors.delivery import (
+    CHANGE_COLUMNS,
+    DELIVERED_DAY,
+    FOUND_COLUMNS,
+    SOURCE_LINE,
+    SOURCE_POSITION,
+    SOURCE_PROBLEM,
+    day_range,
+    days_between,
+)
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.connectors.files.places import FoundFile, Place, place_of
+from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
+from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors import FilesConnector
+from platform_assets.declaration.sections.sources import Source
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What one file delivered."""
+
+    name: str
+    frame: pl.DataFrame
+
+
+def read_files(
+    source: Source,
+    connector: FilesConnector,
+    use_case_folder: Path,
+    first_day: date | None,
+    last_day: date | None,
+    access: Access,
+) -> pl.DataFrame:
+    """Rows of the files that the connector names.
+
+    With `{event_day}` in the path, a row is delivered for the day of its file, whatever its event time says, and a day
+    without a file has no rows. Without it, a row is delivered for the day of its event time. A row whose event time is
+    none goes with the row before it in the file (or the first one after it that has a time, or the first day asked
+    for), so that it is delivered exactly once, however the days are loaded.
+
+    Raises:
+        SourceError: If no file matches, or one cannot be read or is still being written.
+        SchemaMismatch: If the files disagree about a declared column.
+    """
+    place = source_place(source, connector, use_case_folder, access)
+    if not source.is_daily:
+        found = _find(source, connector, place, use_case_folder)
+        return stack(source, [read_file(source, connector, place, file, None) for file in found])
+    first_day, last_day = day_range(source, first_day, last_day)
+    if EVENT_DAY_IN_PATH in connector.path:
+        daily = _find_daily(source, connector, place, use_case_folder, first_day, last_day)
+        return stack(source, [read_file(source, connector, place, file, day) for day, file in daily])
+    batches = []
+    for file in _find(source, connector, place, use_case_folder):
+        batch = read_file(source, connector, place, file, None)
+        days = _days_in_file(source, batch.frame, first_day)
+        kept = batch.frame.with_columns(days).filter(pl.col(DELIVERED_DAY).is_between(first_day, last_day))
+        batches.append(Delivered(batch.name, kept))
+    return stack(source, batches)
+
+
+def source_place(source: Source, connector: FilesConnector, use_case_folder: Path, access: Access) -> Place:
+    """Where the files of a source lie."""
+    where = f"source '{source.name}' of {use_case_folder}"
+    return place_of(connector.path, connector.format, use_case_folder, access, where)
+
+
+def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Series:
+    if source.event_time not in frame.columns:
+        return pl.repeat(first_day, frame.height, dtype=pl.Date, eager=True).alias(DELIVERED_DAY)
+    days = event_days(frame[source.event_time]).alias(DELIVERED_DAY)
+    return days.fill_null(strategy="forward").fill_null(strategy="backward").fill_null(first_day)
+
+
+# Finding files.
+
+
+def _find(source: Source, connector: FilesConnector, place: Place, folder: Path) -> list[FoundFile]:
+    """Files in order of their path."""
+    found = place.find(connector.path)
+    if not found:
+        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, connector.path))
+    return found
+
+
+def _find_daily(
+    source: Source, connector: FilesConnector, place: Place, folder: Path, first_day: date, last_day: date
+) -> list[tuple[date, FoundFile]]:
+    found = [
+        (day, file)
+        for day in days_between(first_day, last_day)
+        for file in place.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
+    ]
+    if not found:
+        looked_for = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
+        if last_day != first_day:
+            looked_for += f" ... {last_day.isoformat()}"
+        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, looked_for))
+    return found
+
+
+def nothing_there(source: Source, path: str, file_format: str, place: Place, folder: Path, looked_for: str) -> str:
+    """What to say where no file was found."""
+    return (
+        f"source '{source.name}' of {folder}: no {file_format} file at '{looked_for}'. {place.beside()}. "
+        f"Put the files there, or correct connector.path ('{path}') in {folder / 'defs.yaml'}."
+    )
+
+
+# Reading one file.
+
+
+def read_file(source: Source, connector: FilesConnector, place: Place, file: FoundFile, day: date | None) -> Delivered:
+    """Rows of one file as found.
+
+    Raises:
+        SourceError: If it cannot be read, or changed meanwhile.
+    """
+    where = f"source '{source.name}': {file.address}"
+    try:
+        rows = _parse(source, connector, place, file, where)
+        still_written = place.has_changed(file)
+    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
+        raise SourceError(f"{where} cannot be read as {connector.format}: {error}. Deliver the file again.") from error
+    if still_written:
+        raise SourceError(
+            f"{where} changed while it was read: it is still being written. Load again when it is complete; writers "
+            f"should use another name (such as .tmp) until then."
+        )
+    taken = {
+        column: f"{column}_delivered" for column in (*FOUND_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
+    }
+    frame = rows.cells.rename(taken).with_columns(
+        pl.repeat(file.name, len(rows.lines), dtype=pl.String, eager=True).alias(SOURCE_POSITION),
+        rows.lines.cast(pl.Int64).alias(SOURCE_LINE),
+        pl.repeat(day, len(rows.lines), dtype=pl.Date, eager=True).alias(DELIVERED_DAY),
+        rows.problems.alias(SOURCE_PROBLEM),
+    )
+    return Delivered(file.name, frame)
+
+
+def _parse(source: Source, connector: FilesConnector, place: Place, file: FoundFile, where: str) -> TextRows:
+    if connector.format == "parquet":
+        if not file.size_bytes:
+            raise SourceError(f"{where} is empty: no Parquet file has no bytes. Deliver it again, or remove it.")
+        frame = pl.read_parquet(place.open(file), glob=False, hive_partitioning=False)
+        nothing = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+        return TextRows(frame, nothing, pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True))
+    data = unpacked(place.data(file), file)
+    if connector.format == "csv":
+        return parse_csv(data, where)
+    return parse_json_lines(data, where, [column.name for column in source.columns if column.nullable])
+
+
+def unpacked(data: bytes, file: FoundFile) -> bytes:
+    """The bytes of a file, without the compression that its name tells of."""
+    return gzip.decompress(data) if file.name.endswith(".gz") else data
+
+
+# Putting several together.
+
+
+def stack(source: Source, batches: list[Delivered]) -> pl.DataFrame:
+    """All rows in one frame. Where files differ in the type of a declared column, each is cast on its own."""
+    delivered = dict.fromkeys(name for batch in batches for name in batch.frame.columns)
+    columns = [name for name in delivered if name not in FOUND_COLUMNS]
+    if all(batch.frame.schema == batches[0].frame.schema for batch in batches):
+        frame = pl.concat([batch.frame for batch in batches])
+    else:
+        frame = pl.concat(_harmonised(source, batches, columns), how="diagonal")
+    return frame.select(*columns, *(name for name in FOUND_COLUMNS if name in frame.columns))
+
+
+def _harmonised(source: Source, batches: list[Delivered], columns: list[str]) -> list[pl.DataFrame]:
+    frames = {batch.name: batch.frame for batch in batches}
+    problems: list[ColumnProblem] = []
+    for name in columns:
+        dtypes = {frame.schema[name] for frame in frames.values() if name in frame.columns}
+        if name in source.column_names:
+            lacking = [batch for batch in batches if name not in batch.frame.columns and batch.frame.height]
+            if lacking:
+                rows = sum(batch.frame.height for batch in lacking)
+                declared = source.column(name).type
+                problems.append(ColumnProblem(name, declared, "no such column", rows, where=_names(lacking)))
+            if len(dtypes) > 1:
+                problems += _cast_each(source, name, frames)
+        elif len(dtypes) > 1:
+            for file, frame in frames.items():
+                if name in frame.columns:
+                    frames[file] = frame.with_columns(_as_text(frame[name]))
+    if problems:
+        raise SchemaMismatch(source.name, problems, columns)
+    return list(frames.values())
+
+
+def _cast_each(source: Source, name: str, frames: dict[str, pl.DataFrame]) -> Iterator[ColumnProblem]:
+    column = source.column(name)
+    for file, frame in frames.items():
+        if name in frame.columns:
+            values, failed = cast_typed(frame[name], column)
+            if failed.any():
+                yield column_problem(column, frame[name], failed, file)
+            frames[file] = frame.with_columns(values.alias(name))
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    if values.dtype.is_nested():
+        return pl.repeat(None, len(values), dtype=pl.String, eager=True).alias(values.name)
+    return values.cast(pl.String)
+
+
+def _names(batches: list[Delivered]) -> str:
+    names = [batch.name for batch in batches]
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,0 +1,119 @@
+"""Changes that arrive as JSON, put together to rows.
+
+What belongs here: one change, the rows that many make, and times that arrive as numbers. What does not: the envelope
+that says what a change does (`envelope`), and where messages come from (`kafka`, `change_feed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from platform_assets.connectors.delivery import (
+    CHANGE_COLUMNS,
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    DELIVERED_DAY,
+    FOUND_COLUMNS,
+    SOURCE_POSITION,
+    SOURCE_PROBLEM,
+    UPSERT,
+)
+from platform_assets.connectors.files.text_formats import Number, json_text
+from platform_assets.declaration.sections.connectors import EpochUnit
+from platform_assets.declaration.sections.sources import Source
+
+PER_SECOND: Mapping[EpochUnit, int] = {
+    "seconds": 1,
+    "milliseconds": 1_000,
+    "microseconds": 1_000_000,
+    "nanoseconds": 1_000_000_000,
+}
+_EPOCH = datetime(1970, 1, 1)
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to one row."""
+
+    cells: Mapping[str, Any]
+    """JSON values by column."""
+    operation: str = UPSERT
+    sequence: int = 0
+    problem: str | None = None
+    """Why the change could not be taken apart; it then has no cells."""
+
+
+def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> pl.DataFrame:
+    """Changes as found, from (position, change): every cell as text.
+
+    Columns that may be null exist even where no message has them.
+    """
+    columns: dict[str, list[str | None]] = {column.name: [] for column in source.columns if column.nullable}
+    positions: list[str] = []
+    rest: list[tuple[str | None, str, int]] = []
+    for position, change in changes:
+        for key, value in change.cells.items():
+            name = f"{key}_delivered" if key in (*FOUND_COLUMNS, *CHANGE_COLUMNS) else key
+            if name not in columns:
+                columns[name] = [None] * len(positions)
+            if len(columns[name]) == len(positions):  # else a second key came to the same name
+                columns[name].append(json_text(value))
+        positions.append(position)
+        rest.append((change.problem, change.operation, change.sequence))
+        for cells in columns.values():
+            if len(cells) < len(positions):
+                cells.append(None)
+    schema = {SOURCE_PROBLEM: pl.String, CHANGE_OPERATION: pl.String, CHANGE_SEQUENCE: pl.Int64}
+    return pl.DataFrame(
+        [
+            *[pl.Series(name, cells, dtype=pl.String) for name, cells in columns.items()],
+            pl.Series(SOURCE_POSITION, positions, dtype=pl.String),
+            pl.Series(DELIVERED_DAY, [None] * len(positions), dtype=pl.Date),
+            *pl.DataFrame(rest, schema=schema, orient="row").get_columns(),
+        ]
+    )
+
+
+def with_times(cells: Mapping[str, Any], source: Source, unit: EpochUnit | None) -> dict[str, Any]:
+    """Cells of which declared times that are whole numbers since 1970 are ISO text, as are dates that are days."""
+    result = dict(cells)
+    if unit is None:
+        return result
+    for column in source.columns:
+        value = result.get(column.name)
+        if isinstance(value, Number) and column.type == "datetime":
+            result[column.name] = time_text(value, unit)
+        elif isinstance(value, Number) and column.type == "date":
+            result[column.name] = day_text(value)
+    return result
+
+
+def time_text(value: str, unit: EpochUnit) -> str:
+    """A whole number of units since 1970 as an ISO time in UTC; anything else as it is."""
+    try:
+        return (_EPOCH + timedelta(microseconds=int(value) * 1_000_000 // PER_SECOND[unit])).isoformat()
+    except (ValueError, OverflowError):
+        return value
+
+
+def day_text(value: str) -> str:
+    """A number of days since 1970 as an ISO date; anything else as it is."""
+    try:
+        return (date(1970, 1, 1) + timedelta(days=int(value))).isoformat()
+    except (ValueError, OverflowError):
+        return value
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number that a sequence can be, from JSON; None for anything else."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return None
+    return number if not isinstance(value, bool) and 0 <= number <= _LARGEST else None
