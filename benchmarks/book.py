@@ -35,7 +35,7 @@ from benchmarks.world import scored_use_case, simulated, simulator_settings
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
 from platform_assets.evaluation.metrics import make_metrics
-from platform_assets.features.windows import join_labels
+from platform_assets.features.offline.feature_table import join_labels
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Metric, scored, split_fold
 from platform_assets.training.dataset import Dataset

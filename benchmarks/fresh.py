@@ -30,9 +30,9 @@ import polars as pl
 from benchmarks.usage import ROOT
 from platform_assets.cli.replay import request_body
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.features.feast_objects import FeastSettings
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.windows import compute_view
+from platform_assets.features.offline.feature_table import compute_view
+from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.request_features import OnlineFeatures
 
 EVENTS_PER_SECOND = 500
 KAFKA, QUEUE = "Kafka protocol", "embedded queue"
@@ -44,8 +44,8 @@ START_SECONDS = 60.0
 def _time_freshness(given: Mapping[str, Any]) -> dict[str, Any]:
     """Send a day's events at a steady rate; for each the time until a look-up counts it, in milliseconds."""
     from platform_assets.connectors.access import Access
-    from platform_assets.features.stream import StreamWriter
-    from platform_assets.features.stream_sources import EventQueue, kafka_events
+    from platform_assets.features.streaming.event_sources import EventQueue, kafka_events
+    from platform_assets.features.streaming.writer import StreamWriter
 
     use_case = _on_topic(load_use_case(Path(given["declaration"])))
     settings = FeastSettings.model_validate(given["feast"])
@@ -89,7 +89,7 @@ def _followed(
     source: Any, writer: Any, online: OnlineFeatures, requests: Sequence[Mapping[str, Any]], start: Callable[[], object]
 ) -> tuple[list[float], float]:
     """Follow the stream until every event was written; when a look-up counted each, in order of the events, and CPU seconds."""
-    from platform_assets.features.stream import ADDED, SEEN
+    from platform_assets.features.streaming.writer import ADDED, SEEN
 
     place = {str(request[writer._source.primary_key[0]]): number for number, request in enumerate(requests)}
     done = [float("nan")] * len(requests)

@@ -36,7 +36,7 @@ from platform_assets.deployment.bento import BuiltBento, find_bento
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.system import free_port
 from platform_assets.deployment.release import Release
-from platform_assets.features.feast_objects import FeastSettings, prepare_sqlite
+from platform_assets.features.online.feast_objects import FeastSettings, prepare_sqlite
 from platform_assets.registry.models import CHAMPION
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.models import ModelsResource

@@ -26,8 +26,8 @@ from platform_assets.evaluation.metrics import make_metric
 from platform_assets.evaluation.recipe import Recipe
 from platform_assets.evaluation.subject import Subject, against_champion, alone
 from platform_assets.evaluation.verdict import Verdict
-from platform_assets.features.training_set import training_set
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.offline.training_set import training_set
 from platform_assets.training.compare import scored
 from platform_assets.training.dataset import Dataset, rows_to_judge
 from platform_assets.training.folds import days_needed, prequential_folds, refit_days

@@ -32,11 +32,16 @@ from benchmarks.usage import run_child
 from benchmarks.world import scored_use_case, simulated
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.local.system import free_port
-from platform_assets.features.feast_objects import FeastSettings, feast_store, feature_service_name, windowed_views
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.state import entity_state
-from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import join_labels
+from platform_assets.features.offline.feature_table import join_labels
+from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.feast_objects import (
+    FeastSettings,
+    feast_store,
+    feature_service_name,
+    windowed_views,
+)
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.store import apply, write_state
 
 LOOK_UP_BAR_MS, FRESH_BAR_MS = 2.0, 1000.0
 START_SECONDS = 60.0
@@ -230,7 +235,7 @@ def _feast_look_up(use_case: UseCase, store: Any, keys: Sequence[str]) -> Callab
 
 def _raw_look_up(online: OnlineFeatures) -> Callable[[Mapping[str, Any]], Any]:
     """The same hashes and fields, as bytes, in one pipeline of a plain client."""
-    from platform_assets.features.feast_objects import entity_key
+    from platform_assets.features.online.feast_objects import entity_key
 
     tables = online._readers
     client = tables[0].store._get_client(tables[0].config.online_store)

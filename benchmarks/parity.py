@@ -1,7 +1,7 @@
 """Parity: requests answered from a real online store, and every feature value compared with the offline path.
 
 Belongs here: a world in which days are served, then loaded, and faults planted in what was served. Does not belong here: the
-comparison (`platform_assets/features/parity.py`), the asset (`platform_assets/assets/parity.py`), latency (`features.py`).
+comparison (`platform_assets/features/consistency/parity.py`), the asset (`platform_assets/assets/parity.py`), latency (`features.py`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from platform_assets.assets.tables import clean_table
 from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.features.feast_objects import FeastSettings
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.parity import ParityVerdict
-from platform_assets.features.state import entity_state
-from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import compute_view, join_labels, uses_label
+from platform_assets.features.consistency.parity import ParityVerdict
+from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
+from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource

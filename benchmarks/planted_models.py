@@ -25,7 +25,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.recipe import Recipe, recipe_of
 from platform_assets.evaluation.subject import Subject
-from platform_assets.features.training_set import training_set_schema
+from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.training import artifact
 from platform_assets.training.compare import Candidate, compare
 from platform_assets.training.dataset import Dataset

@@ -25,8 +25,8 @@ import polars as pl
 
 from benchmarks.report import Bar, Topic
 from platform_assets.declaration import FeatureView, UseCase
-from platform_assets.features.carried import carried_state, days_touched, next_days, with_labels
-from platform_assets.features.windows import compute_view, history_needed, join_labels
+from platform_assets.features.offline.carried_state import carried_state, days_touched, next_days, with_labels
+from platform_assets.features.offline.feature_table import compute_view, history_needed, join_labels
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     LABEL_DELAY_DAYS,

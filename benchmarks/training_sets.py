@@ -1,7 +1,7 @@
 """A training set by as-of joins: ours, polars' `join_asof` and Feast's historical retrieval on the same labels and tables.
 
 Belongs here: making the tables, the three ways, and what of their answers is the same. Does not belong here: the join itself
-(`platform_assets/features/as_of.py`), its proof (`point_in_time.py` and the unit tests).
+(`platform_assets/features/offline/as_of.py`), its proof (`point_in_time.py` and the unit tests).
 
     python -m benchmarks.training_sets WAY FOLDER LABELS ANSWER.parquet
 
@@ -24,8 +24,8 @@ import polars as pl
 
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import Usage, measured, median_usage, run_child
-from platform_assets.features.as_of import as_of_join
-from platform_assets.features.set_difference import SetDifference, set_difference
+from platform_assets.features.offline.as_of import as_of_join
+from platform_assets.features.offline.set_difference import SetDifference, set_difference
 
 LABELS = 1_000_000
 LABELS_FEAST_SURVIVES = 20_000

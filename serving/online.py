@@ -1,7 +1,7 @@
 """What the service needs of an online store, and opening the one that the settings name.
 
 Belongs here: the interface, and telling "the store does not answer" from all other errors. Does not belong here: how features are
-looked up or computed (`platform_assets/features/online.py`).
+looked up or computed (`platform_assets/features/online/request_features.py`).
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineF
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    from platform_assets.features.online import OnlineFeatures as FeastFeatures
-    from platform_assets.features.store import FeastSettings
+    from platform_assets.features.online.request_features import OnlineFeatures as FeastFeatures
+    from platform_assets.features.online.store import FeastSettings
 
     with _telling_outages((SQLAlchemyError,)), without_runtime_type_checks():
         return _Guarded(FeastFeatures(use_case, FeastSettings.model_validate(feast)))

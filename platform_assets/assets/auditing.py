@@ -22,7 +22,7 @@ from platform_assets.assets.tables import clean_rows, clean_table, delivered_row
 from platform_assets.connectors.control_totals import Totals, totals_from
 from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
-from platform_assets.lake.overlap import OneBehind, read_ahead
+from platform_assets.lake.read_ahead import OneBehind, read_ahead
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.validation.audit import Audit, audit

@@ -19,7 +19,8 @@ from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.declaration import FeatureView, Source, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.declaration.sections.features import Lookup
-from platform_assets.features.carried import (
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.offline.carried_state import (
     CarriedState,
     carried_state,
     day_chunks,
@@ -27,11 +28,10 @@ from platform_assets.features.carried import (
     next_days,
     with_labels,
 )
-from platform_assets.features.carried_store import MadeFrom, StoredState, load, save
-from platform_assets.features.errors import FeatureError
-from platform_assets.features.lookups import days_to_read, join_lookups
-from platform_assets.features.state import state_layout
-from platform_assets.features.windows import compute_view, join_labels, uses_label
+from platform_assets.features.offline.carried_state_file import MadeFrom, StoredState, load, save
+from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
+from platform_assets.features.offline.lookups import days_to_read, join_lookups
+from platform_assets.features.online.entity_state import state_layout
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 

@@ -1,6 +1,6 @@
 """Quality of features as an asset: a profile of every feature of a training set, with a picture.
 
-Belongs here: reading what is judged, and what Dagster is told. Does not belong here: the statistics (`features/quality.py`).
+Belongs here: reading what is judged, and what Dagster is told. Does not belong here: the statistics (`features/quality/profiles.py`).
 
 It is a branch beside the model: its checks are red where a feature knows too much or says nothing, and stop no training.
 """
@@ -27,10 +27,10 @@ from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tables import clean_rows
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.names import FEATURE_QUALITY, TRAINING_SET
-from platform_assets.features.lookups import days_to_read, join_lookups
-from platform_assets.features.quality import FeatureQuality, feature_quality, sees_the_future
-from platform_assets.features.quality_plot import plot_feature_quality
-from platform_assets.features.windows import history_needed, uses_label
+from platform_assets.features.offline.feature_table import history_needed, uses_label
+from platform_assets.features.offline.lookups import days_to_read, join_lookups
+from platform_assets.features.quality.plot import plot_feature_quality
+from platform_assets.features.quality.profiles import FeatureQuality, feature_quality, sees_the_future
 from platform_assets.lake.layout import FEATURES, TRAINING
 from platform_assets.lake.table import LakeTable
 from platform_assets.monitoring.drift_statistics import FloatArray, number_counts, population_stability_index

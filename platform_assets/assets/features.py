@@ -24,8 +24,8 @@ from platform_assets.assets.partitions import earlier_days, event_days, partitio
 from platform_assets.assets.tables import clean_rows
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
-from platform_assets.features.lookups import arrival_days
-from platform_assets.features.windows import join_labels, uses_label
+from platform_assets.features.offline.feature_table import join_labels, uses_label
+from platform_assets.features.offline.lookups import arrival_days
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.resources.lake import LakeResource
 

@@ -37,7 +37,7 @@ from platform_assets.declaration.sections.changes import (
     VALID_FROM,
     VALID_TO,
 )
-from platform_assets.features.training_set import AS_OF, training_set_schema
+from platform_assets.features.offline.training_set import AS_OF, training_set_schema
 from platform_assets.lake.layout import (
     CLEAN,
     FEATURES,

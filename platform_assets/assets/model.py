@@ -23,7 +23,7 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.evaluation.metrics import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
-from platform_assets.features.training_set import training_set_schema
+from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.pins import versions_behind

@@ -1,7 +1,7 @@
 """The online store: each entity's recent events, and what look-ups find, as of the end of a day.
 
 Belongs here: reading what a state needs, writing it, and what Dagster is told. Does not belong here: making a state
-(`features/state.py`), writing and verifying it (`features/store.py`).
+(`features/online/entity_state.py`), writing and verifying it (`features/online/store.py`).
 
 A day that is materialized again after a later one changes nothing: the store holds a newer state, and the latest day is
 materialized again after whatever changed the earlier one.
@@ -20,11 +20,11 @@ from platform_assets.assets.tables import clean_rows
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.names import ONLINE_STORE
 from platform_assets.features.errors import OlderState
-from platform_assets.features.lookup_state import lookup_layouts, write_lookup
-from platform_assets.features.lookups import days_to_read
-from platform_assets.features.state import entity_state
-from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import uses_label
+from platform_assets.features.offline.feature_table import uses_label
+from platform_assets.features.offline.lookups import days_to_read
+from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.lookup_state import lookup_layouts, write_lookup
+from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource

@@ -1,7 +1,7 @@
 """Parity, always on: every feature value that a prediction was made from, compared with the offline path.
 
 Belongs here: the asset that replays a day's logged predictions, what the lake held when they were scored, and the question that
-promotion asks. Does not belong here: comparing (`features/parity.py`), computing (`features/replay.py`), promotion itself.
+promotion asks. Does not belong here: comparing (`features/consistency/parity.py`), computing (`features/consistency/replay.py`), promotion itself.
 
 The asset lies below the prediction log, and the log below the deployment of a champion: an edge from here to the champion would
 close a circle. So promotion asks the table that is written here (`require_parity`).
@@ -29,10 +29,10 @@ from platform_assets.assets.tables import clean_rows, clean_schema, clean_table
 from platform_assets.declaration import EVENT_DAY, FeatureView, Source, UseCase
 from platform_assets.declaration.names import PARITY
 from platform_assets.declaration.prediction_log import prediction_log_schema
-from platform_assets.features.parity import Mismatch, ParityVerdict, parity_verdict
-from platform_assets.features.replay import SCORED_AT, replayed_features
-from platform_assets.features.training_set import join_views
-from platform_assets.features.windows import join_labels, uses_label
+from platform_assets.features.consistency.parity import Mismatch, ParityVerdict, parity_verdict
+from platform_assets.features.consistency.replay import SCORED_AT, replayed_features
+from platform_assets.features.offline.feature_table import join_labels, uses_label
+from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.layout import FEATURES, MONITORING
 from platform_assets.lake.table import LakeTable

@@ -22,7 +22,7 @@ from platform_assets.assets.tables import clean_rows
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
-from platform_assets.features.training_set import join_views
+from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.layout import FEATURES, MODEL, PREDICTIONS
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS

@@ -22,7 +22,7 @@ from platform_assets.lake.layout import QUARANTINE, RELEASES
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource
 from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit
-from platform_assets.validation.released import RELEASED_SCHEMA, cannot_be_stored
+from platform_assets.validation.released_rows import RELEASED_SCHEMA, cannot_be_stored
 
 _ALSO = re.compile(r"(\w+)\(([^)]*)\)")
 

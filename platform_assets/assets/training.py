@@ -25,7 +25,7 @@ from platform_assets.assets.partitions import as_of_days, earlier_days, training
 from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase
 from platform_assets.declaration.names import TRAINING_SET
-from platform_assets.features.training_set import training_set, training_set_schema
+from platform_assets.features.offline.training_set import training_set, training_set_schema
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.lake.table import LakeTable
 from platform_assets.resources.lake import LakeResource

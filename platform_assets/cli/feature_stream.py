@@ -1,6 +1,6 @@
 """`platform-assets features stream`: the process that keeps the online store fresh.
 
-Belongs here: settings, signals and what is said meanwhile. Does not belong here: what an event does (`features/stream.py`).
+Belongs here: settings, signals and what is said meanwhile. Does not belong here: what an event does (`features/streaming/writer.py`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from platform_assets.resources.sources import source_access
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
-    from platform_assets.features.stream import Written
-    from platform_assets.features.stream_sources import EventQueue, EventSource, Offsets
+    from platform_assets.features.streaming.event_sources import EventQueue, EventSource, Offsets
+    from platform_assets.features.streaming.writer import Written
 
 _TELL_SECONDS = 10.0
 _FORWARDED = ("PLATFORM_ASSETS_", "PYTHONPATH")
@@ -39,7 +39,7 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
         StateError: the online store was not made from this declaration.
         SourceError: the topic cannot be read.
     """
-    from platform_assets.features.stream import StreamWriter, Written, run_stream
+    from platform_assets.features.streaming.writer import StreamWriter, Written, run_stream
 
     settings = Settings.from_environment()
     use_case = declared_use_cases(name)[0].use_case
@@ -67,7 +67,7 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
 
 def detach_stream(name: str) -> None:
     """Have the local target's process manager keep the stream running."""
-    from platform_assets.features.stream_sources import stream_connector
+    from platform_assets.features.streaming.event_sources import stream_connector
 
     settings = Settings.from_environment()
     use_case = declared_use_cases(name)[0].use_case
@@ -111,7 +111,7 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
 
 @contextmanager
 def _source(use_case: UseCase, offsets: Offsets, stop: threading.Event, *, from_stdin: bool) -> Iterator[EventSource]:
-    from platform_assets.features.stream_sources import EventQueue, kafka_events
+    from platform_assets.features.streaming.event_sources import EventQueue, kafka_events
 
     if not from_stdin:
         with kafka_events(use_case, source_access(), offsets) as events:

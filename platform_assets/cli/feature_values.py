@@ -1,7 +1,7 @@
 """`platform-assets features show` and `explain`.
 
 Belongs here: finding the entity, reading the lake and the online store, and the tables that are printed. Does not belong here:
-which events count (`features/explain.py`).
+which events count (`features/consistency/explain.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 
 from platform_assets.cli.console import console
 from platform_assets.cli.use_cases import declared_use_cases
-from platform_assets.features.explain import (
+from platform_assets.features.consistency.explain import (
     VERDICTS,
     EntityMoment,
     Explanation,
@@ -170,9 +170,9 @@ def _stored_values(
     use_case: UseCase, settings: Settings, moments: Mapping[str, EntityMoment], event: pl.DataFrame | None
 ) -> Values:
     """What a request with this event would be answered from; without an event the same moments over what the store holds."""
-    from platform_assets.features.feast_objects import decode_events, feast_store, online_table
-    from platform_assets.features.online import OnlineFeatures
-    from platform_assets.features.state import no_events
+    from platform_assets.features.online.entity_state import no_events
+    from platform_assets.features.online.feast_objects import decode_events, feast_store, online_table
+    from platform_assets.features.online.request_features import OnlineFeatures
     from platform_assets.resources.feast import FeastResource
 
     resource = FeastResource(

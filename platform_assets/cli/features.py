@@ -1,7 +1,7 @@
 """`platform-assets features`: what an entity's features are at a moment, which events made them, and the event stream.
 
-Belongs here: the commands and what they print. Does not belong here: the account of events (`features/explain.py`), the stream
-(`features/stream.py`).
+Belongs here: the commands and what they print. Does not belong here: the account of events (`features/consistency/explain.py`), the stream
+(`features/streaming/writer.py`).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from platform_assets.declaration.names import (
     PREDICTION_LOG,
     QUALITY,
 )
-from platform_assets.features.warm_up import compiled_meanwhile
+from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.serving import ServingResource

@@ -2,7 +2,7 @@
 
 Belongs here: importing the function that a declaration names, and calling it, for a table and for one row alike. Does not belong
 here: its source as part of the contract (`declaration/functions.py`), or the check that a row's value depends on that row only, which is
-the same as for row expressions (`windows.py`).
+the same as for row expressions (`offline/feature_table.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Feast as a Dagster resource.
 
-Belongs here: Feast's settings for a use case. Does not belong here: Feast's objects and calls (`features/store.py`).
+Belongs here: Feast's settings for a use case. Does not belong here: Feast's objects and calls (`features/online/store.py`).
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.features.store import FeastSettings
+from platform_assets.features.online.store import FeastSettings
 
 
 class FeastResource(dg.ConfigurableResource[None]):

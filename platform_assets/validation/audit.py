@@ -16,12 +16,12 @@ import polars as pl
 from platform_assets.connectors.control_totals import ControlTotals
 from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
-from platform_assets.validation.judging import Judging
+from platform_assets.validation.load_facts import Judging
 from platform_assets.validation.profile import profile
-from platform_assets.validation.released import ROW, row_content
+from platform_assets.validation.released_rows import ROW, row_content
 from platform_assets.validation.results import RuleResult
-from platform_assets.validation.rows import AuditError, find_violations, summarise
-from platform_assets.validation.tables import judge_days, judge_whole
+from platform_assets.validation.row_rules import AuditError, find_violations, summarise
+from platform_assets.validation.table_rules import judge_days, judge_whole
 
 __all__ = ["QUARANTINE_SCHEMA", "Audit", "AuditError", "audit"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
-from platform_assets.validation.pictures import plot_profile, plot_volume
+from platform_assets.validation.plots import plot_profile, plot_volume
 
 __all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profile"]
 

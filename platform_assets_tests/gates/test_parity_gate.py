@@ -17,9 +17,9 @@ from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash, load_use_case
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.features.state import entity_state
-from platform_assets.features.training_set import join_views
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.offline.training_set import join_views
+from platform_assets.features.online.entity_state import entity_state
 from platform_assets.lake.layout import FEATURES, SERVING
 
 from .conftest import FOLDER, World, build_world

@@ -8,7 +8,7 @@ import polars as pl
 
 from platform_assets.assets.clean import quarantine_schema
 from platform_assets.assets.model_folder import registered_run
-from platform_assets.features.parity import compare
+from platform_assets.features.consistency.parity import compare
 from platform_assets.lake.layout import MODEL, MONITORING, QUARANTINE, RAW, SERVING
 
 from .conftest import Installation, Onboarded

@@ -14,8 +14,8 @@ from deltalake import DeltaTable
 
 from platform_assets.declaration.names import PREDICTION_LOG, TRAINING_SET
 from platform_assets.declaration.prediction_log import prediction_log_schema
-from platform_assets.features.parity import compare
-from platform_assets.features.training_set import join_views
+from platform_assets.features.consistency.parity import compare
+from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING, TRAINING
 from platform_assets.registry.models import CHAMPION
 

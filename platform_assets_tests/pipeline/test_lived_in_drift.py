@@ -21,7 +21,7 @@ from platform_assets.assets.model_folder import registered_run
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.features.training_set import join_views
+from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, PROFILE, QUARANTINE, RAW, SERVING
 from platform_assets.registry.models import CHAMPION
 from platform_assets.resources.build import build_resources

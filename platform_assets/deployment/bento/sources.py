@@ -16,8 +16,8 @@ FIRST_PARTY = ("serving", "platform_assets")
 ENTRY_POINTS = (
     "serving.bento",
     "serving.__main__",
-    "platform_assets.features.online",
-    "platform_assets.features.store",
+    "platform_assets.features.online.request_features",
+    "platform_assets.features.online.store",
 )
 LEARNERS = ("platform_assets.training.learners", "platform_assets.training.distributed")
 """What fits models: learners, and several processes that fit one together."""

@@ -19,7 +19,7 @@ from platform_assets.assets.model_folder import MODEL_DIGEST_TAG, ModelRun, read
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.training import Learner, Splits
-from platform_assets.features.training_set import training_set_schema
+from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.folds import refit_days

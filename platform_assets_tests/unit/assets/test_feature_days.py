@@ -15,9 +15,9 @@ from platform_assets.assets.features import feature_table_asset, lookup_deps, vi
 from platform_assets.assets.partitions import event_days
 from platform_assets.assets.tables import clean_table
 from platform_assets.declaration import FeatureView, UseCase
-from platform_assets.features.carried import days_touched
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.carried_state import days_touched
+from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.lake.layout import FEATURES
 from platform_assets.resources.lake import LakeResource
 from platform_assets_tests.unit.features.histories import (

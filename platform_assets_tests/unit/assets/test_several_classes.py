@@ -34,8 +34,8 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.bento.self_test import _difference, _score
 from platform_assets.evaluation.judging import judge
 from platform_assets.evaluation.verdict import Verdict
-from platform_assets.features.quality import feature_quality
-from platform_assets.features.training_set import training_set_schema
+from platform_assets.features.offline.training_set import training_set_schema
+from platform_assets.features.quality.profiles import feature_quality
 from platform_assets.monitoring.class_quality import OtherClasses
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import join_labels, production_quality

@@ -12,7 +12,7 @@ from platform_assets.assets.feature_quality import feature_quality_asset, featur
 from platform_assets.assets.model import training_set_table
 from platform_assets.assets.tables import clean_table
 from platform_assets.assets.training import current_versions, training_rows, training_set_asset, versions_known_at
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.layout import FEATURES
 from platform_assets.resources.lake import LakeResource

@@ -16,7 +16,7 @@ from benchmarks.features import (
 )
 from benchmarks.world import NotSimulated, simulated, simulator_settings
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.features.windows import compute_view
+from platform_assets.features.offline.feature_table import compute_view
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 4, 20)
 

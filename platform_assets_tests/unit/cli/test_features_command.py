@@ -15,11 +15,11 @@ from platform_assets.assets.tables import clean_table
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.declaration import SimulatorConnector, UseCase
-from platform_assets.features.feast_objects import windowed_views
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.state import entity_state
-from platform_assets.features.store import apply, write_state
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.feast_objects import windowed_views
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.layout import FEATURES
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.lake import LakeResource

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from platform_assets.connectors import DELIVERED_DAY, SOURCE_POSITION, Access, SchemaMismatch, SourceError, conform, sql
+from platform_assets.connectors import DELIVERED_DAY, SOURCE_POSITION, Access, SchemaMismatch, SourceError, conform
 from platform_assets.connectors import read_source as read
+from platform_assets.connectors.sql import days as sql
 from platform_assets.declaration import Source
 from platform_assets_tests.unit.connectors.databases import VARIABLE, Database, Schema, SQLite, access
 

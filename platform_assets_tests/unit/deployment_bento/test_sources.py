@@ -27,7 +27,7 @@ def test_the_service_carries_its_imports_and_nothing_of_the_asset_graph() -> Non
     assert {
         "serving.bento",
         "serving.__main__",
-        "platform_assets.features.online",
+        "platform_assets.features.online.request_features",
         "platform_assets.declaration",
     } <= set(modules)
     assert "platform_assets.training.learners.boosting" in modules

@@ -2,7 +2,7 @@
 
 import pytest
 
-from platform_assets.features.store import FeastSettings, apply
+from platform_assets.features.online.store import FeastSettings, apply
 from platform_assets_tests.unit.features.histories import use_case
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.features.as_of import as_of_join
 from platform_assets.features.errors import FeatureError
+from platform_assets.features.offline.as_of import as_of_join
 
 START = datetime(2024, 3, 30, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

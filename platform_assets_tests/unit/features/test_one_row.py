@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.one_row import one_row
+from platform_assets.features.online.single_request import one_row
 
 MOMENT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 VALUES = [

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from platform_assets.declaration import UseCase
 from platform_assets.features.errors import FeatureError, StateError
-from platform_assets.features.feast_objects import feast_store, feature_service_name, online_table
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.state import entity_state, state_layout
-from platform_assets.features.store import FeastSettings, apply, write_state
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.online.entity_state import entity_state, state_layout
+from platform_assets.features.online.feast_objects import feast_store, feature_service_name, online_table
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.store import FeastSettings, apply, write_state
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

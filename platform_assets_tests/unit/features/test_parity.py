@@ -9,8 +9,8 @@ import pytest
 
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.features.consistency.parity import compare, parity_verdict
 from platform_assets.features.errors import FeatureError, PointInTimeError
-from platform_assets.features.parity import compare, parity_verdict
 from platform_assets_tests.unit.features.histories import MIDNIGHT, use_case
 
 CASE = use_case()

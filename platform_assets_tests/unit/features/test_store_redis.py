@@ -15,7 +15,8 @@ import pytest
 from redis.exceptions import LockError, RedisError
 
 from platform_assets.features.errors import StateError
-from platform_assets.features.feast_objects import (
+from platform_assets.features.online.entity_state import entity_state, state_layout
+from platform_assets.features.online.feast_objects import (
     FeastSettings,
     OnlineTable,
     decode_events,
@@ -23,10 +24,9 @@ from platform_assets.features.feast_objects import (
     online_table,
     repo_config,
 )
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.request_reads import RequestReads
-from platform_assets.features.state import entity_state, state_layout
-from platform_assets.features.store import WriteLock, apply, watermark, write_state
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.request_reads import RequestReads
+from platform_assets.features.online.store import WriteLock, apply, watermark, write_state
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.settings import Settings
 from platform_assets_tests.servers import Redis, redis

@@ -18,11 +18,14 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration import UseCase
 from platform_assets.features.errors import FeatureError, StateError
-from platform_assets.features.feast_objects import FeastSettings, decode_events, feast_store, online_table
-from platform_assets.features.online import OnlineFeatures
-from platform_assets.features.state import entity_state, state_layout
-from platform_assets.features.store import apply, write_state
-from platform_assets.features.stream import (
+from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.online.entity_state import entity_state, state_layout
+from platform_assets.features.online.feast_objects import FeastSettings, decode_events, feast_store, online_table
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.store import apply, write_state
+from platform_assets.features.streaming.event_sources import Arrival, EventQueue, kafka_events, stream_connector
+from platform_assets.features.streaming.offsets import Position
+from platform_assets.features.streaming.writer import (
     ADDED,
     CHANGED,
     DELETED,
@@ -33,9 +36,6 @@ from platform_assets.features.stream import (
     StreamWriter,
     run_stream,
 )
-from platform_assets.features.stream_offsets import Position
-from platform_assets.features.stream_sources import Arrival, EventQueue, kafka_events, stream_connector
-from platform_assets.features.windows import compute_view, join_labels
 from platform_assets_tests.servers import Kafka, kafka, redis
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.features.errors import FeatureError, PointInTimeError
-from platform_assets.features.training_set import training_set, training_set_schema
-from platform_assets.features.windows import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.offline.training_set import training_set, training_set_schema
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LABEL_DELAY_DAYS,

@@ -6,11 +6,13 @@ import sys
 import psutil
 import pytest
 
-from platform_assets.features.warm_up import compiled_meanwhile
+from platform_assets.features.aggregation.compilation import compiled_meanwhile
 
 
 def test_the_loops_are_loaded_by_a_program() -> None:
-    done = subprocess.run([sys.executable, "-m", "platform_assets.features.warm_up"], capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "platform_assets.features.aggregation.compilation"], capture_output=True, timeout=120
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 

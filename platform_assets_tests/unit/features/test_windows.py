@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.declaration import UseCase
+from platform_assets.features.aggregation.event_values import codes
 from platform_assets.features.errors import FeatureError, PointInTimeError
-from platform_assets.features.values import codes
-from platform_assets.features.windows import compute_view, history_needed, join_labels, uses_label
+from platform_assets.features.offline.feature_table import compute_view, history_needed, join_labels, uses_label
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from platform_assets.lake.overlap import OneBehind, read_ahead
+from platform_assets.lake.read_ahead import OneBehind, read_ahead
 
 
 def test_parts_come_in_order_and_the_next_is_read_meanwhile() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from platform_assets.declaration import Source
 from platform_assets.validation import AuditError
 from platform_assets.validation.results import ROW_RULES
-from platform_assets.validation.rows import VIOLATIONS_SCHEMA, find_violations, summarise
+from platform_assets.validation.row_rules import VIOLATIONS_SCHEMA, find_violations, summarise
 
 DAY = date(2024, 3, 1)
 NAN, INFINITY = float("nan"), float("inf")

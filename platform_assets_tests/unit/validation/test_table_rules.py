@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from platform_assets.declaration.sections.quality import Quality, VolumeRule
-from platform_assets.validation.tables import empty, judge_days, judge_whole, refused_ratio, volume
+from platform_assets.validation.table_rules import empty, judge_days, judge_whole, refused_ratio, volume
 
 DAY = date(2024, 3, 29)
 

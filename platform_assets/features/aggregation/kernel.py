@@ -1,0 +1,121 @@
+"""The window kernel: the one place where a window aggregate is computed, offline and online.
+
+Belongs here: a view's windows as the arrays that the compiled loops take, and the call. Does not belong here: frames
+(`offline/feature_table.py`), the loops (`aggregation/compiled_loops.py`), the online store (`online/request_features.py`).
+
+A window of a row at time t covers (t - delay - length, t - delay] of the entity's events, which are ordered by event
+time, then primary key. Without delay the row's own event is part of it (where the window does not leave it out), and of
+the events at the same time those before the row. A window with the resolution of a day ends with the last instant of a UTC day,
+`delay` before that of the row. What a window gives depends on its events alone, to the bit: sums are
+exact and rounded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.features.aggregation.codes import CODES
+from platform_assets.features.aggregation.event_values import EventValue, event_value
+
+Int64Array = NDArray[np.int64]
+Float64Array = NDArray[np.float64]
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+NO_COLUMN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPlan:
+    """A view's windows as arrays, one place for each feature, in the order of the view's feature names.
+
+    Attributes:
+        names: the k feature names.
+        values: the c values of an event that are aggregated, each once.
+        windows: int64 [k, 6]: length and delay in microseconds, code of the aggregate, place in `values` or NO_COLUMN
+            where events are counted, 1 where the row's own event is part of its window, and 1 where the window covers whole
+            UTC days.
+        empties: float64 [k], the value of an empty window; NaN stands for null.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[EventValue, ...]
+    windows: Int64Array
+    empties: Float64Array
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """Names of the values."""
+        return tuple(value.name for value in self.values)
+
+
+def plan_windows(view: FeatureView) -> WindowPlan:
+    """The plan of a view's windows; without windows all its arrays are empty."""
+    needed = [event_value(window) for window in view.windows]
+    values = tuple(dict.fromkeys(value for value in needed if value is not None))
+    rows, empties = [], []
+    for window, value in zip(view.windows, needed, strict=True):
+        column = NO_COLUMN if value is None else values.index(value)
+        code, own = CODES[window.aggregate], int(window.counts_own_event)
+        for length in window.lengths_microseconds:
+            rows.append((length, window.delay_microseconds, code, column, own, int(window.covers_whole_days)))
+            empties.append(float("nan") if window.value_when_empty is None else window.value_when_empty)
+    return WindowPlan(
+        names=tuple(name for window in view.windows for name in window.feature_names),
+        values=values,
+        windows=np.array(rows, dtype=np.int64).reshape(-1, 6),
+        empties=np.array(empties, dtype=np.float64),
+    )
+
+
+def compute_windows(
+    plan: WindowPlan,
+    times: Int64Array,
+    starts: Int64Array,
+    values: Float64Array,
+    first_time: int,
+    last_time: int,
+    places: Int64Array | None = None,
+    row_count: int | None = None,
+) -> Float64Array:
+    """All window values of the rows whose time lies in [first_time, last_time].
+
+    Args:
+        plan: k windows over c values.
+        times: int64 [n], microseconds since 1970 UTC, ordered by entity, then time, then primary key.
+        starts: int64 [m + 1], where each of the m entities begins in `times`; the last is n.
+        values: float64 [c, n], NaN where a value is missing; missing values do not count.
+        first_time: microseconds; earlier rows are history only.
+        last_time: microseconds; later rows are left out.
+        places: int64 [n], where each row's values go; by default where the row lies.
+        row_count: how many places there are; each must be the place of a row in the time range. By default n.
+
+    Returns:
+        float64 [k, row_count]; NaN stands for null, and by default fills the places of rows outside the time range.
+    """
+    rows = times.shape[0]
+    out = np.empty((len(plan.names), rows if row_count is None else row_count), dtype=np.float64)
+    if row_count is None:
+        out.fill(np.nan)
+    values = np.ascontiguousarray(values)
+    where = np.arange(rows, dtype=np.int64) if places is None else places
+    compiled_kernel()(
+        times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
+    )
+    return out
+
+
+def compiled_kernel() -> Callable[..., Any]:
+    """The kernel as machine code; compiled once for an installation, then loaded from numba's cache on disk.
+
+    Its one signature takes read-only arrays, which writable ones convert to: without it numba would compile again for
+    every mixture of the two.
+    """
+    from platform_assets.features.aggregation.compiled_loops import fill_windows
+
+    return fill_windows

@@ -1,0 +1,123 @@
+"""The search of the as-of join, as machine code.
+
+Belongs here: putting each entity's rows in order, and finding the newest that was known. Does not belong here: frames, names and
+types (`offline/as_of.py`). Imports numba: import this module inside functions only.
+
+A row asks for the last row of its entity that is not later than it, and, where times of knowledge are given, the last of those
+known by its own. Going back one by one would be slow where much came late. So each row of the table points to the nearest
+earlier one that was known before it (all between are known even later), and to one further back along these pointers, such that
+any search takes a number of steps that grows with the logarithm of the history only (Myers, "An applicative random-access
+stack", 1983).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from platform_assets.features.aggregation.compiled_loops import INTEGERS, compiled
+
+NONE = -1
+
+
+@compiled(types.void(INTEGERS, types.int64[::1], INTEGERS, INTEGERS))
+def order_histories(starts: Any, order: Any, times: Any, known: Any) -> None:
+    """Put each entity's rows in order of time, then knowledge where it is given, then as they come; `order` is changed.
+
+    `starts` and `order` are those of `group_rows`; `known` is empty where everything is known from its own time on.
+    """
+    for entity in range(starts.shape[0] - 1):
+        begin, end = starts[entity], starts[entity + 1]
+        sorted_already = True
+        for place in range(begin + 1, end):
+            before, now = order[place - 1], order[place]
+            if times[now] < times[before] or (
+                times[now] == times[before] and known.shape[0] > 0 and known[now] < known[before]
+            ):
+                sorted_already = False
+                break
+        if sorted_already:
+            continue
+        rows = order[begin:end].copy()
+        if known.shape[0] > 0:
+            keys = np.empty(end - begin, np.int64)
+            for place in range(end - begin):
+                keys[place] = known[rows[place]]
+            rows = rows[np.argsort(keys, kind="mergesort")]
+        keys = np.empty(end - begin, np.int64)
+        for place in range(end - begin):
+            keys[place] = times[rows[place]]
+        order[begin:end] = rows[np.argsort(keys, kind="mergesort")]
+
+
+@compiled()
+def link(begin: int, end: int, known: Any, nearest: Any, further: Any, depth: Any) -> None:
+    """For each place the nearest earlier one that was known before it, and one further back along these."""
+    for place in range(begin, end):
+        before = place - 1 if place > begin else NONE
+        while before != NONE and known[before] >= known[place]:
+            before = nearest[before]
+        nearest[place] = before
+        if before == NONE:
+            further[place], depth[place] = NONE, 0
+            continue
+        depth[place] = depth[before] + 1
+        beyond = further[before]
+        far = further[beyond] if beyond != NONE else NONE
+        near_step = depth[before] - (depth[beyond] if beyond != NONE else -1)
+        far_step = (depth[beyond] if beyond != NONE else -1) - (depth[far] if far != NONE else -1)
+        further[place] = far if beyond != NONE and near_step == far_step else before
+
+
+@compiled(types.int64[::1](INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, types.int64))
+def find_rows(
+    codes: Any, asked: Any, knowledge: Any, starts: Any, order: Any, times: Any, known: Any, longest_age: int
+) -> Any:
+    """For each row the place in the table that it sees, or -1.
+
+    Args:
+        codes: int64 [n], each row's entity, or -1.
+        asked: int64 [n], each row's time.
+        knowledge: int64 [n], what was known when; empty where everything is known from its own time on.
+        starts: int64 [m + 1] of `group_rows`.
+        order: int64 [t], the table's rows by entity, time and knowledge.
+        times: int64 [t], of the table's rows as they lie in the table.
+        known: int64 [t], or empty.
+        longest_age: above which a row does not count.
+    """
+    count = order.shape[0]
+    ordered = np.empty(count, np.int64)
+    for place in range(count):
+        ordered[place] = times[order[place]]
+    late = known.shape[0] > 0
+    size = count if late else 0
+    learned, nearest = np.empty(size, np.int64), np.empty(size, np.int64)
+    further, depth = np.empty(size, np.int64), np.empty(size, np.int64)
+    if late:
+        for place in range(count):
+            learned[place] = known[order[place]]
+        for entity in range(starts.shape[0] - 1):
+            link(starts[entity], starts[entity + 1], learned, nearest, further, depth)
+    found = np.full(codes.shape[0], NONE, np.int64)
+    for row in range(codes.shape[0]):
+        code = codes[row]
+        if code < 0:
+            continue
+        begin, high = starts[code], starts[code + 1]
+        low = begin
+        while low < high:
+            middle = (low + high) // 2
+            if ordered[middle] <= asked[row]:
+                low = middle + 1
+            else:
+                high = middle
+        place = low - 1 if low > begin else NONE
+        if late:
+            while place != NONE and learned[place] > knowledge[row]:
+                beyond = further[place]
+                place = beyond if beyond != NONE and learned[beyond] > knowledge[row] else nearest[place]
+        if place != NONE and asked[row] - ordered[place] <= longest_age:
+            found[row] = order[place]
+    return found

@@ -1,0 +1,385 @@
+"""Feature tables: a view's features for every event of a range of days.
+
+Belongs here: from clean events to the rows of a feature table, and which days of events that takes. Does not belong
+here: the aggregation itself (`aggregation/kernel.py`), joining views into a training set (`offline/training_set.py`), storage (`lake/`).
+
+What a row may know: windows end `delay_days` before the row, and the declaration refuses a label window whose delay is
+shorter than the label's. A label of event day e is known from 00:00 of e + label delay; the newest event that a label
+window sees lies at least that many days before the row, so its label was known by the row's own midnight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+import polars as pl
+
+from platform_assets.declaration.checks.windows import window_columns
+from platform_assets.declaration.sections.features import MICROSECONDS, FeatureView, RowFeature
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.aggregation.event_values import EventValue, compute_values, roots_of, values_plan
+from platform_assets.features.aggregation.kernel import (
+    Float64Array,
+    Int64Array,
+    WindowPlan,
+    compute_windows,
+    plan_windows,
+)
+from platform_assets.features.entities import with_entity_columns
+from platform_assets.features.errors import FeatureError, PointInTimeError
+from platform_assets.features.functions import call
+
+EVENT_TIME_TYPE = pl.Datetime("us", "UTC")
+
+
+def history_needed(view: FeatureView, first_day: date) -> date:
+    """The first event day that the view's rows of `first_day` depend on; `first_day` itself without windows."""
+    return first_day - timedelta(days=view.span_days)
+
+
+def uses_label(view: FeatureView, use_case: UseCase) -> bool:
+    """Whether a window of the view aggregates the label, so that `compute_view` needs it among the events' columns."""
+    return any(use_case.label.column in window_columns(window) for window in view.windows)
+
+
+def join_labels(events: pl.DataFrame, labels: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+    """Events with the label as one more column; null where there is no label (yet).
+
+    Args:
+        events: clean rows of the event source.
+        labels: rows of the label source that have arrived; ignored when the events carry the label themselves.
+        use_case: the declaration.
+
+    Raises:
+        FeatureError: a column is missing.
+        PointInTimeError: an event has more than one label.
+    """
+    label = use_case.label.column
+    if use_case.label.source == use_case.events:
+        require_columns(events.columns, [label], f"events of {use_case.events!r}")
+        return events
+    keys = list(use_case.event_source.primary_key)
+    require_columns(events.columns, keys, f"events of {use_case.events!r}")
+    require_columns(labels.columns, [*keys, label], f"labels of {use_case.label.source!r}")
+    known = labels.select(*keys, label)
+    doubled = known.filter(pl.struct(keys).is_duplicated())
+    if not doubled.is_empty():
+        raise PointInTimeError(
+            f"labels of {use_case.label.source!r}: {len(doubled)} of {len(known)} rows repeat a key, for example "
+            f"{example_keys(doubled, keys)}; keep one label for each event"
+        )
+    return events.drop(label, strict=False).join(known, on=keys, how="left", maintain_order="left")
+
+
+def compute_view(
+    view: FeatureView, use_case: UseCase, events: pl.DataFrame, first_day: date, last_day: date
+) -> pl.DataFrame:
+    """Features of the events of `first_day` to `last_day`, inclusive.
+
+    Args:
+        view: the features to compute.
+        use_case: the declaration that the view is part of.
+        events: clean rows of the event source, in any order, from `history_needed(view, first_day)` on, with the label
+            joined in where the view uses it. Earlier and later rows change nothing.
+        first_day: first event day of the result.
+        last_day: last event day of the result.
+
+    Returns:
+        Exactly `use_case.feature_schema(view)`, one row for each event, ordered by event day, event time and key.
+        Features are Float64; a missing value is null, never NaN.
+
+    Raises:
+        FeatureError: a column is missing or has another type, or a row expression fails or looks at other rows.
+        PointInTimeError: a key appears twice among the events.
+    """
+    require_columns(
+        events.columns, [EVENT_DAY, *event_order(use_case)], f"view {view.name!r}: events of {use_case.events!r}"
+    )
+    plan = plan_windows(view)
+    ordered = in_order(with_entity_columns(events, use_case, [view]), event_order(use_case))
+    check_events(view, use_case, ordered, plan)
+    begin = ordered[EVENT_DAY].search_sorted(first_day, side="left")
+    end = max(begin, ordered[EVENT_DAY].search_sorted(last_day, side="right"))
+    rows = ordered.slice(begin, end - begin)
+    if view.windows:
+        rows = rows.with_columns(_window_features(view, use_case, ordered, plan, begin, end))
+    return with_row_features(view, use_case, rows)
+
+
+def with_row_features(view: FeatureView, use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a feature table from ordered events with the view's window features.
+
+    Raises:
+        FeatureError: a row expression fails or looks at other rows.
+    """
+    computed = add_row_features(rows, [view])
+    _refuse_row_features_of_many_rows(view, rows, computed)
+    return computed.select(pl.col(name).cast(dtype) for name, dtype in use_case.feature_schema(view).items())
+
+
+def in_order(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows ordered by these columns; `frame` itself where they are already, which is quick to see.
+
+    Otherwise by the first column alone, then only the rows that it leaves tied by the rest: sorting by several columns at once
+    costs several times more.
+    """
+    if _is_in_order(frame, names):
+        return frame
+    if frame[names[0]].null_count():
+        return frame.sort(names)
+    ordered = frame.sort(names[0], maintain_order=True)
+    if _is_in_order(ordered, names):
+        return ordered
+    first = ordered[names[0]]
+    same = first.slice(1) == first.slice(0, len(first) - 1)
+    edge = pl.Series([False])
+    tied = pl.concat([edge, same]) | pl.concat([same, edge])
+    places = tied.arg_true()
+    within = ordered.select(names).filter(tied).select(pl.arg_sort_by(names)).to_series()
+    order = (
+        pl.select(pl.int_range(len(ordered), dtype=pl.get_index_type()))
+        .to_series()
+        .scatter(places, places.gather(within))
+    )
+    return ordered[order]
+
+
+def _is_in_order(frame: pl.DataFrame, names: Sequence[str]) -> bool:
+    if len(frame) < 2:
+        return True
+    columns = frame.select(names)
+    before, after = columns.slice(0, len(frame) - 1), columns.slice(1)
+    rising: pl.Series | None = None
+    for name in reversed(names):
+        larger = after[name] > before[name]
+        if rising is not None and not larger.all():
+            larger = larger | ((after[name] == before[name]) & rising)
+        rising = larger
+    return rising is not None and rising.null_count() == 0 and bool(rising.all())
+
+
+def add_row_features(frame: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:
+    """`frame` with the row features of `views`, and what their functions give, as Float64 columns.
+
+    The frame holds the events' columns, what was looked up for them, and the views' window features. A row feature named like a
+    column takes its place. Missing is null: NaN becomes null.
+
+    Raises:
+        FeatureError: an expression or a function fails on these columns.
+    """
+    try:
+        computed = frame.with_columns(row_expressions(views))
+    except pl.exceptions.PolarsError as error:
+        names = [row.name for view in views for row in view.rows]
+        raise FeatureError(f"row features {names} cannot be computed on {len(frame)} rows: {error}") from error
+    called = [call(item, computed) for view in views for item in view.functions]
+    return computed.with_columns(called) if called else computed
+
+
+def row_expressions(views: Iterable[FeatureView]) -> list[pl.Expr]:
+    """The row features of `views` as polars expressions that yield Float64 under the features' names; null is missing."""
+    return [_row_expression(row).alias(row.name) for view in views for row in view.rows]
+
+
+def _row_expression(row: RowFeature) -> pl.Expr:
+    value = row_value(row).fill_nan(None)
+    return value if row.default is None else value.fill_null(row.default)
+
+
+def row_value(row: RowFeature) -> pl.Expr:
+    """What a row feature declares, as Float64, before missing values are treated: both null and NaN mean missing."""
+    return pl.sql_expr(row.expression).cast(pl.Float64)
+
+
+def event_order(use_case: UseCase, entity_key: str | None = None) -> list[str]:
+    """Columns that put events in order: within an entity by event time, then primary key."""
+    names = [use_case.event_time, *use_case.event_source.primary_key]
+    return list(dict.fromkeys(names if entity_key is None else [entity_key, *names]))
+
+
+def require_columns(found: Sequence[str], names: Sequence[str], what: str) -> None:
+    """Refuse rows that lack columns.
+
+    Raises:
+        FeatureError: naming what is missing and what is there.
+    """
+    missing = [name for name in dict.fromkeys(names) if name not in found]
+    if missing:
+        raise FeatureError(f"{what} lack columns {missing}; they have {list(found)}")
+
+
+def example_keys(frame: pl.DataFrame, keys: Sequence[str], count: int = 3) -> list[dict[str, object]]:
+    """The first few keys of a frame, for a message."""
+    return frame.select(keys).unique(maintain_order=True).head(count).to_dicts()
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 UTC of a time that carries its zone."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def midnight(day: date) -> datetime:
+    """00:00 UTC of a day."""
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def _window_features(
+    view: FeatureView, use_case: UseCase, ordered: pl.DataFrame, plan: WindowPlan, begin: int, end: int
+) -> list[pl.Series]:
+    """The view's window features of the rows [begin, end) of events in order of time and key."""
+    assert view.entity is not None, "the declaration refuses windows without entity"
+    times = ordered[use_case.event_time].to_physical().to_numpy()
+    if begin == end:
+        return [pl.Series(name, [], dtype=pl.Float64()) for name in plan.names]
+    starts, order = entity_order(ordered[use_case.entity(view.entity).key])
+    found = compute_windows(
+        plan,
+        times=times[order],
+        starts=starts,
+        values=value_matrix(plan, ordered, use_case, order),
+        first_time=int(times[begin]),
+        last_time=int(times[end - 1]),
+        places=order - begin,
+        row_count=end - begin,
+    )
+    return [pl.Series(name, found[place], nan_to_null=True) for place, name in enumerate(plan.names)]
+
+
+def value_matrix(
+    plan: WindowPlan, events: pl.DataFrame, use_case: UseCase, order: Int64Array | None = None
+) -> Float64Array:
+    """The plan's values of events as float64 [c, n], NaN where missing; in another order of the events where one is given.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    matrix = np.empty((len(plan.values), len(events)), dtype=np.float64)
+    for place, value in enumerate(plan.values):
+        column = event_values([value], events, use_case).to_series().to_numpy()
+        matrix[place] = column if order is None else column[order]
+    return matrix
+
+
+def event_values(values: Sequence[EventValue], events: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+    """What windows aggregate of events, a Float64 column for each value, NaN where there is none.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    try:
+        found = compute_values(values, events)
+    except pl.exceptions.PolarsError as error:
+        conditions = [text for value in values for text in (value.condition, value.where) if text is not None]
+        raise FeatureError(
+            f"events of {use_case.events!r}: conditions {conditions} cannot be computed on {len(events)} rows: {error}"
+        ) from error
+    _refuse_values_of_many_rows(values, events, found, use_case)
+    return found
+
+
+def _refuse_values_of_many_rows(
+    values: Sequence[EventValue], events: pl.DataFrame, found: pl.DataFrame, use_case: UseCase
+) -> None:
+    """Refuse conditions that mix rows here and see a single one online: try a few rows alone."""
+    values = [value for value in values if value.condition is not None or value.where is not None]
+    if not values or events.is_empty():
+        return
+    rows = sorted({0, len(events) // 2, len(events) - 1})
+    for row, alone in zip(
+        rows, pl.collect_all([values_plan(values, events.slice(row, 1)) for row in rows]), strict=True
+    ):
+        for value in values:
+            if not alone[value.name].equals(found[value.name].slice(row, 1)):
+                raise FeatureError(
+                    f"events of {use_case.events!r}: where {value.where!r} and condition {value.condition!r} give "
+                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[value.name][0]!r} for the same row alone; "
+                    "they must depend on their own row only"
+                )
+
+
+def entity_order(entities: pl.Series) -> tuple[Int64Array, Int64Array]:
+    """Where each entity's rows begin once they lie together, and the rows in that order, each entity's as they came.
+
+    An event without entity stands alone: nobody has no history.
+
+    Returns:
+        int64 [m + 1], the last being the row count, and int64 [n]; an entity may have no row.
+    """
+    from platform_assets.features.aggregation.grouping import group_rows
+
+    codes = entities.to_physical() if entities.dtype.is_temporal() else entities
+    if not codes.dtype.is_integer() or codes.null_count() or _spread(codes) > 4 * len(codes) + 1_000:
+        codes = codes.rank("dense")
+        alone = codes.is_null().cast(pl.Int64).cum_sum() + int(codes.max() or 0)  # type: ignore[arg-type]
+        codes = codes.cast(pl.Int64).zip_with(codes.is_not_null(), alone)
+    numbers = codes.cast(pl.Int64)
+    smallest = int(numbers.min() or 0)  # type: ignore[arg-type]
+    return group_rows(np.ascontiguousarray(numbers.to_numpy()), smallest, _spread(numbers))  # type: ignore[no-any-return]
+
+
+def _spread(numbers: pl.Series) -> int:
+    return 0 if numbers.is_empty() else int(numbers.max()) - int(numbers.min()) + 1  # type: ignore[arg-type]
+
+
+def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, rows: pl.DataFrame) -> None:
+    """Refuse expressions like `SUM(amount)`, which mix rows here and see a single one online: try a few rows alone."""
+    names = [*(row.name for row in view.rows), *(item.name for item in view.functions)]
+    if not names or rows.is_empty():
+        return
+    for place in sorted({0, len(rows) // 2, len(rows) - 1}):
+        alone = add_row_features(inputs.slice(place, 1), [view])
+        for name in names:
+            if not alone[name].equals(rows[name].slice(place, 1), null_equal=True):
+                raise FeatureError(
+                    f"view {view.name!r}: row feature {name!r} gives {rows[name][place]!r} among {len(rows)} rows and "
+                    f"{alone[name][0]!r} for the same row alone; it must depend on its own row only, and give the same each time: "
+                    "declare a window; where only the last digit differs, multiply instead of dividing by a number"
+                )
+
+
+def check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, plan: WindowPlan) -> None:
+    """Names, types and uniqueness, before anything is computed."""
+    keys = list(use_case.event_source.primary_key)
+    label = use_case.label.column
+    what = f"view {view.name!r}: events of {use_case.events!r}"
+    if uses_label(view, use_case) and label not in events.columns:
+        raise FeatureError(f"{what} lack the label {label!r} that its windows use; join it in with join_labels")
+    for window in view.windows:
+        least = max(1, use_case.label_delay_days)
+        if label in window_columns(window) and window.delay_microseconds < least * MICROSECONDS["d"]:
+            raise FeatureError(
+                f"view {view.name!r}: window {window.name!r} ends {window.delay or window.delay_days} days before the event, but "
+                f"the label {label!r} is known only after {use_case.label_delay_days}; raise its delay_days"
+            )
+    require_columns(events.columns, roots_of(plan.values), what)
+    looked_up = [name for lookup in view.lookups for name in lookup.names if name not in events.columns]
+    if looked_up:
+        raise FeatureError(f"{what} lack {looked_up}, which the view looks up; join them in with join_lookups")
+    found = events.schema[use_case.event_time]
+    if found != EVENT_TIME_TYPE:
+        raise FeatureError(f"{what} have {use_case.event_time!r} as {found}; it must be {EVENT_TIME_TYPE}")
+    missing = events[use_case.event_time].null_count()
+    if missing:
+        raise FeatureError(f"{what}: {missing} of {len(events)} rows have no {use_case.event_time!r}; clean them first")
+    if not events[EVENT_DAY].is_sorted():
+        raise FeatureError(
+            f"{what}: {EVENT_DAY!r} is not the day of {use_case.event_time!r} in all rows; clean them first"
+        )
+    if len(keys) == 1 and _rises(events[keys[0]]):
+        return
+    distinct = events.select(pl.struct(keys).n_unique() if len(keys) > 1 else pl.col(keys[0]).n_unique()).item()
+    if distinct != len(events):
+        doubled = events.filter(pl.struct(keys).is_duplicated())
+        raise PointInTimeError(
+            f"{what}: {len(doubled)} of {len(events)} rows repeat a key, for example {example_keys(doubled, keys)}; "
+            "each event must appear once, or its windows count it twice"
+        )
+
+
+def _rises(column: pl.Series) -> bool:
+    """Whether each value is larger than the one before: then none repeats."""
+    larger = column.slice(1) > column.slice(0, max(len(column) - 1, 0))
+    return larger.null_count() == 0 and bool(larger.all())

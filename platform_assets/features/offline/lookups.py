@@ -1,0 +1,142 @@
+"""Look-ups: columns of another table as they were known at an event.
+
+Belongs here: which row of the table counts for an event, and joining it in. Does not belong here: keeping looked-up rows online
+(`online/lookup_state.py`), or features computed from them (`offline/feature_table.py`).
+
+A row of a table with an event time counts from a midnight on: 00:00 UTC of its event day plus the days after which the table
+arrives, at least one. From then on it is in the lake and in the online store alike, which is what makes the two equal: a change that
+was made an hour before an event counts in neither. Of the rows of a key that count, the newest by event time does, then by primary
+key; rows older than `max_age_days` do not. A reference table has one row for each key, as it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import polars as pl
+
+from platform_assets.declaration.checks.features import lookup_on
+from platform_assets.declaration.sections.features import FeatureView, Lookup
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.entities import combined_key
+from platform_assets.features.errors import FeatureError, PointInTimeError
+
+LOOKUP_KEY = "lookup_key"
+KNOWN_DAY = "known_day"
+_ROW, _DAY = "__row", "__day"
+
+
+def arrival_days(source: Source) -> int:
+    """Days from a row's event day to the midnight from which it counts."""
+    return max(1, source.arrival_delay_days)
+
+
+def days_to_read(use_case: UseCase, lookup: Lookup, first_day: date, last_day: date) -> tuple[date, date] | None:
+    """The days of the table that events of these days look at; None for a reference table."""
+    if lookup.max_age_days is None:
+        return None
+    source = use_case.source(lookup.source)
+    return first_day - timedelta(days=lookup.max_age_days), last_day - timedelta(days=arrival_days(source))
+
+
+def join_lookups(
+    events: pl.DataFrame, tables: Mapping[str, pl.DataFrame], view: FeatureView, use_case: UseCase
+) -> pl.DataFrame:
+    """Events with what the view looks up for them, in the same order; null (or the declared default) where there is nothing.
+
+    Args:
+        events: clean rows of the event source.
+        tables: clean rows of the tables that the view looks into, by source; of a table with an event time those of
+            `days_to_read`, or more.
+        view: the view.
+        use_case: the declaration.
+
+    Returns:
+        The events with a column for each of the look-ups' names. Numbers and booleans are Float64, others as they are stored.
+
+    Raises:
+        FeatureError: a table or column is missing.
+        PointInTimeError: a reference table has two rows for a key.
+    """
+    for lookup in view.lookups:
+        if lookup.source not in tables:
+            raise FeatureError(
+                f"view {view.name!r} looks into {lookup.source!r}, which was not given: {sorted(tables)}"
+            )
+        events = _joined(events, looked_up_rows(use_case, lookup, tables[lookup.source]), lookup, use_case)
+    return events
+
+
+def looked_up_rows(use_case: UseCase, lookup: Lookup, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table as they are looked up, one for each key and midnight.
+
+    Returns:
+        `lookup_key` (text), `known_day` (the day from which the row counts; null in a reference table), and the look-up's names,
+        ordered by key and day.
+
+    Raises:
+        FeatureError: a column is missing.
+        PointInTimeError: a reference table has two rows for a key.
+    """
+    source, on = use_case.source(lookup.source), lookup_on(use_case, lookup)
+    needed = [*on.values(), *lookup.names.values(), *([EVENT_DAY, source.event_time] if source.is_daily else [])]
+    missing = [name for name in needed if name not in rows.columns]
+    if missing:
+        raise FeatureError(f"rows of {source.name!r} lack columns {missing}; they have {rows.columns}")
+    known = pl.col(EVENT_DAY) + pl.duration(days=arrival_days(source)) if source.is_daily else pl.lit(None, pl.Date)
+    if source.event_time is not None:
+        rows = rows.sort(list(dict.fromkeys([source.event_time, *source.primary_key])))
+    found = rows.select(
+        combined_key(on.values(), rows.schema).alias(LOOKUP_KEY),
+        known.cast(pl.Date).alias(KNOWN_DAY),
+        *(_value(name, rows.schema[column], column) for name, column in lookup.names.items()),
+    ).filter(pl.col(LOOKUP_KEY).is_not_null())
+    if not source.is_daily:
+        doubled = found.filter(pl.col(LOOKUP_KEY).is_duplicated())
+        if not doubled.is_empty():
+            raise PointInTimeError(
+                f"reference table {source.name!r}: {len(doubled)} of {len(found)} rows repeat a key, for example "
+                f"{doubled[LOOKUP_KEY].unique(maintain_order=True).head(3).to_list()}; a look-up needs one row for each"
+            )
+    return found.unique([LOOKUP_KEY, KNOWN_DAY], keep="last", maintain_order=True).sort(LOOKUP_KEY, KNOWN_DAY)
+
+
+def _joined(events: pl.DataFrame, known: pl.DataFrame, lookup: Lookup, use_case: UseCase) -> pl.DataFrame:
+    on, source = lookup_on(use_case, lookup), use_case.source(lookup.source)
+    asked = events.select(
+        combined_key(on, events.schema).alias(LOOKUP_KEY),
+        pl.col(use_case.event_time).dt.date().alias(_DAY),
+    ).with_row_index(_ROW)
+    if not source.is_daily:
+        found = asked.join(known.drop(KNOWN_DAY), on=LOOKUP_KEY, how="left", maintain_order="left")
+    else:
+        assert lookup.max_age_days is not None, "find_problems refuses a table with an event time without max_age_days"
+        found = (
+            asked.sort(_DAY)
+            .join_asof(
+                known.sort(KNOWN_DAY),
+                left_on=_DAY,
+                right_on=KNOWN_DAY,
+                by=LOOKUP_KEY,
+                strategy="backward",
+                tolerance=timedelta(days=lookup.max_age_days - arrival_days(source)),
+                check_sortedness=False,
+            )
+            .sort(_ROW)
+        )
+    return events.with_columns(with_defaults(found.select(list(lookup.names)), lookup).get_columns())
+
+
+def with_defaults(found: pl.DataFrame, lookup: Lookup) -> pl.DataFrame:
+    """Looked-up columns with the declared defaults in place of what is missing."""
+    filled = {f"{lookup.name}_{column}": value for column, value in lookup.defaults.items()}
+    return found.with_columns(pl.col(name).fill_null(value) for name, value in filled.items())
+
+
+def _value(name: str, dtype: pl.DataType, column: str) -> pl.Expr:
+    value = pl.col(column)
+    if dtype.is_numeric() or dtype == pl.Boolean:
+        value = value.cast(pl.Float64).fill_nan(None)
+    return value.alias(name)

@@ -1,0 +1,149 @@
+"""Training sets: each labelled event with its features, as they were at the event.
+
+Belongs here: joining labels to feature tables, with proof that no row was lost or doubled. Does not belong here:
+computing features (`offline/feature_table.py`), splitting into folds or filling missing values (`training/`).
+
+Feature tables hold one row for each event, computed at that event's own time, so the join is by the event's key: there
+is no nearest-earlier row to search for, and none to get wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.errors import FeatureError, PointInTimeError
+from platform_assets.features.offline.feature_table import example_keys, require_columns
+
+AS_OF = "as_of"
+"""Column with the day as of which the training set was made."""
+
+Frame = pl.DataFrame | pl.LazyFrame
+
+
+def training_set_schema(use_case: UseCase) -> dict[str, pl.DataType]:
+    """Stored schema: event key, group, event time, features in contract order, label, event day, as-of day."""
+    events = use_case.event_source
+    label = use_case.label
+    schema = {name: events.column(name).polars_type for name in [*events.primary_key, *_group(use_case)]}
+    schema[use_case.event_time] = events.column(use_case.event_time).polars_type
+    schema.update({name: pl.Float64() for name in use_case.feature_names})
+    schema[label.column] = use_case.label_source.column(label.column).polars_type
+    schema[EVENT_DAY] = pl.Date()
+    schema[AS_OF] = pl.Date()
+    return schema
+
+
+def last_labelled_day(use_case: UseCase, as_of: date) -> date:
+    """The last event day whose labels are known at 00:00 UTC of `as_of`."""
+    return as_of - timedelta(days=use_case.label_delay_days)
+
+
+def training_set(
+    labels: Frame, views: Mapping[str, Frame], use_case: UseCase, as_of: date, first_day: date, last_day: date
+) -> pl.DataFrame:
+    """One row for each event of `first_day` to `last_day` whose label is known at `as_of`, with all features.
+
+    Args:
+        labels: rows of the label source. Rows without a label, or whose event day's labels are not known at `as_of`,
+            are left out.
+        views: the feature tables by view name, all views of the use case.
+        use_case: the declaration.
+        as_of: what is known at 00:00 UTC of this day counts.
+        first_day: first event day, inclusive.
+        last_day: last event day, inclusive.
+
+    Returns:
+        Exactly `training_set_schema(use_case)`, ordered by event day, event time and key. Missing values are null.
+
+    Raises:
+        FeatureError: a view or a column is missing.
+        PointInTimeError: a labelled event has no feature row or more than one, or two labels.
+    """
+    keys = list(use_case.event_source.primary_key)
+    label = use_case.label.column
+    last_day = min(last_day, last_labelled_day(use_case, as_of))
+    rows = _days(labels, first_day, last_day, [*keys, label, EVENT_DAY], f"labels of {use_case.label.source!r}")
+    rows = rows.filter(pl.col(label).is_not_null())
+    _refuse_doubled(rows, keys, f"labels of {use_case.label.source!r}")
+    joined = join_views(rows, views, use_case, first_day, last_day)
+    schema = training_set_schema(use_case)
+    lacking = [name for name in schema if name not in joined.columns and name != AS_OF]
+    if lacking:
+        raise FeatureError(
+            f"training set of {use_case.name!r}: no feature table carries {lacking}; "
+            "training.group must be the key of an entity that has a feature view"
+        )
+    return (
+        joined.with_columns(pl.lit(as_of).alias(AS_OF))
+        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        .sort(list(dict.fromkeys([EVENT_DAY, use_case.event_time, *keys])))
+    )
+
+
+def join_views(
+    rows: pl.DataFrame, views: Mapping[str, Frame], use_case: UseCase, first_day: date, last_day: date
+) -> pl.DataFrame:
+    """`rows` with event time, entity keys and the features of all views, joined by event key.
+
+    Args:
+        rows: one row for each event, with the event's primary key.
+        views: the feature tables by view name.
+        use_case: the declaration.
+        first_day: first event day to look at in the feature tables.
+        last_day: last event day to look at.
+
+    Raises:
+        FeatureError: a view or a column is missing.
+        PointInTimeError: an event has no row in a feature table, or more than one.
+    """
+    keys = list(use_case.event_source.primary_key)
+    absent = [view.name for view in use_case.features if view.name not in views]
+    if absent:
+        raise FeatureError(f"feature tables {absent} of {use_case.name!r} were not given; given: {sorted(views)}")
+    for view in use_case.features:
+        what = f"rows of feature table {view.name!r}"
+        schema = use_case.feature_schema(view)
+        wanted = [n for n in schema if n in view.feature_names or n not in rows.columns or n in keys]
+        features = _days(views[view.name], first_day, last_day, [*wanted, EVENT_DAY], what)
+        if EVENT_DAY not in wanted:
+            features = features.drop(EVENT_DAY)
+        features = features.join(rows.select(keys), on=keys, how="semi")
+        _refuse_doubled(features, keys, what)
+        if len(features) != len(rows):
+            lost = rows.join(features, on=keys, how="anti")
+            raise PointInTimeError(
+                f"{len(lost)} of {len(rows)} events between {first_day} and {last_day} have no row in feature table "
+                f"{view.name!r}, for example {example_keys(lost, keys)}; materialize the table for these days again"
+            )
+        rows = rows.join(features, on=keys, how="left", maintain_order="left")
+    return rows
+
+
+def _group(use_case: UseCase) -> list[str]:
+    """The column that groups rows, unless it is a feature or part of the key already."""
+    group = use_case.training.group
+    known = {*use_case.event_source.primary_key, use_case.event_time, *use_case.feature_names}
+    return [] if group is None or group in known else [group]
+
+
+def _days(frame: Frame, first_day: date, last_day: date, columns: Sequence[str], what: str) -> pl.DataFrame:
+    """The columns of the rows of a range of event days; a lazy scan reads only their partitions."""
+    require_columns(frame.lazy().collect_schema().names(), columns, what)
+    in_range = pl.col(EVENT_DAY).is_between(first_day, last_day)
+    return frame.lazy().filter(in_range).select(list(dict.fromkeys(columns))).collect()
+
+
+def _refuse_doubled(rows: pl.DataFrame, keys: Sequence[str], what: str) -> None:
+    """Refuse rows that share a key."""
+    distinct = rows.select(pl.struct(keys).n_unique() if len(keys) > 1 else pl.col(keys[0]).n_unique()).item()
+    if distinct != len(rows):
+        doubled = rows.filter(pl.struct(keys).is_duplicated())
+        raise PointInTimeError(
+            f"{what}: {len(doubled)} of {len(rows)} rows repeat a key, for example {example_keys(doubled, keys)}; "
+            "each event must appear once"
+        )

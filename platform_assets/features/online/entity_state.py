@@ -1,0 +1,368 @@
+"""Entity state: the recent events of each entity from which the online side computes the same windows.
+
+Belongs here: what a state holds, making it from clean events, and adding one event to it. Does not belong here: how a
+store keeps it (`online/feast_objects.py`, `online/store.py`), or the aggregation (`aggregation/kernel.py`).
+
+A state made at time `at` gives the exact windows of any event at or after `at`: it holds all events that such a window
+can reach. It keeps one day more, so that a request that is up to a day late is exact too. Events that have left every
+window change nothing, so an entity whose state was not renewed because it has no recent event is still right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from platform_assets.declaration.sections.columns import POLARS_TYPES
+from platform_assets.declaration.sections.features import Entity, FeatureView
+from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.aggregation.event_values import compute_values, roots_of
+from platform_assets.features.aggregation.kernel import (
+    MICROSECONDS_PER_DAY,
+    Float64Array,
+    Int64Array,
+    WindowPlan,
+    plan_windows,
+)
+from platform_assets.features.entities import entity_of, with_entity_columns
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.offline.feature_table import (
+    event_order,
+    event_values,
+    in_order,
+    microseconds,
+    midnight,
+    require_columns,
+)
+
+STATE_TIME = "state_time"
+EVENT_TIMES = "event_times"
+LATE_REQUEST_DAYS = 1
+
+_KEY_LISTS: Mapping[str, pl.DataType] = {"string": pl.String(), "float64": pl.Float64()}
+
+
+@dataclass(frozen=True)
+class StateLayout:
+    """What the state of a view's entity holds; derived from the declaration alone.
+
+    Attributes:
+        view: the windowed view.
+        entity_key: column that names the entity; for a combined one, the column that stands for the combination.
+        key_columns: parts of the event's primary key that tell an entity's events at one time apart.
+        value_columns: names of the aggregated values; a plain column's is its own.
+        span_days: how far back the events reach, the late-request day included.
+    """
+
+    view: FeatureView
+    use_case: UseCase
+    entity_key: str
+    key_columns: tuple[str, ...]
+    value_columns: tuple[str, ...]
+    span_days: int
+
+    @cached_property
+    def plan(self) -> WindowPlan:
+        """The view's windows as arrays."""
+        return plan_windows(self.view)
+
+    @cached_property
+    def entity(self) -> Entity:
+        """The entity whose events are kept."""
+        return self.use_case.entity(str(self.view.entity))
+
+    def entity_of(self, event: Mapping[str, Any]) -> Any:
+        """What identifies the entity of a request or event row; None where it has none."""
+        return entity_of(self.entity, event)
+
+    @cached_property
+    def entity_is_text(self) -> bool:
+        """Whether the entity's key is a string; else it is a whole number."""
+        return self.use_case.key_type(self.entity_key) == "string"
+
+    @cached_property
+    def key_fields(self) -> tuple[str, ...]:
+        """State columns with the events' keys."""
+        return tuple(f"key_{name}" for name in self.key_columns)
+
+    @cached_property
+    def value_fields(self) -> tuple[str, ...]:
+        """State columns with the events' values."""
+        return tuple(f"value_{name}" for name in self.value_columns)
+
+    @cached_property
+    def list_types(self) -> dict[str, pl.DataType]:
+        """Item type of each list column: times, keys, values."""
+        events = self.use_case.event_source
+        types: dict[str, pl.DataType] = {EVENT_TIMES: pl.Int64()}
+        for name, field in zip(self.key_columns, self.key_fields, strict=True):
+            types[field] = _KEY_LISTS.get(events.column(name).type, pl.Int64())
+        return types | dict.fromkeys(self.value_fields, pl.Float64())
+
+    @cached_property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Columns of `entity_state`."""
+        entity_type = POLARS_TYPES[self.use_case.key_type(self.entity_key)]
+        lists = {name: pl.List(item) for name, item in self.list_types.items()}
+        return {self.entity_key: entity_type, STATE_TIME: pl.Datetime("us", "UTC"), **lists}
+
+
+def state_layout(view: FeatureView, use_case: UseCase) -> StateLayout:
+    """What a view's state holds.
+
+    Raises:
+        FeatureError: the view has no windows, so there is no state to keep.
+    """
+    if not view.windows or view.entity is None:
+        raise FeatureError(f"view {view.name!r} has no windows: it needs no state")
+    entity_key = use_case.entity(view.entity).key
+    constant = {entity_key, use_case.event_time}
+    return StateLayout(
+        view=view,
+        use_case=use_case,
+        entity_key=entity_key,
+        key_columns=tuple(name for name in use_case.event_source.primary_key if name not in constant),
+        value_columns=plan_windows(view).value_columns,
+        span_days=view.span_days + LATE_REQUEST_DAYS,
+    )
+
+
+def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at: datetime | date) -> pl.DataFrame:
+    """Each entity's events before `at` that a window of an event at or after `at` can reach.
+
+    Args:
+        view: a windowed view.
+        use_case: the declaration.
+        events: clean rows of the event source, in any order, with the label joined in where the view uses it; earlier
+            and later rows change nothing.
+        at: the moment of knowledge; a date means its 00:00 UTC. Labels that are not known by then are left out.
+
+    Returns:
+        One row for each entity with an event in reach, ordered by entity: the entity's key, `state_time`, and lists in
+        event order: `event_times` (microseconds since 1970 UTC), `key_<column>` for each part of the event's key, and
+        `value_<column>` for each aggregated column (float64, NaN where missing or not known).
+
+    Raises:
+        FeatureError: the view has no windows, or a column is missing.
+    """
+    layout = state_layout(view, use_case)
+    events = with_entity_columns(events, use_case, [view])
+    moment = at if isinstance(at, datetime) else midnight(at)
+    if moment.tzinfo is None:
+        raise FeatureError(f"state of view {view.name!r}: the time {moment} carries no zone; give it in UTC")
+    needed = [layout.entity_key, EVENT_DAY, *event_order(use_case), *roots_of(layout.plan.values)]
+    require_columns(events.columns, needed, f"view {view.name!r}: events of {use_case.events!r}")
+    events = known_labels(layout, events, moment.astimezone(UTC).date())
+    rows = state_rows(layout, events, moment).filter(pl.col(EVENT_TIMES) < microseconds(moment))
+    return as_entity_state(layout, rows, moment)
+
+
+def as_entity_state(layout: StateLayout, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Rows of `state_rows` as one row for each entity; see `entity_state`."""
+    return (
+        rows.group_by(layout.entity_key, maintain_order=True)
+        .agg(list(layout.list_types))
+        .sort(layout.entity_key)
+        .with_columns(pl.lit(moment).cast(pl.Datetime("us", "UTC")).alias(STATE_TIME))
+        .select(pl.col(name).cast(dtype) for name, dtype in layout.schema.items())
+    )
+
+
+def state_rows(layout: StateLayout, events: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Events within the layout's reach of `moment`, later ones too, as a state keeps them: one row each.
+
+    Returns:
+        The entity's key, then the columns of `StateLayout.list_types`, ordered by time and key.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    time_name = layout.use_case.event_time
+    events = with_entity_columns(events, layout.use_case, [layout.view])
+    reached = events.filter(
+        pl.col(time_name) > moment - timedelta(days=layout.span_days), pl.col(layout.entity_key).is_not_null()
+    )
+    return event_rows(layout, in_order(reached, event_order(layout.use_case)))
+
+
+def event_rows(layout: StateLayout, events: pl.DataFrame) -> pl.DataFrame:
+    """Events as a state keeps them, one row each, in the order they come in; columns as of `state_rows`.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    columns = [pl.col(layout.entity_key), pl.col(layout.use_case.event_time).dt.epoch("us").alias(EVENT_TIMES)]
+    for name, field in zip(layout.key_columns, layout.key_fields, strict=True):
+        columns.append(pl.col(name).cast(layout.list_types[field]).alias(field))
+    rows = events.select(columns)
+    if layout.plan.values:
+        found = event_values(layout.plan.values, events, layout.use_case)
+        rows = rows.hstack(found.rename(dict(zip(layout.value_columns, layout.value_fields, strict=True))))
+    return rows
+
+
+def known_labels(layout: StateLayout, events: pl.DataFrame, day: date) -> pl.DataFrame:
+    """`events` with the labels that are not known at 00:00 UTC of `day` left out, where the state holds labels at all."""
+    label = layout.use_case.label.column
+    if label not in roots_of(layout.plan.values):
+        return events
+    known = pl.col(EVENT_DAY) + pl.duration(days=layout.use_case.label_delay_days) <= day
+    return events.with_columns(pl.when(known).then(pl.col(label)).alias(label))
+
+
+@dataclass(frozen=True, eq=False)
+class EntityEvents:
+    """The recent events of one entity, in order.
+
+    Attributes:
+        times: int64 [n], microseconds since 1970 UTC.
+        keys: for each key column n items.
+        values: float64 [c, n], NaN where missing.
+    """
+
+    times: Int64Array
+    keys: tuple[list[Any], ...]
+    values: Float64Array
+
+    def __len__(self) -> int:
+        return int(self.times.shape[0])
+
+    def find(self, event: StateEvent) -> int | None:
+        """Place of the event with this key, or None."""
+        if not self.keys:
+            place = int(np.searchsorted(self.times, event.time))
+            return place if place < len(self) and self.times[place] == event.time else None
+        try:
+            place = self.keys[0].index(event.key[0])
+            while any(column[place] != part for column, part in zip(self.keys, event.key, strict=True)):
+                place = self.keys[0].index(event.key[0], place + 1)
+        except ValueError:
+            return None
+        return place
+
+    def add(self, event: StateEvent) -> tuple[EntityEvents, int]:
+        """These events with one more in its place, and that place."""
+        place = int(np.searchsorted(self.times, event.time))
+        while place < len(self) and self.times[place] == event.time and self._key(place) < event.key:
+            place += 1
+        count = len(self) + 1
+        times = np.empty(count, dtype=np.int64)
+        times[:place], times[place], times[place + 1 :] = self.times[:place], event.time, self.times[place:]
+        values = np.empty((len(event.values), count), dtype=np.float64)
+        values[:, :place], values[:, place + 1 :] = self.values[:, :place], self.values[:, place:]
+        values[:, place] = event.values
+        keys = tuple(
+            [*column[:place], part, *column[place:]] for column, part in zip(self.keys, event.key, strict=True)
+        )
+        return EntityEvents(times, keys, values), place
+
+    def without(self, place: int) -> EntityEvents:
+        """These events without the one at a place."""
+        keys = tuple([*column[:place], *column[place + 1 :]] for column in self.keys)
+        return EntityEvents(np.delete(self.times, place), keys, np.delete(self.values, place, axis=1))
+
+    def since(self, oldest_microseconds: int) -> EntityEvents:
+        """The events at or after a time."""
+        place = int(np.searchsorted(self.times, oldest_microseconds))
+        return EntityEvents(self.times[place:], tuple(column[place:] for column in self.keys), self.values[:, place:])
+
+    def _key(self, place: int) -> tuple[Any, ...]:
+        return tuple(column[place] for column in self.keys)
+
+
+@dataclass(frozen=True)
+class StateEvent:
+    """One event as a view's state keeps it: time in microseconds, key parts, and values with NaN where missing."""
+
+    time: int
+    key: tuple[Any, ...]
+    values: tuple[float, ...]
+
+
+def no_events(layout: StateLayout) -> EntityEvents:
+    """The history of an entity that is not known."""
+    return EntityEvents(
+        np.empty(0, dtype=np.int64), tuple([] for _ in layout.key_columns), np.empty((len(layout.value_columns), 0))
+    )
+
+
+def trimmed(events: EntityEvents, layout: StateLayout) -> EntityEvents:
+    """The events that a window of the newest of them, or of one up to a day earlier, can reach."""
+    if not len(events):
+        return events
+    return events.since(int(events.times[-1]) - layout.span_days * MICROSECONDS_PER_DAY + 1)
+
+
+def state_event(layout: StateLayout, event: Mapping[str, Any]) -> StateEvent:
+    """A request or event row as the layout's state keeps it. The label counts as not known.
+
+    Raises:
+        FeatureError: the event lacks its time or key, or a value is no number.
+    """
+    case = layout.use_case
+    time = event.get(case.event_time)
+    if not isinstance(time, datetime) or time.tzinfo is None:
+        raise FeatureError(
+            f"event {_name(case, event)}: {case.event_time!r} is {time!r}; a time with its zone is needed"
+        )
+    key = tuple(_key_part(case, event, name) for name in layout.key_columns)
+    return StateEvent(microseconds(time), key, _values(layout, event))
+
+
+def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
+    """A part of the key as it is kept in lists: whole numbers for everything that is neither text nor float."""
+    part = event.get(name)
+    if part is None:
+        raise FeatureError(f"event {_name(case, event)} lacks {name!r}, a part of its key")
+    if isinstance(part, datetime):
+        return microseconds(part)
+    if isinstance(part, date):
+        return (part - date(1970, 1, 1)).days
+    kind = case.event_source.column(name).type
+    try:
+        return str(part) if kind == "string" else float(part) if kind == "float64" else int(part)
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"event {_name(case, event)}: {name!r} is {part!r}; it must be {kind}") from error
+
+
+def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
+    """What windows aggregate of the event, by the same expressions as over a table; what the event cannot tell is missing."""
+    case = layout.use_case
+    found = {value: _number(case, event, str(value.column)) for value in layout.plan.values if value.is_plain}
+    if len(found) == len(layout.plan.values):
+        return tuple(found.values())
+    known = {name for name in event if name != case.label.column}
+    computed = [value for value in layout.plan.values if value not in found and value.roots <= known]
+    if computed:
+        schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
+        try:
+            row = pl.DataFrame({name: [event[name]] for name in schema}, schema=schema)
+            found.update(zip(computed, compute_values(computed, row).row(0), strict=True))
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+            raise FeatureError(f"event {_name(case, event)}: conditions cannot be computed: {error}") from error
+    return tuple(found.get(value, float("nan")) for value in layout.plan.values)
+
+
+def _number(case: UseCase, event: Mapping[str, Any], name: str) -> float:
+    """A column's value as the kernel takes it."""
+    value = None if name == case.label.column else event.get(name)
+    if value is None:
+        return float("nan")
+    column = case.event_source.column(name)
+    if not (column.is_numeric or column.type == "bool"):
+        return 1.0
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"event {_name(case, event)}: {name!r} is {value!r}; a number is needed") from error
+
+
+def _name(case: UseCase, event: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: event.get(name) for name in case.event_source.primary_key}

@@ -1,0 +1,311 @@
+"""Features of one request, in process, from the states in the online store and the request's own event.
+
+Belongs here: looking up, computing and recording for a running service. Does not belong here: writing states in bulk
+(`online/store.py`), HTTP, the model.
+
+The same kernel and the same row expressions run here as over the whole history, so that the values agree to the bit.
+Feast is called through its online store interface (`online_read`, `online_write_batch`): `get_online_features` resolves
+names and copies values anew for every request, which costs more than the look-up itself.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, compiled_kernel, compute_windows
+from platform_assets.features.errors import FeatureError, StateError
+from platform_assets.features.online.entity_state import (
+    LATE_REQUEST_DAYS,
+    EntityEvents,
+    StateLayout,
+    no_events,
+    state_event,
+    state_layout,
+    trimmed,
+)
+from platform_assets.features.online.feast_objects import (
+    FeastSettings,
+    OnlineTable,
+    decode_events,
+    encode_events,
+    feast_store,
+    feature_service_name,
+    online_table,
+    windowed_views,
+)
+from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
+from platform_assets.features.online.pending import PendingEvents, merged
+from platform_assets.features.online.request_reads import RequestReads
+from platform_assets.features.online.single_request import RowComputation
+from platform_assets.features.online.store import WriteLock
+
+LONGEST_CLOCK_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureVector:
+    """A model's input for one request.
+
+    Attributes:
+        values: float64 [f], in the order of the use case's feature names; NaN stands for a missing value.
+        unknown_entities: names of the entities that have no history, in declared order.
+        unknown_lookups: names of the look-ups that have no row for the request, in declared order.
+        too_late_for: names of the entities whose stored history does not reach as far back as a request of this age needs: it
+            begins after the request's windows do. Their window features are missing, not guessed.
+    """
+
+    values: NDArray[np.float64]
+    unknown_entities: tuple[str, ...]
+    unknown_lookups: tuple[str, ...] = ()
+    too_late_for: tuple[str, ...] = ()
+
+
+class OnlineFeatures:
+    """Looks up and computes a use case's features for requests, and records what was scored.
+
+    `announce` makes an event count in the next look-up of this process at once; `record` brings it into the store, which
+    may take milliseconds and wait for other writers, and is best called from another thread.
+
+    Safe to use from several threads. Reading and writing have a connection each, so that a look-up never waits for a
+    record and never sees half of one.
+    """
+
+    def __init__(self, use_case: UseCase, settings: FeastSettings) -> None:
+        """Open the store.
+
+        Raises:
+            StateError: Feast's registry has no feature service for this use case's feature contract.
+        """
+        self._use_case = use_case
+        self._lock = WriteLock(settings)
+        layouts = [state_layout(view, use_case) for view in windowed_views(use_case)]
+        self._readers: list[OnlineTable] = []
+        self._writers: list[OnlineTable] = []
+        self._pending = [PendingEvents() for _ in layouts]
+        self._lookups: list[LookupTable] = []
+        if layouts or lookup_layouts(use_case):
+            store = feast_store(settings)
+            require_service(use_case, store)
+            self._readers = [online_table(layout, store) for layout in layouts]
+            self._writers = [online_table(layout, store) for layout in layouts]
+            self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
+        self._reads = RequestReads([*self._readers, *self._lookups])
+        self._request_schema = {
+            name: use_case.event_source.column(name).polars_type for name in use_case.serving.request
+        }
+        names = use_case.feature_names
+        self._feature_count = len(names)
+        self._places = [np.array([names.index(n) for n in layout.plan.names], dtype=np.intp) for layout in layouts]
+        self._lookup_places = [
+            [(names.index(name), name) for name in table.layout.lookup.feature_names] for table in self._lookups
+        ]
+        self._rows = RowComputation(use_case, self._request_schema, self._lookups)
+
+    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+        """Features of a request.
+
+        Args:
+            event: the request's columns by name; the event time is a datetime with its zone.
+
+        Raises:
+            FeatureError: a column is missing or has a wrong type.
+            StateError: a stored state is damaged.
+        """
+        return self._vector(event, asking=True)
+
+    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
+        """Features of a request as if the store knew nothing of its entities and held no row to look up; it is not asked.
+
+        Raises:
+            FeatureError: a column is missing or has a wrong type.
+        """
+        return self._vector(event, asking=False)
+
+    def _vector(self, event: Mapping[str, Any], *, asking: bool) -> FeatureVector:
+        self._require_request(event)
+        values = np.full(self._feature_count, np.nan)
+        unknown: dict[str, None] = {}
+        too_late: dict[str, None] = {}
+        entities = [table.layout.entity_of(event) for table in self._readers]
+        keys = [table.layout.key_of(event) for table in self._lookups]
+        # Asked before the store: an event that is stored in between is then seen twice, and counted once.
+        waiting = [pending.of(entity) for pending, entity in zip(self._pending, entities, strict=True)]
+        asked: list[Any] = [*entities, *keys] if asking else [None] * (len(entities) + len(keys))
+        stored = self._reads.read(asked)
+        for table, places, entity, fields, pending in zip(
+            self._readers, self._places, entities, stored, waiting, strict=False
+        ):
+            layout = table.layout
+            history = no_events(layout) if fields is None else decode_events(fields, layout, entity)
+            history = merged(history, pending)
+            if not len(history):
+                unknown[str(layout.view.entity)] = None
+            if _reaches_back(layout, history, event):
+                values[places] = _windows(layout, history, event)
+            else:
+                too_late[str(layout.view.entity)] = None
+        looked_up, absent = self._look_up(event, values, keys, stored[len(entities) :])
+        if self._rows.names:
+            values[self._rows.places] = self._rows.values(event, values, looked_up)
+        return FeatureVector(values, tuple(unknown), absent, tuple(too_late))
+
+    def announce(self, event: Mapping[str, Any]) -> None:
+        """Let look-ups of this process count a scored event from now on; `record` or `forget` must follow.
+
+        Raises:
+            FeatureError: a column is missing, or the event lies in the future.
+        """
+        self._require_request(event)
+        self._refuse_future(event)
+        for table, pending in zip(self._writers, self._pending, strict=True):
+            entity = table.layout.entity_of(event)
+            if entity is not None:
+                pending.add(entity, state_event(table.layout, event))
+
+    def forget(self, event: Mapping[str, Any]) -> None:
+        """Take back an announcement; nothing where there was none."""
+        for table, pending in zip(self._writers, self._pending, strict=True):
+            pending.drop(table.layout.entity_of(event), state_event(table.layout, event))
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Add a scored event to the states of its entities, once: an event whose key is there already changes nothing.
+
+        An announcement of it ends, also where recording fails: what the store does not hold does not count for ever.
+
+        Raises:
+            FeatureError: a column is missing, or the event lies in the future.
+            StateError: a stored state is damaged.
+        """
+        self._require_request(event)
+        self._refuse_future(event)
+        try:
+            self._store(event)
+        finally:
+            self.forget(event)
+
+    def _store(self, event: Mapping[str, Any]) -> None:
+        with self._lock.held():
+            for table in self._writers:
+                entity = table.layout.entity_of(event)
+                if entity is None:
+                    continue
+                history = self._history(table, event)
+                history = no_events(table.layout) if history is None else history
+                own = state_event(table.layout, event)
+                if history.find(own) is not None:
+                    continue
+                kept = trimmed(history.add(own)[0], table.layout)
+                table.write([(entity, encode_events(kept, table.layout), event[self._use_case.event_time])])
+
+    def warm_up(self) -> None:
+        """Load the kernel, open connections and plans, and keep what is loaded out of garbage collection for good.
+
+        Collections are what makes a few look-ups take many times longer than the rest. Call once, before the first
+        request.
+        """
+        compiled_kernel()
+        example = {name: _example(dtype) for name, dtype in self._request_schema.items()}
+        example[self._use_case.event_time] = datetime.now(UTC)  # whoever this is, it is not before its newest event
+        for _ in range(3):
+            self.vector(example)
+        gc.collect()
+        gc.freeze()
+
+    def _history(self, table: OnlineTable, event: Mapping[str, Any]) -> EntityEvents | None:
+        entity = table.layout.entity_of(event)
+        if entity is None:
+            return None
+        fields = table.read([entity])[0]
+        return None if fields is None else decode_events(fields, table.layout, entity)
+
+    def _look_up(
+        self,
+        event: Mapping[str, Any],
+        values: NDArray[np.float64],
+        keys: Sequence[str | None],
+        stored: Sequence[dict[str, Any] | None],
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """What is looked up for a request, by name, defaults put in; its features into `values`; and look-ups without a row."""
+        found: dict[str, Any] = {}
+        absent: dict[str, None] = {}
+        time = event[self._use_case.event_time]
+        for table, places, key, fields in zip(self._lookups, self._lookup_places, keys, stored, strict=True):
+            lookup = table.layout.lookup
+            row = None if key is None else table.value(key, fields, time)
+            if row is None:
+                absent[lookup.name] = None
+                row = dict.fromkeys(table.layout.types)
+            for column, default in lookup.defaults.items():
+                if row[f"{lookup.name}_{column}"] is None:
+                    row[f"{lookup.name}_{column}"] = default
+            found |= row
+            for place, name in places:
+                values[place] = np.nan if row[name] is None else row[name]
+        return found, tuple(absent)
+
+    def _require_request(self, event: Mapping[str, Any]) -> None:
+        missing = [name for name in self._request_schema if name not in event]
+        if missing:
+            raise FeatureError(f"the request lacks {missing}; it must carry {list(self._request_schema)}")
+
+    def _refuse_future(self, event: Mapping[str, Any]) -> None:
+        time = event[self._use_case.event_time]
+        if isinstance(time, datetime) and time.tzinfo is not None and time > datetime.now(UTC) + LONGEST_CLOCK_SKEW:
+            raise FeatureError(
+                f"event time {time} lies in the future: recording it would push the history out of its entities' states"
+            )
+
+
+def _reaches_back(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> bool:
+    """Whether the history holds every event that a window of this one can reach; see `online/entity_state.py` on how far it goes back."""
+    if not len(history):
+        return True
+    time = state_event(layout, event).time
+    return time >= int(history.times[-1]) - LATE_REQUEST_DAYS * MICROSECONDS_PER_DAY
+
+
+def _windows(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Window features of an event over its entity's history, the event itself added in its place."""
+    own = state_event(layout, event)
+    recorded = history.find(own)
+    if recorded is not None:
+        history = history.without(recorded)
+    events, place = history.add(own)
+    starts = np.array([0, len(events)], dtype=np.int64)
+    computed = compute_windows(layout.plan, events.times, starts, events.values, own.time, own.time)
+    return computed[:, place]
+
+
+def require_service(use_case: UseCase, store: Any) -> None:
+    """Refuse to work with a registry that does not know this feature contract.
+
+    Raises:
+        StateError: it has no feature service for it; both hashes stand in the message.
+    """
+    name = feature_service_name(use_case)
+    services = sorted(str(service.name) for service in store.registry.list_feature_services(store.project))
+    if name not in services:
+        raise StateError(
+            f"Feast's registry has no feature service {name!r}, which this feature contract needs; it has {services}. "
+            "Materialize the online store asset from the declaration that the model was trained with"
+        )
+
+
+def _example(dtype: pl.DataType) -> Any:
+    """Some value of a type, for a request that only warms up."""
+    if dtype == pl.String():
+        return ""
+    if isinstance(dtype, pl.Datetime):
+        return datetime(1970, 1, 2, tzinfo=UTC)
+    if dtype == pl.Date():
+        return datetime(1970, 1, 2, tzinfo=UTC).date()
+    return False if dtype == pl.Boolean() else 0

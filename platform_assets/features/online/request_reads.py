@@ -1,0 +1,99 @@
+"""What the online store holds for one request: of all its entities and look-ups, in as few round trips as the store allows.
+
+Belongs here: asking several tables at once. Does not belong here: what the fields mean (`online/feast_objects.py`, `online/lookup_state.py`), or
+what is computed from them (`online/request_features.py`).
+
+Feast's interface reads one view at a time. On Redis each read is a round trip, so here the views' commands share one pipeline; the
+keys, the fields and their decoding stay Feast's own. Other stores are asked view by view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from platform_assets.features.online.redis_client import REDIS
+
+
+class StoredTable(Protocol):
+    """A table of the online store."""
+
+    @property
+    def store(self) -> Any:
+        """Feast's online store object."""
+
+    @property
+    def config(self) -> Any:
+        """Feast's configuration."""
+
+    @property
+    def view(self) -> Any:
+        """Feast's view."""
+
+    def key(self, name: Any) -> Any:
+        """Feast's key of an entity or a looked-up row."""
+
+    def stored(self, fields: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Fields that were read; None where there is nothing under the key."""
+
+
+@dataclass(frozen=True)
+class _RedisFields:
+    """What Feast asks Redis for in one view: the view's name there, its fields' names, and their names in the hash."""
+
+    view: str
+    names: list[str]
+    hashed: list[Any]
+
+
+class RequestReads:
+    """Reads one key from each of several tables."""
+
+    def __init__(self, tables: Sequence[StoredTable]) -> None:
+        """Prepare; nothing is read."""
+        self._tables = list(tables)
+        on_redis = bool(tables) and tables[0].config.online_store.type == REDIS
+        self._redis = [_redis_fields(table) for table in tables] if on_redis else None
+
+    def read(self, names: Sequence[Any]) -> list[dict[str, Any] | None]:
+        """Stored fields of each table's entity or looked-up row, as Feast's values; None where it is not there.
+
+        Args:
+            names: for each table what is asked for; None asks for nothing.
+        """
+        asked = [(place, name) for place, name in enumerate(names) if name is not None]
+        found: list[dict[str, Any] | None] = [None] * len(names)
+        if self._redis is not None:
+            for (place, _), fields in zip(asked, self._in_one_pipeline(asked), strict=True):
+                found[place] = self._tables[place].stored(fields)
+            return found
+        for place, name in asked:
+            table = self._tables[place]
+            found[place] = table.stored(table.store.online_read(table.config, table.view, [table.key(name)])[0][1])
+        return found
+
+    def _in_one_pipeline(self, asked: Sequence[tuple[int, Any]]) -> list[Any]:
+        assert self._redis is not None
+        if not asked:
+            return []
+        commands = []
+        for place, name in asked:
+            table = self._tables[place]
+            (key,) = table.store._generate_redis_keys_for_entities(table.config, [table.key(name)])
+            commands.append((key, self._redis[place].hashed))
+        first = self._tables[0]
+        replies = first.store._read_hash_fields(first.config, commands)
+        answers = []
+        for (place, _), reply in zip(asked, replies, strict=True):
+            fields = self._redis[place]
+            answers.append(first.store._get_features_for_entity(reply, fields.view, fields.names)[1])
+        return answers
+
+
+def _redis_fields(table: StoredTable) -> _RedisFields:
+    from feast.infra.online_stores.redis import _versioned_fv_name
+
+    view = _versioned_fv_name(table.view, table.config)
+    names, hashed = table.store._generate_hset_keys_for_features(table.view, fv_name_override=view)
+    return _RedisFields(view, names, hashed)

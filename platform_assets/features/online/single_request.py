@@ -1,0 +1,127 @@
+"""Row features and functions of a single request, by the same expressions and functions as over a table.
+
+Belongs here: the request as a table of one row, and what is computed from it. Does not belong here: where its window features and
+looked-up values come from (`online/request_features.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.functions import call, load_function
+from platform_assets.features.offline.feature_table import microseconds, row_value
+from platform_assets.features.online.lookup_state import LookupTable
+
+_NATIVE: Mapping[Any, tuple[type, ...]] = {
+    pl.Float64: (float, int),
+    pl.Int64: (int,),
+    pl.String: (str,),
+    pl.Boolean: (bool,),
+    pl.Datetime: (datetime,),
+    pl.Date: (date,),
+}
+"""Python types that a row takes as they are; it would quietly convert others, as a column does not."""
+
+
+class RowComputation:
+    """The row features and functions of all views.
+
+    Attributes:
+        names: of these features.
+        places: of these features among the use case's, int [r].
+    """
+
+    def __init__(self, use_case: UseCase, request: Mapping[str, pl.DataType], lookups: Sequence[LookupTable]) -> None:
+        """Prepare.
+
+        Args:
+            use_case: the declaration.
+            request: columns that a request carries, with their types.
+            lookups: what is looked up for it.
+
+        Raises:
+            FeatureError: a function cannot be imported.
+        """
+        names = use_case.feature_names
+        rows = [row for view in use_case.features for row in view.rows]
+        self._functions = [item for view in use_case.features for item in view.functions]
+        self.names = [*(row.name for row in rows), *(item.name for item in self._functions)]
+        self.places = np.array([names.index(name) for name in self.names], dtype=np.intp)
+        self._row_count = len(rows)
+        # Missing values are told apart in Python: the same, and several times faster on one row.
+        self._expressions = [row_value(row).alias(row.name) for row in rows]
+        self._defaults = [row.default for row in rows]
+        needed = {root for row in rows for root in pl.sql_expr(row.expression).meta.root_names()}
+        needed |= {name for item in self._functions for name in item.columns}
+        windows = [name for view in use_case.features for window in view.windows for name in window.feature_names]
+        self._windows = {name: names.index(name) for name in windows if name in needed}
+        self._request = {name: dtype for name, dtype in request.items() if name in needed}
+        looked_up = {name: dtype for table in lookups for name, dtype in table.layout.types.items()}
+        self._looked_up = {name: dtype for name, dtype in looked_up.items() if name in needed}
+        self._types = self._request | dict.fromkeys(self._windows, pl.Float64()) | self._looked_up
+        for item in self._functions:
+            load_function(item.function)
+
+    def values(
+        self, event: Mapping[str, Any], windows: NDArray[np.float64], looked_up: Mapping[str, Any]
+    ) -> NDArray[np.float64]:
+        """The features of a request, float64 [r], NaN where missing; what is missing goes in as null, as offline.
+
+        Args:
+            event: the request's columns by name.
+            windows: float64 [f], the use case's features, of which the window features are there.
+            looked_up: looked-up values by name, None where missing.
+
+        Raises:
+            FeatureError: a value does not fit its type, or an expression or function fails.
+        """
+        given = {name: event[name] for name in self._request}
+        for name, place in self._windows.items():
+            value = float(windows[place])
+            given[name] = None if value != value else value
+        given.update((name, looked_up[name]) for name in self._looked_up)
+        row = one_row(given, self._types)
+        try:
+            computed = row.select_seq(self._expressions).row(0) if self._row_count else ()
+        except pl.exceptions.PolarsError as error:
+            names = self.names[: self._row_count]
+            raise FeatureError(f"row features {names} cannot be computed for {dict(event)}: {error}") from error
+        pairs = zip(computed, self._defaults, strict=True)
+        found = [default if value is None or value != value else value for value, default in pairs]
+        if self._functions:
+            if found:
+                made = zip(self.names, found, strict=False)
+                row = row.with_columns(pl.Series(name, [value], dtype=pl.Float64()) for name, value in made)
+            found += [call(item, row)[0] for item in self._functions]
+        return np.array([np.nan if value is None else value for value in found])
+
+
+def one_row(values: Mapping[str, Any], types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """A table of one row.
+
+    Raises:
+        FeatureError: a value does not fit its type.
+    """
+    if all(value is None or type(value) in _NATIVE.get(types[name].base_type(), ()) for name, value in values.items()):
+        try:
+            return pl.DataFrame([tuple(values.values())], schema={name: types[name] for name in values}, orient="row")
+        except (OverflowError, pl.exceptions.PolarsError):
+            pass  # column by column it can be said which
+    return pl.DataFrame([_one_value(name, types[name], value) for name, value in values.items()])
+
+
+def _one_value(name: str, dtype: pl.DataType, value: Any) -> pl.Series:
+    try:
+        if isinstance(value, datetime) and isinstance(dtype, pl.Datetime):
+            return pl.Series(name, [microseconds(value)], dtype=pl.Int64()).cast(dtype)
+        return pl.Series(name, [value], dtype=dtype)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise FeatureError(f"request column {name!r} is {value!r}; it must be {dtype}") from error

@@ -1,0 +1,226 @@
+"""Writing the online store: Feast's registry brought up to the declaration, and states written, verified and dated.
+
+Belongs here: what the batch side does with Feast. Does not belong here: making a state (`online/entity_state.py`), looking one up for
+a request (`online/request_features.py`), Feast's objects themselves (`online/feast_objects.py`).
+
+What Feast leaves open and this module closes: it can report success having written nothing (feast#5745), so every chunk
+is read back; it moves its watermark before the values are there (feast#3787), so ours moves last; its SQLite store lets
+an older write replace a newer one, so a state older than the watermark is refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.errors import OlderState, StateError
+from platform_assets.features.offline.feature_table import microseconds, require_columns
+from platform_assets.features.online.entity_state import STATE_TIME, state_layout
+from platform_assets.features.online.feast_objects import (
+    FeastSettings,
+    OnlineTable,
+    decode_events,
+    encode_lists,
+    event_lists,
+    feast_objects,
+    feast_store,
+    last_time,
+    online_table,
+    prepare_sqlite,
+    repo_config,
+)
+from platform_assets.features.online.redis_client import REDIS, limited_client, redis_lock
+
+__all__ = ["FeastSettings", "WriteLock", "apply", "watermark", "write_state"]
+
+ENTITIES_PER_CHUNK = 500
+SAMPLE_EVERY = 50
+HOLD_SECONDS = 30.0
+WAIT_SECONDS = 10.0
+BATCH_WAIT_SECONDS = 600.0
+
+
+def apply(use_case: UseCase, settings: FeastSettings) -> tuple[str, ...]:
+    """Bring Feast's registry and online tables up to the declaration; nothing is taken away.
+
+    Returns:
+        Names of the Feast objects, the feature service last; nothing when no view keeps state.
+
+    Raises:
+        FeatureError: an entity's key has a type that Feast cannot look up.
+    """
+    objects = feast_objects(use_case)
+    if not objects:
+        return ()
+    prepare_sqlite(settings)
+    feast_store(settings).apply(objects)
+    return tuple(str(item.name) for item in objects)
+
+
+def watermark(view: FeatureView, settings: FeastSettings, use_case: UseCase) -> datetime | None:
+    """Time of the newest verified state of a view, or None before the first.
+
+    Raises:
+        StateError: the view is not in Feast's registry.
+    """
+    return _watermark(online_table(state_layout(view, use_case), feast_store(settings)))
+
+
+def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings, use_case: UseCase) -> int:
+    """Write a state made by `entity_state`, verify it, then move the watermark.
+
+    Events that a running service recorded at or after the state's time are kept: the state cannot know them.
+    Entities that are not part of the state keep what they have. That is harmless: their events have left all windows.
+
+    Args:
+        view: the windowed view.
+        state: rows of `entity_state`, all made at one time.
+        settings: where Feast keeps its registry and values.
+        use_case: the declaration.
+
+    Returns:
+        How many entities were written.
+
+    Raises:
+        OlderState: the state is older than the watermark; nothing was written.
+        StateError: the state mixes times, or reads back differently.
+        FeatureError: a column is missing.
+    """
+    layout = state_layout(view, use_case)
+    require_columns(state.columns, list(layout.schema), f"state of view {view.name!r}")
+    if state.is_empty():
+        return 0
+    moments = state[STATE_TIME].unique().to_list()
+    if len(moments) != 1:
+        raise StateError(
+            f"state of view {view.name!r} mixes {len(moments)} times; make it with one call of entity_state"
+        )
+    moment: datetime = moments[0]
+    store = feast_store(settings)
+    lock = WriteLock(settings)
+    with WriteLock(settings, "batch", wait_seconds=BATCH_WAIT_SECONDS).held() as go_on:
+        table = online_table(layout, store)  # its watermark is read now that no other batch writes
+        newest = _watermark(table)
+        if newest is not None and moment < newest:
+            raise OlderState(
+                f"state of view {view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
+                "write states in time order"
+            )
+        for chunk in state.iter_slices(ENTITIES_PER_CHUNK):
+            go_on()
+            with lock.held():
+                _write_chunk(table, chunk, moment)
+        store.registry.apply_materialization(
+            table.view, settings.project, moment - timedelta(days=layout.span_days), moment, commit=True
+        )
+    return len(state)
+
+
+class WriteLock:
+    """One writer at a time, so that two who read, change and write back the same entity do not lose an event.
+
+    Holds within a process always, between the processes of one machine where the online store is a file, and between all
+    machines where it is Redis. Other stores have no lock that Feast knows: run one writer there.
+    """
+
+    def __init__(self, settings: FeastSettings, what: str = "entities", wait_seconds: float = WAIT_SECONDS) -> None:
+        """Describe a lock; nothing is opened.
+
+        Args:
+            settings: where the online store is.
+            what: what it guards: `entities`, or a whole `batch` of states.
+            wait_seconds: the longest to wait for it where the store is Redis.
+        """
+        self._threads = threading.Lock()
+        self._wait_seconds = wait_seconds
+        path = settings.sqlite_path
+        self._path = None if path is None else path.with_name(f"{path.name}.{what}.lock")
+        self._name = f"platform_assets:{settings.project}:{what}"
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> Any:
+        """The redis client; None where the store is another one."""
+        from feast.infra.online_stores.helpers import get_online_store_from_config
+
+        config = repo_config(self._settings)
+        if config.online_store.type != REDIS:
+            return None
+        return limited_client(get_online_store_from_config(config.online_store), config)
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], object]]:
+        """Wait for the lock and hold it.
+
+        Yields:
+            To be called at least every 30 s where it is held for long.
+        """
+        with self._threads:
+            if self._path is not None:
+                with self._path.open("a") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    yield _nothing
+            elif self._client is not None:
+                with redis_lock(self._client, self._name, HOLD_SECONDS, self._wait_seconds) as go_on:
+                    yield go_on
+            else:
+                yield _nothing
+
+
+def _nothing() -> None:
+    """A file's lock does not run out."""
+
+
+def _watermark(table: OnlineTable) -> datetime | None:
+    intervals: list[tuple[datetime, datetime]] = table.view.materialization_intervals
+    if not intervals:
+        return None
+    return max(end if end.tzinfo else end.replace(tzinfo=UTC) for _, end in intervals)
+
+
+def _write_chunk(table: OnlineTable, chunk: pl.DataFrame, moment: datetime) -> None:
+    """Write some entities, keeping newer events that are stored, and read them back."""
+    layout = table.layout
+    entities = chunk[layout.entity_key].to_list()
+    columns = [chunk[name].to_list() for name in layout.list_types]
+    boundary = microseconds(moment)
+    rows: list[tuple[Any, dict[str, Any], datetime]] = []
+    for entity, stored, *lists in zip(entities, table.read(entities), *columns, strict=True):
+        if stored is not None and last_time(stored) >= boundary:
+            newer = event_lists(decode_events(stored, layout, entity).since(boundary))
+            lists = [[*kept, *added] for kept, added in zip(lists, newer, strict=True)]
+        rows.append((entity, encode_lists(lists, layout), moment))
+    table.write(rows)
+    _verify(table, rows)
+
+
+def _verify(table: OnlineTable, rows: list[tuple[Any, dict[str, Any], datetime]]) -> None:
+    """Read a chunk back: every entity must be there, and every 50th must hold what was written."""
+    name = table.layout.view.name
+    found = table.read([entity for entity, _, _ in rows])
+    missing = [entity for (entity, _, _), stored in zip(rows, found, strict=True) if stored is None]
+    if missing:
+        raise StateError(
+            f"view {name!r}: {len(missing)} of {len(rows)} entities were not in the online store after writing, for "
+            f"example {missing[:3]}; the watermark stays where it was: check the store and write again"
+        )
+    for (entity, fields, _), stored in list(zip(rows, found, strict=True))[::SAMPLE_EVERY]:
+        # Compared as bytes: a NaN is not equal to itself.
+        if stored is None or any(_bytes(stored.get(field)) != _bytes(value) for field, value in fields.items()):
+            raise StateError(
+                f"view {name!r}: the state of {table.layout.entity_key}={entity!r} reads back differently from what "
+                "was written; the watermark stays where it was: check the store and write again"
+            )
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value.SerializeToString(deterministic=True))

@@ -1,0 +1,187 @@
+"""Row rules: which rows break which rule, with column and value.
+
+What belongs here: running the pandera schemas and turning their failure cases into one table. What does not: the rules
+themselves (`schema`), and what becomes of the rows (`audit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from platform_assets.connectors.delivery import DELIVERED_DAY, WHOLE_ROW, first_uncast
+from platform_assets.declaration.sections.sources import Source
+from platform_assets.validation.released_rows import ROW, without_released
+from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult
+from platform_assets.validation.rows_to_judge import rows_with_repeated_keys, suspect_rows
+from platform_assets.validation.schema import UNIQUE, is_nullable, limits, row_schema, unique_keys, unique_schema
+
+VIOLATIONS_SCHEMA = pl.Schema({ROW: pl.UInt32(), "rule": pl.String(), "column": pl.String(), "value": pl.String()})
+
+_EXAMPLES = 3
+
+
+class AuditError(ValueError):
+    """What was handed in cannot be audited, so that nothing of it may pass."""
+
+
+def find_violations(
+    frame: pl.DataFrame, source: Source, references: Mapping[str, pl.Series], releases: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Every row rule that a row breaks.
+
+    Uniqueness is asked last, and only of rows that are otherwise good: of several rows with one key the first good one
+    stays. A cell that does not fit its type breaks `type`, and its row not `not_null` as well.
+
+    Args:
+        frame: A conformed frame.
+        source: The declared source.
+        references: For each column with `references`, by its name, the values that exist.
+        releases: Rows that a person released, as in `RELEASED_SCHEMA`: what they break does not count, but for what
+            makes a row impossible to store.
+
+    Returns:
+        `#row` (from 0), `rule`, `column`, `value` (text), one line for each rule broken, ordered by row, rule
+        (as in `ROW_RULES`) and column (as declared). A key of several columns stands as `a, b`.
+
+    Raises:
+        AuditError: If the frame does not have the declared columns and types.
+    """
+    cases = _judged(frame, suspect_rows(frame, source, references), source, references)
+    found = _without_nulls_of_cast(_explain_type(frame, cases))
+    found = without_released(frame, found, source, releases)
+    good = frame.select(DELIVERED_DAY, *source.column_names).with_row_index(ROW)
+    if found.height:
+        good = good.join(found.select(ROW).unique(), on=ROW, how="anti", maintain_order="left")
+    good = rows_with_repeated_keys(good, source)
+    if good.height:
+        repeated = _failure_cases(good.drop(ROW), unique_schema(source), source)
+        if repeated.height:
+            repeats = without_released(frame, _explain_unique(good, repeated), source, releases)
+            found = pl.concat([found, repeats])
+    columns = dict.fromkeys([WHOLE_ROW, *source.column_names, *(", ".join(key) for key in unique_keys(source))])
+    by_rule, by_column = pl.Enum(list(ROW_RULES)), pl.Enum(list(columns))
+    return found.sort(ROW, pl.col("rule").cast(by_rule), pl.col("column").cast(by_column))
+
+
+def summarise(violations: pl.DataFrame, source: Source, rows: int) -> list[RuleResult]:
+    """One result for each row rule and column that the declaration asks for, those that nothing breaks included.
+
+    Args:
+        violations: What `find_violations` found.
+        source: The declared source.
+        rows: Rows judged.
+    """
+    counted = violations.group_by("rule", "column").agg(pl.len(), pl.col("value").head(_EXAMPLES).alias("examples"))
+    found = {(line["rule"], line["column"]): line for line in counted.iter_rows(named=True)}
+    meanings = _meanings(source)
+    if ("type", WHOLE_ROW) in found:
+        meanings["type", WHOLE_ROW] = "could not be taken apart"
+    results = []
+    for (rule, column), meaning in meanings.items():
+        line = found.get((rule, column), {"len": 0, "examples": []})
+        count = line["len"]
+        text = f"{column}: {count} of {rows} rows {meaning}"
+        if count and rule != "not_null":
+            text += f", for example {', '.join(map(repr, line['examples']))}"
+        results.append(RuleResult(rule, column, None, count == 0, count / rows if rows else 0.0, 0.0, count, text))
+    return sorted(results, key=lambda result: ROW_RULES.index(result.rule))
+
+
+def _judged(
+    frame: pl.DataFrame, suspects: pl.Series, source: Source, references: Mapping[str, pl.Series]
+) -> pl.DataFrame:
+    """What pandera finds in the suspect rows, by their number in the whole frame."""
+    if suspects.is_empty() and frame.height:
+        return pl.DataFrame(schema=VIOLATIONS_SCHEMA)
+    cases = _failure_cases(frame[suspects], row_schema(source, references), source)
+    return cases.with_columns(suspects[cases[ROW]].alias(ROW))
+
+
+def _failure_cases(frame: pl.DataFrame, schema: Any, source: Source) -> pl.DataFrame:
+    """What pandera finds at full depth, whatever its settings in the environment say, in `VIOLATIONS_SCHEMA`."""
+    from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaErrors
+
+    try:
+        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+            schema.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases: pl.DataFrame = error.failure_cases
+    else:
+        return pl.DataFrame(schema=VIOLATIONS_SCHEMA)
+    # A failure of no row in particular is one of the schema, or a check that could not run.
+    other = cases.filter(pl.col("index").is_null())
+    if other.height:
+        listed = other.select("column", "check", "failure_case").iter_rows()
+        what = "; ".join(f"column '{column}': {check} ({found})" for column, check, found in listed)
+        raise AuditError(f"source '{source.name}': the frame to audit is not conformed: {what}. Call conform first.")
+    return cases.select(
+        pl.col("index").cast(pl.UInt32).alias(ROW),
+        pl.col("check").replace("not_nullable", "not_null").alias("rule"),
+        "column",
+        pl.col("failure_case").cast(pl.String).alias("value"),
+    )
+
+
+def _explain_type(frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """`type` names the cell's own column and text instead of `uncast`."""
+    column, text = first_uncast(pl.col("value"))
+    of_type = pl.col("rule") == "type"
+    return found.with_columns(
+        pl.when(of_type).then(column).otherwise("column").alias("column"),
+        pl.when(of_type).then(text).otherwise("value").alias("value"),
+    )
+
+
+def _without_nulls_of_cast(found: pl.DataFrame) -> pl.DataFrame:
+    """Without the nulls of rows that have a cell which does not fit its type: casting made them."""
+    rows = found.filter(pl.col("rule") == "type")[ROW]
+    if rows.is_empty():
+        return found
+    return found.filter((pl.col("rule") != "not_null") | ~pl.col(ROW).is_in(rows.implode()))
+
+
+def _explain_unique(good: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """`unique` names all columns of the key and their values, and the row by its number in the whole frame."""
+    parts = []
+    for (check,), cases in found.group_by("rule", maintain_order=True):
+        key = str(check).removeprefix(UNIQUE).split(", ")
+        rows = good[cases[ROW]]
+        values = pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=", ")
+        parts.append(
+            rows.select(
+                ROW, pl.lit("unique").alias("rule"), pl.lit(", ".join(key)).alias("column"), values.alias("value")
+            )
+        )
+    return pl.concat(parts)
+
+
+def _meanings(source: Source) -> dict[tuple[RowRule, str], str]:
+    """What it means to break each rule that the declaration asks for."""
+    meanings: dict[tuple[RowRule, str], str] = {}
+    for column in source.columns:
+        low, high = limits(column)
+        meanings["type", column.name] = f"do not hold {column.type}"
+        if not is_nullable(column, source):
+            meanings["not_null", column.name] = "lack a value"
+        if column.type == "string":
+            if not is_nullable(column, source):
+                meanings["blank", column.name] = "are empty"
+            meanings["encoding", column.name] = "hold letters that were lost to a wrong encoding"
+        if low is not None:
+            meanings["minimum", column.name] = "are infinite" if column.minimum is None else f"lie below {low:g}"
+        if high is not None:
+            meanings["maximum", column.name] = "are infinite" if column.maximum is None else f"lie above {high:g}"
+        if column.allowed is not None:
+            meanings["allowed", column.name] = f"are none of {', '.join(map(str, column.allowed))}"
+        if column.references is not None:
+            meanings["reference", column.name] = f"are not in {column.references}"
+    if source.event_time is not None:
+        meanings["late", source.event_time] = "are of an earlier day than they were delivered for"
+        meanings["early", source.event_time] = "are of a later day than they were delivered for"
+    for key in unique_keys(source):
+        meanings["unique", ", ".join(key)] = "repeat a key of the same day"
+    return meanings
