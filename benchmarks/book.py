@@ -34,14 +34,14 @@ from benchmarks.usage import measured
 from benchmarks.world import scored_use_case, simulated, simulator_settings
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.features.offline.feature_table import join_labels
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Metric, scored, split_fold
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import prequential_folds
-from platform_assets.training.search import search_candidate
+from platform_assets.training.tuning.search import search_candidate
 
 METRICS = ("auc_roc", "average_precision", "card_precision_at_100")
 ORACLE = "oracle, not a model"

@@ -24,15 +24,15 @@ import numpy as np
 from benchmarks.ray_nodes import ADDRESS, TwoNodes, wait_for_nodes
 from benchmarks.usage import ROOT, ChildFailed
 from platform_assets.declaration.sections.search import FloatRange, IntRange
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.distributed.cluster import cluster
-from platform_assets.training.distributed.place import placed
+from platform_assets.training.distributed.placement import placed
 from platform_assets.training.distributed.ray_tune import RayTuneEngine
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
-from platform_assets.training.search import Engine, FoldEvaluation, SearchPlan, SearchResult
-from platform_assets.training.search_optuna import OptunaEngine
+from platform_assets.training.tuning.optuna_engine import OptunaEngine
+from platform_assets.training.tuning.search import Engine, FoldEvaluation, SearchPlan, SearchResult
 
 SPACE = {
     "max_depth": IntRange(type="int", low=2, high=8),

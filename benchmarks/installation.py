@@ -32,9 +32,9 @@ from platform_assets.cli.timeline import plan
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
-from platform_assets.deployment.bento import BuiltBento, find_bento
 from platform_assets.deployment.local import LocalTarget
-from platform_assets.deployment.local.system import free_port
+from platform_assets.deployment.local.host import free_port
+from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
 from platform_assets.features.online.feast_objects import FeastSettings, prepare_sqlite
 from platform_assets.registry.models import CHAMPION

@@ -1,7 +1,7 @@
 """The deployment ledger under kill -9: a champion moved again and again by processes that end between two steps of a move.
 
 Belongs here: killing, observing the alias meanwhile, and holding the ledger's answers to what was observed. Does not belong here: what
-makes a move safe (`registry/moves.py`).
+makes a move safe (`registry/champion_moves.py`).
 
 Each move is made by a process of its own, which starts from a server that has the libraries loaded. On its first attempt it kills
 itself with SIGKILL: after the intent was written and before the alias moves, or after the alias has moved and before the ledger's entry.
@@ -29,9 +29,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.report import Bar, Topic
+from platform_assets.registry.champion_moves import settle
 from platform_assets.registry.ledger import Entry, Ledger, ledger_table
 from platform_assets.registry.models import CHAMPION, ModelRegistry
-from platform_assets.registry.moves import settle
 from platform_assets.registry.promotion import promote
 from platform_assets.registry.rollback import roll_back, rollback_target
 from platform_assets.registry.tables import TableRegistry

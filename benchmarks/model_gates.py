@@ -20,12 +20,12 @@ from benchmarks.report import Bar, Topic
 from benchmarks.world import scored_use_case, simulated
 from platform_assets.assets.model import read_dataset
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.bootstrap import PairedDifference, paired_difference
-from platform_assets.evaluation.judging import judge
-from platform_assets.evaluation.metrics import make_metric
+from platform_assets.evaluation.gates.judging import judge
+from platform_assets.evaluation.gates.verdict import Verdict
+from platform_assets.evaluation.judged_model import Subject, against_champion, alone
+from platform_assets.evaluation.metrics.bootstrap import PairedDifference, paired_difference
+from platform_assets.evaluation.metrics.scored_rows import make_metric
 from platform_assets.evaluation.recipe import Recipe
-from platform_assets.evaluation.subject import Subject, against_champion, alone
-from platform_assets.evaluation.verdict import Verdict
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
 from platform_assets.training.compare import scored

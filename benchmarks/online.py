@@ -31,7 +31,7 @@ from benchmarks.report import Bar, Topic
 from benchmarks.usage import run_child
 from benchmarks.world import scored_use_case, simulated
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.deployment.local.system import free_port
+from platform_assets.deployment.local.host import free_port
 from platform_assets.features.offline.feature_table import join_labels
 from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import (

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from platform_assets.assets.model import read_dataset
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.judged_model import Subject
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.recipe import Recipe, recipe_of
-from platform_assets.evaluation.subject import Subject
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.training import artifact
 from platform_assets.training.compare import Candidate, compare

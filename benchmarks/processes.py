@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.installation import Installation, copied_settings, resident_megabytes
 from benchmarks.usage import ROOT
-from platform_assets.deployment.bento.run import ONE_THREAD, READY_PATH, serve_command
-from platform_assets.deployment.local.system import free_port
+from platform_assets.deployment.local.host import free_port
+from platform_assets.deployment.packaging.run import ONE_THREAD, READY_PATH, serve_command
 
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0

@@ -29,7 +29,7 @@ from benchmarks.usage import measured, run_child
 from benchmarks.world import scored_use_case, simulated, simulator_settings
 from platform_assets.assets.model import read_dataset
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
 from platform_assets.training import artifact

@@ -29,12 +29,12 @@ import psutil
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import run_child
 from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.training.compare import Candidate, scored
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
-from platform_assets.training.search import Trial, search_candidate
+from platform_assets.training.tuning.search import Trial, search_candidate
 
 FEATURES = tuple(f"feature_{number:02d}" for number in range(15))
 ROWS, TRIALS = 20_000_000, 12

@@ -17,7 +17,8 @@ from platform_assets.assets.model_folder import ModelRun, registered_run
 from platform_assets.assets.partitions import as_of_days
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, ONLINE_STORE, SERVICE
-from platform_assets.deployment.bento import (
+from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging import (
     BentoError,
     BuiltBento,
     SelfTestError,
@@ -27,8 +28,7 @@ from platform_assets.deployment.bento import (
     self_test,
     serve_command,
 )
-from platform_assets.deployment.bento.run import READY_PATH
-from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging.run import READY_PATH
 from platform_assets.deployment.release import Release
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING
 from platform_assets.registry.ledger import Action, Entry

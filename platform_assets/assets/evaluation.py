@@ -23,11 +23,9 @@ from platform_assets.assets.tables import clean_rows
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import EVALUATION
 from platform_assets.evaluation.class_plots import plot_classes
-from platform_assets.evaluation.judging import judge
-from platform_assets.evaluation.metrics import make_metrics
-from platform_assets.evaluation.plots import plot_binary, plot_regression
-from platform_assets.evaluation.recipe import joined_learner, recipe_of
-from platform_assets.evaluation.subject import (
+from platform_assets.evaluation.gates.judging import judge
+from platform_assets.evaluation.gates.verdict import GateResult, Verdict, plain
+from platform_assets.evaluation.judged_model import (
     SameRows,
     Subject,
     against_champion,
@@ -35,7 +33,9 @@ from platform_assets.evaluation.subject import (
     alone,
     of_other_classes,
 )
-from platform_assets.evaluation.verdict import GateResult, Verdict, plain
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.evaluation.plots import plot_binary, plot_regression
+from platform_assets.evaluation.recipe import joined_learner, recipe_of
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import VERDICT_TAG, ModelRegistry, RegisteredVersion

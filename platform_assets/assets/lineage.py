@@ -52,7 +52,7 @@ from platform_assets.lake.layout import (
     SERVING,
     TRAINING,
 )
-from platform_assets.monitoring.windows import watched_columns
+from platform_assets.monitoring.watched_window import watched_columns
 
 SOURCE = "source"
 REQUEST = "request"

@@ -21,7 +21,7 @@ from platform_assets.assets.partitions import as_of_days
 from platform_assets.assets.tracking import track
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import TRAINING_SET
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake.layout import MODEL, TRAINING

@@ -31,6 +31,7 @@ from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS, DEPLO
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.monitoring.drift import DriftResult
+from platform_assets.monitoring.drift_page import evidently_report
 from platform_assets.monitoring.latency import service_days
 from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
 from platform_assets.monitoring.prediction_log import read_segments
@@ -41,9 +42,8 @@ from platform_assets.monitoring.quality import (
     quality_by_day,
     quality_days,
 )
-from platform_assets.monitoring.report import evidently_report
-from platform_assets.monitoring.verdict import window_verdict
-from platform_assets.monitoring.windows import reference_frame, watch_window
+from platform_assets.monitoring.retrain_verdict import window_verdict
+from platform_assets.monitoring.watched_window import reference_frame, watch_window
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.lake import LakeResource
 from platform_assets.resources.models import ModelsResource

@@ -22,7 +22,7 @@ from platform_assets.assets.model import read_dataset, training_set_table
 from platform_assets.assets.model_folder import MACHINE_TAG, MODEL_DIGEST_TAG, ModelRun, machine_type, registered_run
 from platform_assets.assets.training import training_rows
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import DATA_VERSIONS

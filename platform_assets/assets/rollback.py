@@ -28,8 +28,8 @@ from platform_assets.assets.deployment import (
 from platform_assets.assets.model_folder import ModelRun, registered_run
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import CHAMPION, ROLLBACK
-from platform_assets.deployment.bento import BentoError, build_bento, find_bento
 from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging import BentoError, build_bento, find_bento
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.models import RegisteredVersion

@@ -19,12 +19,12 @@ import numpy as np
 from platform_assets.assets.model_folder import MACHINE_TAG, machine_type
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.contract import feature_contract
-from platform_assets.evaluation.class_metrics import class_reports, confusion, correctness
 from platform_assets.evaluation.class_plots import plot_classes
-from platform_assets.evaluation.metrics import make_metric, reliability_bins
+from platform_assets.evaluation.gates.verdict import plain
+from platform_assets.evaluation.metrics.classes import class_reports, confusion, correctness
+from platform_assets.evaluation.metrics.scored_rows import make_metric, reliability_bins
+from platform_assets.evaluation.metrics.thresholds import cheapest, threshold_table
 from platform_assets.evaluation.plots import plot_binary, plot_regression
-from platform_assets.evaluation.thresholds import cheapest, threshold_table
-from platform_assets.evaluation.verdict import plain
 from platform_assets.resources.mlflow import TrackedRun
 from platform_assets.training.compare import Comparison, Scored
 from platform_assets.training.dataset import Dataset

@@ -1,7 +1,7 @@
 """The sensor that closes the loop: drift or lost quality becomes a run request for a new model.
 
 Belongs here: reading the stored verdicts and asking once. Does not belong here: the decision
-(`monitoring/verdict.py`), or the verdicts themselves (`assets/monitoring.py`).
+(`monitoring/retrain_verdict.py`), or the verdicts themselves (`assets/monitoring.py`).
 """
 
 import json
@@ -15,7 +15,7 @@ from platform_assets.automation.jobs import Jobs
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.lake.layout import MONITORING
-from platform_assets.monitoring.verdict import RequestedRetrain, RetrainVerdict, WindowVerdict, retrain_verdict
+from platform_assets.monitoring.retrain_verdict import RequestedRetrain, RetrainVerdict, WindowVerdict, retrain_verdict
 from platform_assets.resources.lake import LakeResource
 
 CAUSE_TAG = "platform_assets/retrain_cause"

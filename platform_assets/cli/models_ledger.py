@@ -15,9 +15,9 @@ from rich.table import Table
 from platform_assets.cli.console import console
 from platform_assets.cli.models import opened
 from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.registry.champion_moves import settle
 from platform_assets.registry.errors import RegistryUnreachable
 from platform_assets.registry.history import served_at
-from platform_assets.registry.moves import settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.evaluation.class_metrics import Matrix, Vector, class_reports, confusion, correctness
-from platform_assets.evaluation.metrics import reliability_bins
+from platform_assets.evaluation.metrics.classes import Matrix, Vector, class_reports, confusion, correctness
+from platform_assets.evaluation.metrics.scored_rows import reliability_bins
 from platform_assets.evaluation.plots import ACCENT, INK, MUTED, figure_of, labelled, note, png
 
 MOST_CLASSES = 20

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from platform_assets.evaluation.metrics import Vector, confusion_at, reliability_bins
+from platform_assets.evaluation.metrics.scored_rows import Vector, confusion_at, reliability_bins
 from platform_assets.training.compare import Comparison
 
 if TYPE_CHECKING:

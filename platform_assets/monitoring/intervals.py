@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.evaluation.metrics import card_precision_by_day, make_metric
+from platform_assets.evaluation.metrics.scored_rows import card_precision_by_day, make_metric
 from platform_assets.training.compare import MetricError, Scored
 
 CONFIDENCE = 0.90

@@ -17,7 +17,7 @@ import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.evaluation.metrics import make_metric
+from platform_assets.evaluation.metrics.scored_rows import make_metric
 from platform_assets.monitoring.class_quality import moved_classes, probabilities_of
 from platform_assets.monitoring.intervals import Interval, mean_interval, metric_interval, ratio_interval
 from platform_assets.training.compare import MetricError, Scored

@@ -1,7 +1,7 @@
 """Moving the champion: only with evidence, and never without an entry in the ledger.
 
-Belongs here: promotion, and what keeps a version from it. Does not belong here: the verdict itself (`evaluation/verdict.py`), the
-steps of a move (`moves.py`), rollback (`rollback.py`).
+Belongs here: promotion, and what keeps a version from it. Does not belong here: the verdict itself (`evaluation/gates/verdict.py`), the
+steps of a move (`champion_moves.py`), rollback (`rollback.py`).
 """
 
 import json
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from platform_assets.registry.champion_moves import Move, move_champion, settle
 from platform_assets.registry.errors import PromotionRefused
 from platform_assets.registry.ledger import Entry, Ledger
 from platform_assets.registry.models import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
-from platform_assets.registry.moves import Move, move_champion, settle
 
 Promotion = Move
 """What a promotion did."""
@@ -44,7 +44,7 @@ def promote(
 ) -> Promotion:
     """Make a version the champion.
 
-    What an earlier process left half done is settled first, see `moves.py`. Unless a person decided it, a model that was rolled
+    What an earlier process left half done is settled first, see `champion_moves.py`. Unless a person decided it, a model that was rolled
     back from is not promoted again: not under this number, nor trained again to the same bytes under another one.
 
     Args:

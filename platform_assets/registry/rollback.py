@@ -1,17 +1,17 @@
 """Rolling back: an earlier champion becomes champion again.
 
 Belongs here: which version to go back to, whether that is allowed, and recording it. Does not belong here: whether its service
-still starts (`assets/rollback.py` asks the deployment), or the steps of a move (`moves.py`).
+still starts (`assets/rollback.py` asks the deployment), or the steps of a move (`champion_moves.py`).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from platform_assets.registry.champion_moves import Move, move_champion, settle
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
-from platform_assets.registry.moves import Move, move_champion, settle
 from platform_assets.registry.promotion import MODEL_DIGEST, rolled_back_from
 
 

@@ -28,10 +28,10 @@ from platform_assets.training.compare import (
     split_fold,
 )
 from platform_assets.training.dataset import Dataset
-from platform_assets.training.distributed.place import engine, placed
+from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import Fold, final_test_fold, prequential_folds
-from platform_assets.training.search import SearchError, SearchResult, search_candidate
+from platform_assets.training.tuning.search import SearchError, SearchResult, search_candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import pytest
 
 from platform_assets.deployment.errors import PortInUse, ProbeFailed, StartFailed, StateUnreadable, TargetBusy
 from platform_assets.deployment.local import LocalTarget
-from platform_assets.deployment.local.system import port_is_free
+from platform_assets.deployment.local.host import port_is_free
 from platform_assets.deployment.release import Release
 from platform_assets_tests.deploy.conftest import marked, text
 

@@ -13,9 +13,9 @@ import pytest
 from benchmarks.planted_models import AS_OF, KINDS, champion, declared, good, leaked, leaked_by_absence, loaded_recipe
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass
-from platform_assets.evaluation.judging import judge
-from platform_assets.evaluation.subject import Subject, against_champion, alone
-from platform_assets.evaluation.verdict import GateResult, Verdict
+from platform_assets.evaluation.gates.judging import judge
+from platform_assets.evaluation.gates.verdict import GateResult, Verdict
+from platform_assets.evaluation.judged_model import Subject, against_champion, alone
 
 SEED = 3
 TODAY = AS_OF

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from platform_assets.deployment.bento import BuiltBento, build_bento, serve_command
-from platform_assets.deployment.bento.self_test import free_port
+from platform_assets.deployment.packaging import BuiltBento, build_bento, serve_command
+from platform_assets.deployment.packaging.self_test import free_port
 from platform_assets_tests.serving.parking import HERE, make_model, release_info, use_case
 from serving.settings import ServingSettings
 

@@ -9,7 +9,7 @@ import pytest
 
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash
 from platform_assets.declaration.prediction_log import prediction_log_schema
-from platform_assets.deployment.bento import (
+from platform_assets.deployment.packaging import (
     BuiltBento,
     SelfTestError,
     build_bento,
@@ -152,7 +152,7 @@ def test_the_self_test_is_red_when_the_answers_are_not_the_model_s(bento: BuiltB
     probe(bento)(running_service.address)
     rows = release_info(artifact.load(bento.code_folder / "release" / "model")).self_test
     wrong: list[Any] = [*rows, SelfTestRow(features=rows[0].features, score=rows[0].score + 2e-6)]
-    from platform_assets.deployment.bento.self_test import compare
+    from platform_assets.deployment.packaging.self_test import compare
 
     with pytest.raises(SelfTestError, match="1 of 6 rows differ"):
         compare(running_service.address, "parking", wrong)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platform_assets.declaration import UseCase, feature_contract_hash
-from platform_assets.deployment.bento import BuiltBento
+from platform_assets.deployment.packaging import BuiltBento
 from platform_assets.features.online.store import FeastSettings, apply
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets_tests.serving.conftest import Service

@@ -1,6 +1,6 @@
 """Behaviour tests: what a model must do with inputs that people understand, whatever its metrics are.
 
-Belongs here: the three kinds of test and what they declare. Does not belong here: asking the model (`evaluation/behaviour.py`).
+Belongs here: the three kinds of test and what they declare. Does not belong here: asking the model (`evaluation/gates/behaviour.py`).
 """
 
 from typing import Annotated, Literal, Self

@@ -1,6 +1,6 @@
 """Search over a learner's settings: which may vary, how far, and what it may cost.
 
-Belongs here: the declared space and budget. Does not belong here: searching (`training/search.py`), settings that are fixed
+Belongs here: the declared space and budget. Does not belong here: searching (`training/tuning/search.py`), settings that are fixed
 (`training.py`).
 """
 

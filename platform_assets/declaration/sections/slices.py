@@ -1,6 +1,6 @@
 """Slices: parts of the rows on which a model has to be good enough, and across which it has to be fair.
 
-Belongs here: how rows are divided, and the bounds that each part keeps. Does not belong here: measuring (`evaluation/slices.py`).
+Belongs here: how rows are divided, and the bounds that each part keeps. Does not belong here: measuring (`evaluation/gates/slices.py`).
 """
 
 from typing import Self

@@ -13,9 +13,7 @@ from typing import Any, NoReturn
 
 from platform_assets.deployment.errors import PortInUse, RoutingRefused, TargetUnavailable
 from platform_assets.deployment.local import envoy_config
-from platform_assets.deployment.local.state import TargetState
-from platform_assets.deployment.local.supervisor import Supervisor, render_program
-from platform_assets.deployment.local.system import (
+from platform_assets.deployment.local.host import (
     LOOPBACK,
     free_port,
     last_lines,
@@ -23,6 +21,8 @@ from platform_assets.deployment.local.system import (
     port_owner,
     write_private,
 )
+from platform_assets.deployment.local.state import TargetState
+from platform_assets.deployment.local.supervisor import Supervisor, render_program
 
 PROGRAM = "envoy"
 PRIORITY = 999  # above every service: it starts last and stops first

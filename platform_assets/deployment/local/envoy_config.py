@@ -17,8 +17,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from platform_assets.deployment.local.host import LOOPBACK
 from platform_assets.deployment.local.state import Arm, TargetState
-from platform_assets.deployment.local.system import LOOPBACK
 
 VERSION_HEADER = "x-service-version"
 ROUTING_PATH = "/-/routing"

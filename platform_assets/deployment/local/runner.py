@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platform_assets.deployment import errors, rollout
+from platform_assets.deployment import errors
 from platform_assets.deployment.local.envoy import Envoy
 from platform_assets.deployment.local.services import Services, base_url
 from platform_assets.deployment.local.state import Arm, TargetState, save_state
 from platform_assets.deployment.release import Release
-from platform_assets.deployment.rollout import Action, Event, Rollout
+from platform_assets.deployment.rollout import machine as rollout
+from platform_assets.deployment.rollout.machine import Action, Event, Rollout
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import NoReturn
 
 from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.local import launch
+from platform_assets.deployment.local.host import LOOPBACK, last_lines, write_private
 from platform_assets.deployment.local.state import Arm, Program
 from platform_assets.deployment.local.supervisor import FAILED, Supervisor, render_program
-from platform_assets.deployment.local.system import LOOPBACK, last_lines, write_private
 from platform_assets.deployment.release import Release
 
 PRIORITY = 100

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from platform_assets.deployment.errors import StateUnreadable
-from platform_assets.deployment.local.system import write_private
-from platform_assets.deployment.rollout import Rollout
+from platform_assets.deployment.local.host import write_private
+from platform_assets.deployment.rollout.machine import Rollout
 
 
 class _Stored(BaseModel):

@@ -21,7 +21,7 @@ import psutil
 
 from platform_assets.deployment.errors import StopFailed, TargetUnavailable
 from platform_assets.deployment.local import launch
-from platform_assets.deployment.local.system import last_lines, make_private_directory, socket_path, write_private
+from platform_assets.deployment.local.host import last_lines, make_private_directory, socket_path, write_private
 
 logger = logging.getLogger(__name__)
 

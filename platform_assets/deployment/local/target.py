@@ -16,7 +16,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from platform_assets.deployment import rollout
 from platform_assets.deployment.errors import (
     DeploymentError,
     PortInUse,
@@ -27,12 +26,7 @@ from platform_assets.deployment.errors import (
     TargetUnavailable,
 )
 from platform_assets.deployment.local import envoy, envoy_config
-from platform_assets.deployment.local.report import deployment_result, use_case_status
-from platform_assets.deployment.local.runner import Runner, Store
-from platform_assets.deployment.local.services import Services
-from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state
-from platform_assets.deployment.local.supervisor import Supervisor
-from platform_assets.deployment.local.system import (
+from platform_assets.deployment.local.host import (
     LOOPBACK,
     free_port,
     make_directory,
@@ -40,12 +34,18 @@ from platform_assets.deployment.local.system import (
     port_owner,
     resident_bytes,
 )
+from platform_assets.deployment.local.reporting import deployment_result, use_case_status
+from platform_assets.deployment.local.runner import Runner, Store
+from platform_assets.deployment.local.services import Services
+from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state
+from platform_assets.deployment.local.supervisor import Supervisor
 from platform_assets.deployment.release import (
     DeploymentResult,
     Release,
     TargetStatus,
     UseCaseStatus,
 )
+from platform_assets.deployment.rollout import machine as rollout
 
 logger = logging.getLogger(__name__)
 

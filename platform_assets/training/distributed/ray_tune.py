@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.training.distributed.cluster import ROOM_SECONDS, ClusterError, cluster, wait_for_room
-from platform_assets.training.search import (
+from platform_assets.training.tuning.optuna_engine import SearchRun, quiet_optuna
+from platform_assets.training.tuning.search import (
     Evaluate,
     FinishedTrial,
     SearchError,
@@ -30,7 +31,6 @@ from platform_assets.training.search import (
     Trial,
     TrialFailed,
 )
-from platform_assets.training.search_optuna import SearchRun, quiet_optuna
 
 _VALUE, _FOLD, _PROBLEM = "value", "fold", "problem"
 _NO_FILES = "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"

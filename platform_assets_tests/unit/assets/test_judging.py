@@ -21,9 +21,9 @@ from platform_assets.assets.evaluation import (
 )
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass, Floor
-from platform_assets.evaluation.judging import judge
-from platform_assets.evaluation.subject import BOTH_OUT_OF_FOLD, ON_CHAMPION_DAYS, OUT_OF_FOLD, SameRows
-from platform_assets.evaluation.verdict import GateResult, Verdict
+from platform_assets.evaluation.gates.judging import judge
+from platform_assets.evaluation.gates.verdict import GateResult, Verdict
+from platform_assets.evaluation.judged_model import BOTH_OUT_OF_FOLD, ON_CHAMPION_DAYS, OUT_OF_FOLD, SameRows
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner

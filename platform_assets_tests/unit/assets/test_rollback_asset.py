@@ -13,12 +13,12 @@ from platform_assets.assets import rollback as module
 from platform_assets.assets.model_folder import SAMPLE_FILE
 from platform_assets.assets.rollback import rollback_asset
 from platform_assets.declaration import UseCase, feature_contract_hash
-from platform_assets.deployment.bento import BuiltBento
 from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging import BuiltBento
 from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.registry.champion_moves import move_champion
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
-from platform_assets.registry.moves import move_champion
 from platform_assets.resources.feast import FeastResource
 from platform_assets.resources.models import ModelsResource
 from platform_assets.resources.serving import ServingResource

@@ -31,15 +31,15 @@ from platform_assets.assets.predictions import PredictionError, predict_rows
 from platform_assets.assets.tracking import CLASSES_FILE, CURVES_FILE, TRACKING, track
 from platform_assets.assets.training import label_notes
 from platform_assets.declaration import UseCase, feature_contract_hash
-from platform_assets.deployment.bento.self_test import _difference, _score
-from platform_assets.evaluation.judging import judge
-from platform_assets.evaluation.verdict import Verdict
+from platform_assets.deployment.packaging.self_test import _difference, _score
+from platform_assets.evaluation.gates.judging import judge
+from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.features.quality.profiles import feature_quality
 from platform_assets.monitoring.class_quality import OtherClasses
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import join_labels, production_quality
-from platform_assets.monitoring.windows import reference_frame, watch_window
+from platform_assets.monitoring.watched_window import reference_frame, watch_window
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.resources.mlflow import TrackedRun
 from platform_assets.training.compare import Comparison, refit

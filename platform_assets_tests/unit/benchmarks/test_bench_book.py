@@ -12,7 +12,7 @@ from benchmarks.book_models import PUBLISHED, VIEWS, book_candidates
 from benchmarks.book_oracle import oracle_scores
 from benchmarks.book_report import bars, search_bars
 from benchmarks.world import scored_use_case, simulated
-from platform_assets.evaluation.metrics import auc_roc
+from platform_assets.evaluation.metrics.scored_rows import auc_roc
 from platform_assets.features.offline.feature_table import join_labels
 
 SETTINGS: dict[str, Any] = {"seed": 3, "customers": 300, "terminals": 600, "start": "2018-04-01", "label_delay_days": 7}

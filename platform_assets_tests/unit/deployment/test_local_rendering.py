@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from platform_assets.deployment.errors import StateUnreadable, TargetUnavailable
 from platform_assets.deployment.local import LocalTarget, envoy_config
-from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state, save_state
-from platform_assets.deployment.local.supervisor import render_main, render_program
-from platform_assets.deployment.local.system import (
+from platform_assets.deployment.local.host import (
     SOCKET_PATH_BYTES,
     free_port,
     make_directory,
@@ -22,7 +20,9 @@ from platform_assets.deployment.local.system import (
     port_is_free,
     socket_path,
 )
-from platform_assets.deployment.rollout import begin
+from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state, save_state
+from platform_assets.deployment.local.supervisor import render_main, render_program
+from platform_assets.deployment.rollout.machine import begin
 
 DIRECTORY = Path("/target/envoy/dynamic")
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.deployment import rollout
 from platform_assets.deployment.errors import RoutingRefused, StartFailed, TargetUnavailable
 from platform_assets.deployment.local.envoy import Envoy
 from platform_assets.deployment.local.runner import Runner, Store
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state
 from platform_assets.deployment.release import Release
+from platform_assets.deployment.rollout import machine as rollout
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "start": lambda: StartFailed("p", "it ended", log_path="p.log", log_lines=[]),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.deployment import rollout
 from platform_assets.deployment.errors import InvalidEvent
-from platform_assets.deployment.rollout import Action, Event, Phase, Rollout
+from platform_assets.deployment.rollout import machine as rollout
+from platform_assets.deployment.rollout.machine import Action, Event, Phase, Rollout
 
 EVENTS = [
     rollout.ArmReady(),

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from platform_assets.evaluation import bootstrap
-from platform_assets.evaluation.bootstrap import clusters_of, paired_difference
-from platform_assets.evaluation.metrics import make_metric
+from platform_assets.evaluation.metrics import bootstrap
+from platform_assets.evaluation.metrics.bootstrap import clusters_of, paired_difference
+from platform_assets.evaluation.metrics.scored_rows import make_metric
 from platform_assets.training.compare import MetricError, Scored
 
 FAST = ("average_precision", "auc_roc", "brier", "log_loss", "rmse", "mae", "r2")

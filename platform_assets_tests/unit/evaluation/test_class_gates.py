@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from platform_assets.declaration.sections.behaviour import BehaviourTest
 from platform_assets.declaration.sections.gates import Gates
-from platform_assets.evaluation.behaviour import judge_behaviour
-from platform_assets.evaluation.class_gates import has_enough_of_each_class, predicts_the_share_of_each_class
-from platform_assets.evaluation.class_metrics import class_reports
-from platform_assets.evaluation.leakage import single_feature_predictions
+from platform_assets.evaluation.gates.behaviour import judge_behaviour
+from platform_assets.evaluation.gates.classes import has_enough_of_each_class, predicts_the_share_of_each_class
+from platform_assets.evaluation.gates.leakage import single_feature_predictions
+from platform_assets.evaluation.metrics.classes import class_reports
 from platform_assets.training.compare import MetricError
 from platform_assets.training.dataset import Dataset
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from platform_assets.evaluation import bootstrap
-from platform_assets.evaluation.class_metrics import class_reports, confusion, correctness
 from platform_assets.evaluation.class_plots import plot_classes
-from platform_assets.evaluation.metrics import make_metric
+from platform_assets.evaluation.metrics import bootstrap
+from platform_assets.evaluation.metrics.classes import class_reports, confusion, correctness
+from platform_assets.evaluation.metrics.scored_rows import make_metric
 from platform_assets.training.compare import MetricError, Scored
 
 METRICS = (

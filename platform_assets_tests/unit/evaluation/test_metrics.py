@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.evaluation.metrics import (
+from platform_assets.evaluation.metrics.scored_rows import (
     auc_roc,
     average_precision,
     brier,

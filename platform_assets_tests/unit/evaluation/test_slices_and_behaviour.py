@@ -10,10 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from platform_assets.declaration.sections.behaviour import BehaviourTest
 from platform_assets.declaration.sections.slices import Slice
-from platform_assets.evaluation.behaviour import judge_behaviour
-from platform_assets.evaluation.footprint import folder_megabytes, scores_in_time, scoring_milliseconds
-from platform_assets.evaluation.leakage import no_feature_is_the_label
-from platform_assets.evaluation.slices import judge_slice
+from platform_assets.evaluation.gates.behaviour import judge_behaviour
+from platform_assets.evaluation.gates.footprint import folder_megabytes, scores_in_time, scoring_milliseconds
+from platform_assets.evaluation.gates.leakage import no_feature_is_the_label
+from platform_assets.evaluation.gates.slices import judge_slice
 from platform_assets.training.compare import MetricError, Scored
 from platform_assets.training.dataset import Dataset
 

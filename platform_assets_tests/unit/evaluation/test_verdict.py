@@ -10,8 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.declaration.sections.gates import Bypass, Floor, Gates
-from platform_assets.evaluation.bootstrap import PairedDifference
-from platform_assets.evaluation.verdict import (
+from platform_assets.evaluation.gates.verdict import (
     GateResult,
     Verdict,
     beats_baselines,
@@ -25,6 +24,7 @@ from platform_assets.evaluation.verdict import (
     predicts_the_base_rate,
     with_bypasses,
 )
+from platform_assets.evaluation.metrics.bootstrap import PairedDifference
 
 NAN = math.nan
 

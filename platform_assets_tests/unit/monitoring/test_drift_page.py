@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from platform_assets.monitoring.drift import DriftLimits, drift_report
+from platform_assets.monitoring.drift_page import evidently_report
 from platform_assets.monitoring.latency import ServiceDay
 from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
-from platform_assets.monitoring.report import evidently_report
 
 LIMITS = DriftLimits(max_ks=0.05, max_psi=0.2, min_rows=200)
 ROWS = 400

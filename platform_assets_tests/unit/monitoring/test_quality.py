@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.evaluation.metrics import auc_roc, brier
+from platform_assets.evaluation.metrics.scored_rows import auc_roc, brier
 from platform_assets.monitoring.intervals import mean_interval, metric_interval, ratio_interval
 from platform_assets.monitoring.quality import (
     QualityError,

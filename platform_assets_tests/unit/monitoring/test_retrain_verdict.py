@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from platform_assets.declaration.sections.serving import RetrainRule
 from platform_assets.monitoring.drift import ColumnStatus, ColumnVerdict, DriftResult
 from platform_assets.monitoring.quality import QualityResult, Violation
-from platform_assets.monitoring.verdict import (
+from platform_assets.monitoring.retrain_verdict import (
     RequestedRetrain,
     VerdictError,
     WindowVerdict,

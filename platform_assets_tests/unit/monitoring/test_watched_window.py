@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.monitoring.windows import reference_frame, watch_window
+from platform_assets.monitoring.watched_window import reference_frame, watch_window
 
 MakeLog = Callable[..., pl.DataFrame]
 RANDOM = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import pytest
 from platform_assets.declaration.sections.search import IntRange, Search
 from platform_assets.declaration.sections.training import Learner as Declared
 from platform_assets.declaration.sections.training import Splits, Training
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.training.compare import ComparisonError
 from platform_assets.training.dataset import Dataset, DatasetError
 from platform_assets.training.folds import days_needed, final_test_fold

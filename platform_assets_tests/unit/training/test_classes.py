@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.training import artifact
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import Candidate, compare

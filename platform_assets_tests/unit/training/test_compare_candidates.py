@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.training.compare import (
     Candidate,
     Comparison,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from platform_assets.declaration.sections.search import Choices, FloatRange, IntRange, Search
-from platform_assets.evaluation.metrics import make_metrics
+from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.training.compare import Candidate
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import make_learner
-from platform_assets.training.search import (
+from platform_assets.training.tuning.search import (
     Engine,
     SearchError,
     SearchPlan,
@@ -117,7 +117,7 @@ def test_no_trial_is_started_after_the_time_and_one_on_its_way_is_left() -> None
                 clock["now"] += 1.0
                 yield value
 
-    import platform_assets.training.search_optuna as module
+    import platform_assets.training.tuning.optuna_engine as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.time, "perf_counter", lambda: clock["now"])

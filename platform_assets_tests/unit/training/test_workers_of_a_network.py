@@ -13,11 +13,11 @@ from platform_assets.resources.settings import Settings, SettingsError
 from platform_assets.training.distributed.cluster import ClusterError, cluster
 from platform_assets.training.distributed.group import part
 from platform_assets.training.distributed.job import Job, read_layers, write_layers
-from platform_assets.training.distributed.place import engine, placed
+from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.distributed.ray_train import RayTrain
 from platform_assets.training.distributed.torchrun import why_there_is_no_result
 from platform_assets.training.learners import make_learner
-from platform_assets.training.search_optuna import OptunaEngine
+from platform_assets.training.tuning.optuna_engine import OptunaEngine
 
 
 @given(rows=st.integers(0, 300), workers=st.integers(1, 20))

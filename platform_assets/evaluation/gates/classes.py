@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from platform_assets.declaration.sections.gates import Gates
-from platform_assets.evaluation.class_metrics import ClassReport
-from platform_assets.evaluation.verdict import GateResult
+from platform_assets.evaluation.gates.verdict import GateResult
+from platform_assets.evaluation.metrics.classes import ClassReport
 
 SHOWN = 8
 

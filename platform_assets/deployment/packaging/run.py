@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from platform_assets.deployment.bento.build import BuiltBento
+    from platform_assets.deployment.packaging.build import BuiltBento
 
 PORT = "{port}"
 READY_PATH = "/readyz"

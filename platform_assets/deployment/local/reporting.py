@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from platform_assets.deployment.local.host import resident_bytes
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.state import Arm, Program, TargetState
 from platform_assets.deployment.local.supervisor import ProgramInfo
-from platform_assets.deployment.local.system import resident_bytes
 from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, UseCaseStatus
 
 

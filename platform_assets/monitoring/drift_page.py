@@ -239,7 +239,7 @@ def _insert(page: str, head: str) -> str:
     if found is None:
         raise ReportError(
             "Evidently's page has no <body> after its <head>, so that the table of verdicts has no place; "
-            "pin evidently 0.7.23 or adapt platform_assets/monitoring/report.py"
+            "pin evidently 0.7.23 or adapt platform_assets/monitoring/drift_page.py"
         )
     return page[: found.end()] + "\n" + head + page[found.end() :]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.deployment.bento.build import ROOT
-from platform_assets.deployment.bento.sources import (
+from platform_assets.deployment.packaging.build import ROOT
+from platform_assets.deployment.packaging.sources import (
     PackingError,
     imports,
     read_lock,

@@ -15,19 +15,24 @@ from functools import cache, partial
 import numpy as np
 import polars as pl
 
-from platform_assets.evaluation import class_gates
-from platform_assets.evaluation import verdict as gate
-from platform_assets.evaluation.behaviour import judge_behaviour
-from platform_assets.evaluation.bootstrap import PairedDifference, paired_difference
-from platform_assets.evaluation.class_metrics import class_reports
-from platform_assets.evaluation.footprint import folder_megabytes, is_small_enough, scores_in_time, scoring_milliseconds
-from platform_assets.evaluation.leakage import importance_shares, no_feature_dominates, no_feature_is_the_label
-from platform_assets.evaluation.metrics import Vector, calibration_error, make_metric
-from platform_assets.evaluation.provenance import is_reproducible, not_trained_on_test_days
+from platform_assets.evaluation.gates import classes as class_gates
+from platform_assets.evaluation.gates import verdict as gate
+from platform_assets.evaluation.gates.behaviour import judge_behaviour
+from platform_assets.evaluation.gates.footprint import (
+    folder_megabytes,
+    is_small_enough,
+    scores_in_time,
+    scoring_milliseconds,
+)
+from platform_assets.evaluation.gates.leakage import importance_shares, no_feature_dominates, no_feature_is_the_label
+from platform_assets.evaluation.gates.provenance import is_reproducible, not_trained_on_test_days
+from platform_assets.evaluation.gates.slices import judge_slice
+from platform_assets.evaluation.gates.verdict import GateResult, Verdict, with_bypasses
+from platform_assets.evaluation.judged_model import SameRows, Subject
+from platform_assets.evaluation.metrics.bootstrap import PairedDifference, paired_difference
+from platform_assets.evaluation.metrics.classes import class_reports
+from platform_assets.evaluation.metrics.scored_rows import Vector, calibration_error, make_metric
 from platform_assets.evaluation.recipe import with_features
-from platform_assets.evaluation.slices import judge_slice
-from platform_assets.evaluation.subject import SameRows, Subject
-from platform_assets.evaluation.verdict import GateResult, Verdict, with_bypasses
 from platform_assets.training.compare import MetricError, scored
 
 Judge = Callable[[], Iterable[GateResult]]

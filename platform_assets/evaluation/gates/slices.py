@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.slices import Slice
 from platform_assets.declaration.sections.training import HIGHER_IS_BETTER
-from platform_assets.evaluation.metrics import make_metric
-from platform_assets.evaluation.verdict import GateResult, is_better
+from platform_assets.evaluation.gates.verdict import GateResult, is_better
+from platform_assets.evaluation.metrics.scored_rows import make_metric
 from platform_assets.training.compare import MetricError, Scored
 
 MISSING = "(missing)"

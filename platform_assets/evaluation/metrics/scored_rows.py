@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.evaluation import class_metrics
-from platform_assets.evaluation.class_metrics import OF_CONFUSION
+from platform_assets.evaluation.metrics import classes as class_metrics
+from platform_assets.evaluation.metrics.classes import OF_CONFUSION
 from platform_assets.training.compare import MetricError, Scored
 
 Vector: TypeAlias = NDArray[np.float64]

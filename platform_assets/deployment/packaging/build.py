@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from platform_assets.declaration import UseCase
-from platform_assets.deployment.bento.sources import ENTRY_POINTS, requirements, service_modules, third_party
+from platform_assets.deployment.packaging.sources import ENTRY_POINTS, requirements, service_modules, third_party
 from platform_assets.training import artifact
 from serving.release import ReleaseInfo, content_digest, write_release
 

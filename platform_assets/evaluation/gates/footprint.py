@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from platform_assets.evaluation.metrics import Vector
-from platform_assets.evaluation.verdict import GateResult
+from platform_assets.evaluation.gates.verdict import GateResult
+from platform_assets.evaluation.metrics.scored_rows import Vector
 from platform_assets.training.compare import MetricError
 from platform_assets.training.learners.base import Matrix
 

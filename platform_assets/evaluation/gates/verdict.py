@@ -16,7 +16,7 @@ from typing import Any
 
 from platform_assets.declaration.sections.gates import Bypass, Floor, Gates
 from platform_assets.declaration.sections.training import HIGHER_IS_BETTER
-from platform_assets.evaluation.bootstrap import PairedDifference
+from platform_assets.evaluation.metrics.bootstrap import PairedDifference
 
 BEATS_BASELINES, NO_WORSE_THAN_CHAMPION = "beats_baselines", "no_worse_than_champion"
 COMPARISONS = (BEATS_BASELINES, NO_WORSE_THAN_CHAMPION)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics import Vector
+from platform_assets.evaluation.metrics.scored_rows import Vector
 from platform_assets.evaluation.recipe import Recipe, with_features
 from platform_assets.training.dataset import Dataset, rows_to_judge
 from platform_assets.training.folds import Fold

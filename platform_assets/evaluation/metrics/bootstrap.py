@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.evaluation.class_metrics import OF_CONFUSION, losses, predicted
-from platform_assets.evaluation.metrics import Vector, make_metric
+from platform_assets.evaluation.metrics.classes import OF_CONFUSION, losses, predicted
+from platform_assets.evaluation.metrics.scored_rows import Vector, make_metric
 from platform_assets.training.compare import MetricError, Scored
 
 Unit: TypeAlias = Literal["group", "day", "row"]

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from platform_assets.training.learners.base import Learner
-from platform_assets.training.search import Engine, engine_named
+from platform_assets.training.tuning.search import Engine, engine_named
 
 _WORKERS = "workers"
 

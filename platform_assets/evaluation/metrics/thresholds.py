@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.evaluation.metrics import Vector
+from platform_assets.evaluation.metrics.scored_rows import Vector
 
 ROWS = 24
 """About how many thresholds are shown."""

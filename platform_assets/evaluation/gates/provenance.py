@@ -11,10 +11,10 @@ from datetime import date
 from typing import Any
 
 from platform_assets.declaration.sections.training import HIGHER_IS_BETTER
-from platform_assets.evaluation.metrics import Vector, make_metrics
+from platform_assets.evaluation.gates.verdict import GateResult, is_better, plain
+from platform_assets.evaluation.judged_model import Subject
+from platform_assets.evaluation.metrics.scored_rows import Vector, make_metrics
 from platform_assets.evaluation.recipe import fit_again, largest_difference, training_rows_of, with_features
-from platform_assets.evaluation.subject import Subject
-from platform_assets.evaluation.verdict import GateResult, is_better, plain
 from platform_assets.training.compare import MetricError, measure, scored
 
 SAME = 1e-6

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platform_assets.deployment.bento.build import BuiltBento
-from platform_assets.deployment.bento.run import READY_PATH, serve_command
+from platform_assets.deployment.packaging.build import BuiltBento
+from platform_assets.deployment.packaging.run import READY_PATH, serve_command
 from serving.release import TOLERANCE, SelfTestRow, read_release
 from serving.settings import ServingSettings
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.deployment.bento import BuiltBento, find_bento, serve_command
-from platform_assets.deployment.bento.build import ROOT, write_context
+from platform_assets.deployment.packaging import BuiltBento, find_bento, serve_command
+from platform_assets.deployment.packaging.build import ROOT, write_context
 from platform_assets_tests.serving.parking import make_model, release_info, use_case
 from serving.release import content_digest
 from serving.settings import ServingSettings

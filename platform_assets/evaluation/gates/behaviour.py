@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration.sections.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
-from platform_assets.evaluation.metrics import Vector
-from platform_assets.evaluation.verdict import GateResult
+from platform_assets.evaluation.gates.verdict import GateResult
+from platform_assets.evaluation.metrics.scored_rows import Vector
 from platform_assets.training.compare import MetricError
 
 Ask: TypeAlias = Callable[[pl.DataFrame], Vector]

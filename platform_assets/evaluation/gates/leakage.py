@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from platform_assets.declaration.sections.training import HIGHER_IS_BETTER
-from platform_assets.evaluation.metrics import Vector, make_metric
-from platform_assets.evaluation.verdict import GateResult
+from platform_assets.evaluation.gates.verdict import GateResult
+from platform_assets.evaluation.metrics.scored_rows import Vector, make_metric
 from platform_assets.training.compare import MetricError, scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners.base import positives

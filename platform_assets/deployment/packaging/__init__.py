@@ -4,9 +4,9 @@ Belongs here: packing, building, starting a built Bento and comparing its answer
 does (`serving/`), or where a Bento runs (`platform_assets/deployment/local/`).
 """
 
-from platform_assets.deployment.bento.build import BentoError, BuiltBento, build_bento, find_bento
-from platform_assets.deployment.bento.run import serve_command
-from platform_assets.deployment.bento.self_test import SelfTestError, SelfTestResult, probe, self_test
+from platform_assets.deployment.packaging.build import BentoError, BuiltBento, build_bento, find_bento
+from platform_assets.deployment.packaging.run import serve_command
+from platform_assets.deployment.packaging.self_test import SelfTestError, SelfTestResult, probe, self_test
 
 __all__ = [
     "BentoError",

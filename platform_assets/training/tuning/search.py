@@ -169,7 +169,7 @@ def engine_named(name: str) -> Engine:
         SearchError: there is no such engine, or what it needs is not installed.
     """
     if name == "optuna":
-        from platform_assets.training.search_optuna import OptunaEngine
+        from platform_assets.training.tuning.optuna_engine import OptunaEngine
 
         return OptunaEngine()
     raise SearchError(f"there is no search engine {name!r}; declare `optuna`")
