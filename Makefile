@@ -18,7 +18,7 @@ export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/$(PROFILE)
 endif
 export DAGSTER_HOME ?= $(CURDIR)
 export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
-# Events of many partitions are stored together; see platform_assets/resources/event_log.py.
+# Events of many partitions are stored together; see platform_assets/orchestration/event_log.py.
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 

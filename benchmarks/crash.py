@@ -1,6 +1,6 @@
 """Loads that are killed: what a table holds after kill -9 at random moments, and after eight writers at once.
 
-Belongs here: killing, and counting afterwards. Does not belong here: what makes a load safe (`lake/`, `assets/intake.py`), or
+Belongs here: killing, and counting afterwards. Does not belong here: what makes a load safe (`lake/`, `pipelines/take_in_changes.py`), or
 speed.
 
 Loaders are processes that start from a server which has the libraries loaded and has used none of them. Each writes a line to
@@ -31,13 +31,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks.report import Bar, Topic
-from platform_assets.assets.intake import Taken, current_cursor, take_in
-from platform_assets.assets.tables import raw_schema
 from platform_assets.connectors.changes import ChangeBatch
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.lake.changes import UNKNOWN_DAY, current_rows
 from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.tables import raw_schema
+from platform_assets.pipelines.take_in_changes import Taken, current_cursor, take_in
 
 FIRST = date(2024, 1, 1)
 DAYS, KEYS = 8, 400

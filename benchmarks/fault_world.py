@@ -14,13 +14,13 @@ import dagster as dg
 import polars as pl
 
 import platform_assets
-from platform_assets.assets.clean import clean_asset
-from platform_assets.assets.features import feature_table_asset
-from platform_assets.assets.raw import raw_asset
 from platform_assets.declaration import EVENT_DAY, Source, UseCase, load_use_case
 from platform_assets.lake.layout import CLEAN, FEATURES, PROFILE, QUARANTINE, RAW
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.sources import SourcesResource
+from platform_assets.orchestration.assets.clean import clean_asset
+from platform_assets.orchestration.assets.features import feature_table_asset
+from platform_assets.orchestration.assets.raw import raw_asset
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"

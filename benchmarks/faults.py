@@ -18,11 +18,11 @@ import polars as pl
 
 from benchmarks.fault_world import CITIES, FOLDER, SCALE, FaultWorld, payments_use_case
 from benchmarks.report import Bar, Topic
-from platform_assets.assets.quarantine import quarantine_table
 from platform_assets.connectors import conform
 from platform_assets.connectors.delivery import FOUND_COLUMNS
 from platform_assets.declaration import UseCase
-from platform_assets.resources.sources import SourcesResource
+from platform_assets.orchestration.resources.sources import SourcesResource
+from platform_assets.pipelines.quarantine import quarantine_table
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.validation import audit
 

@@ -299,8 +299,8 @@ def measure_look_ups(
 def _time_look_ups(specification: Path) -> dict[str, dict[str, float]]:
     from platform_assets.features.online.feast_objects import FeastSettings, feast_store, feature_service_name
     from platform_assets.features.online.request_features import OnlineFeatures
-    from serving.lean import without_runtime_type_checks
     from serving.request import parse_event, request_model
+    from serving.slim_start import without_runtime_type_checks
 
     given = json.loads(specification.read_text())
     use_case = load_use_case(Path(given["declaration"]))

@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.usage import ROOT
-from platform_assets.cli.replay import request_body
+from platform_assets.cli.run.replay import request_body
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.online.feast_objects import FeastSettings

@@ -164,10 +164,10 @@ def _materialize(folder: Path, lake: Path, instance: Any, first: int, last: int)
     import dagster as dg
 
     from benchmarks.fault_world import payments_use_case
-    from platform_assets.assets.clean import clean_asset
-    from platform_assets.assets.raw import raw_asset
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.sources import SourcesResource
+    from platform_assets.orchestration.assets.clean import clean_asset
+    from platform_assets.orchestration.assets.raw import raw_asset
+    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.orchestration.resources.sources import SourcesResource
 
     source = readings()
     base = payments_use_case()

@@ -26,9 +26,8 @@ import polars as pl
 import psutil
 
 from benchmarks.world import scored_use_case
-from platform_assets.assets.deployment import DIGEST_TAG, release_of, serving_settings
-from platform_assets.cli.replay import request_body
-from platform_assets.cli.timeline import plan
+from platform_assets.cli.run.replay import request_body
+from platform_assets.cli.run.timeline import plan
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
@@ -37,12 +36,13 @@ from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
 from platform_assets.features.online.feast_objects import FeastSettings, prepare_sqlite
+from platform_assets.installation import Settings
+from platform_assets.orchestration.assets.deployment import DIGEST_TAG, release_of, serving_settings
+from platform_assets.orchestration.resources.feast import FeastResource
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.orchestration.resources.serving import ServingResource
+from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.registry.models import CHAMPION
-from platform_assets.resources.feast import FeastResource
-from platform_assets.resources.models import ModelsResource
-from platform_assets.resources.serving import ServingResource
-from platform_assets.resources.settings import Settings
-from platform_assets.resources.sources import SourcesResource
 from serving.settings import ServingSettings
 
 SQLITE = "sqlite:///"

@@ -339,8 +339,8 @@ def measure_ledger(
 
 if __name__ == "__main__":
     # What `platform-assets models rollback` loads, so that a cold process pays for it.
-    import platform_assets.assets.rollback
     import platform_assets.cli.console
-    import platform_assets.resources.build  # noqa: F401
+    import platform_assets.orchestration.assets.rollback
+    import platform_assets.orchestration.resources.build  # noqa: F401
 
     make_move(Path(sys.argv[1]), sys.argv[2], True, NOWHERE)

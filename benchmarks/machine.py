@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.usage import ROOT
-from platform_assets.resources.settings import code_version
+from platform_assets.installation import code_version
 
 LIBRARIES = (
     *("dagster", "polars", "numpy", "numba", "scikit-learn", "xgboost-cpu", "torch", "feast", "bentoml", "fastapi"),

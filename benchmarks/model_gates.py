@@ -18,7 +18,6 @@ import polars as pl
 from benchmarks.planted_models import AS_OF, KINDS, champion, fit_by, good
 from benchmarks.report import Bar, Topic
 from benchmarks.world import scored_use_case, simulated
-from platform_assets.assets.model import read_dataset
 from platform_assets.declaration import UseCase
 from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.verdict import Verdict
@@ -28,6 +27,7 @@ from platform_assets.evaluation.metrics.scored_rows import make_metric
 from platform_assets.evaluation.recipe import Recipe
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
+from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.training.compare import scored
 from platform_assets.training.dataset import Dataset, rows_to_judge
 from platform_assets.training.folds import days_needed, prequential_folds, refit_days

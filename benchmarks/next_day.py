@@ -26,13 +26,13 @@ import polars as pl
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import run_child
 from benchmarks.world import simulated
-from platform_assets.assets.feature_days import CARRIED, FeatureDays, commit_record
-from platform_assets.assets.tables import clean_table
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
 from platform_assets.features.offline.carried_state import carried_state, newly_labelled_day, next_day
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.lake.layout import FEATURES
-from platform_assets.resources.lake import LakeResource
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.compute_features import CARRIED, FeatureDays, commit_record
+from platform_assets.pipelines.tables import clean_table
 
 Result = TypeVar("Result")
 

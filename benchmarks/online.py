@@ -191,7 +191,7 @@ def _child(module: str, folder: Path, specification: Mapping[str, Any]) -> dict[
 
 
 def _time_look_ups(given: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    from serving.lean import without_runtime_type_checks
+    from serving.slim_start import without_runtime_type_checks
 
     use_case = load_use_case(Path(given["declaration"]))
     events = pl.read_parquet(given["events"]).select(use_case.serving.request)

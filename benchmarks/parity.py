@@ -1,7 +1,7 @@
 """Parity: requests answered from a real online store, and every feature value compared with the offline path.
 
 Belongs here: a world in which days are served, then loaded, and faults planted in what was served. Does not belong here: the
-comparison (`platform_assets/features/consistency/parity.py`), the asset (`platform_assets/assets/parity.py`), latency (`features.py`).
+comparison (`platform_assets/features/consistency/parity.py`), the asset (`platform_assets/orchestration/assets/parity.py`), latency (`features.py`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ import polars as pl
 
 from benchmarks.report import Bar, Topic
 from benchmarks.world import simulated
-from platform_assets.assets.parity import day_parity
-from platform_assets.assets.tables import clean_table
 from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
@@ -32,7 +30,9 @@ from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.lake.table import LakeTable
-from platform_assets.resources.lake import LakeResource
+from platform_assets.orchestration.assets.parity import day_parity
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import clean_table
 
 REQUESTS = 100_000
 LATE_ROWS = 20

@@ -20,12 +20,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from platform_assets.assets.model import read_dataset
 from platform_assets.declaration import UseCase
 from platform_assets.evaluation.judged_model import Subject
 from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.recipe import Recipe, recipe_of
 from platform_assets.features.offline.training_set import training_set_schema
+from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.training import artifact
 from platform_assets.training.compare import Candidate, compare
 from platform_assets.training.dataset import Dataset

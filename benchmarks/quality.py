@@ -27,11 +27,11 @@ import polars as pl
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import measured, run_child
 from benchmarks.world import scored_use_case, simulated, simulator_settings
-from platform_assets.assets.model import read_dataset
 from platform_assets.declaration import UseCase
 from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
+from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.training import artifact
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Comparison, compare, refit

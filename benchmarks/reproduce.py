@@ -1,7 +1,7 @@
 """Historical models made again: from the versions that they record, in this process and in fresh ones, to the byte.
 
 Belongs here: a small world with many as-of days, its models, and making them again. Does not belong here: how a model is made again
-(`platform_assets/assets/reproduction.py`).
+(`platform_assets/pipelines/reproduce.py`).
 
 The world goes on while models are trained: after every model, the labels and features of earlier days are written again, some of them
 with other values, so that a model can only be made again from the versions that it records.
@@ -26,22 +26,22 @@ import polars as pl
 
 import platform_assets
 from benchmarks.report import Bar, Topic
-from platform_assets.assets.clean import clean_asset
-from platform_assets.assets.features import feature_table_asset
-from platform_assets.assets.model import model_asset
-from platform_assets.assets.raw import raw_asset
-from platform_assets.assets.reproduction import Reproduction, reproduce
-from platform_assets.assets.tables import clean_table
-from platform_assets.assets.training import training_set_asset
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.declaration.sections.training import Learner, Splits
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, PROFILE, QUARANTINE, RAW, TRAINING
+from platform_assets.orchestration.assets.clean import clean_asset
+from platform_assets.orchestration.assets.features import feature_table_asset
+from platform_assets.orchestration.assets.model import model_asset
+from platform_assets.orchestration.assets.raw import raw_asset
+from platform_assets.orchestration.assets.training import training_set_asset
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.resources.mlflow import mlflow_resource
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.orchestration.resources.sources import SourcesResource
+from platform_assets.pipelines.reproduce import Reproduction, reproduce
+from platform_assets.pipelines.tables import clean_table
 from platform_assets.registry.models import ModelRegistry
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.mlflow import mlflow_resource
-from platform_assets.resources.models import ModelsResource
-from platform_assets.resources.sources import SourcesResource
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"
 SCALE = {"customers": 400, "terminals": 800}

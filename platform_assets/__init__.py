@@ -15,7 +15,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "MlUseCase":
-        from platform_assets.component import MlUseCase
+        from platform_assets.orchestration.component import MlUseCase
 
         return MlUseCase
     raise AttributeError(f"module 'platform_assets' has no attribute {name!r}")

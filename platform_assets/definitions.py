@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.resources.build import build_executor, build_resources
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.resources.build import build_executor, build_resources
 
 
 @dg.definitions

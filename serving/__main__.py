@@ -18,10 +18,10 @@ from pathlib import Path
 
 from platform_assets.features.errors import FeatureError
 from platform_assets.training.artifact import ArtifactError
-from serving.lean import hide_all_but
 from serving.online import StoreUnavailable
 from serving.release import ReleaseError
 from serving.settings import SettingsError
+from serving.slim_start import hide_all_but
 
 STARTUP_FAILED = 3
 STARTUP_ERRORS = (ReleaseError, SettingsError, ArtifactError, FeatureError, StoreUnavailable, OSError)

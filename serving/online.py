@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from serving.lean import without_runtime_type_checks
+from serving.slim_start import without_runtime_type_checks
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase

@@ -35,11 +35,11 @@ def show_design(name: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from platform_assets.assets.experiment import design_of
     from platform_assets.cli.console import console
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.settings import Settings
+    from platform_assets.installation import Settings
+    from platform_assets.orchestration.assets.experiment import design_of
+    from platform_assets.orchestration.resources.lake import LakeResource
 
     use_case = declared_use_cases(name)[0].use_case
     found = design_of(use_case, LakeResource(root=Settings.from_environment().lake))

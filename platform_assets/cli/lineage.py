@@ -1,6 +1,6 @@
 """`platform-assets lineage`: where a column comes from, and what is made from it, with the versions of the tables.
 
-Belongs here: the command and its tree. Does not belong here: the graph (`assets/lineage.py`).
+Belongs here: the command and its tree. Does not belong here: the graph (`pipelines/lineage.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from rich.tree import Tree
 
-    from platform_assets.assets.lineage import ColumnOf, Lineage
     from platform_assets.declaration import UseCase
     from platform_assets.lake.table import LakeTable
+    from platform_assets.pipelines.lineage import ColumnOf, Lineage
 
 _MOST_TREES = 6
 
@@ -47,9 +47,9 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
         ValueError: when there is no such use case or column.
         RegistryError: when there is no such version of the model.
     """
-    from platform_assets.assets.lineage import lineage as graph_of
     from platform_assets.cli.console import console
     from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.pipelines.lineage import lineage as graph_of
 
     use_case = declared_use_cases(name)[0].use_case
     graph = graph_of(use_case)
@@ -86,7 +86,7 @@ def _found(graph: Lineage, use_case: UseCase, column: str) -> list[ColumnOf]:
 
 def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[ColumnOf]:
     """Where to begin: of columns of one name that follow each other, the last one to go up from, the first to go down."""
-    from platform_assets.assets.lineage import REQUEST
+    from platform_assets.pipelines.lineage import REQUEST
 
     edges = graph.goes_into.get if up else graph.made_from.get
     ends = [node for node in found if not set(edges(node, ())) & set(found)]
@@ -95,14 +95,14 @@ def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[Column
 
 def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Mapping[str, int], str]:
     """Delta version by `layer/table`, and what they are the versions of."""
-    from platform_assets.assets.maintenance import table_on_disk
+    from platform_assets.installation import Settings
     from platform_assets.lake.maintenance import stored_tables
     from platform_assets.lake.pins import data_version_pins
+    from platform_assets.orchestration.assets.maintenance import table_on_disk
+    from platform_assets.orchestration.resources.lake import LakeResource
     from platform_assets.registry.errors import RegistryError
     from platform_assets.registry.models import ModelRegistry
     from platform_assets.registry.pins import DATA_VERSIONS
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.settings import Settings
 
     settings = Settings.from_environment()
     lake = LakeResource(root=settings.lake)

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from platform_assets.cli import experiments, features, lineage, models, quarantine, sources, versions
+from platform_assets.cli import experiments, lineage, quarantine, sources, versions
+from platform_assets.cli.features import commands as features
+from platform_assets.cli.models import commands as models
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What dg and dagster do not already do.")
 app.add_typer(sources.app, name="sources")
@@ -27,7 +29,7 @@ def run(
 ) -> None:
     """Take use cases from their sources to a service that answered live traffic and is watched."""
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.run import run_use_cases
+    from platform_assets.cli.run.journey import run_use_cases
 
     with fail_readably():
         run_use_cases(use_case)

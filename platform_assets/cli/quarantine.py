@@ -1,7 +1,7 @@
 """`platform-assets quarantine list|show|release`: refused rows, and letting some of them pass.
 
 Belongs here: the commands and their tables. Does not belong here: what is refused (`validation/`), and what a release
-records (`assets/quarantine.py`).
+records (`pipelines/quarantine.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from platform_assets.cli.use_cases import DeclaredUseCase
     from platform_assets.declaration import Source
     from platform_assets.lake.table import LakeTable
-    from platform_assets.resources.lake import LakeResource
+    from platform_assets.orchestration.resources.lake import LakeResource
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -100,8 +100,8 @@ def places(use_case: str | None, table: str | None) -> list[Place]:
         ValueError: there is no such use case or table.
     """
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.settings import Settings
+    from platform_assets.installation import Settings
+    from platform_assets.orchestration.resources.lake import LakeResource
 
     lake = LakeResource(root=Settings.from_environment().lake)
     found = [
@@ -121,9 +121,9 @@ def show_counts(chosen: Sequence[Place], day: date | None, rule: str | None) -> 
     import polars as pl
     from rich.table import Table as RichTable
 
-    from platform_assets.assets.quarantine import refused_rows, released_rows
     from platform_assets.cli.console import console
     from platform_assets.declaration import EVENT_DAY
+    from platform_assets.pipelines.quarantine import refused_rows, released_rows
 
     shown = RichTable(title="rows in quarantine")
     for title in ("use case", "table", "day", "rule", "column", "rows"):
@@ -149,8 +149,8 @@ def show_rows(place: Place, day: date | None, rule: str | None, positions: Seque
     """Print refused rows, each with what it breaks and its content."""
     from rich.markup import escape
 
-    from platform_assets.assets.quarantine import refused_rows
     from platform_assets.cli.console import console
+    from platform_assets.pipelines.quarantine import refused_rows
 
     found = refused_rows(_tables(place)[0], day, rule, positions)
     for line in found.head(limit).iter_rows(named=True):
@@ -177,9 +177,9 @@ def release_rows(
         ValueError: rows cannot be released, or their choice is too wide.
         RuntimeError: the clean table could not be published.
     """
-    from platform_assets.assets.quarantine import ReleaseError, refused_rows
-    from platform_assets.assets.quarantine import release as record
     from platform_assets.cli.console import console
+    from platform_assets.pipelines.quarantine import ReleaseError, refused_rows
+    from platform_assets.pipelines.quarantine import release as record
 
     if not positions and (rule is None or (day is None and place.source.is_daily)):
         raise ReleaseError("say which rows: --day and --rule, or --position for single ones.")
@@ -203,9 +203,9 @@ def publish_again(place: Place, day: date | None) -> None:
     """
     import dagster as dg
 
-    from platform_assets.assets.clean import clean_asset
-    from platform_assets.assets.common import asset_key
     from platform_assets.lake.layout import CLEAN
+    from platform_assets.orchestration.assets.clean import clean_asset
+    from platform_assets.orchestration.metadata import asset_key
 
     use_case = place.declared.use_case
     tags = {} if day is None else {RANGE_START: day.isoformat(), RANGE_END: day.isoformat()}
@@ -231,7 +231,7 @@ def publish_again(place: Place, day: date | None) -> None:
 
 
 def _tables(place: Place) -> tuple[LakeTable, LakeTable]:
-    from platform_assets.assets.quarantine import quarantine_table, releases_table
+    from platform_assets.pipelines.quarantine import quarantine_table, releases_table
 
     use_case, source = place.declared.use_case, place.source
     return quarantine_table(place.lake, use_case, source), releases_table(place.lake, use_case, source)

@@ -7,9 +7,9 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.cli.use_cases import declared_use_cases
-from platform_assets.resources.models import ModelsResource
-from platform_assets.resources.serving import ServingResource
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.orchestration.resources.serving import ServingResource
 
 
 def _serving(settings: Settings) -> ServingResource:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from platform_assets.cli.use_cases import DeclaredUseCase
     from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
-    from platform_assets.resources.lake import LakeResource
+    from platform_assets.orchestration.resources.lake import LakeResource
 
 CURSOR = "cursor"
 """Key in a raw table's commit metadata under which a load keeps where the next one starts."""
@@ -45,8 +45,8 @@ def check(
 def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
     """Print the state of every source of the use cases, and say whether all can be used."""
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.settings import Settings
+    from platform_assets.installation import Settings
+    from platform_assets.orchestration.resources.lake import LakeResource
 
     settings = Settings.from_environment()
     lake = LakeResource(root=settings.lake)
@@ -63,7 +63,7 @@ def _look(
     declared: DeclaredUseCase, source: Source, lake: LakeResource, simulation: dict[str, object], now: datetime
 ) -> SourceState:
     from platform_assets.connectors.checking import check_source
-    from platform_assets.resources.sources import SourcesResource, source_access
+    from platform_assets.orchestration.resources.sources import SourcesResource, source_access
 
     history = declared.use_case.history
     # Simulated rows are drawn on request: their last day is drawn, or the first while the history is open.

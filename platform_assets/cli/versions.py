@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from platform_assets.declaration import UseCase
+    from platform_assets.installation import Settings
     from platform_assets.lake.pins import Pin
     from platform_assets.lake.table import LakeTable
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.settings import Settings
+    from platform_assets.orchestration.resources.lake import LakeResource
 
 SAMPLE_ROWS = 8
 _WIDEST_VALUE = 60
@@ -50,8 +50,8 @@ def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime
         LakeError: when the table or the version is gone.
     """
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.resources.lake import LakeResource
-    from platform_assets.resources.settings import Settings
+    from platform_assets.installation import Settings
+    from platform_assets.orchestration.resources.lake import LakeResource
 
     settings = Settings.from_environment()
     lake = LakeResource(root=settings.lake)
@@ -100,9 +100,9 @@ def moment_of(text: str) -> int | datetime:
 
 
 def _existing(lake: LakeResource, use_case: UseCase, name: str) -> LakeTable:
-    from platform_assets.assets.maintenance import table_on_disk
     from platform_assets.lake.errors import LakeTableMissing
     from platform_assets.lake.maintenance import stored_tables
+    from platform_assets.orchestration.assets.maintenance import table_on_disk
 
     try:
         return table_on_disk(lake, use_case.name, name)
@@ -112,7 +112,7 @@ def _existing(lake: LakeResource, use_case: UseCase, name: str) -> LakeTable:
 
 
 def _pins(use_case: UseCase, lake: LakeResource, settings: Settings, now: datetime) -> Sequence[Pin]:
-    from platform_assets.assets.maintenance import read_pins
+    from platform_assets.orchestration.assets.maintenance import read_pins
     from platform_assets.registry.models import ModelRegistry
 
     settings.prepare()
@@ -120,9 +120,9 @@ def _pins(use_case: UseCase, lake: LakeResource, settings: Settings, now: dateti
 
 
 def _show_rows(lake: LakeResource, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
-    from platform_assets.assets.maintenance import table_on_disk
     from platform_assets.cli.console import console
     from platform_assets.lake.errors import LakeVersionMissing
+    from platform_assets.orchestration.assets.maintenance import table_on_disk
 
     asked = moment_of(at)
     version = asked if isinstance(asked, int) else table.version_at(asked)
@@ -178,9 +178,9 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) 
 def _show_tables(use_case: UseCase, lake: LakeResource, settings: Settings, now: datetime) -> None:
     from rich.table import Table
 
-    from platform_assets.assets.maintenance import read_pins, table_on_disk
     from platform_assets.cli.console import console
     from platform_assets.lake.versions import file_count
+    from platform_assets.orchestration.assets.maintenance import read_pins, table_on_disk
     from platform_assets.registry.models import ModelRegistry
 
     settings.prepare()

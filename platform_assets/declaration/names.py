@@ -1,7 +1,7 @@
 """Names of the assets that every use case has, whatever it declares.
 
 Belongs here: the last part of asset keys `[use_case, layer, table]` that no team declares. Does not belong here: the
-layers themselves (`lake/layout.py`), or dagster's `AssetKey` (`assets/`).
+layers themselves (`lake/layout.py`), or dagster's `AssetKey` (`orchestration/assets/`).
 """
 
 TRAINING_SET = "training_set"

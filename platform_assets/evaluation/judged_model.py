@@ -1,7 +1,7 @@
 """The model to be judged, with everything that its gates look at, and its opponent on the same rows.
 
 Belongs here: arranging rows and predictions so that gates need no table and no registry. Does not belong here: bounds (`verdict`),
-reading artifacts (`assets/`).
+reading artifacts (`orchestration/assets/`).
 """
 
 from __future__ import annotations

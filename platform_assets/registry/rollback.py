@@ -1,7 +1,7 @@
 """Rolling back: an earlier champion becomes champion again.
 
 Belongs here: which version to go back to, whether that is allowed, and recording it. Does not belong here: whether its service
-still starts (`assets/rollback.py` asks the deployment), or the steps of a move (`champion_moves.py`).
+still starts (`orchestration/assets/rollback.py` asks the deployment), or the steps of a move (`champion_moves.py`).
 """
 
 from collections.abc import Mapping

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from platform_assets.assets.common import kubernetes_tags
-from platform_assets.assets.model import model_asset
 from platform_assets.declaration import load_use_case
 from platform_assets.declaration.sections.training import Compute
-from platform_assets.resources.build import build_executor
-from platform_assets.resources.settings import Settings, SettingsError
+from platform_assets.installation import Settings, SettingsError
+from platform_assets.orchestration.assets.model import model_asset
+from platform_assets.orchestration.metadata import kubernetes_tags
+from platform_assets.orchestration.resources.build import build_executor
 
 ROOT = Path(__file__).parents[2]
 

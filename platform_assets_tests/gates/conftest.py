@@ -13,12 +13,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.assets.clean import clean_asset
-from platform_assets.assets.features import feature_table_asset
-from platform_assets.assets.raw import raw_asset
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.sources import SourcesResource
+from platform_assets.orchestration.assets.clean import clean_asset
+from platform_assets.orchestration.assets.features import feature_table_asset
+from platform_assets.orchestration.assets.raw import raw_asset
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.resources.sources import SourcesResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 GOOD_DAYS = 21

@@ -14,18 +14,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.assets.build import build_assets
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.orchestration.resources.feast import FeastResource
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.resources.mlflow import mlflow_resource
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.orchestration.resources.serving import ServingResource
+from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.models import ModelRegistry
-from platform_assets.resources.feast import FeastResource
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.mlflow import mlflow_resource
-from platform_assets.resources.models import ModelsResource
-from platform_assets.resources.serving import ServingResource
-from platform_assets.resources.sources import SourcesResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 WORLD = {"customers": 800, "terminals": 1600}

@@ -11,9 +11,6 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.assets.maintenance import maintenance_asset, read_pins
-from platform_assets.assets.tables import clean_rows, clean_table, raw_table
-from platform_assets.assets.training import training_rows, training_set_asset
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.retention import Hold, Retention
 from platform_assets.declaration.sections.training import Splits
@@ -21,10 +18,13 @@ from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake import LakeVersionMissing
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
 from platform_assets.lake.pins import table_path
+from platform_assets.orchestration.assets.maintenance import maintenance_asset, read_pins
+from platform_assets.orchestration.assets.training import training_rows, training_set_asset
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.pipelines.tables import clean_rows, clean_table, raw_table
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import versions_behind
-from platform_assets.resources.models import ModelsResource
 
 from .conftest import FOLDER, World, build_world
 

@@ -12,8 +12,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.assets.parity import PARITY_CHECK, ParityNotProven, parity_asset, parity_table, require_parity
-from platform_assets.assets.tables import clean_rows, clean_table
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash, load_use_case
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
@@ -21,6 +19,14 @@ from platform_assets.features.offline.feature_table import compute_view, join_la
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.features.online.entity_state import entity_state
 from platform_assets.lake.layout import FEATURES, SERVING
+from platform_assets.orchestration.assets.parity import (
+    PARITY_CHECK,
+    ParityNotProven,
+    parity_asset,
+    parity_table,
+    require_parity,
+)
+from platform_assets.pipelines.tables import clean_rows, clean_table
 
 from .conftest import FOLDER, World, build_world
 

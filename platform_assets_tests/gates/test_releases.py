@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from platform_assets.assets.quarantine import (
+from platform_assets.cli import app
+from platform_assets.pipelines.quarantine import (
     ReleaseError,
     quarantine_table,
     refused_rows,
@@ -15,8 +16,7 @@ from platform_assets.assets.quarantine import (
     released_rows,
     releases_table,
 )
-from platform_assets.assets.tables import clean_table
-from platform_assets.cli import app
+from platform_assets.pipelines.tables import clean_table
 
 from .conftest import World
 

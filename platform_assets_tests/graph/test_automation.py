@@ -8,14 +8,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.assets.monitoring import VERDICT_SCHEMA
-from platform_assets.automation.jobs import build_jobs
-from platform_assets.automation.retraining import CAUSE_TAG, retrain_sensor
-from platform_assets.component import use_case_definitions
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.resources.build import build_resources
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.sensors import CAUSE_TAG, retrain_sensor
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = "2018-08-20"

@@ -8,14 +8,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.assets.partitions import DayRange
-from platform_assets.automation.feeding import days_to_compute, feed_and_compute, stale_days
-from platform_assets.automation.jobs import build_jobs
-from platform_assets.automation.schedules import build_schedules
-from platform_assets.component import use_case_definitions
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.resources.build import build_resources
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.feeding import days_to_compute, feed_and_compute, stale_days
+from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.partitions import DayRange
+from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.orchestration.schedules import build_schedules
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = "2018-08-20"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.assets.features import feature_table_asset
-from platform_assets.assets.partitions import event_days
 from platform_assets.declaration import load_use_case
 from platform_assets.features.offline.carried_state import days_touched
-from platform_assets.resources.lake import LakeResource
+from platform_assets.orchestration.assets.features import feature_table_asset
+from platform_assets.orchestration.partitions import event_days
+from platform_assets.orchestration.resources.lake import LakeResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = date(2018, 7, 1)

@@ -5,10 +5,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from platform_assets.assets.build import build_assets
-from platform_assets.assets.lineage import ORIGINS, PLATFORM, SOURCE, ColumnOf, Lineage, lineage
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.pipelines.lineage import ORIGINS, PLATFORM, SOURCE, ColumnOf, Lineage, lineage
 from platform_assets_tests.onboarding.machine_world import ENERGY_USE, MACHINE_FAILURE
 
 USE_CASES = [declared.use_case for declared in declared_use_cases()]

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.reproduce import ModelHistory, made_history
-from platform_assets.assets.model import training_set_table
-from platform_assets.assets.training import current_versions, training_rows
 from platform_assets.cli import app
 from platform_assets.lake.errors import LakeVersionMissing
+from platform_assets.orchestration.assets.model import training_set_table
+from platform_assets.orchestration.assets.training import current_versions, training_rows
 from platform_assets.registry.errors import RegistryError
 
 
@@ -41,7 +41,7 @@ def test_a_fresh_process_gives_the_same_bytes(made: ModelHistory) -> None:
 def test_what_differs_is_named(made: ModelHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another library version and another machine: the payload is the same, the report says what is not."""
     monkeypatch.setattr("platform_assets.training.fit._installed", lambda name: "0.0.1")
-    monkeypatch.setattr("platform_assets.assets.reproduction.machine_type", lambda: "another machine")
+    monkeypatch.setattr("platform_assets.pipelines.reproduce.machine_type", lambda: "another machine")
     found = made.reproduced("1")
     assert not found.is_exact
     assert not found.same_machine

@@ -15,17 +15,17 @@ import dagster as dg
 import pytest
 
 import platform_assets
-from platform_assets.automation.jobs import build_jobs
 from platform_assets.cli.console import console, progress_logger
-from platform_assets.cli.replay import Traffic
-from platform_assets.cli.run import PROGRESS, Journey, run_one
-from platform_assets.cli.summary import print_summary
-from platform_assets.cli.timeline import plan
+from platform_assets.cli.run.journey import PROGRESS, Journey, run_one
+from platform_assets.cli.run.replay import Traffic
+from platform_assets.cli.run.summary import print_summary
+from platform_assets.cli.run.timeline import plan
 from platform_assets.cli.use_cases import DeclaredUseCase
-from platform_assets.component import use_case_definitions
 from platform_assets.declaration import load_use_case
-from platform_assets.resources.build import build_resources
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.resources.build import build_resources
 
 from .finished import Finished, unused_port
 from .machine_world import write_energy_use, write_machine_failure

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.assets.monitoring import VERDICT_SCHEMA
-from platform_assets.cli.run import RunFailed
+from platform_assets.cli.run.journey import RunFailed
 from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.names import DAILY_PREDICTIONS
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.lake.layout import MONITORING, PREDICTIONS
+from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 
 from .conftest import Onboarded
 

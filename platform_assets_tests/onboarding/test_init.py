@@ -9,16 +9,16 @@ import dagster as dg
 import pytest
 
 import platform_assets
-from platform_assets.assets.tables import clean_table
-from platform_assets.automation.jobs import build_jobs
 from platform_assets.cli.init import write_proposal
-from platform_assets.cli.run import RANGE_END, RANGE_START
-from platform_assets.component import use_case_definitions
+from platform_assets.cli.run.journey import RANGE_END, RANGE_START
 from platform_assets.declaration import load_use_case
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.onboarding.facts import look_at
-from platform_assets.resources.build import build_resources
-from platform_assets.resources.lake import LakeResource
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import clean_table
 
 from .conftest import Installation
 

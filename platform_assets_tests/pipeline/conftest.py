@@ -21,12 +21,12 @@ import httpx
 import polars as pl
 import pytest
 
-from platform_assets.cli.timeline import Timeline, plan
+from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.local import LocalTarget
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.models import ModelsResource
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.resources.models import ModelsResource
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "platform_assets" / "defs" / "card_fraud"

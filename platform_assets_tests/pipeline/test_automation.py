@@ -8,16 +8,16 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.assets.deployment import SELF_TEST_CHECK
-from platform_assets.assets.evaluation import gate_names
-from platform_assets.assets.monitoring import VERDICT_SCHEMA
-from platform_assets.assets.partitions import as_of_days
-from platform_assets.component import use_case_definitions
 from platform_assets.declaration import EVENT_DAY, UseCase, load_use_case
+from platform_assets.installation import Settings
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
-from platform_assets.resources.build import build_resources
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.settings import Settings
+from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
+from platform_assets.orchestration.assets.evaluation import gate_names
+from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.partitions import as_of_days
+from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.orchestration.resources.lake import LakeResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 NAME = "card_fraud"

@@ -16,17 +16,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.assets.build import build_assets
-from platform_assets.assets.model_folder import registered_run
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, PROFILE, QUARANTINE, RAW, SERVING
+from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.resources.serving import ServingResource
+from platform_assets.pipelines.training_run import registered_run
 from platform_assets.registry.models import CHAMPION
-from platform_assets.resources.build import build_resources
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.serving import ServingResource
 
 from .conftest import FOLDER, LivedIn
 

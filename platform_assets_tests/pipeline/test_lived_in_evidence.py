@@ -7,7 +7,6 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from deltalake import DeltaTable
 
-from platform_assets.component import use_case_definitions
 from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, ONLINE_STORE, PREDICTION_LOG, SERVICE
 from platform_assets.lake.layout import (
     CLEAN,
@@ -20,7 +19,8 @@ from platform_assets.lake.layout import (
     SERVING,
     TRAINING,
 )
-from platform_assets.resources.build import build_resources
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.resources.build import build_resources
 
 from .conftest import FOLDER, LivedIn
 

@@ -1,7 +1,7 @@
 """Carried state on disk: one file for each view, with what it was made from.
 
 Belongs here: writing the file, reading it back, and telling whether it is what the next day needs. Does not belong here: what a
-state holds (`offline/carried_state.py`), or which files of which tables it was made from (`assets/feature_days.py`).
+state holds (`offline/carried_state.py`), or which files of which tables it was made from (`pipelines/compute_features.py`).
 
 The file saves work and is never needed: it can be deleted at any time. It is used only where all of this is as recorded: the meaning
 of the view, the midnight, the labels, the data files of every day in reach (Delta never changes a file, so the same names are the same

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from platform_assets.assets.tables import clean_table
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.declaration import SimulatorConnector, UseCase
@@ -20,10 +19,11 @@ from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import windowed_views
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
+from platform_assets.installation import Settings
 from platform_assets.lake.layout import FEATURES
-from platform_assets.resources.feast import FeastResource
-from platform_assets.resources.lake import LakeResource
-from platform_assets.resources.settings import Settings
+from platform_assets.orchestration.resources.feast import FeastResource
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import clean_table
 from platform_assets.simulation.generators import load_generator
 
 DAYS = 40

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from platform_assets.assets.tables import clean_table, raw_table
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.lake.table import LakeTable
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import clean_table, raw_table
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import RegisteredVersion
-from platform_assets.resources.lake import LakeResource
 
 LABELS = "card_fraud/clean/labels"
 DAY = date(2018, 4, 1)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from platform_assets.assets.evaluation import VERDICT_FILE
-from platform_assets.assets.model_folder import COMPARISON_FILE, PREDICTOR
 from platform_assets.cli import app
+from platform_assets.orchestration.assets.evaluation import VERDICT_FILE
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.pipelines.training_run import COMPARISON_FILE, PREDICTOR
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import CHAMPION, MODEL_FOLDER, VERDICT_TAG, RegisteredVersion, alias_in
-from platform_assets.resources.models import ModelsResource
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
@@ -172,7 +172,7 @@ def test_two_versions_are_compared_and_the_same_model_is_called_the_same(registr
 
 
 def test_the_ledger_s_lines_are_not_wrapped_and_deployments_name_versions(registry: Registry, run: Run) -> None:
-    from platform_assets.cli.models_ledger import _cut, _version_of
+    from platform_assets.cli.models.ledger import _cut, _version_of
 
     assert _cut("a long reason", 8) == "a long…"
     assert (_version_of("v12-5d3adf28776f"), _version_of("12"), _version_of("")) == ("12", "12", "")

@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import platform_assets
-from platform_assets.cli.replay import Traffic, panel, request_body
+from platform_assets.cli.run.replay import Traffic, panel, request_body
 from platform_assets.declaration import UseCase, load_use_case
 
 CUSTOMERS = 400

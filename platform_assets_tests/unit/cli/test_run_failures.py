@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from platform_assets.cli.run import _sentence
+from platform_assets.cli.run.journey import _sentence
 
 
 def told_of(failure: Exception) -> str:

@@ -11,7 +11,7 @@ from platform_assets.cli.sources import CURSOR, cursor_text, loaded_cursor
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.declaration import load_use_case
 from platform_assets.declaration.template import use_case_template
-from platform_assets.resources.lake import LakeResource
+from platform_assets.orchestration.resources.lake import LakeResource
 
 CSV = "event_id,event_time,user_id,value,label\n1,2024-03-01T12:00:00,1,2.5,0\n"
 

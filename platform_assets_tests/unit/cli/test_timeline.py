@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import platform_assets
-from platform_assets.cli.timeline import plan
+from platform_assets.cli.run.timeline import plan
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.training import Splits
 

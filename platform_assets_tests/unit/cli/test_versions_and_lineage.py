@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from platform_assets.assets.tables import clean_table
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.cli.versions import moment_of
 from platform_assets.lake.maintenance import maintain
 from platform_assets.lake.table import LakeTable
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import clean_table
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
-from platform_assets.resources.lake import LakeResource
 
 DAY = date(2018, 4, 1)
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from platform_assets.declaration import feature_contract_hash, load_use_case
 from platform_assets.declaration.contract import feature_contract
 from platform_assets.declaration.prediction_log import prediction_log_schema
-from platform_assets_tests.unit.assets.conftest import FOLDER
-from platform_assets_tests.unit.assets.ticket_world import CLASSES, TICKETS, declared
+from platform_assets_tests.unit.pipelines.conftest import FOLDER
+from platform_assets_tests.unit.pipelines.ticket_world import CLASSES, TICKETS, declared
 
 
 def label(**changes: Any) -> dict[str, Any]:

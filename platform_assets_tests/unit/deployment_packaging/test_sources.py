@@ -32,7 +32,7 @@ def test_the_service_carries_its_imports_and_nothing_of_the_asset_graph() -> Non
     } <= set(modules)
     assert "platform_assets.training.learners.boosting" in modules
     others = (
-        "platform_assets.assets",
+        "platform_assets.orchestration.assets",
         "platform_assets.lake",
         "platform_assets.registry",
         "platform_assets.deployment",

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.assets.feature_quality import moved
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.quality.plot import plot_feature_quality
 from platform_assets.features.quality.profiles import FeatureProfile, FeatureQuality, feature_quality, sees_the_future
+from platform_assets.orchestration.assets.feature_quality import moved
 from platform_assets_tests.unit.features.histories import use_case, view_of
 
 CASE = use_case()

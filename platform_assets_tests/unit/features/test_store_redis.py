@@ -27,8 +27,8 @@ from platform_assets.features.online.feast_objects import (
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.request_reads import RequestReads
 from platform_assets.features.online.store import WriteLock, apply, watermark, write_state
-from platform_assets.resources.feast import FeastResource
-from platform_assets.resources.settings import Settings
+from platform_assets.installation import Settings
+from platform_assets.orchestration.resources.feast import FeastResource
 from platform_assets_tests.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, MIDNIGHT, use_case, view_of
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.lean import OnlyRequired, hide_all_but
 from serving.settings import ServingSettings, SettingsError
+from serving.slim_start import OnlyRequired, hide_all_but
 
 FEAST = {"project": "parking", "online_store": {"type": "sqlite"}}
 

@@ -1,0 +1,98 @@
+"""`platform-assets features`: what an entity's features are at a moment, which events made them, and the event stream.
+
+Belongs here: the commands and what they print. Does not belong here: the account of events (`features/consistency/explain.py`), the stream
+(`features/streaming/writer.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+app = typer.Typer(no_args_is_help=True, help="Features of an entity, the events that made them, and the event stream.")
+
+_ENTITY = Annotated[str, typer.Argument(help="An entity's name or key and its value, such as `customer=17`.")]
+_AT = Annotated[
+    str,
+    typer.Option(
+        "--at", help="Moment, ISO 8601; without an offset it is UTC. An event's own time gives that event's row."
+    ),
+]
+_USE_CASE = Annotated[str | None, typer.Option("--use-case", help="Needed where several use cases know the entity.")]
+_ONLINE = Annotated[bool, typer.Option("--online", help="Put the online store's values beside.")]
+
+
+@app.command()
+def show(entity: _ENTITY, at: _AT, use_case: _USE_CASE = None, online: _ONLINE = False) -> None:
+    """Print every feature of an entity at a moment, from the lake."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.features.values import show_features
+
+    with fail_readably():
+        same = show_features(entity, _moment(at), use_case, online=online)
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    entity: _ENTITY,
+    at: _AT,
+    use_case: _USE_CASE = None,
+    online: _ONLINE = False,
+    feature: Annotated[
+        list[str] | None, typer.Option("--feature", help="Only these; may be given several times.")
+    ] = None,
+    events: Annotated[int, typer.Option(min=0, help="At most so many events of each kind for each feature.")] = 5,
+) -> None:
+    """Print each window's edges, the events that counted, and why the others did not."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.features.values import explain_features
+
+    with fail_readably():
+        same = explain_features(entity, _moment(at), use_case, online=online, features=feature or [], most=events)
+    if not same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def stream(
+    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Read JSON lines from standard input, not the declared topic.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background, kept alive by the process manager of `make run`.")
+    ] = False,
+    end: Annotated[bool, typer.Option("--end", help="Stop the one in the background.")] = False,
+) -> None:
+    """Keep the online store fresh from the event stream, until interrupted; it goes on where it stopped."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.features.stream import detach_stream, end_stream, stream_events
+
+    with fail_readably():
+        if end:
+            end_stream(use_case)
+        elif detach:
+            detach_stream(use_case)
+        else:
+            stream_events(use_case, from_stdin=stdin)
+
+
+def _moment(text: str) -> datetime:
+    """The time in an option, in UTC.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time in ISO 8601, such as 2018-08-01T12:00:00Z") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -1,0 +1,126 @@
+"""`platform-assets models compare`: two versions of a model side by side.
+
+Belongs here: what the command prints. Does not belong here: the comparison that decides a promotion (`evaluation/`), which asks both
+models about the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from platform_assets.cli.console import console
+from platform_assets.cli.models.commands import named_version, opened, split_model
+from platform_assets.pipelines.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
+from platform_assets.registry.models import CHAMPION
+from platform_assets.training.artifact import read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from platform_assets.registry.models import RegisteredVersion
+
+_MADE_FROM = (
+    "as_of",
+    "learner",
+    "code_version",
+    "feature_contract",
+    "seed",
+    "trained_on_first_day",
+    "trained_on_last_day",
+    "machine",
+)
+
+
+def show_comparison(first: str, second: str | None) -> None:
+    """Print two versions side by side: metrics over the folds, settings, and what they were made from.
+
+    Raises:
+        RegistryError: there is no such version.
+        ValueError: both are the same.
+    """
+    name, number = split_model(first)
+    _, registry, _, _ = opened(name)
+    other = second.partition("@")[2] or second if second else CHAMPION
+    versions = named_version(registry, name, number), named_version(registry, name, other)
+    if versions[0].version == versions[1].version:
+        raise ValueError(
+            f"both are version {versions[0].version} of {name}; name another one: platform-assets models list {name}"
+        )
+    runs = registered_run(registry, versions[0]), registered_run(registry, versions[1])
+    _print_metrics(name, versions, runs)
+    _print_settings(versions, runs)
+    digests = {version.tags.get(MODEL_DIGEST_TAG) for version in versions}
+    if len(digests) == 1:
+        console.print(f"[bold]both are the same model to the byte[/] ({digests.pop()})")
+    console.print(f"[dim]next: platform-assets models reproduce {name}@{versions[0].version}[/]")
+
+
+def _print_metrics(name: str, versions: tuple[RegisteredVersion, ...], runs: tuple[ModelRun, ...]) -> None:
+    winners = [
+        run.comparison["candidates"][version.tags["learner"]] for version, run in zip(versions, runs, strict=True)
+    ]
+    same_folds = runs[0].comparison["folds"] == runs[1].comparison["folds"]
+    table = Table(title=f"{name}: mean ± spread over the folds", box=None, pad_edge=False)
+    table.add_column("metric")
+    for version in versions:
+        table.add_column(f"version {version.version}", justify="right")
+    table.add_column(f"{versions[0].version} less {versions[1].version}", justify="right")
+    for metric, higher in runs[0].comparison["metrics"].items():
+        if metric not in winners[1]["mean"]:
+            continue
+        means = [_number(winner["mean"][metric]) for winner in winners]
+        cells = [
+            f"{mean:.4f} ± {_number(winner['std'][metric]):.4f}" for mean, winner in zip(means, winners, strict=True)
+        ]
+        difference = means[0] - means[1]
+        better = difference == difference and difference != 0 and (difference > 0) == higher
+        told = f"[green]{difference:+.4f}[/]" if better else f"{difference:+.4f}"
+        paired = f", {_folds_won(winners, metric, higher)} folds" if same_folds else ""
+        table.add_row(metric, *cells, f"{told}{paired}")
+    console.print(table)
+    if not same_folds:
+        spans = [
+            f"{run.comparison['folds'][-1]['test_first']} .. {run.comparison['folds'][0]['test_last']}" for run in runs
+        ]
+        console.print(
+            f"[yellow]the folds differ ({' and '.join(spans)}): a part of the difference is the days'. The evaluation asset asks both "
+            "about the same rows.[/]"
+        )
+
+
+def _folds_won(winners: list[Mapping[str, Any]], metric: str, higher: bool) -> str:
+    pairs = [(_number(a["metrics"][metric]), _number(b["metrics"][metric]))
+             for a, b in zip(winners[0]["by_fold"], winners[1]["by_fold"], strict=True)]  # fmt: skip
+    won = sum((a > b) == higher and a != b for a, b in pairs)
+    return f"better in {won} of {len(pairs)}"
+
+
+def _print_settings(versions: tuple[RegisteredVersion, ...], runs: tuple[ModelRun, ...]) -> None:
+    """Only what differs: all else is the same in both."""
+    sides: list[dict[str, Any]] = []
+    for version, run in zip(versions, runs, strict=True):
+        manifest = read_manifest(run.predictor_folder)
+        sides.append(
+            {
+                **{key: version.tags.get(key, "") for key in _MADE_FROM},
+                **{f"setting {key}": value for key, value in manifest["settings"].items()},
+                **{f"library {key}": value for key, value in manifest["versions"].items()},
+                **{f"data {key.strip('/')}": value for key, value in (version.tag_json("data_versions") or {}).items()},
+                "features": ", ".join(feature["name"] for feature in manifest["features"]),
+            }
+        )
+    names = [key for key in dict.fromkeys([*sides[0], *sides[1]]) if sides[0].get(key) != sides[1].get(key)]
+    table = Table(title="what differs", box=None, pad_edge=False)
+    for title in ("", *(f"version {version.version}" for version in versions)):
+        table.add_column(title)
+    for key in names:
+        table.add_row(key, *(escape(str(side.get(key, ""))) for side in sides))
+    if names:
+        console.print(table)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

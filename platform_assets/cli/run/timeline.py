@@ -1,0 +1,53 @@
+"""Which days a demonstration run loads, trains as of, and replays.
+
+Belongs here: calendar arithmetic. Does not belong here: running anything.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from platform_assets.declaration import UseCase
+from platform_assets.orchestration.partitions import DayRange, training_offsets
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The days of a run.
+
+    Attributes:
+        history: days that are loaded before training.
+        labels: days whose labels are known when the model is trained.
+        as_of: the day the model is trained as of; traffic starts on this day.
+        live: days that are replayed as live traffic: the last ones whose labels arrive within the history.
+    """
+
+    history: DayRange
+    labels: DayRange
+    as_of: date
+    live: DayRange
+
+
+def plan(use_case: UseCase) -> Timeline:
+    """The days of a run over the whole declared history.
+
+    Raises:
+        ValueError: the history is too short for the declared folds and the live days.
+    """
+    first = use_case.history.first_day
+    last = use_case.history.last_day or datetime.now(UTC).date() - timedelta(days=1)
+    delay = max(1, use_case.label_delay_days)
+    live_last = last + timedelta(days=1 - delay)
+    live = DayRange(live_last - timedelta(days=use_case.monitoring.window_days - 1), live_last)
+    needed = -training_offsets(use_case).first
+    have = (live.first - first).days
+    if have < needed:
+        raise ValueError(
+            f"{use_case.name}: training needs {needed} days before the {len(live.days)} live days, but the history has "
+            f"{have}. Declare a longer history, fewer folds or shorter splits."
+        )
+    return Timeline(
+        history=DayRange(first, live.first - timedelta(days=1)),
+        labels=DayRange(first, live.first - timedelta(days=delay)),
+        as_of=live.first,
+        live=live,
+    )

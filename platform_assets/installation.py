@@ -1,0 +1,153 @@
+"""The one place that reads the environment.
+
+Belongs here: every setting of an installation, with its default and its environment variable. Does not belong here:
+anything a team declares about a use case.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "PLATFORM_ASSETS_"
+
+
+@cache
+def code_version() -> str:
+    """What the code of this package is, for lineage: a digest of its Python files.
+
+    It is the same for a checkout and for an installed package, and differs as soon as a line does.
+    """
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; the message names the environment variable."""
+
+
+def object_store_options(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Endpoint and keys of the object store; read where they are used, so that no resource shows them.
+
+    Raises:
+        SettingsError: when a setting cannot be used.
+    """
+    return Settings.from_environment(environment).object_store
+
+
+def environment_variables() -> Mapping[str, str]:
+    """The environment, for the variables that connectors name."""
+    return os.environ
+
+
+def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
+    """The JSON in a variable; a secret one is not shown."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        found = "" if secret else f"; found {text!r}"
+        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{found}") from error
+
+
+class Settings(BaseModel):
+    """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(
+        description="Folder for everything that is written; default `.platform/default` in the current folder."
+    )
+    lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
+    mlflow: str = Field(description="MLflow tracking address.")
+    environment: Literal["dev", "staging", "production"] = Field(
+        default="production",
+        description="Whose champion and challenger are meant: MLflow's aliases `champion` and `challenger` in production, "
+        "`staging-champion` and so on elsewhere.",
+    )
+    mlflow_artifacts: str = Field(description="Where MLflow keeps artifacts when it is used without a server.")
+    feast_registry: str = Field(description="SQLAlchemy address of Feast's registry.")
+    feast_online_store: dict[str, Any] = Field(description="Feast's online store configuration, as JSON.")
+    port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
+    executor: Literal["multiprocess", "kubernetes"] = Field(
+        default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
+    )
+    ray_address: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Ray cluster that searches and fits with more than one worker run on: `host:port` of its head, or `auto` for the one "
+        "that this machine is part of; this machine alone when not set. Needs `platform-assets[ray]`.",
+    )
+    training_workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Processes that fit a network together, in place of the `workers` that its learner declares.",
+    )
+    replayed_requests: int = Field(
+        default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
+    )
+    object_store: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Endpoint and keys of the object store, as JSON with deltalake's keys: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...",
+    )
+    simulation: dict[str, Any] = Field(
+        default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingsError: when a value cannot be used; every variable at fault is named.
+        """
+
+        def value(name: str, default: str) -> str:
+            return environment.get(PREFIX + name.upper()) or default
+
+        home = Path(value("home", ".platform/default")).absolute()
+        online_store = json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
+        found: dict[str, Any] = {
+            "home": home,
+            "lake": value("lake", str(home / "lake")),
+            "mlflow": value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
+            "mlflow_artifacts": value("mlflow_artifacts", str(home / "mlflow" / "artifacts")),
+            "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
+            "port": value("port", "8700"),
+            "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
+            "environment": value("environment", "production"),
+            "executor": value("executor", "multiprocess"),
+            "ray_address": value("ray_address", "") or None,
+            "training_workers": value("training_workers", "") or None,
+            "replayed_requests": value("replayed_requests", "4000"),
+            "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
+            "simulation": _parsed("simulation", value("simulation", "{}")),
+        }
+        try:
+            return cls(**found)
+        except ValidationError as error:
+            problems = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+            raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error
+
+    def prepare(self) -> None:
+        """Create the folders that local defaults write to.
+
+        Raises:
+            SettingsError: when the home folder cannot be written.
+        """
+        try:
+            for folder in ("mlflow", "feast", "serving", "prediction_log", "reports"):
+                (self.home / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
+            ) from error

@@ -1,0 +1,64 @@
+"""The history layer: every version of every row of a source with `deletes: history`.
+
+Belongs here: the asset. Does not belong here: what a version is (`lake/changes.py`), or the history of tables, which Delta
+keeps itself.
+"""
+
+import dagster as dg
+
+from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.sections.changes import OPERATION, VALID_FROM, VALID_TO
+from platform_assets.lake.layout import HISTORY, RAW
+from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.metadata import (
+    asset_key,
+    column_lineage,
+    column_schema,
+    commit_metadata,
+    data_version,
+    policy,
+)
+from platform_assets.orchestration.partitions import event_days, partition_range
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import history_rows, history_schema
+
+DESCRIPTIONS = {
+    OPERATION: "upsert or delete; a delete has its key alone",
+    VALID_FROM: "sequence of the change that made the version",
+    VALID_TO: "sequence of the change that followed; null while the version holds",
+}
+
+
+def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
+    """The table of all versions of a source's rows, each in the day in which it stood, as delivered and not audited."""
+    raw_key = asset_key(use_case, RAW, source.name)
+    schema = history_schema(source)
+
+    @dg.asset(
+        key=asset_key(use_case, HISTORY, source.name),
+        deps=[raw_key],
+        description=f"{source.description} Every version of every row, deleted ones included.",
+        kinds={"deltalake", "polars"},
+        metadata=column_schema(
+            schema, {**{column.name: column.description for column in source.columns}, **DESCRIPTIONS}
+        ),
+        partitions_def=event_days(use_case),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        automation_condition=after_upstream(),
+        code_version="1",
+        **policy(use_case, HISTORY),
+    )
+    def history(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+        days = partition_range(context)
+        table = lake.table(use_case.name, HISTORY, source.name, schema)
+        rows = history_rows(lake, use_case, source, days)
+        commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
+        return dg.MaterializeResult(
+            metadata={
+                **commit_metadata(commit, table.uri),
+                **column_lineage(use_case, asset_key(use_case, HISTORY, source.name), schema),
+            },
+            data_version=data_version(commit),
+        )
+
+    return history

@@ -1,0 +1,39 @@
+"""All triggers of a use case.
+
+Belongs here: the list. Does not belong here: any trigger.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from platform_assets.declaration import UseCase
+from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.schedules import build_schedules
+from platform_assets.orchestration.sensors import retrain_sensor
+
+
+@dataclass(frozen=True)
+class Automation:
+    """Jobs, schedules and sensors of a use case."""
+
+    jobs: list[UnresolvedAssetJobDefinition]
+    schedules: list[dg.ScheduleDefinition]
+    sensors: list[dg.SensorDefinition]
+
+
+def build_automation(use_case: UseCase) -> Automation:
+    """Everything that starts work for the use case without a person."""
+    jobs = build_jobs(use_case)
+    automation = dg.AutomationConditionSensorDefinition(
+        name=f"{use_case.name}__automation",
+        target=dg.AssetSelection.key_prefixes([use_case.name]),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Evaluates the automation conditions of this use case's assets.",
+    )
+    return Automation(
+        jobs=jobs.all,
+        schedules=build_schedules(use_case, jobs),
+        sensors=[automation, retrain_sensor(use_case, jobs)],
+    )

@@ -1,0 +1,115 @@
+"""What every asset of a use case shares: keys, owner, freshness, schema metadata, pictures.
+
+Belongs here: policy that is set once for all assets. Does not belong here: anything about a single layer.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypedDict
+
+import dagster as dg
+import polars as pl
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.training import Compute
+from platform_assets.lake.commits import Commit
+from platform_assets.pipelines.lineage import SOURCE, WHOLE_ROW, Lineage, lineage
+
+
+class AssetPolicy(TypedDict):
+    """Arguments that every asset definition of a use case gets."""
+
+    group_name: str
+    owners: Sequence[str]
+    freshness_policy: dg.FreshnessPolicy
+
+
+def asset_key(use_case: UseCase, layer: str, table: str) -> dg.AssetKey:
+    """Key `[use_case, layer, table]`."""
+    return dg.AssetKey([use_case.name, layer, table])
+
+
+def policy(use_case: UseCase, layer: str) -> AssetPolicy:
+    """Group, owner and freshness of an asset in a layer."""
+    freshness = use_case.freshness
+    return AssetPolicy(
+        group_name=layer,
+        owners=[use_case.owner],
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(hours=freshness.fail_after_hours),
+            warn_window=timedelta(hours=freshness.warn_after_hours),
+        ),
+    )
+
+
+def kubernetes_tags(compute: Compute) -> dict[str, Any]:
+    """Op tags by which dagster-k8s gives the step a pod of that size; without Kubernetes they do nothing."""
+    size = {"cpu": f"{compute.cpus:g}", "memory": f"{round(compute.memory_gigabytes * 1000)}M"}
+    limits = {**size, **({"nvidia.com/gpu": str(compute.gpus)} if compute.gpus else {})}
+    return {"dagster-k8s/config": {"container_config": {"resources": {"requests": size, "limits": limits}}}}
+
+
+def column_schema(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """Definition metadata with the table's columns, shown by Dagster's UI."""
+    columns = [
+        dg.TableColumn(name, type=str(dtype), description=descriptions.get(name)) for name, dtype in schema.items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def column_lineage(
+    use_case: UseCase, key: dg.AssetKey, columns: Iterable[str], graph: Lineage | None = None
+) -> dict[str, Any]:
+    """Metadata with the upstream columns that each column of an asset comes from, for the UI.
+
+    Columns of a source stand as those of an external asset `[use_case, source, table]`. What else lies outside of the use
+    case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
+
+    Args:
+        use_case: the declaration.
+        key: the asset.
+        columns: its columns.
+        graph: the use case's lineage, where it is at hand.
+    """
+    _, layer, table = key.path
+    origins = (graph or lineage(use_case)).table(layer, table, columns)
+    deps = {
+        column: [
+            dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)
+            for node in found
+            if (not node.is_origin or node.layer == SOURCE) and node.column != WHOLE_ROW
+        ]
+        for column, found in origins.items()
+    }
+    found = {column: nodes for column, nodes in deps.items() if nodes}
+    return {"dagster/column_lineage": dg.TableColumnLineage(found)} if found else {}
+
+
+def with_column_lineage(use_case: UseCase, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets, each that declares its columns with their lineage beside them."""
+    graph = lineage(use_case)
+
+    def told(spec: dg.AssetSpec) -> dg.AssetSpec:
+        schema = spec.metadata.get("dagster/column_schema")
+        if not isinstance(schema, dg.TableSchema) or "dagster/column_lineage" in spec.metadata:
+            return spec
+        columns = [column.name for column in schema.columns]
+        return spec.merge_attributes(metadata=column_lineage(use_case, spec.key, columns, graph))
+
+    return [definition.map_asset_specs(told) for definition in assets]
+
+
+def commit_metadata(commit: Commit, uri: str) -> dict[str, Any]:
+    """Row count, place and Delta version of what was written."""
+    return {"dagster/row_count": commit.rows, "dagster/uri": uri, "delta_version": commit.version}
+
+
+def data_version(commit: Commit) -> dg.DataVersion:
+    """An asset's data version is its table's Delta version."""
+    return dg.DataVersion(f"delta-{commit.version}")
+
+
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG that the UI shows in an asset's metadata."""
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")

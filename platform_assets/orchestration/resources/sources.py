@@ -1,0 +1,78 @@
+"""Reading declared sources, as a Dagster resource.
+
+Belongs here: what an installation changes about sources (a smaller simulated world), and handing readers the
+environment. Does not belong here: connectors (`connectors/`).
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.changes import ChangeBatch, read_changes
+from platform_assets.connectors.control_totals import Totals, control_totals
+from platform_assets.connectors.reading import read_source
+from platform_assets.declaration import SimulatorConnector, Source
+from platform_assets.installation import environment_variables, object_store_options
+
+
+def source_access() -> Access:
+    """Credentials as they stand in the environment now; no resource keeps them, so that no page shows them."""
+    return Access(variables=environment_variables(), object_store=object_store_options())
+
+
+class SourcesResource(dg.ConfigurableResource[None]):
+    """Sources, with the installation's overrides of simulator settings."""
+
+    simulation: dict[str, Any] = Field(default_factory=dict)
+
+    def read(
+        self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
+    ) -> pl.DataFrame:
+        """Rows of a source as found (see `sources.read.read_source`), with `faults` planted in simulated rows.
+
+        Raises:
+            SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
+        """
+        return read_source(self.configured(source, faults), folder, first, last, access=source_access())
+
+    def read_changes(self, source: Source, folder: Path, cursor: str | None, max_rows: int) -> ChangeBatch:
+        """What is new in an incremental source since a cursor (see `sources.changes.read_changes`).
+
+        Raises:
+            SourceError: when the source cannot be read.
+        """
+        return read_changes(source, folder, cursor, max_rows=max_rows, access=source_access())
+
+    def totals(
+        self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
+    ) -> Totals:
+        """The source's own totals of the days (see `sources.totals.control_totals`), to be stored with the rows.
+
+        Raises:
+            SourceError: when a declared control file or a database cannot be read.
+        """
+        return control_totals(self.configured(source, faults), folder, first, last, access=source_access())
+
+    def configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
+        """The source as this installation reads it: settings of the simulation overridden, faults planted.
+
+        Raises:
+            ValueError: when faults are asked of a source that is not simulated.
+        """
+        connector = source.connector
+        if not isinstance(connector, SimulatorConnector):
+            if faults:
+                raise ValueError(
+                    f"source {source.name!r} is not simulated: faults can be planted in simulated rows only"
+                )
+            return source
+        planted = (*connector.faults, *({"table": source.name, **fault} for fault in faults))
+        settings = {**connector.settings, **self.simulation}
+        return source.model_copy(
+            update={"connector": connector.model_copy(update={"settings": settings, "faults": planted})}
+        )

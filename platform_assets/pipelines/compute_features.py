@@ -1,0 +1,207 @@
+"""The days of a feature table: from the view's carried state where that is right, else from the days that its windows reach.
+
+Belongs here: which rows of which versions are read, in chunks that fit in memory, and what the stored state was made from. Does not
+belong here: computing (`features/`), or the asset (`orchestration/assets/features.py`).
+
+All tables are read as they are when the run begins. A range of days takes one pass: the state before it, then chunk after chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import polars as pl
+
+from platform_assets.declaration import FeatureView, Source, UseCase
+from platform_assets.declaration.contract import view_meaning_hash
+from platform_assets.declaration.sections.features import Lookup
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.offline.carried_state import (
+    CarriedState,
+    carried_state,
+    day_chunks,
+    holds_labels,
+    next_days,
+    with_labels,
+)
+from platform_assets.features.offline.carried_state_file import MadeFrom, StoredState, load, save
+from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
+from platform_assets.features.offline.lookups import days_to_read, join_lookups
+from platform_assets.features.online.entity_state import state_layout
+from platform_assets.lake.table import LakeTable
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.pipelines.tables import clean_rows, clean_table
+
+MOST_ROWS = 2_000_000
+"""Events that are computed at once; a day with more is computed whole."""
+CARRIED = "carried"
+VIEW_MEANING = "view_meaning"
+_UNFINISHED = "being rewritten"
+_ONE_DAY = timedelta(days=1)
+
+
+class FeatureDays:
+    """Computes days of one view's table, and keeps its state for the day after.
+
+    Attributes:
+        versions: Delta versions of the tables that are read, by name of their source.
+        state_used: for a view with windows, whether its stored state was right; else why not.
+    """
+
+    def __init__(self, use_case: UseCase, view: FeatureView, lake: LakeResource, most_rows: int = MOST_ROWS) -> None:
+        """Pin the versions that are there now."""
+        self._case, self._view, self._lake, self._most_rows = use_case, view, lake, most_rows
+        label = use_case.label_source
+        self._joins_label = uses_label(view, use_case) and label.name != use_case.events
+        names = [use_case.events, *([label.name] if self._joins_label else []), *(item.source for item in view.lookups)]
+        self.versions = {name: clean_table(lake, use_case, use_case.source(name)).version() for name in names}
+        self._layout = state_layout(view, use_case) if view.windows else None
+        self._meaning = view_meaning_hash(use_case, view)
+        self._listed: dict[str, dict[date, tuple[str, ...]]] = {}
+        self.state_used = ""
+        self._uri = f"{lake.root.rstrip('/')}/{use_case.name}/{CARRIED}/{view.table}.parquet"
+
+    def frames(self, first: date, last: date) -> Iterator[tuple[date, date, pl.DataFrame]]:
+        """Rows of the feature table, chunk by chunk: first and last day, both included, and exactly `compute_view` of these.
+
+        Once all chunks are taken, the state at the midnight after `last` is stored for the day that follows.
+
+        Raises:
+            FeatureError: a view cannot be computed.
+            LakeTableMissing: a table was never published.
+        """
+        if self._layout is None:
+            for begin, end in self._chunks(first, last):
+                events = self._looked_up(self._events(begin, end), begin, end)
+                yield begin, end, compute_view(self._view, self._case, events, begin, end)
+            return
+        stored = load(self._layout, self._uri, self._made_from(first, first - _ONE_DAY), self._lake.storage_options())
+        self.state_used = stored.why_not
+        state = self._made(first) if stored.state is None else stored.state
+        for begin, end in self._chunks(first, last):
+            state = self._with_labels(state, begin, end)
+            events = self._looked_up(self._with_known_labels(self._events(begin, end), begin, end), begin, end)
+            features, state = next_days(state, events, end)
+            yield begin, end, features
+        self._keep(state, stored)
+
+    def _keep(self, state: CarriedState, stored: StoredState) -> None:
+        """Store a state unless a later day's is there: that one was made from days that this run did not touch, or is refused."""
+        if stored.day is None or stored.day <= state.day:
+            made_from = self._made_from(state.day, state.labels_day)
+            save(state, made_from, self._uri, self._lake.storage_options())
+
+    def _chunks(self, first: date, last: date) -> Iterator[tuple[date, date]]:
+        if first == last:
+            return iter([(first, last)])
+        table = clean_table(self._lake, self._case, self._case.event_source)
+        counts = table.count_by_partition(version=self.versions[self._case.events])
+        return day_chunks(counts, first, last, self._most_rows)
+
+    def _made_from(self, day: date, labels_day: date) -> MadeFrom:
+        """What a state of this midnight has to be made from, with the tables as they are in this run."""
+        assert self._layout is not None, "only views with windows have state"
+        oldest = day - timedelta(days=self._layout.span_days)
+        reach = [self._files(self._case.event_source, oldest, day - _ONE_DAY)]
+        known = day - _ONE_DAY
+        if holds_labels(self._layout):
+            known = labels_day
+            if self._joins_label:
+                newest = labels_day - timedelta(days=self._case.label_delay_days)
+                reach.append(self._files(self._case.label_source, oldest, newest))
+        digest = hashlib.sha256(json.dumps(reach).encode()).hexdigest()
+        return MadeFrom(self._meaning, day.isoformat(), known.isoformat(), digest)
+
+    def _files(self, source: Source, first: date, last: date) -> list[list[str]]:
+        if last < max(first, self._case.history.first_day):
+            return []
+        if source.name not in self._listed:
+            table = clean_table(self._lake, self._case, source)
+            self._listed[source.name] = table.files_by_partition(version=self.versions[source.name])
+        return [[day.isoformat(), *names] for day, names in self._listed[source.name].items() if first <= day <= last]
+
+    def _made(self, day: date) -> CarriedState:
+        """The state at a midnight from the days that windows reach."""
+        assert self._layout is not None, "only views with windows have state"
+        last = day - _ONE_DAY
+        first = min(last, max(self._case.history.first_day, day - timedelta(days=self._layout.span_days)))
+        events = self._with_known_labels(self._events(first, last), first, day)
+        return carried_state(self._view, self._case, events, day)
+
+    def _with_labels(self, state: CarriedState, first: date, last: date) -> CarriedState:
+        """The state before `first` with the labels that are known at 00:00 of `last`."""
+        delay = timedelta(days=self._case.label_delay_days)
+        begin, end = state.labels_day - delay + _ONE_DAY, min(last - delay, first - _ONE_DAY)
+        if not holds_labels(state.layout) or end < begin:
+            return with_labels(state, None, last)
+        return with_labels(state, self._with_known_labels(self._events(begin, end), begin, last), last)
+
+    def _with_known_labels(self, events: pl.DataFrame, first: date, day: date) -> pl.DataFrame:
+        """Events from `first` on with the labels that are known at 00:00 of `day`."""
+        if not self._joins_label:
+            return events
+        last = day - timedelta(days=self._case.label_delay_days)
+        source = self._case.label_source
+        if last < max(first, self._case.history.first_day):  # none of them is known yet, and the table may not be there
+            return join_labels(events, pl.DataFrame(schema=source.polars_schema()), self._case)
+        return join_labels(events, self._rows(source, first, last), self._case)
+
+    def _looked_up(self, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+        tables = {lookup.source: self._lookup_rows(lookup, first, last) for lookup in self._view.lookups}
+        return join_lookups(events, tables, self._view, self._case)
+
+    def _lookup_rows(self, lookup: Lookup, first: date, last: date) -> pl.DataFrame:
+        days = [
+            days_to_read(self._case, other, first, last)
+            for other in self._view.lookups
+            if other.source == lookup.source
+        ]
+        source = self._case.source(lookup.source)
+        if days[0] is None:
+            return self._rows(source, None, None)
+        begin = min(found[0] for found in days if found is not None)
+        return self._rows(source, begin, max(begin, days[0][1]))
+
+    def _events(self, first: date, last: date) -> pl.DataFrame:
+        return self._rows(self._case.event_source, first, last)
+
+    def _rows(self, source: Source, first: date | None, last: date | None) -> pl.DataFrame:
+        return clean_rows(self._lake, self._case, source, first, last, version=self.versions[source.name])
+
+
+def commit_record(days: FeatureDays, use_case: UseCase, view: FeatureView, *, finished: bool = True) -> dict[str, str]:
+    """What a commit to a feature table says about itself: what the view means, and the versions it was made from."""
+    meaning = view_meaning_hash(use_case, view)
+    return {
+        VIEW_MEANING: meaning if finished else f"{meaning}, {_UNFINISHED}",
+        "data_versions": json.dumps(days.versions, sort_keys=True),
+    }
+
+
+def refuse_mixed_meanings(table: LakeTable, use_case: UseCase, view: FeatureView, first: date, last: date) -> bool:
+    """Refuse to write days of a table whose other days were computed from a declaration that meant something else.
+
+    Returns:
+        Whether the table is being rewritten as a whole because its meaning changed.
+
+    Raises:
+        FeatureError: the meaning changed, and days outside of the range would keep the older one.
+    """
+    if not table.exists():
+        return False
+    said = (entry.metadata.get(VIEW_MEANING) for entry in table.history(20))
+    written, meaning = next(filter(None, said), None), view_meaning_hash(use_case, view)
+    if written is None or written == meaning:
+        return False
+    others = [day for day in table.partitions() if not first <= day <= last]
+    if others:
+        raise FeatureError(
+            f"view {view.name!r}: the features' meaning changed (from {written} to {meaning}), and the table {view.table!r} has "
+            f"{len(others)} days besides {first} .. {last} that were computed from the older declaration. Declare `version: "
+            f"{view.version + 1}` for a table of its own (the older one can be kept up under `previous_features`), or materialize "
+            f"all days from {min([*others, first])} to {max([*others, last])} in one run"
+        )
+    return True

@@ -1,0 +1,380 @@
+"""What stands on a model card, gathered from the run, the verdict and the ledger.
+
+Belongs here: sentences and tables. Does not belong here: the page's HTML (`card_template.py`), pictures (`card_pictures.py`), when a
+card is made (`model_card.py`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from platform_assets.declaration import FeatureView, SimulatorConnector, UseCase
+from platform_assets.evaluation.model_card.pictures import data_address, draw_folds, draw_importances
+from platform_assets.evaluation.model_card.template import STYLE, TEMPLATE
+from platform_assets.pipelines.track_training import (
+    CLASSES_FILE,
+    CURVES_PICTURE,
+    IMPORTANCES_FILE,
+    THRESHOLDS_FILE,
+    TRACKING,
+)
+from platform_assets.pipelines.training_run import ModelRun
+from platform_assets.registry.history import made_from
+from platform_assets.registry.models import RegisteredVersion
+from platform_assets.training.artifact import read_manifest
+
+_THRESHOLDS_SHOWN = 9
+_GOOD, _BAD, _WARN = "good", "bad", "warn"
+
+
+@dataclass(frozen=True)
+class CardSources:
+    """What a card is made from.
+
+    Attributes:
+        use_case: as it was declared when the model was made.
+        version: the registered version.
+        run: its artifacts.
+        evidence: the verdict on it; empty while it was not evaluated.
+        aliases: of the version, as MLflow calls them.
+        history: the ledger's entries about it, oldest first.
+    """
+
+    use_case: UseCase
+    version: RegisteredVersion
+    run: ModelRun
+    evidence: Mapping[str, Any]
+    aliases: Sequence[str] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+
+
+def render_card(found: CardSources) -> str:
+    """The card as one HTML page that needs nothing else.
+
+    The same model, verdict and ledger give the same page.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(TEMPLATE)
+    use_case, version, evidence = found.use_case, found.version, found.evidence
+    by = use_case.training.select_by
+    winner = version.tags["learner"]
+    chosen = found.run.comparison["candidates"][winner]
+    return template.render(
+        style=STYLE,
+        name=use_case.name,
+        version=version.version,
+        title=f"{use_case.name}, version {version.version}",
+        subtitle=f"{winner}, as of {version.tags['as_of']}, by {use_case.owner}",
+        aliases=found.aliases,
+        verdict=_verdict(evidence),
+        headline=[
+            (name, f"{chosen['mean'][name]:.3f} ± {chosen['std'][name]:.3f}")
+            for name in dict.fromkeys([by, *found.run.comparison["metrics"]])
+            if isinstance(chosen["mean"].get(name), float)
+        ][:5],
+        purpose=use_case.description,
+        use=_use(use_case),
+        data=_data(found),
+        features=_features(found),
+        why_learner=_why_learner(found, winner),
+        metrics=list(found.run.comparison["metrics"]),
+        candidates=_candidates(found.run.comparison, winner),
+        latest_fold=_latest_fold(found),
+        **_thresholds(found),
+        classes=_classes(found),
+        importances_told="Loss of the selection metric on rows of the latest fold: what the model uses, not what causes the label.",
+        pictures=_pictures(found, winner),
+        slices=_slices(evidence),
+        gates=[_gate(gate) for gate in evidence.get("gates", ())],
+        bypasses=_bypasses(use_case, evidence),
+        limits=_limits(found),
+        lineage=_lineage(found),
+        history=[
+            {"at": f"{row['at']:%Y-%m-%d %H:%M:%S}", "action": row["action"], "why": _because(row["evidence"])}
+            for row in found.history
+        ],
+    )
+
+
+def _verdict(evidence: Mapping[str, Any]) -> dict[str, str]:
+    if not evidence:
+        return {"text": "not evaluated", "colour": _WARN, "reason": ""}
+    bypassed = any(gate.get("bypass") for gate in evidence["gates"])
+    if not evidence["passed"]:
+        return {"text": "gates failed", "colour": _BAD, "reason": evidence["reason"]}
+    text = "passed with bypasses" if bypassed else "all gates passed"
+    return {"text": text, "colour": _WARN if bypassed else _GOOD, "reason": evidence["reason"]}
+
+
+def _use(use_case: UseCase) -> list[tuple[str, str]]:
+    serving, rule = use_case.serving, use_case.serving.decision
+    told = [
+        (
+            "answers",
+            "each event, while the caller waits" if use_case.is_realtime else "a table of predictions for each day",
+        ),
+        ("predicts", f"{use_case.label.column} ({use_case.training.task}) of each row of {use_case.events}"),
+    ]
+    if use_case.is_multiclass:
+        told.append(("answers with", f"the most probable of {', '.join(use_case.classes)}, and a probability for each"))
+    if rule is not None:
+        told.append(("decides", f"{rule.above} at a score of {rule.threshold:g} or more, {rule.below} below"))
+    if use_case.is_realtime:
+        told.append(("is asked with", ", ".join(serving.request)))
+    told.append(("not meant for", "any other decision than this one, or rows from elsewhere than the sources below"))
+    return told
+
+
+def _data(found: CardSources) -> list[tuple[str, str]]:
+    use_case, manifest = found.use_case, read_manifest(found.run.predictor_folder)
+    trained = manifest["trained_on"]
+    label = "share of positives" if use_case.is_binary else "mean of the label"
+    value = f"{trained['label_mean']:.4g}"
+    if use_case.is_multiclass:
+        counts = zip(manifest["classes"], trained["class_rows"], strict=True)
+        label, value = "rows of each class", ", ".join(f"{name} {rows:,}" for name, rows in counts)
+    return [
+        *((source.name, source.description) for source in use_case.sources),
+        ("trained on", f"{trained['rows']:,} rows of {trained['first_day']} .. {trained['last_day']}"),
+        (label, value),
+        ("labels", f"known {use_case.label_delay_days} days after the event; nothing later than that was used"),
+    ]
+
+
+def _features(found: CardSources) -> list[dict[str, str]]:
+    described = {name: _described(view, name) for view in found.use_case.features for name in view.feature_names}
+    manifest = read_manifest(found.run.predictor_folder)
+    return [
+        {
+            "name": feature["name"],
+            "description": described.get(feature["name"], ""),
+            "missing": f"{feature['missing_becomes']:.4g} ({feature['impute']})",
+        }
+        for feature in manifest["features"]
+    ]
+
+
+def _described(view: FeatureView, name: str) -> str:
+    """The declared description of one feature; those of several lengths share one."""
+    for row in view.rows:
+        if row.name == name:
+            return row.description
+    for window in view.windows:
+        if name in window.feature_names:
+            delay = f", {window.delay_days} days before the event" if window.delay_days else ""
+            return f"{window.description} ({name.removeprefix(f'{window.name}_')}{delay})"
+    return view.description
+
+
+def _why_learner(found: CardSources, winner: str) -> str:
+    comparison, by = found.run.comparison, found.use_case.training.select_by
+    others = {
+        name: candidate
+        for name, candidate in comparison["candidates"].items()
+        if name != winner and not candidate["failure"] and isinstance(candidate["mean"].get(by), float)
+    }
+    mean = comparison["candidates"][winner]["mean"][by]
+    folds = len(comparison["folds"])
+    over = "the latest fold" if folds == 1 else f"{folds} folds that follow each other in time"
+    if not others:
+        return f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
+    sign = 1.0 if comparison["metrics"][by] else -1.0
+    second = max(others, key=lambda name: sign * others[name]["mean"][by])
+    if sign * others[second]["mean"][by] > sign * mean:
+        within = f"within {found.use_case.training.tie_tolerance:g} of the best, which counts as a tie, and is declared before it"
+        told = f"{winner} has {by} {mean:.4f} on {over}, {within}."
+    else:
+        told = f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
+    ours, theirs = comparison["candidates"][winner]["by_fold"], others[second]["by_fold"]
+    won = sum(sign * (a["metrics"][by] - b["metrics"][by]) > 0 for a, b in zip(ours, theirs, strict=True))
+    return f"{told} The next is {second} with {others[second]['mean'][by]:.4f}; {winner} is ahead of it in {won} of {folds}."
+
+
+def _candidates(comparison: Mapping[str, Any], winner: str) -> list[dict[str, Any]]:
+    rows = []
+    for name, candidate in comparison["candidates"].items():
+        cells = [_mean(candidate, metric) for metric in comparison["metrics"]]
+        rows.append(
+            {
+                "name": name,
+                "baseline": candidate["baseline"],
+                "failure": candidate["failure"],
+                "chosen": name == winner,
+                "cells": cells,
+                "seconds": f"{candidate['seconds']:.1f}",
+            }
+        )
+    return rows
+
+
+def _mean(candidate: Mapping[str, Any], metric: str) -> str:
+    mean, std = candidate["mean"][metric], candidate["std"][metric]
+    return "" if mean is None or mean != mean else f"{mean:.4f} ± {std:.4f}"
+
+
+def _latest_fold(found: CardSources) -> str:
+    fold = found.run.comparison["folds"][0]
+    rows = found.run.latest_fold().height
+    return f"The latest fold: {rows:,} rows of {fold['test_first']} .. {fold['test_last']}, predicted by a model that saw none of them."
+
+
+def _thresholds(found: CardSources) -> dict[str, Any]:
+    path = found.run.folder / TRACKING / THRESHOLDS_FILE
+    rule = found.use_case.serving.decision
+    table = json.loads(path.read_text()) if path.exists() else []
+    unit = f", {rule.costs.currency}" if rule is not None and rule.costs is not None and rule.costs.currency else ""
+    has_money = bool(table) and table[0]["cost"] is not None
+    step = max(1, len(table) // _THRESHOLDS_SHOWN)
+    kept = [row for place, row in enumerate(table) if place % step == 0 or row["is_declared"] or row["is_cheapest"]]
+    rows = []
+    for row in kept:
+        cells = [f"{row['threshold']:.3g}", f"{row['alerts_per_day']:,.1f}", f"{row['found']:,}", f"{row['missed']:,}",
+                 _share(row["precision"]), _share(row["recall"])]  # fmt: skip
+        cells += [f"{row[name]:,.0f}" for name in ("missed_cost", "alarm_cost", "cost")] if has_money else []
+        notes = ["serves"] * row["is_declared"] + ["cheapest"] * row["is_cheapest"]
+        rows.append({"cells": cells, "is_declared": row["is_declared"], "note": ", ".join(notes)})
+    return {"thresholds": rows, "has_money": has_money, "unit": unit, "money": _money_told(found.use_case, has_money)}
+
+
+def _classes(found: CardSources) -> list[dict[str, Any]]:
+    """Every class on the latest fold; empty where the label is no class of several."""
+    path = found.run.folder / TRACKING / CLASSES_FILE
+    if not found.use_case.is_multiclass or not path.exists():
+        return []
+    manifest = read_manifest(found.run.predictor_folder)
+    trained = dict(zip(manifest["classes"], manifest["trained_on"]["class_rows"], strict=True))
+    columns = ("rows", "predicted", "recall", "precision", "auc_roc")
+    return [
+        {"name": one["name"], "cells": [_cell(trained.get(one["name"])), *(_cell(one[column]) for column in columns)]}
+        for one in json.loads(path.read_text())
+    ]
+
+
+def _money_told(use_case: UseCase, has_money: bool) -> str:
+    rule = use_case.serving.decision
+    if not has_money or rule is None or rule.costs is None:
+        return "No costs are declared (serving.decision.costs): the table has counts only."
+    missed = f"its {rule.costs.missed}" if isinstance(rule.costs.missed, str) else f"{rule.costs.missed:g}"
+    return (
+        f"A missed positive costs {missed}, a false alarm {rule.costs.false_alarm:g} {rule.costs.currency}, as declared. "
+        "The declared threshold serves, whatever this table says."
+    )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _pictures(found: CardSources, winner: str) -> dict[str, str]:
+    by, folder = found.use_case.training.select_by, found.run.folder / TRACKING
+    pictures = {"folds": data_address(draw_folds(found.run.comparison, by, winner)), "curves": "", "importances": ""}
+    if (folder / CURVES_PICTURE).exists():
+        pictures["curves"] = data_address((folder / CURVES_PICTURE).read_bytes())
+    if (folder / IMPORTANCES_FILE).exists():
+        importances = json.loads((folder / IMPORTANCES_FILE).read_text())
+        pictures["importances"] = data_address(draw_importances(importances, by))
+    return pictures
+
+
+def _slices(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Gates whose evidence measures parts of the rows."""
+    found = []
+    for gate in evidence.get("gates", ()):
+        parts = (gate.get("details") or {}).get("parts")
+        if not parts:
+            continue
+        columns = list(parts[0])
+        rows = [[_cell(part.get(column)) for column in columns] for part in parts]
+        names = [column.replace("_", " ") for column in columns]
+        found.append({**_gate(gate), "columns": names, "rows": rows})
+    return found
+
+
+def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
+    verdict, colour = ("passed", _GOOD) if gate["passed"] else ("failed", _BAD)
+    if gate.get("bypass"):
+        verdict, colour = "bypassed", _WARN
+    name = gate["name"].replace("_", " ")
+    shown = {key: _cell(gate.get(key)) for key in ("measured", "bound")}
+    return {"name": name, "verdict": verdict, "colour": colour, "explanation": gate["explanation"], **shown}
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _bypasses(use_case: UseCase, evidence: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Every declared bypass: who, why, until, and whether a gate was let pass by it; by the verdict, which may be newer than the
+    model's declaration."""
+    if "bypasses" in evidence:
+        states = {True: "let the gate pass", False: "not needed"}
+        return [
+            {**{name: str(item[name]) for name in ("gate", "who", "why", "until")},
+             "state": "expired" if item["expired"] else states[bool(item["used"])]}
+            for item in evidence["bypasses"]
+        ]  # fmt: skip
+    used = {gate["name"] for gate in evidence.get("gates", ()) if gate.get("bypass")}
+    judged = date.fromisoformat(evidence["judged_on"]) if "judged_on" in evidence else None
+    rows = []
+    for bypass in use_case.gates.bypasses:
+        over = judged is not None and bypass.until < judged
+        state = "expired" if over else "let the gate pass" if bypass.gate in used else "not needed"
+        rows.append(
+            {"gate": bypass.gate, "who": bypass.who, "why": bypass.why, "until": str(bypass.until), "state": state}
+        )
+    return rows
+
+
+def _limits(found: CardSources) -> list[str]:
+    use_case, manifest = found.use_case, read_manifest(found.run.predictor_folder)
+    trained = manifest["trained_on"]
+    limits = [
+        f"It knows {trained['first_day']} .. {trained['last_day']} and nothing later: habits that have changed since, it does not know.",
+        f"Whether it is right is known {use_case.label_delay_days} days later at the earliest; monitoring compares then.",
+        "A row whose features are missing is answered with the values that stand in the table of features.",
+    ]
+    simulated = [source.name for source in use_case.sources if isinstance(source.connector, SimulatorConnector)]
+    if simulated:
+        limits.insert(0, f"{', '.join(simulated)}: simulated data. The figures say nothing about real events.")
+    if len(found.run.comparison["folds"]) < 3:
+        limits.append("Fewer than three folds were compared: the spread over them says little.")
+    if use_case.is_multiclass:
+        unseen = [name for name, rows in zip(manifest["classes"], trained["class_rows"], strict=True) if rows == 0]
+        if unseen:
+            limits.append(f"No training row was of class {', '.join(unseen)}: it is never predicted.")
+        limits.append(
+            f"What is none of {len(use_case.classes)} declared classes is answered with one of them all the same."
+        )
+    if use_case.training.impute:
+        limits.append(f"Declared values replace what is missing in {', '.join(sorted(use_case.training.impute))}.")
+    if not any((gate.get("details") or {}).get("parts") for gate in found.evidence.get("gates", ())):
+        limits.append("Parts of the rows were not judged on their own: no slice is declared.")
+    for bypass in use_case.gates.bypasses:
+        limits.append(f"Gate {bypass.gate} may be let pass until {bypass.until}: {bypass.why} ({bypass.who}).")
+    return limits
+
+
+def _lineage(found: CardSources) -> list[list[tuple[str, str]]]:
+    origin = made_from(found.version, read_manifest(found.run.predictor_folder)["versions"])
+    names = ("as_of", "learner", "model_digest", "feature_contract", "code_version", "seed", "mlflow_run")
+    told = [(name.replace("_", " "), str(origin[name])) for name in names if origin.get(name)]
+    told += [("Dagster run", found.version.tags["dagster_run_id"])] if "dagster_run_id" in found.version.tags else []
+    data = [(name.strip("/"), f"version {number}") for name, number in sorted(origin["data_versions"].items())]
+    libraries = [(name, number) for name, number in sorted(origin["library_versions"].items())]
+    return [[*told, ("made on", found.version.tags.get("machine", ""))], data + libraries]
+
+
+def _because(evidence: Mapping[str, Any]) -> str:
+    told = evidence.get("why") or evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
+    decided = evidence.get("decided") or {}
+    by = decided.get("who") or evidence.get("who") or ""
+    return f"{told}{f' ({by})' if by else ''}"

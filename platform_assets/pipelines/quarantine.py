@@ -1,0 +1,170 @@
+"""Refused rows and decisions about them.
+
+Belongs here: the quarantine table, the table of releases, and recording a release. Does not belong here: which rows are
+refused (`validation/`), commands (`cli/quarantine.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+from platform_assets.connectors.delivery import SOURCE_POSITION
+from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.lake.layout import QUARANTINE, RELEASES
+from platform_assets.lake.table import LakeTable
+from platform_assets.orchestration.metadata import commit_metadata, data_version
+from platform_assets.orchestration.partitions import DayRange
+from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit
+from platform_assets.validation.released_rows import RELEASED_SCHEMA, cannot_be_stored
+
+_ALSO = re.compile(r"(\w+)\(([^)]*)\)")
+
+
+class ReleaseError(ValueError):
+    """Rows cannot be released; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release recorded: how many rows, and those that had been released before."""
+
+    rows: int
+    refused: tuple[str, ...]
+    """Rows that were chosen and cannot be stored, each with the reason."""
+
+
+def quarantine_schema(source: Source) -> dict[str, pl.DataType]:
+    """Schema of the quarantine; a reference table has no delivery day."""
+    schema = dict(QUARANTINE_SCHEMA)
+    if not source.is_daily:
+        schema.pop(EVENT_DAY)
+    return schema
+
+
+def releases_schema(source: Source) -> dict[str, pl.DataType]:
+    """Schema of the releases: the row as it was, the rule it broke, and who let it pass, why, when and until when."""
+    told = {"rule": pl.String(), "column": pl.String(), "who": pl.String(), "why": pl.String()}
+    schema = {**RELEASED_SCHEMA, **told, "released_at": pl.Datetime("us", "UTC"), "until": pl.Date()}
+    return {EVENT_DAY: pl.Date(), **schema} if source.is_daily else schema
+
+
+def quarantine_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+    """The quarantine of a source."""
+    return lake.table(use_case.name, QUARANTINE, source.name, quarantine_schema(source))
+
+
+def releases_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+    """The releases of a source."""
+    return lake.table(use_case.name, RELEASES, source.name, releases_schema(source))
+
+
+def released_rows(table: LakeTable, days: DayRange | None, today: date | None = None) -> pl.DataFrame:
+    """Releases that hold and concern these days, or the reference table; none when nothing was ever released.
+
+    Args:
+        table: The table of decisions.
+        days: The days the rows were delivered for; None for all.
+        today: The day of asking, by default today in UTC: a release past its `until` holds no longer.
+    """
+    if not table.exists():
+        return pl.DataFrame(schema=table.schema)
+    found = table.read() if days is None else table.read(days.first, days.last)
+    return found.filter(pl.col("until").is_null() | (pl.col("until") >= (today or datetime.now(UTC).date())))
+
+
+def store_quarantine(table: LakeTable, result: Audit, days: DayRange | None) -> Any:
+    """Replace the refused rows of these days, or of the reference table."""
+    if days is None:
+        return table.replace(result.quarantine.drop(EVENT_DAY, strict=False), allow_empty=True)
+    return table.write_partitions(result.quarantine, days.first, days.last, allow_empty=True)
+
+
+def quarantine_metadata(table: LakeTable, commit: Any, rows_by_rule: dict[str, int]) -> dict[str, Any]:
+    """Arguments of the quarantine's materialization."""
+    return {
+        "metadata": {**commit_metadata(commit, table.uri), "rows_by_rule": rows_by_rule},
+        "data_version": data_version(commit),
+    }
+
+
+def refused_rows(
+    table: LakeTable, day: date | None = None, rule: str | None = None, positions: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Rows in quarantine, chosen by day, rule (the first or a further one) and position."""
+    if not table.exists():
+        return pl.DataFrame(schema=table.schema)
+    rows = table.read() if day is None or EVENT_DAY not in table.schema else table.read(day, day)
+    if rule is not None:
+        rows = rows.filter(
+            (pl.col("rule") == rule) | pl.col("also").fill_null("").str.contains(rf"\b{re.escape(rule)}\(")
+        )
+    if positions:
+        rows = rows.filter(pl.col(SOURCE_POSITION).is_in(list(positions)))
+    return rows
+
+
+def release(
+    quarantine: LakeTable,
+    releases: LakeTable,
+    source: Source,
+    rows: pl.DataFrame,
+    *,
+    who: str,
+    why: str,
+    until: date | None = None,
+) -> Release:
+    """Record that rows may be published although they break a rule. The clean table is not touched here.
+
+    Args:
+        quarantine: The quarantine the rows are in.
+        releases: The table of decisions.
+        source: The declared source.
+        rows: Rows of the quarantine.
+        who: Who decides.
+        why: The reason, for whoever reads it later.
+        until: The last day (UTC) on which a load lets the rows pass; None for always.
+
+    Raises:
+        ReleaseError: If nobody or no reason is named, `until` is over, no row was chosen, or none of them can be stored.
+    """
+    if not who.strip() or not why.strip():
+        raise ReleaseError("a release is a decision: say who decides and why.")
+    now = datetime.now(UTC)
+    if until is not None and until < now.date():
+        raise ReleaseError(
+            f"the release would end on {until}, which is over (today is {now.date()}): give a later day."
+        )
+    if rows.is_empty():
+        raise ReleaseError(
+            f"no such row is in quarantine {quarantine.uri}: look with `platform-assets quarantine show`."
+        )
+    reasons = [_reason(line, source) for line in rows.iter_rows(named=True)]
+    told = tuple(
+        f"{position}: {reason}"
+        for position, reason in zip(rows[SOURCE_POSITION], reasons, strict=True)
+        if reason is not None
+    )
+    good = rows.filter(pl.Series([reason is None for reason in reasons], dtype=pl.Boolean))
+    if good.is_empty():
+        raise ReleaseError(f"none of the {rows.height} chosen rows can be stored: {'; '.join(told[:3])}.")
+    decided = good.with_columns(
+        pl.lit(who).alias("who"),
+        pl.lit(why).alias("why"),
+        pl.lit(now).alias("released_at"),
+        pl.lit(until, dtype=pl.Date).alias("until"),
+    ).select(list(releases.schema))
+    releases.append(decided)
+    return Release(good.height, told)
+
+
+def _reason(line: dict[str, Any], source: Source) -> str | None:
+    """Why a row cannot be released, over all rules it breaks."""
+    broken = [(line["rule"], line["column"]), *_ALSO.findall(line["also"] or "")]
+    return next((reason for rule, column in broken if (reason := cannot_be_stored(rule, column, source))), None)

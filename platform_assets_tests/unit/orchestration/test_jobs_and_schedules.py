@@ -1,0 +1,122 @@
+"""Jobs select what their name says, and schedules ask for the day that is due, within the declared history."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.installation import Settings
+from platform_assets.orchestration.automation import build_automation
+from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.resources.build import build_resources
+
+FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    return load_use_case(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def definitions(use_case: UseCase) -> dg.Definitions:
+    resources = build_resources(Settings.from_environment({}))
+    return dg.Definitions.merge(use_case_definitions(use_case, FOLDER), dg.Definitions(resources=resources))
+
+
+def selected(definitions: dg.Definitions, job: str) -> set[str]:
+    """Layer and table of the assets of a job."""
+    keys = definitions.resolve_job_def(f"card_fraud__{job}").asset_layer.selected_asset_keys
+    return {"/".join(key.path[1:]) for key in keys}
+
+
+def test_training_goes_from_the_training_set_to_the_deployment(definitions: dg.Definitions) -> None:
+    assert selected(definitions, "train") == {
+        "training/training_set",
+        "features/feature_quality",
+        "model/classifier",
+        "model/evaluation",
+        "model/card",
+        "model/champion",
+        "serving/service",
+        "serving/deployment",
+    }
+
+
+def test_prompt_tables_and_late_labels_are_loaded_by_jobs_of_their_own(definitions: dg.Definitions) -> None:
+    load, labels, reference = (selected(definitions, job) for job in ("load", "labels", "reference"))
+    assert {"clean/transactions", "features/customer_activity", "features/terminal_risk"} <= load
+    assert labels == {"raw/labels", "clean/labels", "quarantine/labels", "profile/labels"}
+    assert {"clean/customers", "clean/terminals"} <= reference
+    assert not load & labels
+    assert not (load | labels) & reference
+
+
+def test_every_asset_belongs_to_one_job(definitions: dg.Definitions, use_case: UseCase) -> None:
+    jobs = [job.name.removeprefix("card_fraud__") for job in build_jobs(use_case).all]
+    found = [asset for job in jobs for asset in selected(definitions, job)]
+    every = {"/".join(key.path[1:]) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    on_occasion = {"experiments/design", "model/rollback"}  # a person materializes them when there is a reason to
+    assert sorted(found) == sorted(every - on_occasion)
+
+
+def test_a_use_case_whose_labels_come_with_its_events_has_no_job_for_them(use_case: UseCase) -> None:
+    prompt = tuple(source.model_copy(update={"arrival_delay_days": 0}) for source in use_case.sources)
+    daily_only = tuple(source for source in prompt if source.is_daily)
+    jobs = build_jobs(use_case.model_copy(update={"sources": daily_only}))
+    assert (jobs.labels, jobs.reference) == (None, None)
+    assert "card_fraud__labels" not in {job.name for job in jobs.all}
+    automation = build_automation(use_case.model_copy(update={"sources": daily_only}))
+    assert "card_fraud__labels_daily" not in {schedule.name for schedule in automation.schedules}
+
+
+def due(use_case: UseCase, schedule: str, at: datetime) -> str:
+    """The partition a schedule asks for at a time, or why it asks for none."""
+    (definition,) = [found for found in build_automation(use_case).schedules if found.name == f"card_fraud__{schedule}"]
+    (answer,) = definition(dg.build_schedule_context(scheduled_execution_time=at))
+    if isinstance(answer, dg.SkipReason):
+        return f"skipped: {answer.skip_message}"
+    assert answer.run_key == answer.partition_key, "one run for each day, however often the schedule fires"
+    return str(answer.partition_key)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "day"),
+    [
+        ("load_daily", "2018-06-09"),
+        ("labels_daily", "2018-06-03"),
+        ("log_daily", "2018-06-09"),
+        ("watch_daily", "2018-06-09"),
+        ("judge_daily", "2018-06-03"),
+        ("train_periodically", "2018-06-10"),
+    ],
+)
+def test_each_schedule_asks_for_the_day_that_is_due(use_case: UseCase, schedule: str, day: str) -> None:
+    """Early on 10 June: yesterday's events, the labels of a week ago, a model as of today (70 days into the history)."""
+    assert due(use_case, schedule, datetime(2018, 6, 10, 1, 30, tzinfo=UTC)) == day
+
+
+@pytest.mark.parametrize("schedule", ["load_daily", "labels_daily", "log_daily", "watch_daily", "judge_daily"])
+@pytest.mark.parametrize("at", [datetime(2018, 4, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, 1, tzinfo=UTC)])
+def test_outside_the_history_nothing_is_due(use_case: UseCase, schedule: str, at: datetime) -> None:
+    assert "outside the declared history" in due(use_case, schedule, at)
+
+
+def test_a_model_is_trained_every_so_many_days(use_case: UseCase) -> None:
+    found = [due(use_case, "train_periodically", datetime(2018, 6, day, 1, 30, tzinfo=UTC)) for day in range(10, 18)]
+    assert found == ["2018-06-10", *["skipped: a model is trained every 7 days"] * 6, "2018-06-17"]
+
+
+def test_the_scheduled_day_is_the_day_in_utc(use_case: UseCase) -> None:
+    evening_in_new_york = datetime(2018, 6, 9, 20, 15, tzinfo=ZoneInfo("America/New_York"))
+    assert due(use_case, "load_daily", evening_in_new_york) == "2018-06-09"
+
+
+def test_everything_that_starts_by_itself_is_off_until_somebody_turns_it_on(use_case: UseCase) -> None:
+    automation = build_automation(use_case)
+    assert {schedule.default_status for schedule in automation.schedules} == {dg.DefaultScheduleStatus.STOPPED}
+    assert {sensor.default_status for sensor in automation.sensors} == {dg.DefaultSensorStatus.STOPPED}

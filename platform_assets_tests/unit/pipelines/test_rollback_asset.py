@@ -1,0 +1,208 @@
+"""The rollback asset: the earlier service takes over first, the alias follows, and a service that does not start changes nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging import BuiltBento
+from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.orchestration.assets import rollback as module
+from platform_assets.orchestration.assets.rollback import rollback_asset
+from platform_assets.orchestration.resources.feast import FeastResource
+from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.orchestration.resources.serving import ServingResource
+from platform_assets.pipelines.training_run import SAMPLE_FILE
+from platform_assets.registry.champion_moves import move_champion
+from platform_assets.registry.ledger import Ledger, ledger_table
+from platform_assets.registry.models import CHAMPION, RegisteredVersion
+from platform_assets_tests.unit.registry.test_moves import AT
+
+from .conftest import Folders, Trained
+
+
+class Registry(Folders):
+    """Two versions and the champion's alias, in memory."""
+
+    environment = "production"
+
+    def __init__(self, folders: dict[str, Path], versions: list[RegisteredVersion]) -> None:
+        super().__init__(folders)
+        self.known = {version.version: version for version in versions}
+        self.champion: str | None = None
+
+    def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
+        return self.known[self.champion] if alias == CHAMPION and self.champion else None
+
+    def get(self, use_case: str, version: str) -> RegisteredVersion:
+        return self.known[version]
+
+    def set_alias(self, use_case: str, alias: str, version: str) -> None:
+        self.champion = version
+
+    def set_tags(self, version: RegisteredVersion, tags: dict[str, str]) -> None:
+        self.known[version.version] = replace(version, tags={**version.tags, **tags})
+
+
+@dataclass
+class Target:
+    """Takes every release, or none."""
+
+    refuses: bool = False
+    deployed: list[str] = field(default_factory=list)
+
+    def deploy(self, release: Release) -> DeploymentResult:
+        if self.refuses:
+            raise DeploymentError("the service ended with 3 before it was ready")
+        self.deployed.append(release.version)
+        timings = {"start": 2.0, "probe": 0.1, "total": 2.2}
+        return DeploymentResult(release.use_case, release.version, "v2-b", "http://127.0.0.1:1", True, "done", timings)
+
+
+@dataclass
+class World:
+    """A champion that replaced another one, and what rolling back needs."""
+
+    use_case: UseCase
+    registry: Any
+    ledger: Ledger
+    target: Target
+    resources: dict[str, Any]
+
+    def roll_back(self, **config: Any) -> dg.ExecuteInProcessResult:
+        asset = rollback_asset(use_case=self.use_case)
+        with dg.DagsterInstance.ephemeral() as instance:
+            return dg.materialize(
+                [asset],
+                resources=self.resources,
+                instance=instance,
+                run_config={"ops": {asset.op.name: {"config": {"why": "declines doubled", **config}}}},
+                raise_on_error=False,
+            )
+
+    def actions(self) -> list[tuple[str, str]]:
+        rows = self.ledger.entries(self.use_case.name).iter_rows(named=True)
+        return [(row["action"], row["model_version"]) for row in rows]
+
+
+Build = Callable[..., World]
+
+
+@pytest.fixture
+def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """`world(realtime=True)`: version 2 is champion, version 1 was."""
+
+    def build(realtime: bool = True) -> World:
+        contract = feature_contract_hash(use_case)
+        versions = [
+            replace(
+                item.version, tags={**item.version.tags, "feature_contract": contract, "release_digest": "sha256:kept"}
+            )
+            for item in (first, second)
+        ]
+        registry: Any = Registry({item.version.run_id: item.run.folder for item in (first, second)}, versions)
+        ledger = Ledger(ledger_table(str(tmp_path / "lake" / "card_fraud" / "model" / "ledger")))
+        for version in versions:
+            move_champion(registry, ledger, "promoted", version, {}, AT, f"run {version.version}")
+        target = Target()
+        for name in ("registry", "quick_registry"):
+            monkeypatch.setattr(ModelsResource, name, lambda self: registry)
+        monkeypatch.setattr(ServingResource, "target", lambda self: target)
+        kept = BuiltBento("card_fraud:1", tmp_path, "sha256:kept", 1, reused=True)
+        monkeypatch.setattr(module, "find_bento", lambda use_case, digest, root: kept)
+        monkeypatch.setattr(module, "serving_settings", lambda *_: None)
+        monkeypatch.setattr(
+            module, "release_of",
+            lambda use_case, version, bento, settings: Release(use_case.name, f"v{version.version}", ["{port}"], "/readyz", tmp_path),
+        )  # fmt: skip
+        declared = use_case
+        if not realtime:
+            declared = use_case.model_copy(update={"serving": use_case.serving.model_copy(update={"mode": "batch"})})
+        resources = {
+            "models": ModelsResource(tracking_uri="", lake_root=str(tmp_path / "lake")),
+            "serving": ServingResource(home=str(tmp_path), port=18798),
+            "feast": FeastResource(registry="sqlite://", online_store={}, home=str(tmp_path)),
+        }
+        return World(declared, registry, ledger, target, resources)
+
+    return build
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = result.get_asset_materialization_events()
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    return " ".join(
+        event.step_failure_data.user_failure_data.description or ""
+        for event in result.all_events
+        if event.event_type_value == "STEP_FAILURE" and event.step_failure_data.user_failure_data
+    )
+
+
+def test_service_alias_and_ledger_go_back(world: Build) -> None:
+    found = world()
+    result = found.roll_back(who="head of risk")
+    assert result.success
+    assert found.target.deployed == ["v1"]
+    assert found.registry.champion == "1"
+    assert found.actions() == [("promoted", "1"), ("promoted", "2"), ("deployed", "1"), ("rolled_back", "1")]
+    told = metadata(result)
+    assert (told["model_version"], told["rolled_back_from"], told["why"]) == ("1", "2", "declines doubled")
+    assert told["seconds_besides_the_service"] < told["seconds"]
+
+
+def test_a_service_that_does_not_start_changes_nothing_and_is_recorded(world: Build) -> None:
+    found = world()
+    found.target.refuses = True
+    result = found.roll_back()
+    assert not result.success
+    assert "version that served before still does" in failure(result)
+    assert found.registry.champion == "2"
+    assert found.actions() == [("promoted", "1"), ("promoted", "2"), ("deployment_failed", "1")]
+
+
+def test_a_declaration_with_other_features_is_not_gone_back_under(world: Build) -> None:
+    found = world()
+    found.registry.set_tags(found.registry.get("", "1"), {"feature_contract": "of last year"})
+    result = found.roll_back()
+    assert not result.success
+    assert "trained on feature contract of last year" in failure(result)
+    assert found.target.deployed == []
+    assert found.registry.champion == "2"
+
+
+@pytest.mark.parametrize(("config", "words"), [({"why": "  "}, "say why"), ({"to": "2"}, "is the champion now")])
+def test_what_cannot_be_asked_for_is_told(world: Build, config: dict[str, str], words: str) -> None:
+    found = world()
+    assert words in failure(found.roll_back(**config))
+    assert found.registry.champion == "2"
+
+
+def test_without_a_service_the_model_itself_is_asked(world: Build, first: Trained) -> None:
+    found = world(realtime=False)
+    path = first.run.folder / SAMPLE_FILE
+    kept = path.read_bytes()
+    try:
+        pl.read_parquet(path).with_columns(pl.col("score") + 0.1).write_parquet(path)
+        refused = found.roll_back()
+    finally:
+        path.write_bytes(kept)
+    assert "otherwise than when it was trained" in failure(refused)
+    assert found.registry.champion == "2"
+    result = found.roll_back()
+    assert result.success
+    assert found.registry.champion == "1"
+    assert found.target.deployed == []
+    assert found.actions()[-1] == ("rolled_back", "1")
+
+
+def test_nothing_starts_it_by_itself(world: Build) -> None:
+    assert not rollback_asset(use_case=world().use_case).automation_conditions_by_key
