@@ -26,7 +26,7 @@ from benchmarks.faults import GOOD_WORLDS, measure_faults
 from benchmarks.faults import SEEDS as FAULT_SEEDS
 from benchmarks.features import measure_history, measure_look_ups
 from benchmarks.ingest import ROWS, measure_ingest
-from benchmarks.installation import Installation, find_installation, staged
+from benchmarks.installation import DeployedUseCase, find_installation, staged
 from benchmarks.latency import measure_latency
 from benchmarks.ledger import measure_ledger
 from benchmarks.machine import busy_cores, describe_code, describe_machine
@@ -151,7 +151,7 @@ class Plan:
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
-        self._staged: Installation | None = None
+        self._staged: DeployedUseCase | None = None
         self.topics: dict[str, tuple[str, Measure]] = {
             "definitions": ("Loading the definitions", lambda size, say: measure_definitions(size.rounds, say)),
             "start": ("Starting the service", self._start),
@@ -217,7 +217,7 @@ class Plan:
             ),
         }
 
-    def _installation(self) -> Installation:
+    def _installation(self) -> DeployedUseCase:
         if self._staged is None:
             self._staged = self._stack.enter_context(staged(find_installation()))
         return self._staged

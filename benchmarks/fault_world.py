@@ -14,13 +14,13 @@ import dagster as dg
 import polars as pl
 
 import platform_assets
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import EVENT_DAY, Source, UseCase, load_use_case
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, PROFILE, QUARANTINE, RAW
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.assets.raw import raw_asset
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"
@@ -87,8 +87,8 @@ class FaultWorld:
         use_case = self.use_case
         self.view = next(view for view in use_case.features if view.entity is None)
         self.source = use_case.source(TABLE)
-        self.lake = LakeResource(root=str(self.root))
-        self.sources = SourcesResource(simulation=SCALE)
+        self.lake = Lake(root=str(self.root))
+        self.sources = SourceReader(simulation=SCALE)
         self.assets = [
             *(raw_asset(use_case=use_case, source=source, folder=FOLDER) for source in use_case.sources),
             *(clean_asset(use_case=use_case, source=source) for source in use_case.sources),

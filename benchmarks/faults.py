@@ -20,8 +20,8 @@ from benchmarks.fault_world import CITIES, FOLDER, SCALE, FaultWorld, payments_u
 from benchmarks.report import Bar, Topic
 from platform_assets.connectors import conform
 from platform_assets.connectors.delivery import FOUND_COLUMNS
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.pipelines.quarantine import quarantine_table
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.validation import audit
@@ -147,7 +147,7 @@ def _judge_world(use_case: UseCase, seed: int, days: int) -> int:
     settings = {**SCALE, "seed": seed}
     source, first = use_case.event_source, use_case.history.first_day
     asked = [first + timedelta(days=i) for i in range(days)]
-    frame = conform(SourcesResource(simulation=settings).read(source, FOLDER, asked[0], asked[-1], []), source).frame
+    frame = conform(SourceReader(simulation=settings).read(source, FOLDER, asked[0], asked[-1], []), source).frame
     world = CardPayments(CardPaymentsSettings(**settings))
     references = {
         "customers.customer_id": world.read("customers", None, None)["customer_id"],

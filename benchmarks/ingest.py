@@ -164,10 +164,10 @@ def _materialize(folder: Path, lake: Path, instance: Any, first: int, last: int)
     import dagster as dg
 
     from benchmarks.fault_world import payments_use_case
+    from platform_assets.connectors.source_reader import SourceReader
+    from platform_assets.lake.lake import Lake
     from platform_assets.orchestration.assets.clean import clean_asset
     from platform_assets.orchestration.assets.raw import raw_asset
-    from platform_assets.orchestration.resources.lake import LakeResource
-    from platform_assets.orchestration.resources.sources import SourcesResource
 
     source = readings()
     base = payments_use_case()
@@ -176,7 +176,7 @@ def _materialize(folder: Path, lake: Path, instance: Any, first: int, last: int)
     days = [(FIRST + timedelta(days=index)).isoformat() for index in (first, last)]
     result = dg.materialize(
         [raw_asset(use_case=use_case, source=source, folder=folder), clean_asset(use_case=use_case, source=source)],
-        resources={"lake": LakeResource(root=str(lake)), "sources": SourcesResource()},
+        resources={"lake": Lake(root=str(lake)), "sources": SourceReader()},
         instance=instance,
         tags={f"dagster/asset_partition_range_{end}": day for end, day in zip(("start", "end"), days, strict=True)},
     )

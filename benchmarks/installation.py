@@ -36,12 +36,8 @@ from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
 from platform_assets.features.online.feast_objects import FeastSettings, prepare_sqlite
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation, Settings
 from platform_assets.orchestration.assets.deployment import DIGEST_TAG, release_of, serving_settings
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.registry.models import CHAMPION
 from serving.settings import ServingSettings
 
@@ -58,7 +54,7 @@ class NotCopied(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Installation:
+class DeployedUseCase:
     """One deployed use case.
 
     Attributes:
@@ -91,7 +87,7 @@ class Installation:
         return replace(self.release, version=f"{self.release.version}-{suffix}")
 
 
-def find_installation(name: str | None = None) -> Installation:
+def find_installation(name: str | None = None) -> DeployedUseCase:
     """A declared use case whose champion is deployed and answers; nothing is started or changed.
 
     Args:
@@ -103,11 +99,9 @@ def find_installation(name: str | None = None) -> Installation:
     settings = Settings.from_environment()
     declared = scored_use_case(name)
     use_case = declared.use_case
-    serving = ServingResource(home=str(settings.home), port=settings.port)
-    feast = FeastResource(
-        registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(settings.home / "feast")
-    )
-    models = ModelsResource(tracking_uri=settings.mlflow, lake_root=settings.lake)
+    serving = Installation(settings).serving
+    feast = Installation(settings).feature_store
+    models = Installation(settings).models
     version = models.registry().by_alias(use_case.name, CHAMPION)
     bento = None if version is None else find_bento(use_case, version.tags.get(DIGEST_TAG, ""), serving.bento_root())
     if version is None or bento is None:
@@ -122,7 +116,7 @@ def find_installation(name: str | None = None) -> Installation:
             "run `make run` first"
         )
     events = _events(declared, settings)
-    return Installation(
+    return DeployedUseCase(
         use_case=use_case,
         folder=declared.folder,
         target=serving.target(),
@@ -135,7 +129,7 @@ def find_installation(name: str | None = None) -> Installation:
 
 
 @contextmanager
-def staged(installation: Installation) -> Iterator[Installation]:
+def staged(installation: DeployedUseCase) -> Iterator[DeployedUseCase]:
     """The same release once more, at an address of its own; everything of it is stopped and removed at the end.
 
     Raises:
@@ -204,7 +198,7 @@ def _events(declared: DeclaredUseCase, settings: Settings) -> pl.DataFrame:
     """Events of the first days that no run has replayed, in time order."""
     use_case = declared.use_case
     source, first = use_case.event_source, plan(use_case).live.last + timedelta(days=1)
-    sources = SourcesResource(simulation=settings.simulation)
+    sources = Installation(settings).sources
     found = sources.read(source, declared.folder, first, first + timedelta(days=DAYS_OF_EVENTS - 1), [])
     return conform(found, source).frame.sort(use_case.event_time, *source.primary_key)
 

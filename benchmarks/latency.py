@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from benchmarks.installation import Installation
+from benchmarks.installation import DeployedUseCase
 from benchmarks.load import WARM_UP, load
 from benchmarks.processes import Server, bare_fastapi
 from benchmarks.report import Bar, Topic
@@ -21,7 +21,7 @@ PLATFORM = "platform: Envoy, BentoML service, prediction log, metrics"
 BARE = "bare FastAPI"
 
 
-def measure_latency(installation: Installation, count: int, rounds: int, say: Callable[[str], None]) -> Topic:
+def measure_latency(installation: DeployedUseCase, count: int, rounds: int, say: Callable[[str], None]) -> Topic:
     """Alternate rounds of the platform's address and bare FastAPI, each with the same bodies.
 
     Args:
@@ -63,7 +63,7 @@ def slices(bodies: Sequence[bytes], size: int, rounds: int) -> list[Sequence[byt
     return [bodies[index * size : (index + 1) * size] for index in range(rounds)]
 
 
-def _memory(installation: Installation, bare: Server) -> dict[str, str]:
+def _memory(installation: DeployedUseCase, bare: Server) -> dict[str, str]:
     status = installation.target.status()
     service = sum(process.resident_bytes for process in status.use_cases[installation.use_case.name].processes) / 1e6
     others = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in sorted(status.resident_bytes.items()))

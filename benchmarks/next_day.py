@@ -29,8 +29,8 @@ from benchmarks.world import simulated
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
 from platform_assets.features.offline.carried_state import carried_state, newly_labelled_day, next_day
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.compute_features import CARRIED, FeatureDays, commit_record
 from platform_assets.pipelines.tables import clean_table
 
@@ -97,7 +97,7 @@ def _time_next_day(declaration: Path, events_file: Path, labels_file: Path) -> d
     labelled = join_labels(events, labels, use_case)
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
-        lake = LakeResource(root=scratch)
+        lake = Lake(root=scratch)
         for source, rows in ((use_case.event_source, events), (use_case.label_source, labels)):
             days = rows[EVENT_DAY]
             clean_table(lake, use_case, source).write_partitions(
@@ -132,9 +132,7 @@ def _in_memory(view: FeatureView, use_case: UseCase, events: pl.DataFrame) -> tu
     return whole, costs
 
 
-def _with_tables(
-    view: FeatureView, use_case: UseCase, lake: LakeResource, whole: pl.DataFrame, root: Path
-) -> dict[str, float]:
+def _with_tables(view: FeatureView, use_case: UseCase, lake: Lake, whole: pl.DataFrame, root: Path) -> dict[str, float]:
     """What the feature asset does, without Dagster."""
     schema = use_case.feature_schema(view)
     state_file = root / use_case.name / CARRIED / f"{view.table}.parquet"

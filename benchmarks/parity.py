@@ -28,10 +28,10 @@ from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import FeastSettings
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.assets.parity import day_parity
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_table
 
 REQUESTS = 100_000
@@ -55,7 +55,7 @@ class World:
     """
 
     use_case: UseCase
-    lake: LakeResource
+    lake: Lake
     settings: FeastSettings
     events: pl.DataFrame
     labels: pl.DataFrame
@@ -152,7 +152,7 @@ def new_world(use_case: UseCase, folder: Path, days: int, overrides: Mapping[str
     apply(use_case, settings)
     first = use_case.history.first_day
     events, labels = simulated(use_case, first, first + timedelta(days=days - 1), overrides)
-    return World(use_case, LakeResource(root=str(folder / "lake")), settings, events, labels)
+    return World(use_case, Lake(root=str(folder / "lake")), settings, events, labels)
 
 
 def measure_parity(

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.installation import Installation, copied_settings, resident_megabytes
+from benchmarks.installation import DeployedUseCase, copied_settings, resident_megabytes
 from benchmarks.usage import ROOT
 from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging.run import ONE_THREAD, READY_PATH, serve_command
@@ -79,7 +79,7 @@ def running(
 
 
 @contextlib.contextmanager
-def service(installation: Installation) -> Iterator[Server]:
+def service(installation: DeployedUseCase) -> Iterator[Server]:
     """The platform's service process alone: the deployed Bento on copies of its stores, without proxy and manager."""
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         port = _port()
@@ -90,7 +90,7 @@ def service(installation: Installation) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def bentoml_serve(installation: Installation) -> Iterator[Server]:
+def bentoml_serve(installation: DeployedUseCase) -> Iterator[Server]:
     """The same Bento by BentoML's own command, which puts a supervising process in front of its worker."""
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         port = _port()
@@ -103,7 +103,7 @@ def bentoml_serve(installation: Installation) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def bare_fastapi(installation: Installation) -> Iterator[Server]:
+def bare_fastapi(installation: DeployedUseCase) -> Iterator[Server]:
     """The same model and online features behind plain FastAPI, on copies of the stores."""
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         port = _port()

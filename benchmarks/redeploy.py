@@ -14,7 +14,7 @@ from statistics import median
 
 import psutil
 
-from benchmarks.installation import Installation
+from benchmarks.installation import DeployedUseCase
 from benchmarks.load import load
 from benchmarks.report import Bar, Topic
 from benchmarks.serving import LoadResult
@@ -40,7 +40,7 @@ class Killed:
     back_seconds: float
 
 
-def measure_redeploy(installation: Installation, times: int, say: Callable[[str], None]) -> Topic:
+def measure_redeploy(installation: DeployedUseCase, times: int, say: Callable[[str], None]) -> Topic:
     """Replace the service by another release and back, again and again, under load; then kill its process.
 
     Args:
@@ -91,13 +91,13 @@ def _taken(bodies: list[bytes], count: float) -> list[bytes]:
     return taken
 
 
-def _quiet(installation: Installation, bodies: Sequence[bytes]) -> LoadResult:
+def _quiet(installation: DeployedUseCase, bodies: Sequence[bytes]) -> LoadResult:
     with load(installation.target.address(), installation.folder, bodies, RATE_PER_SECOND) as running:
         return running.result()
 
 
 def _redeployments(
-    installation: Installation, bodies: Sequence[bytes], times: int, say: Callable[[str], None]
+    installation: DeployedUseCase, bodies: Sequence[bytes], times: int, say: Callable[[str], None]
 ) -> tuple[LoadResult, list[dict[str, float]]]:
     """The load and, for each redeployment, its seconds by phase; the release that served before serves again."""
     timings = []
@@ -119,7 +119,7 @@ def _redeployments(
     return during, timings
 
 
-def _kill(installation: Installation, bodies: Sequence[bytes]) -> Killed:
+def _kill(installation: DeployedUseCase, bodies: Sequence[bytes]) -> Killed:
     name = installation.use_case.name
     with load(installation.target.address(), installation.folder, bodies, RATE_PER_SECOND) as running:
         time.sleep(QUIET_SECONDS)

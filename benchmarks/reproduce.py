@@ -26,21 +26,21 @@ import polars as pl
 
 import platform_assets
 from benchmarks.report import Bar, Topic
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, PROFILE, QUARANTINE, RAW, TRAINING
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.assets.model import model_asset
 from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.training import training_set_asset
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.orchestration.resources.mlflow import mlflow_resource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.pipelines.reproduce import Reproduction, reproduce
 from platform_assets.pipelines.tables import clean_table
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import ModelRegistry
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"
@@ -72,7 +72,7 @@ class ModelHistory:
 
     def __post_init__(self) -> None:
         use_case = self.use_case
-        self.lake = LakeResource(root=str(self.root / "lake"))
+        self.lake = Lake(root=str(self.root / "lake"))
         self.assets = [
             *(raw_asset(use_case=use_case, source=source, folder=FOLDER) for source in use_case.sources),
             *(clean_asset(use_case=use_case, source=source) for source in use_case.sources),
@@ -133,8 +133,8 @@ class ModelHistory:
             selection=dg.AssetSelection.assets(*[[self.use_case.name, *one] for one in chosen]),
             resources={
                 "lake": self.lake,
-                "sources": SourcesResource(simulation=SCALE),
-                "models": ModelsResource(tracking_uri=self.tracking_uri, lake_root=self.lake.root),
+                "sources": SourceReader(simulation=SCALE),
+                "models": ModelStore(tracking_uri=self.tracking_uri, lake=self.lake),
                 "mlflow": mlflow_resource(self.tracking_uri, str(self.root / "artifacts"), "bench"),
             },
             instance=instance,

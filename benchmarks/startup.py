@@ -10,7 +10,7 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.imports import HEAVY
-from benchmarks.installation import Installation
+from benchmarks.installation import DeployedUseCase
 from benchmarks.processes import bare_fastapi, bentoml_serve, service
 from benchmarks.report import Bar, Topic
 from benchmarks.usage import run_child
@@ -57,7 +57,7 @@ def measure_definitions(rounds: int, say: Callable[[str], None]) -> Topic:
     )
 
 
-def measure_service_start(installation: Installation, rounds: int, say: Callable[[str], None]) -> Topic:
+def measure_service_start(installation: DeployedUseCase, rounds: int, say: Callable[[str], None]) -> Topic:
     """The service process next to BentoML's own command on the same Bento, and next to bare FastAPI.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation
 from platform_assets.orchestration.resources.build import build_executor, build_resources
 
 
@@ -15,6 +15,6 @@ from platform_assets.orchestration.resources.build import build_executor, build_
 def defs() -> dg.Definitions:
     """All use cases with this installation's resources."""
     use_cases = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    settings = Settings.from_environment()
-    installation = dg.Definitions(resources=build_resources(settings), executor=build_executor(settings))
-    return dg.Definitions.merge(use_cases, installation)
+    installation = Installation.from_environment()
+    shared = dg.Definitions(resources=build_resources(installation), executor=build_executor(installation.settings))
+    return dg.Definitions.merge(use_cases, shared)

@@ -1,18 +1,29 @@
-"""The one place that reads the environment.
+"""An installation: its settings, read from the environment here and nowhere else, and the parts made from them.
 
-Belongs here: every setting of an installation, with its default and its environment variable. Does not belong here:
-anything a team declares about a use case.
+Belongs here: every setting with its default and its environment variable; the lake, source reader, feature store, model store and serving
+home that Dagster, the command line, benchmarks and tests all take from here. Does not belong here: anything a team declares about a use
+case.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.source_reader import SourceReader
+from platform_assets.declaration import UseCase
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
+from platform_assets.registry.model_store import ModelStore
+from platform_assets.training.selection import Placement
 
 PREFIX = "PLATFORM_ASSETS_"
 
@@ -151,3 +162,66 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
             ) from error
+
+
+def source_access() -> Access:
+    """Credentials as they stand in the environment now."""
+    return Access(variables=environment_variables(), object_store=object_store_options())
+
+
+class Installation:
+    """The parts of an installation, each made once, when it is first asked for.
+
+    Attributes:
+        settings: what they are made from.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; nothing is opened."""
+        self.settings = settings
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The installation that the environment describes.
+
+        Raises:
+            SettingsError: when a value cannot be used.
+        """
+        return cls(Settings.from_environment(environment))
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake."""
+        return Lake(self.settings.lake, self.settings.object_store)
+
+    @cached_property
+    def sources(self) -> SourceReader:
+        """What reads declared sources."""
+        return SourceReader(self.settings.simulation, source_access)
+
+    @cached_property
+    def feature_store(self) -> FeatureStore:
+        """Feast's registry and online store."""
+        settings = self.settings
+        return FeatureStore(settings.feast_registry, settings.feast_online_store, str(settings.home / "feast"))
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """The registry of models and the ledger."""
+        settings = self.settings
+        return ModelStore(
+            settings.mlflow,
+            self.lake,
+            settings.environment,
+            settings.home / "searches",
+            Placement(settings.ray_address, settings.training_workers),
+        )
+
+    @cached_property
+    def serving(self) -> ServingHome:
+        """Where services are built, logged and answered."""
+        return ServingHome(str(self.settings.home), self.settings.port)
+
+    def catalog(self, use_case: UseCase) -> Catalog:
+        """The tables of a use case."""
+        return Catalog(use_case, self.lake)

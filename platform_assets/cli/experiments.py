@@ -37,12 +37,11 @@ def show_design(name: str) -> None:
 
     from platform_assets.cli.console import console
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Settings
+    from platform_assets.installation import Installation
     from platform_assets.orchestration.assets.experiment import design_of
-    from platform_assets.orchestration.resources.lake import LakeResource
 
     use_case = declared_use_cases(name)[0].use_case
-    found = design_of(use_case, LakeResource(root=Settings.from_environment().lake))
+    found = design_of(use_case, Installation.from_environment().lake)
     for sentence in found.sentences():
         console.print(escape(sentence))
     table = Table(title="had it run at the end of the history", box=None, pad_edge=False)

@@ -95,17 +95,16 @@ def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[Column
 
 def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Mapping[str, int], str]:
     """Delta version by `layer/table`, and what they are the versions of."""
-    from platform_assets.installation import Settings
+    from platform_assets.installation import Installation, Settings
     from platform_assets.lake.maintenance import stored_tables
     from platform_assets.lake.pins import data_version_pins
     from platform_assets.orchestration.assets.maintenance import table_on_disk
-    from platform_assets.orchestration.resources.lake import LakeResource
     from platform_assets.registry.errors import RegistryError
     from platform_assets.registry.models import ModelRegistry
     from platform_assets.registry.pins import DATA_VERSIONS
 
     settings = Settings.from_environment()
-    lake = LakeResource(root=settings.lake)
+    lake = Installation(settings).lake
     tables = stored_tables(lake.root, use_case.name, lake.storage_options())
     if model is None:
         found = {name: table_on_disk(lake, use_case.name, name).version() for name in tables}

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from platform_assets.cli.use_cases import DeclaredUseCase
     from platform_assets.declaration import Source
+    from platform_assets.lake.lake import Lake
     from platform_assets.lake.table import LakeTable
-    from platform_assets.orchestration.resources.lake import LakeResource
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -38,7 +38,7 @@ class Place:
 
     declared: DeclaredUseCase
     source: Source
-    lake: LakeResource
+    lake: Lake
 
 
 @app.command("list")
@@ -100,10 +100,9 @@ def places(use_case: str | None, table: str | None) -> list[Place]:
         ValueError: there is no such use case or table.
     """
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Settings
-    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.installation import Installation
 
-    lake = LakeResource(root=Settings.from_environment().lake)
+    lake = Installation.from_environment().lake
     found = [
         Place(declared, source, lake)
         for declared in declared_use_cases(use_case)

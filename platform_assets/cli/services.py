@@ -7,13 +7,12 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.cli.use_cases import declared_use_cases
-from platform_assets.installation import Settings
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.installation import Installation, Settings
 
 
-def _serving(settings: Settings) -> ServingResource:
-    return ServingResource(home=str(settings.home), port=settings.port)
+def _serving(settings: Settings) -> ServingHome:
+    return Installation(settings).serving
 
 
 def stop_services() -> None:
@@ -32,7 +31,7 @@ def show_status() -> None:
         console.print(f"  {name}: version {use_case.version}, weights {dict(use_case.weights)}")
         for process in use_case.processes:
             console.print(f"    {process.program} {process.state} pid {process.pid}, up {process.uptime_seconds:.0f} s")
-    models = ModelsResource.from_settings(settings)
+    models = Installation(settings).models
     for declared in declared_use_cases():
         entries = models.ledger(declared.use_case.name).entries(declared.use_case.name)
         table = Table("at", "action", "model version", "before", "release", title=f"ledger of {declared.use_case.name}")

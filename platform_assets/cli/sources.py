@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from platform_assets.cli.use_cases import DeclaredUseCase
     from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
-    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.lake.lake import Lake
 
 CURSOR = "cursor"
 """Key in a raw table's commit metadata under which a load keeps where the next one starts."""
@@ -45,11 +45,10 @@ def check(
 def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
     """Print the state of every source of the use cases, and say whether all can be used."""
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Settings
-    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.installation import Installation, Settings
 
     settings = Settings.from_environment()
-    lake = LakeResource(root=settings.lake)
+    lake = Installation(settings).lake
     moment = now or datetime.now(UTC)
     usable = True
     for declared in declared_use_cases(name):
@@ -60,20 +59,21 @@ def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
 
 
 def _look(
-    declared: DeclaredUseCase, source: Source, lake: LakeResource, simulation: dict[str, object], now: datetime
+    declared: DeclaredUseCase, source: Source, lake: Lake, simulation: dict[str, object], now: datetime
 ) -> SourceState:
     from platform_assets.connectors.checking import check_source
-    from platform_assets.orchestration.resources.sources import SourcesResource, source_access
+    from platform_assets.connectors.source_reader import SourceReader
+    from platform_assets.installation import source_access
 
     history = declared.use_case.history
     # Simulated rows are drawn on request: their last day is drawn, or the first while the history is open.
     day = history.last_day or history.first_day
-    configured = SourcesResource(simulation=simulation).configured(source, [])
+    configured = SourceReader(simulation=simulation).configured(source, [])
     cursor = loaded_cursor(lake, declared.use_case.name, source) if source.is_incremental else None
     return check_source(configured, declared.folder, day, cursor, source_access(), now)
 
 
-def loaded_cursor(lake: LakeResource, use_case: str, source: Source) -> str | None:
+def loaded_cursor(lake: Lake, use_case: str, source: Source) -> str | None:
     """Where the next load of an incremental source starts: kept with its last commit; None before the first."""
     from platform_assets.lake.layout import RAW
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from platform_assets.declaration import UseCase
     from platform_assets.installation import Settings
+    from platform_assets.lake.lake import Lake
     from platform_assets.lake.pins import Pin
     from platform_assets.lake.table import LakeTable
-    from platform_assets.orchestration.resources.lake import LakeResource
 
 SAMPLE_ROWS = 8
 _WIDEST_VALUE = 60
@@ -50,11 +50,10 @@ def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime
         LakeError: when the table or the version is gone.
     """
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Settings
-    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.installation import Installation, Settings
 
     settings = Settings.from_environment()
-    lake = LakeResource(root=settings.lake)
+    lake = Installation(settings).lake
     moment = now or datetime.now(UTC)
     parts = [part for part in (name or "").split("/") if part]
     if len(parts) not in (0, 1, 3):
@@ -99,7 +98,7 @@ def moment_of(text: str) -> int | datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def _existing(lake: LakeResource, use_case: UseCase, name: str) -> LakeTable:
+def _existing(lake: Lake, use_case: UseCase, name: str) -> LakeTable:
     from platform_assets.lake.errors import LakeTableMissing
     from platform_assets.lake.maintenance import stored_tables
     from platform_assets.orchestration.assets.maintenance import table_on_disk
@@ -111,7 +110,7 @@ def _existing(lake: LakeResource, use_case: UseCase, name: str) -> LakeTable:
         raise LakeTableMissing(f"{error}. Tables of {use_case.name} that are there: {known}") from error
 
 
-def _pins(use_case: UseCase, lake: LakeResource, settings: Settings, now: datetime) -> Sequence[Pin]:
+def _pins(use_case: UseCase, lake: Lake, settings: Settings, now: datetime) -> Sequence[Pin]:
     from platform_assets.orchestration.assets.maintenance import read_pins
     from platform_assets.registry.models import ModelRegistry
 
@@ -119,7 +118,7 @@ def _pins(use_case: UseCase, lake: LakeResource, settings: Settings, now: dateti
     return read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now).pins
 
 
-def _show_rows(lake: LakeResource, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
+def _show_rows(lake: Lake, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
     from platform_assets.cli.console import console
     from platform_assets.lake.errors import LakeVersionMissing
     from platform_assets.orchestration.assets.maintenance import table_on_disk
@@ -175,7 +174,7 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) 
         console.print(f"[dim]{len(older)} older versions are kept as well: raise --limit, or ask with --pins[/]")
 
 
-def _show_tables(use_case: UseCase, lake: LakeResource, settings: Settings, now: datetime) -> None:
+def _show_tables(use_case: UseCase, lake: Lake, settings: Settings, now: datetime) -> None:
     from rich.table import Table
 
     from platform_assets.cli.console import console

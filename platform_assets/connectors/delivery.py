@@ -10,38 +10,42 @@ from datetime import date, timedelta
 import polars as pl
 
 from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration.delivered_columns import CHANGE_COLUMNS as CHANGE_COLUMNS
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY as DELIVERED_DAY
+from platform_assets.declaration.delivered_columns import EXTRA as EXTRA
+from platform_assets.declaration.delivered_columns import FOUND_COLUMNS as FOUND_COLUMNS
+from platform_assets.declaration.delivered_columns import SOURCE_LINE as SOURCE_LINE
+from platform_assets.declaration.delivered_columns import SOURCE_POSITION as SOURCE_POSITION
+from platform_assets.declaration.delivered_columns import SOURCE_PROBLEM as SOURCE_PROBLEM
+from platform_assets.declaration.delivered_columns import UNCAST as UNCAST
+from platform_assets.declaration.delivered_columns import WHOLE_ROW as WHOLE_ROW
+from platform_assets.declaration.delivered_columns import row_positions as positions
 from platform_assets.declaration.sections.changes import CHANGE_OPERATION as CHANGE_OPERATION
 from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE as CHANGE_SEQUENCE
 from platform_assets.declaration.sections.changes import DELETE as DELETE
 from platform_assets.declaration.sections.changes import UPSERT as UPSERT
 from platform_assets.declaration.sections.sources import Source
 
-SOURCE_POSITION = "source_position"
-"""Where the row came from: `postgresql:orders:1234`; where `source_line` has a number, the delivery that the row is part of, to
-which the line belongs."""
-
-SOURCE_LINE = "source_line"
-"""The row's number in its delivery: line of a text file (the header being line 1), row of a Parquet file or of a simulated day;
-null where the position needs none. Kept apart: a text of its own for each of many million rows is most of their cost."""
-
-DELIVERED_DAY = "delivered_day"
-"""The day the row was delivered for, which may not be the day of its event time; null in a reference table."""
-
-SOURCE_PROBLEM = "source_problem"
-"""Why the row could not be taken apart into columns, with its text; null for a row that could."""
-
-UNCAST = "uncast"
-"""Cells of a text format that do not fit the declared type, `amount='12,5'`; null for a row without any."""
-
-FOUND_COLUMNS = (SOURCE_POSITION, SOURCE_LINE, DELIVERED_DAY, SOURCE_PROBLEM)
-
-EXTRA = "extra"
-"""JSON object of the columns that the source delivers and the declaration does not know; null where there is none."""
-
-CHANGE_COLUMNS = (CHANGE_OPERATION, CHANGE_SEQUENCE)
-
-WHOLE_ROW = "*"
-"""Stands for the column in `UNCAST` when the row could not be taken apart at all."""
+__all__ = [
+    "CHANGE_COLUMNS",
+    "CHANGE_OPERATION",
+    "CHANGE_SEQUENCE",
+    "DELETE",
+    "DELIVERED_DAY",
+    "EXTRA",
+    "FOUND_COLUMNS",
+    "SOURCE_LINE",
+    "SOURCE_POSITION",
+    "SOURCE_PROBLEM",
+    "UNCAST",
+    "UPSERT",
+    "WHOLE_ROW",
+    "day_range",
+    "days_between",
+    "first_uncast",
+    "positions",
+    "uncast_text",
+]
 
 
 def day_range(source: Source, first_day: date | None, last_day: date | None) -> tuple[date, date]:
@@ -60,15 +64,6 @@ def day_range(source: Source, first_day: date | None, last_day: date | None) -> 
 def days_between(first_day: date, last_day: date) -> list[date]:
     """Every day of the inclusive range."""
     return [first_day + timedelta(days=i) for i in range((last_day - first_day).days + 1)]
-
-
-def positions(rows: pl.DataFrame) -> pl.Series:
-    """Where each row came from, in one text: `file.csv:17`, `simulator:transactions:2018-04-01:17`, `postgresql:orders:1234`."""
-    if SOURCE_LINE not in rows.columns:
-        return rows[SOURCE_POSITION]
-    with_line = pl.format("{}:{}", SOURCE_POSITION, SOURCE_LINE)
-    text = pl.when(pl.col(SOURCE_LINE).is_null()).then(SOURCE_POSITION).otherwise(with_line)
-    return rows.select(text.alias(SOURCE_POSITION)).to_series()
 
 
 def uncast_text(column: str, text: pl.Expr) -> pl.Expr:

@@ -11,10 +11,11 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.lake.layout import CLEAN, RAW
 from platform_assets.orchestration.jobs import Jobs
 from platform_assets.orchestration.metadata import asset_key
-from platform_assets.orchestration.partitions import DayRange, event_days
+from platform_assets.orchestration.partitions import event_days
 
 Execute = Callable[[UnresolvedAssetJobDefinition, DayRange | None], None]
 """Runs a job, on a range of days or, without one, as it is. Raises when it fails."""

@@ -4,43 +4,13 @@ Belongs here: partition definitions, mappings between them, and reading a contex
 when partitions are materialized (`orchestration/`).
 """
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.training.folds import DayOffsets, days_needed
-
-
-@dataclass(frozen=True)
-class DayRange:
-    """Days from `first` to `last`, both included."""
-
-    first: date
-    last: date
-
-    @property
-    def days(self) -> list[date]:
-        """Every day of the range."""
-        return [self.first + timedelta(days=i) for i in range((self.last - self.first).days + 1)]
-
-    def __str__(self) -> str:
-        """The range in words."""
-        return str(self.first) if self.first == self.last else f"{self.first} .. {self.last}"
-
-
-def training_offsets(use_case: UseCase) -> DayOffsets:
-    """First and last event day that training as of a day needs, as offsets from that day."""
-    splits = use_case.training.splits
-    return days_needed(
-        label_delay_days=use_case.label_delay_days,
-        train_days=splits.train_days,
-        delay_days=splits.delay_days,
-        test_days=splits.test_days,
-        folds=splits.folds,
-        final_test_days=splits.final_test_days,
-    )
+from platform_assets.declaration.days import DayRange
+from platform_assets.training.folds import training_offsets
 
 
 def event_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:

@@ -11,17 +11,17 @@ import dagster as dg
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MONITORING
+from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.monitoring.retrain_verdict import RequestedRetrain, RetrainVerdict, WindowVerdict, retrain_verdict
-from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.orchestration.jobs import Jobs
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.lake import LakeResource
 
 CAUSE_TAG = "platform_assets/retrain_cause"
 
 
-def window_history(use_case: UseCase, lake: LakeResource, name: str) -> list[WindowVerdict]:
+def window_history(use_case: UseCase, lake: Lake, name: str) -> list[WindowVerdict]:
     """The stored verdicts of drift or of quality, each under the day it was known as of.
 
     The two are judged apart: quality of a day is known a label delay later than its drift, so that in one sequence the
@@ -38,9 +38,7 @@ def window_history(use_case: UseCase, lake: LakeResource, name: str) -> list[Win
     ]
 
 
-def decide(
-    use_case: UseCase, lake: LakeResource, requested: list[RequestedRetrain]
-) -> tuple[RetrainVerdict, date | None]:
+def decide(use_case: UseCase, lake: Lake, requested: list[RequestedRetrain]) -> tuple[RetrainVerdict, date | None]:
     """The first of drift and quality that asks for a model, with the day to train as of; else why not."""
     reasons = []
     for name in (QUALITY, DRIFT):
@@ -61,7 +59,7 @@ def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
         minimum_interval_seconds=60,
         description="Asks for a new model when drift or lost quality persists.",
     )
-    def retrain(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
+    def retrain(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
         requested = [
             RequestedRetrain(item["cause"], date.fromisoformat(item["day"]))
             for item in json.loads(context.cursor or "[]")

@@ -31,8 +31,8 @@ from platform_assets.features.offline.carried_state_file import MadeFrom, Stored
 from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.features.online.entity_state import state_layout
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_rows, clean_table
 
 MOST_ROWS = 2_000_000
@@ -51,7 +51,7 @@ class FeatureDays:
         state_used: for a view with windows, whether its stored state was right; else why not.
     """
 
-    def __init__(self, use_case: UseCase, view: FeatureView, lake: LakeResource, most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, use_case: UseCase, view: FeatureView, lake: Lake, most_rows: int = MOST_ROWS) -> None:
         """Pin the versions that are there now."""
         self._case, self._view, self._lake, self._most_rows = use_case, view, lake, most_rows
         label = use_case.label_source

@@ -12,27 +12,20 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import PROFILE
+from platform_assets.lake.schemas import PUBLISHED as PUBLISHED
+from platform_assets.lake.schemas import profile_schema as profile_schema
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.metadata import commit_metadata, data_version, picture
-from platform_assets.orchestration.partitions import DayRange
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.validation.audit import Audit
 from platform_assets.validation.profile import PROFILE_SCHEMA, plot_profile
 
-PUBLISHED = "published"
 TREND_DAYS = 28
 
 
-def profile_schema(source: Source) -> dict[str, pl.DataType]:
-    """A profile's columns, and whether the day was published: profiles of refused days are kept, too."""
-    schema = {**PROFILE_SCHEMA, PUBLISHED: pl.Boolean()}
-    if not source.is_daily:
-        schema.pop(EVENT_DAY)
-    return schema
-
-
-def profile_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+def profile_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
     """The profile table of a source."""
     return lake.table(use_case.name, PROFILE, source.name, profile_schema(source))
 

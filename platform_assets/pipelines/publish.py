@@ -18,10 +18,10 @@ import polars as pl
 from platform_assets.connectors.control_totals import Totals, totals_from
 from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.read_ahead import OneBehind, read_ahead
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.partitions import DayRange
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.profiles import RecentProfiles, profile_table, published_rows, store_profile
 from platform_assets.pipelines.quarantine import (
     quarantine_table,
@@ -93,7 +93,7 @@ class Tables:
     releases: LakeTable
 
     @classmethod
-    def of(cls, lake: LakeResource, use_case: UseCase, source: Source) -> Tables:
+    def of(cls, lake: Lake, use_case: UseCase, source: Source) -> Tables:
         """The tables of a source."""
         return cls(
             clean_table(lake, use_case, source),
@@ -104,7 +104,7 @@ class Tables:
 
 
 def audit_and_publish(
-    lake: LakeResource,
+    lake: Lake,
     use_case: UseCase,
     source: Source,
     days: DayRange | None,
@@ -147,7 +147,7 @@ def audit_and_publish(
 
 
 def _write(
-    lake: LakeResource,
+    lake: Lake,
     use_case: UseCase,
     source: Source,
     tables: Tables,
@@ -193,7 +193,7 @@ def referenced_columns(source: Source) -> list[tuple[str, str]]:
     return [(table, column) for table, column in found]
 
 
-def reference_values(lake: LakeResource, use_case: UseCase, source: Source) -> dict[str, pl.Series]:
+def reference_values(lake: Lake, use_case: UseCase, source: Source) -> dict[str, pl.Series]:
     """The values that exist, for each column that is referred to."""
     return {
         f"{name}.{column}": clean_rows(lake, use_case, use_case.source(name), columns=[column])[column]

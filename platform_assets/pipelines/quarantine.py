@@ -16,13 +16,15 @@ import polars as pl
 
 from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import QUARANTINE, RELEASES
+from platform_assets.lake.schemas import quarantine_schema as quarantine_schema
+from platform_assets.lake.schemas import releases_schema as releases_schema
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.metadata import commit_metadata, data_version
-from platform_assets.orchestration.partitions import DayRange
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit
-from platform_assets.validation.released_rows import RELEASED_SCHEMA, cannot_be_stored
+from platform_assets.validation.audit import Audit
+from platform_assets.validation.released_rows import cannot_be_stored
 
 _ALSO = re.compile(r"(\w+)\(([^)]*)\)")
 
@@ -40,27 +42,12 @@ class Release:
     """Rows that were chosen and cannot be stored, each with the reason."""
 
 
-def quarantine_schema(source: Source) -> dict[str, pl.DataType]:
-    """Schema of the quarantine; a reference table has no delivery day."""
-    schema = dict(QUARANTINE_SCHEMA)
-    if not source.is_daily:
-        schema.pop(EVENT_DAY)
-    return schema
-
-
-def releases_schema(source: Source) -> dict[str, pl.DataType]:
-    """Schema of the releases: the row as it was, the rule it broke, and who let it pass, why, when and until when."""
-    told = {"rule": pl.String(), "column": pl.String(), "who": pl.String(), "why": pl.String()}
-    schema = {**RELEASED_SCHEMA, **told, "released_at": pl.Datetime("us", "UTC"), "until": pl.Date()}
-    return {EVENT_DAY: pl.Date(), **schema} if source.is_daily else schema
-
-
-def quarantine_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+def quarantine_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
     """The quarantine of a source."""
     return lake.table(use_case.name, QUARANTINE, source.name, quarantine_schema(source))
 
 
-def releases_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+def releases_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
     """The releases of a source."""
     return lake.table(use_case.name, RELEASES, source.name, releases_schema(source))
 

@@ -21,9 +21,9 @@ import polars as pl
 from platform_assets.declaration import UseCase
 from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.installation import code_version
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.model import read_dataset, training_set_table
 from platform_assets.orchestration.assets.training import training_rows
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.training_run import (
     MACHINE_TAG,
     MODEL_DIGEST_TAG,
@@ -82,7 +82,7 @@ class Reproduction:
 
 def reproduce(
     use_case: UseCase,
-    lake: LakeResource,
+    lake: Lake,
     registry: ModelRegistry,
     version: RegisteredVersion,
     say: Callable[[str], None] = lambda _: None,
@@ -147,7 +147,7 @@ def reproduce(
     )
 
 
-def _kept_rows(use_case: UseCase, lake: LakeResource, as_of: date, versions: Mapping[str, int | None]) -> pl.DataFrame:
+def _kept_rows(use_case: UseCase, lake: Lake, as_of: date, versions: Mapping[str, int | None]) -> pl.DataFrame:
     """The training set that the model was made from, as it was written then."""
     table = training_set_table(use_case, lake)
     place = table.uri.removeprefix(lake.root)

@@ -13,48 +13,28 @@ import polars as pl
 
 from platform_assets.connectors.delivery import DELIVERED_DAY, EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST, positions
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.changes import (
-    CHANGE_OPERATION,
-    CHANGE_SEQUENCE,
     IS_DELETED,
-    OPERATION,
-    ROW_DAY,
-    ROW_SEQUENCE,
-    VALID_FROM,
-    VALID_TO,
 )
 from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, RAW
+from platform_assets.lake.schemas import clean_schema as clean_schema
+from platform_assets.lake.schemas import history_schema as history_schema
+from platform_assets.lake.schemas import keeps_deleted as keeps_deleted
+from platform_assets.lake.schemas import raw_schema as raw_schema
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.partitions import DayRange
-from platform_assets.orchestration.resources.lake import LakeResource
 
 _NEVER = pl.lit(None, dtype=pl.Date)
 
 
-def raw_schema(source: Source) -> dict[str, pl.DataType]:
-    """Declared columns, where each row came from, cells whose text could not be read as the declared type, and, as JSON,
-    the cells of columns that are not declared. Changes carry what they do as well.
-
-    In the raw layer `event_day` is the day a row was delivered for; whether that is the day of its event is judged
-    when it is cleaned.
-    """
-    schema = {column.name: column.polars_type for column in source.columns}
-    schema.update({SOURCE_POSITION: pl.String(), SOURCE_LINE: pl.Int64(), UNCAST: pl.String(), EXTRA: pl.String()})
-    if source.is_incremental:
-        schema.update({CHANGE_OPERATION: pl.String(), CHANGE_SEQUENCE: pl.Int64()})
-        schema.update({ROW_DAY: pl.Date(), ROW_SEQUENCE: pl.Int64()})
-    if source.is_daily:
-        schema[EVENT_DAY] = pl.Date()
-    return schema
-
-
-def raw_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+def raw_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
     """The raw table of a source."""
     return lake.table(use_case.name, RAW, source.name, raw_schema(source), migrations=source.migrations)
 
 
-def delivered_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:
+def delivered_rows(lake: Lake, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:
     """Rows to audit: what was delivered for these days, or the whole of a reference table.
 
     Of an incremental source these are the rows that are there after all changes; a deleted row is not among them.
@@ -69,7 +49,7 @@ def delivered_rows(lake: LakeResource, use_case: UseCase, source: Source, days: 
 
 
 def publishable_rows(
-    lake: LakeResource, use_case: UseCase, source: Source, days: DayRange | None, accepted: pl.DataFrame
+    lake: Lake, use_case: UseCase, source: Source, days: DayRange | None, accepted: pl.DataFrame
 ) -> pl.DataFrame:
     """What to publish of rows that passed the audit: with `deletes: soft`, the deleted rows of the same days as well.
 
@@ -91,27 +71,13 @@ def publishable_rows(
     return with_deleted(accepted, rows)
 
 
-def keeps_deleted(source: Source) -> bool:
-    """Whether the clean table keeps deleted rows, marked."""
-    return source.is_incremental and source.changes.deletes == "soft"
-
-
-def clean_schema(source: Source) -> dict[str, pl.DataType]:
-    """Stored schema of the clean table."""
-    schema = source.polars_schema()
-    if not keeps_deleted(source):
-        return schema
-    day = {EVENT_DAY: schema.pop(EVENT_DAY)} if source.is_daily else {}
-    return {**schema, **day, IS_DELETED: pl.Boolean()}
-
-
-def clean_table(lake: LakeResource, use_case: UseCase, source: Source) -> LakeTable:
+def clean_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
     """The clean table of a source, deleted rows included where it keeps them: read it with `clean_rows`."""
     return lake.table(use_case.name, CLEAN, source.name, clean_schema(source), migrations=source.migrations)
 
 
 def clean_rows(
-    lake: LakeResource,
+    lake: Lake,
     use_case: UseCase,
     source: Source,
     first: date | None = None,
@@ -134,7 +100,7 @@ def clean_rows(
     return rows.filter(~pl.col(IS_DELETED)).select(wanted)
 
 
-def clean_counts(lake: LakeResource, use_case: UseCase, source: Source) -> dict[date, int]:
+def clean_counts(lake: Lake, use_case: UseCase, source: Source) -> dict[date, int]:
     """Published rows that count, by day; empty where nothing was published.
 
     Read from the log where no row is deleted; else the marks are read.
@@ -148,21 +114,13 @@ def clean_counts(lake: LakeResource, use_case: UseCase, source: Source) -> dict[
     return dict(there.group_by(EVENT_DAY).len().sort(EVENT_DAY).collect().iter_rows())
 
 
-def history_schema(source: Source) -> dict[str, pl.DataType]:
-    """Stored schema of the table of all versions: declared columns, where the version came from, and when it was valid."""
-    schema = source.polars_schema()
-    day = schema.pop(EVENT_DAY)
-    of_version = {SOURCE_POSITION: pl.String(), OPERATION: pl.String(), VALID_FROM: pl.Int64(), VALID_TO: pl.Int64()}
-    return {**schema, **of_version, EVENT_DAY: day}
-
-
-def history_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange) -> pl.DataFrame:
+def history_rows(lake: Lake, use_case: UseCase, source: Source, days: DayRange) -> pl.DataFrame:
     """Every version of the rows of these days, as delivered, with the columns of `history_schema`."""
     rows = versions(_raw_rows(lake, use_case, source, days), source.primary_key)
     return rows.with_columns(positions(rows)).select(list(history_schema(source)))
 
 
-def _raw_rows(lake: LakeResource, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:
+def _raw_rows(lake: Lake, use_case: UseCase, source: Source, days: DayRange | None) -> pl.DataFrame:
     table = raw_table(lake, use_case, source)
     if days is None:
         return table.read().with_columns(_NEVER.alias(EVENT_DAY))

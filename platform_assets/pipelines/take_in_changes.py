@@ -18,6 +18,7 @@ from platform_assets.connectors.changes import ChangeBatch
 from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
 from platform_assets.declaration import EVENT_DAY, Source
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -30,7 +31,6 @@ from platform_assets.lake.changes import Placed, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.partitions import DayRange
 
 CURSOR, TOUCHED = "cursor", "touched_days"
 CLOCK_TOLERANCE_DAYS = 1

@@ -15,27 +15,13 @@ from typing import Any, Literal
 import polars as pl
 
 from platform_assets.lake.evolution import Evolution
+from platform_assets.lake.schemas import LEDGER_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.models import PRODUCTION, Environment
 
 Action = Literal["promoted", "refused", "rolled_back", "deployed", "deployment_failed"]
 MOVES: tuple[Action, ...] = ("promoted", "rolled_back")
 """Actions that make another version the champion."""
-
-LEDGER_SCHEMA: dict[str, pl.DataType] = {
-    "entry": pl.String(),
-    "at": pl.Datetime("us", "UTC"),
-    "use_case": pl.String(),
-    "action": pl.String(),
-    "model_version": pl.String(),
-    "previous_version": pl.String(),
-    "release": pl.String(),
-    "evidence": pl.String(),
-    "run_id": pl.String(),
-    "environment": pl.String(),
-}
-"""`entry` is the idempotency key, `release` the digest of the service, `evidence` JSON, `run_id` the Dagster run. Entries that are
-older than the column `environment` have null there, which stands for production."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from platform_assets.declaration.use_case import UseCase
+
 
 class FoldError(ValueError):
     """A split that cannot be made or that would let a model see labels it could not have known."""
@@ -160,3 +162,16 @@ def _check_lengths(label_delay_days: int, train_days: int, delay_days: int, test
             f"delay_days is {delay_days}, but labels arrive {label_delay_days} days late: training would use labels that are "
             f"unknown when the test period starts. Set delay_days to at least {least_delay_days}"
         )
+
+
+def training_offsets(use_case: UseCase) -> DayOffsets:
+    """First and last event day that training as of a day needs, as offsets from that day."""
+    splits = use_case.training.splits
+    return days_needed(
+        label_delay_days=use_case.label_delay_days,
+        train_days=splits.train_days,
+        delay_days=splits.delay_days,
+        test_days=splits.test_days,
+        folds=splits.folds,
+        final_test_days=splits.final_test_days,
+    )

@@ -16,6 +16,7 @@ import polars as pl
 from platform_assets.connectors.control_totals import ControlTotals
 from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.lake.schemas import QUARANTINE_SCHEMA
 from platform_assets.validation.load_facts import Judging
 from platform_assets.validation.profile import profile
 from platform_assets.validation.released_rows import ROW, row_content
@@ -24,20 +25,6 @@ from platform_assets.validation.row_rules import AuditError, find_violations, su
 from platform_assets.validation.table_rules import judge_days, judge_whole
 
 __all__ = ["QUARANTINE_SCHEMA", "Audit", "AuditError", "audit"]
-
-QUARANTINE_SCHEMA = pl.Schema(
-    {
-        EVENT_DAY: pl.Date(),
-        SOURCE_POSITION: pl.String(),
-        "rule": pl.String(),
-        "column": pl.String(),
-        "value": pl.String(),
-        "also": pl.String(),
-        "row": pl.String(),
-    }
-)
-"""One line for each refused row: the day it was delivered for, where it came from, the first rule it breaks with column
-and value, further ones it breaks (`maximum(torque), reference(machine_id)`), and the whole row as JSON."""
 
 
 @dataclass(frozen=True)

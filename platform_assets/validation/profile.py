@@ -17,36 +17,15 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.lake.schemas import PROFILE_SCHEMA, QUANTILES
 from platform_assets.validation.plots import plot_profile, plot_volume
 
 __all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profile"]
 
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 20
 MICROSECONDS_PER_HOUR = 3_600_000_000
 _THREADS = 4
 TOP_VALUES = 10
-
-PROFILE_SCHEMA = pl.Schema(
-    {
-        EVENT_DAY: pl.Date(),
-        "column": pl.String(),
-        "type": pl.String(),
-        "rows": pl.Int64(),
-        "nulls": pl.Int64(),
-        "distinct": pl.Int64(),
-        "minimum": pl.String(),
-        "maximum": pl.String(),
-        "mean": pl.Float64(),
-        "std": pl.Float64(),
-        **{f"q{round(100 * q):02d}": pl.Float64() for q in QUANTILES},
-        "top_values": pl.String(),
-        "histogram": pl.String(),
-    }
-)
-"""`std` is that of the sample. Mean, std and quantiles are of numbers only, and the quantiles are values that occur.
-`top_values` is JSON, `[[value, count], ...]`, the most frequent first, of at most 10 values that occur more than once. `histogram` is JSON:
-`{"edges": [21 numbers], "counts": [20]}` for numbers, `{"hours": [24 counts]}` for the event time, else null."""
 
 
 def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:

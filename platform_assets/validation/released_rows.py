@@ -10,12 +10,11 @@ import polars as pl
 
 from platform_assets.connectors.delivery import SOURCE_POSITION, UNCAST, positions
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.lake.schemas import RELEASED_SCHEMA as RELEASED_SCHEMA
 
 ROW = "#row"
 """Position of a row in the frame, from 0; no declared column can have this name."""
 
-RELEASED_SCHEMA = pl.Schema({SOURCE_POSITION: pl.String(), "row": pl.String()})
-"""What tells a released row again: its position in the source, and its whole content as in the quarantine."""
 
 _REASONS = {
     "type": "a cell does not fit its declared type, so that there is no value to store",

@@ -13,12 +13,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.assets.raw import raw_asset
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 GOOD_DAYS = 21
@@ -73,16 +73,16 @@ class World:
             [self.use_case.name, layer, name] for name in names for layer in ("raw", "clean", "quarantine", "profile")
         ]
 
-    def lake(self) -> LakeResource:
+    def lake(self) -> Lake:
         """The lake."""
-        return LakeResource(root=str(self.root))
+        return Lake(root=str(self.root))
 
 
 def build_world(root: Path, use_case: UseCase, instance: dg.DagsterInstance) -> World:
     assets = [raw_asset(use_case=use_case, source=source, folder=FOLDER) for source in use_case.sources]
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
-    resources = {"lake": LakeResource(root=str(root)), "sources": SourcesResource(simulation=WORLD)}
+    resources = {"lake": Lake(root=str(root)), "sources": SourceReader(simulation=WORLD)}
     return World(use_case, root, assets, instance, resources)
 
 

@@ -14,17 +14,17 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.orchestration.resources.mlflow import mlflow_resource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.registry.ledger import Ledger
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import ModelRegistry
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
@@ -78,7 +78,7 @@ class ModelWorld:
 
     @property
     def ledger(self) -> Ledger:
-        return ModelsResource(tracking_uri=self.tracking_uri, lake_root=str(self.lake_root)).ledger(self.use_case.name)
+        return ModelStore(tracking_uri=self.tracking_uri, lake=Lake(str(self.lake_root))).ledger(self.use_case.name)
 
     @property
     def home(self) -> Path:
@@ -87,12 +87,12 @@ class ModelWorld:
     def resources(self) -> dict[str, Any]:
         store = {"type": "sqlite", "path": str(self.home / "online.db")}
         return {
-            "lake": LakeResource(root=str(self.lake_root)),
-            "sources": SourcesResource(simulation=WORLD),
-            "feast": FeastResource(registry=f"sqlite:///{self.home}/feast.db", online_store=store, home=str(self.home)),
+            "lake": Lake(root=str(self.lake_root)),
+            "sources": SourceReader(simulation=WORLD),
+            "feast": FeatureStore(registry=f"sqlite:///{self.home}/feast.db", online_store=store, home=str(self.home)),
             "mlflow": mlflow_resource(self.tracking_uri, str(self.root / "artifacts"), "gates"),
-            "models": ModelsResource(tracking_uri=self.tracking_uri, lake_root=str(self.lake_root)),
-            "serving": ServingResource(home=str(self.home), port=UNUSED_PORT),
+            "models": ModelStore(tracking_uri=self.tracking_uri, lake=Lake(str(self.lake_root))),
+            "serving": ServingHome(home=str(self.home), port=UNUSED_PORT),
         }
 
     def materialize(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from platform_assets.declaration.sections.training import Splits
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake import LakeVersionMissing
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.pins import table_path
 from platform_assets.orchestration.assets.maintenance import maintenance_asset, read_pins
 from platform_assets.orchestration.assets.training import training_rows, training_set_asset
-from platform_assets.orchestration.resources.models import ModelsResource
 from platform_assets.pipelines.tables import clean_rows, clean_table, raw_table
 from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.pins import versions_behind
 
@@ -31,13 +33,14 @@ from .conftest import FOLDER, World, build_world
 TRAINING_KEY = ["training", "training_set"]
 
 
-class Registered(ModelsResource):
+@dataclass(frozen=True)
+class Registered(ModelStore):
     """Models that were trained elsewhere: the data versions of each."""
 
-    versions: dict[str, str]
+    known: dict[str, str] = field(default_factory=dict)
 
     def registry(self) -> ModelRegistry:
-        return _Known(self.versions)  # type: ignore[return-value]
+        return _Known(self.known)  # type: ignore[return-value]
 
 
 class _Known:
@@ -60,7 +63,7 @@ def changed(world: World, **sections: Any) -> World:
     use_case = UseCase.model_validate({**world.use_case.model_dump(), **sections})
     again = build_world(world.root, use_case, world.instance)
     again.assets += [training_set_asset(use_case=use_case), maintenance_asset(use_case=use_case)]
-    again.resources["models"] = Registered(tracking_uri="", lake_root=str(world.root), versions={})
+    again.resources["models"] = Registered(tracking_uri="", lake=Lake(str(world.root)), known={})
     return again
 
 
@@ -153,7 +156,7 @@ def reloaded(world: World) -> World:
     holds = (Hold(table="clean/labels", version=3, why="an audit", who="team:risk"),)
     again = changed(world, training=small_splits(world), retention=Retention(holds=holds).model_dump())
     made_from = json.dumps({"/card_fraud/clean/labels": 2, "/card_fraud/features/gone": None})
-    again.resources["models"] = Registered(tracking_uri="", lake_root=str(again.root), versions={"7": made_from})
+    again.resources["models"] = Registered(tracking_uri="", lake=Lake(str(again.root)), known={"7": made_from})
     return again
 
 
@@ -236,7 +239,7 @@ def test_the_reasons_are_named(kept: World) -> None:
 
 @pytest.mark.parametrize("text", ["not JSON", ""])
 def test_a_model_whose_data_cannot_be_told_stops_the_upkeep(kept: World, text: str) -> None:
-    kept.resources["models"] = Registered(tracking_uri="", lake_root=str(kept.root), versions={"7": text})
+    kept.resources["models"] = Registered(tracking_uri="", lake=Lake(str(kept.root)), known={"7": text})
     done = materialize(kept, ["maintenance", "tables"])
     assert not done.success
     with pytest.raises(RegistryError, match=r"model version 7 .*nothing can be removed safely"):

@@ -21,10 +21,10 @@ from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.sections.gates import Bypass, Floor
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.deployment import DIGEST_TAG
 from platform_assets.orchestration.assets.evaluation import gate_names
 from platform_assets.orchestration.assets.parity import PARITY_SCHEMA, parity_table
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.training_run import SAMPLE_FILE, read_model_run
 from platform_assets.registry.models import CHALLENGER
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
@@ -356,7 +356,7 @@ def test_a_model_that_was_not_evaluated_is_not_promoted(world: ModelWorld) -> No
 
 def test_no_model_is_promoted_while_features_differ_online_and_offline(world: ModelWorld) -> None:
     """Predictions that nobody compared, or that differ from the offline path, keep every alias where it is."""
-    lake, use_case, day = LakeResource(root=str(world.lake_root)), world.use_case, AS_OF - timedelta(days=1)
+    lake, use_case, day = Lake(root=str(world.lake_root)), world.use_case, AS_OF - timedelta(days=1)
     schema = prediction_log_schema(use_case)
     log = pl.DataFrame([dict.fromkeys(schema) | {EVENT_DAY: day}] * 3, schema=schema)
     lake.table(NAME, "serving", PREDICTION_LOG, schema).write_partitions(log, day, day)

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation, Settings
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.orchestration.sensors import CAUSE_TAG, retrain_sensor
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
@@ -31,7 +31,7 @@ def use_case() -> UseCase:
 def definitions(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path_factory.mktemp("home"))})
     return dg.Definitions.merge(
-        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(settings))
+        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(Installation(settings)))
     )
 
 
@@ -115,7 +115,7 @@ def test_a_refused_clean_table_reaches_no_feature(definitions: dg.Definitions, i
     assert requested_after(definitions, instance, ("clean", "transactions"), failed="quality") == {}
 
 
-def store_verdicts(lake: LakeResource, name: str, causes: dict[date, list[str]]) -> None:
+def store_verdicts(lake: Lake, name: str, causes: dict[date, list[str]]) -> None:
     """Windows as the monitoring assets store them."""
     table = lake.table("card_fraud", "monitoring", name, VERDICT_SCHEMA)
     for day, found in causes.items():
@@ -131,7 +131,7 @@ def store_verdicts(lake: LakeResource, name: str, causes: dict[date, list[str]])
         table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
 
 
-def tick(use_case: UseCase, lake: LakeResource, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
+def tick(use_case: UseCase, lake: Lake, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
     sensor = retrain_sensor(use_case, build_jobs(use_case))
     context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": lake})
     result = sensor(context)
@@ -144,7 +144,7 @@ def days_from(first: date, count: int) -> list[date]:
 
 
 def test_lasting_drift_asks_for_one_model(use_case: UseCase, instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    lake = LakeResource(root=str(tmp_path))
+    lake = Lake(root=str(tmp_path))
     quiet, first, second, third, *_ = days_from(date(2018, 9, 10), 6)
     store_verdicts(lake, "drift", {quiet: [], first: ["drift:amount"]})
     once = tick(use_case, lake, instance, None)
@@ -165,7 +165,7 @@ def test_lasting_drift_asks_for_one_model(use_case: UseCase, instance: dg.Dagste
 def test_lost_quality_asks_although_newer_windows_have_no_labels_yet(
     use_case: UseCase, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    lake = LakeResource(root=str(tmp_path))
+    lake = Lake(root=str(tmp_path))
     days = days_from(date(2018, 9, 3), 10)
     store_verdicts(lake, "drift", {day: [] for day in days})
     store_verdicts(lake, "quality", {days[0]: ["quality:average_precision"], days[1]: ["quality:average_precision"]})
@@ -176,6 +176,6 @@ def test_lost_quality_asks_although_newer_windows_have_no_labels_yet(
 
 
 def test_without_verdicts_nothing_is_asked(use_case: UseCase, instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    result = tick(use_case, LakeResource(root=str(tmp_path)), instance, None)
+    result = tick(use_case, Lake(root=str(tmp_path)), instance, None)
     assert not result.run_requests
     assert result.skip_reason is not None

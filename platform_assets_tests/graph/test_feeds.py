@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.installation import Settings
+from platform_assets.declaration.days import DayRange
+from platform_assets.installation import Installation, Settings
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.feeding import days_to_compute, feed_and_compute, stale_days
 from platform_assets.orchestration.jobs import build_jobs
-from platform_assets.orchestration.partitions import DayRange
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.orchestration.schedules import build_schedules
 
@@ -35,7 +35,7 @@ def use_case() -> UseCase:
 def definitions(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path_factory.mktemp("home"))})
     return dg.Definitions.merge(
-        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(settings))
+        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(Installation(settings)))
     )
 
 

@@ -7,9 +7,9 @@ import dagster as dg
 
 from platform_assets.declaration import load_use_case
 from platform_assets.features.offline.carried_state import days_touched
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.partitions import event_days
-from platform_assets.orchestration.resources.lake import LakeResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = date(2018, 7, 1)
@@ -21,7 +21,7 @@ def test_a_late_row_asks_for_the_days_it_touches_and_no_other() -> None:
     features = [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
     events, labels = (dg.AssetKey(["card_fraud", "clean", name]) for name in ("transactions", "labels"))
     clean = [dg.AssetSpec(key, partitions_def=event_days(use_case)) for key in (events, labels)]
-    definitions = dg.Definitions(assets=[*clean, *features], resources={"lake": LakeResource(root="none")})
+    definitions = dg.Definitions(assets=[*clean, *features], resources={"lake": Lake(root="none")})
     with dg.DagsterInstance.ephemeral() as instance:
 
         def report(key: dg.AssetKey, days: list[date]) -> None:

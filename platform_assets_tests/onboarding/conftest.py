@@ -22,7 +22,7 @@ from platform_assets.cli.run.summary import print_summary
 from platform_assets.cli.run.timeline import plan
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.declaration import load_use_case
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation, Settings
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
@@ -41,7 +41,7 @@ class Onboarded(Finished):
 
 
 @dataclass(frozen=True)
-class Installation:
+class Installed:
     """Settings and the instance that remembers."""
 
     settings: Settings
@@ -63,20 +63,20 @@ class Installation:
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """A home and a port that nobody else uses; whatever was started is stopped."""
     home = {"PLATFORM_ASSETS_HOME": str(tmp_path_factory.mktemp("home")), "PLATFORM_ASSETS_PORT": str(unused_port())}
     settings = Settings.from_environment(home)
     settings.prepare()
     with dg.DagsterInstance.ephemeral() as instance:
         try:
-            yield Installation(settings, instance)
+            yield Installed(settings, instance)
         finally:
-            build_resources(settings)["serving"].target().stop_all()
+            build_resources(Installation(settings))["serving"].target().stop_all()
 
 
 @pytest.fixture(scope="session")
-def machine_failure(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
+def machine_failure(installation: Installed, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
     """A classification with a late label, a text entity, a category and some bad cells."""
     folder = tmp_path_factory.mktemp("defs") / "machine_failure"
     write_machine_failure(folder)
@@ -84,7 +84,7 @@ def machine_failure(installation: Installation, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
-def energy_use(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
+def energy_use(installation: Installed, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
     """A regression with its label in the event table, and no entity."""
     folder = tmp_path_factory.mktemp("defs") / "energy_use"
     write_energy_use(folder)
@@ -92,7 +92,7 @@ def energy_use(installation: Installation, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def bike_demand(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
+def bike_demand(installation: Installed, tmp_path_factory: pytest.TempPathFactory) -> Onboarded:
     """The bundled use case in batch mode, on as short a history as its folds allow."""
     folder = tmp_path_factory.mktemp("defs") / "bike_demand"
     shutil.copytree(Path(platform_assets.__file__).parent / "defs" / "bike_demand", folder)

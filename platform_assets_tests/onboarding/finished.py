@@ -19,8 +19,9 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, SERVING
-from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
 
 
@@ -39,8 +40,8 @@ class Finished:
         return plan(self.use_case)
 
     @property
-    def models(self) -> ModelsResource:
-        return ModelsResource(tracking_uri=self.journey.settings.mlflow, lake_root=self.journey.settings.lake)
+    def models(self) -> ModelStore:
+        return ModelStore(tracking_uri=self.journey.settings.mlflow, lake=Lake(self.journey.settings.lake))
 
     @property
     def champion(self) -> RegisteredVersion:

@@ -12,15 +12,15 @@ import platform_assets
 from platform_assets.cli.init import write_proposal
 from platform_assets.cli.run.journey import RANGE_END, RANGE_START
 from platform_assets.declaration import load_use_case
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.onboarding.facts import look_at
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_table
 
-from .conftest import Installation
+from .conftest import Installed
 
 SHIPPED = Path(platform_assets.__file__).parent / "defs" / "bike_demand" / "data" / "rentals"
 FIRST, LAST = date(2018, 4, 29), date(2018, 5, 2)
@@ -36,7 +36,7 @@ def proposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_proposal("rides", partial(look_at, str(folder / "files")), "rentals", False, folder / "defs")
 
 
-def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installation, proposal: Path) -> None:
+def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installed, proposal: Path) -> None:
     use_case = load_use_case(proposal)
     definitions = dg.Definitions.merge(
         use_case_definitions(use_case, proposal.parent),
@@ -49,5 +49,5 @@ def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installa
     assert result.success
     done = {tuple(event.asset_key.path[1:]) for event in result.get_asset_materialization_events() if event.asset_key}
     assert {(CLEAN, "events"), (FEATURES, use_case.features[-1].name)} <= done
-    lake = LakeResource(root=installation.settings.lake)
+    lake = Lake(root=installation.settings.lake)
     assert clean_table(lake, use_case, use_case.event_source).row_count() == 4 * 24

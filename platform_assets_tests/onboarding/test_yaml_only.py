@@ -11,7 +11,7 @@ from platform_assets.lake.layout import MODEL, MONITORING, QUARANTINE, RAW, SERV
 from platform_assets.orchestration.assets.clean import quarantine_schema
 from platform_assets.pipelines.training_run import registered_run
 
-from .conftest import Installation, Onboarded
+from .conftest import Installed, Onboarded
 from .machine_world import DAYS, PLANTED, ROWS_PER_DAY, RUNS_PER_DAY
 
 FIRST_SEEN = {
@@ -114,7 +114,7 @@ def test_the_screen_tells_refused_rows_candidates_and_the_address(machine_failur
     assert f"curl -s {machine_failure.address}/score" in screen
 
 
-def test_a_second_run_has_nothing_left_to_do(machine_failure: Onboarded, installation: Installation) -> None:
+def test_a_second_run_has_nothing_left_to_do(machine_failure: Onboarded, installation: Installed) -> None:
     before = machine_failure.run_ids()
     again = installation.take_all_the_way(machine_failure.declared.folder)
     assert again.run_ids() == before

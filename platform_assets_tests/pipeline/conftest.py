@@ -25,8 +25,8 @@ from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.installation import Settings
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.lake.lake import Lake
+from platform_assets.registry.model_store import ModelStore
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "platform_assets" / "defs" / "card_fraud"
@@ -113,12 +113,12 @@ class LivedIn:
         return Settings.from_environment(self.environment)
 
     @property
-    def lake(self) -> LakeResource:
-        return LakeResource(root=self.settings.lake)
+    def lake(self) -> Lake:
+        return Lake(root=self.settings.lake)
 
     @property
-    def models(self) -> ModelsResource:
-        return ModelsResource(tracking_uri=self.settings.mlflow, lake_root=self.settings.lake)
+    def models(self) -> ModelStore:
+        return ModelStore(tracking_uri=self.settings.mlflow, lake=Lake(self.settings.lake))
 
     @property
     def days(self) -> Timeline:

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import EVENT_DAY, UseCase, load_use_case
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation, Settings
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
 from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
 from platform_assets.orchestration.assets.evaluation import gate_names
@@ -17,7 +18,6 @@ from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.orchestration.resources.lake import LakeResource
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 NAME = "card_fraud"
@@ -36,7 +36,7 @@ def use_case() -> UseCase:
 def definitions(use_case: UseCase, tmp_path: Path) -> dg.Definitions:
     settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path)})
     return dg.Definitions.merge(
-        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(settings))
+        use_case_definitions(use_case, FOLDER), dg.Definitions(resources=build_resources(Installation(settings)))
     )
 
 
@@ -159,9 +159,7 @@ def test_a_gate_that_was_never_judged_counts_as_red(
     assert not set(DOWNSTREAM) & set(ticks.next())
 
 
-def store_verdicts(
-    lake: LakeResource, use_case: UseCase, days: list[date], causes: list[str], name: str = "drift"
-) -> None:
+def store_verdicts(lake: Lake, use_case: UseCase, days: list[date], causes: list[str], name: str = "drift") -> None:
     table = lake.table(use_case.name, MONITORING, name, VERDICT_SCHEMA)
     for day in days:
         row = {
@@ -178,7 +176,7 @@ def store_verdicts(
 class Sensor:
     """The retrain sensor, ticking with its cursor."""
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, lake: LakeResource) -> None:
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, lake: Lake) -> None:
         self._sensor = definitions.resolve_sensor_def(f"{NAME}__retrain")
         self._definitions, self._instance, self._lake = definitions, instance, lake
         self._cursor: str | None = None
@@ -198,7 +196,7 @@ class Sensor:
 def test_drift_asks_for_a_model_once_and_not_within_the_cooldown(
     definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
 ) -> None:
-    lake = LakeResource(root=str(tmp_path / "verdicts"))
+    lake = Lake(root=str(tmp_path / "verdicts"))
     sensor = Sensor(definitions, instance, lake)
     assert sensor.tick() == [], "no window was judged yet"
     first = date(2018, 8, 1)
@@ -226,7 +224,7 @@ def test_lost_quality_asks_for_a_model_as_of_the_day_it_was_known(
     definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
 ) -> None:
     """Labels of a window arrive a week later: the new model may learn from them."""
-    lake = LakeResource(root=str(tmp_path / "verdicts"))
+    lake = Lake(root=str(tmp_path / "verdicts"))
     sensor = Sensor(definitions, instance, lake)
     days = [date(2018, 8, 1) + timedelta(days=offset) for offset in range(3)]
     store_verdicts(lake, use_case, days[:1], [], name="quality")
@@ -241,7 +239,7 @@ def test_a_day_that_no_model_can_be_trained_as_of_asks_for_nothing(
     definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
 ) -> None:
     """So early in the history the folds do not fit."""
-    lake = LakeResource(root=str(tmp_path / "verdicts"))
+    lake = Lake(root=str(tmp_path / "verdicts"))
     sensor = Sensor(definitions, instance, lake)
     first = use_case.history.first_day
     store_verdicts(lake, use_case, [first, first + timedelta(days=1)], ["drift:amount"])

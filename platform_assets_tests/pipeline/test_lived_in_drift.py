@@ -19,12 +19,12 @@ import pytest
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.offline.training_set import join_views
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, PROFILE, QUARANTINE, RAW, SERVING
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.training_run import registered_run
 from platform_assets.registry.models import CHAMPION
 
@@ -38,7 +38,7 @@ class SpoiltWorld:
     """A copy of a lived-in lake in which the live days can be loaded again, with faults."""
 
     lived_in: LivedIn
-    lake: LakeResource
+    lake: Lake
     reports: Path
     instance: dg.DagsterInstance
 
@@ -113,7 +113,7 @@ class SpoiltWorld:
         resources = {
             **build_resources(self.lived_in.settings),
             "lake": self.lake,
-            "serving": ServingResource(home=str(self.reports), port=self.lived_in.port),
+            "serving": ServingHome(home=str(self.reports), port=self.lived_in.port),
         }
         return dg.materialize(
             build_assets(self.lived_in.use_case, FOLDER),
@@ -130,7 +130,7 @@ def spoilt(lived_in: LivedIn, tmp_path: Path) -> Iterator[SpoiltWorld]:
     lake = tmp_path / "lake"
     shutil.copytree(lived_in.settings.lake, lake)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield SpoiltWorld(lived_in, LakeResource(root=str(lake)), tmp_path / "home", instance)
+        yield SpoiltWorld(lived_in, Lake(root=str(lake)), tmp_path / "home", instance)
     shutil.rmtree(lake)
 
 

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 from platform_assets.cli.console import console
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.deployment.local.target import BESIDE
-from platform_assets.installation import Settings, environment_variables
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.serving import ServingResource
-from platform_assets.orchestration.resources.sources import source_access
+from platform_assets.installation import Installation, Settings, environment_variables, source_access
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
@@ -43,9 +40,7 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
 
     settings = Settings.from_environment()
     use_case = declared_use_cases(name)[0].use_case
-    feast = FeastResource(
-        registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(settings.home / "feast")
-    )
+    feast = Installation(settings).feature_store
     writer, stop, total = StreamWriter(use_case, feast.settings(use_case)), threading.Event(), Written()
     writer.warm_up()
     told = [time.monotonic()]
@@ -74,7 +69,7 @@ def detach_stream(name: str) -> None:
     connector = stream_connector(use_case)
     if connector is None:
         raise ValueError(f"{name}: source {use_case.events!r} names no topic to follow; see docs/online-store.md")
-    target = ServingResource(home=str(settings.home), port=settings.port).target()
+    target = Installation(settings).serving.target()
     command = [sys.executable, "-m", "platform_assets.cli", "features", "stream", name]
     variables = {
         key: value
@@ -89,7 +84,7 @@ def detach_stream(name: str) -> None:
 def end_stream(name: str) -> None:
     """Stop the stream in the background."""
     settings = Settings.from_environment()
-    ended = ServingResource(home=str(settings.home), port=settings.port).target().end_beside(_program(name))
+    ended = Installation(settings).serving.target().end_beside(_program(name))
     console.print(f"{name}: {'the stream has ended' if ended else 'no stream runs in the background'}")
     console.print(f"To start it: platform-assets features stream {name} --detach")
 

@@ -28,8 +28,8 @@ from platform_assets.features.consistency.explain import (
 
 if TYPE_CHECKING:
     from platform_assets.declaration import FeatureView, UseCase
-    from platform_assets.installation import Settings
-    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.installation import Installation, Settings
+    from platform_assets.lake.lake import Lake
 
 Values = dict[str, float | None]
 
@@ -94,11 +94,10 @@ def explain_features(
 
 def _look(entity: str, at: datetime, name: str | None, *, online: bool) -> Looked:
     from platform_assets.features.entities import with_entity_columns
-    from platform_assets.installation import Settings
-    from platform_assets.orchestration.resources.lake import LakeResource
+    from platform_assets.installation import Installation, Settings
 
     settings = Settings.from_environment()
-    lake = LakeResource(root=settings.lake)
+    lake = Installation(settings).lake
     use_case, entity_name, value = _entity(entity, name)
     views = use_case.features
     first = at.date() - timedelta(days=max((view.span_days for view in views), default=0) + 1)
@@ -144,7 +143,7 @@ def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
         raise ValueError(f"{entity.key} is {kind}; {value!r} is none") from error
 
 
-def _read(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
+def _read(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFrame:
     """Published events of these days with the labels that are known, null where none is."""
     from platform_assets.orchestration.assets.features import read_events, with_labels
 
@@ -153,7 +152,7 @@ def _read(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.
     return with_labels(use_case, lake, events, first, last)
 
 
-def _table_row(use_case: UseCase, view: FeatureView, lake: LakeResource, event: pl.DataFrame) -> Values:
+def _table_row(use_case: UseCase, view: FeatureView, lake: Lake, event: pl.DataFrame) -> Values:
     """The view's row of an event in its feature table; nothing where its day was not computed."""
     from platform_assets.declaration.sections.sources import EVENT_DAY
     from platform_assets.lake.layout import FEATURES
@@ -173,12 +172,9 @@ def _stored_values(
     from platform_assets.features.online.entity_state import no_events
     from platform_assets.features.online.feast_objects import decode_events, feast_store, online_table
     from platform_assets.features.online.request_features import OnlineFeatures
-    from platform_assets.orchestration.resources.feast import FeastResource
+    from platform_assets.installation import Installation
 
-    resource = FeastResource(
-        registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(settings.home / "feast")
-    )
-    feast = resource.settings(use_case)
+    feast = Installation(settings).feature_store.settings(use_case)
     if event is not None:
         vector = OnlineFeatures(use_case, feast).vector(event.select(use_case.serving.request).row(0, named=True))
         if vector.too_late_for:

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
-    from platform_assets.installation import Settings
+    from platform_assets.installation import Installation, Settings
     from platform_assets.registry.ledger import Ledger
     from platform_assets.registry.models import Environment, ModelRegistry, RegisteredVersion
 
@@ -113,13 +113,12 @@ def ledger(
 def opened(name: str) -> tuple[UseCase, ModelRegistry, Ledger, Settings]:
     """A use case with the registry and ledger of this installation."""
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Settings
-    from platform_assets.orchestration.resources.models import ModelsResource
+    from platform_assets.installation import Installation, Settings
 
     settings = Settings.from_environment()
     use_case = declared_use_cases(name)[0].use_case
     settings.prepare()
-    models = ModelsResource.from_settings(settings)
+    models = Installation(settings).models
     return use_case, models.registry(), models.ledger(name), settings
 
 
@@ -304,7 +303,9 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
             f"the rollback could not be recorded as a run: {told} Set DAGSTER_HOME as `make` does, to the folder of dagster.yaml"
         ) from error
     resources = {
-        key: found for key, found in build_resources(settings).items() if key in ("models", "feast", "serving")
+        key: found
+        for key, found in build_resources(Installation(settings)).items()
+        if key in ("models", "feast", "serving")
     }
     config = {"why": why, "who": who or system_user(), **({"to": to} if to else {})}
     quiet = {"console": {"config": {"log_level": "CRITICAL"}}}

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.cli.models.commands import named_version, opened, split_model
-from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.installation import Installation
 from platform_assets.pipelines.reproduce import Reproduction, changed_code, reproduce
 
 
@@ -27,9 +27,7 @@ def reproduce_version(model: str) -> bool:
     name, number = split_model(model)
     use_case, registry, _, settings = opened(name)
     version = named_version(registry, name, number)
-    found = reproduce(
-        use_case, LakeResource(root=settings.lake), registry, version, lambda line: console.print(f"» {line}")
-    )
+    found = reproduce(use_case, Installation(settings).lake, registry, version, lambda line: console.print(f"» {line}"))
     show(name, found)
     return found.is_exact or not (found.same_machine and found.same_code)
 

@@ -19,6 +19,7 @@ from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import (
     CHAMPION,
     DAILY_PREDICTIONS,
@@ -28,16 +29,14 @@ from platform_assets.declaration.names import (
     PREDICTION_LOG,
     QUALITY,
 )
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation, Settings
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, PREDICTIONS, SERVING
 from platform_assets.orchestration.feeding import feed_and_compute
 from platform_assets.orchestration.jobs import Jobs, build_jobs
 from platform_assets.orchestration.metadata import asset_key
-from platform_assets.orchestration.partitions import DayRange
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.serving import ServingResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PROGRESS = "progress"
@@ -60,12 +59,12 @@ class Journey:
     settings: Settings
 
     @property
-    def lake(self) -> LakeResource:
+    def lake(self) -> Lake:
         """The lake."""
-        return LakeResource(root=self.settings.lake)
+        return Installation(self.settings).lake
 
     @property
-    def serving(self) -> ServingResource:
+    def serving(self) -> ServingHome:
         """The local target."""
         return _serving(self.settings)
 
@@ -100,8 +99,8 @@ class Journey:
             raise RunFailed(f"{job.name} did not succeed: {told}\nRun {result.run_id}: look at it with `make dev`.")
 
 
-def _serving(settings: Settings) -> ServingResource:
-    return ServingResource(home=str(settings.home), port=settings.port)
+def _serving(settings: Settings) -> ServingHome:
+    return Installation(settings).serving
 
 
 def _sentence(lines: list[str]) -> str:
@@ -234,7 +233,7 @@ def _panel(journey: Journey, declared: DeclaredUseCase, day: date, days: Timelin
     """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded."""
     use_case = journey.use_case
     source = use_case.event_source
-    found = SourcesResource(simulation=journey.settings.simulation).read(source, declared.folder, day, day, [])
+    found = Installation(journey.settings).sources.read(source, declared.folder, day, day, [])
     events = conform(found, source).frame
     share = min(1.0, journey.settings.replayed_requests / len(days.live.days) / max(1, events.height))
     return panel(events, use_case, share, seed=day.toordinal())

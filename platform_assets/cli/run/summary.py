@@ -15,11 +15,11 @@ from platform_assets.cli.console import console
 from platform_assets.cli.run.replay import Traffic, request_body
 from platform_assets.cli.run.timeline import Timeline
 from platform_assets.declaration import Source
+from platform_assets.installation import Installation
 from platform_assets.lake.layout import LAYERS, MONITORING, QUARANTINE
 from platform_assets.orchestration.assets.clean import quarantine_schema
 from platform_assets.orchestration.assets.predictions import predictions_table
 from platform_assets.orchestration.metadata import asset_key
-from platform_assets.orchestration.resources.models import ModelsResource
 from platform_assets.pipelines.tables import clean_counts, clean_table
 from platform_assets.pipelines.training_run import ModelRun, read_model_run
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def print_summary(journey: Journey, days: Timeline, traffic: Traffic | None, seconds: float) -> None:
     """Print the screen: data, checks, models, champion, service, monitoring, next commands."""
     use_case, settings = journey.use_case, journey.settings
-    models = ModelsResource.from_settings(settings)
+    models = Installation(settings).models
     registry = models.registry()
     champion = registry.by_alias(use_case.name, CHAMPION)
     console.rule(f"[bold]{use_case.name}")

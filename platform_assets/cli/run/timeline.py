@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from platform_assets.declaration import UseCase
-from platform_assets.orchestration.partitions import DayRange, training_offsets
+from platform_assets.declaration.days import DayRange
+from platform_assets.training.folds import training_offsets
 
 
 @dataclass(frozen=True)

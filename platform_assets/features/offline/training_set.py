@@ -18,24 +18,12 @@ from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.offline.feature_table import example_keys, require_columns
+from platform_assets.lake.schemas import AS_OF as AS_OF
+from platform_assets.lake.schemas import training_set_schema as training_set_schema
 
-AS_OF = "as_of"
 """Column with the day as of which the training set was made."""
 
 Frame = pl.DataFrame | pl.LazyFrame
-
-
-def training_set_schema(use_case: UseCase) -> dict[str, pl.DataType]:
-    """Stored schema: event key, group, event time, features in contract order, label, event day, as-of day."""
-    events = use_case.event_source
-    label = use_case.label
-    schema = {name: events.column(name).polars_type for name in [*events.primary_key, *_group(use_case)]}
-    schema[use_case.event_time] = events.column(use_case.event_time).polars_type
-    schema.update({name: pl.Float64() for name in use_case.feature_names})
-    schema[label.column] = use_case.label_source.column(label.column).polars_type
-    schema[EVENT_DAY] = pl.Date()
-    schema[AS_OF] = pl.Date()
-    return schema
 
 
 def last_labelled_day(use_case: UseCase, as_of: date) -> date:
@@ -122,13 +110,6 @@ def join_views(
             )
         rows = rows.join(features, on=keys, how="left", maintain_order="left")
     return rows
-
-
-def _group(use_case: UseCase) -> list[str]:
-    """The column that groups rows, unless it is a feature or part of the key already."""
-    group = use_case.training.group
-    known = {*use_case.event_source.primary_key, use_case.event_time, *use_case.feature_names}
-    return [] if group is None or group in known else [group]
 
 
 def _days(frame: Frame, first_day: date, last_day: date, columns: Sequence[str], what: str) -> pl.DataFrame:

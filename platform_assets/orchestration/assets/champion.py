@@ -17,10 +17,10 @@ from platform_assets.orchestration.assets.parity import require_parity
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.models import ModelsResource
 from platform_assets.pipelines.training_run import registered_run
 from platform_assets.registry.history import MADE_FROM, made_from
 from platform_assets.registry.ledger import Ledger
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import Promotion, promote
 from platform_assets.training.artifact import read_manifest
@@ -39,10 +39,10 @@ def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         **policy(use_case, MODEL),
     )
-    def champion(context: dg.AssetExecutionContext, models: ModelsResource) -> dg.MaterializeResult:
+    def champion(context: dg.AssetExecutionContext, models: dg.ResourceParam[ModelStore]) -> dg.MaterializeResult:
         registry = models.registry()
         version = require_version(use_case, registry, context.partition_key)
-        parity = require_parity(use_case, models.lake_root, context.partition_key)
+        parity = require_parity(use_case, models.lake.root, context.partition_key)
         promotion, because = promote_with_evidence(registry, models.ledger(use_case.name), version, context.run_id)
         return dg.MaterializeResult(
             metadata={

@@ -13,6 +13,8 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE, RAW
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
@@ -24,8 +26,7 @@ from platform_assets.orchestration.metadata import (
     picture,
     policy,
 )
-from platform_assets.orchestration.partitions import DayRange, event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.profiles import TREND_DAYS, profile_metadata, profile_schema
 from platform_assets.pipelines.publish import (
     Account,
@@ -87,7 +88,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )
     def clean(
-        context: dg.AssetExecutionContext, lake: LakeResource
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
         tables = Tables.of(lake, use_case, source)

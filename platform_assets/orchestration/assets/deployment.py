@@ -26,15 +26,15 @@ from platform_assets.deployment.packaging import (
 )
 from platform_assets.deployment.packaging.run import READY_PATH
 from platform_assets.deployment.release import Release
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.training_run import ModelRun, registered_run
 from platform_assets.registry.ledger import Action, Entry
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import RegisteredVersion
 from platform_assets.training.artifact import ArtifactError
@@ -50,7 +50,7 @@ class NotPromoted(RuntimeError):
     """A service was asked for a model that is not the champion."""
 
 
-def champion_of(use_case: UseCase, models: ModelsResource, as_of: str) -> RegisteredVersion:
+def champion_of(use_case: UseCase, models: ModelStore, as_of: str) -> RegisteredVersion:
     """The champion, when it is the model as of that day.
 
     Raises:
@@ -95,7 +95,7 @@ def release_info(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -
     )
 
 
-def serving_settings(use_case: UseCase, feast: FeastResource, serving: ServingResource) -> ServingSettings:
+def serving_settings(use_case: UseCase, feast: FeatureStore, serving: ServingHome) -> ServingSettings:
     """Settings of the service's processes."""
     return ServingSettings(
         feast=feast.settings(use_case).model_dump(mode="json"), log_folder=serving.log_folder(use_case.name)
@@ -125,7 +125,10 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, SERVING),
     )
     def service(
-        context: dg.AssetExecutionContext, models: ModelsResource, feast: FeastResource, serving: ServingResource
+        context: dg.AssetExecutionContext,
+        models: dg.ResourceParam[ModelStore],
+        feast: dg.ResourceParam[FeatureStore],
+        serving: dg.ResourceParam[ServingHome],
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         version = champion_of(use_case, models, context.partition_key)
         registry = models.registry()
@@ -194,7 +197,10 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, SERVING),
     )
     def deployment(
-        context: dg.AssetExecutionContext, models: ModelsResource, feast: FeastResource, serving: ServingResource
+        context: dg.AssetExecutionContext,
+        models: dg.ResourceParam[ModelStore],
+        feast: dg.ResourceParam[FeatureStore],
+        serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
         version = champion_of(use_case, models, context.partition_key)
         digest = version.tags.get(DIGEST_TAG, "")

@@ -30,15 +30,15 @@ from platform_assets.evaluation.judged_model import (
 from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.evaluation.recipe import joined_learner, recipe_of
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.assets.model import read_dataset, training_set_table
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, kubernetes_tags, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.models import ModelsResource
 from platform_assets.pipelines.tables import clean_rows
 from platform_assets.pipelines.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import VERDICT_TAG, ModelRegistry, RegisteredVersion
 from platform_assets.training.artifact import read_manifest
@@ -205,7 +205,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, MODEL),
     )
     def evaluation(
-        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         registry = models.registry()
@@ -237,7 +237,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     return evaluation
 
 
-def events_to_divide_by(use_case: UseCase, lake: LakeResource, frame: pl.DataFrame) -> pl.DataFrame | None:
+def events_to_divide_by(use_case: UseCase, lake: Lake, frame: pl.DataFrame) -> pl.DataFrame | None:
     """Event columns that slices need beyond those of the training set; None when there are none."""
     wanted = columns_to_divide_by(use_case)
     if not wanted or frame.is_empty():

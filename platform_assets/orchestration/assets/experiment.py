@@ -12,11 +12,11 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import EXPERIMENT_DESIGN
 from platform_assets.declaration.sections.experiments import Experiment
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.experiments.design import Design, DesignError, design, measured
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, EXPERIMENTS
 from platform_assets.orchestration.metadata import asset_key, policy
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.tables import clean_rows, clean_table
 
 DESIGN_FILE = "experiment-design.json"
@@ -36,7 +36,7 @@ def experiment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         **policy(use_case, EXPERIMENTS),
     )
-    def experiment_design(lake: LakeResource, serving: ServingResource) -> dg.MaterializeResult:
+    def experiment_design(lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]) -> dg.MaterializeResult:
         found = design_of(use_case, lake)
         path = serving.report_folder(use_case.name) / DESIGN_FILE
         path.write_text(json.dumps({**found.to_dict(), "planned_at": datetime.now(UTC).isoformat()}, indent=1))
@@ -74,7 +74,7 @@ def declared_experiment(use_case: UseCase) -> Experiment:
     return use_case.experiment
 
 
-def design_of(use_case: UseCase, lake: LakeResource) -> Design:
+def design_of(use_case: UseCase, lake: Lake) -> Design:
     """The plan of the declared test, from the latest labelled days.
 
     Raises:

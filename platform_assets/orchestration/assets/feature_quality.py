@@ -18,7 +18,9 @@ from platform_assets.features.offline.feature_table import history_needed, uses_
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.features.quality.plot import plot_feature_quality
 from platform_assets.features.quality.profiles import FeatureQuality, feature_quality, sees_the_future
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, TRAINING
+from platform_assets.lake.schemas import FEATURE_QUALITY_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.monitoring.drift_statistics import FloatArray, number_counts, population_stability_index
 from platform_assets.orchestration.assets.features import read_events, with_labels
@@ -33,24 +35,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_rows
-
-FEATURE_QUALITY_SCHEMA: dict[str, pl.DataType] = {
-    "feature": pl.String(),
-    "missing_ratio": pl.Float64(),
-    "distinct": pl.Int64(),
-    **{name: pl.Float64() for name in ("minimum", "lower", "median", "upper", "maximum", "largest_share")},
-    "largest_psi": pl.Float64(),
-    "correlation": pl.Float64(),
-    "single_feature_score": pl.Float64(),
-    "most_similar": pl.String(),
-    "similarity": pl.Float64(),
-    "leaks": pl.Boolean(),
-    "findings": pl.List(pl.String()),
-    "as_of": pl.Date(),
-}
-"""One row for each feature and as-of day; `lower` and `upper` are the 1st and 99th percentile."""
 
 NO_LEAKAGE = "no_leakage"
 SOUND = "sound"
@@ -58,7 +43,7 @@ BUSY_HOUR = time(14, 0)
 """Where a day is cut in two, to see whether its morning reads its afternoon."""
 
 
-def feature_quality_table(lake: LakeResource, use_case: UseCase) -> LakeTable:
+def feature_quality_table(lake: Lake, use_case: UseCase) -> LakeTable:
     """The table of profiles."""
     return lake.table(use_case.name, FEATURES, FEATURE_QUALITY, FEATURE_QUALITY_SCHEMA, partition_by="as_of")
 
@@ -82,7 +67,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in described.items()],
         **policy(use_case, FEATURES),
     )
-    def build_feature_quality(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def build_feature_quality(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         rows = training_set_table(use_case, lake).read(as_of, as_of)
         last = rows["event_day"].max()
@@ -121,7 +106,7 @@ def moved(before: FloatArray, now: FloatArray) -> float:
     return max(0.0, population_stability_index(*counts) - chance)
 
 
-def changed_by_the_future(use_case: UseCase, lake: LakeResource, day: date) -> dict[str, str]:
+def changed_by_the_future(use_case: UseCase, lake: Lake, day: date) -> dict[str, str]:
     """Features whose values of a day's morning change when its afternoon, and what came later, is taken away."""
     moment = datetime.combine(day, BUSY_HOUR, tzinfo=UTC)
     found: dict[str, str] = {}
@@ -136,9 +121,7 @@ def changed_by_the_future(use_case: UseCase, lake: LakeResource, day: date) -> d
     return found
 
 
-def _looked_into(
-    use_case: UseCase, lake: LakeResource, view: FeatureView, first: date, last: date
-) -> dict[str, pl.DataFrame]:
+def _looked_into(use_case: UseCase, lake: Lake, view: FeatureView, first: date, last: date) -> dict[str, pl.DataFrame]:
     """Rows of the tables that a view looks into, by source."""
     found = {}
     for lookup in view.lookups:

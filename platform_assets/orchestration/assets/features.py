@@ -14,6 +14,7 @@ from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.features.offline.feature_table import join_labels, uses_label
 from platform_assets.features.offline.lookups import arrival_days
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
@@ -25,7 +26,6 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.compute_features import FeatureDays, commit_record, refuse_mixed_meanings
 from platform_assets.pipelines.tables import clean_rows
 
@@ -71,12 +71,12 @@ def reference_keys(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.A
     return [asset_key(use_case, CLEAN, name) for name in sorted(sources) if not use_case.source(name).is_daily]
 
 
-def read_events(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
+def read_events(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFrame:
     """Clean events of these days, both included."""
     return clean_rows(lake, use_case, use_case.event_source, first, last)
 
 
-def with_labels(use_case: UseCase, lake: LakeResource, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+def with_labels(use_case: UseCase, lake: Lake, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
     """Events with the labels of event days up to `last` joined in; null where none is known."""
     labels = use_case.label_source
     if labels.name == use_case.events:
@@ -102,7 +102,7 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         op_tags={"feature_view": view.table},
         **policy(use_case, FEATURES),
     )
-    def feature_table(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def feature_table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         days = partition_range(context)
         table = lake.table(use_case.name, FEATURES, view.table, schema)
         rewritten = refuse_mixed_meanings(table, use_case, view, days.first, days.last)

@@ -15,14 +15,14 @@ from pydantic import Field
 
 from platform_assets.connectors.changes import ChangeBatch
 from platform_assets.connectors.errors import SchemaMismatch, SourceError
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source, UseCase
 from platform_assets.declaration.sections.changes import DELETE, UPSERT
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import event_days
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.pipelines.tables import raw_schema, raw_table
 from platform_assets.pipelines.take_in_changes import (
     CURSOR,
@@ -149,7 +149,10 @@ def feed_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsD
         check_specs=[dg.AssetCheckSpec(SCHEMA_CHECK, asset=key, blocking=True, description=description)],
     )
     def feed(
-        context: dg.AssetExecutionContext, config: FeedConfig, lake: LakeResource, sources: SourcesResource
+        context: dg.AssetExecutionContext,
+        config: FeedConfig,
+        lake: dg.ResourceParam[Lake],
+        sources: dg.ResourceParam[SourceReader],
     ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult]:
         table = raw_table(lake, use_case, source)
         intake = _Intake()

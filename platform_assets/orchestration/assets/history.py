@@ -8,6 +8,7 @@ import dagster as dg
 
 from platform_assets.declaration import Source, UseCase
 from platform_assets.declaration.sections.changes import OPERATION, VALID_FROM, VALID_TO
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import HISTORY, RAW
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
@@ -19,7 +20,6 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import history_rows, history_schema
 
 DESCRIPTIONS = {
@@ -48,7 +48,7 @@ def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         code_version="1",
         **policy(use_case, HISTORY),
     )
-    def history(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def history(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         days = partition_range(context)
         table = lake.table(use_case.name, HISTORY, source.name, schema)
         rows = history_rows(lake, use_case, source, days)

@@ -16,10 +16,12 @@ from pydantic import Field
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import TABLES
 from platform_assets.lake.commits import HistoryEntry
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MAINTENANCE, table_uri
-from platform_assets.lake.maintenance import Upkeep, maintain, stored_tables
+from platform_assets.lake.maintenance import maintain, stored_tables
 from platform_assets.lake.pins import Pin, lasting_versions
 from platform_assets.lake.plots import plot_upkeep
+from platform_assets.lake.schemas import UPKEEP_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.lake.versions import stored_table
 from platform_assets.orchestration.assets.model import training_set_table
@@ -31,18 +33,9 @@ from platform_assets.orchestration.metadata import (
     picture,
     policy,
 )
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import ModelRegistry
 from platform_assets.registry.pins import collect_pins
-
-UPKEEP_SCHEMA: dict[str, pl.DataType] = {
-    "ran_at": pl.Datetime("us", "UTC"),
-    "table": pl.String(),
-    "kept_versions": pl.Int64(),
-    **{name: pl.Int64() for name in Upkeep.__dataclass_fields__},
-}
-"""One row for each table and run; bytes and files are those of the latest version, `stored_` those of all versions."""
 
 _COLUMNS = {
     "ran_at": "When the upkeep began.",
@@ -70,7 +63,7 @@ class Kept:
 
 
 def read_pins(
-    use_case: UseCase, lake: LakeResource, registry: ModelRegistry, now: datetime, keep_days: int | None = None
+    use_case: UseCase, lake: Lake, registry: ModelRegistry, now: datetime, keep_days: int | None = None
 ) -> Kept:
     """Every table of a use case that is there, and every pin.
 
@@ -98,7 +91,7 @@ def _idle_holds(use_case: UseCase, histories: Mapping[str, Sequence[HistoryEntry
     return tuple(found)
 
 
-def table_on_disk(lake: LakeResource, use_case: str, name: str, version: int | None = None) -> LakeTable:
+def table_on_disk(lake: Lake, use_case: str, name: str, version: int | None = None) -> LakeTable:
     """A table as it is on disk, whatever is declared; `name` is `layer/table`.
 
     Raises:
@@ -127,7 +120,10 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **standing,
     )
     def tables(
-        context: dg.AssetExecutionContext, config: MaintenanceConfig, lake: LakeResource, models: ModelsResource
+        context: dg.AssetExecutionContext,
+        config: MaintenanceConfig,
+        lake: dg.ResourceParam[Lake],
+        models: dg.ResourceParam[ModelStore],
     ) -> dg.MaterializeResult:
         now = datetime.now(UTC)
         keep_days = use_case.retention.keep_days if config.keep_days is None else config.keep_days

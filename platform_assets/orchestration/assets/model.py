@@ -20,16 +20,16 @@ from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.installation import code_version
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, kubernetes_tags, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.orchestration.resources.mlflow import Tracker
-from platform_assets.orchestration.resources.models import ModelsResource
 from platform_assets.pipelines.track_training import track
 from platform_assets.pipelines.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, from_frame
@@ -39,7 +39,7 @@ from platform_assets.training.predictor import Predictor
 from platform_assets.training.selection import HERE, Placement, Selection, select_learner
 
 
-def training_set_table(use_case: UseCase, lake: LakeResource) -> LakeTable:
+def training_set_table(use_case: UseCase, lake: Lake) -> LakeTable:
     """The lake table with the training sets of all as-of days."""
     return lake.table(use_case.name, TRAINING, TRAINING_SET, training_set_schema(use_case), partition_by="as_of")
 
@@ -98,7 +98,10 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, MODEL),
     )
     def model(
-        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource, mlflow: dg.ResourceParam[Tracker]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        models: dg.ResourceParam[ModelStore],
+        mlflow: dg.ResourceParam[Tracker],
     ) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         table = training_set_table(use_case, lake)
@@ -110,7 +113,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             as_of,
             context.log.info,
             models.search_storage(use_case.name),
-            Placement(models.ray_address, models.training_workers),
+            models.placement,
         )
         comparison, winner = selection.comparison, selection.winner
         days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)

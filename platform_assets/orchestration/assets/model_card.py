@@ -14,15 +14,15 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import EVALUATION, MODEL_CARD
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.assets.evaluation import VERDICT_FILE, require_version
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.training_run import ModelRun, registered_run
 from platform_assets.registry.ledger import Ledger
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import RegisteredVersion
 
 CARD_FILE = "model_card.html"
@@ -44,7 +44,7 @@ def model_card_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, MODEL),
     )
     def card(
-        context: dg.AssetExecutionContext, models: ModelsResource, serving: ServingResource
+        context: dg.AssetExecutionContext, models: dg.ResourceParam[ModelStore], serving: dg.ResourceParam[ServingHome]
     ) -> dg.MaterializeResult:
         registry = models.registry()
         version = require_version(use_case, registry, context.partition_key)

@@ -15,7 +15,10 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 from platform_assets.declaration.prediction_log import prediction_log_schema
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING
+from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.drift_page import evidently_report
 from platform_assets.monitoring.latency import service_days
@@ -42,22 +45,10 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.tables import clean_rows
 from platform_assets.pipelines.training_run import CLASS_ROWS_TAG, ModelRun, read_model_run
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
-
-VERDICT_SCHEMA: dict[str, pl.DataType] = {
-    "status": pl.String(),
-    "passed": pl.Boolean(),
-    "causes": pl.List(pl.String()),
-    "model_version": pl.String(),
-    "result": pl.String(),
-    EVENT_DAY: pl.Date(),
-}
-"""One row for each window, by its last event day; `result` is the whole verdict as JSON."""
 
 READABLE_CHECK = "readable"
 STORE_CHECK = "store_answered"
@@ -76,7 +67,7 @@ def predictions_key(use_case: UseCase) -> dg.AssetKey:
     return asset_key(use_case, PREDICTIONS, DAILY_PREDICTIONS)
 
 
-def read_predictions(use_case: UseCase, lake: LakeResource, first: date, last: date) -> pl.DataFrame:
+def read_predictions(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFrame:
     """What was predicted for these days, both included."""
     _, layer, table = predictions_key(use_case).path
     return lake.table(use_case.name, layer, table, prediction_log_schema(use_case)).read(first, last)
@@ -105,7 +96,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, SERVING),
     )
     def prediction_log(
-        context: dg.AssetExecutionContext, lake: LakeResource, serving: ServingResource
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
     ) -> dg.MaterializeResult:
         days = partition_range(context)
         read = read_segments(serving.log_folder(use_case.name), use_case)
@@ -176,7 +167,7 @@ def _model_of(log: pl.DataFrame, registry: ModelRegistry, use_case: UseCase) -> 
     return registry.get(use_case.name, str(counts["model_version"][0]))
 
 
-def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:
+def _reference(use_case: UseCase, lake: Lake, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:
     """The labelled days before the model's own training days, scored by the model itself: rows it has not learned."""
     as_of = date.fromisoformat(version.tags["as_of"])
     last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
@@ -191,7 +182,7 @@ def _reference(use_case: UseCase, lake: LakeResource, version: RegisteredVersion
 
 
 def _write_verdict(
-    lake: LakeResource,
+    lake: Lake,
     use_case: UseCase,
     table_name: str,
     day: date,
@@ -234,7 +225,10 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, MONITORING),
     )
     def drift(
-        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource, serving: ServingResource
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        models: dg.ResourceParam[ModelStore],
+        serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         log = read_predictions(use_case, lake, *_window(use_case, day))
@@ -293,7 +287,9 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         ],
         **policy(use_case, MONITORING),
     )
-    def quality(context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource) -> dg.MaterializeResult:
+    def quality(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
+    ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         as_of = day + timedelta(days=max(1, use_case.label_delay_days))
         first, last = quality_days(use_case, as_of)

@@ -17,8 +17,10 @@ from platform_assets.features.errors import OlderState
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import days_to_read
 from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.lookup_state import lookup_layouts, write_lookup
 from platform_assets.features.online.store import apply, write_state
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.assets.features import (
     lookup_deps,
@@ -30,8 +32,6 @@ from platform_assets.orchestration.assets.features import (
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import earlier_days, event_days
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.lineage import online_columns
 from platform_assets.pipelines.tables import clean_rows
 
@@ -57,7 +57,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, FEATURES),
     )
     def online_store(
-        context: dg.AssetExecutionContext, lake: LakeResource, feast: FeastResource
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], feast: dg.ResourceParam[FeatureStore]
     ) -> dg.MaterializeResult:
         at = date.fromisoformat(context.partition_key) + timedelta(days=1)
         settings = feast.settings(use_case)

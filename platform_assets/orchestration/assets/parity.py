@@ -23,7 +23,9 @@ from platform_assets.features.consistency.replay import SCORED_AT, replayed_feat
 from platform_assets.features.offline.feature_table import join_labels, uses_label
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.errors import LakeVersionMissing
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, MONITORING
+from platform_assets.lake.schemas import PARITY_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.assets.monitoring import predictions_key, read_predictions
 from platform_assets.orchestration.metadata import (
@@ -35,21 +37,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_rows, clean_schema, clean_table
-
-PARITY_SCHEMA: dict[str, pl.DataType] = {
-    "status": pl.String(),
-    "passed": pl.Boolean(),
-    "predictions": pl.Int64(),
-    "as_known": pl.Int64(),
-    "unequal": pl.Int64(),
-    "not_comparable": pl.Int64(),
-    "explanation": pl.String(),
-    "mismatches": pl.String(),
-    EVENT_DAY: pl.Date(),
-}
-"""One row for each day; `mismatches` is a JSON list of feature, entity, time and both values."""
 
 PARITY_CHECK = "equal"
 SHOWN_MISMATCHES = 20
@@ -60,7 +48,7 @@ class ParityNotProven(RuntimeError):
     """Online and offline features differ, or nobody has looked; the message says which and what to do next."""
 
 
-def parity_table(lake: LakeResource, use_case: UseCase) -> LakeTable:
+def parity_table(lake: Lake, use_case: UseCase) -> LakeTable:
     """The table of verdicts."""
     return lake.table(use_case.name, MONITORING, PARITY, PARITY_SCHEMA)
 
@@ -89,7 +77,7 @@ def parity_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         ],
         **policy(use_case, MONITORING),
     )
-    def parity(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def parity(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         days = partition_range(context)
         verdicts = {day: day_parity(use_case, lake, day) for day in days.days}
         rows = [_row(day, verdict) for day, verdict in verdicts.items()]
@@ -116,7 +104,7 @@ def parity_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     return parity
 
 
-def day_parity(use_case: UseCase, lake: LakeResource, day: date) -> ParityVerdict:
+def day_parity(use_case: UseCase, lake: Lake, day: date) -> ParityVerdict:
     """The verdict on the predictions of one event day.
 
     Raises:
@@ -129,7 +117,7 @@ def day_parity(use_case: UseCase, lake: LakeResource, day: date) -> ParityVerdic
     return parity_verdict(log, offline, use_case, lambda rows: replayed_from_lake(use_case, lake, rows))
 
 
-def _stored_features(use_case: UseCase, lake: LakeResource, log: pl.DataFrame, day: date) -> pl.DataFrame:
+def _stored_features(use_case: UseCase, lake: Lake, log: pl.DataFrame, day: date) -> pl.DataFrame:
     """What the feature tables hold of the logged events; an event that any of them lacks is left out."""
     keys = list(use_case.event_source.primary_key)
     known = log.select(keys).unique(maintain_order=True)
@@ -141,7 +129,7 @@ def _stored_features(use_case: UseCase, lake: LakeResource, log: pl.DataFrame, d
     return join_views(known, views, use_case, day, day)
 
 
-def replayed_from_lake(use_case: UseCase, lake: LakeResource, rows: pl.DataFrame) -> pl.DataFrame:
+def replayed_from_lake(use_case: UseCase, lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
     """Features of logged rows from the versions of the clean tables that were current when each was scored.
 
     In batch mode the events themselves were in the lake when they were scored; a service has its own requests besides.
@@ -185,9 +173,7 @@ def _reach_days(view: FeatureView) -> int:
     return max(view.span_days, *(lookup.max_age_days or 0 for lookup in view.lookups), 0) + 1
 
 
-def _held(
-    use_case: UseCase, lake: LakeResource, group: pl.DataFrame, days: tuple[date, date]
-) -> dict[str, pl.DataFrame]:
+def _held(use_case: UseCase, lake: Lake, group: pl.DataFrame, days: tuple[date, date]) -> dict[str, pl.DataFrame]:
     """Clean rows of these days, or of a whole reference table, in the versions that the rows of a group name; by source."""
     tables = {}
     for source in _read_by_features(use_case):
@@ -279,7 +265,7 @@ def require_parity(use_case: UseCase, lake_root: str, as_of: str) -> str:
     Raises:
         ParityNotProven: they differ, or predictions were logged that nobody compared.
     """
-    lake = LakeResource(root=lake_root)
+    lake = Lake(root=lake_root)
     _, layer, name = predictions_key(use_case).path
     log = lake.table(use_case.name, layer, name, prediction_log_schema(use_case))
     counts = log.count_by_partition() if log.exists() else {}

@@ -15,18 +15,19 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, MODEL, PREDICTIONS
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
-from platform_assets.orchestration.partitions import DayRange, event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.models import ModelsResource
+from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.tables import clean_rows
 from platform_assets.pipelines.training_run import MODEL_DIGEST_TAG, registered_run
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.training.learners.base import Vector
@@ -39,7 +40,7 @@ class PredictionError(RuntimeError):
     """A day cannot be predicted; the message says what is missing and what to do next."""
 
 
-def predictions_table(use_case: UseCase, lake: LakeResource) -> LakeTable:
+def predictions_table(use_case: UseCase, lake: Lake) -> LakeTable:
     """The table of daily predictions, with the columns of a service's prediction log."""
     return lake.table(use_case.name, PREDICTIONS, DAILY_PREDICTIONS, prediction_log_schema(use_case))
 
@@ -69,7 +70,7 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, PREDICTIONS),
     )
     def predictions(
-        context: dg.AssetExecutionContext, lake: LakeResource, models: ModelsResource
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         days = partition_range(context)
         registry = models.registry()

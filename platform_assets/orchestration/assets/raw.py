@@ -18,15 +18,16 @@ from platform_assets.connectors.conforming import Conformed, conform
 from platform_assets.connectors.control_totals import totals_metadata
 from platform_assets.connectors.delivery import DELIVERED_DAY
 from platform_assets.connectors.errors import SchemaMismatch
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.evolution import migrations_metadata
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
-from platform_assets.orchestration.partitions import DayRange, event_days, partition_range
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.sources import SourcesResource
+from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.tables import raw_schema, raw_table
 
 SCHEMA_CHECK = "schema"
@@ -68,7 +69,10 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )
     def load(
-        context: dg.AssetExecutionContext, config: LoadConfig, lake: LakeResource, sources: SourcesResource
+        context: dg.AssetExecutionContext,
+        config: LoadConfig,
+        lake: dg.ResourceParam[Lake],
+        sources: dg.ResourceParam[SourceReader],
     ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
         days = partition_range(context) if source.is_daily else None
         table = raw_table(lake, use_case, source)

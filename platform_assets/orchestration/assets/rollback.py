@@ -21,6 +21,8 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import CHAMPION, ROLLBACK
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BentoError, build_bento, find_bento
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.assets.deployment import (
     DIGEST_TAG,
@@ -30,11 +32,9 @@ from platform_assets.orchestration.assets.deployment import (
     serving_settings,
 )
 from platform_assets.orchestration.metadata import asset_key
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.training_run import ModelRun, registered_run
 from platform_assets.registry.errors import RollbackRefused
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import RegisteredVersion
 from platform_assets.registry.rollback import roll_back, rollback_target
 from platform_assets.training.artifact import ArtifactError
@@ -82,9 +82,9 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def rollback(
         context: dg.AssetExecutionContext,
         config: RollbackConfig,
-        models: ModelsResource,
-        feast: FeastResource,
-        serving: ServingResource,
+        models: dg.ResourceParam[ModelStore],
+        feast: dg.ResourceParam[FeatureStore],
+        serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
         started = monotonic()
         if not config.why.strip():
@@ -165,9 +165,9 @@ def _served(
     use_case: UseCase,
     version: RegisteredVersion,
     run: ModelRun,
-    models: ModelsResource,
-    feast: FeastResource,
-    serving: ServingResource,
+    models: ModelStore,
+    feast: FeatureStore,
+    serving: ServingHome,
     run_id: str,
 ) -> Proven:
     """The kept release starts, answers known rows like the model, and takes the traffic; until then the present one serves.

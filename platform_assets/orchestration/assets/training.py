@@ -16,6 +16,7 @@ from pydantic import Field
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.features.offline.training_set import training_set, training_set_schema
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.metadata import (
@@ -26,9 +27,9 @@ from platform_assets.orchestration.metadata import (
     data_version,
     policy,
 )
-from platform_assets.orchestration.partitions import as_of_days, earlier_days, training_offsets
-from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.orchestration.partitions import as_of_days, earlier_days
 from platform_assets.pipelines.tables import clean_rows, clean_table
+from platform_assets.training.folds import training_offsets
 
 
 class TrainingSetConfig(dg.Config):
@@ -61,7 +62,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, TRAINING),
     )
     def build_training_set(
-        context: dg.AssetExecutionContext, config: TrainingSetConfig, lake: LakeResource
+        context: dg.AssetExecutionContext, config: TrainingSetConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
@@ -98,12 +99,12 @@ def label_notes(use_case: UseCase, label: pl.Series) -> dict[str, Any]:
     return {"rows_by_class": {name: int(found.get(name, 0)) for name in use_case.classes}}
 
 
-def current_versions(use_case: UseCase, lake: LakeResource) -> dict[str, int | None]:
+def current_versions(use_case: UseCase, lake: Lake) -> dict[str, int | None]:
     """Delta versions of the tables that a training set reads now, by path below the lake's root."""
     return {table.uri.removeprefix(lake.root): table.version() for table in _tables(use_case, lake)}
 
 
-def versions_known_at(use_case: UseCase, lake: LakeResource, moment: datetime) -> dict[str, int | None]:
+def versions_known_at(use_case: UseCase, lake: Lake, moment: datetime) -> dict[str, int | None]:
     """Versions that the tables of a training set had at a moment, by path below the lake's root.
 
     A training set from these versions is the one that could have been made then: rows that arrived later, labels that were
@@ -116,7 +117,7 @@ def versions_known_at(use_case: UseCase, lake: LakeResource, moment: datetime) -
     return {table.uri.removeprefix(lake.root): table.version_at(moment) for table in _tables(use_case, lake)}
 
 
-def _tables(use_case: UseCase, lake: LakeResource) -> list[LakeTable]:
+def _tables(use_case: UseCase, lake: Lake) -> list[LakeTable]:
     """The tables that a training set reads."""
     features = [_feature_table(use_case, lake, view) for view in use_case.features]
     return [clean_table(lake, use_case, use_case.label_source), *features]
@@ -138,7 +139,7 @@ def _moment(text: str) -> datetime:
 
 
 def training_rows(
-    use_case: UseCase, lake: LakeResource, as_of: date, versions: Mapping[str, int | None]
+    use_case: UseCase, lake: Lake, as_of: date, versions: Mapping[str, int | None]
 ) -> tuple[int, int, pl.DataFrame]:
     """The training set as of a day from these versions of its tables, so that what is recorded is what was read.
 
@@ -168,7 +169,7 @@ def training_rows(
     return delivered.height, labels.height, training_set(labels, views, use_case, as_of, first, last)
 
 
-def _feature_table(use_case: UseCase, lake: LakeResource, view: FeatureView) -> LakeTable:
+def _feature_table(use_case: UseCase, lake: Lake, view: FeatureView) -> LakeTable:
     return lake.table(use_case.name, FEATURES, view.table, use_case.feature_schema(view))
 
 

@@ -8,32 +8,24 @@ from typing import Any, cast
 
 import dagster as dg
 
-from platform_assets.installation import Settings
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.installation import Installation, Settings
 from platform_assets.orchestration.resources.mlflow import mlflow_resource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
-    """Resources by key.
+def build_resources(installation: Installation) -> dict[str, Any]:
+    """Resources by key: the installation's own parts, which have no configuration, so that no page and no run shows a secret.
 
     Args:
-        settings: the installation's settings.
+        installation: the installation.
     """
+    settings = installation.settings
     return {
-        "lake": LakeResource(root=settings.lake),
-        "sources": SourcesResource(simulation=settings.simulation),
-        "feast": FeastResource(
-            registry=settings.feast_registry,
-            online_store=settings.feast_online_store,
-            home=str(settings.home / "feast"),
-        ),
+        "lake": installation.lake,
+        "sources": installation.sources,
+        "feast": installation.feature_store,
         "mlflow": mlflow_resource(settings.mlflow, settings.mlflow_artifacts, "platform_assets"),
-        "models": ModelsResource.from_settings(settings),
-        "serving": ServingResource(home=str(settings.home), port=settings.port),
+        "models": installation.models,
+        "serving": installation.serving,
     }
 
 

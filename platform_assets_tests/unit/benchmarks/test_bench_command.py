@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.installation import Installation, NotRunning
+from benchmarks.installation import DeployedUseCase, NotRunning
 from benchmarks.report import Bar, Topic
 
 
@@ -26,7 +26,7 @@ def test_a_missed_bar_fails_the_command_after_the_report_is_written(
 def test_without_a_deployed_service_the_rest_is_measured_and_the_command_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing() -> Installation:
+    def nothing() -> DeployedUseCase:
         raise NotRunning("card_fraud was never deployed: run `make run` first")
 
     monkeypatch.setattr(command, "find_installation", nothing)

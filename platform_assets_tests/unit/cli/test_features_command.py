@@ -17,12 +17,12 @@ from platform_assets.declaration import SimulatorConnector, UseCase
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import windowed_views
+from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.installation import Settings
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_table
 from platform_assets.simulation.generators import load_generator
 
@@ -52,7 +52,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     home = tmp_path_factory.mktemp("home")
     use_case = declared_use_cases("card_fraud")[0].use_case
-    lake = LakeResource(root=str(home / "lake"))
+    lake = Lake(root=str(home / "lake"))
     connector = use_case.event_source.connector
     assert isinstance(connector, SimulatorConnector)
     generator = load_generator(connector.generator, {**connector.settings, "customers": 12, "terminals": 25})
@@ -126,7 +126,7 @@ def test_a_moment_without_event_is_told_with_the_nearest_events(world: World, ru
 def test_the_online_store_stands_beside_and_a_difference_is_exit_code_1(world: World, run: Callable[..., str]) -> None:
     settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(world.home)})
     (world.home / "feast").mkdir(exist_ok=True)
-    feast = FeastResource(
+    feast = FeatureStore(
         registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(world.home / "feast")
     ).settings(world.use_case)
     apply(world.use_case, feast)
@@ -158,7 +158,7 @@ def test_refusals_say_what_to_write(run: Callable[..., str], arguments: tuple[st
 
 def test_standard_input_is_an_event_stream(world: World, run: Callable[..., str]) -> None:
     settings = Settings.from_environment({"PLATFORM_ASSETS_HOME": str(world.home)})
-    feast = FeastResource(
+    feast = FeatureStore(
         registry=settings.feast_registry, online_store=settings.feast_online_store, home=str(world.home / "feast")
     ).settings(world.use_case)
     apply(world.use_case, feast)

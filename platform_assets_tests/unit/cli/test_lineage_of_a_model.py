@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_table, raw_table
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.models import RegisteredVersion
@@ -56,11 +56,11 @@ def write_day(table: LakeTable, scenario: int) -> None:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LakeResource:
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Raw labels 1, then clean labels 1 and 2, then raw labels 2 and clean labels 3; number 2 went into a model."""
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
     monkeypatch.setattr("platform_assets.registry.models.ModelRegistry", Registry)
-    lake = LakeResource(root=str(tmp_path / "lake"))
+    lake = Lake(root=str(tmp_path / "lake"))
     use_case = declared_use_cases("card_fraud")[0].use_case
     source = use_case.source("labels")
     raw, clean = raw_table(lake, use_case, source), clean_table(lake, use_case, source)
@@ -72,7 +72,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LakeResource:
 
 
 @pytest.fixture
-def run(lake: LakeResource) -> Run:
+def run(lake: Lake) -> Run:
     def run(*arguments: str, fails: bool = False) -> str:
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == int(fails), result.output

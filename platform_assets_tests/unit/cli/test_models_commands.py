@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.orchestration.assets.evaluation import VERDICT_FILE
-from platform_assets.orchestration.resources.models import ModelsResource
 from platform_assets.pipelines.training_run import COMPARISON_FILE, PREDICTOR
 from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION, MODEL_FOLDER, VERDICT_TAG, RegisteredVersion, alias_in
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
@@ -101,7 +101,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
         }
         registry.known[str(number)] = RegisteredVersion(NAME, str(number), f"run {number}", tags)
         registry.folders[str(number)] = folder
-    monkeypatch.setattr(ModelsResource, "registry", lambda self: registry.of(self.environment))
+    monkeypatch.setattr(ModelStore, "registry", lambda self: registry.of(self.environment))
     return registry
 
 

@@ -11,7 +11,7 @@ from platform_assets.cli.sources import CURSOR, cursor_text, loaded_cursor
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.declaration import load_use_case
 from platform_assets.declaration.template import use_case_template
-from platform_assets.orchestration.resources.lake import LakeResource
+from platform_assets.lake.lake import Lake
 
 CSV = "event_id,event_time,user_id,value,label\n1,2024-03-01T12:00:00,1,2.5,0\n"
 
@@ -74,7 +74,7 @@ def test_a_source_that_cannot_be_used(declared: DeclaredUseCase) -> None:
 
 def test_the_cursor_is_the_one_committed_last(declared: DeclaredUseCase, tmp_path: Path) -> None:
     source = declared.use_case.event_source
-    lake = LakeResource(root=str(tmp_path / "lake"))
+    lake = Lake(root=str(tmp_path / "lake"))
     assert loaded_cursor(lake, "churn", source) is None
     assert not (tmp_path / "lake").exists()
     table = lake.table("churn", "raw", source.name, source.polars_schema())

@@ -18,9 +18,9 @@ from platform_assets.connectors import (
     SourceError,
     conform,
     read_changes,
-    sql,
 )
 from platform_assets.connectors.sql import changes as sql_changes
+from platform_assets.connectors.sql import days as sql_days
 from platform_assets.declaration import Source
 from platform_assets_tests.servers import PostgreSQL
 from platform_assets_tests.unit.connectors.databases import Database, Schema, SQLite, access
@@ -304,7 +304,7 @@ def test_a_server_that_restarts_while_it_is_asked(
 ) -> None:
     database = Schema(postgresql_server)
     database.execute(MIXED)
-    honest, restarts = sql.stream, 0
+    honest, restarts = sql_days.stream, 0
 
     def restarting(connection: Any, query: Any) -> Iterator[list[Any]]:
         nonlocal restarts
@@ -314,7 +314,7 @@ def test_a_server_that_restarts_while_it_is_asked(
             postgresql_server.start()
         yield from honest(connection, query)
 
-    monkeypatch.setattr(sql, "stream", restarting)
+    monkeypatch.setattr(sql_days, "stream", restarting)
     batch = changes(make_orders(cursor="version"), database, None, 10_000)
     assert sorted(keys(batch)) == list(range(1, 5001))
     assert restarts == 2

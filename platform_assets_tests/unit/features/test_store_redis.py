@@ -24,11 +24,11 @@ from platform_assets.features.online.feast_objects import (
     online_table,
     repo_config,
 )
+from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.request_reads import RequestReads
 from platform_assets.features.online.store import WriteLock, apply, watermark, write_state
 from platform_assets.installation import Settings
-from platform_assets.orchestration.resources.feast import FeastResource
 from platform_assets_tests.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, MIDNIGHT, use_case, view_of
 
@@ -55,7 +55,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         environment["PLATFORM_ASSETS_FEAST_ONLINE_STORE"] = json.dumps(running.online_store)
     found = Settings.from_environment(environment)
     (home / "feast").mkdir()
-    resource = FeastResource(
+    resource = FeatureStore(
         registry=found.feast_registry, online_store=found.feast_online_store, home=str(home / "feast")
     )
     made = resource.settings(CASE)

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.installation import Settings
+from platform_assets.installation import Installation
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.jobs import build_jobs
@@ -24,7 +24,7 @@ def use_case() -> UseCase:
 
 @pytest.fixture(scope="module")
 def definitions(use_case: UseCase) -> dg.Definitions:
-    resources = build_resources(Settings.from_environment({}))
+    resources = build_resources(Installation.from_environment({}))
     return dg.Definitions.merge(use_case_definitions(use_case, FOLDER), dg.Definitions(resources=resources))
 
 

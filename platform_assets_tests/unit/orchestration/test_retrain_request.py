@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.orchestration.automation import build_automation
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.orchestration.sensors import CAUSE_TAG, window_history
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
@@ -25,13 +25,11 @@ def use_case() -> UseCase:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> LakeResource:
-    return LakeResource(root=str(tmp_path))
+def lake(tmp_path: Path) -> Lake:
+    return Lake(root=str(tmp_path))
 
 
-def watch(
-    use_case: UseCase, lake: LakeResource, name: str, causes: Sequence[Sequence[str]], last: date = MONDAY
-) -> None:
+def watch(use_case: UseCase, lake: Lake, name: str, causes: Sequence[Sequence[str]], last: date = MONDAY) -> None:
     """Verdicts of the windows that end on consecutive days up to `last`."""
     days = [last - timedelta(days=len(causes) - 1 - i) for i in range(len(causes))]
     rows = pl.DataFrame(
@@ -49,14 +47,14 @@ def watch(
     table.write_partitions(rows, days[0], days[-1])
 
 
-def ask(use_case: UseCase, lake: LakeResource, cursor: str | None = None) -> dg.SensorResult:
+def ask(use_case: UseCase, lake: Lake, cursor: str | None = None) -> dg.SensorResult:
     (sensor,) = [found for found in build_automation(use_case).sensors if found.name.endswith("__retrain")]
     result = sensor(dg.build_sensor_context(cursor=cursor), lake=lake)
     assert isinstance(result, dg.SensorResult)
     return result
 
 
-def test_a_lasting_drift_asks_for_a_model_as_of_the_next_midnight(use_case: UseCase, lake: LakeResource) -> None:
+def test_a_lasting_drift_asks_for_a_model_as_of_the_next_midnight(use_case: UseCase, lake: Lake) -> None:
     watch(use_case, lake, "drift", [[], ["drift:amount"], ["drift:amount"]])
     (request,) = ask(use_case, lake).run_requests or []
     assert request.partition_key == (MONDAY + timedelta(days=1)).isoformat()
@@ -64,7 +62,7 @@ def test_a_lasting_drift_asks_for_a_model_as_of_the_next_midnight(use_case: UseC
     assert str(request.run_key).startswith("drift:amount@")
 
 
-def test_the_same_cause_is_not_asked_for_again(use_case: UseCase, lake: LakeResource) -> None:
+def test_the_same_cause_is_not_asked_for_again(use_case: UseCase, lake: Lake) -> None:
     watch(use_case, lake, "drift", [[], ["drift:amount"], ["drift:amount"]])
     first = ask(use_case, lake)
     again = ask(use_case, lake, first.cursor)
@@ -73,14 +71,14 @@ def test_the_same_cause_is_not_asked_for_again(use_case: UseCase, lake: LakeReso
     assert again.cursor == first.cursor, "what was asked for is remembered"
 
 
-def test_one_bad_window_is_not_enough(use_case: UseCase, lake: LakeResource) -> None:
+def test_one_bad_window_is_not_enough(use_case: UseCase, lake: Lake) -> None:
     watch(use_case, lake, "drift", [[], [], ["drift:amount"]])
     result = ask(use_case, lake)
     assert not result.run_requests
     assert "2 of 3 are needed" in str(result.skip_reason)
 
 
-def test_quality_of_a_day_is_known_when_its_labels_are(use_case: UseCase, lake: LakeResource) -> None:
+def test_quality_of_a_day_is_known_when_its_labels_are(use_case: UseCase, lake: Lake) -> None:
     watch(use_case, lake, "quality", [["quality:average_precision"]] * 2)
     watch(use_case, lake, "drift", [["drift:amount"]] * 2)
     known = {name: [window.day for window in window_history(use_case, lake, name)] for name in ("quality", "drift")}
@@ -91,7 +89,7 @@ def test_quality_of_a_day_is_known_when_its_labels_are(use_case: UseCase, lake: 
     assert request.partition_key == (MONDAY + timedelta(days=7)).isoformat()
 
 
-def test_a_day_that_no_model_can_be_trained_as_of_is_not_asked_for(use_case: UseCase, lake: LakeResource) -> None:
+def test_a_day_that_no_model_can_be_trained_as_of_is_not_asked_for(use_case: UseCase, lake: Lake) -> None:
     """Drift in the first weeks: the folds would reach back before the history."""
     watch(use_case, lake, "drift", [["drift:amount"]] * 3, last=use_case.history.first_day + timedelta(days=5))
     result = ask(use_case, lake)

@@ -11,11 +11,12 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.installation import source_access
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.metadata import asset_key
-from platform_assets.orchestration.resources.lake import LakeResource
-from platform_assets.orchestration.resources.sources import SourcesResource
 from platform_assets.pipelines.tables import clean_rows
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
@@ -50,8 +51,8 @@ class Shop:
     ) -> None:
         self.folder, self.instance = folder, instance
         self.use_case = with_feed(deletes, connector)
-        self.lake = LakeResource(root=str(folder / "lake"))
-        self.resources = {"lake": self.lake, "sources": SourcesResource()}
+        self.lake = Lake(root=str(folder / "lake"))
+        self.resources = {"lake": self.lake, "sources": SourceReader(access=source_access)}
         self.deliveries = 0
         self._build()
         (folder / "in").mkdir()

@@ -7,9 +7,11 @@ import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.training import Splits
 from platform_assets.orchestration.metadata import asset_key, policy
-from platform_assets.orchestration.partitions import DayRange, as_of_days, earlier_days, event_days, training_offsets
+from platform_assets.orchestration.partitions import as_of_days, earlier_days, event_days
+from platform_assets.training.folds import training_offsets
 
 DAY = timedelta(days=1)
 

@@ -14,10 +14,10 @@ from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.carried_state import days_touched
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
 from platform_assets.orchestration.assets.features import feature_table_asset, lookup_deps, view_deps
 from platform_assets.orchestration.partitions import event_days
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.compute_features import FeatureDays, commit_record, refuse_mixed_meanings
 from platform_assets.pipelines.tables import clean_table
 from platform_assets_tests.unit.features.histories import (
@@ -40,7 +40,7 @@ class World:
     """A lake with the clean tables of a few days of payments."""
 
     def __init__(self, folder: Path, case: UseCase = CASE) -> None:
-        self.lake, self.case, chance = LakeResource(root=str(folder)), case, random.Random(7)
+        self.lake, self.case, chance = Lake(root=str(folder)), case, random.Random(7)
         events, labels = [], []
         for key in range(240):
             moment = datetime(2024, 2, 26, tzinfo=UTC) + timedelta(minutes=30 * chance.randrange(12 * 48))

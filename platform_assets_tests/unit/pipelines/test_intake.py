@@ -11,10 +11,10 @@ import pytest
 from platform_assets.connectors import ChangeBatch
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import EVENT_DAY, Source
+from platform_assets.declaration.days import DayRange
 from platform_assets.lake.changes import current_rows
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.assets.raw import load_in_chunks
-from platform_assets.orchestration.partitions import DayRange
 from platform_assets.pipelines.tables import raw_schema
 from platform_assets.pipelines.take_in_changes import batch_key, current_cursor, feed_commits, take_in
 

@@ -13,14 +13,15 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento
 from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
+from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets import rollback as module
 from platform_assets.orchestration.assets.rollback import rollback_asset
-from platform_assets.orchestration.resources.feast import FeastResource
-from platform_assets.orchestration.resources.models import ModelsResource
-from platform_assets.orchestration.resources.serving import ServingResource
 from platform_assets.pipelines.training_run import SAMPLE_FILE
 from platform_assets.registry.champion_moves import move_champion
 from platform_assets.registry.ledger import Ledger, ledger_table
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.models import CHAMPION, RegisteredVersion
 from platform_assets_tests.unit.registry.test_moves import AT
 
@@ -112,8 +113,8 @@ def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, mo
             move_champion(registry, ledger, "promoted", version, {}, AT, f"run {version.version}")
         target = Target()
         for name in ("registry", "quick_registry"):
-            monkeypatch.setattr(ModelsResource, name, lambda self: registry)
-        monkeypatch.setattr(ServingResource, "target", lambda self: target)
+            monkeypatch.setattr(ModelStore, name, lambda self: registry)
+        monkeypatch.setattr(ServingHome, "target", lambda self: target)
         kept = BuiltBento("card_fraud:1", tmp_path, "sha256:kept", 1, reused=True)
         monkeypatch.setattr(module, "find_bento", lambda use_case, digest, root: kept)
         monkeypatch.setattr(module, "serving_settings", lambda *_: None)
@@ -125,9 +126,9 @@ def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, mo
         if not realtime:
             declared = use_case.model_copy(update={"serving": use_case.serving.model_copy(update={"mode": "batch"})})
         resources = {
-            "models": ModelsResource(tracking_uri="", lake_root=str(tmp_path / "lake")),
-            "serving": ServingResource(home=str(tmp_path), port=18798),
-            "feast": FeastResource(registry="sqlite://", online_store={}, home=str(tmp_path)),
+            "models": ModelStore(tracking_uri="", lake=Lake(str(tmp_path / "lake"))),
+            "serving": ServingHome(home=str(tmp_path), port=18798),
+            "feast": FeatureStore(registry="sqlite://", online_store={}, home=str(tmp_path)),
         }
         return World(declared, registry, ledger, target, resources)
 

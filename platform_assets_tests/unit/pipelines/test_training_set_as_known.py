@@ -10,6 +10,7 @@ import pytest
 
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.lake.errors import LakeVersionMissing
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
 from platform_assets.orchestration.assets.feature_quality import feature_quality_asset, feature_quality_table
 from platform_assets.orchestration.assets.model import training_set_table
@@ -19,7 +20,6 @@ from platform_assets.orchestration.assets.training import (
     training_set_asset,
     versions_known_at,
 )
-from platform_assets.orchestration.resources.lake import LakeResource
 from platform_assets.pipelines.tables import clean_table
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, FIRST_DAY, LAST_DAY, MIDNIGHT, use_case
 
@@ -39,7 +39,7 @@ LABELS = EVENTS.select(
 )
 
 
-def publish(lake: LakeResource, events: pl.DataFrame, labels: pl.DataFrame) -> None:
+def publish(lake: Lake, events: pl.DataFrame, labels: pl.DataFrame) -> None:
     """Write what is known, and compute the feature tables from it."""
     clean_table(lake, CASE, CASE.event_source).write_partitions(events, FIRST_DAY, LAST_DAY)
     clean_table(lake, CASE, CASE.label_source).write_partitions(labels, FIRST_DAY, LAST_DAY)
@@ -50,11 +50,11 @@ def publish(lake: LakeResource, events: pl.DataFrame, labels: pl.DataFrame) -> N
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> LakeResource:
-    return LakeResource(root=str(tmp_path))
+def lake(tmp_path: Path) -> Lake:
+    return Lake(root=str(tmp_path))
 
 
-def later(lake: LakeResource) -> None:
+def later(lake: Lake) -> None:
     """A late payment, a corrected label and a label that arrived since: features and labels change."""
     time.sleep(0.01)
     late = pl.DataFrame(
@@ -69,7 +69,7 @@ def later(lake: LakeResource) -> None:
     publish(lake, pl.concat([EVENTS, late]), known)
 
 
-def test_a_training_set_as_known_at_a_moment_does_not_change(lake: LakeResource) -> None:
+def test_a_training_set_as_known_at_a_moment_does_not_change(lake: Lake) -> None:
     publish(lake, EVENTS, LABELS)
     first = training_rows(CASE, lake, AS_OF, current_versions(CASE, lake))[-1]
     moment = datetime.now(UTC)
@@ -85,7 +85,7 @@ def test_a_training_set_as_known_at_a_moment_does_not_change(lake: LakeResource)
         versions_known_at(CASE, lake, datetime(2024, 3, 8, tzinfo=UTC))
 
 
-def test_the_asset_makes_it_again_when_it_is_told_the_moment(lake: LakeResource) -> None:
+def test_the_asset_makes_it_again_when_it_is_told_the_moment(lake: Lake) -> None:
     publish(lake, EVENTS, LABELS)
     moment = datetime.now(UTC)
 
@@ -112,7 +112,7 @@ def test_the_asset_makes_it_again_when_it_is_told_the_moment(lake: LakeResource)
     made("yesterday")
 
 
-def test_the_quality_of_its_features_is_kept_with_findings_and_a_picture(lake: LakeResource) -> None:
+def test_the_quality_of_its_features_is_kept_with_findings_and_a_picture(lake: Lake) -> None:
     publish(lake, EVENTS, LABELS)
     known = {"is_night": pl.col("payment_id").mod(5).eq(0).cast(pl.Float64)}
     table = lake.table(CASE.name, FEATURES, "context", CASE.feature_schema(CASE.features[0]))

@@ -1,17 +1,16 @@
-"""The local serving target as a Dagster resource.
+"""Where services are built, logged and answered.
 
-Belongs here: folders and port of the target, the service's environment. Does not belong here: starting anything
-(`deployment/`).
+Belongs here: folders and port of the target. Does not belong here: starting anything (`local/`).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-
-import dagster as dg
 
 from platform_assets.deployment.local import LocalTarget
 
 
-class ServingResource(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class ServingHome:
     """Where services are built, logged and answered."""
 
     home: str

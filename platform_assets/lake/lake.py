@@ -1,15 +1,16 @@
-"""The lake as a Dagster resource.
+"""The lake: Delta tables below one root.
 
-Belongs here: from an asset's place (use case, layer, table) to its Delta table. Does not belong here: reading and
-writing (`lake/`).
+Belongs here: from a table's place (use case, layer, table) to the table. Does not belong here: reading and writing (`table.py`), or which
+tables a use case has (`catalog.py`).
 """
 
-import dagster as dg
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import polars as pl
 
-from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.sections.migrations import Migration
-from platform_assets.installation import object_store_options
+from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.layout import CLEAN, MODEL, table_uri
 from platform_assets.lake.table import LakeTable
@@ -18,10 +19,17 @@ KEPT_AS_DECLARED = (CLEAN, MODEL)
 """Layers whose tables change by declared migrations only; all others follow their declaration when they are written."""
 
 
-class LakeResource(dg.ConfigurableResource[None]):
-    """Delta tables below one root."""
+@dataclass(frozen=True)
+class Lake:
+    """Delta tables below one root.
+
+    Attributes:
+        root: a folder, or an address such as `s3://bucket/lake`.
+        object_store: endpoint and keys, used where the root is an address; never shown.
+    """
 
     root: str
+    object_store: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def table(
         self,
@@ -52,4 +60,4 @@ class LakeResource(dg.ConfigurableResource[None]):
 
     def storage_options(self) -> dict[str, str] | None:
         """Options of the object store; None for a folder."""
-        return object_store_options() or None if "://" in self.root else None
+        return dict(self.object_store) or None if "://" in self.root else None

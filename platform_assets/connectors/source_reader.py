@@ -1,34 +1,35 @@
-"""Reading declared sources, as a Dagster resource.
+"""Reading declared sources as an installation does.
 
-Belongs here: what an installation changes about sources (a smaller simulated world), and handing readers the
-environment. Does not belong here: connectors (`connectors/`).
+Belongs here: what an installation changes about sources (a smaller simulated world), and handing readers their credentials. Does not
+belong here: any one connector, or where credentials come from (`installation.py`).
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import polars as pl
-from pydantic import Field
 
-from platform_assets.connectors.access import Access
+from platform_assets.connectors.access import NO_ACCESS, Access
 from platform_assets.connectors.changes import ChangeBatch, read_changes
 from platform_assets.connectors.control_totals import Totals, control_totals
 from platform_assets.connectors.reading import read_source
 from platform_assets.declaration import SimulatorConnector, Source
-from platform_assets.installation import environment_variables, object_store_options
 
 
-def source_access() -> Access:
-    """Credentials as they stand in the environment now; no resource keeps them, so that no page shows them."""
-    return Access(variables=environment_variables(), object_store=object_store_options())
+@dataclass(frozen=True)
+class SourceReader:
+    """Sources, with the installation's overrides of simulator settings.
 
+    Attributes:
+        simulation: overrides of simulator settings.
+        access: credentials as they are at the moment of reading; nothing keeps them, so that no page shows them.
+    """
 
-class SourcesResource(dg.ConfigurableResource[None]):
-    """Sources, with the installation's overrides of simulator settings."""
-
-    simulation: dict[str, Any] = Field(default_factory=dict)
+    simulation: Mapping[str, Any] = field(default_factory=dict)
+    access: Callable[[], Access] = field(default=lambda: NO_ACCESS, repr=False)
 
     def read(
         self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
@@ -38,7 +39,7 @@ class SourcesResource(dg.ConfigurableResource[None]):
         Raises:
             SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
         """
-        return read_source(self.configured(source, faults), folder, first, last, access=source_access())
+        return read_source(self.configured(source, faults), folder, first, last, access=self.access())
 
     def read_changes(self, source: Source, folder: Path, cursor: str | None, max_rows: int) -> ChangeBatch:
         """What is new in an incremental source since a cursor (see `sources.changes.read_changes`).
@@ -46,7 +47,7 @@ class SourcesResource(dg.ConfigurableResource[None]):
         Raises:
             SourceError: when the source cannot be read.
         """
-        return read_changes(source, folder, cursor, max_rows=max_rows, access=source_access())
+        return read_changes(source, folder, cursor, max_rows=max_rows, access=self.access())
 
     def totals(
         self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
@@ -56,7 +57,7 @@ class SourcesResource(dg.ConfigurableResource[None]):
         Raises:
             SourceError: when a declared control file or a database cannot be read.
         """
-        return control_totals(self.configured(source, faults), folder, first, last, access=source_access())
+        return control_totals(self.configured(source, faults), folder, first, last, access=self.access())
 
     def configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
         """The source as this installation reads it: settings of the simulation overridden, faults planted.

@@ -1,0 +1,32 @@
+"""The feature store of an installation, as settings for Feast.
+
+Belongs here: Feast's settings for a use case. Does not belong here: Feast's objects and calls (`store.py`, `feast_objects.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from platform_assets.declaration import UseCase
+from platform_assets.features.online.feast_objects import FeastSettings
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Where Feast keeps its registry and its online values.
+
+    Attributes:
+        registry: SQLAlchemy address of Feast's registry; never shown, it may hold a password.
+        online_store: Feast's configuration of the online store; never shown, it may hold a password.
+        home: folder that Feast may write to.
+    """
+
+    registry: str = field(repr=False)
+    online_store: Mapping[str, Any] = field(repr=False)
+    home: str
+
+    def settings(self, use_case: UseCase) -> FeastSettings:
+        """Feast's settings for one use case; each is a Feast project of its own."""
+        return FeastSettings(
+            project=use_case.name, registry=self.registry, online_store=dict(self.online_store), home=self.home
+        )

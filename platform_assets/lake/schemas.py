@@ -1,0 +1,226 @@
+"""The columns of every table that a use case has, beside its feature tables: written once, here.
+
+Belongs here: stored schemas, each with what its columns mean. Does not belong here: how a table is made or read (`catalog.py`), or the
+columns that a team declares (`declaration/sections/columns.py`).
+"""
+
+import polars as pl
+
+from platform_assets.declaration.delivered_columns import EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST
+from platform_assets.declaration.sections.changes import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    IS_DELETED,
+    OPERATION,
+    ROW_DAY,
+    ROW_SEQUENCE,
+    VALID_FROM,
+    VALID_TO,
+)
+from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.use_case import UseCase
+
+AS_OF = "as_of"
+"""Partition column of tables that are made as of a day."""
+
+PUBLISHED = "published"
+"""Column of a profile: whether its day was published."""
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+PROFILE_SCHEMA = pl.Schema(
+    {
+        EVENT_DAY: pl.Date(),
+        "column": pl.String(),
+        "type": pl.String(),
+        "rows": pl.Int64(),
+        "nulls": pl.Int64(),
+        "distinct": pl.Int64(),
+        "minimum": pl.String(),
+        "maximum": pl.String(),
+        "mean": pl.Float64(),
+        "std": pl.Float64(),
+        **{f"q{round(100 * q):02d}": pl.Float64() for q in QUANTILES},
+        "top_values": pl.String(),
+        "histogram": pl.String(),
+    }
+)
+"""`std` is that of the sample. Mean, std and quantiles are of numbers only, and the quantiles are values that occur.
+`top_values` is JSON, `[[value, count], ...]`, the most frequent first, of at most 10 values that occur more than once. `histogram` is JSON:
+`{"edges": [21 numbers], "counts": [20]}` for numbers, `{"hours": [24 counts]}` for the event time, else null."""
+
+QUARANTINE_SCHEMA = pl.Schema(
+    {
+        EVENT_DAY: pl.Date(),
+        SOURCE_POSITION: pl.String(),
+        "rule": pl.String(),
+        "column": pl.String(),
+        "value": pl.String(),
+        "also": pl.String(),
+        "row": pl.String(),
+    }
+)
+"""One line for each refused row: the day it was delivered for, where it came from, the first rule it breaks with column
+and value, further ones it breaks (`maximum(torque), reference(machine_id)`), and the whole row as JSON."""
+
+RELEASED_SCHEMA = pl.Schema({SOURCE_POSITION: pl.String(), "row": pl.String()})
+"""What tells a released row again: its position in the source, and its whole content as in the quarantine."""
+
+FEATURE_QUALITY_SCHEMA: dict[str, pl.DataType] = {
+    "feature": pl.String(),
+    "missing_ratio": pl.Float64(),
+    "distinct": pl.Int64(),
+    **{name: pl.Float64() for name in ("minimum", "lower", "median", "upper", "maximum", "largest_share")},
+    "largest_psi": pl.Float64(),
+    "correlation": pl.Float64(),
+    "single_feature_score": pl.Float64(),
+    "most_similar": pl.String(),
+    "similarity": pl.Float64(),
+    "leaks": pl.Boolean(),
+    "findings": pl.List(pl.String()),
+    "as_of": pl.Date(),
+}
+"""One row for each feature and as-of day; `lower` and `upper` are the 1st and 99th percentile."""
+
+PARITY_SCHEMA: dict[str, pl.DataType] = {
+    "status": pl.String(),
+    "passed": pl.Boolean(),
+    "predictions": pl.Int64(),
+    "as_known": pl.Int64(),
+    "unequal": pl.Int64(),
+    "not_comparable": pl.Int64(),
+    "explanation": pl.String(),
+    "mismatches": pl.String(),
+    EVENT_DAY: pl.Date(),
+}
+"""One row for each day; `mismatches` is a JSON list of feature, entity, time and both values."""
+
+VERDICT_SCHEMA: dict[str, pl.DataType] = {
+    "status": pl.String(),
+    "passed": pl.Boolean(),
+    "causes": pl.List(pl.String()),
+    "model_version": pl.String(),
+    "result": pl.String(),
+    EVENT_DAY: pl.Date(),
+}
+"""One row for each window, by its last event day; `result` is the whole verdict as JSON."""
+
+LEDGER_SCHEMA: dict[str, pl.DataType] = {
+    "entry": pl.String(),
+    "at": pl.Datetime("us", "UTC"),
+    "use_case": pl.String(),
+    "action": pl.String(),
+    "model_version": pl.String(),
+    "previous_version": pl.String(),
+    "release": pl.String(),
+    "evidence": pl.String(),
+    "run_id": pl.String(),
+    "environment": pl.String(),
+}
+"""`entry` is the idempotency key, `release` the digest of the service, `evidence` JSON, `run_id` the Dagster run. Entries that are
+older than the column `environment` have null there, which stands for production."""
+
+UPKEEP_SCHEMA: dict[str, pl.DataType] = {
+    "ran_at": pl.Datetime("us", "UTC"),
+    "table": pl.String(),
+    "kept_versions": pl.Int64(),
+    **dict.fromkeys(
+        (
+            "version",
+            "files_before",
+            "files_after",
+            "bytes_before",
+            "bytes_after",
+            "stored_files_before",
+            "stored_files_after",
+            "stored_bytes_before",
+            "stored_bytes_after",
+            "compacted_partitions",
+            "removed_files",
+        ),
+        pl.Int64(),
+    ),
+}
+"""One row for each table and run; bytes and files are those of the latest version, `stored_` those of all versions."""
+
+
+def raw_schema(source: Source) -> dict[str, pl.DataType]:
+    """Declared columns, where each row came from, cells whose text could not be read as the declared type, and, as JSON,
+    the cells of columns that are not declared. Changes carry what they do as well.
+
+    In the raw layer `event_day` is the day a row was delivered for; whether that is the day of its event is judged
+    when it is cleaned.
+    """
+    schema = {column.name: column.polars_type for column in source.columns}
+    schema.update({SOURCE_POSITION: pl.String(), SOURCE_LINE: pl.Int64(), UNCAST: pl.String(), EXTRA: pl.String()})
+    if source.is_incremental:
+        schema.update({CHANGE_OPERATION: pl.String(), CHANGE_SEQUENCE: pl.Int64()})
+        schema.update({ROW_DAY: pl.Date(), ROW_SEQUENCE: pl.Int64()})
+    if source.is_daily:
+        schema[EVENT_DAY] = pl.Date()
+    return schema
+
+
+def keeps_deleted(source: Source) -> bool:
+    """Whether the clean table keeps deleted rows, marked."""
+    return source.is_incremental and source.changes.deletes == "soft"
+
+
+def clean_schema(source: Source) -> dict[str, pl.DataType]:
+    """Stored schema of the clean table."""
+    schema = source.polars_schema()
+    if not keeps_deleted(source):
+        return schema
+    day = {EVENT_DAY: schema.pop(EVENT_DAY)} if source.is_daily else {}
+    return {**schema, **day, IS_DELETED: pl.Boolean()}
+
+
+def history_schema(source: Source) -> dict[str, pl.DataType]:
+    """Stored schema of the table of all versions: declared columns, where the version came from, and when it was valid."""
+    schema = source.polars_schema()
+    day = schema.pop(EVENT_DAY)
+    of_version = {SOURCE_POSITION: pl.String(), OPERATION: pl.String(), VALID_FROM: pl.Int64(), VALID_TO: pl.Int64()}
+    return {**schema, **of_version, EVENT_DAY: day}
+
+
+def quarantine_schema(source: Source) -> dict[str, pl.DataType]:
+    """Schema of the quarantine; a reference table has no delivery day."""
+    schema = dict(QUARANTINE_SCHEMA)
+    if not source.is_daily:
+        schema.pop(EVENT_DAY)
+    return schema
+
+
+def releases_schema(source: Source) -> dict[str, pl.DataType]:
+    """Schema of the releases: the row as it was, the rule it broke, and who let it pass, why, when and until when."""
+    told = {"rule": pl.String(), "column": pl.String(), "who": pl.String(), "why": pl.String()}
+    schema = {**RELEASED_SCHEMA, **told, "released_at": pl.Datetime("us", "UTC"), "until": pl.Date()}
+    return {EVENT_DAY: pl.Date(), **schema} if source.is_daily else schema
+
+
+def profile_schema(source: Source) -> dict[str, pl.DataType]:
+    """A profile's columns, and whether the day was published: profiles of refused days are kept, too."""
+    schema = {**PROFILE_SCHEMA, PUBLISHED: pl.Boolean()}
+    if not source.is_daily:
+        schema.pop(EVENT_DAY)
+    return schema
+
+
+def training_set_schema(use_case: UseCase) -> dict[str, pl.DataType]:
+    """Stored schema: event key, group, event time, features in contract order, label, event day, as-of day."""
+    events = use_case.event_source
+    label = use_case.label
+    schema = {name: events.column(name).polars_type for name in [*events.primary_key, *group_columns(use_case)]}
+    schema[use_case.event_time] = events.column(use_case.event_time).polars_type
+    schema.update({name: pl.Float64() for name in use_case.feature_names})
+    schema[label.column] = use_case.label_source.column(label.column).polars_type
+    schema[EVENT_DAY] = pl.Date()
+    schema[AS_OF] = pl.Date()
+    return schema
+
+
+def group_columns(use_case: UseCase) -> list[str]:
+    """The column that groups rows, unless it is a feature or part of the key already."""
+    group = use_case.training.group
+    known = {*use_case.event_source.primary_key, use_case.event_time, *use_case.feature_names}
+    return [] if group is None or group in known else [group]
