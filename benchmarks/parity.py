@@ -1,7 +1,7 @@
 """Parity: requests answered from a real online store, and every feature value compared with the offline path.
 
-Belongs here: a world in which days are served, then loaded, and faults planted in what was served. Does not belong here: the
-comparison (`platform_assets/features/consistency/parity.py`), the asset (`platform_assets/orchestration/assets/parity.py`), latency (`features.py`).
+Belongs here: a world in which days are served, then loaded, and faults planted in what was served. Does not belong here: the comparison
+(`platform_assets/features/consistency/parity.py`), the asset (`platform_assets/orchestration/assets/parity.py`), latency (`features.py`).
 """
 
 from __future__ import annotations

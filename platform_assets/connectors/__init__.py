@@ -1,10 +1,10 @@
 """Connectors: rows as the world delivers them, and the same rows in declared columns and types.
 
-What belongs here: finding and reading what a source names (simulator, files, databases, tables and topics of others),
-the place each row came from, the day it was delivered for or what is new since a cursor, and the cast to the
-declaration, where a text cell that does not fit is kept with its row. What does not: judging values (`validation`),
-storing rows (`lake`), and drawing simulated rows (`simulation`). A further kind of connector is one module with a
-function like `read_files` or `read_file_changes`, and one line in `read` or `changes`.
+Belongs here: finding and reading what a source names (simulator, files, databases, tables and topics of others), the
+place each row came from, the day it was delivered for or what is new since a cursor, and the cast to the declaration,
+where a text cell that does not fit is kept with its row. Does not belong here: judging values (`validation`), storing
+rows (`lake`), and drawing simulated rows (`simulation`). A further kind of connector is one module with a function
+like `read_files` or `read_file_changes`, and one line in `read` or `changes`.
 """
 
 from platform_assets.connectors.access import Access

@@ -1,8 +1,8 @@
 """What a reader needs beside the declaration: credentials, and patience with connections.
 
-What belongs here: addresses and keys by the names that a declaration gives, options of object stores, and how often a
-lost connection is tried again. What does not: reading the environment (`resources.settings` hands it in) and any one
-kind of source.
+Belongs here: addresses and keys by the names that a declaration gives, options of object stores, and how often a lost
+connection is tried again. Does not belong here: reading the environment (`resources.settings` hands it in) and any
+one kind of source.
 """
 
 from __future__ import annotations

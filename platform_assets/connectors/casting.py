@@ -1,6 +1,6 @@
 """From the values a source delivers to a declared type, one column at a time.
 
-What belongs here: which values stand for which, as text or typed; nothing is rounded, cut or guessed. What does not:
+Belongs here: which values stand for which, as text or typed; nothing is rounded, cut or guessed. Does not belong here:
 what happens to a row or a load when a value does not fit (`conform`).
 """
 

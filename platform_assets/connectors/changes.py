@@ -1,6 +1,6 @@
 """Sources that are asked what is new: the contract between connectors and the lake.
 
-What belongs here: what a read of changes hands over, and choosing the reader of a connector. What does not: any one
+Belongs here: what a read of changes hands over, and choosing the reader of a connector. Does not belong here: any one
 kind of connector, and what becomes of changes (the lake's).
 """
 

@@ -1,6 +1,6 @@
 """Whether a source can be used, and how far it has come.
 
-What belongs here: judging what a first look found against the declaration. What does not: looking (`probes`), and
+Belongs here: judging what a first look found against the declaration. Does not belong here: looking (`probes`), and
 showing the result (`cli/sources.py`).
 """
 

@@ -1,7 +1,7 @@
 """Control totals: what a source says it delivered, to hold against what arrived.
 
-What belongs here: `ControlTotals`, asking each kind of source for them, and their form in a commit's metadata. What does
-not: comparing them with rows (`validation/reconcile`), and loading (`assets`).
+Belongs here: `ControlTotals`, asking each kind of source for them, and their form in a commit's metadata. Does not
+belong here: comparing them with rows (`validation/reconcile`), and loading (`assets`).
 
 A source that has no totals gives none, and then nothing is compared. Totals of simulated rows are the generator's own,
 taken before anything is done to the delivery; faults that change the simulated world itself are in them. They hold sums only

@@ -1,6 +1,6 @@
 """What travels with every row beside its own columns.
 
-What belongs here: the names of these columns, and how they are made. What does not: the row's own values.
+Belongs here: the names of these columns, and how they are made. Does not belong here: the row's own values.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What can be wrong with a source as a whole.
 
-What belongs here: the errors that stop a load, with all that a person needs to repair it. What does not: single bad
+Belongs here: the errors that stop a load, with all that a person needs to repair it. Does not belong here: single bad
 rows, which are kept and end in quarantine (`validation`).
 """
 

@@ -1,6 +1,6 @@
 """A first look at a source: a few of its newest rows, and what it costs little to know about all of them.
 
-What belongs here: one function for each kind of connector. What does not: judging what was found (`check`). A probe
+Belongs here: one function for each kind of connector. Does not belong here: judging what was found (`check`). A probe
 reads and never writes, commits or moves a cursor.
 """
 

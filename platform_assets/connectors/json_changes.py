@@ -1,6 +1,6 @@
 """Changes that arrive as JSON, put together to rows.
 
-What belongs here: one change, the rows that many make, and times that arrive as numbers. What does not: the envelope
+Belongs here: one change, the rows that many make, and times that arrive as numbers. Does not belong here: the envelope
 that says what a change does (`envelope`), and where messages come from (`kafka`, `change_feed`).
 """
 

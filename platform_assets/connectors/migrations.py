@@ -1,7 +1,8 @@
 """Rows that still have an old shape, brought to the declared one by the source's declared migrations.
 
-What belongs here: applying migrations to rows as found. What does not: declaring them (`declaration/sections/migrations.py`), the cast to
-declared types (`conform`) and tables on disk (`lake/evolution.py`).
+Belongs here: applying migrations to rows as found. Does not belong here: declaring them
+(`declaration/sections/migrations.py`), the cast to declared types (`conform`) and tables on disk
+(`lake/evolution.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The one way into a source: rows as found, whatever the connector.
 
-What belongs here: choosing the reader of a connector. What does not: any one kind of connector.
+Belongs here: choosing the reader of a connector. Does not belong here: any one kind of connector.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names of the columns that travel with every delivered row beside its own.
 
-Belongs here: names and what they mean, and a row's position in one text, which connectors write and every table behind them carries. Does not belong here: how a connector
-makes them (`connectors/delivery.py`).
+Belongs here: names and what they mean, and a row's position in one text, which connectors write and every table behind them carries. Does
+not belong here: how a connector makes them (`connectors/delivery.py`).
 """
 
 import polars as pl

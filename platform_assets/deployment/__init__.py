@@ -1,6 +1,6 @@
 """Deployment: takes a built service to a place where it answers, and replaces it without losing a request.
 
-Put here: what a release is, the rollout as a state machine, and one package per kind of target.
-Keep out: training and gates (they decide *whether* a version may be released), the service's own code (`serving`),
-and Dagster (the assets call this package).
+Belongs here: what a release is, the rollout as a state machine, and one package per kind of target. Does not belong
+here: training and gates (they decide *whether* a version may be released), the service's own code (`serving`), and
+Dagster (the assets call this package).
 """

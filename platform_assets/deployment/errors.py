@@ -1,8 +1,8 @@
 """What can go wrong when a service is deployed, as errors that say what happened and what to do next.
 
-Put here: exception classes that a caller of this package may want to tell apart.
-Keep out: errors of a model's quality (the gates in evaluation own those) and errors that only one private function
-raises and catches itself.
+Belongs here: exception classes that a caller of this package may want to tell apart. Does not belong here: errors of
+a model's quality (the gates in evaluation own those) and errors that only one private function raises and catches
+itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is deployed, and what a target reports back: the vocabulary every kind of target shares.
 
-Put here: frozen values without behaviour of any one target.
-Keep out: how a target does it, and how a Bento is built.
+Belongs here: frozen values without behaviour of any one target.
+Does not belong here: how a target does it, and how a Bento is built.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Delta tables as the platform uses them: whole-partition writes, merges, ledgers, versions.
 
-Here: where a table lives (`layout`), what may be written (`conform`), how a write becomes exactly one commit
-(`commits`), and the table itself (`table`). Not here: what the columns mean (`spec`), which rows are good
+Belongs here: where a table lives (`layout`), what may be written (`conform`), how a write becomes exactly one commit
+(`commits`), and the table itself (`table`). Does not belong here: what the columns mean (`spec`), which rows are good
 (`validation`), and anything of Dagster.
 """
 

@@ -1,7 +1,7 @@
 """Changes of rows: which partitions they touch, and what a partition holds after them.
 
-Here: pure functions from changes to rows of the raw table, and from rows of a raw partition to its state. Not here:
-reading changes (`connectors`), writing tables (`table`), and rules about rows (`validation`).
+Belongs here: pure functions from changes to rows of the raw table, and from rows of a raw partition to its state.
+Does not belong here: reading changes (`connectors`), writing tables (`table`), and rules about rows (`validation`).
 
 The raw table is append-only and partitioned by event day. Each partition tells its own state: when a change moves a row to
 another day, or deletes it, a tombstone with the change's sequence is written where the row was. A delete of a key that was

@@ -1,9 +1,9 @@
 """How a write becomes exactly one commit: what the commit says about itself, retries, and writes that were made before.
 
-Here: the record kept in each commit, the look-up of an idempotency key, the retry on conflict. Not here: which rows are
-written (`table`). The record is JSON in Delta's own `userMetadata` field, so that other engines show it in their
-history; the key is a Delta application transaction, which a concurrent writer of the same key cannot overtake and which
-checkpoints keep.
+Belongs here: the record kept in each commit, the look-up of an idempotency key, the retry on conflict. Does not
+belong here: which rows are written (`table`). The record is JSON in Delta's own `userMetadata` field, so that other
+engines show it in their history; the key is a Delta application transaction, which a concurrent writer of the same
+key cannot overtake and which checkpoints keep.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Does a frame fit the table it is meant for, and does the declared schema fit Delta.
 
-Here: names and types, casts that lose nothing, days inside the range, keys that identify. Not here: rules about values
-(`validation`), and changes of a table's schema: a declaration that no longer fits the table on disk is refused, never
-merged in.
+Belongs here: names and types, casts that lose nothing, days inside the range, keys that identify. Does not belong
+here: rules about values (`validation`), and changes of a table's schema: a declaration that no longer fits the table
+on disk is refused, never merged in.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What can go wrong with a lake table, each as a type a caller can tell apart.
 
-Here: exception types and the facts they carry. Not here: the decision to raise one, and rules about row content
-(`validation`). Every message says what is wrong, in which table, with counts, and what to do next.
+Belongs here: exception types and the facts they carry. Does not belong here: the decision to raise one, and rules
+about row content (`validation`). Every message says what is wrong, in which table, with counts, and what to do next.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """How a table on disk follows its declaration: columns added, retired, widened, renamed.
 
-Here: what has to change, whether it may, and making the change in one commit. Not here: the declared changes themselves
-(`declaration/sections/migrations.py`), and old rows of deliveries (`connectors/migrations.py`).
+Belongs here: what has to change, whether it may, and making the change in one commit. Does not belong here: the
+declared changes themselves (`declaration/sections/migrations.py`), and old rows of deliveries
+(`connectors/migrations.py`).
 
 A new column is added by metadata alone; a column that is no longer declared stays on disk, and new rows have null in it;
 a rename, a wider type or a value for old rows rewrites the table, once, in one commit. Older versions keep their shape on

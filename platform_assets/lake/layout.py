@@ -1,7 +1,7 @@
 """Where a table lives: `<root>/<use_case>/<layer>/<table>`.
 
-Here: the names of the layers and the one function that puts an address together. Not here: where the root is
-(`resources.settings`) and which tables a use case has (`spec`).
+Belongs here: the names of the layers and the one function that puts an address together. Does not belong here: where
+the root is (`resources.settings`) and which tables a use case has (`spec`).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Upkeep of one table: small files are put together, files that no kept version needs are removed.
 
-Here: what is compacted and what is removed, safely beside writers and readers. Not here: which versions are kept
-(`pins`), and when it runs (assets and automation).
+Belongs here: what is compacted and what is removed, safely beside writers and readers. Does not belong here: which
+versions are kept (`pins`), and when it runs (assets and automation).
 
 Only partitions with several small files are rewritten. A day that one write made has one file, and keeps its order; a
 day put together from several writes has no order to keep, and is clustered by the columns given.

@@ -1,7 +1,7 @@
 """Pins: which versions of a table must stay readable, and why.
 
-Here: what a pin is, and the pins that follow from a table's own history. Not here: what models and training sets were
-made from (`registry/pins.py`), and removing what is not pinned (`maintenance`).
+Belongs here: what a pin is, and the pins that follow from a table's own history. Does not belong here: what models
+and training sets were made from (`registry/pins.py`), and removing what is not pinned (`maintenance`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Pictures of the lake's own state.
 
-Here: what upkeep did over time. Not here: pictures of rows (`validation`, `monitoring`).
+Belongs here: what upkeep did over time. Does not belong here: pictures of rows (`validation`, `monitoring`).
 """
 
 import polars as pl

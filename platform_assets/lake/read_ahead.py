@@ -1,7 +1,7 @@
 """Reading the next part of a long load while the one before is being worked on.
 
-What belongs here: doing one thing ahead, in one thread. What does not: what is read and written. Reading and writing of tables
-leave the interpreter's lock, so that two cores are used; two parts are in memory at a time.
+Belongs here: doing one thing ahead, in one thread. Does not belong here: what is read and written. Reading and
+writing of tables leave the interpreter's lock, so that two cores are used; two parts are in memory at a time.
 """
 
 from __future__ import annotations

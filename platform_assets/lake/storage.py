@@ -1,7 +1,7 @@
 """The calls into deltalake: open, create, write, merge, list files, and the options they are made with.
 
-Here: what deltalake has to be told, and its errors turned into ours. Not here: what a write means or when to repeat it
-(`table`, `commits`).
+Belongs here: what deltalake has to be told, and its errors turned into ours. Does not belong here: what a write means
+or when to repeat it (`table`, `commits`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """One Delta table: whole-partition overwrite, snapshot, ledger, merge, and reading it as it is or as it was.
 
-Here: the operations that the platform needs, each one commit, each safe to repeat. Not here: column meaning (`spec`),
-row rules (`validation`), compaction and retention, and anything of Dagster. Partitions are days; ranges are inclusive.
+Belongs here: the operations that the platform needs, each one commit, each safe to repeat. Does not belong here:
+column meaning (`spec`), row rules (`validation`), compaction and retention, and anything of Dagster. Partitions are
+days; ranges are inclusive.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """Tables as they are on disk, whatever is declared: for looking at old versions and for upkeep.
 
-Here: opening a table with the columns it has, and whether a version can still be read. Not here: reading rows (`table`)
-and which versions are kept (`pins`).
+Belongs here: opening a table with the columns it has, and whether a version can still be read. Does not belong here:
+reading rows (`table`) and which versions are kept (`pins`).
 """
 
 from collections.abc import Mapping

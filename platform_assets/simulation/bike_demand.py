@@ -1,6 +1,6 @@
 """Hourly bike rentals of a city: weather, season, weekday, growth, and what people then do.
 
-What belongs here: the process, and writing it as CSV files as a rental company would deliver them. What does not:
+Belongs here: the process, and writing it as CSV files as a rental company would deliver them. Does not belong here:
 faults (`faults`) and features.
 
 Every day is a pure function of (seed, day). Weather and mood of a day carry over from the days before it: each is a

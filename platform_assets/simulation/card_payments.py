@@ -1,7 +1,7 @@
 """Payment-card transactions with fraud: customers and terminals on a plane, three fraud scenarios, labels of their own.
 
-What belongs here: the generation process and nothing else. What does not: faults (`faults`), the moment at which labels
-become readable (the lake applies the delay; `CardPayments.arrival_delay_days` only declares it) and features.
+Belongs here: the generation process and nothing else. Does not belong here: faults (`faults`), the moment at which
+labels become readable (the lake applies the delay; `CardPayments.arrival_delay_days` only declares it) and features.
 
 The process is written from its published description: Le Borgne, Siblini, Lebichot, Bontempi, "Reproducible Machine
 Learning for Credit Card Fraud Detection - Practical Handbook", Université Libre de Bruxelles (ULB), 2022, chapter 3,

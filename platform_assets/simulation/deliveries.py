@@ -1,7 +1,7 @@
 """Faults of deliveries beside the simple ones of `faults`: units, columns, text, hours of the day, and days sent twice.
 
-What belongs here: what each of these kinds does to a frame. What does not: choosing rows and days, and the declaration
-of a fault (`faults`).
+Belongs here: what each of these kinds does to a frame. Does not belong here: choosing rows and days, and the
+declaration of a fault (`faults`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Faults planted in a table on request, so that every gate can be shown red.
 
-What belongs here: the kinds of fault, and `plant` / `plant_all`, pure functions from a frame to a spoilt frame. What
-does not: finding faults (`validation`, `monitoring`) and deciding where a table comes from (`connectors`).
+Belongs here: the kinds of fault, and `plant` / `plant_all`, pure functions from a frame to a spoilt frame. Does not
+belong here: finding faults (`validation`, `monitoring`) and deciding where a table comes from (`connectors`).
 
 Which rows are spoilt depends on (fault, event day, keys of that day's rows) alone, never on the order of the rows or on
 which other days are in the frame: a day read alone and the same day inside a range carry the same fault.

@@ -1,6 +1,7 @@
 """The contract of a generator, and how a declaration that names one becomes an object.
 
-What belongs here: `Generator`, `load_generator` and the one error they raise. What does not: any particular generator.
+Belongs here: `Generator`, `load_generator` and the one error they raise. Does not belong here: any particular
+generator.
 
 A generator is a class with
 * `settings_type`: a pydantic model with every setting described and defaulted, unknown ones refused;

@@ -1,7 +1,7 @@
 """The kinds of fault, and what the kinds have in common.
 
-What belongs here: names and groups of kinds, their default factors, and the order in which they are planted. What does
-not: what each kind does (`faults`, `deliveries`).
+Belongs here: names and groups of kinds, their default factors, and the order in which they are planted. Does not
+belong here: what each kind does (`faults`, `deliveries`).
 """
 
 from __future__ import annotations

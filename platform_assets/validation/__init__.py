@@ -1,8 +1,8 @@
 """Judging rows and partitions: rules from the declaration, quarantine with reasons, profiles.
 
-What belongs here: the pandera schema that a source's declaration gives, the rules a row and a partition are held to,
-what becomes of those that break one, and profiles. What does not: reading and casting (`connectors`), storing (`lake`),
-and drift against a reference (`monitoring`).
+Belongs here: the pandera schema that a source's declaration gives, the rules a row and a partition are held to, what
+becomes of those that break one, and profiles. Does not belong here: reading and casting (`connectors`), storing
+(`lake`), and drift against a reference (`monitoring`).
 """
 
 from platform_assets.validation.audit import QUARANTINE_SCHEMA, Audit, AuditError, audit

@@ -1,7 +1,7 @@
 """Rules that hold a day's profile against those of recent days.
 
-What belongs here: nulls, hours without events, repeated days, constant columns, shifts of distributions and of distinct
-values. What does not: computing profiles (`profile`), counts of rows (`tables`), and slow change (`monitoring`).
+Belongs here: nulls, hours without events, repeated days, constant columns, shifts of distributions and of distinct
+values. Does not belong here: computing profiles (`profile`), counts of rows (`tables`), and slow change (`monitoring`).
 
 A shift is measured as a robust z-score: the distance from the history's median over a scale that is the largest of three:
 the history's spread (1.4826 times the median absolute deviation, Rousseeuw and Croux 1993), the sampling error of the day

@@ -1,6 +1,6 @@
 """The audit between write and publish: which rows go on, which go to quarantine and why, which days are refused.
 
-What belongs here: applying all rules to a load, and the account of every row. What does not: the rules (`schema`,
+Belongs here: applying all rules to a load, and the account of every row. Does not belong here: the rules (`schema`,
 `rows`, `tables`), and writing anything (`lake`).
 """
 

@@ -1,6 +1,6 @@
 """The facts of a load that table rules ask for, day by day.
 
-What belongs here: counting broken rules and looking up profiles and totals for each day. What does not: the rules
+Belongs here: counting broken rules and looking up profiles and totals for each day. Does not belong here: the rules
 (`tables`, `anomalies`, `reconcile`).
 """
 

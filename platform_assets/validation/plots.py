@@ -1,6 +1,6 @@
 """Pictures of what was delivered and of profiles.
 
-What belongs here: drawing. What does not: computing what is drawn (`profile`, `audit`).
+Belongs here: drawing. Does not belong here: computing what is drawn (`profile`, `audit`).
 """
 
 from __future__ import annotations

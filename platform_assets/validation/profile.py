@@ -1,6 +1,6 @@
 """Profiles: what each column of each day looks like.
 
-What belongs here: summaries of candidate rows, to read and to compare. What does not: verdicts on them (`anomalies`,
+Belongs here: summaries of candidate rows, to read and to compare. Does not belong here: verdicts on them (`anomalies`,
 `monitoring` for drift), and pictures (`pictures`).
 """
 

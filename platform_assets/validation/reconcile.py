@@ -1,6 +1,6 @@
 """Reconciliation: what was delivered against the source's own totals.
 
-What belongs here: comparing counts and sums. What does not: asking the source for them (`sources/totals`).
+Belongs here: comparing counts and sums. Does not belong here: asking the source for them (`sources/totals`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows that a person released from quarantine: which violations no longer count.
 
-What belongs here: recognising a released row by where it came from and what it holds, and what no release can allow.
-What does not: recording the decision and publishing (`assets/quarantine`).
+Belongs here: recognising a released row by where it came from and what it holds, and what no release can allow.
+Does not belong here: recording the decision and publishing (`assets/quarantine`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a rule says.
 
-What belongs here: the names of all rules, and the result they share. What does not: applying them (`rows`, `tables`).
+Belongs here: the names of all rules, and the result they share. Does not belong here: applying them (`rows`, `tables`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Row rules: which rows break which rule, with column and value.
 
-What belongs here: running the pandera schemas and turning their failure cases into one table. What does not: the rules
-themselves (`schema`), and what becomes of the rows (`audit`).
+Belongs here: running the pandera schemas and turning their failure cases into one table. Does not belong here: the
+rules themselves (`schema`), and what becomes of the rows (`audit`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Nearly every row of nearly every load breaks nothing. One pass over all columns at once finds those that may break a rule, and
 pandera judges only these: asking it about each rule of each column by itself costs many times as much.
 
-What belongs here: telling rows that certainly keep every rule from the others. What does not: the rules (`schema`), and verdicts
-(`rows`).
+Belongs here: telling rows that certainly keep every rule from the others. Does not belong here: the rules (`schema`),
+and verdicts (`rows`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Table rules: whether a partition, as a whole, may be published.
 
-What belongs here: rules about counts of a day, next to other days. What does not: rules about single rows (`rows`).
+Belongs here: rules about counts of a day, next to other days. Does not belong here: rules about single rows (`rows`).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from platform_assets.features.consistency.explain import (
 
 if TYPE_CHECKING:
     from platform_assets.declaration import FeatureView, UseCase
-    from platform_assets.installation import Installation, Settings
+    from platform_assets.installation import Settings
     from platform_assets.lake.lake import Lake
 
 Values = dict[str, float | None]

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
-    from platform_assets.installation import Installation, Settings
+    from platform_assets.installation import Settings
     from platform_assets.registry.ledger import Ledger
     from platform_assets.registry.models import Environment, ModelRegistry, RegisteredVersion
 
@@ -286,6 +286,7 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     import dagster as dg
 
     from platform_assets.cli.console import console
+    from platform_assets.installation import Installation
     from platform_assets.orchestration.assets.rollback import rollback_asset
     from platform_assets.orchestration.resources.build import build_resources
 

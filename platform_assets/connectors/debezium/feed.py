@@ -1,6 +1,6 @@
 """Feeds of row changes in the Debezium envelope, from files or a topic.
 
-What belongs here: reading such a feed from either. What does not: the envelope (`envelope`).
+Belongs here: reading such a feed from either. Does not belong here: the envelope (`envelope`).
 """
 
 from __future__ import annotations

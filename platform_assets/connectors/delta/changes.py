@@ -1,6 +1,6 @@
 """Following a Delta table of others, version by version.
 
-What belongs here: the first snapshot in pieces, then the changes of each commit. What does not: opening and reading a
+Belongs here: the first snapshot in pieces, then the changes of each commit. Does not belong here: opening and reading a
 version (`delta`).
 
 The table has to keep a change data feed. Without one deltalake derives changes from the files that a commit added and

@@ -1,6 +1,6 @@
 """Delta tables that somebody else writes: event days, or the whole of a reference table.
 
-What belongs here: opening such a table and reading a version of it. What does not: following its changes
+Belongs here: opening such a table and reading a version of it. Does not belong here: following its changes
 (`delta_changes`), and the tables of this platform (`lake`).
 """
 

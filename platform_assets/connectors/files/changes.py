@@ -1,7 +1,8 @@
 """New files as deliveries of changes.
 
-What belongs here: which files of a place are new or changed since a cursor, in what order, and how a long one is read
-piece by piece. What does not: finding and opening files (`places`), and what is in them (`files`, `change_feed`).
+Belongs here: which files of a place are new or changed since a cursor, in what order, and how a long one is read
+piece by piece. Does not belong here: finding and opening files (`places`), and what is in them (`files`,
+`change_feed`).
 """
 
 from __future__ import annotations

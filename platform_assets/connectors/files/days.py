@@ -1,6 +1,6 @@
 """Files: reading those that a declaration names into rows as found.
 
-What belongs here: files of event days, opening one, and putting several together. What does not: where files lie
+Belongs here: files of event days, opening one, and putting several together. Does not belong here: where files lie
 (`places`), which are new (`file_changes`), taking a text format apart (`text_formats`) and casting (`conform`).
 """
 

@@ -1,6 +1,6 @@
 """Taking text files apart: CSV and JSON lines, every cell as text, every row with its line.
 
-What belongs here: the two formats, and what a row that breaks its format becomes. What does not: finding files
+Belongs here: the two formats, and what a row that breaks its format becomes. Does not belong here: finding files
 (`files`) and turning text into values (`casting`).
 """
 

@@ -1,6 +1,6 @@
 """Simulated rows, with the faults that the declaration plants in them.
 
-What belongs here: turning a simulator connector into delivered rows. What does not: how rows are drawn and how faults
+Belongs here: turning a simulator connector into delivered rows. Does not belong here: how rows are drawn and how faults
 spoil them (`simulation`).
 """
 

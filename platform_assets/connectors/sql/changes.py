@@ -1,7 +1,7 @@
 """What is new in a database since a cursor.
 
-What belongs here: the order in which rows are read, and how one that was committed late is told from those already
-delivered. What does not: connecting and asking (`sql`), rows to columns (`sql_rows`).
+Belongs here: the order in which rows are read, and how one that was committed late is told from those already
+delivered. Does not belong here: connecting and asking (`sql`), rows to columns (`sql_rows`).
 
 Rows are read in the order of the cursor column and the primary key, each time after the last one delivered. A
 transaction that commits late may leave a row behind that place. So every read also looks back as far as `overlap`, and

@@ -1,7 +1,7 @@
 """Values of a database in columns, none changed.
 
-What belongs here: which column a list of Python values makes, and the position of each row. What does not: the cast to
-declared types (`conform`) and asking for rows (`sql`).
+Belongs here: which column a list of Python values makes, and the position of each row. Does not belong here: the cast
+to declared types (`conform`) and asking for rows (`sql`).
 """
 
 from __future__ import annotations

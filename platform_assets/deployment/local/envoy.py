@@ -1,7 +1,7 @@
 """The proxy: puts rendered configuration in force, and answers what Envoy has taken and is still doing.
 
-Put here: Envoy's files on disk, its admin interface, and waiting until a change is true.
-Keep out: the format of the configuration, and deciding which weights to set.
+Belongs here: Envoy's files on disk, its admin interface, and waiting until a change is true.
+Does not belong here: the format of the configuration, and deciding which weights to set.
 """
 
 from __future__ import annotations

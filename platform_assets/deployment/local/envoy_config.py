@@ -1,7 +1,7 @@
 """Envoy's configuration, rendered from the target's state: pure functions from values to JSON text.
 
-Put here: everything that is written in Envoy's format, with the reason for each number.
-Keep out: reading or writing files, and asking a running Envoy anything.
+Belongs here: everything that is written in Envoy's format, with the reason for each number.
+Does not belong here: reading or writing files, and asking a running Envoy anything.
 
 Envoy watches a directory and reads a file again when it is replaced by a rename. There are four files: the bootstrap,
 which changes only when a port does; listeners; clusters (one per arm, its processes as endpoints); and routes (one per

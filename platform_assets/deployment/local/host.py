@@ -1,7 +1,7 @@
 """The machine below the target: ports, files, and which processes are ours.
 
-Put here: small questions to and requests of the operating system that know nothing of services or versions.
-Keep out: the process manager and the proxy, which have modules of their own.
+Belongs here: small questions to and requests of the operating system that know nothing of services or versions.
+Does not belong here: the process manager and the proxy, which have modules of their own.
 """
 
 from __future__ import annotations

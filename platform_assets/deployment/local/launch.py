@@ -1,8 +1,8 @@
 """The small step between the process manager and a service: reads a launch file, then becomes the service.
 
-Put here: what must happen in the service's own process before its command runs. It is run as a script by path, once
+Belongs here: what must happen in the service's own process before its command runs. It is run as a script by path, once
 per start, so it imports nothing but the standard library and psutil.
-Keep out: anything slow, and anything that a target can do beforehand.
+Does not belong here: anything slow, and anything that a target can do beforehand.
 
 Why not give the command to the process manager directly: its configuration format cannot hold every value of an
 environment variable (quotes, newlines, ` ;`), and variables may be secrets, while a launch file can hold any text and

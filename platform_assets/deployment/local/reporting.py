@@ -1,7 +1,7 @@
 """What the local target says of itself: stored state and live facts, put together for people and callers.
 
-Put here: building results and statuses from what is known already.
-Keep out: anything that changes the target or waits.
+Belongs here: building results and statuses from what is known already.
+Does not belong here: anything that changes the target or waits.
 """
 
 from __future__ import annotations

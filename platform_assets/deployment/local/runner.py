@@ -1,7 +1,7 @@
 """Performs what the rollout's state machine asks for, on this machine, and survives being interrupted.
 
-Put here: one method per action, recording the state before each, and turning errors into events.
-Keep out: deciding what comes next (the state machine does), and how processes or the proxy work.
+Belongs here: one method per action, recording the state before each, and turning errors into events.
+Does not belong here: deciding what comes next (the state machine does), and how processes or the proxy work.
 """
 
 from __future__ import annotations

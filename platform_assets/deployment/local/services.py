@@ -1,7 +1,7 @@
 """The services' processes: starting the processes of one arm, knowing when they are ready, and removing them.
 
-Put here: what lies between a release and the process manager.
-Keep out: traffic. Nothing here knows weights, and nothing here decides what to do when a start fails.
+Belongs here: what lies between a release and the process manager.
+Does not belong here: traffic. Nothing here knows weights, and nothing here decides what to do when a start fails.
 """
 
 from __future__ import annotations

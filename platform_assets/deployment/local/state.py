@@ -1,7 +1,7 @@
 """What the local target remembers: which versions run where, with which weights, and a rollout under way.
 
-Put here: the stored model, and changes to it as pure functions.
-Keep out: what can be asked of the process manager or the proxy at any time (process ids, health); it would go stale.
+Belongs here: the stored model, and changes to it as pure functions. Does not belong here: what can be asked of the
+process manager or the proxy at any time (process ids, health); it would go stale.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process manager: supervisord's configuration and the few calls we make of it.
 
-Put here: everything that is written in supervisord's formats or said in its XML-RPC.
-Keep out: versions, rollouts and the proxy. A program here is a name, a command and a log.
+Belongs here: everything that is written in supervisord's formats or said in its XML-RPC.
+Does not belong here: versions, rollouts and the proxy. A program here is a name, a command and a log.
 """
 
 from __future__ import annotations

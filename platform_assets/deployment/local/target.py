@@ -1,7 +1,7 @@
 """The local target as its users see it: deploy, look, stop.
 
-Put here: the public commands, each under the target's lock, and bringing the target up from what an earlier run left.
-Keep out: how a rollout proceeds (the runner), and the formats of the process manager and the proxy.
+Belongs here: the public commands, each under the target's lock, and bringing the target up from what an earlier run
+left. Does not belong here: how a rollout proceeds (the runner), and the formats of the process manager and the proxy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rollout of one version over another, as a pure state machine.
 
-Put here: phases, events, actions and the one function that turns (state, event) into (state, actions).
-Keep out: anything that starts a process, asks a proxy or reads a clock. A target performs the actions in order and
+Belongs here: phases, events, actions and the one function that turns (state, event) into (state, actions). Does not
+belong here: anything that starts a process, asks a proxy or reads a clock. A target performs the actions in order and
 feeds back what happened; the same machine therefore serves every target, and can be tested without any.
 
 What the machine promises, whatever the order of events:

@@ -1,6 +1,7 @@
 """Behaviour tests: the model asked about rows that people understand.
 
-Belongs here: changing rows, asking, counting what behaves otherwise. Does not belong here: which tests (`declaration/sections/behaviour.py`).
+Belongs here: changing rows, asking, counting what behaves otherwise. Does not belong here: which tests
+(`declaration/sections/behaviour.py`).
 
 The three kinds are the invariance, directional expectation and minimum functionality tests of Ribeiro et al., Beyond Accuracy:
 Behavioral Testing of NLP Models with CheckList, ACL 2020, on tables instead of text.

@@ -1,6 +1,7 @@
 """Slices and fairness: every part of the rows on its own, and the parts against each other, by fairlearn.
 
-Belongs here: dividing rows and measuring the parts. Does not belong here: which division and which bounds (`declaration/sections/slices.py`).
+Belongs here: dividing rows and measuring the parts. Does not belong here: which division and which bounds
+(`declaration/sections/slices.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The compiled loops behind `aggregation/kernel.py`.
 
-Belongs here: what numba compiles, and nothing else. Does not belong here: arrays' preparation (`aggregation/kernel.py`). Imports numba, which
-takes half a second: import this module inside functions only.
+Belongs here: what numba compiles, and nothing else. Does not belong here: arrays' preparation (`aggregation/kernel.py`). Imports numba,
+which takes half a second: import this module inside functions only.
 
 Every aggregate of a window depends on the events in that window alone, never on where the history begins or on the order of
 additions: that is why the online path, which sees a short history, gives the same bits. Sums are exact and rounded once:

@@ -1,7 +1,7 @@
 """Rows of one entity put together, as machine code.
 
-Belongs here: the counting sort. Does not belong here: making codes of entities (`offline/feature_table.py`), windows (`aggregation/compiled_loops.py`).
-Imports numba: import this module inside functions only.
+Belongs here: the counting sort. Does not belong here: making codes of entities (`offline/feature_table.py`), windows
+(`aggregation/compiled_loops.py`). Imports numba: import this module inside functions only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Parity: the values that predictions were made from, against the values that the offline path computes.
 
-Belongs here: comparing two frames of feature values, naming what differs, and the verdict on a day's predictions. Does not
-belong here: computing either side (`offline/feature_table.py`, `consistency/replay.py`), and deciding what a mismatch blocks (`orchestration/assets/parity.py`).
+Belongs here: comparing two frames of feature values, naming what differs, and the verdict on a day's predictions. Does not belong here:
+computing either side (`offline/feature_table.py`, `consistency/replay.py`), and deciding what a mismatch blocks
+(`orchestration/assets/parity.py`).
 
 What counts as equal: windows are equal to the bit, because the same kernel computes them on both sides from the same events. Row
 expressions and functions may round differently on one row than on many, and are equal within 1e-9. The time and the entities of

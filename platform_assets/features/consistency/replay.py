@@ -1,7 +1,8 @@
 """Features of requests as the offline path would have computed them from what was known when each came.
 
-Belongs here: features over rows that became known one by one. Does not belong here: comparing them with what was
-logged (`consistency/parity.py`), finding out what the lake held at a moment (`orchestration/assets/parity.py`), the online store (`online/request_features.py`).
+Belongs here: features over rows that became known one by one. Does not belong here: comparing them with what was logged
+(`consistency/parity.py`), finding out what the lake held at a moment (`orchestration/assets/parity.py`), the online store
+(`online/request_features.py`).
 
 A feature table tells what is known today. A row that came late, or a corrected label, changes it after predictions were made, and
 they are not wrong for that. So a request is replayed: its windows hold the events that the lake held at its moment, the requests

@@ -1,7 +1,7 @@
 """The event stream's side of the online store: events become part of the states of their entities within a second.
 
-Belongs here: what a batch of streamed events does to the states, and the loop that does it. Does not belong here: where messages
-come from (`streaming/event_sources.py`), where the stream stands (`streaming/offsets.py`), states made from tables (`online/entity_state.py`).
+Belongs here: what a batch of streamed events does to the states, and the loop that does it. Does not belong here: where messages come
+from (`streaming/event_sources.py`), where the stream stands (`streaming/offsets.py`), states made from tables (`online/entity_state.py`).
 
 A message is taken apart, cast and judged by the code of the batch loads, and its row is encoded by the expressions of the batch
 states: a look-up after it gives to the bit what the feature table will hold. Events lie in a state in the order of time and key,

@@ -1,7 +1,7 @@
 """Promotion: the champion's alias moves with its evidence, and the ledger remembers.
 
-Belongs here: the champion asset, and promoting a version by hand. Does not belong here: the verdict (`assets/evaluation.py`), the registry's
-own rules (`registry/`), going back (`assets/rollback.py`).
+Belongs here: the champion asset, and promoting a version by hand. Does not belong here: the verdict (`assets/evaluation.py`), the
+registry's own rules (`registry/`), going back (`assets/rollback.py`).
 """
 
 import json

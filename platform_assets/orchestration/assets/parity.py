@@ -1,7 +1,7 @@
 """Parity, always on: every feature value that a prediction was made from, compared with the offline path.
 
-Belongs here: the asset that replays a day's logged predictions, what the lake held when they were scored, and the question that
-promotion asks. Does not belong here: comparing (`features/consistency/parity.py`), computing (`features/consistency/replay.py`), promotion itself.
+Belongs here: the asset that replays a day's logged predictions, what the lake held when they were scored, and the question that promotion
+asks. Does not belong here: comparing (`features/consistency/parity.py`), computing (`features/consistency/replay.py`), promotion itself.
 
 The asset lies below the prediction log, and the log below the deployment of a champion: an edge from here to the champion would
 close a circle. So promotion asks the table that is written here (`require_parity`).
