@@ -1,7 +1,10 @@
 """Which code and which libraries the service needs.
 
-Belongs here: following imports from the service's entry points, and picking pinned requirements. Does not belong here:
-copying or building.
+Belongs here: following imports and registries' lists from the service's entry points, and picking pinned requirements. Does not belong
+here: copying or building.
+
+A registry (`declaration/members.py`) names its members as text, `platform_assets.package.module:OBJECT`, and imports them when they are
+used. Such a text in a packed module counts as an import, unless it points into a room that no service uses.
 """
 
 from __future__ import annotations
@@ -21,6 +24,16 @@ ENTRY_POINTS = (
 )
 LEARNERS = ("platform_assets.training.learners", "platform_assets.training.distributed")
 """What fits models: learners, and several processes that fit one together."""
+NO_PART_OF_A_SERVICE = tuple(
+    f"platform_assets.{room}"
+    for room in (
+        "definitions", "cli", "orchestration", "pipelines", "installation", "monitoring", "deployment", "experiments", "registry",
+        "evaluation", "validation", "onboarding", "lake", "simulation", "testing",
+    )
+)  # fmt: skip
+"""Rooms whose members stand in lists that a service reads too, but that it never asks for."""
+MEMBER = re.compile(r"((?:platform_assets|serving)(?:\.\w+)+):\w+")
+"""How a registry names a member."""
 FORBIDDEN = frozenset({"dagster", "dagster_k8s", "dagster_mlflow", "mlflow", "evidently"})
 ALWAYS = ("bentoml", "uvicorn", "uvloop", "httptools")
 """BentoML itself, and what uvicorn picks up when it is there: event loop and parser in C."""
@@ -43,26 +56,42 @@ def service_modules(root: Path, entry_points: Iterable[str] = ENTRY_POINTS) -> d
     Raises:
         PackingError: an entry point does not exist, or a module imports what has no place in a service.
     """
-    found: dict[str, Path] = {}
-    open_names = list(entry_points)
-    for name in open_names:
+    modules: dict[str, Path] = {}
+    waiting = list(entry_points)
+    for name in waiting:
         if module_file(root, name) is None:
             raise PackingError(f"{root}: module {name} does not exist; it is an entry point of the service")
-    while open_names:
-        name = open_names.pop()
+    while waiting:
+        name = waiting.pop()
         path = module_file(root, name)
-        if path is None or name in found:
+        if path is None or name in modules:
             continue
-        found[name] = path
-        imported = set() if name in FIRST_PARTY else imports(path)
-        wrong = sorted({target.partition(".")[0] for target in imported} & FORBIDDEN)
-        if wrong:
-            raise PackingError(
-                f"{path} imports {', '.join(wrong)}, which a service must not carry: move that import elsewhere"
-            )
-        parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
-        open_names += parents + [target for target in imported if target.partition(".")[0] in FIRST_PARTY]
-    return dict(sorted(found.items()))
+        modules[name] = path
+        if name not in FIRST_PARTY:
+            waiting += _needed(name, path)
+    return dict(sorted(modules.items()))
+
+
+def _needed(name: str, path: Path) -> list[str]:
+    """The modules of ours that a module needs: its packages, what it imports, and the members that it names.
+
+    Raises:
+        PackingError: it imports what has no place in a service.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = _imports(tree)
+    forbidden = sorted({target.partition(".")[0] for target in imported} & FORBIDDEN)
+    if forbidden:
+        raise PackingError(
+            f"{path} imports {', '.join(forbidden)}, which a service must not carry: move that import elsewhere"
+        )
+    packages = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+    members = [member for member in _members(tree) if not _inside(member, NO_PART_OF_A_SERVICE)]
+    return packages + members + [target for target in imported if target.partition(".")[0] in FIRST_PARTY]
+
+
+def _inside(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 def module_file(root: Path, name: str) -> Path | None:
@@ -73,14 +102,24 @@ def module_file(root: Path, name: str) -> Path | None:
 
 def imports(path: Path) -> set[str]:
     """Every module that a file may import, anywhere in it; `from a import b` counts as `a` and `a.b`."""
+    return _imports(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def _imports(tree: ast.AST) -> set[str]:
     names: set[str] = set()
-    for node in _reachable(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _reachable(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return names
+
+
+def _members(tree: ast.AST) -> list[str]:
+    """The modules of members that a file names as a registry does."""
+    texts = [node.value for node in _reachable(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [match.group(1) for match in map(MEMBER.fullmatch, texts) if match]
 
 
 def _reachable(node: ast.AST) -> Iterable[ast.AST]:

@@ -38,7 +38,8 @@ def test_the_service_carries_its_imports_and_nothing_of_the_asset_graph() -> Non
         "platform_assets.deployment",
     )
     assert not [name for name in modules if name.startswith(others)]
-    assert not third_party(modules) & {"dagster", "mlflow", "torch", "sklearn", "xgboost"}
+    heavy = {"dagster", "mlflow", "torch", "sklearn", "xgboost", "deltalake", "confluent_kafka", "matplotlib", "optuna"}
+    assert not third_party(modules) & heavy
     assert {"numpy", "polars", "pydantic", "bentoml", "feast", "starlette", "uvicorn"} <= third_party(modules)
 
 
@@ -56,6 +57,33 @@ def test_imports_are_followed_wherever_they_stand(tmp_path: Path) -> None:
         (tmp_path / package / "init.py").rename(tmp_path / package / "__init__.py")
     found = service_modules(tmp_path, ["serving.a"])
     assert list(found) == ["serving", "serving.a", "serving.b", "serving.c", "serving.c.d"]
+
+
+def test_members_that_a_registry_names_are_packed_with_what_they_import(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        platform_assets__tasks__registry="""
+from platform_assets.declaration.members import MemberRegistry
+TASKS = MemberRegistry("task", {
+    "binary": "platform_assets.tasks.binary:BINARY",
+    "drawn": "platform_assets.evaluation.plots:PLOTS",
+})
+""",
+        platform_assets__tasks__binary="from platform_assets.tasks import scores\nBINARY = scores",
+        platform_assets__tasks__scores="",
+        platform_assets__evaluation__plots="import dagster",
+    )
+    assert list(service_modules(tmp_path, ["platform_assets.tasks.registry"])) == [
+        "platform_assets.tasks.binary",
+        "platform_assets.tasks.registry",
+        "platform_assets.tasks.scores",
+    ]
+
+
+def test_a_member_that_drags_the_asset_graph_along_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, serving__a='KINDS = {"x": "platform_assets.tasks.x:X"}', platform_assets__tasks__x="import dagster")
+    with pytest.raises(PackingError, match=r"tasks/x\.py imports dagster"):
+        service_modules(tmp_path, ["serving.a"])
 
 
 def test_what_only_a_type_checker_sees_is_not_followed(tmp_path: Path) -> None:
