@@ -31,7 +31,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.report import Bar, Topic
-from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.lake.changes import UNKNOWN_DAY, current_rows

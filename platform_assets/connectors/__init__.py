@@ -8,7 +8,8 @@ like `read_files` or `read_file_changes`, and one line in `read` or `changes`.
 """
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.changes import ChangeBatch, read_changes
+from platform_assets.connectors.base import ChangeBatch
+from platform_assets.connectors.changes import read_changes
 from platform_assets.connectors.conforming import Conformed, conform
 from platform_assets.connectors.delivery import (
     CHANGE_OPERATION,

@@ -1,18 +1,15 @@
-"""Sources that are asked what is new: the contract between connectors and the lake.
+"""Sources that are asked what is new.
 
-Belongs here: what a read of changes hands over, and choosing the reader of a connector. Does not belong here: any one
-kind of connector, and what becomes of changes (the lake's).
+Belongs here: choosing the reader of a connector. Does not belong here: any one kind of connector, and what becomes of
+changes (the lake's).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from platform_assets.connectors.access import NO_ACCESS, Access
-from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration.sections.connectors import (
     ChangeFeedConnector,
@@ -22,23 +19,6 @@ from platform_assets.declaration.sections.connectors import (
     SqlConnector,
 )
 from platform_assets.declaration.sections.sources import Source
-
-__all__ = ["CHANGE_OPERATION", "CHANGE_SEQUENCE", "DELETE", "UPSERT", "ChangeBatch", "read_changes"]
-
-
-@dataclass(frozen=True)
-class ChangeBatch:
-    """What is new in a source since a cursor."""
-
-    frame: pl.DataFrame
-    """Columns as found, then `source_position`, `delivered_day` (null: changes are delivered for no day),
-    `source_problem`, `change_operation` (String, `upsert` or `delete`) and `change_sequence` (Int64, larger is newer
-    among the changes of one key; the same key and sequence is the same change delivered twice)."""
-    cursor: str
-    """JSON text: where the next read starts. Equal to the one passed in when nothing is new; kept with the data, in the
-    same commit. It may have some hundred thousand characters (a long folder, a wide overlap)."""
-    more: bool
-    """Whether another read would find more now."""
 
 
 def read_changes(

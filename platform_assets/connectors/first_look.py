@@ -198,12 +198,12 @@ def _delta(source: Source, connector: DeltaConnector, folder: Path, cursor: str 
 def _topic(source: Source, connector: Any, cursor: str | None, access: Access) -> Look:
     from confluent_kafka import KafkaException
 
+    from platform_assets.connectors.debezium.topic import read_feed_topic
     from platform_assets.connectors.kafka.topic import (
         BrokersLost,
         client_settings,
         consumer_of,
         offsets_of,
-        read_feed,
         read_topic,
         topic_cursor,
         unreachable,
@@ -219,7 +219,7 @@ def _topic(source: Source, connector: Any, cursor: str | None, access: Access) -
         raise unreachable(source, topic, variable, error) from error
     each = max(1, SAMPLE_ROWS // max(1, len(bounds)))
     ends = topic_cursor(topic, {partition: max(low, high - each) for partition, (low, high) in bounds.items()})
-    read = read_topic if isinstance(connector, KafkaConnector) else read_feed
+    read = read_topic if isinstance(connector, KafkaConnector) else read_feed_topic
     sample = read(source, connector, ends, SAMPLE_ROWS, access).frame
     there = sum(high - low for low, high in bounds.values())
     waiting = sum(max(0, high - before.get(partition, low)) for partition, (low, high) in bounds.items())

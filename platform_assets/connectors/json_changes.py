@@ -23,7 +23,7 @@ from platform_assets.connectors.delivery import (
     SOURCE_PROBLEM,
     UPSERT,
 )
-from platform_assets.connectors.files.text_formats import Number, json_text
+from platform_assets.connectors.files.text_formats import Number, json_object, json_text
 from platform_assets.declaration.sections.connectors import EpochUnit
 from platform_assets.declaration.sections.sources import Source
 
@@ -35,6 +35,8 @@ PER_SECOND: Mapping[EpochUnit, int] = {
 }
 _EPOCH = datetime(1970, 1, 1)
 _LARGEST = 2**63 - 1
+_SHOWN = 300
+"""Characters of a message that a problem quotes."""
 
 
 @dataclass(frozen=True)
@@ -117,3 +119,35 @@ def whole_number(value: Any) -> int | None:
     except (TypeError, ValueError):
         return None
     return number if not isinstance(value, bool) and 0 <= number <= _LARGEST else None
+
+
+def key_cells(key: bytes | str | None, source: Source) -> dict[str, Any] | None:
+    """The primary key in a message's key: an object with its columns, or the value of a single one; None without."""
+    if key is None:
+        return None
+    cells: Any = json_object(key)
+    if isinstance(cells, dict) and isinstance(cells.get("payload"), dict):
+        cells = cells["payload"]
+    if isinstance(cells, dict):
+        return key_of(cells, source)
+    if len(source.primary_key) != 1:
+        return None
+    text = key.decode(errors="replace") if isinstance(key, bytes) else key
+    return {source.primary_key[0]: text.strip('"')}
+
+
+def key_of(cells: Mapping[str, Any], source: Source) -> dict[str, Any] | None:
+    """The primary key among the cells of a row; None where a part of it is missing."""
+    if any(cells.get(name) is None for name in source.primary_key):
+        return None
+    return {name: cells[name] for name in source.primary_key}
+
+
+def not_json(value: bytes) -> Change:
+    """A message that is no JSON object."""
+    return Change({}, problem=f"not a JSON object: {shown(value)}")
+
+
+def shown(value: bytes) -> str:
+    """The beginning of a message, for problems."""
+    return value.decode(errors="replace")[:_SHOWN]

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.access import NO_ACCESS, Access
-from platform_assets.connectors.changes import ChangeBatch, read_changes
+from platform_assets.connectors.base import ChangeBatch
+from platform_assets.connectors.changes import read_changes
 from platform_assets.connectors.control_totals import Totals, control_totals
 from platform_assets.connectors.reading import read_source
 from platform_assets.declaration import SimulatorConnector, Source

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 import polars as pl
 
-from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
 from platform_assets.declaration import EVENT_DAY, Source

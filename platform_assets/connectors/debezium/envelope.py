@@ -13,8 +13,16 @@ from functools import partial
 from typing import Any
 
 from platform_assets.connectors.delivery import DELETE, UPSERT
-from platform_assets.connectors.files.text_formats import Number, json_object
-from platform_assets.connectors.json_changes import Change, day_text, time_text, whole_number, with_times
+from platform_assets.connectors.files.text_formats import Number
+from platform_assets.connectors.json_changes import (
+    Change,
+    day_text,
+    key_cells,
+    key_of,
+    time_text,
+    whole_number,
+    with_times,
+)
 from platform_assets.declaration.sections.connectors import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -74,8 +82,8 @@ def changes_of(
     if missing:
         return [_problem(f"the database did not send {', '.join(missing)}: set REPLICA IDENTITY FULL", message)]
     changes = [Change(after, UPSERT, sequence)]
-    old = _key_of(before, source) if before is not None else None
-    new = _key_of(after, source)
+    old = key_of(before, source) if before is not None else None
+    new = key_of(after, source)
     if operation == "u" and old is not None and new is not None and old != new:
         changes.insert(0, Change(old, DELETE, sequence))
     return changes
@@ -85,36 +93,15 @@ def _delete(
     before: dict[str, Any] | None, source: Source, sequence: int, key: bytes | str | None, message: Any
 ) -> Change:
     """A delete of the row that `before` shows, or else of the one that the message's key names."""
-    if before is not None and _key_of(before, source) is not None:
+    if before is not None and key_of(before, source) is not None:
         placeholder = str(message["before"].get(source.event_time)) == "0"
-        return Change(_key_of(before, source) or {} if placeholder else before, DELETE, sequence)
+        return Change(key_of(before, source) or {} if placeholder else before, DELETE, sequence)
     named = key_cells(key, source)
     if named is None:
         return _problem(
             "a delete that names no row: `before` lacks the primary key, as does the message's key", message
         )
     return Change(named, DELETE, sequence)
-
-
-def key_cells(key: bytes | str | None, source: Source) -> dict[str, Any] | None:
-    """The primary key in a message's key: an object with its columns, or the value of a single one; None without."""
-    if key is None:
-        return None
-    found: Any = json_object(key)
-    if isinstance(found, dict) and isinstance(found.get("payload"), dict):
-        found = found["payload"]
-    if isinstance(found, dict):
-        return _key_of(found, source)
-    if len(source.primary_key) != 1:
-        return None
-    text = key.decode(errors="replace") if isinstance(key, bytes) else key
-    return {source.primary_key[0]: text.strip('"')}
-
-
-def _key_of(cells: Mapping[str, Any], source: Source) -> dict[str, Any] | None:
-    if any(cells.get(name) is None for name in source.primary_key):
-        return None
-    return {name: cells[name] for name in source.primary_key}
 
 
 def _complete(after: dict[str, Any], before: dict[str, Any] | None) -> tuple[dict[str, Any], list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.debezium.envelope import changes_of
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor, next_slices, settled_files
@@ -31,9 +31,9 @@ def read_change_feed(
         SourceError: If the files or the topic cannot be read.
     """
     if connector.topic is not None:
-        from platform_assets.connectors.kafka.topic import read_feed
+        from platform_assets.connectors.debezium.topic import read_feed_topic
 
-        return read_feed(source, connector, cursor, max_rows, access)
+        return read_feed_topic(source, connector, cursor, max_rows, access)
     place = feed_place(source, connector, folder, access)
     before = FilesCursor.of(cursor, f"source '{source.name}'")
     files = settled_files(source, connector, place, folder)

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.connectors.delta.days import open_table, readable, scan, with_places
 from platform_assets.connectors.errors import SourceError

@@ -17,13 +17,20 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.connectors.access import ATTEMPTS, Access, with_patience
-from platform_assets.connectors.changes import ChangeBatch
-from platform_assets.connectors.debezium.envelope import changes_of, key_cells
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.delivery import DELETE, UPSERT
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.text_formats import json_value
-from platform_assets.connectors.json_changes import Change, frame_of_changes, whole_number, with_times
-from platform_assets.declaration.sections.connectors import ChangeFeedConnector, KafkaConnector
+from platform_assets.connectors.json_changes import (
+    Change,
+    frame_of_changes,
+    key_cells,
+    not_json,
+    shown,
+    whole_number,
+    with_times,
+)
+from platform_assets.declaration.sections.connectors import KafkaConnector
 from platform_assets.declaration.sections.sources import Source
 
 if TYPE_CHECKING:
@@ -35,8 +42,6 @@ ANSWER_SECONDS = 10.0
 _MESSAGES_AT_ONCE = 1000
 _BATCH_SECONDS = 0.1
 """How long the client collects a batch: it waits for the whole of it, or for this."""
-
-_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -66,28 +71,6 @@ def read_topic(
     return ChangeBatch(frame_of_changes(changes, source), after, more)
 
 
-def read_feed(
-    source: Source, connector: ChangeFeedConnector, cursor: str | None, max_rows: int, access: Access
-) -> ChangeBatch:
-    """Debezium messages after the cursor's offsets; tombstones are passed over.
-
-    Raises:
-        SourceError: As `read_topic`.
-    """
-    topic = connector.topic or ""
-    messages, after, more = take(source, topic, connector.brokers or "", cursor, max_rows, access)
-    changes = []
-    for message in messages:
-        if message.value is None:
-            continue
-        try:
-            found = changes_of(json_value(message.value), source, connector, message.offset, message.key)
-        except ValueError:
-            found = [_not_json(message.value)]
-        changes += [(position(topic, message), change) for change in found]
-    return ChangeBatch(frame_of_changes(changes, source), after, more)
-
-
 def position(topic: str, message: Message) -> str:
     """`orders[3]@1234`: topic, partition and offset."""
     return f"{topic}[{message.partition}]@{message.offset}"
@@ -105,27 +88,19 @@ def change_of(message: Message, source: Source, connector: KafkaConnector) -> Ch
     try:
         found = json_value(message.value)
     except ValueError:
-        return _not_json(message.value)
+        return not_json(message.value)
     if isinstance(found, dict) and found.keys() == {"schema", "payload"}:
         found = found["payload"]
     if not isinstance(found, dict):
-        return _not_json(message.value)
+        return not_json(message.value)
     sequence: int | None = message.offset
     if connector.sequence is not None:
         sequence = whole_number(found.get(connector.sequence))
     if sequence is None:
         return Change(
-            {}, problem=f"no whole number in {connector.sequence} to order changes by: {_shown(message.value)}"
+            {}, problem=f"no whole number in {connector.sequence} to order changes by: {shown(message.value)}"
         )
     return Change(with_times(found, source, connector.epoch_unit), UPSERT, sequence)
-
-
-def _not_json(value: bytes) -> Change:
-    return Change({}, problem=f"not a JSON object: {_shown(value)}")
-
-
-def _shown(value: bytes) -> str:
-    return value.decode(errors="replace")[:_SHOWN]
 
 
 # Taking messages.

@@ -25,8 +25,8 @@ from uuid import UUID
 import polars as pl
 
 from platform_assets.connectors.access import Access
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.casting import text_to_times
-from platform_assets.connectors.changes import ChangeBatch
 from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, SOURCE_PROBLEM, UPSERT
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.sql.days import Relation, ask, fetch, stream

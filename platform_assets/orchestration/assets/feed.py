@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from platform_assets.connectors.changes import ChangeBatch
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import SchemaMismatch, SourceError
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source, UseCase
