@@ -37,7 +37,8 @@ from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
 from platform_assets.features.online.feast_objects import FeastSettings, prepare_sqlite
 from platform_assets.installation import Installation, Settings
-from platform_assets.orchestration.assets.deployment import DIGEST_TAG, release_of, serving_settings
+from platform_assets.pipelines.deploy import release_of
+from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
 from platform_assets.registry.models import CHAMPION
 from serving.settings import ServingSettings
 

@@ -22,9 +22,9 @@ from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.sections.gates import Bypass, Floor
 from platform_assets.lake.lake import Lake
-from platform_assets.orchestration.assets.deployment import DIGEST_TAG
 from platform_assets.orchestration.assets.evaluation import gate_names
 from platform_assets.orchestration.assets.parity import PARITY_SCHEMA, parity_table
+from platform_assets.pipelines.package import DIGEST_TAG
 from platform_assets.pipelines.training_run import SAMPLE_FILE, read_model_run
 from platform_assets.registry.models import CHALLENGER
 from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS

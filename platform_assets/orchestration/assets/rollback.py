@@ -24,14 +24,9 @@ from platform_assets.deployment.packaging import BentoError, build_bento, find_b
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
-from platform_assets.orchestration.assets.deployment import (
-    DIGEST_TAG,
-    ledger_entry,
-    release_info,
-    release_of,
-    serving_settings,
-)
 from platform_assets.orchestration.metadata import asset_key
+from platform_assets.pipelines.deploy import put_in_service
+from platform_assets.pipelines.package import DIGEST_TAG, release_info
 from platform_assets.pipelines.training_run import ModelRun, registered_run
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.model_store import ModelStore
@@ -181,20 +176,15 @@ def _served(
         bento = build_bento(use_case, run.predictor_folder, release_info(use_case, version, run), serving.bento_root())
         models.registry().set_tags(version, {DIGEST_TAG: bento.digest})
     built = monotonic() - started
-    release = release_of(use_case, version, bento, serving_settings(use_case, feast, serving))
-    ledger = models.ledger(use_case.name)
     try:
-        result = serving.target().deploy(release)
+        deployed = put_in_service(use_case, version, bento, models, feast, serving, run_id, {"rollback": True})
     except DeploymentError as error:
-        told = {"error": str(error), "rollback": True}
-        ledger.record(ledger_entry("deployment_failed", use_case, version, None, bento.digest, told, run_id))
         raise dg.Failure(
             f"{error}\nVersion {version.version} does not serve any more; the version that served before still does.",
             allow_retries=False,
         ) from error
+    result = deployed.result
     timings = dict(result.timings_seconds)
-    told = {"address": result.address, "message": result.message, "seconds": timings}
-    ledger.record(ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, told, run_id))
     evidence = {"address": result.address, "release": result.version, "replaced_release": result.previous_version}
     own = sum(timings.get(phase, 0.0) for phase in STARTING) if result.changed else timings["total"]
     return Proven(bento.digest, {**evidence, "built_again": not bento.reused, "seconds_of": timings}, own + built)

@@ -18,6 +18,7 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets import rollback as module
 from platform_assets.orchestration.assets.rollback import rollback_asset
+from platform_assets.pipelines import deploy as deploying
 from platform_assets.pipelines.training_run import SAMPLE_FILE
 from platform_assets.registry.champion_moves import move_champion
 from platform_assets.registry.ledger import Ledger, ledger_table
@@ -117,9 +118,9 @@ def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, mo
         monkeypatch.setattr(ServingHome, "target", lambda self: target)
         kept = BuiltBento("card_fraud:1", tmp_path, "sha256:kept", 1, reused=True)
         monkeypatch.setattr(module, "find_bento", lambda use_case, digest, root: kept)
-        monkeypatch.setattr(module, "serving_settings", lambda *_: None)
+        monkeypatch.setattr(deploying, "serving_settings", lambda *_: None)
         monkeypatch.setattr(
-            module, "release_of",
+            deploying, "release_of",
             lambda use_case, version, bento, settings: Release(use_case.name, f"v{version.version}", ["{port}"], "/readyz", tmp_path),
         )  # fmt: skip
         declared = use_case

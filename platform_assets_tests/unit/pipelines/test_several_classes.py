@@ -26,13 +26,13 @@ from platform_assets.monitoring.class_quality import OtherClasses
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import join_labels, production_quality
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
-from platform_assets.orchestration.assets.deployment import release_info
 from platform_assets.orchestration.assets.evaluation import compare_on_same_rows, evidence_of, subject_of
 from platform_assets.orchestration.assets.model import read_dataset, rows_by_class, select_model
 from platform_assets.orchestration.assets.predictions import PredictionError, predict_rows
 from platform_assets.orchestration.assets.training import label_notes
 from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
+from platform_assets.pipelines.package import release_info
 from platform_assets.pipelines.track_training import CLASSES_FILE, CURVES_FILE, TRACKING, track
 from platform_assets.pipelines.training_run import (
     CLASS_ROWS_TAG,

@@ -1,0 +1,149 @@
+"""Deploying: the champion's Bento takes over the use case's address, and the ledger remembers it.
+
+Belongs here: from a built Bento to a release on the installation's target, and the ledger's entry for either outcome. Does not belong here:
+building a Bento (`package.py`), or how a version takes over from another (`deployment/`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import SERVICE
+from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging import BuiltBento, find_bento, probe, serve_command
+from platform_assets.deployment.packaging.run import READY_PATH
+from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
+from platform_assets.lake.layout import SERVING
+from platform_assets.pipelines.package import DIGEST_TAG, NotPromoted, champion_of, serving_settings
+from platform_assets.registry.ledger import Action, Entry
+from platform_assets.registry.model_store import ModelStore
+from platform_assets.registry.models import RegisteredVersion
+from serving.settings import ServingSettings
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A model in service.
+
+    Attributes:
+        model_version: version of the registered model.
+        digest: of the Bento that serves it.
+        result: what the target did.
+    """
+
+    model_version: str
+    digest: str
+    result: DeploymentResult
+
+
+def deploy(
+    use_case: UseCase,
+    models: ModelStore,
+    feature_store: FeatureStore,
+    serving: ServingHome,
+    as_of: str,
+    run_id: str,
+) -> Deployed:
+    """Put the service of the champion of a day behind the address; no table is read.
+
+    Args:
+        use_case: whose service.
+        models: where the champion is registered, and the ledger.
+        feature_store: what the service reads its features from.
+        serving: where the Bento lies and what it is deployed on.
+        as_of: the day that the model was trained as of, YYYY-MM-DD.
+        run_id: Dagster's run, for the ledger.
+
+    Raises:
+        NotPromoted: another model is champion, or no service was built for this one.
+        DeploymentError: the service did not take over; what served before still does, and the ledger has an entry of it.
+    """
+    version = champion_of(use_case, models, as_of)
+    digest = version.tags.get(DIGEST_TAG, "")
+    bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
+    if bento is None:
+        raise NotPromoted(
+            f"{use_case.name}: no service was built for version {version.version}, or it was changed since; materialize "
+            f"{use_case.name}/{SERVING}/{SERVICE} of {as_of} again"
+        )
+    return put_in_service(use_case, version, bento, models, feature_store, serving, run_id)
+
+
+def put_in_service(
+    use_case: UseCase,
+    version: RegisteredVersion,
+    bento: BuiltBento,
+    models: ModelStore,
+    feature_store: FeatureStore,
+    serving: ServingHome,
+    run_id: str,
+    reason: Mapping[str, Any] | None = None,
+) -> Deployed:
+    """Let a version's Bento take over the address, and write to the ledger whether it did.
+
+    Args:
+        use_case: whose service.
+        version: the registered model.
+        bento: its service.
+        models: for the ledger.
+        feature_store: what the service reads its features from.
+        serving: the target and the folders.
+        run_id: Dagster's run, for the ledger.
+        reason: what the ledger remembers of a failure besides the error.
+
+    Raises:
+        DeploymentError: it did not take over; what served before still does.
+    """
+    release = release_of(use_case, version, bento, serving_settings(use_case, feature_store, serving))
+    ledger = models.ledger(use_case.name)
+    try:
+        result = serving.target().deploy(release)
+    except DeploymentError as error:
+        evidence: dict[str, Any] = {"error": str(error), **(reason or {})}
+        ledger.record(ledger_entry("deployment_failed", use_case, version, None, bento.digest, evidence, run_id))
+        raise
+    evidence = {"address": result.address, "message": result.message, "seconds": dict(result.timings_seconds)}
+    ledger.record(ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, evidence, run_id))
+    return Deployed(version.version, bento.digest, result)
+
+
+def release_of(use_case: UseCase, version: RegisteredVersion, bento: BuiltBento, settings: ServingSettings) -> Release:
+    """What the target is asked to run."""
+    command, environment = serve_command(bento, settings)
+    return Release(
+        use_case=use_case.name,
+        version=f"v{version.version}-{bento.digest.removeprefix('sha256:')[:12]}",
+        command=command,
+        environment=environment,
+        ready_path=READY_PATH,
+        working_dir=bento.code_folder,
+        probe=probe(bento),
+        processes=use_case.serving.processes,
+    )
+
+
+def ledger_entry(
+    action: Action,
+    use_case: UseCase,
+    version: RegisteredVersion,
+    previous: str | None,
+    digest: str,
+    evidence: dict[str, Any],
+    run_id: str,
+) -> Entry:
+    """What the ledger remembers of a deployment; once for each version, release and Dagster run."""
+    return Entry(
+        entry=f"{use_case.name}/{action}/{version.version}/{digest}/{run_id}",
+        at=datetime.now(UTC),
+        use_case=use_case.name,
+        action=action,
+        model_version=version.version,
+        previous_version=previous,
+        release=digest,
+        evidence=evidence,
+        run_id=run_id,
+    )
