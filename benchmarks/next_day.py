@@ -29,10 +29,10 @@ from benchmarks.world import simulated
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
 from platform_assets.features.offline.carried_state import carried_state, newly_labelled_day, next_day
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
-from platform_assets.pipelines.compute_features import CARRIED, FeatureDays, commit_record
-from platform_assets.pipelines.tables import clean_table
+from platform_assets.pipelines.compute_features import FeatureDays, commit_record
 
 Result = TypeVar("Result")
 
@@ -100,7 +100,7 @@ def _time_next_day(declaration: Path, events_file: Path, labels_file: Path) -> d
         lake = Lake(root=scratch)
         for source, rows in ((use_case.event_source, events), (use_case.label_source, labels)):
             days = rows[EVENT_DAY]
-            clean_table(lake, use_case, source).write_partitions(
+            Catalog(use_case, lake).clean(source.name).stored.write_partitions(
                 rows.select(list(source.polars_schema())),
                 days.min(),  # type: ignore[arg-type]
                 days.max(),  # type: ignore[arg-type]
@@ -135,15 +135,16 @@ def _in_memory(view: FeatureView, use_case: UseCase, events: pl.DataFrame) -> tu
 def _with_tables(view: FeatureView, use_case: UseCase, lake: Lake, whole: pl.DataFrame, root: Path) -> dict[str, float]:
     """What the feature asset does, without Dagster."""
     schema = use_case.feature_schema(view)
-    state_file = root / use_case.name / CARRIED / f"{view.table}.parquet"
+    catalog = Catalog(use_case, lake)
+    state_file = Path(catalog.carried_state_uri(view))
     kept = root / "kept.parquet"
 
     def work(first: date, last: date, table: str) -> pl.DataFrame:
         if kept.exists():
             shutil.copyfile(kept, state_file)
-        days, parts = FeatureDays(use_case, view, lake), []
+        days, parts = FeatureDays(catalog, view), []
         for begin, end, frame in days.frames(first, last):
-            record = commit_record(days, use_case, view)
+            record = commit_record(days)
             lake.table(use_case.name, FEATURES, table, schema).write_partitions(frame, begin, end, metadata=record)
             parts.append(frame)
         if kept.exists() and days.state_used:

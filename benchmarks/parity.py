@@ -28,11 +28,11 @@ from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import FeastSettings
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.assets.parity import day_parity
-from platform_assets.pipelines.tables import clean_table
+from platform_assets.pipelines.check_parity import day_parity
 
 REQUESTS = 100_000
 LATE_ROWS = 20
@@ -77,12 +77,10 @@ class World:
         """Publish the events of some days, and the labels that are known when they are over."""
         case, known = self.use_case, last + timedelta(days=1 - self.use_case.label_delay_days)
         in_range = pl.col(EVENT_DAY).is_between(first, last)
-        clean_table(self.lake, case, case.event_source).write_partitions(self.events.filter(in_range), first, last)
+        Catalog(case, self.lake).events.stored.write_partitions(self.events.filter(in_range), first, last)
         labels = self.labels.filter(pl.col(EVENT_DAY) <= known)
         start = case.history.first_day
-        clean_table(self.lake, case, case.label_source).write_partitions(
-            labels, start, max(start, known), allow_empty=True
-        )
+        Catalog(case, self.lake).labels.stored.write_partitions(labels, start, max(start, known), allow_empty=True)
 
     def compute(self, day: date) -> None:
         """The feature tables of a day, from what is known when it is over."""
@@ -176,7 +174,7 @@ def measure_parity(
         while world.requests < requests and not world.events.filter(pl.col(EVENT_DAY) == day).is_empty():
             world.serve(day, requests - world.requests)
             started = time.perf_counter()
-            verdicts.append(day_parity(use_case, world.lake, day))
+            verdicts.append(day_parity(Catalog(use_case, world.lake), day))
             compared += time.perf_counter() - started
             say(f"{day}: {world.requests:,} requests, {verdicts[-1].status}")
             day += timedelta(days=1)
@@ -205,7 +203,7 @@ def _after_late_rows(world: World) -> ParityVerdict:
     world.events = pl.concat([world.events, moved]).sort(EVENT_DAY, maintain_order=True)
     world.load(eve, eve)
     world.compute(day)
-    return day_parity(case, world.lake, day)
+    return day_parity(Catalog(case, world.lake), day)
 
 
 def _faults(world: World) -> dict[str, Change]:
@@ -272,7 +270,7 @@ def _planted(world: World, change: Change) -> ParityVerdict:
     right = table.read(day, day)
     table.write_partitions(change(right), day, day)
     try:
-        return day_parity(world.use_case, world.lake, day)
+        return day_parity(Catalog(world.use_case, world.lake), day)
     finally:
         table.write_partitions(right, day, day)
 

@@ -1,4 +1,4 @@
-"""The days of a feature table: from the view's carried state where that is right, else from the days that its windows reach.
+"""Compute the days of a feature table: from the view's carried state where that is right, else from the days that its windows reach.
 
 Belongs here: which rows of which versions are read, in chunks that fit in memory, and what the stored state was made from. Does not
 belong here: computing (`features/`), or the asset (`orchestration/assets/features.py`).
@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
 
-from platform_assets.declaration import FeatureView, Source, UseCase
+from platform_assets.declaration import FeatureView
 from platform_assets.declaration.contract import view_meaning_hash
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.features import Lookup
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.carried_state import (
@@ -31,16 +33,49 @@ from platform_assets.features.offline.carried_state_file import MadeFrom, Stored
 from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.features.online.entity_state import state_layout
-from platform_assets.lake.lake import Lake
-from platform_assets.lake.table import LakeTable
-from platform_assets.pipelines.tables import clean_rows, clean_table
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.commits import Commit
 
 MOST_ROWS = 2_000_000
 """Events that are computed at once; a day with more is computed whole."""
-CARRIED = "carried"
 VIEW_MEANING = "view_meaning"
 _UNFINISHED = "being rewritten"
 _ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class ComputedFeatures:
+    """Days of a feature table that were computed and written.
+
+    Attributes:
+        commit: the last write.
+        uri: the table's address.
+        rows: how many were written in all.
+        carried_state: whether the stored state was used; else why not.
+    """
+
+    commit: Commit
+    uri: str
+    rows: int
+    carried_state: str
+
+
+def compute_features(catalog: Catalog, view: FeatureView, days: DayRange) -> ComputedFeatures:
+    """Compute days of a view's feature table and write them, chunk by chunk.
+
+    Raises:
+        FeatureError: the view cannot be computed, or its meaning changed and other days of the table keep the older one.
+        LakeTableMissing: a table that the view reads was never published.
+    """
+    table = catalog.features(view)
+    rewritten = refuse_mixed_meanings(catalog, view, days)
+    computed = FeatureDays(catalog, view)
+    rows = 0
+    for first, last, frame in computed.frames(days.first, days.last):
+        record = commit_record(computed, finished=not rewritten or last == days.last)
+        commit = table.write_partitions(frame, first, last, allow_empty=True, metadata=record)
+        rows += frame.height
+    return ComputedFeatures(commit, table.uri, rows, computed.state_used or "used")
 
 
 class FeatureDays:
@@ -48,21 +83,24 @@ class FeatureDays:
 
     Attributes:
         versions: Delta versions of the tables that are read, by name of their source.
+        meaning: hash of what the view means.
         state_used: for a view with windows, whether its stored state was right; else why not.
     """
 
-    def __init__(self, use_case: UseCase, view: FeatureView, lake: Lake, most_rows: int = MOST_ROWS) -> None:
-        """Pin the versions that are there now."""
-        self._case, self._view, self._lake, self._most_rows = use_case, view, lake, most_rows
+    def __init__(self, catalog: Catalog, view: FeatureView, most_rows: int = MOST_ROWS) -> None:
+        """Pin the versions of the tables as they are now."""
+        use_case = catalog.use_case
+        self._catalog, self._case, self._view, self._most_rows = catalog, use_case, view, most_rows
         label = use_case.label_source
         self._joins_label = uses_label(view, use_case) and label.name != use_case.events
         names = [use_case.events, *([label.name] if self._joins_label else []), *(item.source for item in view.lookups)]
-        self.versions = {name: clean_table(lake, use_case, use_case.source(name)).version() for name in names}
+        self.versions = {name: catalog.clean(name).version() for name in names}
+        self.meaning = view_meaning_hash(use_case, view)
         self._layout = state_layout(view, use_case) if view.windows else None
-        self._meaning = view_meaning_hash(use_case, view)
         self._listed: dict[str, dict[date, tuple[str, ...]]] = {}
         self.state_used = ""
-        self._uri = f"{lake.root.rstrip('/')}/{use_case.name}/{CARRIED}/{view.table}.parquet"
+        self._uri = catalog.carried_state_uri(view)
+        self._storage_options = catalog.lake.storage_options()
 
     def frames(self, first: date, last: date) -> Iterator[tuple[date, date, pl.DataFrame]]:
         """Rows of the feature table, chunk by chunk: first and last day, both included, and exactly `compute_view` of these.
@@ -78,9 +116,9 @@ class FeatureDays:
                 events = self._looked_up(self._events(begin, end), begin, end)
                 yield begin, end, compute_view(self._view, self._case, events, begin, end)
             return
-        stored = load(self._layout, self._uri, self._made_from(first, first - _ONE_DAY), self._lake.storage_options())
+        stored = load(self._layout, self._uri, self._made_from(first, first - _ONE_DAY), self._storage_options)
         self.state_used = stored.why_not
-        state = self._made(first) if stored.state is None else stored.state
+        state = self._state_from_events(first) if stored.state is None else stored.state
         for begin, end in self._chunks(first, last):
             state = self._with_labels(state, begin, end)
             events = self._looked_up(self._with_known_labels(self._events(begin, end), begin, end), begin, end)
@@ -92,38 +130,37 @@ class FeatureDays:
         """Store a state unless a later day's is there: that one was made from days that this run did not touch, or is refused."""
         if stored.day is None or stored.day <= state.day:
             made_from = self._made_from(state.day, state.labels_day)
-            save(state, made_from, self._uri, self._lake.storage_options())
+            save(state, made_from, self._uri, self._storage_options)
 
     def _chunks(self, first: date, last: date) -> Iterator[tuple[date, date]]:
         if first == last:
             return iter([(first, last)])
-        table = clean_table(self._lake, self._case, self._case.event_source)
-        counts = table.count_by_partition(version=self.versions[self._case.events])
+        counts = self._catalog.events.stored.count_by_partition(version=self.versions[self._case.events])
         return day_chunks(counts, first, last, self._most_rows)
 
     def _made_from(self, day: date, labels_day: date) -> MadeFrom:
         """What a state of this midnight has to be made from, with the tables as they are in this run."""
         assert self._layout is not None, "only views with windows have state"
         oldest = day - timedelta(days=self._layout.span_days)
-        reach = [self._files(self._case.event_source, oldest, day - _ONE_DAY)]
+        reach = [self._files(self._case.events, oldest, day - _ONE_DAY)]
         known = day - _ONE_DAY
         if holds_labels(self._layout):
             known = labels_day
             if self._joins_label:
                 newest = labels_day - timedelta(days=self._case.label_delay_days)
-                reach.append(self._files(self._case.label_source, oldest, newest))
+                reach.append(self._files(self._case.label_source.name, oldest, newest))
         digest = hashlib.sha256(json.dumps(reach).encode()).hexdigest()
-        return MadeFrom(self._meaning, day.isoformat(), known.isoformat(), digest)
+        return MadeFrom(self.meaning, day.isoformat(), known.isoformat(), digest)
 
-    def _files(self, source: Source, first: date, last: date) -> list[list[str]]:
+    def _files(self, source: str, first: date, last: date) -> list[list[str]]:
         if last < max(first, self._case.history.first_day):
             return []
-        if source.name not in self._listed:
-            table = clean_table(self._lake, self._case, source)
-            self._listed[source.name] = table.files_by_partition(version=self.versions[source.name])
-        return [[day.isoformat(), *names] for day, names in self._listed[source.name].items() if first <= day <= last]
+        if source not in self._listed:
+            table = self._catalog.clean(source).stored
+            self._listed[source] = table.files_by_partition(version=self.versions[source])
+        return [[day.isoformat(), *names] for day, names in self._listed[source].items() if first <= day <= last]
 
-    def _made(self, day: date) -> CarriedState:
+    def _state_from_events(self, day: date) -> CarriedState:
         """The state at a midnight from the days that windows reach."""
         assert self._layout is not None, "only views with windows have state"
         last = day - _ONE_DAY
@@ -147,7 +184,7 @@ class FeatureDays:
         source = self._case.label_source
         if last < max(first, self._case.history.first_day):  # none of them is known yet, and the table may not be there
             return join_labels(events, pl.DataFrame(schema=source.polars_schema()), self._case)
-        return join_labels(events, self._rows(source, first, last), self._case)
+        return join_labels(events, self._rows(source.name, first, last), self._case)
 
     def _looked_up(self, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
         tables = {lookup.source: self._lookup_rows(lookup, first, last) for lookup in self._view.lookups}
@@ -159,29 +196,27 @@ class FeatureDays:
             for other in self._view.lookups
             if other.source == lookup.source
         ]
-        source = self._case.source(lookup.source)
         if days[0] is None:
-            return self._rows(source, None, None)
-        begin = min(found[0] for found in days if found is not None)
-        return self._rows(source, begin, max(begin, days[0][1]))
+            return self._rows(lookup.source, None, None)
+        begin = min(needed[0] for needed in days if needed is not None)
+        return self._rows(lookup.source, begin, max(begin, days[0][1]))
 
     def _events(self, first: date, last: date) -> pl.DataFrame:
-        return self._rows(self._case.event_source, first, last)
+        return self._rows(self._case.events, first, last)
 
-    def _rows(self, source: Source, first: date | None, last: date | None) -> pl.DataFrame:
-        return clean_rows(self._lake, self._case, source, first, last, version=self.versions[source.name])
+    def _rows(self, source: str, first: date | None, last: date | None) -> pl.DataFrame:
+        return self._catalog.clean(source).read(first, last, version=self.versions[source])
 
 
-def commit_record(days: FeatureDays, use_case: UseCase, view: FeatureView, *, finished: bool = True) -> dict[str, str]:
-    """What a commit to a feature table says about itself: what the view means, and the versions it was made from."""
-    meaning = view_meaning_hash(use_case, view)
+def commit_record(days: FeatureDays, *, finished: bool = True) -> dict[str, str]:
+    """What a commit to a feature table records: what the view means, and the versions it was made from."""
     return {
-        VIEW_MEANING: meaning if finished else f"{meaning}, {_UNFINISHED}",
+        VIEW_MEANING: days.meaning if finished else f"{days.meaning}, {_UNFINISHED}",
         "data_versions": json.dumps(days.versions, sort_keys=True),
     }
 
 
-def refuse_mixed_meanings(table: LakeTable, use_case: UseCase, view: FeatureView, first: date, last: date) -> bool:
+def refuse_mixed_meanings(catalog: Catalog, view: FeatureView, days: DayRange) -> bool:
     """Refuse to write days of a table whose other days were computed from a declaration that meant something else.
 
     Returns:
@@ -190,18 +225,19 @@ def refuse_mixed_meanings(table: LakeTable, use_case: UseCase, view: FeatureView
     Raises:
         FeatureError: the meaning changed, and days outside of the range would keep the older one.
     """
+    table = catalog.features(view)
     if not table.exists():
         return False
-    said = (entry.metadata.get(VIEW_MEANING) for entry in table.history(20))
-    written, meaning = next(filter(None, said), None), view_meaning_hash(use_case, view)
+    recorded = (entry.metadata.get(VIEW_MEANING) for entry in table.history(20))
+    written, meaning = next(filter(None, recorded), None), view_meaning_hash(catalog.use_case, view)
     if written is None or written == meaning:
         return False
-    others = [day for day in table.partitions() if not first <= day <= last]
+    others = [day for day in table.partitions() if not days.first <= day <= days.last]
     if others:
         raise FeatureError(
             f"view {view.name!r}: the features' meaning changed (from {written} to {meaning}), and the table {view.table!r} has "
-            f"{len(others)} days besides {first} .. {last} that were computed from the older declaration. Declare `version: "
+            f"{len(others)} days besides {days.first} .. {days.last} that were computed from the older declaration. Declare `version: "
             f"{view.version + 1}` for a table of its own (the older one can be kept up under `previous_features`), or materialize "
-            f"all days from {min([*others, first])} to {max([*others, last])} in one run"
+            f"all days from {min([*others, days.first])} to {max([*others, days.last])} in one run"
         )
     return True

@@ -21,9 +21,10 @@ from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.sections.gates import Bypass, Floor
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
+from platform_assets.lake.schemas import PARITY_SCHEMA
 from platform_assets.orchestration.assets.evaluation import gate_names
-from platform_assets.orchestration.assets.parity import PARITY_SCHEMA, parity_table
 from platform_assets.pipelines.package import DIGEST_TAG
 from platform_assets.pipelines.training_run import SAMPLE_FILE, read_model_run
 from platform_assets.registry.models import CHALLENGER
@@ -366,7 +367,7 @@ def test_no_model_is_promoted_while_features_differ_online_and_offline(world: Mo
     verdict = dict.fromkeys(PARITY_SCHEMA) | {"predictions": 3, "not_comparable": 0, EVENT_DAY: day}
     for passed in (False, True):
         row = verdict | {"passed": passed, "explanation": "customer_count_1d of customer_id=7 at noon"}
-        parity_table(lake, use_case).write_partitions(pl.DataFrame([row], schema=PARITY_SCHEMA), day, day)
+        Catalog(use_case, lake).parity.write_partitions(pl.DataFrame([row], schema=PARITY_SCHEMA), day, day)
         result = world.materialize([CHAMPION], as_of=AS_OF)
         assert result.success == passed
         if not passed:

@@ -15,18 +15,14 @@ import pytest
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash, load_use_case
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
-from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.features.online.entity_state import entity_state
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import FEATURES, SERVING
-from platform_assets.orchestration.assets.parity import (
-    PARITY_CHECK,
-    ParityNotProven,
-    parity_asset,
-    parity_table,
-    require_parity,
-)
-from platform_assets.pipelines.tables import clean_rows, clean_table
+from platform_assets.orchestration.assets.parity import PARITY_CHECK, parity_asset
+from platform_assets.pipelines.check_parity import ParityNotProven, require_parity
+from platform_assets.pipelines.labelled_events import labelled_events
 
 from .conftest import FOLDER, World, build_world
 
@@ -34,10 +30,7 @@ DELAYED = 7
 
 
 def events_of(world: World, first: date, last: date) -> pl.DataFrame:
-    lake, case = world.lake(), world.use_case
-    events = clean_rows(lake, case, case.event_source, first, last)
-    labels = clean_rows(lake, case, case.label_source, first, last - timedelta(days=DELAYED))
-    return join_labels(events, labels, case)
+    return labelled_events(Catalog(world.use_case, world.lake()), first, last, last - timedelta(days=DELAYED))
 
 
 def served(world: World, events: pl.DataFrame, scored_at: datetime) -> pl.DataFrame:
@@ -119,11 +112,13 @@ def test_what_was_served_right_passes_and_promotion_hears_why(answered: tuple[Wo
     told = judged(world, log)
     assert (told["passed"], told["status"], told["predictions"], told["unequal"]) == (True, "equal", log.height, 0)
     after = (world.day + timedelta(days=1)).isoformat()
-    assert "every feature value" in require_parity(world.use_case, str(world.root), after)
+    assert "every feature value" in require_parity(Catalog(world.use_case, world.lake()), after)
 
 
 def test_no_predictions_pass_and_say_so(world: World) -> None:
-    assert "no predictions have been logged" in require_parity(world.use_case, str(world.root), world.day.isoformat())
+    assert "no predictions have been logged" in require_parity(
+        Catalog(world.use_case, world.lake()), world.day.isoformat()
+    )
     empty = pl.DataFrame(schema=prediction_log_schema(world.use_case))
     compute_features(world)
     told = judged(world, empty)
@@ -157,7 +152,7 @@ def test_null_in_place_of_a_value_and_a_value_in_place_of_null_are_named(answere
         world, planted(planted(log, "customer_genuine_amount_30d", missing, 0.0), "customer_count_1d", 3, None)
     )
     assert (told["passed"], told["unequal"]) == (False, 2)
-    kept = json.loads(parity_table(world.lake(), world.use_case).read()["mismatches"][0])
+    kept = json.loads(Catalog(world.use_case, world.lake()).parity.read()["mismatches"][0])
     assert {(m["feature"], m["logged"], m["offline"]) for m in kept} == {
         ("customer_genuine_amount_30d", 0.0, None),
         ("customer_count_1d", None, log["feature__customer_count_1d"][3]),
@@ -216,7 +211,7 @@ def test_a_row_that_arrived_late_is_no_fault_and_is_counted(answered: tuple[Worl
     told = judged(world, log)
     assert (told["passed"], told["status"], told["unequal"]) == (True, "equal as known then", 0)
     assert told["equal_as_known_then"] == log.filter(pl.col("customer_id") == log["customer_id"][0]).height
-    assert clean_rows(lake, case, case.event_source, eve, eve)["transaction_id"].max() == LATE_KEY
+    assert Catalog(case, lake).events.read(eve, eve)["transaction_id"].max() == LATE_KEY
 
 
 def test_an_event_that_was_refused_later_is_compared_as_known_then(answered: tuple[World, pl.DataFrame]) -> None:
@@ -234,7 +229,7 @@ LATE_KEY = 10**9
 
 
 def add_late_row(world: World, day: date, customer: int) -> None:
-    table = clean_table(world.lake(), world.use_case, world.use_case.event_source)
+    table = Catalog(world.use_case, world.lake()).events.stored
     rows = table.read(day, day)
     late = rows.head(1).with_columns(
         pl.lit(LATE_KEY, pl.Int64).alias("transaction_id"), pl.lit(customer, pl.Int64).alias("customer_id")
@@ -244,19 +239,19 @@ def add_late_row(world: World, day: date, customer: int) -> None:
 
 def test_promotion_waits_for_the_verdict_on_the_newest_predictions(answered: tuple[World, pl.DataFrame]) -> None:
     world, log = answered
-    case, root = world.use_case, str(world.root)
+    case, catalog = world.use_case, Catalog(world.use_case, world.lake())
     after = (world.day + timedelta(days=1)).isoformat()
     table = world.lake().table(case.name, SERVING, PREDICTION_LOG, prediction_log_schema(case))
     table.write_partitions(log.head(10), world.day, world.day)
     with pytest.raises(ParityNotProven, match=rf"10 of 10 predictions of {world.day} were never compared.*materialize"):
-        require_parity(case, root, after)
-    assert "before" in require_parity(case, root, world.day.isoformat())
+        require_parity(catalog, after)
+    assert "before" in require_parity(catalog, world.day.isoformat())
     judged(world, log.head(10))
-    assert require_parity(case, root, after).startswith(str(world.day))
+    assert require_parity(catalog, after).startswith(str(world.day))
     table.write_partitions(log.head(12), world.day, world.day)
     with pytest.raises(ParityNotProven, match=r"2 of 12 predictions"):
-        require_parity(case, root, after)
+        require_parity(catalog, after)
     judged(world, planted(log.head(12), "amount", 5, 1.5))
     for as_of in (after, world.day.isoformat()):
         with pytest.raises(ParityNotProven, match=r"no model is promoted while features differ.*amount \(1\)"):
-            require_parity(case, root, as_of)
+            require_parity(catalog, as_of)

@@ -145,11 +145,10 @@ def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
 
 def _read(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFrame:
     """Published events of these days with the labels that are known, null where none is."""
-    from platform_assets.orchestration.assets.features import read_events, with_labels
+    from platform_assets.lake.catalog import Catalog
+    from platform_assets.pipelines.labelled_events import labelled_events
 
-    first = max(first, use_case.history.first_day)
-    events = read_events(use_case, lake, first, last)
-    return with_labels(use_case, lake, events, first, last)
+    return labelled_events(Catalog(use_case, lake), max(first, use_case.history.first_day), last)
 
 
 def _table_row(use_case: UseCase, view: FeatureView, lake: Lake, event: pl.DataFrame) -> Values:

@@ -235,14 +235,15 @@ def promote_version(model: str, to: str | None, why: str, who: str | None) -> No
     from uuid import uuid4
 
     from platform_assets.cli.console import console
+    from platform_assets.installation import Installation
     from platform_assets.orchestration.assets.champion import promote_with_evidence
-    from platform_assets.orchestration.assets.parity import require_parity
+    from platform_assets.pipelines.check_parity import require_parity
 
     name, number = split_model(model)
     use_case, registry, ledger, settings = opened(name)
     target = environment_named(to, settings.environment)
     version = named_version(registry, name, number)
-    require_parity(use_case, settings.lake, version.tags["as_of"])
+    require_parity(Installation(settings).catalog(use_case), version.tags["as_of"])
     decided = {"who": who or system_user(), "why": why or "promoted by hand"}
     promotion, because = promote_with_evidence(
         registry.of(target), ledger.of(target), version, f"by hand {uuid4().hex[:12]}", decided

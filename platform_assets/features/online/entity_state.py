@@ -134,6 +134,11 @@ def state_layout(view: FeatureView, use_case: UseCase) -> StateLayout:
     )
 
 
+def views_with_state(use_case: UseCase) -> list[FeatureView]:
+    """Views whose entities' events the online store keeps: those with windows, older versions included."""
+    return [view for view in use_case.stored_views if view.windows]
+
+
 def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at: datetime | date) -> pl.DataFrame:
     """Each entity's events before `at` that a window of an event at or after `at` can reach.
 

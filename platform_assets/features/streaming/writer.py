@@ -37,6 +37,7 @@ from platform_assets.features.online.entity_state import (
     no_events,
     state_layout,
     trimmed,
+    views_with_state,
 )
 from platform_assets.features.online.feast_objects import (
     FeastSettings,
@@ -107,7 +108,7 @@ class StreamWriter:
             FeatureError: no view keeps state, so there is nothing to keep fresh.
             StateError: Feast's registry does not know this feature contract.
         """
-        views = [view for view in use_case.stored_views if view.windows]  # older versions are kept fresh too
+        views = views_with_state(use_case)
         if not views:
             raise FeatureError(f"{use_case.name} declares no windows: there is no state that a stream could keep fresh")
         store = feast_store(settings)

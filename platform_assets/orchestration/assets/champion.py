@@ -11,12 +11,13 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import CHAMPION, EVALUATION
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.assets.evaluation import VERDICT_FILE, EvaluationError, require_version
-from platform_assets.orchestration.assets.parity import require_parity
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
+from platform_assets.pipelines.check_parity import require_parity
 from platform_assets.pipelines.training_run import registered_run
 from platform_assets.registry.history import MADE_FROM, made_from
 from platform_assets.registry.ledger import Ledger
@@ -42,7 +43,7 @@ def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def champion(context: dg.AssetExecutionContext, models: dg.ResourceParam[ModelStore]) -> dg.MaterializeResult:
         registry = models.registry()
         version = require_version(use_case, registry, context.partition_key)
-        parity = require_parity(use_case, models.lake.root, context.partition_key)
+        parity = require_parity(Catalog(use_case, models.lake), context.partition_key)
         promotion, because = promote_with_evidence(registry, models.ledger(use_case.name), version, context.run_id)
         return dg.MaterializeResult(
             metadata={

@@ -1,19 +1,18 @@
 """The feature layer: one table for each feature view.
 
-Belongs here: reading what a view needs and storing what it gives. Does not belong here: computing features
-(`features/`), the online store (`assets/online_store.py`).
+Belongs here: which days of which tables a view's days depend on, and what Dagster is told. Does not belong here: computing them
+(`pipelines/compute_features.py`), the online store (`assets/online_store.py`).
 """
 
 from collections.abc import Iterable
-from datetime import date
 
 import dagster as dg
-import polars as pl
 
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
-from platform_assets.features.offline.feature_table import join_labels, uses_label
+from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import arrival_days
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.conditions import after_upstream
@@ -26,8 +25,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
-from platform_assets.pipelines.compute_features import FeatureDays, commit_record, refuse_mixed_meanings
-from platform_assets.pipelines.tables import clean_rows
+from platform_assets.pipelines.compute_features import compute_features
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
@@ -71,19 +69,6 @@ def reference_keys(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.A
     return [asset_key(use_case, CLEAN, name) for name in sorted(sources) if not use_case.source(name).is_daily]
 
 
-def read_events(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFrame:
-    """Clean events of these days, both included."""
-    return clean_rows(lake, use_case, use_case.event_source, first, last)
-
-
-def with_labels(use_case: UseCase, lake: Lake, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
-    """Events with the labels of event days up to `last` joined in; null where none is known."""
-    labels = use_case.label_source
-    if labels.name == use_case.events:
-        return events
-    return join_labels(events, clean_rows(lake, use_case, labels, first, last), use_case)
-
-
 def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDefinition:
     """The feature table of one view: a row for each event, with the features as of its time."""
     key = asset_key(use_case, FEATURES, view.table)
@@ -103,23 +88,15 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         **policy(use_case, FEATURES),
     )
     def feature_table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        days = partition_range(context)
-        table = lake.table(use_case.name, FEATURES, view.table, schema)
-        rewritten = refuse_mixed_meanings(table, use_case, view, days.first, days.last)
-        computed = FeatureDays(use_case, view, lake)
-        rows = 0
-        for first, last, frame in computed.frames(days.first, days.last):
-            record = commit_record(computed, use_case, view, finished=not rewritten or last == days.last)
-            commit = table.write_partitions(frame, first, last, allow_empty=True, metadata=record)
-            rows += frame.height
+        computed = compute_features(Catalog(use_case, lake), view, partition_range(context))
         return dg.MaterializeResult(
             metadata={
-                **commit_metadata(commit, table.uri),
-                "dagster/row_count": rows,
-                "carried_state": computed.state_used or "used",
+                **commit_metadata(computed.commit, computed.uri),
+                "dagster/row_count": computed.rows,
+                "carried_state": computed.carried_state,
                 **column_lineage(use_case, key, schema),
             },
-            data_version=data_version(commit),
+            data_version=data_version(computed.commit),
         )
 
     return feature_table
@@ -135,8 +112,3 @@ def feature_descriptions(view: FeatureView) -> dict[str, str]:
         for name, duration in zip(window.feature_names, window.durations, strict=True):
             described[name] = f"{window.description}; over {duration}"
     return described
-
-
-def windowed_views(use_case: UseCase) -> list[FeatureView]:
-    """Views that need an entity's history, older versions included."""
-    return [view for view in use_case.stored_views if view.windows]

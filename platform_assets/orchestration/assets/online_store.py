@@ -1,46 +1,34 @@
 """The online store: each entity's recent events, and what look-ups find, as of the end of a day.
 
-Belongs here: reading what a state needs, writing it, and what Dagster is told. Does not belong here: making a state
-(`features/online/entity_state.py`), writing and verifying it (`features/online/store.py`).
-
-A day that is materialized again after a later one changes nothing: the store holds a newer state, and the latest day is
-materialized again after whatever changed the earlier one.
+Belongs here: which days of which tables the store's state depends on, and what Dagster is told. Does not belong here: making and writing
+the state (`pipelines/refresh_online_store.py`).
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.names import ONLINE_STORE
-from platform_assets.features.errors import OlderState
 from platform_assets.features.offline.feature_table import uses_label
-from platform_assets.features.offline.lookups import days_to_read
-from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.entity_state import views_with_state
 from platform_assets.features.online.feature_store import FeatureStore
-from platform_assets.features.online.lookup_state import lookup_layouts, write_lookup
-from platform_assets.features.online.store import apply, write_state
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
-from platform_assets.orchestration.assets.features import (
-    lookup_deps,
-    read_events,
-    reference_keys,
-    windowed_views,
-    with_labels,
-)
+from platform_assets.orchestration.assets.features import lookup_deps, reference_keys
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import earlier_days, event_days
 from platform_assets.pipelines.lineage import online_columns
-from platform_assets.pipelines.tables import clean_rows
+from platform_assets.pipelines.refresh_online_store import refresh_online_store
 
 
 def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Feast's online store: for each entity the recent events that its windows need, as of the end of the day."""
     key = asset_key(use_case, FEATURES, ONLINE_STORE)
     kept = online_columns(use_case)
-    deps = [dep for view in windowed_views(use_case) for dep in online_deps(use_case, view)]
+    deps = [dep for view in views_with_state(use_case) for dep in online_deps(use_case, view)]
     deps += lookup_deps(use_case, use_case.stored_views, ahead_days=1)
 
     @dg.asset(
@@ -59,37 +47,14 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def online_store(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], feast: dg.ResourceParam[FeatureStore]
     ) -> dg.MaterializeResult:
-        at = date.fromisoformat(context.partition_key) + timedelta(days=1)
-        settings = feast.settings(use_case)
-        apply(use_case, settings)
-        written: dict[str, int] = {}
-        newer: list[str] = []
-        for view in windowed_views(use_case):
-            first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
-            events = read_events(use_case, lake, first, at - timedelta(days=1))
-            if uses_label(view, use_case):
-                # At midnight the labels of one more day have arrived than the day's own features could know.
-                events = with_labels(use_case, lake, events, first, at - timedelta(days=use_case.label_delay_days))
-            try:
-                written[view.table] = write_state(view, entity_state(view, use_case, events, at), settings, use_case)
-            except OlderState as error:
-                context.log.info(str(error))
-                newer.append(view.table)
-        for layout in lookup_layouts(use_case, use_case.stored_views):
-            days = days_to_read(use_case, layout.lookup, at - timedelta(days=1), at)
-            rows = clean_rows(lake, use_case, use_case.source(layout.lookup.source), *(days or (None, None)))
-            name = f"{layout.view.table}_{layout.lookup.name}"
-            try:
-                written[name] = write_lookup(layout, rows, settings, at)
-            except OlderState as error:
-                context.log.info(str(error))
-                newer.append(name)
+        day = date.fromisoformat(context.partition_key)
+        refreshed = refresh_online_store(Catalog(use_case, lake), feast.settings(use_case), day, context.log.info)
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": sum(written.values()),
-                "entities_written": written,
-                "state_as_of": at.isoformat(),
-                "newer_state_kept": newer,
+                "dagster/row_count": sum(refreshed.entities_written.values()),
+                "entities_written": refreshed.entities_written,
+                "state_as_of": refreshed.state_as_of.isoformat(),
+                "newer_state_kept": list(refreshed.newer_state_kept),
             }
         )
 

@@ -11,7 +11,7 @@ from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.quality.plot import plot_feature_quality
 from platform_assets.features.quality.profiles import FeatureProfile, FeatureQuality, feature_quality, sees_the_future
-from platform_assets.orchestration.assets.feature_quality import moved
+from platform_assets.pipelines.profile_features import instability
 from platform_assets_tests.unit.features.histories import use_case, view_of
 
 CASE = use_case()
@@ -38,7 +38,7 @@ def training_rows(seed: int = 0) -> pl.DataFrame:
 
 
 def quality(rows: pl.DataFrame, **more: object) -> FeatureQuality:
-    settings = {"instability": moved, "period_days": 2, "largest_score": 0.98, **more}
+    settings = {"instability": instability, "period_days": 2, "largest_score": 0.98, **more}
     return feature_quality(rows, CASE, **settings)  # type: ignore[arg-type]
 
 
@@ -148,7 +148,7 @@ def test_a_regression_is_judged_by_the_variance_explained() -> None:
     rng = np.random.default_rng(4)
     rows = training_rows().with_columns(pl.Series("is_bad", rng.normal(size=ROWS)))
     known = rows.with_columns((pl.col("is_bad") * 2 + 1).alias("shop_count_1d"))
-    settings = {"instability": moved, "period_days": 2, "largest_score": 0.98}
+    settings = {"instability": instability, "period_days": 2, "largest_score": 0.98}
     assert feature_quality(rows, regression, **settings).leaking == ()  # type: ignore[arg-type]
     (leak,) = feature_quality(known, regression, **settings).leaking  # type: ignore[arg-type]
     assert (leak.feature, leak.findings[0].count("share of variance explained")) == ("shop_count_1d", 1)

@@ -11,15 +11,16 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.carried_state import days_touched
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
 from platform_assets.orchestration.assets.features import feature_table_asset, lookup_deps, view_deps
 from platform_assets.orchestration.partitions import event_days
 from platform_assets.pipelines.compute_features import FeatureDays, commit_record, refuse_mixed_meanings
-from platform_assets.pipelines.tables import clean_table
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,
@@ -59,11 +60,11 @@ class World:
             self.write("labels", self.labels, day - timedelta(days=LABEL_DELAY_DAYS))
 
     def write(self, source: str, rows: pl.DataFrame, day: date) -> None:
-        table = clean_table(self.lake, self.case, self.case.source(source))
+        table = Catalog(self.case, self.lake).clean(source).stored
         table.write_partitions(rows.filter(pl.col("event_day") == day), day, day, allow_empty=True)
 
     def compute(self, view: FeatureView, first: date, last: date, most_rows: int = 10**6) -> tuple[pl.DataFrame, str]:
-        days = FeatureDays(self.case, view, self.lake, most_rows)
+        days = FeatureDays(Catalog(self.case, self.lake), view, most_rows)
         frames = [frame for _, _, frame in days.frames(first, last)]
         return pl.concat(frames), days.state_used
 
@@ -226,26 +227,25 @@ def test_a_table_never_mixes_two_meanings(world: World) -> None:
     view = view_of(CASE, "card_rich")
     for day in DAYS:
         world.publish(day)
-    table = world.lake.table(CASE.name, FEATURES, view.table, CASE.feature_schema(view))
-    computed = FeatureDays(CASE, view, world.lake)
+    catalog = Catalog(CASE, world.lake)
+    computed = FeatureDays(catalog, view)
     for first, last, frame in computed.frames(DAYS[0], DAYS[-1]):
-        table.write_partitions(frame, first, last, metadata=commit_record(computed, CASE, view))
-    assert refuse_mixed_meanings(table, CASE, view, DAYS[0], DAYS[0]) is False
+        catalog.features(view).write_partitions(frame, first, last, metadata=commit_record(computed))
+    assert refuse_mixed_meanings(catalog, view, DayRange(DAYS[0], DAYS[0])) is False
 
     other = view.model_copy(update={"windows": (view.windows[0].model_copy(update={"delay": "2h"}), *view.windows[1:])})
     with pytest.raises(FeatureError, match=r"meaning changed.*version: 2"):
-        refuse_mixed_meanings(table, CASE, other, DAYS[3], DAYS[5])
-    assert refuse_mixed_meanings(table, CASE, other, DAYS[0], DAYS[-1]) is True
+        refuse_mixed_meanings(catalog, other, DayRange(DAYS[3], DAYS[5]))
+    assert refuse_mixed_meanings(catalog, other, DayRange(DAYS[0], DAYS[-1])) is True
     described = view.model_copy(update={"description": "in other words"})
-    assert refuse_mixed_meanings(table, CASE, described, DAYS[3], DAYS[5]) is False
+    assert refuse_mixed_meanings(catalog, described, DayRange(DAYS[3], DAYS[5])) is False
 
     second = other.model_copy(update={"version": 2})
     case = UseCase.model_validate(
         {**CASE.model_dump(), "features": [second.model_dump()], "previous_features": [view.model_dump()]}
     )
     assert [item.table for item in case.stored_views] == ["card_rich_v2", "card_rich"]
-    beside = world.lake.table(case.name, FEATURES, second.table, case.feature_schema(second))
-    assert refuse_mixed_meanings(beside, case, second, DAYS[3], DAYS[5]) is False
+    assert refuse_mixed_meanings(Catalog(case, world.lake), second, DayRange(DAYS[3], DAYS[5])) is False
 
 
 def test_the_asset_computes_a_range_in_one_run_and_goes_on_the_day_after(world: World) -> None:

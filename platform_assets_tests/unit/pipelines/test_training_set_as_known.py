@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
-from platform_assets.orchestration.assets.feature_quality import feature_quality_asset, feature_quality_table
+from platform_assets.orchestration.assets.feature_quality import feature_quality_asset
 from platform_assets.orchestration.assets.model import training_set_table
 from platform_assets.orchestration.assets.training import (
     current_versions,
@@ -131,6 +132,6 @@ def test_the_quality_of_its_features_is_kept_with_findings_and_a_picture(lake: L
     assert "is_night alone says 1.000 of the label" in str(checks["no_leakage"].metadata["explanation"].value)
     (event,) = result.asset_materializations_for_node("payments__features__feature_quality")
     assert "data:image/png;base64" in str(event.metadata["plot"].value)
-    kept = feature_quality_table(lake, CASE).read(AS_OF, AS_OF)
+    kept = Catalog(CASE, lake).feature_quality.read(AS_OF, AS_OF)
     assert kept["feature"].to_list() == list(CASE.feature_names)
     assert kept.filter("leaks")["feature"].to_list() == ["is_night"]

@@ -1,0 +1,92 @@
+"""Refresh the online store: each entity's recent events, and what look-ups find, as of the end of a day.
+
+Belongs here: reading what a state needs and writing it. Does not belong here: making a state (`features/online/entity_state.py`),
+writing and verifying it (`features/online/store.py`).
+
+A day that is refreshed again after a later one changes nothing: the store holds a newer state, and the latest day is refreshed
+again after whatever changed the earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+
+from platform_assets.declaration import FeatureView
+from platform_assets.features.errors import OlderState
+from platform_assets.features.offline.feature_table import uses_label
+from platform_assets.features.offline.lookups import days_to_read
+from platform_assets.features.online.entity_state import entity_state, views_with_state
+from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.lookup_state import LookupLayout, lookup_layouts, write_lookup
+from platform_assets.features.online.store import apply, write_state
+from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.labelled_events import labelled_events
+
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class RefreshedStore:
+    """What was written to the online store.
+
+    Attributes:
+        state_as_of: the midnight whose state it is.
+        entities_written: how many, by table of the view or look-up.
+        newer_state_kept: tables of which the store holds a newer state.
+    """
+
+    state_as_of: date
+    entities_written: dict[str, int]
+    newer_state_kept: tuple[str, ...]
+
+
+def refresh_online_store(
+    catalog: Catalog, settings: FeastSettings, day: date, log: Callable[[str], None]
+) -> RefreshedStore:
+    """Write the states of all views and look-ups as of the end of a day.
+
+    Args:
+        catalog: the tables.
+        settings: where Feast keeps its registry and values.
+        day: the day that ends.
+        log: takes a line for each state that the store holds a newer one of.
+
+    Raises:
+        StateError: a state reads back differently from what was written.
+        FeatureError: a state cannot be made.
+    """
+    use_case, at = catalog.use_case, day + ONE_DAY
+    apply(use_case, settings)
+    written: dict[str, int] = {}
+    newer: list[str] = []
+
+    writes = {view.table: partial(_write_view, catalog, view, settings, at) for view in views_with_state(use_case)}
+    for layout in lookup_layouts(use_case, use_case.stored_views):
+        writes[f"{layout.view.table}_{layout.lookup.name}"] = partial(_write_lookup, catalog, layout, settings, at)
+    for table, write in writes.items():
+        try:
+            written[table] = write()
+        except OlderState as error:
+            log(str(error))
+            newer.append(table)
+    return RefreshedStore(at, written, tuple(newer))
+
+
+def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date) -> int:
+    use_case = catalog.use_case
+    first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
+    if uses_label(view, use_case):
+        # At midnight the labels of one more day have arrived than the day's own features could know.
+        events = labelled_events(catalog, first, at - ONE_DAY, at - timedelta(days=use_case.label_delay_days))
+    else:
+        events = catalog.events.read(first, at - ONE_DAY)
+    return write_state(view, entity_state(view, use_case, events, at), settings, use_case)
+
+
+def _write_lookup(catalog: Catalog, layout: LookupLayout, settings: FeastSettings, at: date) -> int:
+    days = days_to_read(catalog.use_case, layout.lookup, at - ONE_DAY, at)
+    rows = catalog.clean(layout.lookup.source).read(*(days or (None, None)))
+    return write_lookup(layout, rows, settings, at)
