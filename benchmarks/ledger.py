@@ -28,10 +28,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from platform_assets.registry.base import CHAMPION, ModelRegistry
+
 from benchmarks.report import Bar, Topic
 from platform_assets.registry.champion_moves import settle
 from platform_assets.registry.ledger import Entry, Ledger, ledger_table
-from platform_assets.registry.models import CHAMPION, ModelRegistry
 from platform_assets.registry.promotion import promote
 from platform_assets.registry.rollback import roll_back, rollback_target
 from platform_assets.registry.tables import TableRegistry

@@ -23,6 +23,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from platform_assets.registry.base import ModelRegistry
 
 import platform_assets
 from benchmarks.report import Bar, Topic
@@ -41,7 +42,6 @@ from platform_assets.orchestration.resources.mlflow import mlflow_resource
 from platform_assets.pipelines.reproduce import Reproduction, reproduce
 from platform_assets.pipelines.tables import clean_table
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import ModelRegistry
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"
 SCALE = {"customers": 400, "terminals": 800}

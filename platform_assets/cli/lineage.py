@@ -99,8 +99,8 @@ def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Map
     from platform_assets.lake.maintenance import stored_tables
     from platform_assets.lake.pins import data_version_pins
     from platform_assets.orchestration.assets.maintenance import table_on_disk
+    from platform_assets.registry.base import ModelRegistry
     from platform_assets.registry.errors import RegistryError
-    from platform_assets.registry.models import ModelRegistry
     from platform_assets.registry.pins import DATA_VERSIONS
 
     settings = Settings.from_environment()

@@ -112,7 +112,7 @@ def _existing(lake: Lake, use_case: UseCase, name: str) -> LakeTable:
 
 def _pins(use_case: UseCase, lake: Lake, settings: Settings, now: datetime) -> Sequence[Pin]:
     from platform_assets.orchestration.assets.maintenance import read_pins
-    from platform_assets.registry.models import ModelRegistry
+    from platform_assets.registry.base import ModelRegistry
 
     settings.prepare()
     return read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now).pins
@@ -180,7 +180,7 @@ def _show_tables(use_case: UseCase, lake: Lake, settings: Settings, now: datetim
     from platform_assets.cli.console import console
     from platform_assets.lake.versions import file_count
     from platform_assets.orchestration.assets.maintenance import read_pins, table_on_disk
-    from platform_assets.registry.models import ModelRegistry
+    from platform_assets.registry.base import ModelRegistry
 
     settings.prepare()
     kept = read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now)

@@ -19,9 +19,9 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import SERVING
 from platform_assets.pipelines.package import DIGEST_TAG, NotPromoted, champion_of, serving_settings
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.ledger import Action, Entry
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import RegisteredVersion
 from serving.settings import ServingSettings
 
 

@@ -20,9 +20,9 @@ from platform_assets.pipelines.track_training import (
     THRESHOLDS_FILE,
     TRACKING,
 )
-from platform_assets.pipelines.training_run import ModelRun
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.history import made_from
-from platform_assets.registry.models import RegisteredVersion
+from platform_assets.registry.training_run import ModelRun
 from platform_assets.training.artifact import read_manifest
 
 _THRESHOLDS_SHOWN = 9

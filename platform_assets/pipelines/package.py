@@ -20,10 +20,10 @@ from platform_assets.deployment.packaging import (
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
-from platform_assets.pipelines.training_run import ModelRun, registered_run
+from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.registry.models import RegisteredVersion
+from platform_assets.registry.training_run import ModelRun, registered_run
 from platform_assets.training.artifact import ArtifactError
 from serving.release import ReleaseError, ReleaseInfo, SelfTestRow
 from serving.settings import ServingSettings

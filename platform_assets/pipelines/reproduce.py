@@ -24,16 +24,16 @@ from platform_assets.installation import code_version
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.model import read_dataset, training_set_table
 from platform_assets.orchestration.assets.training import training_rows
-from platform_assets.pipelines.training_run import (
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.pins import DATA_VERSIONS
+from platform_assets.registry.training_run import (
     MACHINE_TAG,
     MODEL_DIGEST_TAG,
     ModelRun,
     machine_type,
     registered_run,
 )
-from platform_assets.registry.errors import RegistryError
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
-from platform_assets.registry.pins import DATA_VERSIONS
 from platform_assets.training import artifact
 from platform_assets.training.candidates import learner_of
 from platform_assets.training.compare import Candidate, compare

@@ -25,7 +25,7 @@ from platform_assets.evaluation.metrics.scored_rows import make_metric, reliabil
 from platform_assets.evaluation.metrics.thresholds import cheapest, threshold_table
 from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.orchestration.resources.mlflow import TrackedRun
-from platform_assets.pipelines.training_run import MACHINE_TAG, machine_type
+from platform_assets.registry.training_run import MACHINE_TAG, machine_type
 from platform_assets.training.compare import Comparison, Scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from platform_assets.registry.base import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.ledger import Action, Entry, Ledger
-from platform_assets.registry.models import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
 
 
 @dataclass(frozen=True)

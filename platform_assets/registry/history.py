@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.ledger import MOVES, Ledger
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import MODEL_DIGEST
 
 MADE_FROM = "made_from"

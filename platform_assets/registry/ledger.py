@@ -17,7 +17,7 @@ import polars as pl
 from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.schemas import LEDGER_SCHEMA
 from platform_assets.lake.table import LakeTable
-from platform_assets.registry.models import PRODUCTION, Environment
+from platform_assets.registry.base import PRODUCTION, Environment
 
 Action = Literal["promoted", "refused", "rolled_back", "deployed", "deployment_failed"]
 MOVES: tuple[Action, ...] = ("promoted", "rolled_back")

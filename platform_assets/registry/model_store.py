@@ -9,8 +9,8 @@ from pathlib import Path
 
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, table_uri
+from platform_assets.registry.base import PRODUCTION, Environment, ModelRegistry
 from platform_assets.registry.ledger import Ledger, ledger_table
-from platform_assets.registry.models import PRODUCTION, Environment, ModelRegistry
 from platform_assets.registry.tables import TableRegistry
 from platform_assets.training.selection import HERE, Placement
 

@@ -13,8 +13,8 @@ from platform_assets.declaration import UseCase
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.pins import Pin, data_version_pins, history_pins, table_path
 from platform_assets.lake.table import LakeTable
+from platform_assets.registry.base import CHALLENGER, CHAMPION, ModelRegistry
 from platform_assets.registry.errors import RegistryError
-from platform_assets.registry.models import CHALLENGER, CHAMPION, ModelRegistry
 
 DATA_VERSIONS = "data_versions"
 """Tag of a registered version, and key in a training set's commit metadata: Delta versions by path, as JSON."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from platform_assets.registry.base import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.champion_moves import Move, move_champion, settle
 from platform_assets.registry.errors import PromotionRefused
 from platform_assets.registry.ledger import Entry, Ledger
-from platform_assets.registry.models import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
 
 Promotion = Move
 """What a promotion did."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.champion_moves import Move, move_champion, settle
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.ledger import Ledger
-from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import MODEL_DIGEST, rolled_back_from
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion, alias_in, unreachable
 from platform_assets.registry.errors import RegistryUnreachable
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion, alias_in, unreachable
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from platform_assets.registry.base import ModelRegistry
 
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
@@ -25,7 +26,6 @@ from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.resources.mlflow import mlflow_resource
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import ModelRegistry
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 WORLD = {"customers": 800, "terminals": 1600}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from platform_assets.pipelines.training_run import read_model_run
+from platform_assets.registry.training_run import read_model_run
 from platform_assets_tests.gates.model_world import AS_OF, LATER, MODEL, ModelWorld, declared, learner, new_world
 
 LEARNERS = (

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import httpx
 import polars as pl
+from platform_assets.registry.base import CHAMPION, RegisteredVersion
 
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.timeline import Timeline, plan
@@ -22,7 +23,6 @@ from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, SERVING
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import CHAMPION, RegisteredVersion
 
 
 @dataclass

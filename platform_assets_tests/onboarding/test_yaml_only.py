@@ -9,7 +9,7 @@ import polars as pl
 from platform_assets.features.consistency.parity import compare
 from platform_assets.lake.layout import MODEL, MONITORING, QUARANTINE, RAW, SERVING
 from platform_assets.orchestration.assets.clean import quarantine_schema
-from platform_assets.pipelines.training_run import registered_run
+from platform_assets.registry.training_run import registered_run
 
 from .conftest import Installed, Onboarded
 from .machine_world import DAYS, PLANTED, ROWS_PER_DAY, RUNS_PER_DAY

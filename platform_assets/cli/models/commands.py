@@ -13,8 +13,8 @@ import typer
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
     from platform_assets.installation import Settings
+    from platform_assets.registry.base import Environment, ModelRegistry, RegisteredVersion
     from platform_assets.registry.ledger import Ledger
-    from platform_assets.registry.models import Environment, ModelRegistry, RegisteredVersion
 
 app = typer.Typer(no_args_is_help=True, help="Versions of models: compare, promote, roll back, reproduce, look back.")
 Model = Annotated[
@@ -160,7 +160,7 @@ def show_versions(name: str | None, limit: int) -> None:
 
     from platform_assets.cli.console import console
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.registry.models import VERDICT_TAG
+    from platform_assets.registry.base import VERDICT_TAG
 
     for declared in declared_use_cases(name):
         use_case, registry, _, settings = opened(declared.use_case.name)
@@ -193,7 +193,7 @@ def _after_list(name: str, registry: ModelRegistry, versions: list[RegisteredVer
     """What to do after a look at the versions: the newest one is judged, promoted, or compared with the champion or the one before."""
     from platform_assets.declaration.names import EVALUATION
     from platform_assets.lake.layout import MODEL
-    from platform_assets.registry.models import CHAMPION, VERDICT_TAG
+    from platform_assets.registry.base import CHAMPION, VERDICT_TAG
 
     latest, champion = versions[-1], registry.by_alias(name, CHAMPION)
     newest, command = latest.version, "platform-assets models"
@@ -215,7 +215,7 @@ def environment_named(name: str | None, own: Environment) -> Environment:
     Raises:
         ValueError: there is none of that name.
     """
-    from platform_assets.registry.models import ENVIRONMENTS
+    from platform_assets.registry.base import ENVIRONMENTS
 
     if name is None:
         return own

@@ -13,14 +13,14 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.cli.models.commands import named_version, opened, split_model
-from platform_assets.pipelines.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
-from platform_assets.registry.models import CHAMPION
+from platform_assets.registry.base import CHAMPION
+from platform_assets.registry.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.training.artifact import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from platform_assets.registry.models import RegisteredVersion
+    from platform_assets.registry.base import RegisteredVersion
 
 _MADE_FROM = (
     "as_of",

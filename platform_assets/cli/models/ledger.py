@@ -22,9 +22,9 @@ from platform_assets.registry.history import served_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from platform_assets.registry.base import ModelRegistry
     from platform_assets.registry.history import Served
     from platform_assets.registry.ledger import Ledger
-    from platform_assets.registry.models import ModelRegistry
 
 _OTHER_COLUMNS, _NARROWEST_WHY = 74, 30
 """Characters that the columns before `why` take, and that `why` has at least."""

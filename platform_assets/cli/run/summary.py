@@ -21,8 +21,8 @@ from platform_assets.orchestration.assets.clean import quarantine_schema
 from platform_assets.orchestration.assets.predictions import predictions_table
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.pipelines.tables import clean_counts, clean_table
-from platform_assets.pipelines.training_run import ModelRun, read_model_run
-from platform_assets.registry.models import CHAMPION, RegisteredVersion
+from platform_assets.registry.base import CHAMPION, RegisteredVersion
+from platform_assets.registry.training_run import ModelRun, read_model_run
 
 if TYPE_CHECKING:
     from platform_assets.cli.run.journey import Journey

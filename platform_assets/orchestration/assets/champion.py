@@ -18,12 +18,12 @@ from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.check_parity import require_parity
-from platform_assets.pipelines.training_run import registered_run
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.history import MADE_FROM, made_from
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import Promotion, promote
+from platform_assets.registry.training_run import registered_run
 from platform_assets.training.artifact import read_manifest
 
 

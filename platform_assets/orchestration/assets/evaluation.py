@@ -37,10 +37,10 @@ from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, kubernetes_tags, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.tables import clean_rows
-from platform_assets.pipelines.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
+from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
+from platform_assets.registry.base import VERDICT_TAG, ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.registry.models import VERDICT_TAG, ModelRegistry, RegisteredVersion
+from platform_assets.registry.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import measure, scored
 from platform_assets.training.folds import Fold, last_labelled_day

@@ -33,8 +33,8 @@ from platform_assets.orchestration.metadata import (
     picture,
     policy,
 )
+from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import ModelRegistry
 from platform_assets.registry.pins import collect_pins
 
 _COLUMNS = {

@@ -28,9 +28,9 @@ from platform_assets.orchestration.metadata import asset_key, column_schema, kub
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.orchestration.resources.mlflow import Tracker
 from platform_assets.pipelines.track_training import track
-from platform_assets.pipelines.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
+from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import declared_imputation

@@ -20,10 +20,10 @@ from platform_assets.orchestration.assets.evaluation import VERDICT_FILE, requir
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.model_card import CardSources, render_card
-from platform_assets.pipelines.training_run import ModelRun, registered_run
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import RegisteredVersion
+from platform_assets.registry.training_run import ModelRun, registered_run
 
 CARD_FILE = "model_card.html"
 

@@ -46,9 +46,9 @@ from platform_assets.orchestration.metadata import (
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
 from platform_assets.pipelines.tables import clean_rows
-from platform_assets.pipelines.training_run import CLASS_ROWS_TAG, ModelRun, read_model_run
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
+from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, read_model_run
 
 READABLE_CHECK = "readable"
 STORE_CHECK = "store_answered"

@@ -26,10 +26,10 @@ from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.tables import clean_rows
-from platform_assets.pipelines.training_run import MODEL_DIGEST_TAG, registered_run
+from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import CHAMPION as CHAMPION_ALIAS
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
+from platform_assets.registry.training_run import MODEL_DIGEST_TAG, registered_run
 from platform_assets.training.learners.base import Vector
 from platform_assets.training.predictor import Predictor
 

@@ -27,11 +27,11 @@ from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.pipelines.deploy import put_in_service
 from platform_assets.pipelines.package import DIGEST_TAG, release_info
-from platform_assets.pipelines.training_run import ModelRun, registered_run
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import RegisteredVersion
 from platform_assets.registry.rollback import roll_back, rollback_target
+from platform_assets.registry.training_run import ModelRun, registered_run
 from platform_assets.training.artifact import ArtifactError
 
 LARGEST_DIFFERENCE = 1e-6

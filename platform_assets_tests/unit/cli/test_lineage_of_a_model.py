@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from platform_assets.registry.base import RegisteredVersion
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
@@ -16,7 +17,6 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.tables import clean_table, raw_table
 from platform_assets.registry.errors import RegistryError
-from platform_assets.registry.models import RegisteredVersion
 
 LABELS = "card_fraud/clean/labels"
 DAY = date(2018, 4, 1)
@@ -59,7 +59,7 @@ def write_day(table: LakeTable, scenario: int) -> None:
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Raw labels 1, then clean labels 1 and 2, then raw labels 2 and clean labels 3; number 2 went into a model."""
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
-    monkeypatch.setattr("platform_assets.registry.models.ModelRegistry", Registry)
+    monkeypatch.setattr("platform_assets.registry.base.ModelRegistry", Registry)
     lake = Lake(root=str(tmp_path / "lake"))
     use_case = declared_use_cases("card_fraud")[0].use_case
     source = use_case.source("labels")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from typer.testing import CliRunner, Result
 
 from platform_assets.cli import app
@@ -14,7 +15,6 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.tables import clean_table
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 
 DAY = date(2018, 4, 1)
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from platform_assets.registry.base import CHAMPION, RegisteredVersion
 
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.errors import DeploymentError
@@ -19,11 +20,10 @@ from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets import rollback as module
 from platform_assets.orchestration.assets.rollback import rollback_asset
 from platform_assets.pipelines import deploy as deploying
-from platform_assets.pipelines.training_run import SAMPLE_FILE
 from platform_assets.registry.champion_moves import move_champion
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.models import CHAMPION, RegisteredVersion
+from platform_assets.registry.training_run import SAMPLE_FILE
 from platform_assets_tests.unit.registry.test_moves import AT
 
 from .conftest import Folders, Trained

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from prometheus_client import CollectorRegistry
 
 from platform_assets.declaration import UseCase, feature_contract_hash
@@ -34,14 +35,13 @@ from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.package import release_info
 from platform_assets.pipelines.track_training import CLASSES_FILE, CURVES_FILE, TRACKING, track
-from platform_assets.pipelines.training_run import (
+from platform_assets.registry.training_run import (
     CLASS_ROWS_TAG,
     MODEL_DIGEST_TAG,
     ModelRun,
     read_model_run,
     write_model_run,
 )
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.folds import refit_days
 from platform_assets_tests.unit.pipelines.conftest import Folders

@@ -15,7 +15,7 @@ from platform_assets.declaration.sections.serving import Costs
 from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.track_training import IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING, Tracked, track
-from platform_assets.pipelines.training_run import DECLARATION_FILE, ModelRun, read_model_run
+from platform_assets.registry.training_run import DECLARATION_FILE, ModelRun, read_model_run
 
 from .conftest import Trained
 

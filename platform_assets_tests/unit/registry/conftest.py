@@ -5,10 +5,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.ledger import LEDGER_SCHEMA, Ledger
-from platform_assets.registry.models import ModelRegistry, RegisteredVersion
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from platform_assets.registry.base import CHALLENGER, CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.registry.errors import RegistryError
-from platform_assets.registry.models import CHALLENGER, CHAMPION, ModelRegistry, RegisteredVersion
 
 Register = Callable[[str], RegisteredVersion]
 

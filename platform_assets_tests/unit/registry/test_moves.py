@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.champion_moves import move_champion, settle
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 from platform_assets.registry.ledger import LEDGER_SCHEMA, Entry, Ledger, ledger_table
-from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import promote
 
 Register = Callable[[str], RegisteredVersion]

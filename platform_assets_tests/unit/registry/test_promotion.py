@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.registry.errors import PromotionRefused
 from platform_assets.registry.ledger import Ledger
-from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import promote
 
 Register = Callable[[str], RegisteredVersion]

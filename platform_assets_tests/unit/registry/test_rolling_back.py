@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.registry.errors import PromotionRefused, RollbackRefused
 from platform_assets.registry.history import MADE_FROM, made_from, served_at
 from platform_assets.registry.ledger import Entry, Ledger
-from platform_assets.registry.models import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.promotion import promote
 from platform_assets.registry.rollback import roll_back, rollback_target
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from platform_assets.registry.base import CHALLENGER, CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
-from platform_assets.registry.models import CHALLENGER, CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.tables import KNOWN, TableRegistry
 
 Register = Callable[[str], RegisteredVersion]

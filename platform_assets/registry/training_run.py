@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.registry.models import MODEL_FOLDER, ModelRegistry, RegisteredVersion
+from platform_assets.registry.base import MODEL_FOLDER, ModelRegistry, RegisteredVersion
 from platform_assets.training import artifact
 from platform_assets.training.compare import Comparison
 from platform_assets.training.fit import library_versions
