@@ -24,7 +24,6 @@ from typing import Any
 
 import polars as pl
 import psutil
-from platform_assets.registry.base import CHAMPION
 
 from benchmarks.world import scored_use_case
 from platform_assets.cli.run.replay import request_body
@@ -40,6 +39,7 @@ from platform_assets.features.online.feast_objects import FeastSettings, prepare
 from platform_assets.installation import Installation, Settings
 from platform_assets.pipelines.deploy import release_of
 from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
+from platform_assets.registry.base import CHAMPION
 from serving.settings import ServingSettings
 
 SQLITE = "sqlite:///"

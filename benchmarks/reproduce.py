@@ -23,7 +23,6 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from platform_assets.registry.base import ModelRegistry
 
 import platform_assets
 from benchmarks.report import Bar, Topic
@@ -41,6 +40,8 @@ from platform_assets.orchestration.assets.training import training_set_asset
 from platform_assets.orchestration.resources.mlflow import mlflow_resource
 from platform_assets.pipelines.reproduce import Reproduction, reproduce
 from platform_assets.pipelines.tables import clean_table
+from platform_assets.registry.base import ModelRegistry
+from platform_assets.registry.mlflow_registry import MlflowRegistry
 from platform_assets.registry.model_store import ModelStore
 
 FOLDER = Path(platform_assets.__file__).parent / "defs" / "card_fraud"
@@ -89,7 +90,7 @@ class ModelHistory:
     @property
     def registry(self) -> ModelRegistry:
         """Its registry."""
-        return ModelRegistry(self.tracking_uri)
+        return MlflowRegistry(self.tracking_uri)
 
     def as_of(self, number: int) -> date:
         """The day of the model of that number."""

@@ -99,7 +99,6 @@ def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Map
     from platform_assets.lake.maintenance import stored_tables
     from platform_assets.lake.pins import data_version_pins
     from platform_assets.orchestration.assets.maintenance import table_on_disk
-    from platform_assets.registry.base import ModelRegistry
     from platform_assets.registry.errors import RegistryError
     from platform_assets.registry.pins import DATA_VERSIONS
 
@@ -112,7 +111,7 @@ def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Map
             name: version for name, version in found.items() if version is not None
         }, "of the tables as they are now"
     settings.prepare()
-    registry = ModelRegistry(settings.mlflow, settings.environment)
+    registry = Installation(settings).models.registry()
     version = registry.get(use_case.name, model) if model.isdecimal() else registry.by_alias(use_case.name, model)
     if version is None:
         raise RegistryError(f"no version of model {use_case.name!r} has the alias {model!r}; name a version, such as 1")

@@ -111,11 +111,11 @@ def _existing(lake: Lake, use_case: UseCase, name: str) -> LakeTable:
 
 
 def _pins(use_case: UseCase, lake: Lake, settings: Settings, now: datetime) -> Sequence[Pin]:
+    from platform_assets.installation import Installation
     from platform_assets.orchestration.assets.maintenance import read_pins
-    from platform_assets.registry.base import ModelRegistry
 
     settings.prepare()
-    return read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now).pins
+    return read_pins(use_case, lake, Installation(settings).models.registry(), now).pins
 
 
 def _show_rows(lake: Lake, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
@@ -178,12 +178,12 @@ def _show_tables(use_case: UseCase, lake: Lake, settings: Settings, now: datetim
     from rich.table import Table
 
     from platform_assets.cli.console import console
+    from platform_assets.installation import Installation
     from platform_assets.lake.versions import file_count
     from platform_assets.orchestration.assets.maintenance import read_pins, table_on_disk
-    from platform_assets.registry.base import ModelRegistry
 
     settings.prepare()
-    kept = read_pins(use_case, lake, ModelRegistry(settings.mlflow, settings.environment), now)
+    kept = read_pins(use_case, lake, Installation(settings).models.registry(), now)
     printed = Table(title=f"tables of {use_case.name}", box=None, pad_edge=False)
     for title in ("table", "version", "rows", "MB", "files", "versions kept"):
         printed.add_column(title, justify="left" if title == "table" else "right")

@@ -1,7 +1,7 @@
 """The registry of model versions and the ledger of their moves, as one environment sees them.
 
 Belongs here: opening the two, and where searches and fits of models take place. Does not belong here: what registry and ledger do
-(`models.py`, `ledger.py`).
+(`base.py`, `ledger.py`).
 """
 
 from dataclasses import dataclass, field
@@ -11,20 +11,21 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, table_uri
 from platform_assets.registry.base import PRODUCTION, Environment, ModelRegistry
 from platform_assets.registry.ledger import Ledger, ledger_table
-from platform_assets.registry.tables import TableRegistry
+from platform_assets.registry.registry import MODEL_REGISTRIES
 from platform_assets.training.selection import HERE, Placement
 
 
 @dataclass(frozen=True)
 class ModelStore:
-    """MLflow's registry, and the ledger in the lake, of one environment.
+    """The registry of model versions, and the ledger in the lake, of one environment.
 
     Attributes:
-        tracking_uri: MLflow's address; never shown, it may hold a password.
+        tracking_uri: the registry's address; never shown, it may hold a password.
         lake: where ledgers are.
         environment: whose champion and challenger are meant.
         searches: folder that keeps finished trials of searches; None keeps nothing.
         placement: where models are searched and fitted.
+        kind: name of the registry, one of `registry/registry.py`.
     """
 
     tracking_uri: str = field(repr=False)
@@ -32,14 +33,11 @@ class ModelStore:
     environment: Environment = PRODUCTION
     searches: Path | None = None
     placement: Placement = HERE
+    kind: str = "mlflow"
 
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
-        return ModelRegistry(self.tracking_uri, self.environment)
-
-    def quick_registry(self) -> ModelRegistry:
-        """The same registry for those in a hurry: where MLflow keeps its tables in a database, MLflow is not imported."""
-        return TableRegistry(self.tracking_uri, self.environment)
+        return MODEL_REGISTRIES[self.kind](self.tracking_uri, self.environment)
 
     def search_storage(self, use_case: str) -> str | None:
         """SQLAlchemy address of the file that keeps a use case's finished trials; None where nothing is kept."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from platform_assets.registry.base import ModelRegistry
 
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
@@ -24,7 +23,9 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.resources.mlflow import mlflow_resource
+from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.ledger import Ledger
+from platform_assets.registry.mlflow_registry import MlflowRegistry
 from platform_assets.registry.model_store import ModelStore
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
@@ -74,7 +75,7 @@ class ModelWorld:
 
     @property
     def registry(self) -> ModelRegistry:
-        return ModelRegistry(self.tracking_uri)
+        return MlflowRegistry(self.tracking_uri)
 
     @property
     def ledger(self) -> Ledger:
@@ -140,7 +141,7 @@ def empty_store(factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with its tables and nothing in them; making them takes seconds, copying the file does not."""
     path = shared(factory, "empty_mlflow.db")
     if not path.exists():
-        ModelRegistry(f"sqlite:///{path}").client.search_registered_models()
+        MlflowRegistry(f"sqlite:///{path}").versions("none")
     return path
 
 

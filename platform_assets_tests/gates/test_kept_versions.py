@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.retention import Hold, Retention
@@ -24,6 +23,7 @@ from platform_assets.lake.pins import table_path
 from platform_assets.orchestration.assets.maintenance import maintenance_asset, read_pins
 from platform_assets.orchestration.assets.training import training_rows, training_set_asset
 from platform_assets.pipelines.tables import clean_rows, clean_table, raw_table
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind

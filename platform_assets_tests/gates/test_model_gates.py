@@ -16,8 +16,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from platform_assets.registry.base import CHALLENGER
-from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 
 from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.names import PREDICTION_LOG
@@ -28,6 +26,8 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.schemas import PARITY_SCHEMA
 from platform_assets.orchestration.assets.evaluation import gate_names
 from platform_assets.pipelines.package import DIGEST_TAG
+from platform_assets.registry.base import CHALLENGER
+from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.training_run import SAMPLE_FILE, read_model_run
 
 from .model_world import (

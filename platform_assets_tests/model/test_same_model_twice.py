@@ -32,7 +32,7 @@ def train(root: Path, as_of: str) -> str:
     version = world.registry.by_as_of("card_fraud", as_of)
     assert version is not None
     run = read_model_run(world.registry.run_folder(version))
-    metrics = world.registry.client.get_run(version.run_id).data.metrics
+    metrics = world.registry.metrics(version)
     candidates = {
         name: {key: value for key, value in result.items() if key != "seconds"}
         for name, result in run.comparison["candidates"].items()

@@ -11,13 +11,13 @@ import dagster as dg
 import httpx
 import polars as pl
 from deltalake import DeltaTable
-from platform_assets.registry.base import CHAMPION
 
 from platform_assets.declaration.names import PREDICTION_LOG, TRAINING_SET
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.consistency.parity import compare
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING, TRAINING
+from platform_assets.registry.base import CHAMPION
 
 from .conftest import LivedIn
 

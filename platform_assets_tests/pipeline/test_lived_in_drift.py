@@ -15,7 +15,6 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
-from platform_assets.registry.base import CHAMPION
 
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
@@ -26,6 +25,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, PROFILE, QUARANTINE, RAW, SERVING
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.training_run import registered_run
 
 from .conftest import FOLDER, LivedIn

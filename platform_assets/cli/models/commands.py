@@ -282,7 +282,6 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     """
     import os
     from pathlib import Path
-    from time import monotonic
 
     import dagster as dg
 
@@ -291,7 +290,6 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     from platform_assets.orchestration.assets.rollback import rollback_asset
     from platform_assets.orchestration.resources.build import build_resources
 
-    started = monotonic()
     use_case, _, _, settings = opened(name)
     asset = rollback_asset(use_case=use_case)
     if "DAGSTER_HOME" not in os.environ and Path("dagster.yaml").is_file():
@@ -331,11 +329,6 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     )
     if use_case.is_realtime:
         console.print(f"  {made['address']} answers with release {made['release']}")
-    seconds, besides = monotonic() - started, float(str(made["seconds_besides_the_service"]))
-    console.print(
-        f"  {seconds:.1f} s from the command to the recorded champion, {seconds - float(str(made['seconds'])) + besides:.1f} s of them "
-        "besides the service's own start and takeover"
-    )
     console.print(
         f"[dim]version {made['rolled_back_from']} is not promoted again by itself; the next new model is. "
         f"Next: platform-assets models ledger {name}[/]"

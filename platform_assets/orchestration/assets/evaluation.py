@@ -302,5 +302,5 @@ def log_evidence(registry: ModelRegistry, version: RegisteredVersion, evidence: 
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / VERDICT_FILE
         path.write_text(json.dumps(evidence, indent=2, sort_keys=True, allow_nan=False))
-        registry.client.log_artifact(version.run_id, str(path))
+        registry.log_artifact(version, path)
     registry.set_tags(version, {VERDICT_TAG: "passed" if evidence["passed"] else "failed"})

@@ -58,7 +58,7 @@ def model_card_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         with tempfile.TemporaryDirectory() as scratch:
             kept = Path(scratch) / CARD_FILE
             kept.write_text(page, encoding="utf-8")
-            registry.client.log_artifact(version.run_id, str(kept))
+            registry.log_artifact(version, kept)
         return dg.MaterializeResult(
             metadata={
                 "model_version": version.version,

@@ -35,8 +35,6 @@ from platform_assets.registry.training_run import ModelRun, registered_run
 from platform_assets.training.artifact import ArtifactError
 
 LARGEST_DIFFERENCE = 1e-6
-STARTING = ("start", "probe", "shift", "drain", "remove")
-"""Phases of a deployment that are the service's own time, not the decision's."""
 
 
 class RollbackConfig(dg.Config):
@@ -54,12 +52,10 @@ class Proven:
     Attributes:
         release: digest of its service; None without a service.
         evidence: what was found, for the ledger.
-        service_seconds: how long its service took to start and to take over.
     """
 
     release: str | None
     evidence: dict[str, Any] = field(default_factory=dict)
-    service_seconds: float = 0.0
 
 
 def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -84,7 +80,7 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         started = monotonic()
         if not config.why.strip():
             raise dg.Failure("say why: `why` is kept in the ledger for those who look later", allow_retries=False)
-        registry, ledger = models.quick_registry(), models.ledger(use_case.name)
+        registry, ledger = models.registry(), models.ledger(use_case.name)
         try:
             champion, version = rollback_target(registry, ledger, use_case.name, config.to)
             run = registered_run(registry, version)
@@ -107,7 +103,6 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             at=None,
             run_id=context.run_id,
         )
-        seconds = monotonic() - started
         return dg.MaterializeResult(
             metadata={
                 "model_version": version.version,
@@ -115,8 +110,7 @@ def rollback_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "as_of": version.tags.get("as_of", ""),
                 "why": config.why,
                 "environment": models.environment,
-                "seconds": seconds,
-                "seconds_besides_the_service": seconds - proven.service_seconds,
+                "seconds": monotonic() - started,
                 **{name: value for name, value in proven.evidence.items() if value is not None},
             },
             data_version=dg.DataVersion(f"{use_case.name}-{version.version}"),
@@ -169,13 +163,11 @@ def _served(
 
     A release that was removed since is built again from the registered model.
     """
-    started = monotonic()
     digest = version.tags.get(DIGEST_TAG, "")
     bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
     if bento is None:
         bento = build_bento(use_case, run.predictor_folder, release_info(use_case, version, run), serving.bento_root())
         models.registry().set_tags(version, {DIGEST_TAG: bento.digest})
-    built = monotonic() - started
     try:
         deployed = put_in_service(use_case, version, bento, models, feast, serving, run_id, {"rollback": True})
     except DeploymentError as error:
@@ -186,5 +178,4 @@ def _served(
     result = deployed.result
     timings = dict(result.timings_seconds)
     evidence = {"address": result.address, "release": result.version, "replaced_release": result.previous_version}
-    own = sum(timings.get(phase, 0.0) for phase in STARTING) if result.changed else timings["total"]
-    return Proven(bento.digest, {**evidence, "built_again": not bento.reused, "seconds_of": timings}, own + built)
+    return Proven(bento.digest, {**evidence, "built_again": not bento.reused, "seconds_of": timings})

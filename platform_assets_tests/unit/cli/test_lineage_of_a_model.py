@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from platform_assets.registry.base import RegisteredVersion
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
@@ -16,6 +15,7 @@ from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.tables import clean_table, raw_table
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.errors import RegistryError
 
 LABELS = "card_fraud/clean/labels"
@@ -26,7 +26,7 @@ Run = Callable[..., str]
 class Registry:
     """One model, made from version 2 of the clean labels."""
 
-    def __init__(self, address: str, environment: str = "production") -> None:
+    def __init__(self) -> None:
         made_from = json.dumps({f"/{LABELS}": 2})
         self.model = RegisteredVersion("card_fraud", "1", "run", {"as_of": "2018-05-01", "data_versions": made_from})
 
@@ -59,7 +59,7 @@ def write_day(table: LakeTable, scenario: int) -> None:
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Raw labels 1, then clean labels 1 and 2, then raw labels 2 and clean labels 3; number 2 went into a model."""
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
-    monkeypatch.setattr("platform_assets.registry.base.ModelRegistry", Registry)
+    monkeypatch.setattr("platform_assets.registry.model_store.ModelStore.registry", lambda self: Registry())
     lake = Lake(root=str(tmp_path / "lake"))
     use_case = declared_use_cases("card_fraud")[0].use_case
     source = use_case.source("labels")

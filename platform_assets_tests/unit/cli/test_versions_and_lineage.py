@@ -5,7 +5,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from typer.testing import CliRunner, Result
 
 from platform_assets.cli import app
@@ -15,6 +14,8 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.tables import clean_table
+from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.mlflow_registry import MlflowRegistry
 
 DAY = date(2018, 4, 1)
 
@@ -27,9 +28,9 @@ def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LakeTable:
     made = RegisteredVersion(
         "card_fraud", "3", "run", {"as_of": "2018-05-01", "data_versions": '{"/card_fraud/clean/labels": 2}'}
     )
-    monkeypatch.setattr(ModelRegistry, "versions", lambda self, name: [made])
-    monkeypatch.setattr(ModelRegistry, "by_alias", lambda self, name, alias: made)
-    monkeypatch.setattr(ModelRegistry, "get", lambda self, name, version: made)
+    monkeypatch.setattr(MlflowRegistry, "versions", lambda self, name: [made])
+    monkeypatch.setattr(MlflowRegistry, "by_alias", lambda self, name, alias: made)
+    monkeypatch.setattr(MlflowRegistry, "get", lambda self, name, version: made)
     use_case = declared_use_cases("card_fraud")[0].use_case
     table = clean_table(Lake(root=str(tmp_path / "lake")), use_case, use_case.source("labels"))
     for number in range(1, 4):

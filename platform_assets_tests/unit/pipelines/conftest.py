@@ -13,13 +13,13 @@ from typing import cast
 import numpy as np
 import polars as pl
 import pytest
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.training import Learner, Splits
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.orchestration.assets.model import read_dataset, select_model
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import (
     MODEL_DIGEST_TAG,
     ModelRun,

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass, Floor
@@ -25,6 +24,7 @@ from platform_assets.orchestration.assets.evaluation import (
     gates_table,
     subject_of,
 )
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
 

@@ -14,7 +14,6 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from prometheus_client import CollectorRegistry
 
 from platform_assets.declaration import UseCase, feature_contract_hash
@@ -35,6 +34,7 @@ from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.package import release_info
 from platform_assets.pipelines.track_training import CLASSES_FILE, CURVES_FILE, TRACKING, track
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import (
     CLASS_ROWS_TAG,
     MODEL_DIGEST_TAG,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from platform_assets.registry.base import CHALLENGER, CHAMPION, ModelRegistry, RegisteredVersion
 
+from platform_assets.registry.base import CHALLENGER, CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import RegistryError
 
 Register = Callable[[str], RegisteredVersion]
@@ -66,5 +66,5 @@ def test_a_model_that_was_never_registered_has_no_versions_and_no_aliases(regist
 def test_the_folder_of_a_run_holds_what_was_logged(registry: ModelRegistry, register: Register, tmp_path: Path) -> None:
     version = register("2024-01-01")
     (tmp_path / "note.txt").write_text("kept")
-    registry.client.log_artifact(version.run_id, str(tmp_path / "note.txt"))
+    registry.log_artifact(version, tmp_path / "note.txt")
     assert (registry.run_folder(version) / "note.txt").read_text() == "kept"

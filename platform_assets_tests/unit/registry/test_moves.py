@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
 from platform_assets.lake.table import LakeTable
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.champion_moves import move_champion, settle
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 from platform_assets.registry.ledger import LEDGER_SCHEMA, Entry, Ledger, ledger_table
+from platform_assets.registry.mlflow_registry import MlflowRegistry
 from platform_assets.registry.promotion import promote
 
 Register = Callable[[str], RegisteredVersion]
@@ -30,7 +31,7 @@ class CrashingLedger(Ledger):
         raise Crash
 
 
-class CrashingRegistry(ModelRegistry):
+class CrashingRegistry(MlflowRegistry):
     """Ends after the intent is written and before the alias has moved."""
 
     def set_alias(self, use_case: str, alias: str, version: str) -> None:
@@ -55,7 +56,7 @@ def at(ledger: Ledger, use_case: str, *hours: float) -> list[str | None]:
 
 
 def test_a_move_that_lacks_only_its_entry_gets_it_with_the_time_of_the_move(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     move(registry, ledger, first, 1)
@@ -70,7 +71,7 @@ def test_a_move_that_lacks_only_its_entry_gets_it_with_the_time_of_the_move(
 
 
 def test_a_move_whose_alias_did_not_follow_did_not_happen(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second, third = register("2024-01-01"), register("2024-01-08"), register("2024-01-15")
     move(registry, ledger, first, 1)
@@ -85,7 +86,7 @@ def test_a_move_whose_alias_did_not_follow_did_not_happen(
 
 
 def test_clocks_that_disagree_do_not_turn_the_order_round(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     move(registry, ledger, first, 5)
@@ -94,11 +95,11 @@ def test_clocks_that_disagree_do_not_turn_the_order_round(
 
 
 def test_whoever_is_overtaken_is_told_and_writes_nothing(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
 
-    class Overtaken(ModelRegistry):
+    class Overtaken(MlflowRegistry):
         def set_alias(self, use_case: str, alias: str, version: str) -> None:
             super().set_alias(use_case, alias, version)
             registry.set_alias(use_case, alias, second.version)
@@ -109,7 +110,7 @@ def test_whoever_is_overtaken_is_told_and_writes_nothing(
 
 
 def test_each_environment_has_its_own_champion_and_its_own_past(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     staging, its_ledger = registry.of("staging"), ledger.of("staging")
@@ -138,13 +139,13 @@ def test_a_ledger_from_before_environments_is_read_as_production_s_and_written_o
 
 
 def test_an_unreachable_registry_is_told_and_leaves_the_ledger_as_it_was(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str, monkeypatch: pytest.MonkeyPatch
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     first, second = register("2024-01-01"), register("2024-01-08")
     promote(registry, ledger, first, evidence(first, None), AT, "a")
     before = ledger.entries(use_case)
-    away = ModelRegistry("http://someone:secret@127.0.0.1:9")
+    away = MlflowRegistry("http://someone:secret@127.0.0.1:9")
     with pytest.raises(RegistryUnreachable, match=r"127\.0\.0\.1:9 did not answer.*ask again") as told:
         promote(away, ledger, second, evidence(second, "1"), AT, "b")
     assert "secret" not in str(told.value)
@@ -154,9 +155,9 @@ def test_an_unreachable_registry_is_told_and_leaves_the_ledger_as_it_was(
 
 
 def test_a_registry_that_goes_away_in_the_middle_of_a_promotion_leaves_the_last_champion(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
-    class GoesAway(ModelRegistry):
+    class GoesAway(MlflowRegistry):
         def set_alias(self, use_case: str, alias: str, version: str) -> None:
             raise RegistryUnreachable("gone")
 

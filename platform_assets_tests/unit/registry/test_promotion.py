@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import PromotionRefused
 from platform_assets.registry.ledger import Ledger
+from platform_assets.registry.mlflow_registry import MlflowRegistry
 from platform_assets.registry.promotion import promote
 
 Register = Callable[[str], RegisteredVersion]
@@ -31,7 +32,7 @@ def actions(ledger: Ledger, use_case: str) -> list[tuple[str, str, str | None]]:
 
 
 def test_versions_follow_each_other_and_the_ledger_keeps_why(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     assert promote(registry, ledger, first, evidence(first, None), AT, "run a").previous is None
@@ -45,7 +46,7 @@ def test_versions_follow_each_other_and_the_ledger_keeps_why(
 
 
 def test_promoting_the_champion_again_changes_nothing(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     version = register("2024-01-01")
     promote(registry, ledger, version, evidence(version, None), AT, "run a")
@@ -66,7 +67,7 @@ def test_promoting_the_champion_again_changes_nothing(
     ],
 )
 def test_evidence_that_does_not_allow_it_is_refused_and_recorded(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str, changes: dict[str, Any], why: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str, changes: dict[str, Any], why: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     promote(registry, ledger, first, evidence(first, None), AT, "run a")
@@ -81,7 +82,7 @@ def test_evidence_that_does_not_allow_it_is_refused_and_recorded(
 
 
 def test_another_environment_without_a_champion_takes_evidence_that_compared_with_this_one_s(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     promote(registry, ledger, first, evidence(first, None), AT, "run a")
@@ -92,7 +93,7 @@ def test_another_environment_without_a_champion_takes_evidence_that_compared_wit
 
 
 def test_another_environment_s_champion_has_to_be_compared_with_and_the_refusal_says_how(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second, third = (register(f"2024-01-0{day}") for day in (1, 8, 9))
     staging = registry.of("staging"), ledger.of("staging")
@@ -107,7 +108,7 @@ def test_another_environment_s_champion_has_to_be_compared_with_and_the_refusal_
     assert champion_of(registry.of("staging"), use_case) == "1"
 
 
-def test_evidence_without_a_verdict_is_refused(registry: ModelRegistry, ledger: Ledger, register: Register) -> None:
+def test_evidence_without_a_verdict_is_refused(registry: MlflowRegistry, ledger: Ledger, register: Register) -> None:
     version = register("2024-01-01")
     with pytest.raises(PromotionRefused):
         promote(registry, ledger, version, {}, AT, "run a")
@@ -117,7 +118,7 @@ class Crash(RuntimeError):
     """The process ended here."""
 
 
-class CrashingRegistry(ModelRegistry):
+class CrashingRegistry(MlflowRegistry):
     """Ends between the ledger's entry and the alias."""
 
     def set_alias(self, use_case: str, alias: str, version: str) -> None:
@@ -126,7 +127,7 @@ class CrashingRegistry(ModelRegistry):
 
 @pytest.mark.parametrize("retry", ["run b", "run c"])
 def test_a_move_that_broke_off_before_the_alias_is_finished_without_a_second_entry(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str, retry: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str, retry: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     promote(registry, ledger, first, evidence(first, None), AT, "run a")
@@ -139,7 +140,7 @@ def test_a_move_that_broke_off_before_the_alias_is_finished_without_a_second_ent
 
 
 def test_a_version_that_comes_back_is_another_move(
-    registry: ModelRegistry, ledger: Ledger, register: Register, use_case: str
+    registry: MlflowRegistry, ledger: Ledger, register: Register, use_case: str
 ) -> None:
     first, second = register("2024-01-01"), register("2024-01-08")
     times = [AT.replace(hour=hour) for hour in range(3)]

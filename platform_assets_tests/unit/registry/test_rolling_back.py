@@ -6,25 +6,27 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import PromotionRefused, RollbackRefused
 from platform_assets.registry.history import MADE_FROM, made_from, served_at
 from platform_assets.registry.ledger import Entry, Ledger
+from platform_assets.registry.mlflow_registry import MlflowRegistry
 from platform_assets.registry.promotion import promote
 from platform_assets.registry.rollback import roll_back, rollback_target
+
+from .conftest import new_run
 
 AT = datetime(2024, 1, 8, tzinfo=UTC)
 RegisterModel = Callable[[str], RegisteredVersion]
 
 
 @pytest.fixture
-def register_model(registry: ModelRegistry, use_case: str) -> RegisterModel:
+def register_model(registry: MlflowRegistry, use_case: str) -> RegisterModel:
     """`register_model(digest)`: a new version with that model."""
 
     def register(digest: str) -> RegisteredVersion:
-        experiment = registry.client.get_experiment_by_name("unit")
-        run_id = registry.client.create_run(experiment.experiment_id).info.run_id
+        run_id = new_run(registry)
         tags = {"as_of": "2024-01-01", "model_digest": digest, "data_versions": '{"/clean/payments": 3}', "seed": "0"}
         return registry.register(use_case, run_id, tags)
 

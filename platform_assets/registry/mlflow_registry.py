@@ -4,65 +4,27 @@ Belongs here: reading and writing model versions, their tags and aliases. Does n
 interface (it opens runs behind one's back), training, or the ledger.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Self
 
+from platform_assets.registry.base import CHALLENGER, MODEL_FOLDER, PRODUCTION, Environment, RegisteredVersion, alias_in
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CHALLENGER = "challenger"
-CHAMPION = "champion"
-Environment = Literal["dev", "staging", "production"]
-ENVIRONMENTS: Final[tuple[Environment, ...]] = get_args(Environment)
-PRODUCTION: Final[Environment] = "production"
-MODEL_FOLDER = "model"
-"""Artifact folder of a run that holds the model itself."""
-VERDICT_TAG = "gates"
-"""Tag of a version: whether its gates `passed` or `failed` when it was last judged; a version without it was not judged."""
 ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 """How MLflow says that there is no such model, version or alias."""
 
 
 @dataclass(frozen=True)
-class RegisteredVersion:
-    """One version of a use case's model.
-
-    Attributes:
-        use_case: name of the registered model.
-        version: its number, as MLflow writes it.
-        run_id: the MLflow run that made it.
-        tags: what it was made from: as-of day, data versions, feature contract, code version, seed.
-    """
-
-    use_case: str
-    version: str
-    run_id: str
-    tags: Mapping[str, str]
-
-    def tag_json(self, name: str) -> Any:
-        """A tag that holds JSON, parsed; None when the tag is absent."""
-        return json.loads(self.tags[name]) if name in self.tags else None
-
-
-def alias_in(environment: Environment, alias: str) -> str:
-    """How MLflow calls an alias of an environment: `champion` in production, `staging-champion` in staging.
-
-    Other aliases than `champion` and `challenger` belong to people and stay as they are.
-    """
-    return alias if environment == PRODUCTION or alias not in (CHALLENGER, CHAMPION) else f"{environment}-{alias}"
-
-
-@dataclass(frozen=True)
-class ModelRegistry:
-    """MLflow's registry at one tracking address, as one environment sees it.
+class MlflowRegistry:
+    """MLflow's registry at one tracking address, as one environment sees it: a `ModelRegistry`.
 
     Attributes:
         tracking_uri: MLflow's address.
@@ -72,12 +34,12 @@ class ModelRegistry:
     tracking_uri: str
     environment: Environment = PRODUCTION
 
-    def of(self, environment: Environment) -> "ModelRegistry":
+    def of(self, environment: Environment) -> Self:
         """The same registry with another environment's champion and challenger."""
         return replace(self, environment=environment)
 
     @cached_property
-    def client(self) -> "MlflowClient":
+    def _client(self) -> "MlflowClient":
         """MLflow's client; importing it takes seconds, so it is made on first use."""
         from mlflow import MlflowClient
 
@@ -88,13 +50,13 @@ class ModelRegistry:
         from mlflow.exceptions import MlflowException
 
         try:
-            self.client.create_registered_model(use_case)
+            self._client.create_registered_model(use_case)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
-        version = self.client.create_model_version(use_case, source=source, run_id=run_id, tags=dict(tags))
-        self.client.set_registered_model_alias(use_case, alias_in(self.environment, CHALLENGER), version.version)
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
+        version = self._client.create_model_version(use_case, source=source, run_id=run_id, tags=dict(tags))
+        self._client.set_registered_model_alias(use_case, alias_in(self.environment, CHALLENGER), version.version)
         return self._wrap(version)
 
     def get(self, use_case: str, version: str) -> RegisteredVersion:
@@ -107,7 +69,7 @@ class ModelRegistry:
 
         try:
             with self._reached():
-                return self._wrap(self.client.get_model_version(use_case, version))
+                return self._wrap(self._client.get_model_version(use_case, version))
         except MlflowException as error:
             raise RegistryError(
                 f"model {use_case!r} has no version {version!r} in the registry at {self.tracking_uri}; "
@@ -120,14 +82,14 @@ class ModelRegistry:
 
         try:
             with self._reached():
-                return self._wrap(self.client.get_model_version_by_alias(use_case, alias_in(self.environment, alias)))
+                return self._wrap(self._client.get_model_version_by_alias(use_case, alias_in(self.environment, alias)))
         except MlflowException:
             return None
 
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
         """The newest version that was trained as of that day, or None."""
         with self._reached():
-            found = self.client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
+            found = self._client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
         return self._wrap(max(found, key=lambda version: int(version.version))) if found else None
 
     def versions(self, use_case: str) -> list[RegisteredVersion]:
@@ -136,7 +98,7 @@ class ModelRegistry:
         token = None
         while True:
             with self._reached():
-                page = self.client.search_model_versions(f"name='{use_case}'", page_token=token)
+                page = self._client.search_model_versions(f"name='{use_case}'", page_token=token)
             found += page
             token = page.token
             if not token:
@@ -148,7 +110,7 @@ class ModelRegistry:
 
         try:
             with self._reached():
-                found = self.client.get_registered_model(use_case).aliases
+                found = self._client.get_registered_model(use_case).aliases
         except MlflowException:
             return {}
         versions: dict[str, list[str]] = {}
@@ -159,23 +121,27 @@ class ModelRegistry:
     def metrics(self, version: RegisteredVersion) -> dict[str, float]:
         """The latest value of every metric of the run that made the version."""
         with self._reached():
-            return dict(self.client.get_run(version.run_id).data.metrics)
+            return dict(self._client.get_run(version.run_id).data.metrics)
 
     def set_alias(self, use_case: str, alias: str, version: str) -> None:
         """Point an alias at a version; `champion` and `challenger` are those of this environment."""
         with self._reached():
-            self.client.set_registered_model_alias(use_case, alias_in(self.environment, alias), version)
+            self._client.set_registered_model_alias(use_case, alias_in(self.environment, alias), version)
 
     def set_tags(self, version: RegisteredVersion, tags: Mapping[str, str]) -> None:
         """Add tags to a version."""
         for key, value in tags.items():
-            self.client.set_model_version_tag(version.use_case, version.version, key, value)
+            self._client.set_model_version_tag(version.use_case, version.version, key, value)
 
     def run_folder(self, version: RegisteredVersion) -> Path:
         """Local folder with all artifacts of the run that made the version (downloaded when they are remote)."""
         from mlflow.artifacts import download_artifacts
 
         return Path(download_artifacts(run_id=version.run_id, artifact_path="", tracking_uri=self.tracking_uri))
+
+    def log_artifact(self, version: RegisteredVersion, path: Path) -> None:
+        """Keep a file beside the other artifacts of the run that made the version, in place of an earlier one of that name."""
+        self._client.log_artifact(version.run_id, str(path))
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
