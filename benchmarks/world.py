@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from platform_assets.cli.use_cases import DeclaredUseCase, declared_use_cases
-from platform_assets.declaration import EVENT_DAY, SimulatorConnector, UseCase
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.simulation.generators import load_generator
 
 QUICK_SCALE: Mapping[str, Any] = {"customers": 500, "terminals": 1000}

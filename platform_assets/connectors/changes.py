@@ -11,13 +11,11 @@ from pathlib import Path
 from platform_assets.connectors.access import NO_ACCESS, Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.sections.connectors import (
-    ChangeFeedConnector,
-    DeltaConnector,
-    FilesConnector,
-    KafkaConnector,
-    SqlConnector,
-)
+from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
+from platform_assets.declaration.sections.connectors.delta import DeltaConnector
+from platform_assets.declaration.sections.connectors.files import FilesConnector
+from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
 

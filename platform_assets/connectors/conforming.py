@@ -28,12 +28,6 @@ from platform_assets.connectors.delivery import (
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch
 from platform_assets.connectors.migrations import apply_migrations
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors import (
-    ChangeFeedConnector,
-    FilesConnector,
-    KafkaConnector,
-    SqlConnector,
-)
 from platform_assets.declaration.sections.sources import Source
 
 MAX_UNCAST_RATIO = 0.5
@@ -60,14 +54,6 @@ class Conformed:
     """Declared migrations that the rows needed, in words: they were delivered in an old shape."""
 
 
-def is_text(source: Source) -> bool:
-    """Whether the source's format has no types, so that every cell arrives as text."""
-    connector = source.connector
-    if isinstance(connector, ChangeFeedConnector | KafkaConnector):
-        return True
-    return isinstance(connector, FilesConnector) and connector.format in ("csv", "jsonl")
-
-
 def conform(found: pl.DataFrame, source: Source) -> Conformed:
     """Bring rows as found (see `read_source` and `read_changes`) into the declared columns and types.
 
@@ -92,7 +78,7 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
             columns.append(nothing.alias(column.name))
             continue
         values = found[column.name]
-        if _arrives_as_text(source, column, values):
+        if values.dtype == pl.String and source.connector.arrives_as_text(column):
             result = cast_text(values, column)
             failed = result.is_null() & values.is_not_null()
             judged = not are_changes or len(values) >= MIN_CHANGES_TO_JUDGE
@@ -110,7 +96,7 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
         delivered = [name for name in found.columns if name not in (*FOUND_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
     described = _uncast_column(found[SOURCE_PROBLEM], uncast)
-    known = {*source.column_names, *FOUND_COLUMNS, *CHANGE_COLUMNS, *_connector_columns(source)}
+    known = {*source.column_names, *FOUND_COLUMNS, *CHANGE_COLUMNS, *source.connector.own_columns}
     extra = tuple(name for name in found.columns if name not in known)
     changes = [found[name] for name in CHANGE_COLUMNS if name in found.columns]
     aside = _kept_aside(found.select(extra), found.height)
@@ -123,24 +109,6 @@ def _lines(found: pl.DataFrame) -> pl.Series:
     if SOURCE_LINE in found.columns:
         return found[SOURCE_LINE]
     return pl.repeat(None, found.height, dtype=pl.Int64, eager=True).alias(SOURCE_LINE)
-
-
-def _arrives_as_text(source: Source, column: Column, values: pl.Series) -> bool:
-    """Whether a column's cells are text that stands for values of its type.
-
-    Files and messages of text do so altogether. In a database text may stand for a time: SQLite knows no times.
-    """
-    if isinstance(source.connector, SqlConnector):
-        return values.dtype == pl.String and column.type in ("datetime", "date")
-    return is_text(source) and values.dtype == pl.String
-
-
-def _connector_columns(source: Source) -> tuple[str, ...]:
-    """Columns that the connector reads for itself: where they are not declared, they are no surprise either."""
-    connector = source.connector
-    if not isinstance(connector, SqlConnector):
-        return ()
-    return tuple(name for name in (connector.cursor, connector.operation, connector.deleted) if name)
 
 
 def _rows_that_need_all(found: pl.DataFrame) -> int:

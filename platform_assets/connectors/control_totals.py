@@ -22,7 +22,9 @@ import polars as pl
 from platform_assets.connectors.access import NO_ACCESS, Access
 from platform_assets.connectors.delivery import days_between
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.sections.connectors import FilesConnector, SimulatorConnector, SqlConnector
+from platform_assets.declaration.sections.connectors.files import FilesConnector
+from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.simulation.faults import WORLD_KINDS
 

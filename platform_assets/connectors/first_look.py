@@ -16,15 +16,13 @@ import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
-from platform_assets.declaration.sections.connectors import (
-    ChangeFeedConnector,
-    DeltaConnector,
-    FilesConnector,
-    KafkaConnector,
-    SimulatorConnector,
-    SqlConnector,
-)
+from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
+from platform_assets.declaration.sections.connectors.delta import DeltaConnector
+from platform_assets.declaration.sections.connectors.files import FilesConnector
+from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
+from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
 if TYPE_CHECKING:

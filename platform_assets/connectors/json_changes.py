@@ -24,7 +24,7 @@ from platform_assets.connectors.delivery import (
     UPSERT,
 )
 from platform_assets.connectors.files.text_formats import Number, json_object, json_text
-from platform_assets.declaration.sections.connectors import EpochUnit
+from platform_assets.declaration.sections.connectors.base import EpochUnit
 from platform_assets.declaration.sections.sources import Source
 
 PER_SECOND: Mapping[EpochUnit, int] = {

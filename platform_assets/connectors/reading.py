@@ -14,12 +14,10 @@ from platform_assets.connectors.access import NO_ACCESS, Access
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.days import read_files
 from platform_assets.connectors.simulator.days import read_simulator
-from platform_assets.declaration.sections.connectors import (
-    DeltaConnector,
-    FilesConnector,
-    SimulatorConnector,
-    SqlConnector,
-)
+from platform_assets.declaration.sections.connectors.delta import DeltaConnector
+from platform_assets.declaration.sections.connectors.files import FilesConnector
+from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
 

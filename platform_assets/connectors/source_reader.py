@@ -17,7 +17,7 @@ from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.changes import read_changes
 from platform_assets.connectors.control_totals import Totals, control_totals
 from platform_assets.connectors.reading import read_source
-from platform_assets.declaration import SimulatorConnector, Source
+from platform_assets.declaration import Source
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,11 @@ class SourceReader:
             ValueError: when faults are asked of a source that is not simulated.
         """
         connector = source.connector
-        if not isinstance(connector, SimulatorConnector):
+        if not connector.is_simulated:
             if faults:
                 raise ValueError(
                     f"source {source.name!r} is not simulated: faults can be planted in simulated rows only"
                 )
             return source
-        planted = (*connector.faults, *({"table": source.name, **fault} for fault in faults))
-        settings = {**connector.settings, **self.simulation}
-        return source.model_copy(
-            update={"connector": connector.model_copy(update={"settings": settings, "faults": planted})}
-        )
+        planted = [{"table": source.name, **fault} for fault in faults]
+        return source.model_copy(update={"connector": connector.simulated_with(self.simulation, planted)})

@@ -7,32 +7,18 @@ dagster, or any computation on rows.
 from platform_assets.declaration.contract import feature_contract, feature_contract_hash
 from platform_assets.declaration.loader import DeclarationError, load_use_case
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors import (
-    ChangeFeedConnector,
-    DeltaConnector,
-    FilesConnector,
-    KafkaConnector,
-    SimulatorConnector,
-    SqlConnector,
-)
 from platform_assets.declaration.sections.features import Entity, FeatureView, RowFeature, Window
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 
 __all__ = [
     "EVENT_DAY",
-    "ChangeFeedConnector",
     "Column",
     "DeclarationError",
-    "DeltaConnector",
     "Entity",
     "FeatureView",
-    "FilesConnector",
-    "KafkaConnector",
     "RowFeature",
-    "SimulatorConnector",
     "Source",
-    "SqlConnector",
     "UseCase",
     "Window",
     "feature_contract",

@@ -23,7 +23,7 @@ from platform_assets.connectors.files.text_formats import parse_csv, parse_json_
 from platform_assets.connectors.sql.days import Relation, ask, fetch
 from platform_assets.connectors.sql.rows import frame_of
 from platform_assets.declaration.sections.columns import Column, ColumnType
-from platform_assets.declaration.sections.connectors import SqlConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from platform_assets.declaration import FeatureView, SimulatorConnector, UseCase
+from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.evaluation.model_card.pictures import data_address, draw_folds, draw_importances
 from platform_assets.evaluation.model_card.template import STYLE, TEMPLATE
 from platform_assets.pipelines.track_training import (
@@ -342,7 +342,7 @@ def _limits(found: CardSources) -> list[str]:
         f"Whether it is right is known {use_case.label_delay_days} days later at the earliest; monitoring compares then.",
         "A row whose features are missing is answered with the values that stand in the table of features.",
     ]
-    simulated = [source.name for source in use_case.sources if isinstance(source.connector, SimulatorConnector)]
+    simulated = [source.name for source in use_case.sources if source.connector.is_simulated]
     if simulated:
         limits.insert(0, f"{', '.join(simulated)}: simulated data. The figures say nothing about real events.")
     if len(found.run.comparison["folds"]) < 3:

@@ -23,7 +23,7 @@ from platform_assets.connectors.json_changes import (
     whole_number,
     with_times,
 )
-from platform_assets.declaration.sections.connectors import ChangeFeedConnector
+from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 
 _UPSERTS = ("c", "r", "u")

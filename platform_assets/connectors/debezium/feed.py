@@ -18,7 +18,7 @@ from platform_assets.connectors.files.days import Delivered, stack, unpacked
 from platform_assets.connectors.files.places import FoundFile, Place, place_of
 from platform_assets.connectors.files.text_formats import json_value, text_lines
 from platform_assets.connectors.json_changes import Change, frame_of_changes
-from platform_assets.declaration.sections.connectors import ChangeFeedConnector
+from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 
 

@@ -12,7 +12,7 @@ from platform_assets.connectors.debezium.envelope import changes_of
 from platform_assets.connectors.files.text_formats import json_value
 from platform_assets.connectors.json_changes import frame_of_changes, not_json
 from platform_assets.connectors.kafka.topic import position, take
-from platform_assets.declaration.sections.connectors import ChangeFeedConnector
+from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 
 

@@ -21,7 +21,7 @@ from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.connectors.delta.days import open_table, readable, scan, with_places
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.sections.connectors import DeltaConnector
+from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 
 _KIND, _VERSION, _TIME = "_change_type", "_commit_version", "_commit_timestamp"

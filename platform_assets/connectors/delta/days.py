@@ -25,7 +25,7 @@ from platform_assets.connectors.delivery import (
     day_range,
 )
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.sections.connectors import DeltaConnector
+from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 
 

@@ -32,7 +32,8 @@ from platform_assets.connectors.delivery import (
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.files.days import Delivered, nothing_there, read_file, source_place, stack
 from platform_assets.connectors.files.places import FoundFile, Place
-from platform_assets.declaration.sections.connectors import ChangeFeedConnector, FilesConnector
+from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
+from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
 _DIGEST_BYTES = 6

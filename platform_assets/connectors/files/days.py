@@ -30,8 +30,8 @@ from platform_assets.connectors.delivery import (
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.files.places import FoundFile, Place, place_of
 from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
-from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
-from platform_assets.declaration.sections.connectors import FilesConnector
+from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
 _SHOWN = 8

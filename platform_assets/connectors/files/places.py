@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.checks.connectors import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
 
 _GLOB = ("*", "?", "[")
 _SHOWN = 8

@@ -30,7 +30,7 @@ from platform_assets.connectors.json_changes import (
     whole_number,
     with_times,
 )
-from platform_assets.declaration.sections.connectors import KafkaConnector
+from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.sections.sources import Source
 
 if TYPE_CHECKING:

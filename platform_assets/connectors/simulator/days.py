@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from platform_assets.connectors.casting import event_days
 from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_LINE, SOURCE_POSITION, SOURCE_PROBLEM, day_range
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.sections.connectors import SimulatorConnector
+from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.simulation.faults import Fault, FaultError, plant_all
 from platform_assets.simulation.generators import Generator, GeneratorError, load_generator

@@ -31,7 +31,7 @@ from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENC
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.sql.days import Relation, ask, fetch, stream
 from platform_assets.connectors.sql.rows import frame_of
-from platform_assets.declaration.sections.connectors import SqlConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
 if TYPE_CHECKING:

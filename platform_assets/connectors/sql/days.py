@@ -22,7 +22,7 @@ from platform_assets.connectors.casting import event_days
 from platform_assets.connectors.delivery import DELIVERED_DAY, day_range
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.sql.rows import frame_of
-from platform_assets.declaration.sections.connectors import SqlConnector
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
 if TYPE_CHECKING:

@@ -112,7 +112,7 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
                 )
         for place, found, message in (*connector_problems(source), *migration_problems(source)):
             yield Problem((*where, *place), found, message)
-        if source.stream is not None and (source.name != use_case.events or source.connector.kind == "kafka"):
+        if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
             told = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"
             )

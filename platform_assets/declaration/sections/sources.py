@@ -10,7 +10,8 @@ from pydantic import Field
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.changes import Changes
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors import Connector, KafkaConnector, is_incremental
+from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
+from platform_assets.declaration.sections.connectors.registry import Connector
 from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.quality import Quality
 
@@ -55,7 +56,12 @@ class Source(Declaration):
     @property
     def is_incremental(self) -> bool:
         """Whether the source is asked what is new since a cursor, and its rows are changes."""
-        return is_incremental(self.connector)
+        return self.connector.is_incremental
+
+    @property
+    def event_topic(self) -> KafkaConnector | None:
+        """The topic that carries the rows as they happen; None without."""
+        return self.stream or self.connector.event_topic
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ NO_PART_OF_A_SERVICE = tuple(
     f"platform_assets.{room}"
     for room in (
         "definitions", "cli", "orchestration", "pipelines", "installation", "monitoring", "deployment", "experiments", "registry",
-        "evaluation", "validation", "onboarding", "lake", "simulation", "testing",
+        "evaluation", "validation", "onboarding", "connectors", "lake", "simulation", "testing",
     )
 )  # fmt: skip
 """Rooms whose members stand in lists that a service reads too, but that it never asks for."""

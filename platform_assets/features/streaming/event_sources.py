@@ -25,7 +25,7 @@ from platform_assets.connectors.kafka.topic import (
     unreachable,
     watermarks,
 )
-from platform_assets.declaration.sections.connectors import KafkaConnector
+from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.features.errors import FeatureError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.json_changes import frame_of_changes
-from platform_assets.declaration.sections.connectors import KafkaConnector
+from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
-from platform_assets.declaration import SimulatorConnector, UseCase
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import windowed_views

@@ -1,0 +1,44 @@
+"""A Kafka topic, as declared.
+
+Belongs here: the declaration. Does not belong here: reading the topic (`connectors/kafka/`, `features/streaming/`).
+"""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, EpochUnit, Variable
+
+
+class KafkaConnector(ConnectorDeclaration):
+    """Rows of a Kafka topic, one JSON object in each message; the offsets read are kept with the data."""
+
+    reader: ClassVar[str] = "platform_assets.connectors.kafka.reader:KAFKA"
+
+    kind: Literal["kafka"] = Field(description="A Kafka topic with JSON objects.")
+    topic: str = Field(description="Name of the topic.")
+    brokers: Variable = Field(
+        description="Name of the environment variable that holds `host:port,...`, or the client's settings as a JSON object."
+    )
+    sequence: str | None = Field(
+        default=None,
+        description="Whole-number field that orders the changes of a key; default: the offset, right where a key keeps its partition.",
+    )
+    epoch_unit: EpochUnit | None = Field(
+        default=None, description="Unit of times that arrive as numbers; without one such times are refused."
+    )
+
+    @property
+    def is_incremental(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def event_topic(self) -> Self:
+        """Itself."""
+        return self
+
+    def arrives_as_text(self, column: Column) -> bool:
+        """Every cell of a message is kept as its text."""
+        return True
