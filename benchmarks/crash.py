@@ -35,9 +35,9 @@ from platform_assets.connectors.base import ChangeBatch
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.lake.changes import UNKNOWN_DAY, current_rows
+from platform_assets.lake.schemas import raw_schema
 from platform_assets.lake.table import LakeTable
-from platform_assets.pipelines.tables import raw_schema
-from platform_assets.pipelines.take_in_changes import Taken, current_cursor, take_in
+from platform_assets.pipelines.take_in_changes import IngestedBatch, current_cursor, ingest_batches
 
 FIRST = date(2024, 1, 1)
 DAYS, KEYS = 8, 400
@@ -201,8 +201,10 @@ def take_some(folder: Path, batches: int) -> None:
         pass
 
 
-def _feed(folder: Path) -> Iterator[Taken]:
-    return take_in(feed_table(folder), changing_source(), read_changes_of_orders, FIRST, FIRST + timedelta(days=DAYS))
+def _feed(folder: Path) -> Iterator[IngestedBatch]:
+    return ingest_batches(
+        feed_table(folder), changing_source(), read_changes_of_orders, FIRST, FIRST + timedelta(days=DAYS)
+    )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from platform_assets.connectors import conform
 from platform_assets.connectors.delivery import FOUND_COLUMNS
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
-from platform_assets.pipelines.quarantine import quarantine_table
+from platform_assets.lake.catalog import Catalog
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.validation import audit
 
@@ -129,7 +129,7 @@ def _good_rows_refused(world: FaultWorld, fault: dict[str, Any]) -> int:
     good, spoilt = lines(world.delivered()), lines(world.delivered(fault))
     joined = spoilt.join(good, on=columns, how="left", nulls_equal=True, suffix="_good")
     surplus = int((joined["count"] - joined["count_good"].fill_null(0)).clip(0).sum())
-    refused = quarantine_table(world.lake, world.use_case, world.source).read(world.day, world.day).height
+    refused = Catalog(world.use_case, world.lake).quarantine(world.source.name).read(world.day, world.day).height
     return max(0, refused - surplus)
 
 

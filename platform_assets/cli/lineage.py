@@ -95,32 +95,29 @@ def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[Column
 
 def _versions(use_case: UseCase, graph: Lineage, model: str | None) -> tuple[Mapping[str, int], str]:
     """Delta version by `layer/table`, and what they are the versions of."""
-    from platform_assets.installation import Installation, Settings
-    from platform_assets.lake.maintenance import stored_tables
+    from platform_assets.installation import Installation
     from platform_assets.lake.pins import data_version_pins
-    from platform_assets.orchestration.assets.maintenance import table_on_disk
     from platform_assets.registry.errors import RegistryError
     from platform_assets.registry.pins import DATA_VERSIONS
 
-    settings = Settings.from_environment()
-    lake = Installation(settings).lake
-    tables = stored_tables(lake.root, use_case.name, lake.storage_options())
+    installation = Installation.from_environment()
+    catalog = installation.catalog(use_case)
+    stored = {name: catalog.stored(name) for name in catalog.stored_names()}
     if model is None:
-        found = {name: table_on_disk(lake, use_case.name, name).version() for name in tables}
+        latest = {name: table.version() for name, table in stored.items()}
         return {
-            name: version for name, version in found.items() if version is not None
+            name: version for name, version in latest.items() if version is not None
         }, "of the tables as they are now"
-    settings.prepare()
-    registry = Installation(settings).models.registry()
+    installation.settings.prepare()
+    registry = installation.models.registry()
     version = registry.get(use_case.name, model) if model.isdecimal() else registry.by_alias(use_case.name, model)
     if version is None:
         raise RegistryError(f"no version of model {use_case.name!r} has the alias {model!r}; name a version, such as 1")
     pins = data_version_pins(version.tag_json(DATA_VERSIONS) or {}, "model", "")
-    made = {pin.table.partition("/")[2]: pin.version for pin in pins}
-    current = {name: table_on_disk(lake, use_case.name, name) for name in tables}
-    further = _versions_further_up(graph, made, current)
-    told = f"that model version {version.version} (as of {version.tags.get('as_of')}) was made from"
-    return {**further, **made, f"model/{use_case.model_name}": int(version.version)}, told
+    read = {pin.table.partition("/")[2]: pin.version for pin in pins}
+    further = _versions_further_up(graph, read, stored)
+    subject = f"that model version {version.version} (as of {version.tags.get('as_of')}) was made from"
+    return {**further, **read, f"model/{use_case.model_name}": int(version.version)}, subject
 
 
 def _versions_further_up(

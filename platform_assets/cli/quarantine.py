@@ -16,10 +16,8 @@ import typer
 if TYPE_CHECKING:
     import polars as pl
 
-    from platform_assets.cli.use_cases import DeclaredUseCase
     from platform_assets.declaration import Source
-    from platform_assets.lake.lake import Lake
-    from platform_assets.lake.table import LakeTable
+    from platform_assets.lake.catalog import Catalog
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -33,12 +31,11 @@ Positions = Annotated[list[str] | None, typer.Option("--position", help="Source 
 
 
 @dataclass(frozen=True)
-class Place:
-    """A source of a use case, and the lake it is in."""
+class ChosenSource:
+    """A source whose refused rows are looked at, and the tables of its use case."""
 
-    declared: DeclaredUseCase
+    catalog: Catalog
     source: Source
-    lake: Lake
 
 
 @app.command("list")
@@ -52,7 +49,7 @@ def list_(
     from platform_assets.cli.console import fail_readably
 
     with fail_readably():
-        show_counts(places(use_case, table), _date(day), rule)
+        show_counts(chosen_sources(use_case, table), _date(day), rule)
 
 
 @app.command()
@@ -68,8 +65,8 @@ def show(
     from platform_assets.cli.console import fail_readably
 
     with fail_readably():
-        [place] = places(use_case, table)
-        show_rows(place, _date(day), rule, position or [], limit)
+        [chosen] = chosen_sources(use_case, table)
+        show_rows(chosen, _date(day), rule, position or [], limit)
 
 
 @app.command()
@@ -89,12 +86,12 @@ def release(
     from platform_assets.cli.console import fail_readably
 
     with fail_readably():
-        [place] = places(use_case, table)
-        release_rows(place, _date(day), rule, position or [], who=who, why=why, until=_date(until))
+        [chosen] = chosen_sources(use_case, table)
+        release_rows(chosen, _date(day), rule, position or [], who=who, why=why, until=_date(until))
 
 
-def places(use_case: str | None, table: str | None) -> list[Place]:
-    """The sources that are asked about.
+def chosen_sources(use_case: str | None, table: str | None) -> list[ChosenSource]:
+    """The sources that the command is about.
 
     Raises:
         ValueError: there is no such use case or table.
@@ -102,20 +99,20 @@ def places(use_case: str | None, table: str | None) -> list[Place]:
     from platform_assets.cli.use_cases import declared_use_cases
     from platform_assets.installation import Installation
 
-    lake = Installation.from_environment().lake
-    found = [
-        Place(declared, source, lake)
+    installation = Installation.from_environment()
+    sources = [
+        ChosenSource(installation.catalog(declared.use_case), source)
         for declared in declared_use_cases(use_case)
         for source in declared.use_case.sources
     ]
-    chosen = [place for place in found if table is None or place.source.name == table]
+    chosen = [one for one in sources if table is None or one.source.name == table]
     if not chosen:
-        names = ", ".join(place.source.name for place in found)
+        names = ", ".join(one.source.name for one in sources)
         raise ValueError(f"there is no table {table!r}; there are {names}")
     return chosen
 
 
-def show_counts(chosen: Sequence[Place], day: date | None, rule: str | None) -> None:
+def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | None) -> None:
     """Print one line for each use case, table, day, rule and column with refused rows."""
     import polars as pl
     from rich.table import Table as RichTable
@@ -128,40 +125,38 @@ def show_counts(chosen: Sequence[Place], day: date | None, rule: str | None) -> 
     for title in ("use case", "table", "day", "rule", "column", "rows"):
         shown.add_column(title, justify="right" if title == "rows" else "left")
     rows = decided = 0
-    for place in chosen:
-        quarantine, releases = _tables(place)
-        found = _with_day(refused_rows(quarantine, day, rule))
-        counted = found.group_by(EVENT_DAY, "rule", "column").len().sort(EVENT_DAY, "rule", "column")
-        rows += found.height
-        decided += (
-            _with_day(released_rows(releases, None)).filter(True if day is None else pl.col(EVENT_DAY) == day).height
-        )
+    for chosen in sources:
+        catalog, name = chosen.catalog, chosen.source.name
+        refused = _with_day(refused_rows(catalog.quarantine(name), day, rule))
+        counted = refused.group_by(EVENT_DAY, "rule", "column").len().sort(EVENT_DAY, "rule", "column")
+        rows += refused.height
+        released = _with_day(released_rows(catalog.releases(name), None))
+        decided += released.filter(True if day is None else pl.col(EVENT_DAY) == day).height
         for of_day, of_rule, column, count in counted.iter_rows():
-            name = place.declared.use_case.name
-            shown.add_row(name, place.source.name, str(of_day or ""), of_rule, column, f"{count:,}")
+            shown.add_row(catalog.use_case.name, name, str(of_day or ""), of_rule, column, f"{count:,}")
     if rows:
         console.print(shown)
     console.print(f"{rows:,} rows in quarantine; {decided:,} releases recorded.")
 
 
-def show_rows(place: Place, day: date | None, rule: str | None, positions: Sequence[str], limit: int) -> None:
+def show_rows(chosen: ChosenSource, day: date | None, rule: str | None, positions: Sequence[str], limit: int) -> None:
     """Print refused rows, each with what it breaks and its content."""
     from rich.markup import escape
 
     from platform_assets.cli.console import console
     from platform_assets.pipelines.quarantine import refused_rows
 
-    found = refused_rows(_tables(place)[0], day, rule, positions)
-    for line in found.head(limit).iter_rows(named=True):
+    refused = refused_rows(chosen.catalog.quarantine(chosen.source.name), day, rule, positions)
+    for line in refused.head(limit).iter_rows(named=True):
         also = f", also {line['also']}" if line["also"] else ""
         broken = f"{line['rule']}({line['column']}) value {line['value']!r}{also}"
         console.print(f"[bold]{escape(line['source_position'] or 'unknown position')}[/]  {escape(broken)}")
         console.print(f"  [dim]{escape(line['row'])}[/]")
-    console.print(f"{min(found.height, limit):,} of {found.height:,} rows shown.")
+    console.print(f"{min(refused.height, limit):,} of {refused.height:,} rows shown.")
 
 
 def release_rows(
-    place: Place,
+    chosen: ChosenSource,
     day: date | None,
     rule: str | None,
     positions: Sequence[str],
@@ -177,24 +172,24 @@ def release_rows(
         RuntimeError: the clean table could not be published.
     """
     from platform_assets.cli.console import console
-    from platform_assets.pipelines.quarantine import ReleaseError, refused_rows
+    from platform_assets.pipelines.quarantine import RowReleaseError, refused_rows
     from platform_assets.pipelines.quarantine import release as record
 
-    if not positions and (rule is None or (day is None and place.source.is_daily)):
-        raise ReleaseError("say which rows: --day and --rule, or --position for single ones.")
-    quarantine, releases = _tables(place)
-    rows = refused_rows(quarantine, day, rule, positions)
-    done = record(quarantine, releases, place.source, rows, who=who, why=why, until=until)
-    console.print(f"released {done.rows:,} rows of {place.source.name}")
-    for text in done.refused:
+    source = chosen.source
+    if not positions and (rule is None or (day is None and source.is_daily)):
+        raise RowReleaseError("say which rows: --day and --rule, or --position for single ones.")
+    rows = refused_rows(chosen.catalog.quarantine(source.name), day, rule, positions)
+    recorded = record(chosen.catalog, source, rows, who=who, why=why, until=until)
+    console.print(f"released {recorded.rows:,} rows of {source.name}")
+    for text in recorded.refused:
         console.print(f"  [yellow]not released:[/] {text}")
-    days = sorted(set(rows["event_day"].to_list())) if place.source.is_daily else [None]
+    days = sorted(set(rows["event_day"].to_list())) if source.is_daily else [None]
     for one in days:
-        publish_again(place, one)
-        console.print(f"  published {place.source.name}{'' if one is None else f' of {one}'} again")
+        publish_again(chosen, one)
+        console.print(f"  published {source.name}{'' if one is None else f' of {one}'} again")
 
 
-def publish_again(place: Place, day: date | None) -> None:
+def publish_again(chosen: ChosenSource, day: date | None) -> None:
     """Audit and publish a day, or a reference table, again.
 
     Raises:
@@ -206,34 +201,24 @@ def publish_again(place: Place, day: date | None) -> None:
     from platform_assets.orchestration.assets.clean import clean_asset
     from platform_assets.orchestration.metadata import asset_key
 
-    use_case = place.declared.use_case
+    use_case, name = chosen.catalog.use_case, chosen.source.name
     tags = {} if day is None else {RANGE_START: day.isoformat(), RANGE_END: day.isoformat()}
     result = dg.materialize(
-        [clean_asset(use_case=use_case, source=place.source)],
+        [clean_asset(use_case=use_case, source=chosen.source)],
         instance=dg.DagsterInstance.get(),
         tags=tags,
-        resources={"lake": place.lake},
+        resources={"lake": chosen.catalog.lake},
         raise_on_error=False,
     )
     if result.success:
         return
-    verdicts = [
-        one
-        for one in result.get_asset_check_evaluations()
-        if one.asset_key == asset_key(use_case, CLEAN, place.source.name)
-    ]
-    told = "; ".join(str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3])  # type: ignore[union-attr,index]
+    key = asset_key(use_case, CLEAN, name)
+    verdicts = [one for one in result.get_asset_check_evaluations() if one.asset_key == key]
+    reasons = "; ".join(str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3])  # type: ignore[union-attr,index]
     raise RuntimeError(
-        f"the release is recorded, but {place.source.name} {day or ''} is still refused: {told or 'the run failed'}. "
+        f"the release is recorded, but {name} {day or ''} is still refused: {reasons or 'the run failed'}. "
         f"Run {result.run_id}: look at it with `make dev`."
     )
-
-
-def _tables(place: Place) -> tuple[LakeTable, LakeTable]:
-    from platform_assets.pipelines.quarantine import quarantine_table, releases_table
-
-    use_case, source = place.declared.use_case, place.source
-    return quarantine_table(place.lake, use_case, source), releases_table(place.lake, use_case, source)
 
 
 def _with_day(rows: pl.DataFrame) -> pl.DataFrame:

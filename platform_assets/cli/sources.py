@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from platform_assets.cli.use_cases import DeclaredUseCase
     from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
-    from platform_assets.lake.lake import Lake
-
-CURSOR = "cursor"
-"""Key in a raw table's commit metadata under which a load keeps where the next one starts."""
-
-_COMMITS_LOOKED_AT = 50
+    from platform_assets.installation import Installation
 
 app = typer.Typer(no_args_is_help=True, help="Where rows come from.")
 
@@ -43,47 +38,31 @@ def check(
 
 
 def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
-    """Print the state of every source of the use cases, and say whether all can be used."""
+    """Print the state of every source of the use cases, and return whether all can be used."""
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Installation, Settings
+    from platform_assets.installation import Installation
 
-    settings = Settings.from_environment()
-    lake = Installation(settings).lake
+    installation = Installation.from_environment()
     moment = now or datetime.now(UTC)
     usable = True
     for declared in declared_use_cases(name):
-        states = [_look(declared, source, lake, settings.simulation, moment) for source in declared.use_case.sources]
+        states = [_look(declared, source, installation, moment) for source in declared.use_case.sources]
         _show(declared.use_case.name, states)
         usable = usable and all(state.is_usable for state in states)
     return usable
 
 
-def _look(
-    declared: DeclaredUseCase, source: Source, lake: Lake, simulation: dict[str, object], now: datetime
-) -> SourceState:
+def _look(declared: DeclaredUseCase, source: Source, installation: Installation, now: datetime) -> SourceState:
     from platform_assets.connectors.checking import check_source
-    from platform_assets.connectors.source_reader import SourceReader
-    from platform_assets.installation import source_access
+    from platform_assets.pipelines.take_in_changes import current_cursor
 
     history = declared.use_case.history
     # Simulated rows are drawn on request: their last day is drawn, or the first while the history is open.
     day = history.last_day or history.first_day
-    configured = SourceReader(simulation=simulation).configured(source, [])
-    cursor = loaded_cursor(lake, declared.use_case.name, source) if source.is_incremental else None
-    return check_source(configured, declared.folder, day, cursor, source_access(), now)
-
-
-def loaded_cursor(lake: Lake, use_case: str, source: Source) -> str | None:
-    """Where the next load of an incremental source starts: kept with its last commit; None before the first."""
-    from platform_assets.lake.layout import RAW
-
-    table = lake.table(use_case, RAW, source.name, source.polars_schema())
-    if not table.exists():
-        return None
-    for entry in table.history(limit=_COMMITS_LOOKED_AT):
-        if CURSOR in entry.metadata:
-            return entry.metadata[CURSOR]
-    return None
+    reader = installation.sources
+    raw = installation.catalog(declared.use_case).raw(source.name).stored
+    cursor = current_cursor(raw) if source.is_incremental else None
+    return check_source(reader.configured(source, []), declared.folder, day, cursor, reader.access(), now)
 
 
 def _show(use_case: str, states: list[SourceState]) -> None:
@@ -139,14 +118,14 @@ def cursor_text(cursor: str | None) -> str:
     if cursor is None:
         return ""
     try:
-        found = json.loads(cursor)
+        parts = json.loads(cursor)
     except ValueError:
         return cursor[:40]
-    if "offsets" in found:
-        return ", ".join(f"[{partition}]@{offset}" for partition, offset in found["offsets"].items())
-    if "at" in found:
-        first = (found["at"] or [None])[0]
+    if "offsets" in parts:
+        return ", ".join(f"[{partition}]@{offset}" for partition, offset in parts["offsets"].items())
+    if "at" in parts:
+        first = (parts["at"] or [None])[0]
         return str(next(iter(first.values())) if isinstance(first, dict) else first)
-    if "files" in found:
-        return f"{found['files']} files, last {found['last']}"
-    return ", ".join(f"{name} {value}" for name, value in found.items() if value is not False)
+    if "files" in parts:
+        return f"{parts['files']} files, last {parts['last']}"
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not False)

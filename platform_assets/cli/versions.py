@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from platform_assets.declaration import UseCase
-    from platform_assets.installation import Settings
-    from platform_assets.lake.lake import Lake
+    from platform_assets.installation import Installation
+    from platform_assets.lake.catalog import Catalog
     from platform_assets.lake.pins import Pin
     from platform_assets.lake.table import LakeTable
+    from platform_assets.pipelines.maintain import PinnedTables
 
 SAMPLE_ROWS = 8
 _WIDEST_VALUE = 60
@@ -50,33 +50,39 @@ def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime
         LakeError: when the table or the version is gone.
     """
     from platform_assets.cli.use_cases import declared_use_cases
-    from platform_assets.installation import Installation, Settings
+    from platform_assets.installation import Installation
 
-    settings = Settings.from_environment()
-    lake = Installation(settings).lake
-    moment = now or datetime.now(UTC)
+    installation, moment = Installation.from_environment(), now or datetime.now(UTC)
     parts = [part for part in (name or "").split("/") if part]
     if len(parts) not in (0, 1, 3):
         raise ValueError(f"{name!r} names no table: write use_case/layer/table, or a use case alone to list its tables")
-    found = [declared.use_case for declared in declared_use_cases(parts[0] if parts else None)]
+    use_cases = [declared.use_case for declared in declared_use_cases(parts[0] if parts else None)]
     if len(parts) == 3:
-        table = _existing(lake, found[0], "/".join(parts[1:]))
-        if at is not None:
-            _show_rows(lake, found[0], table, "/".join(parts), at)
-        elif pins:
-            _show_pins(
-                found[0], [pin for pin in _pins(found[0], lake, settings, moment) if pin.table == "/".join(parts)]
-            )
-        else:
-            _show_history(table, "/".join(parts), _pins(found[0], lake, settings, moment), limit)
+        catalog = installation.catalog(use_cases[0])
+        _show_table(catalog, "/".join(parts), at, pins, limit, lambda: _pinned(installation, catalog, moment).pins)
         return
     if at is not None:
         raise ValueError("--at shows the rows of one table: name it as use_case/layer/table")
-    for use_case in found:
+    for use_case in use_cases:
+        catalog = installation.catalog(use_case)
+        pinned = _pinned(installation, catalog, moment)
         if pins:
-            _show_pins(use_case, _pins(use_case, lake, settings, moment))
+            _show_pins(catalog, pinned.pins)
         else:
-            _show_tables(use_case, lake, settings, moment)
+            _show_tables(catalog, pinned)
+
+
+def _show_table(
+    catalog: Catalog, name: str, at: str | None, pins: bool, limit: int, read_pins: Callable[[], Sequence[Pin]]
+) -> None:
+    """Print rows, pins or versions of one table."""
+    table = _existing(catalog, name.partition("/")[2])
+    if at is not None:
+        _show_rows(catalog, table, name, at)
+    elif pins:
+        _show_pins(catalog, [pin for pin in read_pins() if pin.table == name])
+    else:
+        _show_history(table, name, read_pins(), limit)
 
 
 def moment_of(text: str) -> int | datetime:
@@ -98,35 +104,31 @@ def moment_of(text: str) -> int | datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def _existing(lake: Lake, use_case: UseCase, name: str) -> LakeTable:
+def _existing(catalog: Catalog, name: str) -> LakeTable:
     from platform_assets.lake.errors import LakeTableMissing
-    from platform_assets.lake.maintenance import stored_tables
-    from platform_assets.orchestration.assets.maintenance import table_on_disk
 
     try:
-        return table_on_disk(lake, use_case.name, name)
+        return catalog.stored(name)
     except LakeTableMissing as error:
-        known = ", ".join(stored_tables(lake.root, use_case.name, lake.storage_options())) or "none yet"
-        raise LakeTableMissing(f"{error}. Tables of {use_case.name} that are there: {known}") from error
+        known = ", ".join(catalog.stored_names()) or "none yet"
+        raise LakeTableMissing(f"{error}. Tables of {catalog.use_case.name} that are there: {known}") from error
 
 
-def _pins(use_case: UseCase, lake: Lake, settings: Settings, now: datetime) -> Sequence[Pin]:
-    from platform_assets.installation import Installation
-    from platform_assets.orchestration.assets.maintenance import read_pins
+def _pinned(installation: Installation, catalog: Catalog, now: datetime) -> PinnedTables:
+    from platform_assets.pipelines.maintain import read_pins
 
-    settings.prepare()
-    return read_pins(use_case, lake, Installation(settings).models.registry(), now).pins
+    installation.settings.prepare()
+    return read_pins(catalog, installation.models.registry(), now)
 
 
-def _show_rows(lake: Lake, use_case: UseCase, table: LakeTable, name: str, at: str) -> None:
+def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str) -> None:
     from platform_assets.cli.console import console
     from platform_assets.lake.errors import LakeVersionMissing
-    from platform_assets.orchestration.assets.maintenance import table_on_disk
 
-    asked = moment_of(at)
-    version = asked if isinstance(asked, int) else table.version_at(asked)
+    moment = moment_of(at)
+    version = moment if isinstance(moment, int) else table.version_at(moment)
     try:
-        old = table_on_disk(lake, use_case.name, name.partition("/")[2], version)
+        old = catalog.stored(name.partition("/")[2], version)
         rows = old.scan(version=version, ordered=False).head(SAMPLE_ROWS).collect()
     except LakeVersionMissing as error:
         raise LakeVersionMissing(
@@ -174,22 +176,19 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) 
         console.print(f"[dim]{len(older)} older versions are kept as well: raise --limit, or ask with --pins[/]")
 
 
-def _show_tables(use_case: UseCase, lake: Lake, settings: Settings, now: datetime) -> None:
+def _show_tables(catalog: Catalog, pinned: PinnedTables) -> None:
     from rich.table import Table
 
     from platform_assets.cli.console import console
-    from platform_assets.installation import Installation
     from platform_assets.lake.versions import file_count
-    from platform_assets.orchestration.assets.maintenance import read_pins, table_on_disk
 
-    settings.prepare()
-    kept = read_pins(use_case, lake, Installation(settings).models.registry(), now)
-    printed = Table(title=f"tables of {use_case.name}", box=None, pad_edge=False)
+    use_case = catalog.use_case.name
+    printed = Table(title=f"tables of {use_case}", box=None, pad_edge=False)
     for title in ("table", "version", "rows", "MB", "files", "versions kept"):
         printed.add_column(title, justify="left" if title == "table" else "right")
-    for name in kept.tables:
-        table = table_on_disk(lake, use_case.name, name)
-        versions_kept = {pin.version for pin in kept.pins if pin.table == f"{use_case.name}/{name}"}
+    for name in pinned.tables:
+        table = catalog.stored(name)
+        versions_kept = {pin.version for pin in pinned.pins if pin.table == f"{use_case}/{name}"}
         printed.add_row(
             name,
             str(table.version()),
@@ -201,12 +200,13 @@ def _show_tables(use_case: UseCase, lake: Lake, settings: Settings, now: datetim
     console.print(printed)
 
 
-def _show_pins(use_case: UseCase, pins: Sequence[Pin]) -> None:
+def _show_pins(catalog: Catalog, pins: Sequence[Pin]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from platform_assets.cli.console import console
 
+    use_case = catalog.use_case
     lasting: dict[tuple[str, int], list[str]] = {}
     by_age: dict[str, set[int]] = {}
     for pin in pins:
@@ -220,8 +220,8 @@ def _show_pins(use_case: UseCase, pins: Sequence[Pin]) -> None:
     for (table, version), reasons in lasting.items():
         printed.add_row(table, str(version), escape("; ".join(reasons)))
     console.print(printed)
-    young = {table: found - {version for name, version in lasting if name == table} for table, found in by_age.items()}
-    counted = ", ".join(f"{table.partition('/')[2]} {len(found)}" for table, found in young.items() if found)
+    young = {table: kept - {version for name, version in lasting if name == table} for table, kept in by_age.items()}
+    counted = ", ".join(f"{table.partition('/')[2]} {len(kept)}" for table, kept in young.items() if kept)
     if counted:
         days = use_case.retention.keep_days
         console.print(f"[dim]replaced less than {days} days ago, and kept until then: {counted}[/]")

@@ -37,7 +37,7 @@ _POSITION = "#position"
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedChanges:
     """Changes as rows of the raw table."""
 
     rows: pl.DataFrame
@@ -59,7 +59,7 @@ def is_loose(keys: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal([*(pl.col(key).is_null() for key in keys), pl.col(CHANGE_SEQUENCE).is_null()])
 
 
-def place_changes(changes: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str]) -> Placed:
+def place_changes(changes: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str]) -> PlacedChanges:
     """Put changes where they belong, next to what is known of their keys.
 
     Args:
@@ -82,7 +82,7 @@ def place_changes(changes: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str
     )
     newest = known.group_by(keys).agg(pl.col(CHANGE_SEQUENCE).max().alias("#newest"))
     days = rows.get_column(EVENT_DAY).unique().sort().to_list()
-    return Placed(
+    return PlacedChanges(
         rows=rows,
         touched_days=[day for day in days if day != UNKNOWN_DAY],
         duplicates=changes.height - loose.height - fresh.height,

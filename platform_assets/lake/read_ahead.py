@@ -28,7 +28,7 @@ def read_ahead(items: Iterable[Item], read: Callable[[Item], Part]) -> Iterator[
             yield waiting[0], waiting[1].result()
 
 
-class OneBehind:
+class WriteBehind:
     """Work that is done in the background, one piece at a time and in order.
 
     `with` waits for the last piece. What a piece raised is raised by the call that comes after it, or at the end.
@@ -36,7 +36,7 @@ class OneBehind:
 
     def __init__(self) -> None:
         """Without work."""
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="one-behind")
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write-behind")
         self._last: Future[Any] | None = None
 
     def __call__(self, work: Callable[[], Any]) -> None:

@@ -1,169 +1,177 @@
-"""Auditing a load piece by piece: a long history is judged and published in chunks of days.
+"""Publishing: what was delivered is audited chunk by chunk of days, and what passes goes into the clean table.
 
 Belongs here: cutting a load into chunks, one chunk's way from delivered rows to published ones, and the account of all.
-Does not belong here: Dagster's side of it (`clean.py`), rules (`validation/`).
+Does not belong here: rules (`validation/`), and what is stored of refused rows and profiles (`quarantine.py`, `profiles.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
-from itertools import groupby
-from typing import Any
 
 import polars as pl
 
 from platform_assets.connectors.control_totals import Totals, totals_from
 from platform_assets.connectors.delivery import SOURCE_POSITION
-from platform_assets.declaration import EVENT_DAY, Source, UseCase
-from platform_assets.declaration.days import DayRange
-from platform_assets.lake.lake import Lake
-from platform_assets.lake.read_ahead import OneBehind, read_ahead
+from platform_assets.declaration import EVENT_DAY, Source
+from platform_assets.declaration.days import DayRange, consecutive_ranges
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.commits import Commit
+from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE
+from platform_assets.lake.read_ahead import WriteBehind, read_ahead
 from platform_assets.lake.table import LakeTable
-from platform_assets.pipelines.profiles import RecentProfiles, profile_table, published_rows, store_profile
-from platform_assets.pipelines.quarantine import (
-    quarantine_table,
-    released_rows,
-    releases_table,
-    store_quarantine,
+from platform_assets.pipelines.profiles import (
+    TREND_DAYS,
+    RecentProfiles,
+    plot_recent_profiles,
+    published_rows,
+    store_profile,
 )
-from platform_assets.pipelines.tables import (
-    clean_rows,
-    clean_table,
-    delivered_rows,
-    publishable_rows,
-    raw_table,
-)
+from platform_assets.pipelines.quarantine import released_rows, store_quarantine
 from platform_assets.validation.audit import Audit, audit
+from platform_assets.validation.plots import plot_volume
 from platform_assets.validation.results import RuleResult
 
 CHUNK_ROWS = 2_000_000
 """Delivered rows that are judged at a time: about 1 GB of memory for a table of ten columns."""
 
-_COMMITS_LOOKED_AT = 500
-"""How far back the totals of a day are looked for in the raw table's history."""
+_COMMITS_SEARCHED = 500
+"""How far back the totals of a day are searched for in the raw table's history; for a single day, a tenth of it."""
 
 
-@dataclass
-class Account:
-    """What became of a load, summed up over its chunks."""
+@dataclass(frozen=True)
+class PublishedLoad:
+    """What became of a load, added up over its chunks.
+
+    Attributes:
+        rows_accepted: rows that were published.
+        rows_refused: rows that went to quarantine.
+        rows_released: accepted rows that break a rule and that a person released.
+        refused_days: days of which nothing was published, in order.
+        failed_rules: the table rules that refused a day or the table.
+        rows_by_rule: rows that break each row rule.
+        rows_by_rule_and_column: rows in quarantine by `rule:column`.
+        delivered_by_day: rows delivered.
+        refused_by_day: rows in quarantine.
+        commits: the last commit of each layer that was written.
+        volume_plot: PNG of the rows of each day, for a load longer than `TREND_DAYS`.
+        trend_plot: PNG of the rows of the last weeks up to the load, where it is shorter and passed.
+        profile_plot: PNG of the columns, where the load is shorter.
+    """
 
     rows_accepted: int = 0
     rows_refused: int = 0
     rows_released: int = 0
-    refused_days: list[date] = field(default_factory=list)
-    failed_rules: list[RuleResult] = field(default_factory=list)
-    rows_by_rule: dict[str, int] = field(default_factory=dict)
-    rows_by_rule_and_column: dict[str, int] = field(default_factory=dict)
-    delivered_by_day: dict[date, int] = field(default_factory=dict)
-    refused_by_day: dict[date, int] = field(default_factory=dict)
-    commits: dict[str, Any] = field(default_factory=dict)
-    """The last commit of each layer."""
+    refused_days: tuple[date, ...] = ()
+    failed_rules: tuple[RuleResult, ...] = ()
+    rows_by_rule: Mapping[str, int] = field(default_factory=dict)
+    rows_by_rule_and_column: Mapping[str, int] = field(default_factory=dict)
+    delivered_by_day: Mapping[date, int] = field(default_factory=dict)
+    refused_by_day: Mapping[date, int] = field(default_factory=dict)
+    commits: Mapping[str, Commit] = field(default_factory=dict)
+    volume_plot: bytes | None = None
+    trend_plot: bytes | None = None
+    profile_plot: bytes | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every day, or the reference table, was published."""
         return not self.failed_rules
 
-    def add(self, result: Audit, released: int) -> None:
-        """Count one chunk."""
-        self.rows_accepted += result.accepted.height
-        self.rows_refused += result.quarantine.height
-        self.rows_released += released
-        self.refused_days += result.refused_days
-        self.failed_rules += result.failed_rules
-        for rule, rows in result.rows_by_rule.items():
-            self.rows_by_rule[rule] = self.rows_by_rule.get(rule, 0) + rows
-        for rule, column, rows in result.quarantine.group_by("rule", "column").len().sort("rule", "column").iter_rows():
-            name = f"{rule}:{column}"
-            self.rows_by_rule_and_column[name] = self.rows_by_rule_and_column.get(name, 0) + rows
-        self.delivered_by_day |= {day: rows for day, rows in result.delivered_rows.items() if day is not None}
-        self.refused_by_day |= {day: rows for day, rows in result.refused_rows.items() if day is not None}
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Everything that a load writes to."""
-
-    clean: LakeTable
-    quarantine: LakeTable
-    profile: LakeTable
-    releases: LakeTable
-
-    @classmethod
-    def of(cls, lake: Lake, use_case: UseCase, source: Source) -> Tables:
-        """The tables of a source."""
-        return cls(
-            clean_table(lake, use_case, source),
-            quarantine_table(lake, use_case, source),
-            profile_table(lake, use_case, source),
-            releases_table(lake, use_case, source),
+    def plus(self, result: Audit) -> PublishedLoad:
+        """This load and one more chunk."""
+        by_column = result.quarantine.group_by("rule", "column").len().sort("rule", "column").iter_rows()
+        return replace(
+            self,
+            rows_accepted=self.rows_accepted + result.accepted.height,
+            rows_refused=self.rows_refused + result.quarantine.height,
+            rows_released=self.rows_released + len(result.released),
+            refused_days=(*self.refused_days, *result.refused_days),
+            failed_rules=(*self.failed_rules, *result.failed_rules),
+            rows_by_rule=_added(self.rows_by_rule, result.rows_by_rule),
+            rows_by_rule_and_column=_added(
+                self.rows_by_rule_and_column, {f"{rule}:{column}": rows for rule, column, rows in by_column}
+            ),
+            delivered_by_day={**self.delivered_by_day, **_of_days(result.delivered_rows)},
+            refused_by_day={**self.refused_by_day, **_of_days(result.refused_rows)},
         )
 
 
-def audit_and_publish(
-    lake: Lake,
-    use_case: UseCase,
-    source: Source,
-    days: DayRange | None,
-    references: dict[str, pl.Series],
-    chunk_rows: int = CHUNK_ROWS,
-) -> Account:
-    """Judge what was delivered and publish what passes; refused days stay as they were.
+def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {**counts, **{name: counts.get(name, 0) + rows for name, rows in more.items()}}
+
+
+def _of_days(counts: Mapping[date | None, int]) -> dict[date, int]:
+    return {day: rows for day, rows in counts.items() if day is not None}
+
+
+def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows: int = CHUNK_ROWS) -> PublishedLoad:
+    """Audit what was delivered and publish what passes; refused days stay as they were.
 
     Each chunk's quarantine and profile are written before its clean rows are. The next chunk is read, and the one before is
-    written, while a chunk is judged.
+    written, while a chunk is audited.
+
+    Args:
+        catalog: The tables of the use case.
+        source: The declared source.
+        days: The days to publish; None for a reference table.
+        chunk_rows: Delivered rows to audit at a time, about.
+
+    Raises:
+        LakeTableMissing: Nothing was delivered, or a table that the source refers to was never published.
     """
-    tables, account = Tables.of(lake, use_case, source), Account()
-    raw = raw_table(lake, use_case, source)
-    totals = _totals(raw, days)
-    recent = RecentProfiles(tables.profile, source, days.first) if days else None
-
-    def read(chunk: DayRange | None) -> pl.DataFrame:
-        return delivered_rows(lake, use_case, source, chunk)
-
-    with OneBehind() as writing:
-        for chunk, delivered in read_ahead(chunks(raw, days, chunk_rows), read):
-            profiles = recent.before(chunk.first) if recent and chunk else None
-            releases = released_rows(tables.releases, chunk)
+    raw, profiles = catalog.raw(source.name), catalog.profile(source.name)
+    releases, references = catalog.releases(source.name), _reference_values(catalog, source)
+    totals = _totals(raw.stored, days)
+    recent = RecentProfiles(profiles, source, days.first) if days else None
+    load, commits = PublishedLoad(), dict[str, Commit]()
+    with WriteBehind() as write_behind:
+        for chunk, delivered in read_ahead(day_chunks(raw.stored, days, chunk_rows), raw.delivered_rows):
+            earlier = recent.before(chunk.first) if recent and chunk else None
             result = audit(
                 delivered,
                 source,
                 chunk.days if chunk else [],
                 references,
-                _history(tables, profiles, chunk),
-                profiles=profiles,
+                _published_before(catalog.clean(source.name).stored, earlier, chunk),
+                profiles=earlier,
                 totals=totals,
-                releases=releases.select(SOURCE_POSITION, "row").unique(),
+                releases=released_rows(releases, chunk).select(SOURCE_POSITION, "row").unique(),
             )
-            del delivered  # else it lives while the next chunk is judged
-            account.add(result, len(result.released))
+            del delivered  # else it lives while the next chunk is audited
+            load = load.plus(result)
             if recent:
                 recent.add(result)
-            writing(partial(_write, lake, use_case, source, tables, chunk, result, account.commits))
-    return account
+            write_behind(partial(_write, catalog, source, chunk, result, commits))
+    return _with_plots(catalog, source, days, replace(load, commits=commits))
 
 
-def _write(
-    lake: Lake,
-    use_case: UseCase,
-    source: Source,
-    tables: Tables,
-    chunk: DayRange | None,
-    result: Audit,
-    commits: dict[str, Any],
-) -> None:
+def _write(catalog: Catalog, source: Source, chunk: DayRange | None, result: Audit, commits: dict[str, Commit]) -> None:
     """Write what became of a chunk, clean rows last, and remember the commits."""
-    commits["quarantine"] = store_quarantine(tables.quarantine, result, chunk)
-    commits["profile"] = store_profile(tables.profile, result, chunk)
-    rows = publishable_rows(lake, use_case, source, chunk, result.accepted)
-    for commit in _publish(tables.clean, result, rows, chunk, allow_empty=source.is_incremental):
-        commits["clean"] = commit
+    commits[QUARANTINE] = store_quarantine(catalog.quarantine(source.name), result, chunk)
+    commits[PROFILE] = store_profile(catalog.profile(source.name), result, chunk)
+    rows = catalog.raw(source.name).with_kept_deletions(chunk, result.accepted)
+    for commit in _publish(catalog.clean(source.name).stored, result, rows, chunk, allow_empty=source.is_incremental):
+        commits[CLEAN] = commit
 
 
-def chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[DayRange | None]:
+def _publish(
+    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None, *, allow_empty: bool
+) -> Iterator[Commit]:
+    """Write what is to be published, leaving refused days as they were. Changes may leave a day without rows."""
+    if days is None:
+        if result.passed:
+            yield table.replace(rows)
+        return
+    refused = set(result.refused_days)
+    for good in consecutive_ranges(day for day in days.days if day not in refused):
+        of_days = rows.filter(pl.col(EVENT_DAY).is_between(good.first, good.last))
+        yield table.write_partitions(of_days, good.first, good.last, allow_empty=allow_empty)
+
+
+def day_chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[DayRange | None]:
     """Ranges of days with about `chunk_rows` delivered rows each; one day is never cut, a reference table neither."""
     if days is None or days.first == days.last:
         yield days
@@ -178,53 +186,52 @@ def chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[D
     yield DayRange(first, days.last)
 
 
-def consecutive(days: list[date]) -> list[tuple[date, date]]:
-    """Runs of consecutive days as (first, last) pairs."""
-    runs = []
-    for _, run in groupby(enumerate(sorted(days)), key=lambda item: item[1] - timedelta(days=item[0])):
-        members = [day for _, day in run]
-        runs.append((members[0], members[-1]))
-    return runs
-
-
 def referenced_columns(source: Source) -> list[tuple[str, str]]:
     """The (table, column) pairs that the source refers to."""
-    found = [column.references.split(".") for column in source.columns if column.references]
-    return [(table, column) for table, column in found]
+    pairs = [column.references.split(".") for column in source.columns if column.references]
+    return [(table, column) for table, column in pairs]
 
 
-def reference_values(lake: Lake, use_case: UseCase, source: Source) -> dict[str, pl.Series]:
+def _reference_values(catalog: Catalog, source: Source) -> dict[str, pl.Series]:
     """The values that exist, for each column that is referred to."""
     return {
-        f"{name}.{column}": clean_rows(lake, use_case, use_case.source(name), columns=[column])[column]
-        for name, column in dict.fromkeys(referenced_columns(source))
+        f"{table}.{column}": catalog.clean(table).read(columns=[column])[column]
+        for table, column in dict.fromkeys(referenced_columns(source))
     }
 
 
-def _history(tables: Tables, profiles: pl.DataFrame | None, chunk: DayRange | None) -> dict[date, int]:
-    """Published rows of the days before: out of the profiles, which cost the same however long the history is."""
+def _published_before(clean: LakeTable, profiles: pl.DataFrame | None, chunk: DayRange | None) -> dict[date, int]:
+    """Published rows of the days before: from the profiles, which cost the same however long the history is."""
     if chunk is None or profiles is None:
         return {}
     if profiles.height:
         return published_rows(profiles)
-    return tables.clean.count_by_partition() if tables.clean.exists() else {}
+    return clean.count_by_partition() if clean.exists() else {}
 
 
 def _totals(raw: LakeTable, days: DayRange | None) -> Totals:
-    limit = _COMMITS_LOOKED_AT if days and days.first != days.last else 50
+    limit = _COMMITS_SEARCHED if days and days.first != days.last else _COMMITS_SEARCHED // 10
     return totals_from((entry.metadata for entry in raw.history(limit)), days.days if days else [None])
 
 
-def _publish(
-    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None, *, allow_empty: bool
-) -> list[Any]:
-    """Write what is to be published, leaving refused days as they were. Changes may leave a day without rows."""
-    if days is None:
-        return [table.replace(rows)] if result.passed else []
-    good = [day for day in days.days if day not in set(result.refused_days)]
-    return [
-        table.write_partitions(
-            rows.filter(pl.col(EVENT_DAY).is_between(first, last)), first, last, allow_empty=allow_empty
-        )
-        for first, last in consecutive(good)
-    ]
+def _with_plots(catalog: Catalog, source: Source, days: DayRange | None, load: PublishedLoad) -> PublishedLoad:
+    """A short load is drawn with the weeks before it; a long one by itself, because metadata is stored for every day."""
+    volume = (
+        plot_volume(load.delivered_by_day, load.refused_by_day) if len(load.delivered_by_day) > TREND_DAYS else None
+    )
+    has_trend = days is not None and len(days.days) <= TREND_DAYS and load.passed
+    return replace(
+        load,
+        volume_plot=volume,
+        profile_plot=plot_recent_profiles(catalog.profile(source.name), source, days),
+        trend_plot=_plot_trend(catalog, source, days.last) if days and has_trend else None,
+    )
+
+
+def _plot_trend(catalog: Catalog, source: Source, last: date) -> bytes:
+    """The rows of the last weeks up to a day."""
+    refused = catalog.quarantine(source.name).count_by_partition()
+    published = catalog.clean(source.name).stored.count_by_partition()
+    delivered = {day: rows + refused.get(day, 0) for day, rows in published.items()}
+    shown = {day: rows for day, rows in delivered.items() if 0 <= (last - day).days < TREND_DAYS}
+    return plot_volume(shown, refused)

@@ -1,6 +1,6 @@
 """Refused rows and decisions about them.
 
-Belongs here: the quarantine table, the table of releases, and recording a release. Does not belong here: which rows are
+Belongs here: storing and choosing refused rows, recording a release, and the releases that hold. Does not belong here: which rows are
 refused (`validation/`), commands (`cli/quarantine.py`).
 """
 
@@ -15,41 +15,32 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.delivery import SOURCE_POSITION
-from platform_assets.declaration import EVENT_DAY, Source, UseCase
+from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
-from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import QUARANTINE, RELEASES
-from platform_assets.lake.schemas import quarantine_schema as quarantine_schema
-from platform_assets.lake.schemas import releases_schema as releases_schema
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.commits import Commit
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.metadata import commit_metadata, data_version
 from platform_assets.validation.audit import Audit
 from platform_assets.validation.released_rows import cannot_be_stored
 
 _ALSO = re.compile(r"(\w+)\(([^)]*)\)")
 
 
-class ReleaseError(ValueError):
+class RowReleaseError(ValueError):
     """Rows cannot be released; the message says which and why."""
 
 
 @dataclass(frozen=True)
-class Release:
-    """What a release recorded: how many rows, and those that had been released before."""
+class RecordedRelease:
+    """What a release recorded.
+
+    Attributes:
+        rows: rows that may pass from now on.
+        refused: rows that were chosen and cannot be stored, each with the reason.
+    """
 
     rows: int
     refused: tuple[str, ...]
-    """Rows that were chosen and cannot be stored, each with the reason."""
-
-
-def quarantine_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
-    """The quarantine of a source."""
-    return lake.table(use_case.name, QUARANTINE, source.name, quarantine_schema(source))
-
-
-def releases_table(lake: Lake, use_case: UseCase, source: Source) -> LakeTable:
-    """The releases of a source."""
-    return lake.table(use_case.name, RELEASES, source.name, releases_schema(source))
 
 
 def released_rows(table: LakeTable, days: DayRange | None, today: date | None = None) -> pl.DataFrame:
@@ -62,23 +53,15 @@ def released_rows(table: LakeTable, days: DayRange | None, today: date | None = 
     """
     if not table.exists():
         return pl.DataFrame(schema=table.schema)
-    found = table.read() if days is None else table.read(days.first, days.last)
-    return found.filter(pl.col("until").is_null() | (pl.col("until") >= (today or datetime.now(UTC).date())))
+    releases = table.read() if days is None else table.read(days.first, days.last)
+    return releases.filter(pl.col("until").is_null() | (pl.col("until") >= (today or datetime.now(UTC).date())))
 
 
-def store_quarantine(table: LakeTable, result: Audit, days: DayRange | None) -> Any:
+def store_quarantine(table: LakeTable, result: Audit, days: DayRange | None) -> Commit:
     """Replace the refused rows of these days, or of the reference table."""
     if days is None:
         return table.replace(result.quarantine.drop(EVENT_DAY, strict=False), allow_empty=True)
     return table.write_partitions(result.quarantine, days.first, days.last, allow_empty=True)
-
-
-def quarantine_metadata(table: LakeTable, commit: Any, rows_by_rule: dict[str, int]) -> dict[str, Any]:
-    """Arguments of the quarantine's materialization."""
-    return {
-        "metadata": {**commit_metadata(commit, table.uri), "rows_by_rule": rows_by_rule},
-        "data_version": data_version(commit),
-    }
 
 
 def refused_rows(
@@ -98,57 +81,50 @@ def refused_rows(
 
 
 def release(
-    quarantine: LakeTable,
-    releases: LakeTable,
-    source: Source,
-    rows: pl.DataFrame,
-    *,
-    who: str,
-    why: str,
-    until: date | None = None,
-) -> Release:
+    catalog: Catalog, source: Source, rows: pl.DataFrame, *, who: str, why: str, until: date | None = None
+) -> RecordedRelease:
     """Record that rows may be published although they break a rule. The clean table is not touched here.
 
     Args:
-        quarantine: The quarantine the rows are in.
-        releases: The table of decisions.
+        catalog: The tables of the use case.
         source: The declared source.
-        rows: Rows of the quarantine.
+        rows: Rows of its quarantine.
         who: Who decides.
         why: The reason, for whoever reads it later.
         until: The last day (UTC) on which a load lets the rows pass; None for always.
 
     Raises:
-        ReleaseError: If nobody or no reason is named, `until` is over, no row was chosen, or none of them can be stored.
+        RowReleaseError: If nobody or no reason is named, `until` is over, no row was chosen, or none of them can be stored.
     """
     if not who.strip() or not why.strip():
-        raise ReleaseError("a release is a decision: say who decides and why.")
+        raise RowReleaseError("a release is a decision: say who decides and why.")
     now = datetime.now(UTC)
     if until is not None and until < now.date():
-        raise ReleaseError(
+        raise RowReleaseError(
             f"the release would end on {until}, which is over (today is {now.date()}): give a later day."
         )
     if rows.is_empty():
-        raise ReleaseError(
-            f"no such row is in quarantine {quarantine.uri}: look with `platform-assets quarantine show`."
+        raise RowReleaseError(
+            f"no such row is in quarantine {catalog.quarantine(source.name).uri}: look with `platform-assets quarantine show`."
         )
     reasons = [_reason(line, source) for line in rows.iter_rows(named=True)]
-    told = tuple(
+    refused = tuple(
         f"{position}: {reason}"
         for position, reason in zip(rows[SOURCE_POSITION], reasons, strict=True)
         if reason is not None
     )
     good = rows.filter(pl.Series([reason is None for reason in reasons], dtype=pl.Boolean))
     if good.is_empty():
-        raise ReleaseError(f"none of the {rows.height} chosen rows can be stored: {'; '.join(told[:3])}.")
+        raise RowReleaseError(f"none of the {rows.height} chosen rows can be stored: {'; '.join(refused[:3])}.")
+    table = catalog.releases(source.name)
     decided = good.with_columns(
         pl.lit(who).alias("who"),
         pl.lit(why).alias("why"),
         pl.lit(now).alias("released_at"),
         pl.lit(until, dtype=pl.Date).alias("until"),
-    ).select(list(releases.schema))
-    releases.append(decided)
-    return Release(good.height, told)
+    ).select(list(table.schema))
+    table.append(decided)
+    return RecordedRelease(good.height, refused)
 
 
 def _reason(line: dict[str, Any], source: Source) -> str | None:

@@ -1,22 +1,26 @@
 """Taking in changes: batch after batch from an incremental source into its raw table, each one commit.
 
-Belongs here: the cursor that is kept with the data, where a change belongs, and what is to be told of a batch. Does not
-belong here: dagster (`feed.py`), reading sources (`connectors/`), or the state that changes make (`lake/changes.py`).
+Belongs here: the cursor that is kept with the data, which day a change belongs to, and which days commits touched since the last report.
+Does not belong here: which of these days have a partition (`orchestration/assets/feed.py`), reading sources (`connectors/`), or the
+state that changes make (`lake/changes.py`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import polars as pl
 
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
+from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.changes import (
@@ -27,7 +31,8 @@ from platform_assets.declaration.sections.changes import (
     ROW_SEQUENCE,
     UPSERT,
 )
-from platform_assets.lake.changes import Placed, is_loose, place_changes
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.changes import PlacedChanges, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
 from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.table import LakeTable
@@ -37,29 +42,144 @@ CLOCK_TOLERANCE_DAYS = 1
 """A row may be of tomorrow: its partition waits for the day. One further ahead has a wrong clock."""
 
 
+Read = Callable[[str | None], ChangeBatch]
+"""Reads what is new since a cursor."""
+
+
 @dataclass(frozen=True)
-class Taken:
-    """One batch that is in the raw table."""
+class IngestedBatch:
+    """One batch that is in the raw table.
+
+    Attributes:
+        version: Delta version of its commit.
+        cursor_before: where reading started; None at the beginning of the source.
+        cursor_after: where the next read starts.
+        rows: changes that came in, by operation.
+        touched_days: days of which the state may have changed.
+        late: changes of a key that had newer ones already.
+        moved: changes that moved a row from one day to another.
+        duplicates: changes that were in the table already.
+        unknown_deletes: deletes of keys that were never seen.
+        unordered: changes without key or sequence.
+        ahead: rows of a day that is further ahead than clocks may differ.
+        extra_columns: columns that the source delivers and the declaration does not know.
+    """
 
     version: int
     cursor_before: str | None
     cursor_after: str
     rows: dict[str, int]
-    """Changes that came in, by operation."""
     touched_days: tuple[date, ...]
     late: int
     moved: int
     duplicates: int
     unknown_deletes: int
     unordered: int
-    """Changes without key or sequence."""
     ahead: int
-    """Rows of a day that is further ahead than clocks may differ."""
     extra_columns: tuple[str, ...]
 
 
-Read = Callable[[str | None], ChangeBatch]
-"""What is new since a cursor."""
+_COUNTS = ("late", "moved", "duplicates", "unknown_deletes", "unordered", "ahead")
+
+
+@dataclass(frozen=True)
+class IngestedChanges:
+    """What one run of a feed took in, added up over its batches.
+
+    Attributes:
+        rows: changes that came in, by operation; the other counts as in `IngestedBatch`.
+        commits: batches.
+        cursor_before: where the first batch started.
+        extra_columns: of all batches.
+        failure: why the source could not be read to its end; the batches before that stay.
+    """
+
+    rows: dict[str, int] = field(default_factory=lambda: {UPSERT: 0, DELETE: 0})
+    late: int = 0
+    moved: int = 0
+    duplicates: int = 0
+    unknown_deletes: int = 0
+    unordered: int = 0
+    ahead: int = 0
+    commits: int = 0
+    cursor_before: str | None = None
+    extra_columns: tuple[str, ...] = ()
+    failure: SourceError | None = None
+
+    def plus(self, batch: IngestedBatch) -> IngestedChanges:
+        """These changes and one more batch."""
+        counts = {name: getattr(self, name) + getattr(batch, name) for name in _COUNTS}
+        return replace(
+            self,
+            **counts,
+            rows={operation: rows + batch.rows[operation] for operation, rows in self.rows.items()},
+            commits=self.commits + 1,
+            cursor_before=self.cursor_before if self.commits else batch.cursor_before,
+            extra_columns=tuple(dict.fromkeys([*self.extra_columns, *batch.extra_columns])),
+        )
+
+
+@dataclass(frozen=True)
+class UnreportedDays:
+    """Days that commits of the feed touched since its last report.
+
+    Attributes:
+        days: those days, and those that waited for their partition, in order.
+        commits: commits since the last report.
+        version: the newest Delta version that is looked at.
+    """
+
+    days: list[date]
+    commits: int
+    version: int
+
+
+def take_in_changes(
+    catalog: Catalog, reader: SourceReader, source: Source, folder: Path, max_rows: int, log: Callable[[str], None]
+) -> IngestedChanges:
+    """Take in everything that is new in an incremental source, batch by batch.
+
+    Args:
+        catalog: The tables of the use case.
+        reader: Reads declared sources.
+        source: The declared source.
+        folder: The use case's folder, to which relative paths of the source refer.
+        max_rows: About how many changes one commit takes in.
+        log: Told of each batch.
+    """
+    history = catalog.use_case.history
+
+    def read(cursor: str | None) -> ChangeBatch:
+        return reader.read_changes(source, folder, cursor, max_rows)
+
+    ingested = IngestedChanges()
+    table = catalog.raw(source.name).stored
+    try:
+        for batch in ingest_batches(table, source, read, history.first_day, utc_today(), history.last_day):
+            ingested = ingested.plus(batch)
+            log(f"{source.name}: version {batch.version}, {batch.rows}, {len(batch.touched_days)} days")
+    except SourceError as error:
+        return replace(ingested, failure=error)
+    return ingested
+
+
+def unreported_days(table: LakeTable, reported_version: int, waiting: Sequence[str]) -> UnreportedDays:
+    """Days that commits of the feed touched since its last report, and those that waited for their partition.
+
+    Batches that were committed before a source failed are among them, and so are those of a feed that died before it reported.
+
+    Args:
+        table: The raw table.
+        reported_version: Newest Delta version of the last report; -1 without one.
+        waiting: Days, in ISO form, that had no partition then.
+    """
+    newest = table.version()
+    if newest is None or newest < reported_version:
+        reported_version, waiting = -1, ()  # the table was made anew
+    commits = list(feed_commits(table, reported_version))
+    days = {date.fromisoformat(day) for day in waiting}
+    days.update(day for entry in commits for day in touched_by(entry))
+    return UnreportedDays(sorted(days), len(commits), max([reported_version, *(entry.version for entry in commits)]))
 
 
 def feed_commits(table: LakeTable, after: int = -1) -> Iterator[HistoryEntry]:
@@ -98,10 +218,10 @@ def batch_key(cursor: str | None) -> str:
     return "feed:start" if cursor is None else f"feed:{sha256(cursor.encode()).hexdigest()[:32]}"
 
 
-def take_in(
+def ingest_batches(
     table: LakeTable, source: Source, read: Read, first_day: date, today: date, last_day: date | None = None
-) -> Iterator[Taken]:
-    """Commit everything that is new, batch by batch, and tell of each after it is committed.
+) -> Iterator[IngestedBatch]:
+    """Commit everything that is new, batch by batch, and yield each after it is committed.
 
     A crash at any moment leaves whole batches: the next call starts at the cursor of the last. Where another feed was
     faster, its batch stands and this one goes on behind it.
@@ -138,7 +258,9 @@ def take_in(
             allow_empty=True,
         )
         if not commit.already_committed:
-            yield _told(commit.version, cursor, batch, changes, placed, ahead, conformed.extra_columns, source)
+            yield _ingested_batch(
+                commit.version, cursor, batch, changes, placed, ahead, conformed.extra_columns, source.primary_key
+            )
             if not batch.more:
                 return
 
@@ -148,18 +270,18 @@ def utc_today() -> date:
     return datetime.now(UTC).date()
 
 
-def _told(
+def _ingested_batch(
     version: int,
     cursor: str | None,
     batch: ChangeBatch,
     changes: pl.DataFrame,
-    placed: Placed,
+    placed: PlacedChanges,
     ahead: int,
     extra_columns: tuple[str, ...],
-    source: Source,
-) -> Taken:
+    keys: Sequence[str],
+) -> IngestedBatch:
     counts = dict(changes.group_by(CHANGE_OPERATION).len().iter_rows())
-    return Taken(
+    return IngestedBatch(
         version=version,
         cursor_before=cursor,
         cursor_after=batch.cursor,
@@ -169,7 +291,7 @@ def _told(
         moved=placed.moved,
         duplicates=placed.duplicates,
         unknown_deletes=placed.unknown_deletes,
-        unordered=changes.filter(is_loose(source.primary_key)).height,
+        unordered=changes.filter(is_loose(keys)).height,
         ahead=ahead,
         extra_columns=extra_columns,
     )

@@ -7,8 +7,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from platform_assets.lake.schemas import quarantine_schema
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.assets.clean import quarantine_schema
 from platform_assets.pipelines.tables import raw_schema
 
 from .conftest import World, build_world

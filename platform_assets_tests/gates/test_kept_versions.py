@@ -17,12 +17,13 @@ from platform_assets.declaration.sections.retention import Hold, Retention
 from platform_assets.declaration.sections.training import Splits
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake import LakeVersionMissing
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.pins import table_path
-from platform_assets.orchestration.assets.maintenance import maintenance_asset, read_pins
+from platform_assets.orchestration.assets.maintenance import maintenance_asset
 from platform_assets.orchestration.assets.training import training_rows, training_set_asset
-from platform_assets.pipelines.tables import clean_rows, clean_table, raw_table
+from platform_assets.pipelines.maintain import read_pins
 from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
@@ -119,7 +120,7 @@ def test_a_new_feature_is_computed_for_all_days_of_its_table_at_once(world: Worl
 
 def test_declared_migrations_reach_deliveries_and_stored_tables(world: World) -> None:
     source = world.use_case.source("labels")
-    stored = clean_rows(world.lake(), world.use_case, source)
+    stored = Catalog(world.use_case, world.lake()).clean(source.name).read()
     columns = [column.model_dump() for column in source.columns]
     columns[3] |= {"name": "scenario", "type": "int32"}
     columns.append({"name": "channel", "type": "string", "description": "How it was reported", "nullable": True})
@@ -135,14 +136,14 @@ def test_declared_migrations_reach_deliveries_and_stored_tables(world: World) ->
     after = changed(world, sources=source_with(world, "labels", columns=columns, migrations=migrations))
     done = after.materialize(after.table("labels"), world.day)
     assert done.success
-    new = after.use_case.source("labels")
-    rows = clean_rows(after.lake(), after.use_case, new)
+    tables = Catalog(after.use_case, after.lake())
+    rows = tables.clean("labels").read()
     old_rows = rows.filter(pl.col("event_day") < world.day)
     assert old_rows["scenario"].cast(pl.Int8).to_list() == stored["fraud_scenario"].to_list()
     assert old_rows["transaction_id"].to_list() == stored["transaction_id"].to_list()
     assert set(rows["channel"]) == {"complaint"}
     assert rows.schema["scenario"] == pl.Int32
-    for table in (clean_table(after.lake(), after.use_case, new), raw_table(after.lake(), after.use_case, new)):
+    for table in (tables.clean("labels").stored, tables.raw("labels").stored):
         [evolved] = [entry for entry in table.history() if entry.operation == EVOLVE]
         assert [why in change for change in json.loads(evolved.metadata[MIGRATIONS])] == [True] * 3
     [raw] = [event for event in done.get_asset_materialization_events() if event.asset_key.path[1] == "raw"]
@@ -193,8 +194,7 @@ def upkeep(world: World, **config: Any) -> dict[str, Any]:
 
 
 def test_upkeep_keeps_every_pinned_version_and_takes_the_others(kept: World) -> None:
-    source = kept.use_case.source("labels")
-    labels = clean_table(kept.lake(), kept.use_case, source)
+    labels = Catalog(kept.use_case, kept.lake()).clean("labels")
     pinned = {version: labels.read(version=version) for version in (1, 2, 3, 5)}
     assert labels.version() == 5
     told = upkeep(kept, dry_run=True, keep_days=0)
@@ -227,7 +227,7 @@ def test_a_training_set_is_made_again_from_the_versions_it_recorded(kept: World)
 
 def test_the_reasons_are_named(kept: World) -> None:
     registry = kept.resources["models"].registry()
-    pins = read_pins(kept.use_case, kept.lake(), registry, datetime.now(UTC), keep_days=0).pins
+    pins = read_pins(Catalog(kept.use_case, kept.lake()), registry, datetime.now(UTC), keep_days=0).pins
     labels = {pin.version: pin.why for pin in pins if pin.table == "card_fraud/clean/labels"}
     assert labels == {
         1: f"training set as of {kept.day - timedelta(days=1)}",
@@ -243,7 +243,7 @@ def test_a_model_whose_data_cannot_be_told_stops_the_upkeep(kept: World, text: s
     done = materialize(kept, ["maintenance", "tables"])
     assert not done.success
     with pytest.raises(RegistryError, match=r"model version 7 .*nothing can be removed safely"):
-        read_pins(kept.use_case, kept.lake(), kept.resources["models"].registry(), datetime.now(UTC))
+        read_pins(Catalog(kept.use_case, kept.lake()), kept.resources["models"].registry(), datetime.now(UTC))
 
 
 def test_what_a_model_is_made_from_is_told_after_upkeep_as_before(kept: World) -> None:

@@ -8,24 +8,21 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.pipelines.quarantine import (
-    ReleaseError,
-    quarantine_table,
-    refused_rows,
-    release,
-    released_rows,
-    releases_table,
-)
-from platform_assets.pipelines.tables import clean_table
+from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.quarantine import RowReleaseError, refused_rows, release, released_rows
 
 from .conftest import World
 
 FAULT = {"kind": "out_of_range", "column": "amount", "ratio": 0.02}
 
 
+def catalog_of(world: World) -> Catalog:
+    return Catalog(world.use_case, world.lake())
+
+
 def tables(world: World) -> tuple[Any, Any, Any]:
-    args = (world.lake(), world.use_case, world.use_case.source("transactions"))
-    return quarantine_table(*args), releases_table(*args), clean_table(*args)
+    catalog = catalog_of(world)
+    return catalog.quarantine("transactions"), catalog.releases("transactions"), catalog.clean("transactions")
 
 
 def load(world: World, *layers: str, fault: dict[str, Any] | None = None) -> Any:
@@ -38,10 +35,9 @@ def clean_again(world: World) -> Any:
 
 
 def let_pass(world: World, day: date, rule: str, positions: tuple[str, ...] = ()) -> Any:
-    quarantine, releases, _ = tables(world)
-    rows = refused_rows(quarantine, day, rule, positions)
+    rows = refused_rows(tables(world)[0], day, rule, positions)
     source = world.use_case.source("transactions")
-    return release(quarantine, releases, source, rows, who="the owner of the data", why="refunds, agreed with finance")
+    return release(catalog_of(world), source, rows, who="the owner of the data", why="refunds, agreed with finance")
 
 
 def test_released_rows_are_published_and_stay_so_when_loaded_again(world: World) -> None:
@@ -70,13 +66,13 @@ def test_a_release_is_of_the_rows_as_they_were(world: World) -> None:
 
 def test_rows_that_cannot_be_stored_are_not_released(world: World) -> None:
     assert not load(world, fault={"kind": "duplicates", "ratio": 0.02}).success
-    with pytest.raises(ReleaseError, match="another row of the day has the same transaction_id"):
+    with pytest.raises(RowReleaseError, match="another row of the day has the same transaction_id"):
         let_pass(world, world.day, "unique")
     assert not load(world, fault={"kind": "nulls", "column": "transaction_id", "ratio": 0.02}).success
-    with pytest.raises(ReleaseError, match="without its key"):
+    with pytest.raises(RowReleaseError, match="without its key"):
         let_pass(world, world.day, "not_null")
     assert not load(world, fault={"kind": "late_rows", "ratio": 0.02}).success
-    with pytest.raises(ReleaseError, match="of another day"):
+    with pytest.raises(RowReleaseError, match="of another day"):
         let_pass(world, world.day, "late")
 
 
@@ -92,13 +88,13 @@ def test_single_rows_are_released_by_position(world: World) -> None:
 
 
 def test_a_decision_has_an_author_and_a_reason(world: World) -> None:
-    quarantine, releases, _ = tables(world)
+    quarantine, _, _ = tables(world)
     assert not load(world, fault=FAULT).success
     source, rows = world.use_case.source("transactions"), refused_rows(quarantine, world.day)
-    with pytest.raises(ReleaseError, match="who decides and why"):
-        release(quarantine, releases, source, rows, who=" ", why="because")
-    with pytest.raises(ReleaseError, match="no such row"):
-        release(quarantine, releases, source, rows.clear(), who="someone", why="because")
+    with pytest.raises(RowReleaseError, match="who decides and why"):
+        release(catalog_of(world), source, rows, who=" ", why="because")
+    with pytest.raises(RowReleaseError, match="no such row"):
+        release(catalog_of(world), source, rows.clear(), who="someone", why="because")
 
 
 def test_the_commands_list_show_and_release(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +133,9 @@ def test_a_release_ends_with_its_last_day(world: World) -> None:
     assert not load(world, fault=FAULT).success
     source, rows = world.use_case.source("transactions"), refused_rows(quarantine, world.day)
     today = datetime.now(UTC).date()
-    with pytest.raises(ReleaseError, match="which is over"):
-        release(quarantine, releases, source, rows, who="a", why="b", until=today - timedelta(days=1))
+    with pytest.raises(RowReleaseError, match="which is over"):
+        release(catalog_of(world), source, rows, who="a", why="b", until=today - timedelta(days=1))
     last = today + timedelta(days=1)
-    release(quarantine, releases, source, rows, who="a", why="b", until=last)
+    release(catalog_of(world), source, rows, who="a", why="b", until=last)
     assert released_rows(releases, None, last).height == rows.height
     assert released_rows(releases, None, last + timedelta(days=1)).is_empty()

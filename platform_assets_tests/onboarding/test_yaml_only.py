@@ -8,7 +8,7 @@ import polars as pl
 
 from platform_assets.features.consistency.parity import compare
 from platform_assets.lake.layout import MODEL, MONITORING, QUARANTINE, RAW, SERVING
-from platform_assets.orchestration.assets.clean import quarantine_schema
+from platform_assets.lake.schemas import quarantine_schema
 from platform_assets.registry.training_run import registered_run
 
 from .conftest import Installed, Onboarded

@@ -17,7 +17,7 @@ from platform_assets.cli.run.timeline import Timeline
 from platform_assets.declaration import Source
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import LAYERS, MONITORING, QUARANTINE
-from platform_assets.orchestration.assets.clean import quarantine_schema
+from platform_assets.lake.schemas import quarantine_schema
 from platform_assets.orchestration.assets.predictions import predictions_table
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.pipelines.tables import clean_counts, clean_table

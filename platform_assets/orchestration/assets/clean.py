@@ -2,8 +2,8 @@
 
 Rows are audited before anything becomes readable. Single bad rows go to quarantine with the rule they broke; a day
 that breaks a table rule is not published, and what was published before stays. Belongs here: the clean asset of a
-source, with its quarantine and its profile, and what Dagster is told. Does not belong here: the rules (`validation/`),
-and a load's way through them (`auditing.py`).
+source, with its quarantine and its profile, and its check `quality`. Does not belong here: the rules (`validation/`),
+and a load's way through them (`pipelines/publish.py`).
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import Source, UseCase
-from platform_assets.declaration.days import DayRange
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE, RAW
+from platform_assets.lake.schemas import clean_schema, profile_schema, quarantine_schema
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -27,20 +28,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import event_days, partition_range
-from platform_assets.pipelines.profiles import TREND_DAYS, profile_metadata, profile_schema
-from platform_assets.pipelines.publish import (
-    Account,
-    Tables,
-    audit_and_publish,
-    consecutive,
-    reference_values,
-    referenced_columns,
-)
-from platform_assets.pipelines.quarantine import quarantine_metadata, quarantine_schema
-from platform_assets.pipelines.tables import clean_schema
-from platform_assets.validation.profile import plot_volume
-
-__all__ = ["clean_asset", "consecutive", "quarantine_schema", "referenced_columns"]
+from platform_assets.pipelines.publish import PublishedLoad, publish, referenced_columns
 
 QUALITY_CHECK = "quality"
 SHOWN_FAILURES = 20
@@ -76,8 +64,7 @@ def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
 
 def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     """The clean asset of one source, with its quarantine and profile, and the blocking check `quality`."""
-    layers = (CLEAN, QUARANTINE, PROFILE)
-    clean_key, quarantine_key, profile_key = (asset_key(use_case, layer, source.name) for layer in layers)
+    clean_key = asset_key(use_case, CLEAN, source.name)
     description = "No day breaks a table rule: refused rows, volume, totals of the source, hours, distributions."
 
     @dg.multi_asset(
@@ -90,76 +77,89 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     def clean(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
-        days = partition_range(context) if source.is_daily else None
-        tables = Tables.of(lake, use_case, source)
-        account = audit_and_publish(lake, use_case, source, days, reference_values(lake, use_case, source))
-        commits = account.commits
-        refused = quarantine_metadata(tables.quarantine, commits["quarantine"], account.rows_by_rule_and_column)
-        yield dg.MaterializeResult(asset_key=quarantine_key, **refused)
-        yield dg.MaterializeResult(
-            asset_key=profile_key, **profile_metadata(tables.profile, source, commits["profile"], days)
-        )
-        verdict = _check_result(clean_key, account)
-        if account.passed:
-            yield dg.MaterializeResult(
-                asset_key=clean_key,
-                metadata={
-                    **commit_metadata(commits["clean"], tables.clean.uri),
-                    "rows_refused": account.rows_refused,
-                    "rows_released": account.rows_released,
-                    **_trend(tables, days),
-                    **column_lineage(use_case, clean_key, tables.clean.schema),
-                },
-                data_version=data_version(commits["clean"]),
-            )
+        catalog, days = Catalog(use_case, lake), partition_range(context) if source.is_daily else None
+        load = publish(catalog, source, days)
+        yield _quarantined(catalog, source, load)
+        yield _profiled(catalog, source, load)
+        verdict = _check_result(clean_key, load)
+        if load.passed:
+            yield _published(catalog, source, load)
             yield verdict
             return
         yield verdict
-        for day in sorted(set(days.days if days else []) - set(account.refused_days)):
+        for day in sorted(set(days.days if days else []) - set(load.refused_days)):
             yield dg.AssetMaterialization(clean_key, partition=day.isoformat())
-        raise dg.Failure(description=_refusal(source, account), metadata=dict(verdict.metadata), allow_retries=False)
+        raise dg.Failure(description=_refusal(source, load), metadata=dict(verdict.metadata), allow_retries=False)
 
     return clean
 
 
-def _check_result(key: dg.AssetKey, account: Account) -> dg.AssetCheckResult:
+def _quarantined(catalog: Catalog, source: Source, load: PublishedLoad) -> dg.MaterializeResult:
+    commit = load.commits[QUARANTINE]
+    return dg.MaterializeResult(
+        asset_key=asset_key(catalog.use_case, QUARANTINE, source.name),
+        metadata={
+            **commit_metadata(commit, catalog.quarantine(source.name).uri),
+            "rows_by_rule": dict(load.rows_by_rule_and_column),
+        },
+        data_version=data_version(commit),
+    )
+
+
+def _profiled(catalog: Catalog, source: Source, load: PublishedLoad) -> dg.MaterializeResult:
+    commit = load.commits[PROFILE]
+    return dg.MaterializeResult(
+        asset_key=asset_key(catalog.use_case, PROFILE, source.name),
+        metadata={
+            **commit_metadata(commit, catalog.profile(source.name).uri),
+            **_picture_if("columns", load.profile_plot),
+        },
+        data_version=data_version(commit),
+    )
+
+
+def _published(catalog: Catalog, source: Source, load: PublishedLoad) -> dg.MaterializeResult:
+    commit, key = load.commits[CLEAN], asset_key(catalog.use_case, CLEAN, source.name)
+    table = catalog.clean(source.name).stored
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            **commit_metadata(commit, table.uri),
+            "rows_refused": load.rows_refused,
+            "rows_released": load.rows_released,
+            **_picture_if("rows_per_day", load.trend_plot),
+            **column_lineage(catalog.use_case, key, table.schema),
+        },
+        data_version=data_version(commit),
+    )
+
+
+def _check_result(key: dg.AssetKey, load: PublishedLoad) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=QUALITY_CHECK,
-        passed=account.passed,
+        passed=load.passed,
         metadata={
-            "rows_accepted": account.rows_accepted,
-            "rows_refused": account.rows_refused,
-            "rows_released": account.rows_released,
-            "refused_days": [day.isoformat() for day in account.refused_days],
-            "rows_by_rule": dict(account.rows_by_rule),
-            "broken_table_rules": sorted({rule.rule for rule in account.failed_rules}),
-            "failed_rules": [rule.explanation for rule in account.failed_rules[:SHOWN_FAILURES]],
-            **_picture_of_a_long_load(account),
+            "rows_accepted": load.rows_accepted,
+            "rows_refused": load.rows_refused,
+            "rows_released": load.rows_released,
+            "refused_days": [day.isoformat() for day in load.refused_days],
+            "rows_by_rule": dict(load.rows_by_rule),
+            "broken_table_rules": sorted({rule.rule for rule in load.failed_rules}),
+            "failed_rules": [rule.explanation for rule in load.failed_rules[:SHOWN_FAILURES]],
+            **_picture_if("rows_per_day", load.volume_plot),
         },
     )
 
 
-def _trend(tables: Tables, days: DayRange | None) -> dict[str, Any]:
-    """A picture of the last weeks up to the day. A long load has one on its check: metadata is stored for every day."""
-    if days is None or len(days.days) > TREND_DAYS:
-        return {}
-    refused = tables.quarantine.count_by_partition()
-    delivered = {day: rows + refused.get(day, 0) for day, rows in tables.clean.count_by_partition().items()}
-    shown = {day: rows for day, rows in delivered.items() if 0 <= (days.last - day).days < TREND_DAYS}
-    return {"rows_per_day": picture(plot_volume(shown, refused))}
+def _picture_if(name: str, png: bytes | None) -> dict[str, Any]:
+    return {} if png is None else {name: picture(png)}
 
 
-def _picture_of_a_long_load(account: Account) -> dict[str, Any]:
-    if len(account.delivered_by_day) <= TREND_DAYS:
-        return {}
-    return {"rows_per_day": picture(plot_volume(account.delivered_by_day, account.refused_by_day))}
-
-
-def _refusal(source: Source, account: Account) -> str:
-    failed = [rule.explanation for rule in account.failed_rules]
-    days = ", ".join(day.isoformat() for day in account.refused_days[:5]) or "the whole table"
+def _refusal(source: Source, load: PublishedLoad) -> str:
+    failed = [rule.explanation for rule in load.failed_rules]
+    days = ", ".join(day.isoformat() for day in load.refused_days[:5]) or "the whole table"
     return (
-        f"{source.name}: {len(account.refused_days) or 1} partition(s) were not published ({days}): {'; '.join(failed[:3])}. "
+        f"{source.name}: {len(load.refused_days) or 1} partition(s) were not published ({days}): {'; '.join(failed[:3])}. "
         f"What was published before is unchanged. The refused rows are in quarantine; mend the source and load the day again."
     )

@@ -1,15 +1,16 @@
 """The history layer: every version of every row of a source with `deletes: history`.
 
-Belongs here: the asset. Does not belong here: what a version is (`lake/changes.py`), or the history of tables, which Delta
-keeps itself.
+Belongs here: the asset. Does not belong here: storing the versions (`pipelines/history.py`).
 """
 
 import dagster as dg
 
 from platform_assets.declaration import Source, UseCase
 from platform_assets.declaration.sections.changes import OPERATION, VALID_FROM, VALID_TO
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import HISTORY, RAW
+from platform_assets.lake.schemas import history_schema
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -20,7 +21,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import event_days, partition_range
-from platform_assets.pipelines.tables import history_rows, history_schema
+from platform_assets.pipelines.history import store_row_versions
 
 DESCRIPTIONS = {
     OPERATION: "upsert or delete; a delete has its key alone",
@@ -49,13 +50,11 @@ def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         **policy(use_case, HISTORY),
     )
     def history(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        days = partition_range(context)
-        table = lake.table(use_case.name, HISTORY, source.name, schema)
-        rows = history_rows(lake, use_case, source, days)
-        commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
+        catalog = Catalog(use_case, lake)
+        commit = store_row_versions(catalog, source, partition_range(context))
         return dg.MaterializeResult(
             metadata={
-                **commit_metadata(commit, table.uri),
+                **commit_metadata(commit, catalog.history(source.name).uri),
                 **column_lineage(use_case, asset_key(use_case, HISTORY, source.name), schema),
             },
             data_version=data_version(commit),

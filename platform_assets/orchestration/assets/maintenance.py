@@ -1,12 +1,10 @@
 """Maintenance: the tables of a use case are compacted, and files that nothing pins are removed.
 
-Belongs here: the asset, and reading a use case's pins. Does not belong here: what is done to one table
-(`lake/maintenance.py`) and what pins a version (`lake/pins.py`, `registry/pins.py`).
+Belongs here: the asset, and its metadata. Does not belong here: upkeep itself (`pipelines/maintain.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -15,16 +13,10 @@ from pydantic import Field
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import TABLES
-from platform_assets.lake.commits import HistoryEntry
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import MAINTENANCE, table_uri
-from platform_assets.lake.maintenance import maintain, stored_tables
-from platform_assets.lake.pins import Pin, lasting_versions
-from platform_assets.lake.plots import plot_upkeep
+from platform_assets.lake.layout import MAINTENANCE
 from platform_assets.lake.schemas import UPKEEP_SCHEMA
-from platform_assets.lake.table import LakeTable
-from platform_assets.lake.versions import stored_table
-from platform_assets.orchestration.assets.model import training_set_table
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -33,9 +25,8 @@ from platform_assets.orchestration.metadata import (
     picture,
     policy,
 )
-from platform_assets.registry.base import ModelRegistry
+from platform_assets.pipelines.maintain import MaintainedTables, maintain_tables
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.pins import collect_pins
 
 _COLUMNS = {
     "ran_at": "When the upkeep began.",
@@ -49,57 +40,6 @@ class MaintenanceConfig(dg.Config):
 
     dry_run: bool = Field(default=False, description="Change nothing, and report what would be removed.")
     keep_days: int | None = Field(default=None, ge=0, description="Instead of the declared `retention.keep_days`.")
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The tables of a use case that are there, and what pins their versions."""
-
-    tables: tuple[str, ...]
-    """As `layer/table`."""
-    pins: tuple[Pin, ...]
-    idle_holds: tuple[str, ...] = ()
-    """Holds that keep nothing here, because the version was never made, each with what there is."""
-
-
-def read_pins(
-    use_case: UseCase, lake: Lake, registry: ModelRegistry, now: datetime, keep_days: int | None = None
-) -> Kept:
-    """Every table of a use case that is there, and every pin.
-
-    Raises:
-        RegistryError: it cannot be told what a model was made from.
-    """
-    tables = stored_tables(lake.root, use_case.name, lake.storage_options())
-    histories = {f"{use_case.name}/{name}": table_on_disk(lake, use_case.name, name).history(None) for name in tables}
-    training_set = training_set_table(use_case, lake)
-    return Kept(
-        tuple(tables),
-        tuple(collect_pins(use_case, training_set, registry, histories, now, keep_days)),
-        _idle_holds(use_case, histories, now.date()),
-    )
-
-
-def _idle_holds(use_case: UseCase, histories: Mapping[str, Sequence[HistoryEntry]], today: date) -> tuple[str, ...]:
-    """Holds in force on versions that were never made: a slip, or made for another installation of the same use case."""
-    found = []
-    for hold in use_case.retention.holds:
-        versions = [entry.version for entry in histories.get(f"{use_case.name}/{hold.table}", ())]
-        if hold.is_in_force(today) and hold.version not in versions:
-            there = f"its versions are {min(versions)} .. {max(versions)}" if versions else "there is no such table"
-            found.append(f"{hold.table} version {hold.version}, held for {hold.who} ({there})")
-    return tuple(found)
-
-
-def table_on_disk(lake: Lake, use_case: str, name: str, version: int | None = None) -> LakeTable:
-    """A table as it is on disk, whatever is declared; `name` is `layer/table`.
-
-    Raises:
-        LakeTableMissing: there is none.
-        LakeVersionMissing: the version does not exist.
-    """
-    layer, _, table = name.partition("/")
-    return stored_table(table_uri(lake.root, use_case, layer, table), lake.storage_options(), version)
 
 
 def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -125,45 +65,34 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         models: dg.ResourceParam[ModelStore],
     ) -> dg.MaterializeResult:
-        now = datetime.now(UTC)
-        keep_days = use_case.retention.keep_days if config.keep_days is None else config.keep_days
-        kept = read_pins(use_case, lake, models.registry(), now, keep_days)
-        for hold in kept.idle_holds:
-            context.log.warning(
-                f"a declared hold keeps nothing here: {hold}. Correct retention.holds in defs.yaml if it is a slip."
-            )
-        rows = []
-        for name in kept.tables:
-            versions = lasting_versions(kept.pins, f"{use_case.name}/{name}")
-            done = maintain(
-                f"{lake.root.rstrip('/')}/{use_case.name}/{name}",
-                lake.storage_options(),
-                cluster_by=list(dict.fromkeys(key for entity in use_case.entities for key in entity.key_columns)),
-                keep_versions=versions,
-                keep_days=keep_days,
-                dry_run=config.dry_run,
-            )
-            rows.append({"ran_at": now, "table": name, "kept_versions": len(versions), **asdict(done)})
-            context.log.info(f"{name}: {done.removed_files} files removed, {len(versions)} versions kept")
-        frame = pl.DataFrame(rows, schema=UPKEEP_SCHEMA)
-        if config.dry_run:
-            return dg.MaterializeResult(
-                metadata={"dry_run": True, "idle_holds": list(kept.idle_holds), **upkeep_metadata(frame)}
-            )
-        table = lake.table(use_case.name, MAINTENANCE, TABLES, UPKEEP_SCHEMA)
-        commit = table.append(frame, idempotency_key=context.run_id, allow_empty=True)
-        return dg.MaterializeResult(
-            metadata={
-                **commit_metadata(commit, table.uri),
-                "dry_run": False,
-                "idle_holds": list(kept.idle_holds),
-                **upkeep_metadata(frame),
-                "plot": picture(plot_upkeep(table.read())),
-            },
-            data_version=data_version(commit),
+        catalog = Catalog(use_case, lake)
+        maintained = maintain_tables(
+            catalog,
+            models.registry(),
+            keep_days=config.keep_days,
+            dry_run=config.dry_run,
+            key=context.run_id,
+            log=context.log.info,
+            warn=context.log.warning,
         )
+        return _result(maintained, catalog.upkeep.uri)
 
     return tables
+
+
+def _result(maintained: MaintainedTables, uri: str) -> dg.MaterializeResult:
+    metadata = {"idle_holds": list(maintained.idle_holds), **upkeep_metadata(maintained.rows)}
+    if maintained.commit is None or maintained.plot is None:
+        return dg.MaterializeResult(metadata={"dry_run": True, **metadata})
+    return dg.MaterializeResult(
+        metadata={
+            **commit_metadata(maintained.commit, uri),
+            "dry_run": False,
+            **metadata,
+            "plot": picture(maintained.plot),
+        },
+        data_version=data_version(maintained.commit),
+    )
 
 
 def upkeep_metadata(frame: pl.DataFrame) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
-from platform_assets.pipelines.tables import clean_table, raw_table
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.model_store import ModelStore
 
 LABELS = "card_fraud/clean/labels"
 DAY = date(2018, 4, 1)
@@ -59,11 +60,10 @@ def write_day(table: LakeTable, scenario: int) -> None:
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Raw labels 1, then clean labels 1 and 2, then raw labels 2 and clean labels 3; number 2 went into a model."""
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
-    monkeypatch.setattr("platform_assets.registry.model_store.ModelStore.registry", lambda self: Registry())
+    monkeypatch.setattr(ModelStore, "registry", lambda self: Registry())
     lake = Lake(root=str(tmp_path / "lake"))
-    use_case = declared_use_cases("card_fraud")[0].use_case
-    source = use_case.source("labels")
-    raw, clean = raw_table(lake, use_case, source), clean_table(lake, use_case, source)
+    catalog = Catalog(declared_use_cases("card_fraud")[0].use_case, lake)
+    raw, clean = catalog.raw("labels").stored, catalog.clean("labels").stored
     for number, tables in enumerate([[raw, clean], [clean], [raw, clean]]):
         for table in tables:
             write_day(table, number)

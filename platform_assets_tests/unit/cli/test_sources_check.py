@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.cli.sources import CURSOR, cursor_text, loaded_cursor
+from platform_assets.cli.sources import cursor_text
 from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.declaration import load_use_case
 from platform_assets.declaration.template import use_case_template
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
+from platform_assets.pipelines.take_in_changes import CURSOR, current_cursor
 
 CSV = "event_id,event_time,user_id,value,label\n1,2024-03-01T12:00:00,1,2.5,0\n"
 
@@ -73,18 +76,14 @@ def test_a_source_that_cannot_be_used(declared: DeclaredUseCase) -> None:
 
 
 def test_the_cursor_is_the_one_committed_last(declared: DeclaredUseCase, tmp_path: Path) -> None:
-    source = declared.use_case.event_source
     lake = Lake(root=str(tmp_path / "lake"))
-    assert loaded_cursor(lake, "churn", source) is None
+    table = Catalog(declared.use_case, lake).raw(declared.use_case.events).stored
+    assert current_cursor(table) is None
     assert not (tmp_path / "lake").exists()
-    table = lake.table("churn", "raw", source.name, source.polars_schema())
-    import polars as pl
-
+    row = pl.DataFrame({name: [None] for name in table.schema}, schema=table.schema)
     for cursor in ("one", "two"):
-        row = {name: [None] for name in source.polars_schema()}
-        frame = pl.DataFrame(row, schema=source.polars_schema()).with_columns(event_day=pl.date(2024, 3, 1))
-        table.append(frame, metadata={CURSOR: cursor})
-    assert loaded_cursor(lake, "churn", source) == "two"
+        table.append(row.with_columns(event_day=pl.date(2024, 3, 1)), metadata={CURSOR: cursor})
+    assert current_cursor(table) == "two"
 
 
 @pytest.mark.parametrize(

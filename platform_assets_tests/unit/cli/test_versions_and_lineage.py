@@ -10,10 +10,10 @@ from typer.testing import CliRunner, Result
 from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.cli.versions import moment_of
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain
 from platform_assets.lake.table import LakeTable
-from platform_assets.pipelines.tables import clean_table
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.mlflow_registry import MlflowRegistry
 
@@ -32,7 +32,7 @@ def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LakeTable:
     monkeypatch.setattr(MlflowRegistry, "by_alias", lambda self, name, alias: made)
     monkeypatch.setattr(MlflowRegistry, "get", lambda self, name, version: made)
     use_case = declared_use_cases("card_fraud")[0].use_case
-    table = clean_table(Lake(root=str(tmp_path / "lake")), use_case, use_case.source("labels"))
+    table = Catalog(use_case, Lake(root=str(tmp_path / "lake"))).clean("labels").stored
     for number in range(1, 4):
         row = {
             "transaction_id": number,

@@ -14,10 +14,11 @@ import dagster as dg
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.installation import source_access
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
+from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.metadata import asset_key
-from platform_assets.pipelines.tables import clean_rows
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 ANY_VOLUME = {"max_refused_ratio": 1.0, "volume": {"min_history": 100}}
@@ -61,6 +62,15 @@ class Shop:
         self.source = self.use_case.source("transactions")
         self.assets = {key: asset for asset in build_assets(self.use_case, self.folder) for key in asset.keys}
 
+    @property
+    def catalog(self) -> Catalog:
+        """The tables of the use case."""
+        return Catalog(self.use_case, self.lake)
+
+    def raw(self) -> LakeTable:
+        """The raw table of the source."""
+        return self.catalog.raw("transactions").stored
+
     def keep_arriving(self) -> None:
         """The history has no end."""
         history = self.use_case.history.model_copy(update={"last_day": None})
@@ -94,7 +104,7 @@ class Shop:
 
     def published(self) -> dict[int, tuple[date, float]]:
         """Amount and day by key, as features and models see them."""
-        rows = clean_rows(self.lake, self.use_case, self.source)
+        rows = self.catalog.clean("transactions").read()
         assert rows["transaction_id"].is_unique().all()
         return {row["transaction_id"]: (row["event_day"], row["amount"]) for row in rows.iter_rows(named=True)}
 

@@ -12,9 +12,7 @@ from platform_assets.connectors import ChangeBatch, read_changes
 from platform_assets.declaration import UseCase
 from platform_assets.lake.changes import UNKNOWN_DAY
 from platform_assets.orchestration.assets import feed
-from platform_assets.orchestration.assets.clean import quarantine_schema
-from platform_assets.pipelines.tables import clean_counts, clean_rows, clean_table, history_schema, raw_table
-from platform_assets.pipelines.take_in_changes import take_in, utc_today
+from platform_assets.pipelines.take_in_changes import ingest_batches, utc_today
 from platform_assets_tests.unit.pipelines.shops import Shop
 
 FIRST, SECOND, THIRD = (date(2018, 4, day) for day in (2, 3, 4))
@@ -69,9 +67,9 @@ def test_changes_reach_the_clean_table(shop: Shop) -> None:
 def test_nothing_new_makes_no_commit_and_tells_no_day(shop: Shop) -> None:
     shop.deliver(change(1, row(1, FIRST)))
     shop.feed()
-    version = raw_table(shop.lake, shop.use_case, shop.source).version()
+    version = shop.raw().version()
     assert shop.feed()["touched_days"] == []
-    assert raw_table(shop.lake, shop.use_case, shop.source).version() == version
+    assert shop.raw().version() == version
     assert shop.told_days() == [str(FIRST)]
 
 
@@ -89,7 +87,7 @@ def test_late_changes_and_deletes_of_keys_never_seen(shop: Shop) -> None:
     shop.deliver(change(5, row(1, FIRST, 5.0)), delete(9, 2))
     told = shop.feed()
     assert told["deletes_of_unknown_keys"] == 1
-    assert UNKNOWN_DAY in raw_table(shop.lake, shop.use_case, shop.source).partitions()
+    assert UNKNOWN_DAY in shop.raw().partitions()
     shop.deliver(change(3, row(1, SECOND, 3.0)), change(4, row(2, FIRST, 4.0)), change(5, row(1, FIRST, 5.0)))
     told = shop.feed()
     assert told["late_rows"] == 2
@@ -107,10 +105,10 @@ def test_deleted_rows_are_kept_where_declared_and_nobody_sees_them(
     shop.feed()
     shop.clean(FIRST, SECOND)
     assert set(shop.published()) == {1, 3}
-    kept = clean_table(shop.lake, shop.use_case, shop.source).read()
+    kept = shop.catalog.clean("transactions").stored.read()
     assert kept.filter("is_deleted").select("transaction_id", "amount").rows() == [(2, 2.0)]
-    assert clean_rows(shop.lake, shop.use_case, shop.source, columns=["amount"]).columns == ["amount"]
-    assert clean_counts(shop.lake, shop.use_case, shop.source) == {FIRST: 1, SECOND: 1}
+    assert shop.catalog.clean("transactions").read(columns=["amount"]).columns == ["amount"]
+    assert shop.catalog.clean("transactions").count_by_day() == {FIRST: 1, SECOND: 1}
 
 
 def test_rows_that_cannot_be_placed_reach_quarantine(shop: Shop) -> None:
@@ -127,9 +125,7 @@ def test_rows_that_cannot_be_placed_reach_quarantine(shop: Shop) -> None:
     assert told["rows_ahead_of_the_clock"] == 1
     shop.clean(FIRST)
     assert set(shop.published()) == {1}
-    quarantine = shop.lake.table(
-        shop.use_case.name, "quarantine", "transactions", quarantine_schema(shop.source)
-    ).read()
+    quarantine = shop.catalog.quarantine("transactions").read()
     found = set(quarantine.select("rule", "column").iter_rows())
     assert ("type", "transaction_time") in found
     assert ("early", "transaction_time") in found
@@ -151,19 +147,19 @@ def test_a_changed_column_stops_the_batch_and_tells_what_came_before(shop: Shop)
     assert not evaluation.passed
     assert "amount" in str(evaluation.metadata["explanation"].value)
     assert shop.told_days() == [str(FIRST)]
-    assert raw_table(shop.lake, shop.use_case, shop.source).read().height == 1
+    assert shop.raw().read().height == 1
     shop.materialize("raw", "transactions_feed", run_config=run_config)
     assert shop.told_days() == [str(FIRST)], "it is not told again while the source stays as it is"
 
 
 def test_days_of_a_feed_that_died_before_it_told_them_are_told_by_the_next(shop: Shop) -> None:
     shop.deliver(change(1, row(1, FIRST)))
-    table = raw_table(shop.lake, shop.use_case, shop.source)
+    table = shop.raw()
 
     def read(cursor: str | None) -> ChangeBatch:
         return read_changes(shop.source, shop.folder, cursor, max_rows=100)
 
-    assert len(list(take_in(table, shop.source, read, FIRST, utc_today()))) == 1
+    assert len(list(ingest_batches(table, shop.source, read, FIRST, utc_today()))) == 1
     assert shop.told_days() == []
     assert shop.feed()["touched_days"] == [str(FIRST)]
     assert shop.told_days() == [str(FIRST)]
@@ -171,7 +167,7 @@ def test_days_of_a_feed_that_died_before_it_told_them_are_told_by_the_next(shop:
 
 def test_of_two_feeds_that_read_the_same_one_commits(shop: Shop) -> None:
     shop.deliver(change(1, row(1, FIRST)), change(2, row(2, SECOND)))
-    table = raw_table(shop.lake, shop.use_case, shop.source)
+    table = shop.raw()
 
     def read(cursor: str | None) -> ChangeBatch:
         return read_changes(shop.source, shop.folder, cursor, max_rows=100)
@@ -179,17 +175,17 @@ def test_of_two_feeds_that_read_the_same_one_commits(shop: Shop) -> None:
     def overtaken(cursor: str | None) -> ChangeBatch:
         batch = read(cursor)
         if cursor is None:
-            list(take_in(table, shop.source, read, FIRST, utc_today()))
+            list(ingest_batches(table, shop.source, read, FIRST, utc_today()))
         return batch
 
-    assert list(take_in(table, shop.source, overtaken, FIRST, utc_today())) == []
+    assert list(ingest_batches(table, shop.source, overtaken, FIRST, utc_today())) == []
     assert table.read().height == 2
 
 
 def test_undeclared_columns_are_kept_aside(shop: Shop) -> None:
     shop.deliver(change(1, row(1, FIRST, channel="web")))
     assert shop.feed()["extra_columns"] == ["channel"]
-    assert raw_table(shop.lake, shop.use_case, shop.source).read()["extra"].to_list() == ['{"channel":"web"}']
+    assert shop.raw().read()["extra"].to_list() == ['{"channel":"web"}']
 
 
 def test_a_row_of_before_the_history_is_kept_and_tells_no_day(shop: Shop) -> None:
@@ -197,7 +193,7 @@ def test_a_row_of_before_the_history_is_kept_and_tells_no_day(shop: Shop) -> Non
     told = shop.feed()
     assert told["touched_days"] == [str(FIRST)]
     assert told["waiting_days"] == []
-    assert raw_table(shop.lake, shop.use_case, shop.source).read().height == 2
+    assert shop.raw().read().height == 2
 
 
 def test_every_version_is_kept_where_declared(tmp_path: Path, instance: dg.DagsterInstance) -> None:
@@ -208,7 +204,7 @@ def test_every_version_is_kept_where_declared(tmp_path: Path, instance: dg.Dagst
     shop.feed()
     for day in (FIRST, SECOND):
         assert shop.materialize("history", "transactions", partition_key=day.isoformat()).success
-    table = shop.lake.table(shop.use_case.name, "history", "transactions", history_schema(shop.source))
+    table = shop.catalog.history("transactions")
     found = table.read().sort("valid_from").select("event_day", "amount", "operation", "valid_from", "valid_to").rows()
     assert found == [
         (FIRST, 1.0, "upsert", 1, 2),

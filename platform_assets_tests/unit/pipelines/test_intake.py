@@ -13,10 +13,10 @@ from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
 from platform_assets.lake.changes import current_rows
+from platform_assets.lake.schemas import raw_schema
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.assets.raw import load_in_chunks
-from platform_assets.pipelines.tables import raw_schema
-from platform_assets.pipelines.take_in_changes import batch_key, current_cursor, feed_commits, take_in
+from platform_assets.pipelines.ingest import load_in_chunks
+from platform_assets.pipelines.take_in_changes import batch_key, current_cursor, feed_commits, ingest_batches
 
 DAY = date(2024, 3, 1)
 FOUND = {
@@ -63,7 +63,7 @@ def batch(rows: list[tuple[Any, ...]], cursor: str = "1") -> ChangeBatch:
 
 
 def take(table: LakeTable, delivered: ChangeBatch) -> Any:
-    [taken] = take_in(table, orders(), lambda _: delivered, DAY, DAY + timedelta(days=30))
+    [taken] = ingest_batches(table, orders(), lambda _: delivered, DAY, DAY + timedelta(days=30))
     return taken
 
 
@@ -88,7 +88,7 @@ def test_a_change_without_a_sequence_is_kept_once_however_often_its_key_changes(
 def test_a_row_without_a_time_goes_to_a_day_that_is_audited(table: LakeTable, other: date) -> None:
     """Also when all other rows of its batch lie outside the history."""
     delivered = batch([(1, noon(other), "upsert", 1), (2, None, "upsert", 2)])
-    list(take_in(table, orders(), lambda _: delivered, DAY, DAY + timedelta(days=30), DAY + timedelta(days=9)))
+    list(ingest_batches(table, orders(), lambda _: delivered, DAY, DAY + timedelta(days=30), DAY + timedelta(days=9)))
     assert table.read().filter(order_id=2)["event_day"].to_list() == [DAY]
     assert table.read().filter(order_id=1)["event_day"].to_list() == [other]
 

@@ -8,9 +8,9 @@ import polars as pl
 from platform_assets.connectors.conforming import Conformed, conform
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
+from platform_assets.lake.schemas import raw_schema
 from platform_assets.lake.table import LakeTable
-from platform_assets.orchestration.assets.raw import load_in_chunks
-from platform_assets.pipelines.tables import raw_schema
+from platform_assets.pipelines.ingest import load_in_chunks
 
 DAY = date(2024, 3, 1)
 SOURCE = Source.model_validate(

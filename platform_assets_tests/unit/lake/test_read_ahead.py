@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from platform_assets.lake.read_ahead import OneBehind, read_ahead
+from platform_assets.lake.read_ahead import WriteBehind, read_ahead
 
 
 def test_parts_come_in_order_and_the_next_is_read_meanwhile() -> None:
@@ -36,7 +36,7 @@ def test_an_error_is_raised_at_its_turn() -> None:
 
 def test_work_is_done_in_order_and_waited_for() -> None:
     done: list[int] = []
-    with OneBehind() as behind:
+    with WriteBehind() as behind:
         for number in range(5):
             behind(lambda number=number: done.append(number))
     assert done == [0, 1, 2, 3, 4]
@@ -50,7 +50,7 @@ def test_an_error_behind_is_raised(is_last: bool) -> None:
     done: list[str] = []
 
     def work() -> None:
-        with OneBehind() as behind:
+        with WriteBehind() as behind:
             behind(fail)
             if not is_last:
                 behind(lambda: done.append("after"))
