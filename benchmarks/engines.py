@@ -10,7 +10,7 @@ import polars as pl
 
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.sections.features import MICROSECONDS
-from platform_assets.features.offline.feature_table import event_order
+from platform_assets.features.event_frames import event_order
 
 
 def polars_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) -> pl.DataFrame:

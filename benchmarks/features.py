@@ -30,8 +30,9 @@ from benchmarks.report import Bar, Topic
 from benchmarks.usage import Usage, measured, median_usage, run_child
 from benchmarks.world import simulated
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
+from platform_assets.features.event_frames import event_order
 from platform_assets.features.offline.carried_state import carried_state, day_chunks, next_days, with_labels
-from platform_assets.features.offline.feature_table import compute_view, event_order
+from platform_assets.features.offline.feature_table import compute_view
 
 TOLERANCE_RATIO = 1e-9
 """Others add to and take away from a running sum; the platform's sums are exact and rounded once."""
@@ -297,7 +298,8 @@ def measure_look_ups(
 
 
 def _time_look_ups(specification: Path) -> dict[str, dict[str, float]]:
-    from platform_assets.features.online.feast_objects import FeastSettings, feast_store, feature_service_name
+    from platform_assets.features.online.feast_connection import FeastSettings, feast_store
+    from platform_assets.features.online.feast_objects import feature_service_name
     from platform_assets.features.online.request_features import OnlineFeatures
     from serving.request import parse_event, request_model
     from serving.slim_start import without_runtime_type_checks

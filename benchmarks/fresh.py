@@ -31,7 +31,7 @@ from benchmarks.usage import ROOT
 from platform_assets.cli.run.replay import request_body
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.features.offline.feature_table import compute_view
-from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.request_features import OnlineFeatures
 
 EVENTS_PER_SECOND = 500

@@ -35,7 +35,7 @@ from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
-from platform_assets.features.online.feast_objects import FeastSettings, prepare_sqlite
+from platform_assets.features.online.feast_connection import FeastSettings, prepare_sqlite
 from platform_assets.installation import Installation, Settings
 from platform_assets.pipelines.deploy import release_of
 from platform_assets.pipelines.package import DIGEST_TAG, serving_settings

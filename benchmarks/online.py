@@ -32,14 +32,10 @@ from benchmarks.usage import run_child
 from benchmarks.world import scored_use_case, simulated
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.local.host import free_port
+from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import join_labels
-from platform_assets.features.online.entity_state import entity_state
-from platform_assets.features.online.feast_objects import (
-    FeastSettings,
-    feast_store,
-    feature_service_name,
-    windowed_views,
-)
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
+from platform_assets.features.online.feast_objects import feature_service_name, windowed_views
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
 
@@ -235,7 +231,7 @@ def _feast_look_up(use_case: UseCase, store: Any, keys: Sequence[str]) -> Callab
 
 def _raw_look_up(online: OnlineFeatures) -> Callable[[Mapping[str, Any]], Any]:
     """The same hashes and fields, as bytes, in one pipeline of a plain client."""
-    from platform_assets.features.online.feast_objects import entity_key
+    from platform_assets.features.online.state_table import entity_key
 
     tables = online._readers
     client = tables[0].store._get_client(tables[0].config.online_store)

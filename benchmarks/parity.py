@@ -23,9 +23,9 @@ from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_has
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.features.consistency.parity import ParityVerdict
+from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
-from platform_assets.features.online.entity_state import entity_state
-from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.catalog import Catalog

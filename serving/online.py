@@ -109,8 +109,8 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineF
     """
     from sqlalchemy.exc import SQLAlchemyError
 
+    from platform_assets.features.online.feast_connection import FeastSettings
     from platform_assets.features.online.request_features import OnlineFeatures as FeastFeatures
-    from platform_assets.features.online.store import FeastSettings
 
     with _telling_outages((SQLAlchemyError,)), without_runtime_type_checks():
         return _Guarded(FeastFeatures(use_case, FeastSettings.model_validate(feast)))

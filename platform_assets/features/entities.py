@@ -1,7 +1,7 @@
 """Entities that several columns identify together: one column that stands for their combination.
 
 Belongs here: making that column of event rows and of a single request, the same for both. Does not belong here: windows over it
-(`offline/feature_table.py`), or where the state of an entity is kept (`online/entity_state.py`).
+(`offline/feature_table.py`), or where the state of an entity is kept (`entity_state.py`).
 
 The combination is a text: the parts with a bar between them, bars and backslashes inside a part marked by a backslash, so that
 different parts never give the same text. Where a part is missing there is no entity.

@@ -20,6 +20,7 @@ from platform_assets.declaration import FeatureView
 from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.features import Lookup
+from platform_assets.features.entity_state import state_layout
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.carried_state import (
     CarriedState,
@@ -32,7 +33,6 @@ from platform_assets.features.offline.carried_state import (
 from platform_assets.features.offline.carried_state_file import MadeFrom, StoredState, load, save
 from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
-from platform_assets.features.online.entity_state import state_layout
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 

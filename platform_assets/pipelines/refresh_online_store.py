@@ -1,6 +1,6 @@
 """Refresh the online store: each entity's recent events, and what look-ups find, as of the end of a day.
 
-Belongs here: reading what a state needs and writing it. Does not belong here: making a state (`features/online/entity_state.py`),
+Belongs here: reading what a state needs and writing it. Does not belong here: making a state (`features/entity_state.py`),
 writing and verifying it (`features/online/store.py`).
 
 A day that is refreshed again after a later one changes nothing: the store holds a newer state, and the latest day is refreshed
@@ -15,11 +15,11 @@ from datetime import date, timedelta
 from functools import partial
 
 from platform_assets.declaration import FeatureView
+from platform_assets.features.entity_state import entity_state, views_with_state
 from platform_assets.features.errors import OlderState
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import days_to_read
-from platform_assets.features.online.entity_state import entity_state, views_with_state
-from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.lookup_state import LookupLayout, lookup_layouts, write_lookup
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.catalog import Catalog

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from platform_assets.features.offline.feature_table import in_order
+from platform_assets.features.event_frames import in_order
 from platform_assets.training.folds import Fold
 
 

@@ -15,9 +15,9 @@ import pytest
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash, load_use_case
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.offline.training_set import join_views
-from platform_assets.features.online.entity_state import entity_state
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.orchestration.assets.parity import PARITY_CHECK, parity_asset

@@ -9,7 +9,8 @@ import pytest
 
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.packaging import BuiltBento
-from platform_assets.features.online.store import FeastSettings, apply
+from platform_assets.features.online.feast_connection import FeastSettings
+from platform_assets.features.online.store import apply
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets_tests.serving.conftest import Service
 from platform_assets_tests.serving.parking import DECLARATION, EVENT, use_case

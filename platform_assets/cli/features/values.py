@@ -168,9 +168,10 @@ def _stored_values(
     use_case: UseCase, settings: Settings, moments: Mapping[str, EntityMoment], event: pl.DataFrame | None
 ) -> Values:
     """What a request with this event would be answered from; without an event the same moments over what the store holds."""
-    from platform_assets.features.online.entity_state import no_events
-    from platform_assets.features.online.feast_objects import decode_events, feast_store, online_table
+    from platform_assets.features.entity_state import no_events
+    from platform_assets.features.online.feast_connection import feast_store
     from platform_assets.features.online.request_features import OnlineFeatures
+    from platform_assets.features.online.state_table import decode_events, online_table
     from platform_assets.installation import Installation
 
     feast = Installation(settings).feature_store.settings(use_case)

@@ -17,6 +17,8 @@ from typing import Literal
 import polars as pl
 
 from platform_assets.declaration.sections.features import Window
+from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.errors import FeatureError
 
 LARGEST_EXACT = 2**53
 """Whole numbers up to here are doubles too."""
@@ -96,6 +98,43 @@ def compute_values(values: Sequence[EventValue], events: pl.DataFrame) -> pl.Dat
 def values_plan(values: Sequence[EventValue], events: pl.DataFrame) -> pl.LazyFrame:
     """The values of events, a column for each, not computed yet."""
     return events.lazy().select(value.expression(events.schema) for value in values)
+
+
+def event_values(values: Sequence[EventValue], events: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+    """What windows aggregate of events, a Float64 column for each value, NaN where there is none.
+
+    Raises:
+        FeatureError: a condition fails on these events, or looks at other rows.
+    """
+    try:
+        found = compute_values(values, events)
+    except pl.exceptions.PolarsError as error:
+        conditions = [text for value in values for text in (value.condition, value.where) if text is not None]
+        raise FeatureError(
+            f"events of {use_case.events!r}: conditions {conditions} cannot be computed on {len(events)} rows: {error}"
+        ) from error
+    _refuse_values_of_many_rows(values, events, found, use_case)
+    return found
+
+
+def _refuse_values_of_many_rows(
+    values: Sequence[EventValue], events: pl.DataFrame, found: pl.DataFrame, use_case: UseCase
+) -> None:
+    """Refuse conditions that mix rows here and see a single one online: try a few rows alone."""
+    values = [value for value in values if value.condition is not None or value.where is not None]
+    if not values or events.is_empty():
+        return
+    rows = sorted({0, len(events) // 2, len(events) - 1})
+    for row, alone in zip(
+        rows, pl.collect_all([values_plan(values, events.slice(row, 1)) for row in rows]), strict=True
+    ):
+        for value in values:
+            if not alone[value.name].equals(found[value.name].slice(row, 1)):
+                raise FeatureError(
+                    f"events of {use_case.events!r}: where {value.where!r} and condition {value.condition!r} give "
+                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[value.name][0]!r} for the same row alone; "
+                    "they must depend on their own row only"
+                )
 
 
 def roots_of(values: Iterable[EventValue]) -> tuple[str, ...]:

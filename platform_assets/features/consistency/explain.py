@@ -23,9 +23,9 @@ from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import event_value
 from platform_assets.features.aggregation.kernel import compute_windows
 from platform_assets.features.entities import with_entity_columns
+from platform_assets.features.entity_state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import event_order, microseconds, midnight
-from platform_assets.features.online.entity_state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
+from platform_assets.features.event_frames import event_order, microseconds, midnight
 
 Verdict = Literal["counts", "too old", "delayed", "later", "own event left out", "filtered", "missing"]
 VERDICTS: dict[Verdict, str] = {

@@ -24,7 +24,7 @@ from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import PointInTimeError
-from platform_assets.features.offline.feature_table import example_keys, require_columns
+from platform_assets.features.event_frames import example_keys, require_columns
 
 TOLERANCE_RATIO = 1e-9
 EXAMPLES_PER_FEATURE = 5

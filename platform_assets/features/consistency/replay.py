@@ -20,15 +20,10 @@ import polars as pl
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, compute_windows
 from platform_assets.features.entities import with_entity_columns
-from platform_assets.features.offline.feature_table import EVENT_TIME_TYPE, add_row_features, require_columns
+from platform_assets.features.entity_state import EVENT_TIMES, LATE_REQUEST_DAYS, StateLayout, event_rows, state_layout
+from platform_assets.features.event_frames import require_columns
+from platform_assets.features.offline.feature_table import EVENT_TIME_TYPE, add_row_features
 from platform_assets.features.offline.lookups import join_lookups
-from platform_assets.features.online.entity_state import (
-    EVENT_TIMES,
-    LATE_REQUEST_DAYS,
-    StateLayout,
-    event_rows,
-    state_layout,
-)
 
 SCORED_AT = "scored_at"
 REQUESTS_AT_ONCE = 4_000

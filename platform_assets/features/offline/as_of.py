@@ -24,7 +24,7 @@ import polars as pl
 
 from platform_assets.features.aggregation.kernel import Int64Array
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import microseconds, require_columns
+from platform_assets.features.event_frames import microseconds, require_columns
 
 NOBODY = -1
 """Code of a row whose entity the table does not have."""

@@ -28,18 +28,7 @@ from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import roots_of
 from platform_assets.features.aggregation.kernel import compute_windows
 from platform_assets.features.entities import with_entity_columns
-from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import (
-    check_events,
-    compute_view,
-    entity_order,
-    event_order,
-    in_order,
-    microseconds,
-    midnight,
-    with_row_features,
-)
-from platform_assets.features.online.entity_state import (
+from platform_assets.features.entity_state import (
     EVENT_TIMES,
     StateLayout,
     as_entity_state,
@@ -48,6 +37,9 @@ from platform_assets.features.online.entity_state import (
     state_layout,
     state_rows,
 )
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.event_frames import event_order, in_order, microseconds, midnight
+from platform_assets.features.offline.feature_table import check_events, compute_view, entity_order, with_row_features
 
 _ONE_DAY = timedelta(days=1)
 
@@ -70,7 +62,7 @@ class CarriedState:
     labels_day: date
 
     def entity_state(self) -> pl.DataFrame:
-        """The same as the online store takes it; equal to `state.entity_state` at this midnight.
+        """The same as the online store takes it; equal to `entity_state` at this midnight.
 
         Raises:
             FeatureError: labels that are known by this midnight are not part of the state yet.

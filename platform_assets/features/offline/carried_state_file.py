@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from platform_assets.features.entity_state import StateLayout
 from platform_assets.features.offline.carried_state import CarriedState
-from platform_assets.features.online.entity_state import StateLayout
 
 _RECORD = "platform_assets_carried_state"
 _ROWS, _FORMAT = "rows", "2"

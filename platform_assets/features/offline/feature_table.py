@@ -11,7 +11,7 @@ window sees lies at least that many days before the row, so its label was known 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from platform_assets.declaration.checks.windows import window_columns
 from platform_assets.declaration.sections.features import MICROSECONDS, FeatureView, RowFeature
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.event_values import EventValue, compute_values, roots_of, values_plan
+from platform_assets.features.aggregation.event_values import event_values, roots_of
 from platform_assets.features.aggregation.kernel import (
     Float64Array,
     Int64Array,
@@ -30,6 +30,7 @@ from platform_assets.features.aggregation.kernel import (
 )
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError, PointInTimeError
+from platform_assets.features.event_frames import event_order, example_keys, in_order, require_columns
 from platform_assets.features.functions import call
 
 EVENT_TIME_TYPE = pl.Datetime("us", "UTC")
@@ -120,47 +121,6 @@ def with_row_features(view: FeatureView, use_case: UseCase, rows: pl.DataFrame) 
     return computed.select(pl.col(name).cast(dtype) for name, dtype in use_case.feature_schema(view).items())
 
 
-def in_order(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The rows ordered by these columns; `frame` itself where they are already, which is quick to see.
-
-    Otherwise by the first column alone, then only the rows that it leaves tied by the rest: sorting by several columns at once
-    costs several times more.
-    """
-    if _is_in_order(frame, names):
-        return frame
-    if frame[names[0]].null_count():
-        return frame.sort(names)
-    ordered = frame.sort(names[0], maintain_order=True)
-    if _is_in_order(ordered, names):
-        return ordered
-    first = ordered[names[0]]
-    same = first.slice(1) == first.slice(0, len(first) - 1)
-    edge = pl.Series([False])
-    tied = pl.concat([edge, same]) | pl.concat([same, edge])
-    places = tied.arg_true()
-    within = ordered.select(names).filter(tied).select(pl.arg_sort_by(names)).to_series()
-    order = (
-        pl.select(pl.int_range(len(ordered), dtype=pl.get_index_type()))
-        .to_series()
-        .scatter(places, places.gather(within))
-    )
-    return ordered[order]
-
-
-def _is_in_order(frame: pl.DataFrame, names: Sequence[str]) -> bool:
-    if len(frame) < 2:
-        return True
-    columns = frame.select(names)
-    before, after = columns.slice(0, len(frame) - 1), columns.slice(1)
-    rising: pl.Series | None = None
-    for name in reversed(names):
-        larger = after[name] > before[name]
-        if rising is not None and not larger.all():
-            larger = larger | ((after[name] == before[name]) & rising)
-        rising = larger
-    return rising is not None and rising.null_count() == 0 and bool(rising.all())
-
-
 def add_row_features(frame: pl.DataFrame, views: Sequence[FeatureView]) -> pl.DataFrame:
     """`frame` with the row features of `views`, and what their functions give, as Float64 columns.
 
@@ -192,38 +152,6 @@ def _row_expression(row: RowFeature) -> pl.Expr:
 def row_value(row: RowFeature) -> pl.Expr:
     """What a row feature declares, as Float64, before missing values are treated: both null and NaN mean missing."""
     return pl.sql_expr(row.expression).cast(pl.Float64)
-
-
-def event_order(use_case: UseCase, entity_key: str | None = None) -> list[str]:
-    """Columns that put events in order: within an entity by event time, then primary key."""
-    names = [use_case.event_time, *use_case.event_source.primary_key]
-    return list(dict.fromkeys(names if entity_key is None else [entity_key, *names]))
-
-
-def require_columns(found: Sequence[str], names: Sequence[str], what: str) -> None:
-    """Refuse rows that lack columns.
-
-    Raises:
-        FeatureError: naming what is missing and what is there.
-    """
-    missing = [name for name in dict.fromkeys(names) if name not in found]
-    if missing:
-        raise FeatureError(f"{what} lack columns {missing}; they have {list(found)}")
-
-
-def example_keys(frame: pl.DataFrame, keys: Sequence[str], count: int = 3) -> list[dict[str, object]]:
-    """The first few keys of a frame, for a message."""
-    return frame.select(keys).unique(maintain_order=True).head(count).to_dicts()
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC of a time that carries its zone."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def midnight(day: date) -> datetime:
-    """00:00 UTC of a day."""
-    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def _window_features(
@@ -261,43 +189,6 @@ def value_matrix(
         column = event_values([value], events, use_case).to_series().to_numpy()
         matrix[place] = column if order is None else column[order]
     return matrix
-
-
-def event_values(values: Sequence[EventValue], events: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
-    """What windows aggregate of events, a Float64 column for each value, NaN where there is none.
-
-    Raises:
-        FeatureError: a condition fails on these events, or looks at other rows.
-    """
-    try:
-        found = compute_values(values, events)
-    except pl.exceptions.PolarsError as error:
-        conditions = [text for value in values for text in (value.condition, value.where) if text is not None]
-        raise FeatureError(
-            f"events of {use_case.events!r}: conditions {conditions} cannot be computed on {len(events)} rows: {error}"
-        ) from error
-    _refuse_values_of_many_rows(values, events, found, use_case)
-    return found
-
-
-def _refuse_values_of_many_rows(
-    values: Sequence[EventValue], events: pl.DataFrame, found: pl.DataFrame, use_case: UseCase
-) -> None:
-    """Refuse conditions that mix rows here and see a single one online: try a few rows alone."""
-    values = [value for value in values if value.condition is not None or value.where is not None]
-    if not values or events.is_empty():
-        return
-    rows = sorted({0, len(events) // 2, len(events) - 1})
-    for row, alone in zip(
-        rows, pl.collect_all([values_plan(values, events.slice(row, 1)) for row in rows]), strict=True
-    ):
-        for value in values:
-            if not alone[value.name].equals(found[value.name].slice(row, 1)):
-                raise FeatureError(
-                    f"events of {use_case.events!r}: where {value.where!r} and condition {value.condition!r} give "
-                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[value.name][0]!r} for the same row alone; "
-                    "they must depend on their own row only"
-                )
 
 
 def entity_order(entities: pl.Series) -> tuple[Int64Array, Int64Array]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.features.offline.feature_table import require_columns
+from platform_assets.features.event_frames import require_columns
 
 EXAMPLES = 3
 _TIMES = "__times"

@@ -17,7 +17,7 @@ import polars as pl
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError, PointInTimeError
-from platform_assets.features.offline.feature_table import example_keys, require_columns
+from platform_assets.features.event_frames import example_keys, require_columns
 from platform_assets.lake.schemas import AS_OF as AS_OF
 from platform_assets.lake.schemas import training_set_schema as training_set_schema
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.declaration import UseCase
-from platform_assets.features.online.feast_objects import FeastSettings
+from platform_assets.features.online.feast_connection import FeastSettings
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from platform_assets.declaration.checks.features import lookup_on
 from platform_assets.declaration.sections.features import FeatureView, Lookup
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_value
+from platform_assets.features.entity_state import LATE_REQUEST_DAYS
 from platform_assets.features.errors import OlderState, StateError
-from platform_assets.features.offline.feature_table import microseconds, midnight
+from platform_assets.features.event_frames import microseconds, midnight
 from platform_assets.features.offline.lookups import KNOWN_DAY, LOOKUP_KEY, arrival_days, looked_up_rows
-from platform_assets.features.online.entity_state import LATE_REQUEST_DAYS
-from platform_assets.features.online.feast_objects import (
+from platform_assets.features.online.feast_connection import (
     FeastSettings,
     connected_store,
     feast_module,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from platform_assets.features.online.entity_state import EntityEvents, StateEvent
+from platform_assets.features.entity_state import EntityEvents, StateEvent
 
 
 class PendingEvents:

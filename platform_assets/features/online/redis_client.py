@@ -1,7 +1,7 @@
 """What Redis needs beyond Feast's settings: an end to waiting, and a lock that all writers share.
 
 Belongs here: the redis client's own settings and its lock. Does not belong here: reading or writing states
-(`online/feast_objects.py`, `online/store.py`). The client is imported inside functions only: most installations run on SQLite.
+(`online/state_table.py`, `online/store.py`). The client is imported inside functions only: most installations run on SQLite.
 
 Left alone the client waits for ever for a server that does not answer, and tries a refused connection three times with growing
 pauses: a request would hang with it. Here it gives up after a second, and a broken connection is opened anew once.

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, compiled_kernel, compute_windows
-from platform_assets.features.errors import FeatureError, StateError
-from platform_assets.features.online.entity_state import (
+from platform_assets.features.entity_state import (
     LATE_REQUEST_DAYS,
     EntityEvents,
     StateLayout,
@@ -32,20 +31,14 @@ from platform_assets.features.online.entity_state import (
     state_layout,
     trimmed,
 )
-from platform_assets.features.online.feast_objects import (
-    FeastSettings,
-    OnlineTable,
-    decode_events,
-    encode_events,
-    feast_store,
-    feature_service_name,
-    online_table,
-    windowed_views,
-)
+from platform_assets.features.errors import FeatureError, StateError
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
+from platform_assets.features.online.feast_objects import feature_service_name, windowed_views
 from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
 from platform_assets.features.online.pending import PendingEvents, merged
 from platform_assets.features.online.request_reads import RequestReads
 from platform_assets.features.online.single_request import RowComputation
+from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
 
 LONGEST_CLOCK_SKEW = timedelta(days=1)
@@ -266,7 +259,7 @@ class OnlineFeatures:
 
 
 def _reaches_back(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> bool:
-    """Whether the history holds every event that a window of this one can reach; see `online/entity_state.py` on how far it goes back."""
+    """Whether the history holds every event that a window of this one can reach; see `entity_state.py` on how far it goes back."""
     if not len(history):
         return True
     time = state_event(layout, event).time

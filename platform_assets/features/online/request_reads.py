@@ -1,6 +1,6 @@
 """What the online store holds for one request: of all its entities and look-ups, in as few round trips as the store allows.
 
-Belongs here: asking several tables at once. Does not belong here: what the fields mean (`online/feast_objects.py`,
+Belongs here: asking several tables at once. Does not belong here: what the fields mean (`online/state_table.py`,
 `online/lookup_state.py`), or what is computed from them (`online/request_features.py`).
 
 Feast's interface reads one view at a time. On Redis each read is a round trip, so here the views' commands share one pipeline; the

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
+from platform_assets.features.event_frames import microseconds
 from platform_assets.features.functions import call, load_function
-from platform_assets.features.offline.feature_table import microseconds, row_value
+from platform_assets.features.offline.feature_table import row_value
 from platform_assets.features.online.lookup_state import LookupTable
 
 _NATIVE: Mapping[Any, tuple[type, ...]] = {

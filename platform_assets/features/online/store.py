@@ -1,6 +1,6 @@
 """Writing the online store: Feast's registry brought up to the declaration, and states written, verified and dated.
 
-Belongs here: what the batch side does with Feast. Does not belong here: making a state (`online/entity_state.py`), looking one up for
+Belongs here: what the batch side does with Feast. Does not belong here: making a state (`entity_state.py`), looking one up for
 a request (`online/request_features.py`), Feast's objects themselves (`online/feast_objects.py`).
 
 What Feast leaves open and this module closes: it can report success having written nothing (feast#5745), so every chunk
@@ -22,25 +22,20 @@ import polars as pl
 
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.entity_state import STATE_TIME, state_layout
 from platform_assets.features.errors import OlderState, StateError
-from platform_assets.features.offline.feature_table import microseconds, require_columns
-from platform_assets.features.online.entity_state import STATE_TIME, state_layout
-from platform_assets.features.online.feast_objects import (
-    FeastSettings,
+from platform_assets.features.event_frames import microseconds, require_columns
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store, prepare_sqlite, repo_config
+from platform_assets.features.online.feast_objects import feast_objects
+from platform_assets.features.online.redis_client import REDIS, limited_client, redis_lock
+from platform_assets.features.online.state_table import (
     OnlineTable,
     decode_events,
     encode_lists,
     event_lists,
-    feast_objects,
-    feast_store,
     last_time,
     online_table,
-    prepare_sqlite,
-    repo_config,
 )
-from platform_assets.features.online.redis_client import REDIS, limited_client, redis_lock
-
-__all__ = ["FeastSettings", "WriteLock", "apply", "watermark", "write_state"]
 
 ENTITIES_PER_CHUNK = 500
 SAMPLE_EVERY = 50

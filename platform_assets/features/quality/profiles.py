@@ -22,7 +22,8 @@ from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import compute_view, require_columns
+from platform_assets.features.event_frames import require_columns
+from platform_assets.features.offline.feature_table import compute_view
 
 Floats = NDArray[np.float64]
 Instability = Callable[[Floats, Floats], float]

@@ -15,14 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.entity_state import state_layout
 from platform_assets.features.errors import StateError
-from platform_assets.features.online.entity_state import state_layout
-from platform_assets.features.online.feast_objects import (
-    STREAM_OFFSETS,
-    STREAM_PARTITION,
-    connected_store,
-    feast_view_name,
-)
+from platform_assets.features.online.feast_connection import connected_store
+from platform_assets.features.online.feast_objects import STREAM_OFFSETS, STREAM_PARTITION, feast_view_name
 
 _NEXT_OFFSET, _NEWEST = "next_offset", "newest_event_time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

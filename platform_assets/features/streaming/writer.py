@@ -1,7 +1,7 @@
 """The event stream's side of the online store: events become part of the states of their entities within a second.
 
 Belongs here: what a batch of streamed events does to the states, and the loop that does it. Does not belong here: where messages come
-from (`streaming/event_sources.py`), where the stream stands (`streaming/offsets.py`), states made from tables (`online/entity_state.py`).
+from (`streaming/event_sources.py`), where the stream stands (`streaming/offsets.py`), states made from tables (`entity_state.py`).
 
 A message is taken apart, cast and judged by the code of the batch loads, and its row is encoded by the expressions of the batch
 states: a look-up after it gives to the bit what the feature table will hold. Events lie in a state in the order of time and key,
@@ -28,9 +28,7 @@ from platform_assets.connectors.json_changes import frame_of_changes
 from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
-from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import event_order
-from platform_assets.features.online.entity_state import (
+from platform_assets.features.entity_state import (
     EntityEvents,
     StateEvent,
     event_rows,
@@ -39,16 +37,12 @@ from platform_assets.features.online.entity_state import (
     trimmed,
     views_with_state,
 )
-from platform_assets.features.online.feast_objects import (
-    FeastSettings,
-    OnlineTable,
-    decode_events,
-    encode_events,
-    feast_store,
-    feast_view_name,
-    online_table,
-)
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.event_frames import event_order
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
+from platform_assets.features.online.feast_objects import feast_view_name
 from platform_assets.features.online.request_features import LONGEST_CLOCK_SKEW, require_service
+from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
 from platform_assets.features.streaming.event_sources import Arrival, EventSource
 from platform_assets.features.streaming.offsets import Position, StreamOffsets

@@ -10,8 +10,8 @@ import dagster as dg
 
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.names import ONLINE_STORE
+from platform_assets.features.entity_state import views_with_state
 from platform_assets.features.offline.feature_table import uses_label
-from platform_assets.features.online.entity_state import views_with_state
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake

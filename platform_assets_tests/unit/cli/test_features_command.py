@@ -15,8 +15,8 @@ from platform_assets.cli import app
 from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
+from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels
-from platform_assets.features.online.entity_state import entity_state
 from platform_assets.features.online.feast_objects import windowed_views
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures

@@ -2,7 +2,8 @@
 
 import pytest
 
-from platform_assets.features.online.store import FeastSettings, apply
+from platform_assets.features.online.feast_connection import FeastSettings
+from platform_assets.features.online.store import apply
 from platform_assets_tests.unit.features.histories import use_case
 
 

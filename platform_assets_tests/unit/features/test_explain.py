@@ -10,9 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_assets.features.consistency.explain import entity_moment, explain_view, own_event, values_at
+from platform_assets.features.entity_state import no_events, state_layout
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.feature_table import compute_view, join_labels
-from platform_assets.features.online.entity_state import no_events, state_layout
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,

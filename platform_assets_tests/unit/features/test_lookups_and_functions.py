@@ -13,14 +13,15 @@ from pydantic import ValidationError
 
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash
 from platform_assets.features.entities import combined_key, combined_value
+from platform_assets.features.entity_state import entity_state
 from platform_assets.features.errors import FeatureError, PointInTimeError, StateError
 from platform_assets.features.offline.carried_state import carried_state, next_days
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
-from platform_assets.features.online.entity_state import entity_state
+from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.lookup_state import lookup_layouts, write_lookup
 from platform_assets.features.online.request_features import OnlineFeatures
-from platform_assets.features.online.store import FeastSettings, apply, write_state
+from platform_assets.features.online.store import apply, write_state
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,

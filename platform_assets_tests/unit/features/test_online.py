@@ -14,12 +14,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from platform_assets.declaration import UseCase
+from platform_assets.features.entity_state import entity_state, state_layout
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.offline.feature_table import compute_view, join_labels
-from platform_assets.features.online.entity_state import entity_state, state_layout
-from platform_assets.features.online.feast_objects import feast_store, feature_service_name, online_table
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
+from platform_assets.features.online.feast_objects import feature_service_name
 from platform_assets.features.online.request_features import OnlineFeatures
-from platform_assets.features.online.store import FeastSettings, apply, write_state
+from platform_assets.features.online.state_table import online_table
+from platform_assets.features.online.store import apply, write_state
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

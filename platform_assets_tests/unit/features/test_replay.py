@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.features.consistency import replay
 from platform_assets.features.consistency.replay import SCORED_AT, replayed_features
+from platform_assets.features.entity_state import LATE_REQUEST_DAYS
 from platform_assets.features.offline.feature_table import compute_view, join_labels
-from platform_assets.features.online.entity_state import LATE_REQUEST_DAYS
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

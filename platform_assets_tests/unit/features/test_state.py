@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import join_labels, microseconds
-from platform_assets.features.online.entity_state import (
+from platform_assets.features.entity_state import (
     EntityEvents,
     StateEvent,
     entity_state,
@@ -20,6 +18,9 @@ from platform_assets.features.online.entity_state import (
     state_layout,
     trimmed,
 )
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.event_frames import microseconds
+from platform_assets.features.offline.feature_table import join_labels
 from platform_assets_tests.unit.features.histories import MIDNIGHT, histories, use_case, view_of
 
 CASE = use_case()

@@ -8,12 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from platform_assets.features.entity_state import EntityEvents, entity_state, state_layout
 from platform_assets.features.errors import StateError
 from platform_assets.features.online import store as store_module
-from platform_assets.features.online.entity_state import EntityEvents, entity_state, state_layout
-from platform_assets.features.online.feast_objects import OnlineTable, decode_events, feast_store, online_table
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.request_features import OnlineFeatures
-from platform_assets.features.online.store import FeastSettings, apply, watermark, write_state
+from platform_assets.features.online.state_table import OnlineTable, decode_events, online_table
+from platform_assets.features.online.store import apply, watermark, write_state
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, MIDNIGHT, use_case, view_of, window
 
 CASE = use_case()

@@ -14,19 +14,13 @@ import polars as pl
 import pytest
 from redis.exceptions import LockError, RedisError
 
+from platform_assets.features.entity_state import entity_state, state_layout
 from platform_assets.features.errors import StateError
-from platform_assets.features.online.entity_state import entity_state, state_layout
-from platform_assets.features.online.feast_objects import (
-    FeastSettings,
-    OnlineTable,
-    decode_events,
-    feast_store,
-    online_table,
-    repo_config,
-)
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store, repo_config
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.request_reads import RequestReads
+from platform_assets.features.online.state_table import OnlineTable, decode_events, online_table
 from platform_assets.features.online.store import WriteLock, apply, watermark, write_state
 from platform_assets.installation import Settings
 from platform_assets_tests.servers import Redis, redis

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration import UseCase
+from platform_assets.features.entity_state import entity_state, state_layout
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.offline.feature_table import compute_view, join_labels
-from platform_assets.features.online.entity_state import entity_state, state_layout
-from platform_assets.features.online.feast_objects import FeastSettings, decode_events, feast_store, online_table
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.state_table import decode_events, online_table
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.features.streaming.event_sources import Arrival, EventQueue, kafka_events, stream_connector
 from platform_assets.features.streaming.offsets import Position

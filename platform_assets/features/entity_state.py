@@ -1,7 +1,7 @@
 """Entity state: the recent events of each entity from which the online side computes the same windows.
 
 Belongs here: what a state holds, making it from clean events, and adding one event to it. Does not belong here: how a
-store keeps it (`online/feast_objects.py`, `online/store.py`), or the aggregation (`aggregation/kernel.py`).
+store keeps it (`online/state_table.py`, `online/store.py`), or the aggregation (`aggregation/kernel.py`).
 
 A state made at time `at` gives the exact windows of any event at or after `at`: it holds all events that such a window
 can reach. It keeps one day more, so that a request that is up to a day late is exact too. Events that have left every
@@ -23,7 +23,7 @@ from platform_assets.declaration.sections.columns import POLARS_TYPES
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.event_values import compute_values, roots_of
+from platform_assets.features.aggregation.event_values import compute_values, event_values, roots_of
 from platform_assets.features.aggregation.kernel import (
     MICROSECONDS_PER_DAY,
     Float64Array,
@@ -33,14 +33,7 @@ from platform_assets.features.aggregation.kernel import (
 )
 from platform_assets.features.entities import entity_of, with_entity_columns
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.feature_table import (
-    event_order,
-    event_values,
-    in_order,
-    microseconds,
-    midnight,
-    require_columns,
-)
+from platform_assets.features.event_frames import event_order, in_order, microseconds, midnight, require_columns
 
 STATE_TIME = "state_time"
 EVENT_TIMES = "event_times"

@@ -1,0 +1,98 @@
+"""Feast itself: its settings, its configuration, and connections to its stores.
+
+Belongs here: opening what the settings name. Does not belong here: Feast's objects (`online/feast_objects.py`), what is stored
+(`online/state_table.py`, `online/lookup_state.py`). Feast costs seconds to import: only inside functions.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from platform_assets.features.online.redis_client import REDIS, limited_client, redis_settings
+
+_SQLITE = "sqlite"
+
+
+class FeastSettings(BaseModel):
+    """Where Feast keeps what it knows. Each use case is a Feast project of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: str = Field(description="Feast project: the use case's name.")
+    registry: str = Field(description="SQLAlchemy address of the registry, for example `sqlite:////path/registry.db`.")
+    online_store: dict[str, Any] = Field(description="Feast's online store configuration, for example `{type: redis}`.")
+    home: str = Field(description="Folder that relative paths start at.")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The online store's file, where it is SQLite."""
+        if self.online_store.get("type") != _SQLITE:
+            return None
+        return Path(self.home) / str(self.online_store.get("path", "online.db"))
+
+
+def feast_module() -> Any:
+    """Feast, with its log limited to errors, and without the warning filters that its import sets for everybody."""
+    with warnings.catch_warnings():
+        import feast
+    logging.getLogger("feast").setLevel(logging.ERROR)
+    return feast
+
+
+def repo_config(settings: FeastSettings) -> Any:
+    """Feast's configuration: SQL registry that is read once, the online store of the settings."""
+    online = dict(settings.online_store)
+    if settings.sqlite_path is not None:
+        online["path"] = str(settings.sqlite_path)
+    if online.get("type") == REDIS:
+        online = redis_settings(online)
+    return feast_module().RepoConfig(
+        project=settings.project,
+        provider="local",
+        registry={"registry_type": "sql", "path": settings.registry, "cache_ttl_seconds": 0},
+        online_store=online,
+        entity_key_serialization_version=3,
+    )
+
+
+def feast_store(settings: FeastSettings) -> Any:
+    """Feast's facade; its registry is opened when first used."""
+    return feast_module().FeatureStore(repo_path=settings.home, config=repo_config(settings))
+
+
+def connected_store(config: Any) -> Any:
+    """Feast's online store object, with a connection of its own."""
+    from feast.infra.online_stores.helpers import get_online_store_from_config
+
+    online_store = get_online_store_from_config(config.online_store)
+    if config.online_store.type == _SQLITE:
+        # With the write-ahead log this is safe against crashes of the process, and spares a disk flush for each recorded
+        # event; Feast has no setting for it. What a power cut takes, the next batch state brings back.
+        online_store._get_conn(config).execute("PRAGMA synchronous=NORMAL")
+    if config.online_store.type == REDIS:
+        limited_client(online_store, config)
+    return online_store
+
+
+def prepare_sqlite(settings: FeastSettings) -> None:
+    """Let one process write while others read: SQLite's write-ahead log, which the file remembers."""
+    path = settings.sqlite_path
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def is_set(value: Any) -> bool:
+    """Whether one of Feast's values holds something."""
+    return value is not None and value.WhichOneof("val") is not None
