@@ -55,7 +55,7 @@ test: setup ## All tests
 	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
 test-fast: setup ## Unit and graph tests only
-	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph
+	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph benchmarks
 
 lint: setup ## ruff, mypy and the import rules
 	@$(BIN)/ruff check .

@@ -17,37 +17,37 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.book_report import OTHER_SEEDS, measure_book
-from benchmarks.cluster import FULL as MANY_ON_A_CLUSTER
-from benchmarks.cluster import QUICK as FEW_ON_A_CLUSTER
-from benchmarks.cluster import Amount, measure_cluster
-from benchmarks.crash import measure_crashes
-from benchmarks.faults import GOOD_WORLDS, measure_faults
-from benchmarks.faults import SEEDS as FAULT_SEEDS
-from benchmarks.features import measure_history, measure_look_ups
-from benchmarks.ingest import ROWS, measure_ingest
-from benchmarks.installation import DeployedUseCase, find_installation, staged
-from benchmarks.latency import measure_latency
-from benchmarks.ledger import measure_ledger
-from benchmarks.machine import busy_cores, describe_code, describe_machine
-from benchmarks.model_gates import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
-from benchmarks.model_gates import SEEDS as MODEL_SEEDS
-from benchmarks.next_day import measure_next_day
-from benchmarks.online import measure_online
-from benchmarks.parity import REQUESTS, measure_parity
-from benchmarks.point_in_time import measure_point_in_time
-from benchmarks.quality import SEEDS, measure_quality, measure_worlds
-from benchmarks.redeploy import measure_redeploy
-from benchmarks.report import Topic, missed_bars, not_measured, render
-from benchmarks.reproduce import measure_reproduction
-from benchmarks.startup import measure_definitions, measure_service_start
-from benchmarks.training import ROWS as TRAINED_ROWS
-from benchmarks.training import TRIALS, measure_training
-from benchmarks.training_sets import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
-from benchmarks.usage import ROOT
-from benchmarks.world import QUICK_SCALE, scored_use_case
+from benchmarks.book.topic import OTHER_SEEDS, measure_book
+from benchmarks.cluster.topic import FULL as MANY_ON_A_CLUSTER
+from benchmarks.cluster.topic import QUICK as FEW_ON_A_CLUSTER
+from benchmarks.cluster.topic import Amount, measure_cluster
+from benchmarks.common.deployed import DeployedUseCase, find_installation, staged
+from benchmarks.common.machine import busy_cores, describe_code, describe_machine
+from benchmarks.common.report import Topic, missed_bars, not_measured, render
+from benchmarks.common.world import QUICK_SCALE, scored_use_case
+from benchmarks.features.history import measure_history, measure_look_ups
+from benchmarks.features.next_day import measure_next_day
+from benchmarks.gates.topic import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
+from benchmarks.gates.topic import SEEDS as MODEL_SEEDS
+from benchmarks.ingest.topic import ROWS, measure_ingest
+from benchmarks.lake.crashes import measure_crashes
+from benchmarks.lake.faults import GOOD_WORLDS, measure_faults
+from benchmarks.lake.faults import SEEDS as FAULT_SEEDS
+from benchmarks.ledger.topic import measure_ledger
+from benchmarks.online.topic import measure_online
+from benchmarks.parity.topic import REQUESTS, measure_parity
+from benchmarks.point_in_time.topic import measure_point_in_time
+from benchmarks.quality.topic import SEEDS, measure_quality, measure_worlds
+from benchmarks.reproduce.topic import measure_reproduction
+from benchmarks.serving.latency import measure_latency
+from benchmarks.serving.redeploy import measure_redeploy
+from benchmarks.startup.topic import measure_definitions, measure_service_start
+from benchmarks.training.topic import ROWS as TRAINED_ROWS
+from benchmarks.training.topic import TRIALS, measure_training
+from benchmarks.training_sets.topic import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
+from platform_assets.testing.child_process import ROOT
 
 TARGET = ROOT / "docs" / "benchmarks.md"
 EXPECTED = (ValueError, RuntimeError, OSError, DeploymentError, LakeError)
@@ -69,21 +69,21 @@ class Size:
         generated_histories: compared with an oracle.
         seeds: simulated worlds.
         streamed_seconds: how long events are streamed, each way.
-    ingested_rows: of the history that is ingested.
-    kills: of loaders.
-    fault_seeds: each kind of fault is planted so often.
-    good_worlds: worlds without a fault, 183 days each.
-    model_seeds: each kind of bad model is planted so often.
-    good_models: worlds with a good model.
-    weeks: of retraining in each world of the comparison with the champion.
-    moves: of a champion.
-    reproduced: historical versions of a model.
-    on_a_cluster: searches and fits.
-    other_worlds: seeds of further worlds in which the table against the book is made.
-    trained_rows: of the large training set.
-    labels: rows of the training set.
-    feast_labels: of these, as many as Feast's store survives.
-    compared: requests whose features are compared with the offline path.
+        ingested_rows: of the history that is ingested.
+        kills: of loaders.
+        fault_seeds: each kind of fault is planted so often.
+        good_worlds: worlds without a fault, 183 days each.
+        model_seeds: each kind of bad model is planted so often.
+        good_models: worlds with a good model.
+        weeks: of retraining in each world of the comparison with the champion.
+        moves: of a champion.
+        reproduced: historical versions of a model.
+        on_a_cluster: searches and fits.
+        other_worlds: seeds of further worlds in which the table against the book is made.
+        trained_rows: of the large training set.
+        labels: rows of the training set.
+        feast_labels: of these, as many as Feast's store survives.
+        compared: requests whose features are compared with the offline path.
     """
 
     scale: Mapping[str, Any]
@@ -146,6 +146,84 @@ Say = Callable[[str], None]
 Measure = Callable[[Size, Say], Topic]
 
 
+def _history(size: Size, say: Say) -> Topic:
+    declared = scored_use_case()
+    return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, say)
+
+
+def _long_history(size: Size, say: Say) -> Topic:
+    declared = scored_use_case()
+    world = (declared.use_case, declared.folder, size.history_days, size.scale)
+    return measure_history(*world, rounds=1, say=say, copies=size.history_copies)
+
+
+def _next_day(size: Size, say: Say) -> Topic:
+    declared = scored_use_case()
+    return measure_next_day(declared.use_case, declared.folder, size.history_days, size.scale, say)
+
+
+TOPICS: dict[str, tuple[str, Measure]] = {
+    "online": (
+        "The online store",
+        lambda size, say: measure_online(size.scale, size.look_ups, size.rounds, size.streamed_seconds, say),
+    ),
+    "history": ("Features of the whole history", _history),
+    "long-history": ("Features of a history ten times as large", _long_history),
+    "next-day": ("One new day of features", _next_day),
+    "point-in-time": ("Point in time", lambda size, say: measure_point_in_time(size.generated_histories, say)),
+    "training-set": (
+        "Training sets by as-of join",
+        lambda size, say: measure_training_sets(
+            say, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
+        ),
+    ),
+    "parity": (
+        "Parity of served and offline features",
+        lambda size, say: measure_parity(scored_use_case().use_case, size.scale, say, requests=size.compared),
+    ),
+    "ingest": (
+        "Ingesting a history",
+        lambda size, say: measure_ingest(say, rows=size.ingested_rows, rounds=size.rounds),
+    ),
+    "crashes": ("Loads that are killed", lambda size, say: measure_crashes(size.kills, say=say)),
+    "faults": (
+        "Planted faults",
+        lambda size, say: measure_faults(say, seeds=size.fault_seeds, worlds=size.good_worlds),
+    ),
+    "model-gates": (
+        "Bad models and the gates",
+        lambda size, say: measure_model_gates(say, seeds=size.model_seeds, good_seeds=size.good_models),
+    ),
+    "champion": (
+        "No worse than the champion",
+        lambda size, say: measure_champion_comparison(say, count=size.weeks),
+    ),
+    "ledger": (
+        "The ledger under kill -9",
+        lambda size, say: measure_ledger(size.moves, size.rounds, say=say),
+    ),
+    "reproduce": (
+        "Historical models made again",
+        lambda size, say: measure_reproduction(size.reproduced, say=say),
+    ),
+    "cluster": (
+        "A cluster of two nodes",
+        lambda size, say: measure_cluster(size.on_a_cluster, say),
+    ),
+    "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
+    "book": ("Against the book", lambda size, say: measure_book(size.scale, say, size.other_worlds)),
+    "training": (
+        "Training on many rows, and the loop of a search",
+        lambda size, say: measure_training(size.trained_rows, TRIALS, size.rounds, say),
+    ),
+    "worlds": (
+        "The same learner in other worlds",
+        lambda size, say: measure_worlds(size.seeds, size.scale, say),
+    ),
+}
+"""Those that need no deployed service, with their headings, in the order of the report."""
+
+
 class Plan:
     """The topics by name; the deployed service is looked for, and staged, when the first topic needs it."""
 
@@ -158,63 +236,7 @@ class Plan:
             "latency": ("Scoring latency", self._latency),
             "redeploy": ("Redeployment and failure under load", self._redeploy),
             "look-ups": ("Features of one request", self._look_ups),
-            "online": (
-                "The online store",
-                lambda size, say: measure_online(size.scale, size.look_ups, size.rounds, size.streamed_seconds, say),
-            ),
-            "history": ("Features of the whole history", _history),
-            "long-history": ("Features of a history ten times as large", _long_history),
-            "next-day": ("One new day of features", _next_day),
-            "point-in-time": ("Point in time", lambda size, say: measure_point_in_time(size.generated_histories, say)),
-            "training-set": (
-                "Training sets by as-of join",
-                lambda size, say: measure_training_sets(
-                    say, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
-                ),
-            ),
-            "parity": (
-                "Parity of served and offline features",
-                lambda size, say: measure_parity(scored_use_case().use_case, size.scale, say, requests=size.compared),
-            ),
-            "ingest": (
-                "Ingesting a history",
-                lambda size, say: measure_ingest(say, rows=size.ingested_rows, rounds=size.rounds),
-            ),
-            "crashes": ("Loads that are killed", lambda size, say: measure_crashes(size.kills, say=say)),
-            "faults": (
-                "Planted faults",
-                lambda size, say: measure_faults(say, seeds=size.fault_seeds, worlds=size.good_worlds),
-            ),
-            "model-gates": (
-                "Bad models and the gates",
-                lambda size, say: measure_model_gates(say, seeds=size.model_seeds, good_seeds=size.good_models),
-            ),
-            "champion": (
-                "No worse than the champion",
-                lambda size, say: measure_champion_comparison(say, count=size.weeks),
-            ),
-            "ledger": (
-                "The ledger under kill -9",
-                lambda size, say: measure_ledger(size.moves, size.rounds, say=say),
-            ),
-            "reproduce": (
-                "Historical models made again",
-                lambda size, say: measure_reproduction(size.reproduced, say=say),
-            ),
-            "cluster": (
-                "A cluster of two nodes",
-                lambda size, say: measure_cluster(size.on_a_cluster, say),
-            ),
-            "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
-            "book": ("Against the book", lambda size, say: measure_book(size.scale, say, size.other_worlds)),
-            "training": (
-                "Training on many rows, and the loop of a search",
-                lambda size, say: measure_training(size.trained_rows, TRIALS, size.rounds, say),
-            ),
-            "worlds": (
-                "The same learner in other worlds",
-                lambda size, say: measure_worlds(size.seeds, size.scale, say),
-            ),
+            **TOPICS,
         }
 
     def _installation(self) -> DeployedUseCase:
@@ -235,22 +257,6 @@ class Plan:
         installation = self._installation()
         bodies = installation.distinct[: size.look_ups]
         return measure_look_ups(installation.folder, installation.settings.feast, bodies, size.rounds, say)
-
-
-def _history(size: Size, say: Say) -> Topic:
-    declared = scored_use_case()
-    return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, say)
-
-
-def _long_history(size: Size, say: Say) -> Topic:
-    declared = scored_use_case()
-    world = (declared.use_case, declared.folder, size.history_days, size.scale)
-    return measure_history(*world, rounds=1, say=say, copies=size.history_copies)
-
-
-def _next_day(size: Size, say: Say) -> Topic:
-    declared = scored_use_case()
-    return measure_next_day(declared.use_case, declared.folder, size.history_days, size.scale, say)
 
 
 def measure(names: list[str], size: Size, console: Console) -> Iterator[Topic]:

@@ -1,20 +1,14 @@
 """Every kind of fault that a data gate can see is caught by the rule meant for it; good days pass."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-ROOT = str(Path(__file__).parents[2])
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
-
-from benchmarks.fault_world import FaultWorld  # noqa: E402
-from benchmarks.faults import MEANT, good_days, plant_and_load  # noqa: E402
-from platform_assets.simulation.faults import FAULT_KINDS, WORLD_KINDS  # noqa: E402
+from platform_assets.simulation.faults import FAULT_KINDS, WORLD_KINDS
+from platform_assets.testing.fault_world import FaultWorld
+from platform_assets.testing.planted_faults import MEANT, good_days, plant_and_load
 
 
 @pytest.fixture(scope="module")

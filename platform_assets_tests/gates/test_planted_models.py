@@ -1,7 +1,7 @@
 """Each kind of bad model is stopped by the gate that is meant for it, and a good one passes them all.
 
 Belongs here: planted models in memory, judged as the evaluation asset judges them. Does not belong here: whole runs of the graph
-(`test_model_gates.py`), many seeds (`benchmarks/model_gates.py`).
+(`test_model_gates.py`), many seeds (`benchmarks/gates/topic.py`).
 """
 
 from dataclasses import replace
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.planted_models import AS_OF, KINDS, champion, declared, good, leaked, leaked_by_absence, loaded_recipe
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass
 from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.verdict import GateResult, Verdict
 from platform_assets.evaluation.judged_model import Subject, against_champion, alone
+from platform_assets.testing.credit_world import AS_OF, champion, declared, loaded_recipe
+from platform_assets.testing.planted_models import KINDS, good, leaked, leaked_by_absence
 
 SEED = 3
 TODAY = AS_OF

@@ -10,7 +10,7 @@ from platform_assets.declaration import UseCase
 
 PACKAGE = Path(platform_assets.__file__).parent
 ROOTS = (PACKAGE, PACKAGE.parent / "serving")
-ELSEWHERE = (PACKAGE / "defs", PACKAGE / "simulation")
+ELSEWHERE = (PACKAGE / "defs", PACKAGE / "simulation", PACKAGE / "testing")
 GENERIC = frozenset(
     {
         "hours",

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.reproduce import ModelHistory, made_history
 from platform_assets.cli import app
 from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.orchestration.assets.model import training_set_table
 from platform_assets.orchestration.assets.training import current_versions, training_rows
 from platform_assets.registry.errors import RegistryError
+from platform_assets.testing.model_history import ModelHistory, made_history
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """A search and a fit on a Ray cluster of two nodes, in a network of its own.
 
 Belongs here: the smallest real run of Ray Tune and Ray Train, one node of which is killed. Does not belong here: figures
-(`benchmarks/cluster.py`).
+(`benchmarks/cluster/topic.py`).
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ray_nodes import in_namespace
+from platform_assets.testing.ray_nodes import in_namespace
 
 SMALL = {
     "fits": {"rows": 1000, "epochs": 3, "rounds": 1, "how": ["one", "ray"]},
@@ -22,7 +22,7 @@ SMALL = {
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     asked = Path(tmp_path_factory.mktemp("cluster")) / "asked.json"
     asked.write_text(json.dumps(SMALL))
-    return in_namespace("benchmarks.cluster_work", "all", str(asked), timeout_seconds=900.0)
+    return in_namespace("platform_assets.testing.cluster_work", "all", str(asked), timeout_seconds=900.0)
 
 
 def test_a_search_that_loses_a_node_finds_what_one_machine_finds_to_the_last_digit(ran: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """What a model costs where it runs: time for one row and size on disk, measured on the model as it is loaded.
 
-Belongs here: those two measurements and their gates. Does not belong here: the service around the model (`benchmarks/latency.py`).
+Belongs here: those two measurements and their gates. Does not belong here: the service around the model (`benchmarks/serving/latency.py`).
 """
 
 from __future__ import annotations

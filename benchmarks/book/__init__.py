@@ -1,0 +1,1 @@
+"""The default use case against the handbook's models."""

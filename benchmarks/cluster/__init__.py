@@ -1,0 +1,1 @@
+"""Searches and fits on a Ray cluster of two nodes."""

@@ -1,0 +1,1 @@
+"""Windows of a history beside other engines, one new day, features of a request."""

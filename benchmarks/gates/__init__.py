@@ -1,0 +1,1 @@
+"""Bad models and the gates, the comparison with the champion."""

@@ -1,0 +1,1 @@
+"""Moves of a champion that are killed."""

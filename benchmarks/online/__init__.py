@@ -1,0 +1,1 @@
+"""The online store, and events until they are fresh there."""

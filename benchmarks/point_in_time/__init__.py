@@ -1,0 +1,1 @@
+"""Generated histories against the oracle."""

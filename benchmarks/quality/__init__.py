@@ -1,0 +1,1 @@
+"""Learners on the handbook's protocol and in other worlds."""

@@ -1,0 +1,1 @@
+"""Historical models made again."""

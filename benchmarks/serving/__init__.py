@@ -1,0 +1,1 @@
+"""Latency beside bare FastAPI, redeployment under load."""

@@ -1,0 +1,1 @@
+"""Imports, definitions, and a service that starts."""

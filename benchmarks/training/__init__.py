@@ -1,0 +1,1 @@
+"""A large training set, and the loop of a search."""

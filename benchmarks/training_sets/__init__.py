@@ -1,0 +1,1 @@
+"""Training sets by as-of join beside Feast."""

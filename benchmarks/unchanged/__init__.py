@@ -1,0 +1,1 @@
+"""Two homes made by two commits, held against each other."""
