@@ -23,3 +23,8 @@ TABLES = "tables"
 
 MODEL_BY_TASK = {"binary": "classifier", "multiclass": "classifier", "regression": "regressor"}
 """Name of the model asset for each kind of task."""
+
+
+def feed_name(source: str) -> str:
+    """Last part of the asset key of an incremental source's feed."""
+    return f"{source}_feed"

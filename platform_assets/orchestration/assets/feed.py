@@ -15,6 +15,7 @@ from pydantic import Field
 from platform_assets.connectors.errors import SchemaMismatch, SourceError
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.names import feed_name
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import RAW
@@ -45,11 +46,6 @@ class FeedConfig(dg.Config):
     max_rows: int = Field(default=MAX_ROWS, ge=1, description="About how many changes one commit takes in.")
 
 
-def feed_name(source: Source) -> str:
-    """Last part of the feed's asset key."""
-    return f"{source.name}_feed"
-
-
 def incremental_assets(*, use_case: UseCase, source: Source, folder: Path) -> list[dg.AssetsDefinition]:
     """The feed of an incremental source, and its raw table, which only the feed writes."""
     return [
@@ -59,7 +55,7 @@ def incremental_assets(*, use_case: UseCase, source: Source, folder: Path) -> li
 
 
 def _raw_spec(use_case: UseCase, source: Source) -> dg.AssetSpec:
-    feed = asset_key(use_case, RAW, feed_name(source))
+    feed = asset_key(use_case, RAW, feed_name(source.name))
     return dg.AssetSpec(
         asset_key(use_case, RAW, source.name),
         deps=[feed],
@@ -78,11 +74,11 @@ def feed_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsD
 
     Its blocking check `schema` fails, and nothing of the batch is written, when a column is missing or has another type.
     """
-    key = asset_key(use_case, RAW, feed_name(source))
+    key = asset_key(use_case, RAW, feed_name(source.name))
     description = "Every declared column arrives with the declared type."
 
     @dg.multi_asset(
-        name=f"{use_case.name}__raw__{feed_name(source)}",
+        name=f"{use_case.name}__raw__{feed_name(source.name)}",
         specs=[
             dg.AssetSpec(
                 key,
@@ -122,7 +118,7 @@ def _last_report(instance: dg.DagsterInstance, feed: dg.AssetKey) -> tuple[int, 
 def _report(catalog: Catalog, source: Source, ingested: IngestedChanges, unreported: UnreportedDays) -> Load:
     """Report the days that were touched, then the feed itself; one whose source failed ends as failed."""
     use_case, table = catalog.use_case, catalog.raw(source.name).stored
-    key = asset_key(use_case, RAW, feed_name(source))
+    key = asset_key(use_case, RAW, feed_name(source.name))
     now, waiting = _split(use_case, unreported.days)
     yield from _touched(asset_key(use_case, RAW, source.name), table, now)
     metadata = _metadata(ingested, table, unreported.version, now, waiting)
