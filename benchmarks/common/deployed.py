@@ -28,9 +28,9 @@ import psutil
 from benchmarks.common.world import scored_use_case
 from platform_assets.cli.run.replay import request_body
 from platform_assets.cli.run.timeline import plan
-from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging import BuiltBento, find_bento

@@ -36,7 +36,7 @@ def show_design(name: str) -> None:
     from rich.table import Table
 
     from platform_assets.cli.console import console
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
     from platform_assets.orchestration.assets.experiment import design_of
 

@@ -48,7 +48,7 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
         RegistryError: when there is no such version of the model.
     """
     from platform_assets.cli.console import console
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.pipelines.lineage import lineage as graph_of
 
     use_case = declared_use_cases(name)[0].use_case

@@ -96,7 +96,7 @@ def chosen_sources(use_case: str | None, table: str | None) -> list[ChosenSource
     Raises:
         ValueError: there is no such use case or table.
     """
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
 
     installation = Installation.from_environment()

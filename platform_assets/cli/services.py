@@ -6,7 +6,7 @@ Belongs here: the state of what runs. Does not belong here: starting anything.
 from rich.table import Table
 
 from platform_assets.cli.console import console
-from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.installation import Installation, Settings
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from platform_assets.cli.use_cases import DeclaredUseCase
+    from platform_assets.declaration.loader import DeclaredUseCase
     from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
     from platform_assets.installation import Installation
@@ -39,7 +39,7 @@ def check(
 
 def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
     """Print the state of every source of the use cases, and return whether all can be used."""
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
 
     installation = Installation.from_environment()

@@ -49,7 +49,7 @@ def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime
         ValueError: when the table or the time cannot be understood.
         LakeError: when the table or the version is gone.
     """
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
 
     installation, moment = Installation.from_environment(), now or datetime.now(UTC)

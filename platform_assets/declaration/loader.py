@@ -1,9 +1,10 @@
-"""Reading a declaration from its YAML file, with file and line in every error.
+"""Finding declarations, and reading one from its YAML file, with file and line in every error.
 
-Belongs here: YAML to `UseCase` outside dagster (the service, the command line, tests). Does not belong here: the
-rules themselves; inside dagster the component does the same through dagster's own YAML reader.
+Belongs here: YAML to `UseCase` outside dagster (the service, the command line, tests), and the use cases below `platform_assets/defs/`.
+Does not belong here: the rules themselves; inside dagster the component does the same through dagster's own YAML reader.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,35 @@ from pydantic import ValidationError
 from platform_assets.declaration.use_case import UseCase
 
 COMPONENT_TYPE = "platform_assets.MlUseCase"
+DEFINITIONS_FOLDER = Path(__file__).parents[1] / "defs"
 
 
 class DeclarationError(ValueError):
     """The YAML file does not hold a valid use case; the message names file, line and field of each problem."""
+
+
+@dataclass(frozen=True)
+class DeclaredUseCase:
+    """A use case and the folder it is declared in."""
+
+    use_case: UseCase
+    folder: Path
+
+
+def declared_use_cases(name: str | None = None) -> list[DeclaredUseCase]:
+    """All use cases below `platform_assets/defs`, or the one of that name.
+
+    Raises:
+        ValueError: when there is none.
+    """
+    every = [
+        DeclaredUseCase(load_use_case(path), path.parent) for path in sorted(DEFINITIONS_FOLDER.glob("*/defs.yaml"))
+    ]
+    chosen = [declared for declared in every if name is None or declared.use_case.name == name]
+    if not chosen:
+        names = ", ".join(declared.use_case.name for declared in every) or "none"
+        raise ValueError(f"there is no use case {name or ''!r} below {DEFINITIONS_FOLDER}; declared: {names}")
+    return chosen
 
 
 def load_use_case(path: Path) -> UseCase:

@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.pipelines.lineage import ORIGINS, PLATFORM, SOURCE, ColumnOf, Lineage, lineage
 from platform_assets_tests.onboarding.machine_world import ENERGY_USE, MACHINE_FAILURE

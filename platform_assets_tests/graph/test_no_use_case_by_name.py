@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import platform_assets
-from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.loader import declared_use_cases
 
 PACKAGE = Path(platform_assets.__file__).parent
 ROOTS = (PACKAGE, PACKAGE.parent / "serving")

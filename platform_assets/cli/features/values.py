@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_assets.cli.console import console
-from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.features.consistency.explain import (
     VERDICTS,
     EntityMoment,

@@ -112,7 +112,7 @@ def ledger(
 
 def opened(name: str) -> tuple[UseCase, ModelRegistry, Ledger, Settings]:
     """A use case with the registry and ledger of this installation."""
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation, Settings
 
     settings = Settings.from_environment()
@@ -159,7 +159,7 @@ def show_versions(name: str | None, limit: int) -> None:
     from rich.table import Table
 
     from platform_assets.cli.console import console
-    from platform_assets.cli.use_cases import declared_use_cases
+    from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.registry.base import VERDICT_TAG
 
     for declared in declared_use_cases(name):

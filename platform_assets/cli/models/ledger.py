@@ -14,7 +14,7 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.cli.models.commands import opened
-from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.registry.champion_moves import settle
 from platform_assets.registry.errors import RegistryUnreachable
 from platform_assets.registry.history import served_at

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.features.entity_state import entity_state

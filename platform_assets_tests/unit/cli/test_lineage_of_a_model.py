@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.cli.use_cases import declared_use_cases
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable

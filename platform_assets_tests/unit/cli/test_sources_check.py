@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.sources import cursor_text
-from platform_assets.cli.use_cases import DeclaredUseCase
+from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.declaration import load_use_case
 from platform_assets.declaration.template import use_case_template
 from platform_assets.lake.catalog import Catalog
@@ -31,7 +31,7 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeclaredUseCase
     folder.mkdir()
     (folder / "defs.yaml").write_text(yaml.safe_dump(document))
     found = DeclaredUseCase(load_use_case(folder), folder)
-    monkeypatch.setattr("platform_assets.cli.use_cases.declared_use_cases", lambda name: [found])
+    monkeypatch.setattr("platform_assets.declaration.loader.declared_use_cases", lambda name: [found])
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path / "home"))
     return found
 

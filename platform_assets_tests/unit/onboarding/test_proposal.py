@@ -13,10 +13,9 @@ import sqlalchemy as sa
 
 from platform_assets.cli.console import console
 from platform_assets.cli.init import looking_at, write_proposal
-from platform_assets.cli.use_cases import declared_use_cases
 from platform_assets.connectors.access import Access
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.declaration.loader import DeclarationError
+from platform_assets.declaration.loader import DeclarationError, declared_use_cases
 from platform_assets.onboarding.facts import OnboardingError, look_at, look_at_database
 from platform_assets.onboarding.guesses import guess
 from platform_assets.onboarding.proposal import MARK
