@@ -29,10 +29,11 @@ def run(
 ) -> None:
     """Take use cases from their sources to a service that answered live traffic and is watched."""
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.run.journey import run_use_cases
+    from platform_assets.cli.run.steps import run_use_cases
+    from platform_assets.installation import Installation
 
     with fail_readably():
-        run_use_cases(use_case)
+        run_use_cases(Installation.from_environment(), use_case)
 
 
 @app.command()

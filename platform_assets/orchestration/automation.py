@@ -6,9 +6,9 @@ Belongs here: the list. Does not belong here: any trigger.
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from platform_assets.declaration import UseCase
+from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.schedules import build_schedules
 from platform_assets.orchestration.sensors import retrain_sensor
@@ -18,7 +18,7 @@ from platform_assets.orchestration.sensors import retrain_sensor
 class Automation:
     """Jobs, schedules and sensors of a use case."""
 
-    jobs: list[UnresolvedAssetJobDefinition]
+    jobs: list[AssetJob]
     schedules: list[dg.ScheduleDefinition]
     sensors: list[dg.SensorDefinition]
 
@@ -33,7 +33,7 @@ def build_automation(use_case: UseCase) -> Automation:
         description="Evaluates the automation conditions of this use case's assets.",
     )
     return Automation(
-        jobs=jobs.all,
+        jobs=list(jobs.values()),
         schedules=build_schedules(use_case, jobs),
         sensors=[automation, retrain_sensor(use_case, jobs)],
     )

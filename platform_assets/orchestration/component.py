@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
-from dagster.components.scaffold.scaffold import Scaffolder, ScaffoldRequest, scaffold_with
 from pydantic import BaseModel
 
 from platform_assets.declaration import UseCase
@@ -18,15 +17,15 @@ from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.automation import build_automation
 
 
-class UseCaseScaffolder(Scaffolder[Any]):
+class UseCaseScaffolder(dg.Scaffolder[Any]):
     """Writes a `defs.yaml` that loads as it is, with every guess marked."""
 
-    def scaffold(self, request: ScaffoldRequest[Any]) -> None:
+    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
         """Write the file into the new folder."""
         (request.target_path / "defs.yaml").write_text(use_case_template(request.target_path.name))
 
 
-@scaffold_with(UseCaseScaffolder)
+@dg.scaffold_with(UseCaseScaffolder)
 @dataclass(frozen=True)
 class MlUseCase(dg.Component):
     """An ML requirement: data, features, label, learners, gates, serving and monitoring, declared in one file."""

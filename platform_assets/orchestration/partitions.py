@@ -10,28 +10,23 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
-from platform_assets.training.folds import training_offsets
+from platform_assets.pipelines.due import as_of_days_declared, event_days_declared
 
 
 def event_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:
     """One partition for each event day of the history."""
-    last = use_case.history.last_day
-    return dg.DailyPartitionsDefinition(
-        start_date=use_case.history.first_day.isoformat(),
-        end_date=(last + timedelta(days=1)).isoformat() if last else None,
-        end_offset=use_case.history.days_ahead,
-    )
+    return _daily(event_days_declared(use_case), end_offset=use_case.history.days_ahead)
 
 
 def as_of_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:
-    """One partition for each day a model can be trained as of: from the first with enough history behind it."""
-    offsets = training_offsets(use_case)
-    last = use_case.history.last_day
-    return dg.DailyPartitionsDefinition(
-        start_date=(use_case.history.first_day + timedelta(days=-offsets.first)).isoformat(),
-        end_date=(last + timedelta(days=use_case.label_delay_days + 2)).isoformat() if last else None,
-        end_offset=1,  # as of today needs nothing of today: the day's partition is there when the day begins
-    )
+    """One partition for each day a model can be trained as of; that of today is there when the day begins."""
+    return _daily(as_of_days_declared(use_case), end_offset=1)
+
+
+def _daily(declared: tuple[date, date | None], end_offset: int) -> dg.DailyPartitionsDefinition:
+    first, last = declared
+    end = (last + timedelta(days=1)).isoformat() if last else None
+    return dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_date=end, end_offset=end_offset)
 
 
 def earlier_days(first: int, last: int) -> dg.TimeWindowPartitionMapping:

@@ -17,6 +17,7 @@ from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.monitoring.retrain_verdict import RequestedRetrain, RetrainVerdict, WindowVerdict, retrain_verdict
 from platform_assets.orchestration.jobs import Jobs
 from platform_assets.orchestration.partitions import as_of_days
+from platform_assets.pipelines.jobs import TRAIN
 
 CAUSE_TAG = "platform_assets/retrain_cause"
 
@@ -54,7 +55,7 @@ def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
     """Requests the training job when `monitoring.retrain` says so: once for each cause, with a cooldown."""
 
     @dg.sensor(
-        job=jobs.train,
+        job=jobs[TRAIN],
         name=f"{use_case.name}__retrain",
         minimum_interval_seconds=60,
         description="Asks for a new model when drift or lost quality persists.",

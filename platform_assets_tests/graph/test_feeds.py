@@ -1,9 +1,8 @@
 """Feeds in the graph: what a touched day asks for, and which job loads what."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -12,10 +11,12 @@ from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.days import DayRange
 from platform_assets.installation import Installation, Settings
 from platform_assets.orchestration.component import use_case_definitions
-from platform_assets.orchestration.feeding import days_to_compute, feed_and_compute, stale_days
+from platform_assets.orchestration.due_runs import read_materialized
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.orchestration.schedules import build_schedules
+from platform_assets.pipelines.due import DueJob, due, polled, stale_days
+from platform_assets.pipelines.jobs import FEED, LOAD
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = "2018-08-20"
@@ -83,51 +84,52 @@ def test_the_feed_has_a_job_and_a_schedule_and_the_daily_load_leaves_it_alone(
     use_case: UseCase, definitions: dg.Definitions
 ) -> None:
     jobs = build_jobs(use_case)
-    assert jobs.feed is not None
+    assert "feed" in jobs
     graph = definitions.resolve_asset_graph()
-    feed = definitions.resolve_job_def(jobs.feed.name).asset_layer.selected_asset_keys
-    load = definitions.resolve_job_def(jobs.load.name).asset_layer.selected_asset_keys
+    feed = definitions.resolve_job_def(jobs["feed"].name).asset_layer.selected_asset_keys
+    load = definitions.resolve_job_def(jobs["load"].name).asset_layer.selected_asset_keys
     assert feed == {key("raw", "transactions_feed")}
     assert {key("clean", "transactions"), key("history", "transactions")} <= load
     assert not load & {key("raw", "transactions"), key("raw", "transactions_feed")}
     assert not graph.get(key("raw", "transactions")).is_executable
-    [schedule] = [found for found in build_schedules(use_case, jobs) if found.job_name == jobs.feed.name]
+    [schedule] = [found for found in build_schedules(use_case, jobs) if found.job_name == jobs["feed"].name]
     assert schedule.cron_schedule == "*/5 * * * *"
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
-def test_stale_days_are_those_told_after_they_were_cleaned(use_case: UseCase, instance: dg.DagsterInstance) -> None:
-    source = use_case.source("transactions")
+def test_stale_days_are_those_touched_after_they_were_cleaned(use_case: UseCase, instance: dg.DagsterInstance) -> None:
     for day in ("2018-08-20", "2018-08-21", "2018-08-22"):
         report(instance, "raw", "transactions", day)
     report(instance, "clean", "transactions", "2018-08-21")
     report(instance, "clean", "transactions", "2018-08-22")
     report(instance, "raw", "transactions", "2018-08-22")
-    assert stale_days(use_case, instance, source) == [date(2018, 8, 20), date(2018, 8, 22)]
+    materialized = read_materialized(use_case, instance)
+    assert stale_days(materialized, use_case.source("transactions")) == [date(2018, 8, 20), date(2018, 8, 22)]
 
 
-def test_features_that_look_back_at_a_touched_day_are_computed_again(use_case: UseCase) -> None:
-    span = max(view.span_days for view in use_case.features)
-    [days] = days_to_compute(use_case, [date(2018, 4, 5), date(2018, 4, 7)])
-    assert (days.first, days.last) == (date(2018, 4, 5), date(2018, 4, 7) + timedelta(days=span))
-    [days] = days_to_compute(use_case, [date(2018, 9, 29)])
-    assert days.last == date(2018, 9, 30), "not past the history"
+def test_reference_tables_are_remembered_without_a_day(use_case: UseCase, instance: dg.DagsterInstance) -> None:
+    assert not read_materialized(use_case, instance)["clean", "customers"]
+    report(instance, "clean", "customers")
+    assert set(read_materialized(use_case, instance)["clean", "customers"]) == {None}
 
 
-def test_in_one_process_the_feed_runs_and_then_what_it_made_stale(
+def test_after_the_feed_the_days_that_it_touched_are_due_and_once_loaded_no_more(
     use_case: UseCase, instance: dg.DagsterInstance
 ) -> None:
-    ran: list[str] = []
+    history = DayRange(date(2018, 9, 1), date(2018, 9, 22))
+    view = use_case.features[-1].table
+    for day in history.days:
+        report(instance, "clean", "transactions", day.isoformat())
+        report(instance, "features", view, day.isoformat())
+    for table in ("customers", "terminals"):
+        report(instance, "clean", table)
 
-    def execute(job: Any, days: DayRange | None) -> None:
-        ran.append(f"{job.name.split('__')[1]} {days or ''}".strip())
-        if job.name.endswith("feed"):
-            report(instance, "raw", "transactions", "2018-09-20")
-        else:
-            report(instance, "clean", "transactions", "2018-09-20")
+    def loads() -> list[DueJob]:
+        return due(use_case, read_materialized(use_case, instance), date(2018, 9, 23), {LOAD: history})
 
-    jobs = build_jobs(use_case)
-    computed = feed_and_compute(use_case, jobs, instance, execute, until=date(2018, 9, 22))
-    assert ran == ["feed", "load 2018-09-20 .. 2018-09-22"]
-    assert [str(days) for days in computed] == ["2018-09-20 .. 2018-09-22"]
-    assert stale_days(use_case, instance, use_case.source("transactions")) == []
+    assert polled(use_case) == [DueJob(FEED)]
+    assert loads() == []
+    report(instance, "raw", "transactions", "2018-09-20")
+    assert loads() == [DueJob(LOAD, DayRange(date(2018, 9, 20), date(2018, 9, 22)))]
+    report(instance, "clean", "transactions", "2018-09-20")
+    assert loads() == []

@@ -15,16 +15,16 @@ import dagster as dg
 import pytest
 
 import platform_assets
-from platform_assets.cli.console import console, progress_logger
-from platform_assets.cli.run.journey import PROGRESS, Journey, run_one
+from platform_assets.cli.console import console
+from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic
+from platform_assets.cli.run.steps import run_one
 from platform_assets.cli.run.summary import print_summary
-from platform_assets.cli.run.timeline import plan
-from platform_assets.cli.use_cases import DeclaredUseCase
 from platform_assets.declaration import load_use_case
-from platform_assets.installation import Installation, Settings
+from platform_assets.declaration.loader import DeclaredUseCase
+from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
-from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.in_process import InProcess, with_progress
 from platform_assets.orchestration.resources.build import build_resources
 
 from .finished import Finished, unused_port
@@ -42,9 +42,9 @@ class Onboarded(Finished):
 
 @dataclass(frozen=True)
 class Installed:
-    """Settings and the instance that remembers."""
+    """An installation and the instance that remembers."""
 
-    settings: Settings
+    parts: Installation
     instance: dg.DagsterInstance
 
     def take_all_the_way(self, folder: Path) -> Onboarded:
@@ -53,12 +53,13 @@ class Installed:
         case = declared.use_case
         definitions = dg.Definitions.merge(
             use_case_definitions(case, folder),
-            dg.Definitions(resources=build_resources(self.settings), loggers={PROGRESS: progress_logger}),
+            dg.Definitions(resources=build_resources(self.parts)),
         )
-        journey = Journey(case, build_jobs(case), definitions, self.instance, self.settings)
+        jobs = InProcess(with_progress(definitions, console.print), self.instance)
+        journey = Journey(declared, self.parts, jobs)
         with console.capture() as captured:
-            traffic = run_one(journey, declared)
-            print_summary(journey, plan(case), traffic, 0.0)
+            traffic = run_one(journey)
+            print_summary(journey, traffic, 0.0)
         return Onboarded(journey, declared, traffic, captured.get())
 
 
@@ -66,13 +67,13 @@ class Installed:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """A home and a port that nobody else uses; whatever was started is stopped."""
     home = {"PLATFORM_ASSETS_HOME": str(tmp_path_factory.mktemp("home")), "PLATFORM_ASSETS_PORT": str(unused_port())}
-    settings = Settings.from_environment(home)
-    settings.prepare()
+    parts = Installation.from_environment(home)
+    parts.settings.prepare()
     with dg.DagsterInstance.ephemeral() as instance:
         try:
-            yield Installed(settings, instance)
+            yield Installed(parts, instance)
         finally:
-            build_resources(Installation(settings))["serving"].target().stop_all()
+            parts.serving.target().stop_all()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
-from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, SERVING
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
@@ -41,7 +40,7 @@ class Finished:
 
     @property
     def models(self) -> ModelStore:
-        return ModelStore(tracking_uri=self.journey.settings.mlflow, lake=Lake(self.journey.settings.lake))
+        return self.journey.installation.models
 
     @property
     def champion(self) -> RegisteredVersion:
@@ -55,10 +54,10 @@ class Finished:
 
     @property
     def address(self) -> str:
-        return self.journey.serving.target().address(self.use_case.name)
+        return self.journey.installation.serving.target().address(self.use_case.name)
 
     def table(self, layer: str, name: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-        return self.journey.lake.table(self.use_case.name, layer, name, schema).read()
+        return self.journey.installation.lake.table(self.use_case.name, layer, name, schema).read()
 
     def clean(self, source: str) -> pl.DataFrame:
         return self.table(CLEAN, source, self.use_case.source(source).polars_schema())
@@ -81,7 +80,9 @@ class Finished:
 
     def materialization(self, layer: str, name: str) -> dg.AssetMaterialization:
         """The latest materialization of an asset."""
-        event = self.journey.instance.get_latest_materialization_event(dg.AssetKey([self.use_case.name, layer, name]))
+        event = self.journey.jobs.instance.get_latest_materialization_event(
+            dg.AssetKey([self.use_case.name, layer, name])
+        )
         assert event is not None, f"{layer}/{name} was not materialized"
         assert event.asset_materialization is not None
         return event.asset_materialization
@@ -92,7 +93,7 @@ class Finished:
 
     def run_ids(self) -> list[str]:
         """Every Dagster run so far, oldest first."""
-        return [record.dagster_run.run_id for record in self.journey.instance.get_run_records(ascending=True)]
+        return [record.dagster_run.run_id for record in self.journey.jobs.instance.get_run_records(ascending=True)]
 
 
 def unused_port() -> int:

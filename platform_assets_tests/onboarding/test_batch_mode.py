@@ -6,12 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.cli.run.journey import RunFailed
 from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DAILY_PREDICTIONS
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.lake.layout import MONITORING, PREDICTIONS
 from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.orchestration.in_process import RunFailed
+from platform_assets.pipelines.due import DueJob
+from platform_assets.pipelines.jobs import PREDICT
 
 from .conftest import Onboarded
 
@@ -22,7 +25,7 @@ def predictions(bike_demand: Onboarded) -> pl.DataFrame:
 
 
 def test_nothing_is_served(bike_demand: Onboarded) -> None:
-    keys = {key.path[-1] for key in bike_demand.journey.definitions.resolve_asset_graph().get_all_asset_keys()}
+    keys = {key.path[-1] for key in bike_demand.journey.jobs.definitions.resolve_asset_graph().get_all_asset_keys()}
     assert {"daily", "champion", "drift", "quality"} <= keys
     assert not keys & {"online_store", "service", "deployment", "prediction_log"}
     assert bike_demand.traffic is None
@@ -65,9 +68,9 @@ def test_predictions_are_watched(bike_demand: Onboarded, table: str) -> None:
 
 
 def test_days_that_the_champion_already_knows_are_refused(bike_demand: Onboarded) -> None:
-    journey = bike_demand.journey
+    day = bike_demand.days.as_of - timedelta(days=1)
     with pytest.raises(RunFailed, match="would use the future"):
-        journey.execute(journey.jobs.predict, partition=bike_demand.days.as_of - timedelta(days=1))
+        bike_demand.journey.execute(DueJob(PREDICT, DayRange(day, day)))
 
 
 def test_the_screen_shows_predictions_instead_of_a_service(bike_demand: Onboarded) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 import platform_assets
 from platform_assets.cli.init import write_proposal
-from platform_assets.cli.run.journey import RANGE_END, RANGE_START
 from platform_assets.declaration import load_use_case
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.onboarding.facts import look_at
 from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.due_runs import RANGE_END, RANGE_START
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.pipelines.tables import clean_table
@@ -43,7 +43,7 @@ def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installe
         dg.Definitions(resources=build_resources(installation.settings)),
     )
     dg.Definitions.validate_loadable(definitions)
-    result = definitions.resolve_job_def(build_jobs(use_case).load.name).execute_in_process(
+    result = definitions.resolve_job_def(build_jobs(use_case)["load"].name).execute_in_process(
         instance=installation.instance, tags={RANGE_START: FIRST.isoformat(), RANGE_END: LAST.isoformat()}
     )
     assert result.success

@@ -144,7 +144,7 @@ def test_a_regression_is_watched(energy_use: Onboarded) -> None:
 
 
 def test_both_use_cases_share_one_address(machine_failure: Onboarded, energy_use: Onboarded) -> None:
-    status = machine_failure.journey.serving.target().status()
+    status = machine_failure.journey.installation.serving.target().status()
     assert set(status.use_cases) >= {"machine_failure", "energy_use"}
     assert all(use_case.serving for use_case in status.use_cases.values())
     assert (

@@ -1,0 +1,121 @@
+"""`platform-assets run`: from sources to a watched service, doing only what is due.
+
+Belongs here: the days that a demonstration goes through, and the live traffic between them. Does not belong here: what is due as of a day
+(`pipelines/due.py`), what a job does (the assets), or what is printed at the end (`summary.py`).
+"""
+
+from datetime import date, timedelta
+from time import monotonic
+
+import polars as pl
+
+from platform_assets.cli.console import console, step
+from platform_assets.cli.run.journey import Journey
+from platform_assets.cli.run.replay import Traffic, panel, send
+from platform_assets.cli.run.summary import print_summary
+from platform_assets.connectors.conforming import conform
+from platform_assets.declaration.days import ONE_DAY, DayRange
+from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.declaration.names import PREDICTION_LOG
+from platform_assets.features.aggregation.compilation import compiled_meanwhile
+from platform_assets.installation import Installation
+from platform_assets.lake.layout import FEATURES, SERVING
+from platform_assets.orchestration.in_process import InProcess
+from platform_assets.pipelines.due import polled
+from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
+
+
+def run_use_cases(installation: Installation, name: str | None) -> None:
+    """Run one use case, or all that are declared."""
+    installation.settings.prepare()
+    started = monotonic()
+    with step("load the definitions"):
+        jobs = InProcess.of(installation, console.print)
+    chosen = declared_use_cases(name)
+    if any(declared.use_case.is_realtime for declared in chosen):
+        installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
+    with compiled_meanwhile():
+        for declared in chosen:
+            journey = Journey(declared, installation, jobs)
+            traffic = run_one(journey)
+            print_summary(journey, traffic, monotonic() - started)
+
+
+def run_one(journey: Journey) -> Traffic | None:
+    """All steps of one use case.
+
+    Returns:
+        What the replay measured, or None when the traffic had been replayed by an earlier run.
+    """
+    use_case = journey.use_case
+    console.print(f"\n[bold]{use_case.name}[/]: {use_case.description}")
+    if use_case.is_realtime:
+        journey.installation.serving.target().ensure_running()
+    _train(journey)
+    traffic = None
+    if use_case.is_realtime:
+        traffic = _go_live(journey)
+    else:
+        _predict(journey)
+    _watch(journey)
+    return traffic
+
+
+def _train(journey: Journey) -> None:
+    """The history up to the first live day, and a model as of that day."""
+    for due_job in polled(journey.use_case):
+        journey.execute(due_job)
+    days = journey.days
+    last = days.history.last
+    wanted = {
+        LABELS: days.labels,
+        LOAD: days.history,
+        ONLINE: DayRange(last, last),
+        TRAIN: DayRange(days.as_of, days.as_of),
+    }
+    journey.catch_up(days.as_of, wanted)
+
+
+def _go_live(journey: Journey) -> Traffic | None:
+    """Each live day: its traffic, then its batch load, so that the next day starts from what the lake knows."""
+    use_case, live = journey.use_case, journey.days.live
+    if set(live.days) <= journey.done(SERVING, PREDICTION_LOG):
+        return None
+    total = Traffic()
+    address = journey.installation.serving.target().address(use_case.name)
+    for day in live.days:
+        if day in journey.done(FEATURES, use_case.features[-1].table):
+            continue
+        with step(f"live day {day}"):
+            total.merge(send(_panel(journey, day), use_case, address))
+            console.print(f"    {total.sent} requests sent so far, {len(total.failures)} failed")
+            newest_label = day - timedelta(days=max(1, use_case.label_delay_days) - 1)
+            today = DayRange(day, day)
+            wanted = {LABELS: DayRange(newest_label, newest_label), LOAD: today, ONLINE: today}
+            journey.catch_up(day + ONE_DAY, wanted)
+    return total
+
+
+def _predict(journey: Journey) -> None:
+    """The live days of a use case without a service: their events, the labels known meanwhile, their predictions."""
+    days = journey.days
+    known = DayRange(days.labels.last, days.live.last - timedelta(days=max(1, journey.use_case.label_delay_days)))
+    journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: days.live})
+
+
+def _panel(journey: Journey, day: date) -> pl.DataFrame:
+    """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded."""
+    use_case, installation = journey.use_case, journey.installation
+    delivery = installation.sources.read(use_case.event_source, journey.declared.folder, day, day, [])
+    events = conform(delivery, use_case.event_source).frame
+    requests_a_day = installation.settings.replayed_requests / len(journey.days.live.days)
+    return panel(events, use_case, min(1.0, requests_a_day / max(1, events.height)), seed=day.toordinal())
+
+
+def _watch(journey: Journey) -> None:
+    """The prediction log as a table, then drift, then the labels that have arrived since and quality."""
+    days = journey.days
+    last = DayRange(days.live.last, days.live.last)
+    journey.catch_up(last.last + ONE_DAY, {LOG: days.live, WATCH: last})
+    arrived = last.last + timedelta(days=max(1, journey.use_case.label_delay_days))
+    journey.catch_up(arrived, {LABELS: DayRange(days.labels.last, last.last), JUDGE: last})

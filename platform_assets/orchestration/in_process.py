@@ -1,0 +1,126 @@
+"""The jobs of an installation, run in this process, and what the instance remembers of them.
+
+Belongs here: what the command line asks of Dagster, answered in plain values. Does not belong here: which jobs to run
+(`pipelines/due.py`), or printing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Self
+
+import dagster as dg
+
+from platform_assets.declaration import UseCase
+from platform_assets.installation import Installation
+from platform_assets.lake.layout import LAYERS
+from platform_assets.orchestration.assembly import installed_definitions
+from platform_assets.orchestration.due_runs import read_materialized, run_request
+from platform_assets.orchestration.jobs import job_name
+from platform_assets.orchestration.metadata import asset_key
+from platform_assets.orchestration.progress import progress_logger
+from platform_assets.orchestration.run_origin import execute_with_origin
+from platform_assets.pipelines.due import DueJob, Materialized
+
+PROGRESS = "progress"
+FAILURE = "dagster._core.definitions.events.Failure: "
+"""How Dagster begins what an asset says about its own failure."""
+
+
+class RunFailed(RuntimeError):
+    """A job did not succeed; the message says which and what to look at."""
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The latest evaluation of a check.
+
+    Attributes:
+        asset: `layer/table` of the asset that was checked.
+        name: of the check.
+        passed: its verdict.
+        metadata: its evidence, as plain values.
+    """
+
+    asset: str
+    name: str
+    passed: bool
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Definitions, with a logger named `progress`, and the instance that remembers what was run."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    @classmethod
+    def of(cls, installation: Installation, show: Callable[[str], None]) -> Self:
+        """All use cases of an installation, with this machine's instance.
+
+        Args:
+            installation: whose resources the jobs use.
+            show: takes each line of progress.
+        """
+        return cls(with_progress(installed_definitions(installation), show), dg.DagsterInstance.get())
+
+    def materialized(self, use_case: UseCase) -> Materialized:
+        """What was materialized of the tables that `due` looks at."""
+        return read_materialized(use_case, self.instance)
+
+    def done(self, use_case: UseCase, layer: str, table: str) -> set[date]:
+        """Days of a table that were materialized."""
+        days = self.instance.get_materialized_partitions(asset_key(use_case, layer, table))
+        return {date.fromisoformat(day) for day in days}
+
+    def execute(self, use_case: UseCase, due_job: DueJob) -> None:
+        """Run a job.
+
+        Raises:
+            RunFailed: when it does not succeed.
+        """
+        name = job_name(use_case, due_job.job)
+        config: dict[str, Any] = {"loggers": {PROGRESS: {}}}
+        result = execute_with_origin(self.definitions, self.instance, name, run_request(due_job), config)
+        if not result.success:
+            failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+            texts = [event.step_failure_data.error_display_string.strip().splitlines() for event in failures]
+            reasons = "; ".join(reason(lines) for lines in texts) or "see the run in `make dev`"
+            raise RunFailed(f"{name} did not succeed: {reasons}\nRun {result.run_id}: look at it with `make dev`.")
+
+    def latest_metadata(self, use_case: UseCase, layer: str, table: str) -> dict[str, Any] | None:
+        """Metadata of an asset's latest materialization, as plain values; None when there is none."""
+        event = self.instance.get_latest_materialization_event(asset_key(use_case, layer, table))
+        if event is None or event.asset_materialization is None:
+            return None
+        return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+
+    def checks(self, use_case: UseCase) -> list[CheckOutcome]:
+        """The latest evaluation of every check of the use case, in the order in which data flows."""
+        keys = [
+            key
+            for key in self.definitions.resolve_asset_graph().asset_check_keys
+            if key.asset_key.path[0] == use_case.name
+        ]
+        outcomes = []
+        for key in sorted(keys, key=lambda key: (LAYERS.index(key.asset_key.path[1]), key.asset_key.path[2], key.name)):
+            records = self.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+            if records and records[0].evaluation is not None:
+                evaluation = records[0].evaluation
+                values = {name: value.value for name, value in evaluation.metadata.items()}
+                outcomes.append(CheckOutcome("/".join(key.asset_key.path[1:]), key.name, evaluation.passed, values))
+        return outcomes
+
+
+def with_progress(definitions: dg.Definitions, show: Callable[[str], None]) -> dg.Definitions:
+    """Definitions whose jobs can report their progress line by line."""
+    return dg.Definitions.merge(definitions, dg.Definitions(loggers={PROGRESS: progress_logger(show)}))
+
+
+def reason(lines: list[str]) -> str:
+    """What happened, out of an error's text: its first own line, and the last one when the text goes on."""
+    shown = lines[: lines.index("Stack Trace:") if "Stack Trace:" in lines else None]
+    own = [line.removeprefix(FAILURE) for line in shown if line.strip()]
+    sentences = [line for line in own if not line.startswith((" ", "dagster._core", "Traceback"))] or own[:1]
+    return sentences[0] if len(sentences) == 1 else f"{sentences[0]} {sentences[-1]}"
