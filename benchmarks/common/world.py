@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.declaration.loader import DeclaredUseCase, declared_use_cases
 from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.loader import DeclaredUseCase, declared_use_cases
 from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.simulation.generators import load_generator
 

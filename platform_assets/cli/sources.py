@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from platform_assets.declaration.loader import DeclaredUseCase
     from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
+    from platform_assets.declaration.loader import DeclaredUseCase
     from platform_assets.installation import Installation
 
 app = typer.Typer(no_args_is_help=True, help="Where rows come from.")

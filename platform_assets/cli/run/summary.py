@@ -14,8 +14,8 @@ from platform_assets.cli.run.replay import Traffic, request_body
 from platform_assets.declaration import Source
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.lake.layout import MONITORING
-from platform_assets.pipelines.training_run import ModelRun, read_model_run
-from platform_assets.registry.models import CHAMPION, RegisteredVersion
+from platform_assets.registry.base import CHAMPION, RegisteredVersion
+from platform_assets.registry.training_run import ModelRun, read_model_run
 
 
 def print_summary(journey: Journey, traffic: Traffic | None, seconds: float) -> None:

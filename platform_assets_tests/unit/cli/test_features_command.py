@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels

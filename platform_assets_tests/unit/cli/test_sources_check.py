@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.sources import cursor_text
-from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.declaration import load_use_case
+from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.declaration.template import use_case_template
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake

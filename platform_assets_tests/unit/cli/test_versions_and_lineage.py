@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from platform_assets.cli import app
-from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.cli.versions import moment_of
+from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain
