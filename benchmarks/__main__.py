@@ -1,4 +1,4 @@
-"""`make bench`: measure, print, and write docs/benchmarks.md.
+"""`make bench`: measure, print, and write docs/reports/benchmarks.md.
 
 Belongs here: the order of the topics and how much of each is measured. Does not belong here: measuring anything.
 """
@@ -49,7 +49,7 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
 from platform_assets.testing.child_process import ROOT
 
-TARGET = ROOT / "docs" / "benchmarks.md"
+TARGET = ROOT / "docs" / "reports" / "benchmarks.md"
 EXPECTED = (ValueError, RuntimeError, OSError, DeploymentError, LakeError)
 """What a topic may fail with; the others are measured all the same."""
 
@@ -282,7 +282,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the platform.")
     parser.add_argument("--quick", action="store_true", help="tiny parameters, for developing the benchmarks")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="TOPIC", help=", ".join(names))
-    parser.add_argument("--output", type=Path, help="where to write the report; a full run writes docs/benchmarks.md")
+    parser.add_argument("--output", type=Path, help="where to write the report; a full run writes docs/reports/benchmarks.md")
     options = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     full = not options.quick and options.only == names

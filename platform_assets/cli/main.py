@@ -79,7 +79,7 @@ def status() -> None:
 
 @app.command()
 def docs() -> None:
-    """Write docs/reference.md from the declaration's models."""
+    """Write docs/reference/declaration.md from the declaration's models."""
     from platform_assets.cli.console import fail_readably
     from platform_assets.cli.reference import write_reference
 

@@ -9,7 +9,7 @@ from typing import Any
 from platform_assets.cli.console import console
 from platform_assets.declaration import UseCase
 
-TARGET = Path("docs") / "reference.md"
+TARGET = Path("docs") / "reference" / "declaration.md"
 
 
 def render_reference() -> str:
@@ -70,7 +70,7 @@ def _type(value: dict[str, Any]) -> str:
 
 
 def write_reference() -> None:
-    """Write `docs/reference.md`."""
-    TARGET.parent.mkdir(exist_ok=True)
+    """Write `docs/reference/declaration.md`."""
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(render_reference())
     console.print(f"wrote {TARGET}")

@@ -140,4 +140,4 @@ def test_no_use_case_is_known_outside_its_folder() -> None:
 def test_the_reference_is_up_to_date() -> None:
     from platform_assets.cli.reference import render_reference
 
-    assert (ROOT / "docs" / "reference.md").read_text() == render_reference(), "run `make docs`"
+    assert (ROOT / "docs" / "reference" / "declaration.md").read_text() == render_reference(), "run `make docs`"

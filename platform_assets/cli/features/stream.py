@@ -68,7 +68,7 @@ def detach_stream(name: str) -> None:
     use_case = declared_use_cases(name)[0].use_case
     connector = stream_connector(use_case)
     if connector is None:
-        raise ValueError(f"{name}: source {use_case.events!r} names no topic to follow; see docs/online-store.md")
+        raise ValueError(f"{name}: source {use_case.events!r} names no topic to follow; see docs/guide/online-store.md")
     target = Installation(settings).serving.target()
     command = [sys.executable, "-m", "platform_assets.cli", "features", "stream", name]
     variables = {

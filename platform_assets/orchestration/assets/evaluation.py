@@ -49,7 +49,7 @@ from platform_assets.training.predictor import ImputationError
 
 VERDICT_FILE = "evaluation.json"
 EVIDENCE_FORMAT = 2
-"""Of the verdict file; docs/gates.md says what is in it."""
+"""Of the verdict file; docs/guide/gates.md says what is in it."""
 
 
 class EvaluationError(RuntimeError):
@@ -169,7 +169,7 @@ def evidence_of(
     same_rows: SameRows,
     today: date,
 ) -> dict[str, Any]:
-    """What the verdict rests on, as plain values; docs/gates.md describes it."""
+    """What the verdict rests on, as plain values; docs/guide/gates.md describes it."""
     evidence: dict[str, Any] = plain(
         {
             "format": EVIDENCE_FORMAT,

@@ -69,7 +69,7 @@ def declared_experiment(use_case: UseCase) -> Experiment:
     if use_case.experiment is None:
         raise DesignError(
             f"{use_case.name} declares no experiment; add `experiment:` with hypothesis, measure, direction and minimum_effect_ratio "
-            "(docs/experiments.md)"
+            "(docs/guide/experiments.md)"
         )
     return use_case.experiment
 

@@ -145,7 +145,7 @@ def _store_answered(rows: pl.DataFrame, use_case: UseCase) -> dg.AssetCheckResul
     if not without.is_empty():
         times = without[use_case.event_time]
         evidence |= {"first": str(times.min()), "last": str(times.max())}
-        evidence["next_step"] = "check the online store; docs/runbooks says how to catch up"
+        evidence["next_step"] = "check the online store; docs/operations/runbooks.md says how to catch up"
     return dg.AssetCheckResult(
         check_name=STORE_CHECK, passed=without.is_empty(), severity=dg.AssetCheckSeverity.WARN, metadata=evidence
     )
