@@ -282,7 +282,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the platform.")
     parser.add_argument("--quick", action="store_true", help="tiny parameters, for developing the benchmarks")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="TOPIC", help=", ".join(names))
-    parser.add_argument("--output", type=Path, help="where to write the report; a full run writes docs/reports/benchmarks.md")
+    parser.add_argument(
+        "--output", type=Path, help="where to write the report; a full run writes docs/reports/benchmarks.md"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     full = not options.quick and options.only == names
