@@ -3,13 +3,14 @@
 Belongs here: finding and reading what a source names (simulator, files, databases, tables and topics of others), the
 place each row came from, the day it was delivered for or what is new since a cursor, and the cast to the declaration,
 where a text cell that does not fit is kept with its row. Does not belong here: judging values (`validation`), storing
-rows (`lake`), and drawing simulated rows (`simulation`). A further kind of connector is one module with a function
-like `read_files` or `read_file_changes`, and one line in `read` or `changes`.
+rows (`lake`), and drawing simulated rows (`simulation`).
+
+A further kind of connector is a folder here with an object of `base.Reader`, a model that names it
+(`declaration/sections/connectors/`), and a line in the list of models.
 """
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
-from platform_assets.connectors.changes import read_changes
 from platform_assets.connectors.conforming import Conformed, conform
 from platform_assets.connectors.delivery import (
     CHANGE_OPERATION,
@@ -25,7 +26,7 @@ from platform_assets.connectors.delivery import (
     positions,
 )
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.reading import read_source
+from platform_assets.connectors.reading import read_changes, read_source
 
 __all__ = [
     "CHANGE_OPERATION",

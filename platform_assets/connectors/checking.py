@@ -1,6 +1,6 @@
 """Whether a source can be used, and how far it has come.
 
-Belongs here: judging what a first look found against the declaration. Does not belong here: looking (`probes`), and
+Belongs here: judging what an inspection showed against the declaration. Does not belong here: inspecting (each reader), and
 showing the result (`cli/sources.py`).
 """
 
@@ -14,12 +14,16 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.access import Access
+from platform_assets.connectors.base import Inspection
 from platform_assets.connectors.casting import text_to_times
 from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.delivery import CHANGE_OPERATION, DELETE
 from platform_assets.connectors.errors import SchemaMismatch, SourceError
-from platform_assets.connectors.first_look import Look, ahead_of_clock, look_at
+from platform_assets.connectors.registry import reader_of
 from platform_assets.declaration.sections.sources import Source
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far ahead of this clock an event may lie."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,16 @@ def check_source(
         now: The present, with its zone.
     """
     try:
-        look = look_at(source, folder, day, cursor, access)
+        inspection = reader_of(source).inspect(source, source.connector, folder, day, cursor, access)
     except (SourceError, ImportError) as error:
-        return _state(source, Look(None, problems=(str(error),)), cursor, reachable=False)
-    if look.sample is None:
-        return _state(source, look, cursor, notes=("no row yet: columns could not be compared",))
+        return _state(source, Inspection(None, problems=(str(error),)), cursor, reachable=False)
+    if inspection.sample is None:
+        return _state(source, inspection, cursor, notes=("no row yet: columns could not be compared",))
     try:
-        conformed = conform(look.sample, source)
+        conformed = conform(inspection.sample, source)
     except SchemaMismatch as error:
         fits = len(source.columns) - len(error.problems)
-        return _state(source, look, cursor, columns=fits, problems=(str(error),))
+        return _state(source, inspection, cursor, columns=fits, problems=(str(error),))
     notes = []
     if conformed.extra_columns:
         names = ", ".join(conformed.extra_columns)
@@ -80,14 +84,14 @@ def check_source(
         notes.append(
             f"{conformed.uncast_rows:,} of {conformed.frame.height:,} rows looked at have a cell that does not fit"
         )
-    newest = _newest(look, conformed.frame, source)
-    if newest is not None and ahead_of_clock(newest, now):
+    newest = _newest(inspection, conformed.frame, source)
+    if newest is not None and newest > now + _CLOCKS_DIFFER:
         notes.append(
             f"the newest event lies ahead of this clock ({now:%Y-%m-%d %H:%M} UTC): check the clocks of the source"
         )
     return _state(
         source,
-        look,
+        inspection,
         cursor,
         columns=len(source.columns),
         extra=conformed.extra_columns,
@@ -97,11 +101,11 @@ def check_source(
     )
 
 
-def _newest(look: Look, frame: pl.DataFrame, source: Source) -> datetime | None:
+def _newest(inspection: Inspection, frame: pl.DataFrame, source: Source) -> datetime | None:
     """Newest event time, of the source where it tells, else of the rows looked at."""
     if source.event_time is None:
         return None
-    found: Any = look.newest
+    found: Any = inspection.newest
     if found is None:
         rows = frame.filter(pl.col(CHANGE_OPERATION) != DELETE) if CHANGE_OPERATION in frame.columns else frame
         found = rows[source.event_time].max()
@@ -114,7 +118,7 @@ def _newest(look: Look, frame: pl.DataFrame, source: Source) -> datetime | None:
 
 def _state(
     source: Source,
-    look: Look,
+    inspection: Inspection,
     cursor: str | None,
     *,
     reachable: bool = True,
@@ -132,10 +136,10 @@ def _state(
         declared_columns=len(source.columns),
         columns_found=columns,
         extra_columns=extra,
-        rows=look.rows,
+        rows=inspection.rows,
         newest_event=newest,
         lag=lag,
         cursor=cursor,
-        problems=(*look.problems, *problems),
-        notes=(*look.notes, *notes),
+        problems=(*inspection.problems, *problems),
+        notes=(*inspection.notes, *notes),
     )

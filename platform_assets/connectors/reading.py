@@ -1,6 +1,7 @@
 """The one way into a source: rows as found, whatever the connector.
 
-Belongs here: choosing the reader of a connector. Does not belong here: any one kind of connector.
+Belongs here: what holds for reading from any source. Does not belong here: any one kind of connector, and what becomes of rows and
+changes (the lake's).
 """
 
 from __future__ import annotations
@@ -11,13 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.connectors.access import NO_ACCESS, Access
+from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import SourceError
-from platform_assets.connectors.files.days import read_files
-from platform_assets.connectors.simulator.days import read_simulator
-from platform_assets.declaration.sections.connectors.delta import DeltaConnector
-from platform_assets.declaration.sections.connectors.files import FilesConnector
-from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
-from platform_assets.declaration.sections.connectors.sql import SqlConnector
+from platform_assets.connectors.registry import reader_of
 from platform_assets.declaration.sections.sources import Source
 
 
@@ -48,21 +45,40 @@ def read_source(
         SourceError: If there is nothing to read, or it cannot be read; the message says where and what to do.
         SchemaMismatch: If files of one load disagree about a declared column.
     """
-    connector = source.connector
-    if isinstance(connector, SimulatorConnector):
-        return read_simulator(source, connector, first_day, last_day)
     if source.is_incremental:
         raise SourceError(
             f"source '{source.name}' is incremental: it is asked what is new since a cursor, not for event days. Read it "
             f"with read_changes, or take the incremental part out of its connector in defs.yaml."
         )
-    if isinstance(connector, FilesConnector):
-        return read_files(source, connector, use_case_folder, first_day, last_day, access)
-    if isinstance(connector, SqlConnector):
-        from platform_assets.connectors.sql.days import read_sql
+    reader = reader_of(source)
+    return reader.read_days(source, source.connector, use_case_folder, first_day, last_day, access)
 
-        return read_sql(source, connector, first_day, last_day, access)
-    assert isinstance(connector, DeltaConnector), "every other connector is incremental"
-    from platform_assets.connectors.delta.days import read_delta
 
-    return read_delta(source, connector, use_case_folder, first_day, last_day, access)
+def read_changes(
+    source: Source, use_case_folder: Path, cursor: str | None, *, max_rows: int, access: Access = NO_ACCESS
+) -> ChangeBatch:
+    """The changes of an incremental source after a cursor, oldest first.
+
+    The same source and cursor give the same changes again, and later ones: a load that was not committed is simply read
+    again. Nothing is stored at the source.
+
+    Args:
+        source: The declared source.
+        use_case_folder: Relative paths start here.
+        cursor: That of the batch committed last; None for the first read, which starts at the beginning.
+        max_rows: About how many changes to hand over at most; at least one where there is one.
+        access: Credentials and addresses.
+
+    Raises:
+        SourceError: If the source cannot be read, what the cursor stands at is gone, or the source is not incremental.
+        SchemaMismatch: If files of one batch disagree about a declared column.
+    """
+    if max_rows < 1:
+        raise ValueError(f"max_rows must be at least 1, not {max_rows}")
+    if not source.is_incremental:
+        raise SourceError(
+            f"source '{source.name}' is not incremental: its connector ({source.connector.kind}) is asked for event days. Read "
+            f"it with read_source, or declare it incremental in defs.yaml."
+        )
+    reader = reader_of(source)
+    return reader.read_changes(source, source.connector, use_case_folder, cursor, max_rows, access)

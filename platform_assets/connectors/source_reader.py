@@ -13,10 +13,9 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.access import NO_ACCESS, Access
-from platform_assets.connectors.base import ChangeBatch
-from platform_assets.connectors.changes import read_changes
-from platform_assets.connectors.control_totals import Totals, control_totals
-from platform_assets.connectors.reading import read_source
+from platform_assets.connectors.base import ChangeBatch, Totals
+from platform_assets.connectors.control_totals import control_totals
+from platform_assets.connectors.reading import read_changes, read_source
 from platform_assets.declaration import Source
 
 
@@ -35,7 +34,7 @@ class SourceReader:
     def read(
         self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
     ) -> pl.DataFrame:
-        """Rows of a source as found (see `sources.read.read_source`), with `faults` planted in simulated rows.
+        """Rows of a source as found (see `connectors.reading.read_source`), with `faults` planted in simulated rows.
 
         Raises:
             SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
@@ -43,7 +42,7 @@ class SourceReader:
         return read_source(self.configured(source, faults), folder, first, last, access=self.access())
 
     def read_changes(self, source: Source, folder: Path, cursor: str | None, max_rows: int) -> ChangeBatch:
-        """What is new in an incremental source since a cursor (see `sources.changes.read_changes`).
+        """What is new in an incremental source since a cursor (see `connectors.reading.read_changes`).
 
         Raises:
             SourceError: when the source cannot be read.
@@ -53,7 +52,7 @@ class SourceReader:
     def totals(
         self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
     ) -> Totals:
-        """The source's own totals of the days (see `sources.totals.control_totals`), to be stored with the rows.
+        """The source's own totals of the days (see `connectors.control_totals.control_totals`), to be stored with the rows.
 
         Raises:
             SourceError: when a declared control file or a database cannot be read.

@@ -12,22 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import cast_text, cast_typed
-from platform_assets.connectors.delivery import FOUND_COLUMNS
 from platform_assets.connectors.files.text_formats import parse_csv, parse_json_lines
-from platform_assets.connectors.sql.days import Relation, ask, fetch
-from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.connectors.sql.inspection import undeclared_rows
 from platform_assets.declaration.sections.columns import Column, ColumnType
-from platform_assets.declaration.sections.connectors.sql import SqlConnector
-from platform_assets.declaration.sections.sources import Source
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
@@ -154,19 +147,9 @@ def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
         SourceError: the database cannot be reached or has no such table.
         OnboardingError: the table has no rows, or names that cannot be declared.
     """
-    import sqlalchemy
-
-    connector = SqlConnector(kind="sql", url=variable, table=table)
-    unknown = Column(name="unknown", type="string", description="")
-    source = Source(name="events", description="", connector=connector, columns=(unknown,), primary_key=("unknown",))
-
-    def read(connection: sa.Connection, relation: Relation) -> pl.DataFrame:
-        rows = fetch(connection, sqlalchemy.select(relation.selectable).limit(MAX_ROWS))
-        return frame_of(source, relation.columns, rows, relation.label).drop(FOUND_COLUMNS, strict=False)
-
-    found = ask(source, connector, access, [], read)
+    rows = undeclared_rows(variable, table, MAX_ROWS, access)
     fields = {"kind": "sql", "url": variable, "table": table}
-    return _table(f"{table} of {variable}", fields, found, complete=found.height < MAX_ROWS)
+    return _table(f"{table} of {variable}", fields, rows, complete=rows.height < MAX_ROWS)
 
 
 def _table(place: str, connector: Mapping[str, str], found: pl.DataFrame, *, complete: bool) -> TableFacts:

@@ -13,7 +13,8 @@ from functools import partial
 
 import polars as pl
 
-from platform_assets.connectors.control_totals import Totals, totals_from
+from platform_assets.connectors.base import Totals
+from platform_assets.connectors.control_totals import totals_from
 from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange, consecutive_ranges

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from platform_assets.connectors.control_totals import ControlTotals
+from platform_assets.connectors.base import ControlTotals
 from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.lake.schemas import QUARANTINE_SCHEMA

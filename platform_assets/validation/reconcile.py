@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from platform_assets.connectors.control_totals import ControlTotals
+from platform_assets.connectors.base import ControlTotals
 from platform_assets.declaration.sections.quality import ReconciliationRule
 from platform_assets.validation.results import RuleResult
 

@@ -1,6 +1,6 @@
-"""Feeds of row changes in the Debezium envelope, from files or a topic.
+"""Feeds of row changes in the Debezium envelope, from files.
 
-Belongs here: reading such a feed from either. Does not belong here: the envelope (`envelope`).
+Belongs here: the envelopes of files as changes. Does not belong here: the envelope (`envelope`) and topics (`topic`).
 """
 
 from __future__ import annotations
@@ -22,21 +22,17 @@ from platform_assets.declaration.sections.connectors.change_feed import ChangeFe
 from platform_assets.declaration.sections.sources import Source
 
 
-def read_change_feed(
+def read_feed_files(
     source: Source, connector: ChangeFeedConnector, folder: Path, cursor: str | None, max_rows: int, access: Access
 ) -> ChangeBatch:
     """The changes after the cursor, in the order in which they were written.
 
     Raises:
-        SourceError: If the files or the topic cannot be read.
+        SourceError: If the files cannot be read.
     """
-    if connector.topic is not None:
-        from platform_assets.connectors.debezium.topic import read_feed_topic
-
-        return read_feed_topic(source, connector, cursor, max_rows, access)
     place = feed_place(source, connector, folder, access)
     before = FilesCursor.of(cursor, f"source '{source.name}'")
-    files = settled_files(source, connector, place, folder)
+    files = settled_files(source, place, connector.path or "", "jsonl", connector.settle_seconds, folder)
     slices, after, more = next_slices(
         files, before, max_rows, lambda file: read_envelopes(source, connector, place, file)
     )

@@ -32,7 +32,6 @@ from platform_assets.connectors.delivery import (
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.files.days import Delivered, nothing_there, read_file, source_place, stack
 from platform_assets.connectors.files.places import FoundFile, Place
-from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -155,24 +154,22 @@ def next_slices(
 
 
 def settled_files(
-    source: Source, connector: FilesConnector | ChangeFeedConnector, place: Place, folder: Path
+    source: Source, place: Place, path: str, file_format: str, settle_seconds: float, folder: Path
 ) -> list[FoundFile]:
-    """The files below the connector's path that nobody writes any more, as far as the time of their last change tells.
+    """The files below a declared path that nobody writes any more, as far as the time of their last change tells.
 
     An object is there when it is complete. A time of change that lies ahead tells nothing, and is not waited for.
 
     Raises:
         SourceError: If not even the folder is there. A folder without files is one where nothing is new.
     """
-    path = connector.path or ""
     files = place.find(path)
     if not files and not place.exists():
-        file_format = connector.format if isinstance(connector, FilesConnector) else "jsonl"
         raise SourceError(nothing_there(source, path, file_format, place, folder, path))
     if not place.is_local:
         return files
     now = time_ns()
-    return [file for file in files if not 0 <= now - file.modified_ns < connector.settle_seconds * 1e9]
+    return [file for file in files if not 0 <= now - file.modified_ns < settle_seconds * 1e9]
 
 
 def read_file_changes(
@@ -185,7 +182,7 @@ def read_file_changes(
     """
     place = source_place(source, connector, folder, access)
     before = FilesCursor.of(cursor, f"source '{source.name}'")
-    files = settled_files(source, connector, place, folder)
+    files = settled_files(source, place, connector.path, connector.format, connector.settle_seconds, folder)
     slices, after, more = next_slices(
         files, before, max_rows, lambda file: _complete(source, read_file(source, connector, place, file, None))
     )

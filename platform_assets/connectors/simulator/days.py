@@ -35,7 +35,7 @@ def read_simulator(
         first_day, last_day = day_range(source, first_day, last_day)
     try:
         generator = load_generator(connector.generator, connector.settings)
-        faults = [_fault(source, place, fault, generator) for place, fault in enumerate(connector.faults)]
+        faults = [_fault(source, table, number, fault, generator) for number, fault in enumerate(connector.faults)]
         # A day that is sent again has to be drawn, too.
         back = timedelta(days=any(fault.kind == "repeated_day" and fault.table == table for fault in faults))
         frame = generator.read(table, first_day and first_day - back, last_day)
@@ -49,11 +49,10 @@ def read_simulator(
     return frame.with_columns(*_positions(table), pl.lit(None, dtype=pl.String).alias(SOURCE_PROBLEM))
 
 
-def _fault(source: Source, place: int, declared: dict[str, object], generator: Generator) -> Fault:
-    where = f"source '{source.name}', connector.faults[{place}]"
-    table = source.connector.table if isinstance(source.connector, SimulatorConnector) else None
+def _fault(source: Source, table: str, number: int, declared: dict[str, object], generator: Generator) -> Fault:
+    where = f"source '{source.name}', connector.faults[{number}]"
     try:
-        fault = Fault.model_validate({"table": table or source.name, **declared})
+        fault = Fault.model_validate({"table": table, **declared})
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'fault'}: {p['msg']}" for p in error.errors())
         raise SourceError(f"{where} is not a fault: {problems}. Correct it in defs.yaml.") from error

@@ -40,7 +40,8 @@ WAIT_SECONDS = 0.05
 """How long a batch is collected while messages are there: a part of what an event takes to its fresh values."""
 MOST_MESSAGES = 500
 _LOOK_FOR_PARTITIONS_SECONDS = 30.0
-_QUEUE = "queue"
+QUEUE = KafkaConnector(kind="kafka", topic="queue", brokers="NONE")
+"""What stands for the queue where a topic is declared: its events are JSON as a topic's are."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,7 @@ Offsets = Callable[[Sequence[str]], Mapping[str, int]]
 
 def stream_connector(use_case: UseCase) -> KafkaConnector | None:
     """The topic that carries the use case's events as they happen: the source's `stream`, or its connector; None without."""
-    events = use_case.event_source
-    if events.stream is not None:
-        return events.stream
-    return events.connector if isinstance(events.connector, KafkaConnector) else None
+    return use_case.event_source.event_topic
 
 
 class EventQueue:
@@ -93,7 +91,6 @@ class EventQueue:
             capacity: how many events may wait.
         """
         self._source = use_case.event_source
-        self._connector = KafkaConnector(kind="kafka", topic=_QUEUE, brokers="NONE")
         self._waiting: queue.Queue[bytes] = queue.Queue(capacity)
         self._count = 0
         self._taken = 0
@@ -120,8 +117,8 @@ class EventQueue:
         self._taken = len(found)
         arrivals = []
         for value in found:
-            change = change_of(Message(0, self._count, None, value), self._source, self._connector)
-            arrivals.append(Arrival(f"{_QUEUE}[0]", self._count, change))
+            change = change_of(Message(0, self._count, None, value), self._source, QUEUE)
+            arrivals.append(Arrival(f"{QUEUE.topic}[0]", self._count, change))
             self._count += 1
         return arrivals
 

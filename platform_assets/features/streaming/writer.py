@@ -25,7 +25,6 @@ from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.json_changes import frame_of_changes
-from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import (
@@ -44,7 +43,7 @@ from platform_assets.features.online.feast_objects import feast_view_name
 from platform_assets.features.online.request_features import LONGEST_CLOCK_SKEW, require_service
 from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
-from platform_assets.features.streaming.event_sources import Arrival, EventSource
+from platform_assets.features.streaming.event_sources import QUEUE, Arrival, EventSource
 from platform_assets.features.streaming.offsets import Position, StreamOffsets
 from platform_assets.validation.row_rules import find_violations
 
@@ -110,8 +109,7 @@ class StreamWriter:
         self._use_case = use_case
         events = use_case.event_source
         # Cells of a stream are JSON, whatever the batch's connector is.
-        topic = events.stream or KafkaConnector(kind="kafka", topic="queue", brokers="NONE")
-        self._source = events if isinstance(events.connector, KafkaConnector) else _with(events, topic)
+        self._source = events.model_copy(update={"connector": events.event_topic or QUEUE})
         nullable = tuple(column.model_copy(update={"nullable": True}) for column in self._source.columns)
         self._empty = self._source.model_copy(update={"columns": nullable})  # so that no column lacks where no row is
         layouts = {feast_view_name(layout): layout for layout in (state_layout(view, use_case) for view in views)}
@@ -240,10 +238,6 @@ def _outages() -> tuple[type[Exception], ...]:
     from redis.exceptions import RedisError
 
     return (sqlite3.OperationalError, RedisError, OSError)
-
-
-def _with(events: Any, topic: KafkaConnector) -> Any:
-    return events.model_copy(update={"connector": topic})
 
 
 def _write_view(table: OnlineTable, events: pl.DataFrame, outcomes: list[str]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.control_totals import ControlTotals, control_totals, totals_from, totals_metadata
+from platform_assets.connectors.base import ControlTotals
+from platform_assets.connectors.control_totals import control_totals, totals_from, totals_metadata
 from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration import Source
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from platform_assets.connectors.control_totals import ControlTotals
+from platform_assets.connectors.base import ControlTotals
 from platform_assets.declaration.sections.quality import ReconciliationRule
 from platform_assets.validation.reconcile import reconcile
 

@@ -1,0 +1,40 @@
+"""A first look at a Delta table of others.
+
+Belongs here: newest rows, a count, and whether a read of changes would work. Does not belong here: judging them
+(`connectors/checking.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
+from platform_assets.connectors.delta.changes import read_delta_changes
+from platform_assets.connectors.delta.days import open_table, readable, scan, with_places
+from platform_assets.declaration.sections.connectors.delta import DeltaConnector
+from platform_assets.declaration.sections.sources import Source
+
+
+def inspect_table(
+    source: Source, connector: DeltaConnector, folder: Path, cursor: str | None, access: Access
+) -> Inspection:
+    """As `Reader.inspect`, without a day."""
+    table = open_table(source, connector, folder, access)
+    with readable(source, connector):
+        rows = scan(table, access)
+        sample = with_places(rows.tail(SAMPLE_ROWS).collect(), source, table.version())
+        count = rows.select(pl.len()).collect().item()
+        known = source.event_time in sample.columns
+        time = pl.col(source.event_time or "")
+        newest, missing = (
+            rows.select(time.max().alias("newest"), time.null_count().alias("missing")).collect().row(0)
+            if known
+            else (None, 0)
+        )
+    if source.is_incremental:
+        read_delta_changes(source, connector, folder, cursor, 1, access)
+    problems = (rows_without_day(source, missing),) if missing else ()
+    return Inspection(sample, f"{count:,}", newest, (f"version {table.version()}",), problems)

@@ -1,0 +1,83 @@
+"""A first look at a database.
+
+Belongs here: newest rows, a count, and whether a read of changes would work. Does not belong here: judging them
+(`connectors/checking.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from platform_assets.connectors.access import Access
+from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
+from platform_assets.connectors.delivery import FOUND_COLUMNS
+from platform_assets.connectors.sql.changes import read_sql_changes
+from platform_assets.connectors.sql.days import Relation, ask, fetch
+from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.sections.connectors.sql import SqlConnector
+from platform_assets.declaration.sections.sources import Source
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+COUNTED_ROWS = 1_000_000
+"""A database is not made to count further."""
+
+
+def inspect_relation(source: Source, connector: SqlConnector, cursor: str | None, access: Access) -> Inspection:
+    """As `Reader.inspect`, without a folder and a day."""
+    ordered = connector.cursor or source.event_time
+
+    def read(connection: sa.Connection, relation: Relation) -> Inspection:
+        import sqlalchemy as sa
+
+        whole = sa.select(relation.selectable)
+        if ordered:
+            whole = whole.order_by(relation.column(ordered).desc())
+        frame = frame_of(source, relation.columns, fetch(connection, whole.limit(SAMPLE_ROWS)), relation.label)
+        some = sa.select(sa.literal(1)).select_from(relation.selectable).limit(COUNTED_ROWS + 1).subquery()
+        count = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar() or 0
+        rows = f"{count:,}" if count <= COUNTED_ROWS else f"more than {COUNTED_ROWS:,}"
+        newest, problems = None, []
+        if source.event_time:
+            times = relation.column(source.event_time)
+            newest = connection.execute(sa.select(sa.func.max(times))).scalar()
+            query = sa.select(sa.literal(1)).select_from(relation.selectable).where(times.is_(None)).limit(COUNTED_ROWS)
+            missing = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar() or 0
+            if missing and not connector.operation:
+                problems.append(rows_without_day(source, missing))
+        return Inspection(frame if frame.height else None, rows, newest, problems=tuple(problems))
+
+    needed = [name for name in (source.event_time, connector.cursor) if name]
+    inspection: Inspection = ask(source, connector, access, needed, read)
+    if source.is_incremental:
+        read_sql_changes(source, connector, cursor, 1, access)
+    return inspection
+
+
+def undeclared_rows(variable: str, table: str, max_rows: int, access: Access) -> pl.DataFrame:
+    """The first rows of a table that nothing is declared about yet, in its own columns.
+
+    Args:
+        variable: Name of the environment variable with the SQLAlchemy address.
+        table: Table or view, `schema.table` where it needs a schema.
+        max_rows: How many rows at most.
+        access: Where the address is.
+
+    Raises:
+        SourceError: If the database cannot be reached or has no such table.
+    """
+    connector = SqlConnector(kind="sql", url=variable, table=table)
+    unknown = Column(name="unknown", type="string", description="")
+    source = Source(name="events", description="", connector=connector, columns=(unknown,), primary_key=("unknown",))
+
+    def read(connection: sa.Connection, relation: Relation) -> pl.DataFrame:
+        import sqlalchemy as sa
+
+        rows = fetch(connection, sa.select(relation.selectable).limit(max_rows))
+        return frame_of(source, relation.columns, rows, relation.label).drop(FOUND_COLUMNS, strict=False)
+
+    return ask(source, connector, access, [], read)
