@@ -13,11 +13,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
+from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
@@ -87,6 +88,10 @@ class Settings(BaseModel):
     feast_registry: str = Field(description="SQLAlchemy address of Feast's registry.")
     feast_online_store: dict[str, Any] = Field(description="Feast's online store configuration, as JSON.")
     port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
+    target: str = Field(
+        default="local",
+        description="Kind of target that services are deployed on: `local`, processes on this machine behind a proxy.",
+    )
     executor: Literal["multiprocess", "kubernetes"] = Field(
         default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
     )
@@ -114,6 +119,13 @@ class Settings(BaseModel):
         default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
     )
 
+    @field_validator("target")
+    @classmethod
+    def _known_target(cls, name: str) -> str:
+        if name not in TARGETS:
+            raise ValueError(f"there is no target {name!r}; there are {', '.join(TARGETS.names)}")
+        return name
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings.
@@ -136,6 +148,7 @@ class Settings(BaseModel):
             "port": value("port", "8700"),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
             "environment": value("environment", "production"),
+            "target": value("target", "local"),
             "executor": value("executor", "multiprocess"),
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,
@@ -220,7 +233,7 @@ class Installation:
     @cached_property
     def serving(self) -> ServingHome:
         """Where services are built, logged and answered."""
-        return ServingHome(str(self.settings.home), self.settings.port)
+        return ServingHome(str(self.settings.home), self.settings.port, self.settings.target)
 
     def catalog(self, use_case: UseCase) -> Catalog:
         """The tables of a use case."""

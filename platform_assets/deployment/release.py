@@ -130,6 +130,7 @@ class UseCaseStatus:
         version: the version with the most traffic, None when none has any.
         weights: traffic in percent per version.
         rollout: phase of a rollout that is under way or was interrupted, None when there is none.
+        mirror: version that gets a copy of the traffic and answers nobody, None when there is none.
     """
 
     use_case: str
@@ -138,6 +139,7 @@ class UseCaseStatus:
     weights: Mapping[str, int]
     processes: tuple[ProcessStatus, ...]
     rollout: str | None
+    mirror: str | None = None
 
     @property
     def serving(self) -> bool:
@@ -151,13 +153,10 @@ class TargetStatus:
 
     Attributes:
         running: whether the target's proxy answers on the public address.
-        resident_bytes: memory of the target's own processes, `supervisord` and `envoy`.
+        resident_bytes: memory of the target's own processes, by name.
     """
 
     running: bool
     address: str
-    supervisor_pid: int | None
-    envoy_pid: int | None
-    envoy_state: str
     resident_bytes: Mapping[str, int]
     use_cases: Mapping[str, UseCaseStatus]

@@ -1,24 +1,37 @@
 """Where services are built, logged and answered.
 
-Belongs here: folders and port of the target. Does not belong here: starting anything (`local/`).
+Belongs here: an installation's folders for services, and the target that it chose. Does not belong here: starting anything (a target's
+work).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_assets.deployment.local import LocalTarget
+from platform_assets.deployment.registry import TARGETS
+from platform_assets.deployment.target import Target
 
 
 @dataclass(frozen=True)
 class ServingHome:
-    """Where services are built, logged and answered."""
+    """Where services are built, logged and answered.
+
+    Attributes:
+        home: the installation's folder.
+        port: of the address that services answer on.
+        kind: name of the target, see `registry.py`.
+    """
 
     home: str
     port: int
+    kind: str = "local"
 
-    def target(self) -> LocalTarget:
-        """Service processes on this machine behind one address."""
-        return LocalTarget(Path(self.home) / "serving", self.port, port_setting="PLATFORM_ASSETS_PORT")
+    def target(self) -> Target:
+        """The target that services are deployed on.
+
+        Raises:
+            UnknownMember: there is no target of that name.
+        """
+        return TARGETS[self.kind](Path(self.home), self.port)
 
     def bento_root(self) -> Path:
         """Where Bentos are built."""

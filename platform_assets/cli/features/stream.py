@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.deployment.local.target import BESIDE
+from platform_assets.deployment.target import BESIDE
 from platform_assets.installation import Installation, Settings, environment_variables, source_access
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.deployment.local.host import LOOPBACK
-from platform_assets.deployment.local.state import Arm, TargetState
+from platform_assets.deployment.local.state import Arm, TargetState, UseCaseState
 
 VERSION_HEADER = "x-service-version"
 ROUTING_PATH = "/-/routing"
@@ -186,9 +186,9 @@ def render_routes(state: TargetState, request_timeout_seconds: float) -> tuple[s
         The file's text, and the version that `/-/routing` answers once the text is in force.
     """
     routes = [
-        _route(use_case, [arm for arm in arms.arms if arm.weight > 0], request_timeout_seconds)
-        for use_case, arms in sorted(state.use_cases.items())
-        if any(arm.weight > 0 for arm in arms.arms)
+        _route(name, use_case, request_timeout_seconds)
+        for name, use_case in sorted(state.use_cases.items())
+        if any(arm.weight > 0 for arm in use_case.arms)
     ]
     served = [route["match"]["prefix"] for route in routes]
     version = _digest([state.target_id, routes])
@@ -215,7 +215,7 @@ def _answer(match: Json, status: int, body: Json) -> Json:
     }
 
 
-def _route(use_case: str, arms: list[Arm], request_timeout_seconds: float) -> Json:
+def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) -> Json:
     clusters = [
         {
             "name": arm.name,
@@ -227,31 +227,36 @@ def _route(use_case: str, arms: list[Arm], request_timeout_seconds: float) -> Js
                 }
             ],
         }
-        for arm in arms
+        for arm in use_case.arms
+        if arm.weight > 0
     ]
+    action: Json = {
+        "weighted_clusters": {"clusters": clusters},
+        "timeout": _seconds(request_timeout_seconds),
+        "retry_policy": _retry_policy(),
+    }
+    if use_case.mirror is not None:
+        # Envoy drops the mirror's answers, and waits for none of them.
+        everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+        action["request_mirror_policies"] = [{"cluster": use_case.mirror, "runtime_fraction": everything}]
+    return {"match": {"prefix": path_prefix(name)}, "route": action}
+
+
+def _retry_policy() -> Json:
+    """Only attempts that got no answer at all are repeated.
+
+    Scoring has no effect but its log line, which carries the request's id, so a repeated attempt does no harm.
+    """
+    predicate = f"{_TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
     return {
-        "match": {"prefix": path_prefix(use_case)},
-        "route": {
-            "weighted_clusters": {"clusters": clusters},
-            "timeout": _seconds(request_timeout_seconds),
-            # Only attempts that got no answer at all are repeated. Scoring has no effect but its log line, which
-            # carries the request's id, so a repeated attempt does no harm.
-            "retry_policy": {
-                "retry_on": "connect-failure,refused-stream,reset",
-                "num_retries": RETRY_COUNT,
-                "retry_back_off": {
-                    "base_interval": _seconds(RETRY_BASE_SECONDS),
-                    "max_interval": _seconds(RETRY_MAX_SECONDS),
-                },
-                "retry_host_predicate": [
-                    {
-                        "name": "envoy.retry_host_predicates.previous_hosts",
-                        "typed_config": {
-                            "@type": f"{_TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-                        },
-                    }
-                ],
-                "host_selection_retry_max_attempts": 3,
-            },
+        "retry_on": "connect-failure,refused-stream,reset",
+        "num_retries": RETRY_COUNT,
+        "retry_back_off": {
+            "base_interval": _seconds(RETRY_BASE_SECONDS),
+            "max_interval": _seconds(RETRY_MAX_SECONDS),
         },
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": predicate}}
+        ],
+        "host_selection_retry_max_attempts": 3,
     }

@@ -1,41 +1,43 @@
-"""What the local target says of itself: stored state and live facts, put together for people and callers.
+"""What the local target reports of itself: stored state and live facts, put together for people and callers.
 
-Belongs here: building results and statuses from what is known already.
+Belongs here: building statuses from what is known already.
 Does not belong here: anything that changes the target or waits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from platform_assets.deployment.local.host import resident_bytes
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.state import Arm, Program, TargetState
 from platform_assets.deployment.local.supervisor import ProgramInfo
-from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, UseCaseStatus
+from platform_assets.deployment.release import ProcessStatus, TargetStatus, UseCaseStatus
 
 
-def deployment_result(
-    release: Release, previous: str | None, address: str, timings_seconds: Mapping[str, float], *, changed: bool
-) -> DeploymentResult:
-    """Say what a deployment did."""
-    what = f"version {release.version} of {release.use_case}"
-    if not changed:
-        message = f"{what} already serves at {address}; nothing was changed"
-    elif previous is None:
-        message = f"{what} serves at {address}"
-    else:
-        message = f"{what} took over from {previous} at {address}"
-    return DeploymentResult(release.use_case, release.version, previous, address, changed, message, timings_seconds)
+@dataclass(frozen=True)
+class LocalStatus(TargetStatus):
+    """The local target.
+
+    Attributes:
+        supervisor_pid: of supervisord, None when it does not run.
+        envoy_pid: of Envoy, None when it does not run.
+        envoy_state: supervisord's word for it.
+    """
+
+    supervisor_pid: int | None
+    envoy_pid: int | None
+    envoy_state: str
 
 
 def use_case_status(
     state: TargetState, use_case: str, address: str, infos: Mapping[str, ProgramInfo], services: Services
 ) -> UseCaseStatus:
     """Look at one use case: its stored arms, and what their processes do now."""
-    found = state.use_case(use_case)
+    stored = state.use_case(use_case)
     weights: dict[str, int] = {}
-    for arm in found.arms:  # a version that is deployed anew has two arms for a while
+    for arm in stored.arms:  # a version that is deployed anew has two arms for a while
         weights[arm.version] = weights.get(arm.version, 0) + arm.weight
     serving = state.serving(use_case)
     return UseCaseStatus(
@@ -43,8 +45,9 @@ def use_case_status(
         version=serving.version if serving else None,
         address=address,
         weights=weights,
-        processes=tuple(_process(arm, program, infos, services) for arm in found.arms for program in arm.programs),
-        rollout=found.rollout.phase.value if found.rollout else None,
+        processes=tuple(_process(arm, program, infos, services) for arm in stored.arms for program in arm.programs),
+        rollout=stored.rollout.phase.value if stored.rollout else None,
+        mirror=next((arm.version for arm in stored.arms if arm.name == stored.mirror), None),
     )
 
 

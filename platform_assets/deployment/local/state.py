@@ -7,9 +7,11 @@ process manager or the proxy at any time (process ids, health); it would go stal
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from platform_assets.deployment.errors import StateUnreadable
 from platform_assets.deployment.local.host import write_private
@@ -46,10 +48,23 @@ class Arm(_Stored):
 
 
 class UseCaseState(_Stored):
-    """The arms of one use case, oldest first, and the rollout between them."""
+    """The arms of one use case, oldest first, and the rollout between them.
+
+    Attributes:
+        mirror: name of the arm that gets a copy of the traffic, None when none does.
+    """
 
     arms: tuple[Arm, ...] = ()
     rollout: Rollout | None = None
+    mirror: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_unused_mirror(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the key out while nothing is mirrored: code from before there were mirrors reads the file too."""
+        values: dict[str, Any] = handler(self)
+        if values["mirror"] is None:
+            del values["mirror"]
+        return values
 
 
 class TargetState(_Stored):
@@ -107,8 +122,17 @@ class TargetState(_Stored):
 
     def without_arm(self, use_case: str, name: str) -> TargetState:
         """A copy in which an arm is gone."""
-        arms = tuple(arm for arm in self.use_case(use_case).arms if arm.name != name)
-        return self.with_use_case(use_case, self.use_case(use_case).model_copy(update={"arms": arms}))
+        before = self.use_case(use_case)
+        arms = tuple(arm for arm in before.arms if arm.name != name)
+        mirror = None if before.mirror == name else before.mirror
+        return self.with_use_case(use_case, before.model_copy(update={"arms": arms, "mirror": mirror}))
+
+    def with_mirror(self, use_case: str, name: str | None) -> TargetState:
+        """A copy in which this arm, or none, gets a copy of the traffic; an arm that does is exposed."""
+        arm = None if name is None else self.arm(use_case, name)
+        changed = self if arm is None else self.with_arm(use_case, arm.model_copy(update={"exposed": True}))
+        mirror = None if arm is None else arm.name
+        return changed.with_use_case(use_case, changed.use_case(use_case).model_copy(update={"mirror": mirror}))
 
     def with_weights(self, use_case: str, weights: Mapping[str, int]) -> TargetState:
         """A copy in which the named arms have these weights and the others none; an arm with weight is exposed.
@@ -150,3 +174,17 @@ def load_state(path: Path) -> TargetState | None:
 def save_state(path: Path, state: TargetState) -> None:
     """Store the state in one step: after a crash the file holds the old or the new state, never half of one."""
     write_private(path, state.model_dump_json(indent=2) + "\n")
+
+
+@dataclass
+class StateStore:
+    """The target's state while its lock is held; every change reaches the disk before it is acted on."""
+
+    path: Path
+    state: TargetState
+
+    def put(self, state: TargetState) -> TargetState:
+        """Replace the state."""
+        self.state = state
+        save_state(self.path, state)
+        return state

@@ -1,7 +1,8 @@
 """The local target as its users see it: deploy, look, stop.
 
 Belongs here: the public commands, each under the target's lock, and bringing the target up from what an earlier run
-left. Does not belong here: how a rollout proceeds (the runner), and the formats of the process manager and the proxy.
+left. Does not belong here: the verbs of a rollout (`session.py`) and their order (`rollout/`), and the formats of the process manager and
+the proxy.
 """
 
 from __future__ import annotations
@@ -17,9 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from platform_assets.deployment.errors import (
-    DeploymentError,
     PortInUse,
-    RoutingRefused,
     StartFailed,
     StateUnreadable,
     TargetBusy,
@@ -34,24 +33,24 @@ from platform_assets.deployment.local.host import (
     port_owner,
     resident_bytes,
 )
-from platform_assets.deployment.local.reporting import deployment_result, use_case_status
-from platform_assets.deployment.local.runner import Runner, Store
+from platform_assets.deployment.local.reporting import LocalStatus, use_case_status
 from platform_assets.deployment.local.services import Services
-from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state
+from platform_assets.deployment.local.session import LocalSession, first_port
+from platform_assets.deployment.local.state import StateStore, TargetState, load_state
 from platform_assets.deployment.local.supervisor import Supervisor
-from platform_assets.deployment.release import (
-    DeploymentResult,
-    Release,
-    TargetStatus,
-    UseCaseStatus,
-)
-from platform_assets.deployment.rollout import machine as rollout
+from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
+from platform_assets.deployment.rollout import engine
+from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+from platform_assets.deployment.target import BESIDE, Target
 
 logger = logging.getLogger(__name__)
 
 STOP_DRAIN_SECONDS = 5.0
-BESIDE = "beside-"
-"""Begins the names of processes that are kept running and serve nobody."""
+
+
+def open_local_target(home: Path, port: int) -> Target:
+    """The local target of an installation; nothing is started or written."""
+    return LocalTarget(home / "serving", port, port_setting="PLATFORM_ASSETS_PORT")
 
 
 class LocalTarget:
@@ -116,7 +115,7 @@ class LocalTarget:
         base = f"http://{LOOPBACK}:{self.envoy_port}"
         return base if use_case is None else base + envoy_config.path_prefix(use_case).rstrip("/")
 
-    def ensure_running(self) -> TargetStatus:
+    def ensure_running(self) -> LocalStatus:
         """Bring the process manager, the proxy and everything that was deployed up; what runs already is left alone.
 
         Leftovers of a run that was killed are ended, an interrupted rollout is taken to a safe end, and versions that
@@ -129,16 +128,25 @@ class LocalTarget:
             TargetBusy: another command on this target did not end in time.
             StateUnreadable: the state file is damaged.
         """
-        with self._locked():
-            store = self._bring_up()
-            for _, arm in store.state.arms():
+        with self.session() as session:
+            for _, arm in session.store.state.arms():
                 try:
                     self._services.wait_ready(arm, self._start_timeout_seconds)
                 except StartFailed as error:
                     logger.warning("%s", error)
         return self.status()
 
-    def deploy(self, release: Release, steps: tuple[int, ...] = (rollout.FULL_WEIGHT,)) -> DeploymentResult:
+    @contextmanager
+    def session(self) -> Iterator[LocalSession]:
+        """Hold the target's lock and bring it up.
+
+        Raises:
+            PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: see `ensure_running`.
+        """
+        with self._locked():
+            yield self._bring_up()
+
+    def deploy(self, release: Release, strategy: Strategy = REPLACE) -> DeploymentResult:
         """Let a release take over its use case without losing a request. Other use cases are not touched.
 
         The new processes start next to the old ones, become ready, pass the probe, get the traffic, and only when the
@@ -147,7 +155,7 @@ class LocalTarget:
 
         Args:
             release: what to deploy.
-            steps: the new version's traffic in percent after each step, rising to 100.
+            strategy: how the new version's traffic grows.
 
         Returns:
             What was done; `changed` is False when this very release was serving and healthy already.
@@ -159,25 +167,8 @@ class LocalTarget:
             InvalidRelease, PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: nothing was changed.
         """
         started = time.perf_counter()
-        with self._locked():
-            store = self._bring_up()
-            unsettled = store.state.use_case(release.use_case).rollout
-            if unsettled is not None:
-                raise RoutingRefused(
-                    f"an earlier rollout of {release.use_case} is {unsettled.phase} and could not be finished "
-                    f"({unsettled.reason}); stop the use case and deploy again"
-                )
-            old = store.state.serving(release.use_case)
-            previous = old.version if old else None
-            where = self.address(release.use_case)
-            if old is not None and old.fingerprint == release.fingerprint and self._comes_back(old):
-                timings = {"total": time.perf_counter() - started}
-                return deployment_result(release, previous, where, timings, changed=False)
-            arm = self._new_arm(store, release)
-            runner = self._runner(store, release.use_case, release)
-            runner.run(*rollout.begin(arm.name, old.name if old else None, steps))
-            timings = runner.timings_seconds | {"total": time.perf_counter() - started}
-            return deployment_result(release, previous, where, timings, changed=True)
+        with self.session() as session:
+            return engine.roll_out(session, release, strategy, self.address(release.use_case), started)
 
     def stop(self, use_case: str) -> bool:
         """Take one use case off the address and stop its processes, after their last requests.
@@ -192,8 +183,7 @@ class LocalTarget:
             if not store.state.use_case(use_case).arms:
                 return False
             if self._supervisor.pid() is not None:
-                store = self._bring_up()
-                self._runner(store, use_case).withdraw()
+                engine.withdraw(self._bring_up(), use_case)
                 return True
             self._supervisor.end_leftovers()
             for arm in store.state.use_case(use_case).arms:
@@ -243,7 +233,7 @@ class LocalTarget:
                     logger.warning("the proxy is stopped without waiting for its requests: %s", error)
             self._supervisor.shut_down()
 
-    def status(self) -> TargetStatus:
+    def status(self) -> LocalStatus:
         """Look at the target without changing anything or waiting for other commands.
 
         Raises:
@@ -259,7 +249,7 @@ class LocalTarget:
         if state is not None:
             for name in state.use_cases:
                 use_cases[name] = use_case_status(state, name, self.address(name), infos, self._services)
-        return TargetStatus(
+        return LocalStatus(
             running=pid is not None and state is not None and self._envoy.routing_version(state) is not None,
             address=self.address(),
             supervisor_pid=pid,
@@ -292,29 +282,29 @@ class LocalTarget:
         finally:
             lock.release()
 
-    def _store(self) -> Store:
+    def _store(self) -> StateStore:
         """The state as it is stored, or a first one, with this object's public port."""
         state = load_state(self._state_path)
         if state is None:
-            admin_port = free_port(self._port_start(0), {self.envoy_port})
+            admin_port = free_port(first_port(self._target_id, 0), {self.envoy_port})
             state = TargetState(target_id=self._target_id, envoy_port=self.envoy_port, admin_port=admin_port)
-        return Store(self._state_path, state.model_copy(update={"envoy_port": self.envoy_port}))
+        return StateStore(self._state_path, state.model_copy(update={"envoy_port": self.envoy_port}))
 
-    def _port_start(self, generation: int) -> int:
-        return int(self._target_id[:8], 16) + generation * 7
-
-    def _bring_up(self) -> Store:
+    def _bring_up(self) -> LocalSession:
         """Bring supervisord, Envoy and all recorded arms up, and finish what was interrupted. Needs the lock."""
         for name in ("run", "logs", "launch", "supervisor/programs", "envoy/dynamic"):
             make_directory(self.root / name)
         store = self._store()
+        session = LocalSession(
+            store, self._services, self._envoy, self._start_timeout_seconds, self._drain_timeout_seconds
+        )
         if self._supervisor.pid() is None:
             self._supervisor.end_leftovers()
             if not port_is_free(self.envoy_port):
                 raise PortInUse(self.envoy_port, setting=self._port_setting, owner=port_owner(self.envoy_port))
-            self._move_from_taken_ports(store)
+            session.move_from_taken_ports()
             self._supervisor.ensure_running()
-        state = self._envoy.ensure_running(store.state, self._port_start(0))
+        state = self._envoy.ensure_running(store.state, first_port(self._target_id, 0))
         store.put(state)
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
         for name in set(self._supervisor.infos()) - known:
@@ -324,74 +314,6 @@ class LocalTarget:
         for _, arm in state.arms():
             if arm.exposed:
                 self._services.start(arm)
-        for use_case in list(state.use_cases):
-            self._settle(store, use_case)
-        return store
-
-    def _settle(self, store: Store, use_case: str) -> None:
-        """Finish what an interrupted command left of a use case; other use cases are served whatever happens here."""
-        runner = self._runner(store, use_case)
-        try:
-            runner.resume()
-            if store.state.use_case(use_case).rollout is None:
-                for arm in store.state.use_case(use_case).arms:
-                    if arm.weight == 0:
-                        runner.remove(arm)
-        except DeploymentError as error:
-            logger.error("%s: what an interrupted command left could not be finished: %s", use_case, error)
-
-    def _move_from_taken_ports(self, store: Store) -> None:
-        """Give programs of a stopped target another port where theirs is taken by now."""
-        for use_case, arm in list(store.state.arms()):
-            moved: list[Program] = []
-            for program in arm.programs:
-                if not port_is_free(program.port):
-                    taken = store.state.ports() | {other.port for other in moved}
-                    program = Program(name=program.name, port=free_port(self._port_start(0), taken))
-                    self._services.move(program)
-                moved.append(program)
-            store.put(store.state.with_arm(use_case, arm.model_copy(update={"programs": tuple(moved)})))
-
-    def _comes_back(self, arm: Arm) -> bool:
-        """True when an arm is healthy, at once or after the start it may be in the middle of."""
-        try:
-            self._services.wait_ready(arm, self._start_timeout_seconds)
-        except StartFailed as error:
-            logger.warning("version %s is recorded but not healthy and is deployed anew: %s", arm.version, error)
-            return False
-        return True
-
-    def _new_arm(self, store: Store, release: Release) -> Arm:
-        """Record a new arm with ports of its own; nothing runs yet."""
-        if not release.working_dir.is_dir():
-            raise StartFailed(
-                release.use_case, f"working_dir {release.working_dir} does not exist", log_path="no log", log_lines=[]
-            )
-        generation = store.state.generation + 1
-        name = f"{release.use_case}-{generation}"
-        ports: list[int] = []
-        for _ in range(release.processes):
-            ports.append(free_port(self._port_start(generation), store.state.ports() | set(ports)))
-        programs = tuple(Program(name=f"{name}-{index}", port=port) for index, port in enumerate(ports))
-        arm = Arm(
-            name=name,
-            version=release.version,
-            fingerprint=release.fingerprint,
-            ready_path=release.ready_path,
-            programs=programs,
-        )
-        self._services.describe(arm, release)
-        state = store.state.model_copy(update={"generation": generation})
-        store.put(state.with_arm(release.use_case, arm))
-        return arm
-
-    def _runner(self, store: Store, use_case: str, release: Release | None = None) -> Runner:
-        return Runner(
-            store=store,
-            services=self._services,
-            envoy=self._envoy,
-            use_case=use_case,
-            start_timeout_seconds=self._start_timeout_seconds,
-            drain_timeout_seconds=self._drain_timeout_seconds,
-            release=release,
-        )
+        for use_case in session.use_cases():
+            engine.settle(session, use_case)
+        return session

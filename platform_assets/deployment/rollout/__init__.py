@@ -1,5 +1,5 @@
 """The steps by which one version replaces another, whatever the target.
 
-Belongs here: the pure state machine, strategies and what they decide. Does not belong here: performing a step on a target
-(`local/`).
+Belongs here: the pure state machine, strategies, the verbs that a rollout asks of a target, and the engine that performs it with them.
+Does not belong here: how a target does a verb (`local/`).
 """

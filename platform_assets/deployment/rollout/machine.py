@@ -22,14 +22,12 @@ Weights are whole percents. A step list such as (5, 25, 100) is a canary; (100,)
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from platform_assets.deployment.errors import InvalidEvent
-
-FULL_WEIGHT = 100
+from platform_assets.deployment.rollout.strategy import FULL_WEIGHT, check_steps
 
 
 class Phase(StrEnum):
@@ -96,7 +94,7 @@ class ProbePassed:
 
 
 @dataclass(frozen=True)
-class ProbeFailed:
+class ProbeRejected:
     """The self-test found the answers wrong, or could not run."""
 
     reason: str
@@ -132,7 +130,7 @@ class Interrupted:
 
 
 Event = (
-    ArmReady | ArmFailed | ProbePassed | ProbeFailed | WeightsTaken | WeightsRefused | Drained | Removed | Interrupted
+    ArmReady | ArmFailed | ProbePassed | ProbeRejected | WeightsTaken | WeightsRefused | Drained | Removed | Interrupted
 )
 
 
@@ -190,9 +188,7 @@ def begin(new: str, old: str | None, steps: tuple[int, ...] = (FULL_WEIGHT,)) ->
     Raises:
         ValueError: steps are empty, do not rise, leave the range or do not end at 100; or new equals old.
     """
-    rising = all(earlier < later for earlier, later in itertools.pairwise(steps))
-    if not steps or not rising or steps[0] < 1 or steps[-1] != FULL_WEIGHT:
-        raise ValueError(f"steps must rise within 1..100 and end at 100, got {steps}")
+    check_steps(steps)
     if new == old:
         raise ValueError(f"the new arm has the name of the one that serves: {new}")
     state = Rollout(Phase.STARTING, new, old, steps if old is not None else (FULL_WEIGHT,))
@@ -219,7 +215,7 @@ def next(state: Rollout, event: Event) -> Transition:
             return replace(state, phase=Phase.READY), (Probe(state.new),)
         case Phase.READY, ProbePassed():
             return _shift(replace(state, phase=Phase.SHIFTING, step=0))
-        case ((Phase.STARTING | Phase.READY), (ArmFailed(reason) | ProbeFailed(reason))):
+        case ((Phase.STARTING | Phase.READY), (ArmFailed(reason) | ProbeRejected(reason))):
             return replace(state, phase=Phase.DISCARDING, reason=reason), (Remove(state.new),)
         case Phase.SHIFTING, WeightsTaken():
             return _after_step(state)

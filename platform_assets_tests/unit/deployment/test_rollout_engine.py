@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from platform_assets.deployment.errors import RoutingRefused, StartFailed, TargetUnavailable
 from platform_assets.deployment.local.envoy import Envoy
-from platform_assets.deployment.local.runner import Runner, Store
 from platform_assets.deployment.local.services import Services
-from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state
-from platform_assets.deployment.release import Release
+from platform_assets.deployment.local.session import LocalSession
+from platform_assets.deployment.local.state import Arm, Program, StateStore, TargetState, load_state
 from platform_assets.deployment.rollout import machine as rollout
+from platform_assets.deployment.rollout.engine import RolloutEngine
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "start": lambda: StartFailed("p", "it ended", log_path="p.log", log_lines=[]),
@@ -48,7 +48,7 @@ class Machine:
         assert sum(self.weights.values()) == 100
         assert set(self.weights) <= self.clusters & self.running
 
-    # what the runner asks of services
+    # what the session asks of services
     def start(self, arm: Arm) -> None:
         self.happen(lambda: self.running.add(arm.name))
 
@@ -58,7 +58,7 @@ class Machine:
     def remove(self, arm: Arm) -> None:
         self.happen(lambda: self.running.discard(arm.name))
 
-    # what the runner asks of the proxy
+    # what the session asks of the proxy
     def set_clusters(self, state: TargetState) -> None:
         self.happen(lambda: setattr(self, "clusters", {arm.name for _, arm in state.arms() if arm.exposed}))
 
@@ -75,15 +75,12 @@ def arm(name: str, **changes: Any) -> Arm:
     return Arm(name=name, **values | changes)
 
 
-def runner(machine: Machine, folder: str, probe: Callable[[str], None] | None = None) -> Runner:
+def session(machine: Machine, folder: str) -> LocalSession:
     state = TargetState(target_id="t", envoy_port=1, admin_port=2)
     for each in (arm("old", weight=100, exposed=True), arm("new")):
         state = state.with_arm("churn", each)
-    store = Store(Path(folder) / "state.json", state)
-    release = Release("churn", "new", ["serve", "{port}"], "/", Path("/"), probe=probe)
-    parts = {"services": cast(Services, machine), "envoy": cast(Envoy, machine)}
-    limits = {"start_timeout_seconds": 1.0, "drain_timeout_seconds": 1.0}
-    return Runner(store=store, use_case="churn", release=release, **parts, **limits)  # type: ignore[arg-type]
+    store = StateStore(Path(folder) / "state.json", state)
+    return LocalSession(store, cast(Services, machine), cast(Envoy, machine), 1.0, 1.0)
 
 
 @settings(max_examples=400, deadline=None)
@@ -93,7 +90,8 @@ def test_whatever_fails_one_version_ends_up_with_everything_and_the_other_is_gon
 ) -> None:
     with TemporaryDirectory() as folder:
         machine = Machine(fates)
-        run = runner(machine, folder)
+        target = session(machine, folder)
+        run = RolloutEngine(target, "churn")
         try:
             run.run(*rollout.begin("new", "old", steps))
         except BaseException as error:
@@ -104,8 +102,8 @@ def test_whatever_fails_one_version_ends_up_with_everything_and_the_other_is_gon
                 run.resume()
             except (StartFailed, TargetUnavailable, RoutingRefused, KeyboardInterrupt):
                 continue
-        stored = load_state(run.store.path)
-        assert stored == run.store.state
+        stored = load_state(target.store.path)
+        assert stored == target.store.state
         assert stored is not None
         use_case = stored.use_case("churn")
         assert use_case.rollout is None
@@ -121,7 +119,7 @@ def test_a_probe_is_asked_past_the_proxy_and_its_failure_is_told_with_what_serve
         asked.append(url)
         raise ValueError("row 3 is wrong")
 
-    run = runner(Machine([]), str(tmp_path), probe)
+    run = RolloutEngine(session(Machine([]), str(tmp_path)), "churn", probe)
     with pytest.raises(Exception, match="row 3 is wrong") as failure:
         run.run(*rollout.begin("new", "old"))
     assert asked == ["http://127.0.0.1:1"]
@@ -130,12 +128,13 @@ def test_a_probe_is_asked_past_the_proxy_and_its_failure_is_told_with_what_serve
 
 def test_when_the_proxy_takes_nothing_both_versions_are_kept(tmp_path: Path) -> None:
     machine = Machine(["works"] * 3 + ["before refused"] * 2)  # the new weights, and then the old ones
-    run = runner(machine, str(tmp_path))
+    target = session(machine, str(tmp_path))
+    run = RolloutEngine(target, "churn")
     with pytest.raises(RoutingRefused) as failure:
         run.run(*rollout.begin("new", "old"))
     assert "both versions are kept" in failure.value.__notes__[0]
     assert machine.running == {"old", "new"}
-    stuck = run.store.state.use_case("churn").rollout
+    stuck = target.rollout("churn")
     assert stuck is not None
     assert stuck.phase is rollout.Phase.STUCK
     run.resume()

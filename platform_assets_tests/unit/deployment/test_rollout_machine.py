@@ -14,7 +14,7 @@ EVENTS = [
     rollout.ArmReady(),
     rollout.ArmFailed("no start"),
     rollout.ProbePassed(),
-    rollout.ProbeFailed("wrong"),
+    rollout.ProbeRejected("wrong"),
     rollout.WeightsTaken(),
     rollout.WeightsRefused("refused"),
     rollout.Drained(),
@@ -44,7 +44,7 @@ class World:
             case rollout.Probe(arm):
                 assert arm in self.running
                 if not succeeds:
-                    return rollout.ProbeFailed("wrong answer")
+                    return rollout.ProbeRejected("wrong answer")
                 self.passed.add(arm)
                 return rollout.ProbePassed()
             case rollout.SetWeights(weights):

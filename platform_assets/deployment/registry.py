@@ -1,0 +1,20 @@
+"""The kinds of target that services can be deployed on.
+
+Belongs here: the list, and what makes a target of an installation's settings. Does not belong here: any target.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from platform_assets.declaration.members import MemberRegistry
+from platform_assets.deployment.target import Target
+
+OpenTarget = Callable[[Path, int], Target]
+"""Makes a target from the installation's home folder and the port of its address; nothing is started or written."""
+
+TARGETS: MemberRegistry[OpenTarget] = MemberRegistry(
+    "target",
+    {
+        "local": "platform_assets.deployment.local.target:open_local_target",
+    },
+)

@@ -1,0 +1,77 @@
+"""A target: where services answer.
+
+Belongs here: the one Protocol that every kind of target has, and what its users ask of it. Does not belong here: any target (each has a
+folder, named in `registry.py`), or how a version replaces another (`rollout/`).
+
+Traffic is asked for in verbs (start, probe, set weights, mirror, drain, remove), in a session during which nobody else changes the target.
+`deploy` and the like are made of them, see `rollout/engine.py`: another target brings the verbs and gets every strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from platform_assets.deployment.release import DeploymentResult, Release, TargetStatus
+from platform_assets.deployment.rollout.session import TargetSession
+from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+
+BESIDE = "beside-"
+"""Begins the names of processes that are kept running and serve nobody."""
+
+
+class Target(Protocol):
+    """Where services answer, under one address for each use case that never changes with versions."""
+
+    def address(self, use_case: str | None = None) -> str:
+        """Base URL without a trailing slash: of a use case, or of the whole target."""
+
+    def status(self) -> TargetStatus:
+        """Look at the target without changing anything or waiting for other commands.
+
+        Raises:
+            StateUnreadable: what the target remembers is damaged.
+        """
+
+    def session(self) -> AbstractContextManager[TargetSession]:
+        """Hold the target's lock and bring it up; the verbs are asked of the session.
+
+        Raises:
+            TargetBusy: another command on this target did not end in time.
+            TargetUnavailable: the target cannot be brought up or reached.
+        """
+
+    def ensure_running(self) -> TargetStatus:
+        """Bring up everything that was deployed, and finish what was interrupted; what runs already is left alone.
+
+        Raises:
+            TargetBusy, TargetUnavailable, StateUnreadable: see `session` and `status`.
+        """
+
+    def deploy(self, release: Release, strategy: Strategy = REPLACE) -> DeploymentResult:
+        """Let a release take over its use case without losing a request. Other use cases are not touched.
+
+        Raises:
+            StartFailed: the new version did not become ready; carries the last lines of its log.
+            ProbeFailed: it gave wrong answers.
+            RoutingRefused: the proxy did not take the new weights.
+            InvalidRelease, TargetBusy, TargetUnavailable, StateUnreadable: nothing was changed.
+        """
+
+    def stop(self, use_case: str) -> bool:
+        """Take one use case off the address and stop its processes, after their last requests; False when it was not deployed."""
+
+    def stop_all(self) -> None:
+        """Stop every process of this target and verify that none is left; what was deployed stays recorded.
+
+        Raises:
+            StopFailed: something is still there.
+        """
+
+    def keep_beside(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
+        """Keep a process running that answers no requests; its name begins with `beside-`. Returns its log."""
+
+    def end_beside(self, name: str) -> bool:
+        """Stop a process beside the services and forget it; False when it was not known."""
