@@ -1,6 +1,6 @@
 """`platform-assets lineage`: where a column comes from, and what is made from it, with the versions of the tables.
 
-Belongs here: the command and its tree. Does not belong here: the graph (`pipelines/lineage.py`).
+Belongs here: the command and its tree. Does not belong here: the graph (`lake/lineage/`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from platform_assets.declaration import UseCase
+    from platform_assets.lake.lineage.graph import ColumnOf, Lineage
     from platform_assets.lake.table import LakeTable
-    from platform_assets.pipelines.lineage import ColumnOf, Lineage
 
 _MOST_TREES = 6
 
@@ -49,7 +49,7 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
     """
     from platform_assets.cli.console import console
     from platform_assets.declaration.loader import declared_use_cases
-    from platform_assets.pipelines.lineage import lineage as graph_of
+    from platform_assets.lake.lineage.use_case import lineage as graph_of
 
     use_case = declared_use_cases(name)[0].use_case
     graph = graph_of(use_case)
@@ -86,7 +86,7 @@ def _found(graph: Lineage, use_case: UseCase, column: str) -> list[ColumnOf]:
 
 def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[ColumnOf]:
     """Where to begin: of columns of one name that follow each other, the last one to go up from, the first to go down."""
-    from platform_assets.pipelines.lineage import REQUEST
+    from platform_assets.lake.lineage.graph import REQUEST
 
     edges = graph.goes_into.get if up else graph.made_from.get
     ends = [node for node in found if not set(edges(node, ())) & set(found)]

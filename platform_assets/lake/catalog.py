@@ -273,7 +273,7 @@ class Catalog:
     @property
     def predictions(self) -> LakeTable:
         """What was predicted: the service's log, or in batch mode the predictions of each day."""
-        layer, table = predictions_place(self.use_case)
+        layer, table = predictions_path(self.use_case)
         return self._table(layer, table, prediction_log_schema(self.use_case))
 
     def verdicts(self, name: str) -> LakeTable:
@@ -329,6 +329,6 @@ class Catalog:
         return self.lake.table(self.use_case.name, layer, name, schema, partition_by, declared)
 
 
-def predictions_place(use_case: UseCase) -> tuple[str, str]:
+def predictions_path(use_case: UseCase) -> tuple[str, str]:
     """Layer and table of what is predicted: the service's log, or the predictions of each day."""
     return (SERVING, PREDICTION_LOG) if use_case.is_realtime else (PREDICTIONS, DAILY_PREDICTIONS)

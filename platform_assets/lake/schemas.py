@@ -7,6 +7,7 @@ columns that a team declares (`declaration/sections/columns.py`).
 import polars as pl
 
 from platform_assets.declaration.delivered_columns import EXTRA, SOURCE_LINE, SOURCE_POSITION, UNCAST
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -224,3 +225,13 @@ def group_columns(use_case: UseCase) -> list[str]:
     group = use_case.training.group
     known = {*use_case.event_source.primary_key, use_case.event_time, *use_case.feature_names}
     return [] if group is None or group in known else [group]
+
+
+def watched_columns(use_case: UseCase) -> tuple[str, ...]:
+    """Columns of the prediction log that are watched: the score, then every feature.
+
+    Of a multi-class task the score is how sure the model is, and the decision, the predicted class, is watched too: which classes it
+    sees more often or less.
+    """
+    predicted = ("score", "decision") if use_case.is_multiclass else ("score",)
+    return (*predicted, *(FEATURE_PREFIX + name for name in use_case.feature_names))

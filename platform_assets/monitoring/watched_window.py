@@ -16,6 +16,7 @@ from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.lake.schemas import watched_columns
 from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
 
 
@@ -73,16 +74,6 @@ def watch_window(
     limits = DriftLimits.declared(use_case.monitoring)
     result = drift_report(comparable, current, columns, limits, group=use_case.training.group)
     return WatchedWindow(first_day, last_day, comparable, current, result)
-
-
-def watched_columns(use_case: UseCase) -> tuple[str, ...]:
-    """Columns of the prediction log that are watched: the score, then every feature.
-
-    Of a multi-class task the score is how sure the model is, and the decision, the predicted class, is watched too: which classes it
-    sees more often or less.
-    """
-    predicted = ("score", "decision") if use_case.is_multiclass else ("score",)
-    return (*predicted, *(FEATURE_PREFIX + name for name in use_case.feature_names))
 
 
 def reference_frame(

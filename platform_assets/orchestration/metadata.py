@@ -14,7 +14,8 @@ import polars as pl
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.training import Compute
 from platform_assets.lake.commits import Commit
-from platform_assets.pipelines.lineage import SOURCE, WHOLE_ROW, Lineage, lineage
+from platform_assets.lake.lineage.graph import SOURCE, WHOLE_ROW, Lineage
+from platform_assets.lake.lineage.use_case import lineage
 
 
 class AssetPolicy(TypedDict):
@@ -64,7 +65,7 @@ def column_lineage(
     """Metadata with the upstream columns that each column of an asset comes from, for the UI.
 
     Columns of a source stand as those of an external asset `[use_case, source, table]`. What else lies outside of the use
-    case's assets, such as a caller's request, is left out here; `lineage.lineage` has it.
+    case's assets, such as a caller's request, is left out here; `lake/lineage/` has it.
 
     Args:
         use_case: the declaration.
@@ -77,31 +78,31 @@ def column_lineage(
     deps = {
         column: [
             dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)
-            for node in found
+            for node in nodes
             if (not node.is_origin or node.layer == SOURCE) and node.column != WHOLE_ROW
         ]
-        for column, found in origins.items()
+        for column, nodes in origins.items()
     }
-    found = {column: nodes for column, nodes in deps.items() if nodes}
-    return {"dagster/column_lineage": dg.TableColumnLineage(found)} if found else {}
+    with_deps = {column: above for column, above in deps.items() if above}
+    return {"dagster/column_lineage": dg.TableColumnLineage(with_deps)} if with_deps else {}
 
 
 def with_column_lineage(use_case: UseCase, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """The assets, each that declares its columns with their lineage beside them."""
     graph = lineage(use_case)
 
-    def told(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def with_lineage(spec: dg.AssetSpec) -> dg.AssetSpec:
         schema = spec.metadata.get("dagster/column_schema")
         if not isinstance(schema, dg.TableSchema) or "dagster/column_lineage" in spec.metadata:
             return spec
         columns = [column.name for column in schema.columns]
         return spec.merge_attributes(metadata=column_lineage(use_case, spec.key, columns, graph))
 
-    return [definition.map_asset_specs(told) for definition in assets]
+    return [definition.map_asset_specs(with_lineage) for definition in assets]
 
 
 def commit_metadata(commit: Commit, uri: str) -> dict[str, Any]:
-    """Row count, place and Delta version of what was written."""
+    """Row count, address and Delta version of what was written."""
     return {"dagster/row_count": commit.rows, "dagster/uri": uri, "delta_version": commit.version}
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.lake.lineage.graph import ORIGINS, PLATFORM, SOURCE, ColumnOf, Lineage
+from platform_assets.lake.lineage.use_case import lineage
 from platform_assets.orchestration.assets.build import build_assets
-from platform_assets.pipelines.lineage import ORIGINS, PLATFORM, SOURCE, ColumnOf, Lineage, lineage
 from platform_assets_tests.onboarding.machine_world import ENERGY_USE, MACHINE_FAILURE
 
 USE_CASES = [declared.use_case for declared in declared_use_cases()]

@@ -16,11 +16,11 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
+from platform_assets.lake.lineage.features import online_columns
 from platform_assets.orchestration.assets.features import lookup_deps, reference_keys
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import earlier_days, event_days
-from platform_assets.pipelines.lineage import online_columns
 from platform_assets.pipelines.refresh_online_store import refresh_online_store
 
 

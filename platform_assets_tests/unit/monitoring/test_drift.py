@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from platform_assets.declaration.sections.serving import Monitoring
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.lake.schemas import watched_columns
 from platform_assets.monitoring.drift import ColumnVerdict, DriftLimits, column_verdict, drift_report
-from platform_assets.monitoring.watched_window import reference_frame, same_weekdays, watched_columns
+from platform_assets.monitoring.watched_window import reference_frame, same_weekdays
 
 LIMITS = DriftLimits(max_ks=0.05, max_psi=0.2, min_rows=500)
 NORMAL = pl.Series(np.random.default_rng(0).normal(10, 2, 2000))
