@@ -41,9 +41,13 @@ def expected_row(view: FeatureView, case: UseCase, events: pl.DataFrame, event: 
 
 
 def expected_features(
-    view: FeatureView, case: UseCase, events: list[dict[str, Any]], event: dict[str, Any]
+    view: FeatureView,
+    case: UseCase,
+    events: list[dict[str, Any]],
+    event: dict[str, Any],
+    value: Callable[[Window, list[dict[str, Any]], datetime, str], float | None] | None = None,
 ) -> dict[str, Any]:
-    """The same over events as rows."""
+    """The same over events as rows; `value` is a window's value from the events in it, by default as written down here."""
     assert view.entity is not None
     entity_key, time_name = case.entity(view.entity).key, case.event_time
     keys = case.event_source.primary_key
@@ -74,14 +78,14 @@ def expected_features(
                 and (place(other) < place(event) or (with_own and place(other) == place(event)))
                 and (item.where is None or CONDITIONS[item.where](other))
             ]
-            found[f"{item.name}_{length}"] = _aggregate(item, seen, event[time_name], time_name)
+            found[f"{item.name}_{length}"] = (value or _aggregate)(item, seen, event[time_name], time_name)
     return found
 
 
 def _aggregate(item: Window, seen: list[dict[str, Any]], now: datetime, time_name: str) -> float | None:
     if item.aggregate == "ratio":
         assert item.condition is not None
-        holding = [CONDITIONS[item.condition](other) for other in seen if _is_known(item.condition, other)]
+        holding = [CONDITIONS[item.condition](other) for other in seen if is_known(item.condition, other)]
         return sum(holding) / len(holding) if holding else item.when_empty
     if item.column is not None:
         seen = [other for other in seen if other[item.column] is not None and other[item.column] == other[item.column]]
@@ -111,6 +115,6 @@ def _aggregate(item: Window, seen: list[dict[str, Any]], now: datetime, time_nam
     }[item.aggregate]
 
 
-def _is_known(condition: str, event: dict[str, Any]) -> bool:
+def is_known(condition: str, event: dict[str, Any]) -> bool:
     """Whether all columns that a condition names are there."""
     return all(event[name] is not None for name in ("amount", "shop_id", "is_bad") if name in condition)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_assets.declaration.sections.features import MICROSECONDS, OF_NUMBERS, WITHOUT_COLUMN, Window
+from platform_assets.declaration.aggregates import AGGREGATES
+from platform_assets.declaration.sections.features import MICROSECONDS, Window
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.features import FeatureView
@@ -88,24 +89,24 @@ def _resolution(window: Window) -> Iterator[Found]:
 def _own_event(window: Window) -> Iterator[Found]:
     if window.own_event and window.delay_microseconds > 0:
         yield ("own_event",), True, "a window with a delay ends before the event: leave own_event out"
-    if window.own_event and window.aggregate == "seconds_since_last":
-        yield ("own_event",), True, "the time since the event itself is always 0: leave own_event out"
+    problem = AGGREGATES[window.aggregate].own_event_problem
+    if window.own_event and problem is not None:
+        yield ("own_event",), True, f"{problem}: leave own_event out"
 
 
 def _aggregate(use_case: UseCase, window: Window) -> Iterator[Found]:
-    if (window.aggregate == "ratio") != (window.condition is not None):
-        yield (
-            ("condition",),
-            window.condition,
-            "is needed by aggregate 'ratio', and taken by no other: a filter is `where`",
+    aggregate = AGGREGATES[window.aggregate]
+    takes_condition = aggregate.input == "condition"
+    if takes_condition != (window.condition is not None):
+        others = [name for name in AGGREGATES if AGGREGATES[name].input == "condition"]
+        message = (
+            f"is needed by aggregate {' and '.join(map(repr, others))}, and taken by no other: a filter is `where`"
         )
-    if window.aggregate == "ratio" and window.column is not None:
-        yield (
-            ("column",),
-            window.column,
-            "aggregate 'ratio' counts events for which `condition` holds: leave column out",
-        )
-    if window.column is None and window.aggregate not in WITHOUT_COLUMN:
+        yield ("condition",), window.condition, message
+    if takes_condition and window.column is not None:
+        message = f"aggregate {window.aggregate!r} counts events for which `condition` holds: leave column out"
+        yield ("column",), window.column, message
+    if window.column is None and aggregate.needs_column:
         yield (), window.aggregate, f"aggregate {window.aggregate!r} needs a `column`"
     elif window.column is not None:
         yield from _column(use_case, window, window.column)
@@ -119,7 +120,7 @@ def _column(use_case: UseCase, window: Window, column: str) -> Iterator[Found]:
             yield ("delay_days",), window.delay_days, _too_early(use_case)
     elif column not in use_case.event_source.column_names:
         yield ("column",), column, _unknown(use_case)
-    elif window.aggregate in OF_NUMBERS and not use_case.event_source.column(column).is_numeric:
+    elif AGGREGATES[window.aggregate].needs_numbers and not use_case.event_source.column(column).is_numeric:
         yield ("column",), column, f"aggregate {window.aggregate!r} needs a number"
 
 

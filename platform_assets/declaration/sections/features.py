@@ -16,15 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from platform_assets.declaration.aggregates import AGGREGATES, AggregateName
 from platform_assets.declaration.base import Declaration, Identifier
-
-Aggregate = Literal["count", "sum", "mean", "min", "max", "std", "ratio", "distinct", "last", "seconds_since_last"]
-ABOUT_THE_PAST: frozenset[str] = frozenset({"last", "seconds_since_last"})
-"""Aggregates that leave the row's own event out unless told otherwise: what was before it is what they ask for."""
-WITHOUT_COLUMN: frozenset[str] = frozenset({"count", "ratio", "seconds_since_last"})
-"""Aggregates that can do without a column."""
-OF_NUMBERS: frozenset[str] = frozenset({"sum", "mean", "min", "max", "std", "last"})
-"""Aggregates whose column must be a number."""
 
 MICROSECONDS = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([dhm])")
@@ -114,7 +107,7 @@ class Window(Declaration):
         description="Prefix of the feature names; a length of 7 days adds `_7d`, one of 6 hours `_6h`."
     )
     description: str = Field(description="What the value means, with its unit.")
-    aggregate: Aggregate = Field(
+    aggregate: AggregateName = Field(
         description="How the values in the window are combined. `std` is the sample's standard deviation, null below two "
         "values; `ratio` the share of events for which `condition` holds; `distinct` the number of different values; `last` "
         "the newest value; `seconds_since_last` the time since the newest event."
@@ -191,12 +184,12 @@ class Window(Declaration):
         """Whether the row's own event is part of its window; never with a delay."""
         if self.delay_microseconds > 0:
             return False
-        return self.aggregate not in ABOUT_THE_PAST if self.own_event is None else self.own_event
+        return not AGGREGATES[self.aggregate].is_about_the_past if self.own_event is None else self.own_event
 
     @property
     def value_when_empty(self) -> float | None:
         """Value of an empty window; None is null."""
-        return 0.0 if self.when_empty is None and self.aggregate in ("count", "distinct") else self.when_empty
+        return AGGREGATES[self.aggregate].when_empty if self.when_empty is None else self.when_empty
 
     @property
     def feature_names(self) -> tuple[str, ...]:

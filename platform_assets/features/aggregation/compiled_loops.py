@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from numba import types
 
-from platform_assets.features.aggregation.codes import COUNT, DISTINCT, LAST, MAX, MIN, SINCE, STD, SUM
+from platform_assets.features.aggregation.operations import COUNT, DISTINCT, LAST, MAX, MIN, SINCE, STD, SUM
 
 MANTISSA = np.uint64((1 << 52) - 1)
 IMPLICIT_ONE = np.uint64(1 << 52)

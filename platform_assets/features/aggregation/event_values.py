@@ -16,6 +16,7 @@ from typing import Literal
 
 import polars as pl
 
+from platform_assets.declaration.aggregates import AGGREGATES
 from platform_assets.declaration.sections.features import Window
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
@@ -83,11 +84,12 @@ class EventValue:
 
 def event_value(window: Window) -> EventValue | None:
     """What a window aggregates; None where it is the events themselves, all of them."""
-    if window.aggregate == "ratio":
-        return EventValue("condition", condition=window.condition, where=window.where)
+    kind = AGGREGATES[window.aggregate].input
+    if kind == "condition":
+        return EventValue(kind, condition=window.condition, where=window.where)
     if window.column is None:
         return None if window.where is None else EventValue("event", where=window.where)
-    return EventValue("code" if window.aggregate == "distinct" else "number", window.column, where=window.where)
+    return EventValue(kind, window.column, where=window.where)
 
 
 def compute_values(values: Sequence[EventValue], events: pl.DataFrame) -> pl.DataFrame:

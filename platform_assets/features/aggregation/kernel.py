@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.declaration.aggregates import AGGREGATES, Aggregate
 from platform_assets.declaration.sections.features import FeatureView
-from platform_assets.features.aggregation.codes import CODES
 from platform_assets.features.aggregation.event_values import EventValue, event_value
 
 Int64Array = NDArray[np.int64]
@@ -30,23 +30,48 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 NO_COLUMN = -1
 
 
+@dataclass(frozen=True)
+class Composition:
+    """How a feature is made of rows of the plan.
+
+    Attributes:
+        rows: those of its operations.
+        aggregate: what puts their results together.
+        empty: the value of an empty window; NaN stands for null.
+    """
+
+    rows: slice
+    aggregate: Aggregate
+    empty: float
+
+    def values(self, results: Float64Array, in_range: NDArray[np.bool_]) -> Float64Array:
+        """The feature, float64 [n], of the results of all operations, float64 [o, n]."""
+        parts: Float64Array = results[self.rows]
+        if len(parts) == 1:
+            return parts.reshape(-1)
+        values = self.aggregate.combine(parts)
+        return np.where(np.isnan(values) & in_range, self.empty, values)
+
+
 @dataclass(frozen=True, eq=False)
 class WindowPlan:
-    """A view's windows as arrays, one place for each feature, in the order of the view's feature names.
+    """A view's windows as arrays: one row for each operation, one operation for most features, in the order of the view's feature names.
 
     Attributes:
         names: the k feature names.
         values: the c values of an event that are aggregated, each once.
-        windows: int64 [k, 6]: length and delay in microseconds, code of the aggregate, place in `values` or NO_COLUMN
+        windows: int64 [o, 6]: length and delay in microseconds, operation, place in `values` or NO_COLUMN
             where events are counted, 1 where the row's own event is part of its window, and 1 where the window covers whole
             UTC days.
-        empties: float64 [k], the value of an empty window; NaN stands for null.
+        empties: float64 [o], the value of an empty window; NaN stands for null.
+        composed: where some feature is made of several operations, how each feature is made of its rows; else empty.
     """
 
     names: tuple[str, ...]
     values: tuple[EventValue, ...]
     windows: Int64Array
     empties: Float64Array
+    composed: tuple[Composition, ...] = ()
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -58,18 +83,26 @@ def plan_windows(view: FeatureView) -> WindowPlan:
     """The plan of a view's windows; without windows all its arrays are empty."""
     needed = [event_value(window) for window in view.windows]
     values = tuple(dict.fromkeys(value for value in needed if value is not None))
-    rows, empties = [], []
+    rows: list[tuple[int, ...]] = []
+    empties: list[float] = []
+    features: list[Composition] = []
     for window, value in zip(view.windows, needed, strict=True):
+        aggregate = AGGREGATES[window.aggregate]
         column = NO_COLUMN if value is None else values.index(value)
-        code, own = CODES[window.aggregate], int(window.counts_own_event)
+        own, by_day = int(window.counts_own_event), int(window.covers_whole_days)
+        empty = float("nan") if window.value_when_empty is None else window.value_when_empty
         for length in window.lengths_microseconds:
-            rows.append((length, window.delay_microseconds, code, column, own, int(window.covers_whole_days)))
-            empties.append(float("nan") if window.value_when_empty is None else window.value_when_empty)
+            begin = len(rows)
+            for operation in aggregate.operations:
+                rows.append((length, window.delay_microseconds, operation, column, own, by_day))
+                empties.append(empty if len(aggregate.operations) == 1 else float("nan"))
+            features.append(Composition(slice(begin, len(rows)), aggregate, empty))
     return WindowPlan(
         names=tuple(name for window in view.windows for name in window.feature_names),
         values=values,
         windows=np.array(rows, dtype=np.int64).reshape(-1, 6),
         empties=np.array(empties, dtype=np.float64),
+        composed=tuple(features) if len(rows) > len(features) else (),
     )
 
 
@@ -99,7 +132,7 @@ def compute_windows(
         float64 [k, row_count]; NaN stands for null, and by default fills the places of rows outside the time range.
     """
     rows = times.shape[0]
-    out = np.empty((len(plan.names), rows if row_count is None else row_count), dtype=np.float64)
+    out = np.empty((len(plan.windows), rows if row_count is None else row_count), dtype=np.float64)
     if row_count is None:
         out.fill(np.nan)
     values = np.ascontiguousarray(values)
@@ -107,7 +140,10 @@ def compute_windows(
     compiled_kernel()(
         times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
     )
-    return out
+    if not plan.composed:
+        return out
+    in_range = np.full(out.shape[1], True) if row_count is not None else (times >= first_time) & (times <= last_time)
+    return np.stack([feature.values(out, in_range) for feature in plan.composed])
 
 
 def compiled_kernel() -> Callable[..., Any]:

@@ -26,6 +26,7 @@ from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import EntityEvents, StateEvent, StateLayout, event_rows, state_layout
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import event_order, microseconds, midnight
+from platform_assets.features.online.request_windows import window_values
 
 Verdict = Literal["counts", "too old", "delayed", "later", "own event left out", "filtered", "missing"]
 VERDICTS: dict[Verdict, str] = {
@@ -153,19 +154,16 @@ def values_at(
     if own is None:
         windows = plan.windows.copy()
         windows[:, 4] = 0
-        plan = replace(plan, windows=windows)
-        own = StateEvent(microseconds(at), tuple(None for _ in layout.key_columns), (np.nan,) * len(plan.values))
-        place = int(np.searchsorted(events.times, own.time, side="right"))
-        times = np.insert(events.times, place, own.time)
+        nothing = StateEvent(microseconds(at), tuple(None for _ in layout.key_columns), (np.nan,) * len(plan.values))
+        place = int(np.searchsorted(events.times, nothing.time, side="right"))
+        times = np.insert(events.times, place, nothing.time)
         values = np.insert(events.values, place, np.nan, axis=1)
+        starts = np.array([0, times.shape[0]], dtype=np.int64)
+        without_own = replace(plan, windows=windows)
+        computed = compute_windows(without_own, times, starts, values, nothing.time, nothing.time)[:, place]
     else:
-        stored = events.find(own)
-        events = events if stored is None else events.without(stored)
-        events, place = events.add(own)
-        times, values = events.times, events.values
-    starts = np.array([0, times.shape[0]], dtype=np.int64)
-    found = compute_windows(plan, times, starts, values, own.time, own.time)[:, place]
-    return {name: None if np.isnan(value) else float(value) for name, value in zip(plan.names, found, strict=True)}
+        computed = window_values(layout, events, own)
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(plan.names, computed, strict=True)}
 
 
 def own_event(moment: EntityMoment) -> StateEvent | None:

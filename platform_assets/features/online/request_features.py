@@ -21,11 +21,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, compiled_kernel, compute_windows
+from platform_assets.features.aggregation.kernel import compiled_kernel
 from platform_assets.features.entity_state import (
-    LATE_REQUEST_DAYS,
     EntityEvents,
-    StateLayout,
     no_events,
     state_event,
     state_layout,
@@ -37,6 +35,7 @@ from platform_assets.features.online.feast_objects import feature_service_name, 
 from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
 from platform_assets.features.online.pending import PendingEvents, merged
 from platform_assets.features.online.request_reads import RequestReads
+from platform_assets.features.online.request_windows import reaches_back, window_values
 from platform_assets.features.online.single_request import RowComputation
 from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
@@ -142,8 +141,9 @@ class OnlineFeatures:
             history = merged(history, pending)
             if not len(history):
                 unknown[str(layout.view.entity)] = None
-            if _reaches_back(layout, history, event):
-                values[places] = _windows(layout, history, event)
+            own = state_event(layout, event)
+            if reaches_back(history, own):
+                values[places] = window_values(layout, history, own)
             else:
                 too_late[str(layout.view.entity)] = None
         looked_up, absent = self._look_up(event, values, keys, stored[len(entities) :])
@@ -256,26 +256,6 @@ class OnlineFeatures:
             raise FeatureError(
                 f"event time {time} lies in the future: recording it would push the history out of its entities' states"
             )
-
-
-def _reaches_back(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> bool:
-    """Whether the history holds every event that a window of this one can reach; see `entity_state.py` on how far it goes back."""
-    if not len(history):
-        return True
-    time = state_event(layout, event).time
-    return time >= int(history.times[-1]) - LATE_REQUEST_DAYS * MICROSECONDS_PER_DAY
-
-
-def _windows(layout: StateLayout, history: EntityEvents, event: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Window features of an event over its entity's history, the event itself added in its place."""
-    own = state_event(layout, event)
-    recorded = history.find(own)
-    if recorded is not None:
-        history = history.without(recorded)
-    events, place = history.add(own)
-    starts = np.array([0, len(events)], dtype=np.int64)
-    computed = compute_windows(layout.plan, events.times, starts, events.values, own.time, own.time)
-    return computed[:, place]
 
 
 def require_service(use_case: UseCase, store: Any) -> None:
