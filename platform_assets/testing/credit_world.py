@@ -6,7 +6,6 @@ Belongs here: the declaration, rows of a seed, a fitted model as the gates judge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from functools import cache
@@ -23,6 +22,7 @@ from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.recipe import Recipe, recipe_of
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.orchestration.assets.model import read_dataset
+from platform_assets.testing.declare import declaration, row
 from platform_assets.training import artifact
 from platform_assets.training.compare import Candidate, compare
 from platform_assets.training.dataset import Dataset
@@ -37,59 +37,26 @@ AS_OF = date(2024, 6, 3)
 DAYS, ROWS_A_DAY, MEMBERS, REGIONS = 30, 250, 1500, 3
 LEARNER, BASELINE = "model", "constant"
 
-DECLARATION: Mapping[str, Any] = {
-    "name": "simulated_credit",
-    "description": "Probability that a credit (simulated) is not paid back.",
-    "owner": "team:benchmarks",
-    "history": {"first_day": "2024-01-01", "last_day": "2024-12-31"},
-    "sources": [
-        {
-            "name": "applications",
-            "description": "Applications (simulated).",
-            "connector": {"kind": "files", "format": "csv", "path": "applications-{event_day}.csv"},
-            "primary_key": ["application_id"],
-            "event_time": "applied_at",
-            "columns": [
-                {"name": "application_id", "type": "int64", "description": "Application"},
-                {"name": "applied_at", "type": "datetime", "description": "When"},
-                {"name": "member_id", "type": "int64", "description": "Who"},
-                {"name": "income", "type": "float64", "description": "Income, standardised"},
-                {"name": "debt", "type": "float64", "description": "Debt, standardised"},
-                {"name": "arrears", "type": "float64", "description": "Late payments, standardised"},
-                {"name": "region", "type": "float64", "description": "Region, 0 to 2"},
-                {"name": "hour", "type": "float64", "description": "Hour of the day; it says nothing"},
-            ],
-        },
-        {
-            "name": "outcomes",
-            "description": "What became of them (simulated).",
-            "connector": {"kind": "files", "format": "csv", "path": "outcomes-{event_day}.csv"},
-            "primary_key": ["application_id"],
-            "event_time": "applied_at",
-            "arrival_delay_days": 3,
-            "columns": [
-                {"name": "application_id", "type": "int64", "description": "Application"},
-                {"name": "applied_at", "type": "datetime", "description": "When"},
-                {"name": "is_default", "type": "int8", "description": "1 when it was not paid back", "allowed": [0, 1]},
-            ],
-        },
-    ],
-    "events": "applications",
-    "label": {"source": "outcomes", "column": "is_default"},
-    "entities": [{"name": "member", "key": "member_id", "description": "Who applies"}],
-    "features": [
+DECLARATION = declaration(
+    name="simulated_credit",
+    table="applications",
+    events={
+        "application_id": "int64",
+        "applied_at": "datetime",
+        "member_id": "int64",
+        **dict.fromkeys(("income", "debt", "arrears", "region", "hour"), "float64"),
+    },
+    label={"is_default": [0, 1]},
+    label_delay_days=3,
+    history={"first_day": "2024-01-01", "last_day": "2024-12-31"},
+    features=[
         {
             "name": "application",
-            "description": "The application itself.",
             "entity": "member",
-            "rows": [
-                {"name": name, "expression": name, "description": "As delivered"}
-                for name in ("income", "debt", "arrears", "region", "hour")
-            ],
+            "rows": [row(name, name) for name in ("income", "debt", "arrears", "region", "hour")],
         }
     ],
-    "training": {
-        "task": "binary",
+    training={
         "group": "member_id",
         "learners": [
             {"name": BASELINE, "kind": "constant", "baseline": True},
@@ -99,7 +66,7 @@ DECLARATION: Mapping[str, Any] = {
         "metrics": ["auc_roc", "average_precision", "calibration_error"],
         "select_by": "average_precision",
     },
-    "gates": {
+    gates={
         "baseline_margin": 0.05,
         "champion_tolerance": 0.03,
         "floors": [{"metric": "auc_roc", "bound": 0.7}],
@@ -131,18 +98,14 @@ DECLARATION: Mapping[str, Any] = {
         "max_scoring_milliseconds": 5.0,
         "max_model_megabytes": 2.0,
     },
-    "serving": {
-        "request": ["application_id", "applied_at", "member_id", "income", "debt", "arrears", "region", "hour"],
-        "decision": {"threshold": 0.5, "above": "refuse", "below": "grant"},
-    },
-    "monitoring": {"quality_metric": "average_precision"},
-}
+    decision={"threshold": 0.5, "above": "refuse", "below": "grant"},
+)
 
 
 @cache
 def declared() -> UseCase:
     """The world's use case, with every kind of gate."""
-    return UseCase.model_validate(dict(DECLARATION))
+    return UseCase.model_validate(DECLARATION)
 
 
 def simulated_rows(seed: int, as_of: date = AS_OF) -> pl.DataFrame:

@@ -6,13 +6,13 @@ Belongs here: its declaration, plain and rich, and the schemas of its tables. Do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 
 from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.testing.declare import declaration, row, window
 
 FIRST_DAY = date(2024, 2, 26)
 LAST_DAY = date(2024, 3, 8)
@@ -34,70 +34,22 @@ LABEL_SCHEMA: dict[str, Any] = {
     "event_day": pl.Date,
 }
 
-_CONNECTOR = {"kind": "files", "format": "csv", "path": "none.csv"}
-
-
-def window(name: str, aggregate: str, column: str | None, days: Sequence[int], **more: Any) -> dict[str, Any]:
-    """A declared window; its name is its description too."""
-    return {
-        "name": name,
-        "description": name,
-        "aggregate": aggregate,
-        "column": column,
-        "lengths_days": list(days),
-        **more,
-    }
-
-
-def row(name: str, expression: str) -> dict[str, Any]:
-    """A declared feature of the event's own row."""
-    return {"name": name, "description": name, "expression": expression}
-
-
-_COLUMNS = [
-    {"name": "payment_id", "type": "int64", "description": "key", "unique": True},
-    {"name": "paid_at", "type": "datetime", "description": "time"},
-    {"name": "card_id", "type": "int64", "description": "card"},
-    {"name": "shop_id", "type": "int64", "description": "shop"},
-    {"name": "amount", "type": "float64", "description": "amount", "nullable": True},
-]
-DECLARATION: dict[str, Any] = {
-    "name": "payments",
-    "description": "A tiny use case",
-    "owner": "team:tests",
-    "history": {"first_day": FIRST_DAY, "last_day": LAST_DAY},
-    "sources": [
-        {
-            "name": "payments",
-            "description": "payments",
-            "connector": _CONNECTOR,
-            "columns": _COLUMNS,
-            "primary_key": ["payment_id"],
-            "event_time": "paid_at",
-        },
-        {
-            "name": "labels",
-            "description": "labels",
-            "connector": _CONNECTOR,
-            "columns": [
-                *_COLUMNS[:2],
-                {"name": "is_bad", "type": "int8", "description": "label", "allowed": [0, 1]},
-            ],
-            "primary_key": ["payment_id"],
-            "event_time": "paid_at",
-            "arrival_delay_days": LABEL_DELAY_DAYS,
-        },
-    ],
-    "events": "payments",
-    "label": {"source": "labels", "column": "is_bad"},
-    "entities": [
-        {"name": "card", "key": "card_id", "description": "card"},
-        {"name": "shop", "key": "shop_id", "description": "shop"},
-    ],
-    "features": [
+DECLARATION = declaration(
+    name="payments",
+    table="payments",
+    events={
+        "payment_id": {"type": "int64", "unique": True},
+        "paid_at": "datetime",
+        "card_id": "int64",
+        "shop_id": "int64",
+        "amount": "float64?",
+    },
+    label={"is_bad": [0, 1]},
+    label_delay_days=LABEL_DELAY_DAYS,
+    history={"first_day": FIRST_DAY, "last_day": LAST_DAY},
+    features=[
         {
             "name": "context",
-            "description": "the payment",
             "rows": [
                 row("amount", "amount"),
                 row("is_night", "CASE WHEN EXTRACT(HOUR FROM paid_at) <= 6 THEN 1 ELSE 0 END"),
@@ -105,7 +57,6 @@ DECLARATION: dict[str, Any] = {
         },
         {
             "name": "card_activity",
-            "description": "the card",
             "entity": "card",
             "windows": [
                 window("card_count", "count", None, [1, 3]),
@@ -119,7 +70,6 @@ DECLARATION: dict[str, Any] = {
         },
         {
             "name": "shop_risk",
-            "description": "the shop",
             "entity": "shop",
             "windows": [
                 window("shop_count", "count", None, [1, 3], delay_days=2),
@@ -127,23 +77,8 @@ DECLARATION: dict[str, Any] = {
             ],
         },
     ],
-    "training": {
-        "task": "binary",
-        "group": "card_id",
-        "learners": [
-            {"name": "constant", "kind": "constant", "baseline": True},
-            {"name": "logistic", "kind": "logistic_regression"},
-        ],
-        "splits": {"train_days": 2, "delay_days": LABEL_DELAY_DAYS, "test_days": 2, "folds": 1},
-        "metrics": ["auc_roc"],
-        "select_by": "auc_roc",
-    },
-    "serving": {
-        "request": ["payment_id", "paid_at", "card_id", "shop_id", "amount"],
-        "decision": {"threshold": 0.5},
-    },
-    "monitoring": {"quality_metric": "auc_roc"},
-}
+    training={"group": "card_id"},
+)
 
 
 def use_case(**changes: Any) -> UseCase:

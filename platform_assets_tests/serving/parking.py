@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.testing.declare import declaration, row, window
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
@@ -17,82 +18,36 @@ from serving.release import ReleaseInfo, SelfTestRow, feature_row
 
 HERE = Path(__file__).parent
 
-DECLARATION: dict[str, Any] = {
-    "name": "parking",
-    "description": "Whether a car that arrives will leave without paying.",
-    "owner": "team:parking",
-    "history": {"first_day": "2024-01-01", "last_day": "2024-03-31"},
-    "sources": [
-        {
-            "name": "arrivals",
-            "description": "Cars at the gate.",
-            "connector": {"kind": "files", "format": "csv", "path": "arrivals/{event_day}.csv"},
-            "primary_key": ["arrival"],
-            "event_time": "arrived_at",
-            "columns": [
-                {"name": "arrival", "type": "string", "description": "Ticket"},
-                {"name": "arrived_at", "type": "datetime", "description": "Time at the gate"},
-                {"name": "lot", "type": "int32", "description": "Parking lot", "minimum": 1},
-                {"name": "speed", "type": "float64", "description": "Speed, km/h", "minimum": 0, "maximum": 200},
-                {"name": "gate", "type": "string", "description": "Which gate", "allowed": ["north", "south"]},
-                {"name": "electric", "type": "bool", "description": "Electric car", "nullable": True},
-            ],
-        },
-        {
-            "name": "departures",
-            "description": "How the visit ended.",
-            "connector": {"kind": "files", "format": "csv", "path": "departures/{event_day}.csv"},
-            "primary_key": ["arrival"],
-            "event_time": "arrived_at",
-            "arrival_delay_days": 2,
-            "columns": [
-                {"name": "arrival", "type": "string", "description": "Ticket"},
-                {"name": "arrived_at", "type": "datetime", "description": "Time at the gate"},
-                {"name": "unpaid", "type": "int8", "description": "1 when unpaid", "allowed": [0, 1]},
-            ],
-        },
-    ],
-    "events": "arrivals",
-    "label": {"source": "departures", "column": "unpaid"},
-    "entities": [{"name": "lot", "key": "lot", "description": "The parking lot"}],
-    "features": [
-        {
-            "name": "car",
-            "description": "The car itself.",
-            "rows": [{"name": "kmh", "expression": "speed", "description": "Speed"}],
-        },
+DECLARATION = declaration(
+    name="parking",
+    table="arrivals",
+    events={
+        "arrival": "string",
+        "arrived_at": "datetime",
+        "lot": {"type": "int32", "minimum": 1},
+        "speed": {"type": "float64", "minimum": 0, "maximum": 200},
+        "gate": ["north", "south"],
+        "electric": "bool?",
+    },
+    label={"unpaid": [0, 1]},
+    label_delay_days=2,
+    features=[
+        {"name": "car", "rows": [row("kmh", "speed")]},
         {
             "name": "lot_activity",
-            "description": "How busy the lot is.",
             "entity": "lot",
-            "windows": [
-                {"name": "lot_count", "description": "Arrivals", "aggregate": "count", "lengths_days": [1]},
-                {
-                    "name": "lot_speed",
-                    "description": "Mean speed",
-                    "aggregate": "mean",
-                    "column": "speed",
-                    "lengths_days": [7],
-                },
-            ],
+            "windows": [window("lot_count", "count", None, [1]), window("lot_speed", "mean", "speed", [7])],
         },
     ],
-    "training": {
-        "task": "binary",
+    training={
         "learners": [
             {"name": "constant", "kind": "constant", "baseline": True},
             {"name": "xgboost", "kind": "xgboost"},
         ],
         "splits": {"train_days": 7, "delay_days": 2, "test_days": 7, "folds": 1},
-        "metrics": ["auc_roc"],
-        "select_by": "auc_roc",
     },
-    "serving": {
-        "request": ["arrival", "arrived_at", "lot", "speed", "gate", "electric"],
-        "decision": {"threshold": 0.5, "above": "stop", "below": "open"},
-    },
-    "monitoring": {"quality_metric": "auc_roc"},
-}
+    decision={"threshold": 0.5, "above": "stop", "below": "open"},
+)
 
 EVENT: dict[str, Any] = {
     "arrival": "T-1",

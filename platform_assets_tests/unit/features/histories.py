@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 from hypothesis import strategies as st
 
+from platform_assets.testing.declare import row, window
 from platform_assets.testing.feature_oracle import CONDITIONS, expected_features, expected_row
 from platform_assets.testing.payments import (
     EVENT_SCHEMA,
@@ -16,10 +17,8 @@ from platform_assets.testing.payments import (
     LAST_DAY,
     MIDNIGHT,
     rich_case,
-    row,
     use_case,
     view_of,
-    window,
 )
 
 __all__ = [

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.testing.declare import declaration, row, window, write_declaration
 
 FIRST_DAY = date(2025, 3, 3)
 DAYS = 30
@@ -20,70 +21,31 @@ TICKETS_PER_DAY = 60
 CLASSES = ("billing", "outage", "how to", "other")
 """One with a space: a class is a text, not a name."""
 
-TICKETS: dict[str, Any] = {
-    "name": "ticket_queue",
-    "description": "Which queue a support ticket belongs to, so that it is answered by who can (simulated).",
-    "owner": "team:support",
-    "history": {"first_day": "2025-03-03", "last_day": "2025-04-01"},
-    "sources": [
-        {
-            "name": "tickets",
-            "description": "One ticket as it comes in (simulated).",
-            "connector": {"kind": "files", "format": "csv", "path": "data/tickets.csv"},
-            "primary_key": ["ticket"],
-            "event_time": "opened_at",
-            "columns": [
-                {"name": "ticket", "type": "int64", "description": "Ticket", "unique": True},
-                {"name": "opened_at", "type": "datetime", "description": "When it was opened"},
-                {"name": "customer", "type": "string", "description": "Customer"},
-                {"name": "length", "type": "float64", "description": "Characters of the text", "minimum": 0},
-                {"name": "amounts", "type": "int64", "description": "Amounts of money in the text", "minimum": 0},
-                {"name": "errors", "type": "int64", "description": "Error codes in the text", "nullable": True},
-            ],
-        },
-        {
-            "name": "queues",
-            "description": "The queue that closed the ticket (simulated).",
-            "connector": {"kind": "files", "format": "csv", "path": "data/queues.csv"},
-            "primary_key": ["ticket"],
-            "event_time": "opened_at",
-            "arrival_delay_days": 1,
-            "quality": {"max_refused_ratio": 0.05},
-            "columns": [
-                {"name": "ticket", "type": "int64", "description": "Ticket", "unique": True},
-                {"name": "opened_at", "type": "datetime", "description": "When it was opened"},
-                {"name": "queue", "type": "string", "description": "Queue", "allowed": list(CLASSES)},
-            ],
-        },
+
+def _file(name: str) -> dict[str, Any]:
+    return {"kind": "files", "format": "csv", "path": f"data/{name}.csv"}
+
+
+TICKETS = declaration(
+    name="ticket_queue",
+    table="tickets",
+    events={
+        "ticket": {"type": "int64", "unique": True},
+        "opened_at": "datetime",
+        "customer": "string",
+        "length": {"type": "float64", "minimum": 0},
+        "amounts": {"type": "int64", "minimum": 0},
+        "errors": "int64?",
+    },
+    connector=_file("tickets"),
+    label={"queue": CLASSES},
+    label_source={"name": "queues", "connector": _file("queues"), "quality": {"max_refused_ratio": 0.05}},
+    history={"first_day": FIRST_DAY, "last_day": FIRST_DAY + timedelta(days=DAYS - 1)},
+    features=[
+        {"name": "text", "rows": [row(name, name) for name in ("length", "amounts", "errors")]},
+        {"name": "history", "entity": "customer", "windows": [window("tickets_before", "count", None, [3])]},
     ],
-    "events": "tickets",
-    "label": {"source": "queues", "column": "queue"},
-    "entities": [{"name": "customer", "key": "customer", "description": "Who wrote"}],
-    "features": [
-        {
-            "name": "text",
-            "description": "The ticket itself.",
-            "rows": [
-                {"name": name, "expression": name, "description": f"As in the ticket: {name}"}
-                for name in ("length", "amounts", "errors")
-            ],
-        },
-        {
-            "name": "history",
-            "description": "What the customer wrote before.",
-            "entity": "customer",
-            "windows": [
-                {
-                    "name": "tickets_before",
-                    "aggregate": "count",
-                    "lengths_days": [3],
-                    "description": "Tickets of the customer",
-                }
-            ],
-        },
-    ],
-    "training": {
-        "task": "multiclass",
+    training={
         "learners": [
             {"name": "constant", "kind": "constant", "baseline": True},
             {"name": "logistic", "kind": "logistic_regression"},
@@ -91,9 +53,8 @@ TICKETS: dict[str, Any] = {
         ],
         "splits": {"train_days": 8, "delay_days": 1, "test_days": 5, "folds": 2},
         "metrics": ["balanced_accuracy", "accuracy", "macro_f1", "worst_class_recall", "auc_roc", "log_loss"],
-        "select_by": "balanced_accuracy",
     },
-    "gates": {
+    gates={
         "min_training_rows": 200,
         "min_positives": 10,
         "floors": [{"metric": "worst_class_recall", "bound": 0.15}, {"metric": "auc_roc", "bound": 0.7}],
@@ -123,9 +84,8 @@ TICKETS: dict[str, Any] = {
             },
         ],
     },
-    "serving": {"request": ["ticket", "opened_at", "customer", "length", "amounts", "errors"]},
-    "monitoring": {"window_days": 4, "min_rows": 60, "quality_metric": "balanced_accuracy"},
-}
+    monitoring={"window_days": 4, "min_rows": 60, "quality_metric": "balanced_accuracy"},
+)
 
 
 def declared(**sections: Any) -> UseCase:
@@ -157,13 +117,10 @@ def simulated_tickets(days: int = DAYS, per_day: int = TICKETS_PER_DAY, seed: in
     )
 
 
-def write_tickets(folder: Path, declaration: dict[str, Any] | None = None, tickets: pl.DataFrame | None = None) -> None:
+def write_tickets(folder: Path, document: dict[str, Any] | None = None, tickets: pl.DataFrame | None = None) -> None:
     """The folder of the use case: declaration and two files."""
-    import yaml
-
     (folder / "data").mkdir(parents=True)
-    told = {"type": "platform_assets.MlUseCase", "attributes": declaration or TICKETS}
-    (folder / "defs.yaml").write_text(yaml.safe_dump(told, sort_keys=False))
+    write_declaration(folder, document or TICKETS)
     rows = simulated_tickets() if tickets is None else tickets
     rows.drop("queue").write_csv(folder / "data" / "tickets.csv")
     rows.select("ticket", "opened_at", "queue").write_csv(folder / "data" / "queues.csv")
