@@ -75,6 +75,11 @@ def newest_day(use_case: UseCase, job: str, day: date) -> date:
     return day - timedelta(days=days_back.get(job, 1))
 
 
+def known_as_of(use_case: UseCase, job: str, event_day: date) -> date:
+    """The day as of which a daily job can do an event day: the other way round."""
+    return event_day + (event_day - newest_day(use_case, job, event_day))
+
+
 def event_days_declared(use_case: UseCase) -> tuple[date, date | None]:
     """First and last event day of the history; the last is None while data keeps arriving."""
     return use_case.history.first_day, use_case.history.last_day
@@ -88,6 +93,12 @@ def as_of_days_declared(use_case: UseCase) -> tuple[date, date | None]:
     first, last = event_days_declared(use_case)
     ends = last + timedelta(days=use_case.label_delay_days + 1) if last else None
     return first - timedelta(days=training_offsets(use_case).first), ends
+
+
+def can_train_as_of(use_case: UseCase, day: date) -> bool:
+    """Whether enough history lies behind a day, and its labels are declared."""
+    first, last = as_of_days_declared(use_case)
+    return first <= day and (last is None or day <= last)
 
 
 def is_training_day(use_case: UseCase, day: date) -> bool:

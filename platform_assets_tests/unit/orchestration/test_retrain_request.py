@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
-from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.automation import build_automation
-from platform_assets.orchestration.sensors import CAUSE_TAG, window_history
+from platform_assets.orchestration.sensors import CAUSE_TAG
+from platform_assets.pipelines.retrain import window_history
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 MONDAY = date(2018, 8, 6)
@@ -81,7 +83,9 @@ def test_one_bad_window_is_not_enough(use_case: UseCase, lake: Lake) -> None:
 def test_quality_of_a_day_is_known_when_its_labels_are(use_case: UseCase, lake: Lake) -> None:
     watch(use_case, lake, "quality", [["quality:average_precision"]] * 2)
     watch(use_case, lake, "drift", [["drift:amount"]] * 2)
-    known = {name: [window.day for window in window_history(use_case, lake, name)] for name in ("quality", "drift")}
+    known = {
+        name: [window.day for window in window_history(Catalog(use_case, lake), name)] for name in ("quality", "drift")
+    }
     assert known["quality"][-1] == MONDAY + timedelta(days=7)
     assert known["drift"][-1] == MONDAY + timedelta(days=1)
     (request,) = ask(use_case, lake).run_requests or []
