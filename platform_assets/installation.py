@@ -65,8 +65,8 @@ def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        found = "" if secret else f"; found {text!r}"
-        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{found}") from error
+        shown = "" if secret else f"; found {text!r}"
+        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{shown}") from error
 
 
 class Settings(BaseModel):
@@ -139,7 +139,7 @@ class Settings(BaseModel):
 
         home = Path(value("home", ".platform/default")).absolute()
         online_store = json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
-        found: dict[str, Any] = {
+        values: dict[str, Any] = {
             "home": home,
             "lake": value("lake", str(home / "lake")),
             "mlflow": value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
@@ -157,7 +157,7 @@ class Settings(BaseModel):
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }
         try:
-            return cls(**found)
+            return cls(**values)
         except ValidationError as error:
             problems = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
             raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error

@@ -62,9 +62,10 @@ def stop() -> None:
     """Stop every process that was started for serving."""
     from platform_assets.cli.console import fail_readably
     from platform_assets.cli.services import stop_services
+    from platform_assets.installation import Installation
 
     with fail_readably():
-        stop_services()
+        stop_services(Installation.from_environment())
 
 
 @app.command()
@@ -72,9 +73,10 @@ def status() -> None:
     """Show what runs, and the ledger of promotions and deployments."""
     from platform_assets.cli.console import fail_readably
     from platform_assets.cli.services import show_status
+    from platform_assets.installation import Installation
 
     with fail_readably():
-        show_status()
+        show_status(Installation.from_environment())
 
 
 @app.command()

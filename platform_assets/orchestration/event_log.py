@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, Self
 
+from dagster import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
-from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -98,11 +98,11 @@ class KeptConnectionsEventLogStorage(SqliteEventLogStorage):
             self._store_asset_event_tags(connection, events, ids)
             # A row for each asset is kept beside its events: the last event of each kind makes it what it is.
             last = {
-                (event.get_dagster_event().asset_key, event.dagster_event_type): place
-                for place, event in enumerate(events)
+                (event.get_dagster_event().asset_key, event.dagster_event_type): index
+                for index, event in enumerate(events)
             }
-            for place in sorted(last.values()):
-                self._store_asset_event(connection, events[place], ids[place])
+            for index in sorted(last.values()):
+                self._store_asset_event(connection, events[index], ids[index])
 
     def wipe(self) -> None:
         """Remove all events; a connection that stayed open would go on writing to a file that is gone."""
