@@ -6,8 +6,6 @@ not belong here: how a connector makes them (`connectors/delivery.py`).
 
 import polars as pl
 
-from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE
-
 SOURCE_POSITION = "source_position"
 """Where the row came from: `postgresql:orders:1234`; where `source_line` has a number, the delivery that the row is part of, to
 which the line belongs."""
@@ -29,6 +27,14 @@ FOUND_COLUMNS = (SOURCE_POSITION, SOURCE_LINE, DELIVERED_DAY, SOURCE_PROBLEM)
 
 EXTRA = "extra"
 """JSON object of the columns that the source delivers and the declaration does not know; null where there is none."""
+
+CHANGE_OPERATION = "change_operation"
+"""What a change does to its row, `upsert` or `delete`; only in rows of an incremental source."""
+
+CHANGE_SEQUENCE = "change_sequence"
+"""Order among the changes of one key: larger is newer, equal is the same change delivered twice."""
+
+UPSERT, DELETE = "upsert", "delete"
 
 CHANGE_COLUMNS = (CHANGE_OPERATION, CHANGE_SEQUENCE)
 

@@ -9,14 +9,10 @@ from typing import Literal
 from pydantic import Field
 
 from platform_assets.declaration.base import Declaration
-
-CHANGE_OPERATION = "change_operation"
-"""What a change does to its row, `upsert` or `delete`; only in rows of an incremental source."""
-
-CHANGE_SEQUENCE = "change_sequence"
-"""Order among the changes of one key: larger is newer, equal is the same change delivered twice."""
-
-UPSERT, DELETE = "upsert", "delete"
+from platform_assets.declaration.delivered_columns import CHANGE_OPERATION as CHANGE_OPERATION
+from platform_assets.declaration.delivered_columns import CHANGE_SEQUENCE as CHANGE_SEQUENCE
+from platform_assets.declaration.delivered_columns import DELETE as DELETE
+from platform_assets.declaration.delivered_columns import UPSERT as UPSERT
 
 ROW_DAY = "change_row_day"
 """Where the row of the key stands after the change. In another day's partition: the row has moved there."""
