@@ -70,7 +70,7 @@ format: setup ## Format the code
 bench: run ## Benchmarks: TOPICS="ingest online" for some of them, REPORT=file to keep what they found
 	@$(BIN)/python -m benchmarks $(if $(TOPICS),--only $(TOPICS)) $(if $(REPORT),--output $(REPORT))
 
-docs: setup ## Write docs/reference/declaration.md from the declaration's models
+docs: setup ## Write docs/reference: the declaration and the command line
 	@$(BIN)/platform-assets docs
 
 lock: setup ## Resolve pyproject.toml into requirements.lock

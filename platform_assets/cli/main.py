@@ -81,9 +81,10 @@ def status() -> None:
 
 @app.command()
 def docs() -> None:
-    """Write docs/reference/declaration.md from the declaration's models."""
+    """Write docs/reference/: the declaration from its models, the commands from their help."""
+    from platform_assets.cli import command_reference, reference
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.reference import write_reference
 
     with fail_readably():
-        write_reference()
+        reference.write_page(reference.TARGET, reference.render_reference())
+        reference.write_page(command_reference.TARGET, command_reference.render_commands(app))

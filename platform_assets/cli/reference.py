@@ -69,8 +69,8 @@ def _type(value: dict[str, Any]) -> str:
     return str(value.get("type", "any"))
 
 
-def write_reference() -> None:
-    """Write `docs/reference/declaration.md`."""
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(render_reference())
-    console.print(f"wrote {TARGET}")
+def write_page(target: Path, text: str) -> None:
+    """Write a page of the reference, and say so."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    console.print(f"wrote {target}")

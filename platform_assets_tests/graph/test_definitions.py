@@ -138,6 +138,10 @@ def test_no_use_case_is_known_outside_its_folder() -> None:
 
 
 def test_the_reference_is_up_to_date() -> None:
+    from platform_assets.cli import app
+    from platform_assets.cli.command_reference import render_commands
     from platform_assets.cli.reference import render_reference
 
-    assert (ROOT / "docs" / "reference" / "declaration.md").read_text() == render_reference(), "run `make docs`"
+    folder = ROOT / "docs" / "reference"
+    assert (folder / "declaration.md").read_text() == render_reference(), "run `make docs`"
+    assert (folder / "command-line.md").read_text() == render_commands(app), "run `make docs`"
