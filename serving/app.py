@@ -83,7 +83,7 @@ async def _after(runtime: Runtime, prediction: Prediction) -> None:
     """Once the answer is on its way: count."""
     metrics = runtime.metrics
     metrics.latency.observe(prediction.latency_ms / 1e3)
-    metrics.decisions[prediction.decision or "none"].inc()
+    metrics.decisions[prediction.answer.decision or "none"].inc()
     for entity in prediction.unknown_entities:
         metrics.unknown[entity].inc()
     if prediction.fallback is not None:

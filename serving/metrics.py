@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.tasks.registry import task_of
+
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
 
@@ -62,8 +64,7 @@ class ServiceMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        rule = use_case.serving.decision
-        names = use_case.classes or (("none",) if rule is None else (rule.above, rule.below))
+        names = task_of(use_case).decisions(use_case) or ("none",)
         self.decisions = {name: decisions.labels(decision=name, **labels) for name in names}
         self.refused = {status: refused.labels(status=str(status), **labels) for status in (400, 413, 422)}
         self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic_core import PydanticCustomError
 
 from platform_assets.declaration import Column, UseCase
+from platform_assets.tasks.registry import task_of
 
 ISO_YEAR = re.compile(r"[0-9]{4}-")
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -87,20 +88,7 @@ def features_model(use_case: UseCase) -> type[BaseModel]:
 
 def answer_model(use_case: UseCase) -> type[BaseModel]:
     """The answer of `score`."""
-    fields: dict[str, Any] = {_score_name(use_case): (float, Field(description="What the model predicts."))}
-    if use_case.is_multiclass:
-        named: dict[str, Any] = {f"class_{i}": (float, Field(alias=name)) for i, name in enumerate(use_case.classes)}
-        each = create_model("Probabilities", **named)
-        fields = {
-            "class": (Literal[use_case.classes], Field(description="The most probable class.")),
-            "probabilities": (each, Field(description="The probability of each class.")),
-        }
-    if use_case.serving.decision is not None:
-        rule = use_case.serving.decision
-        fields["decision"] = (
-            Literal[rule.above, rule.below],
-            Field(description=f"`{rule.above}` from {rule.threshold} on."),
-        )
+    fields = task_of(use_case).answer_fields(use_case)
     fields["model_version"] = (str, Field(description="Version of the registered model."))
     fields["request_id"] = (str, Field(description="The request's id: `x-request-id` if it was given."))
     fields["unknown_entities"] = (
@@ -115,10 +103,6 @@ def answer_model(use_case: UseCase) -> type[BaseModel]:
     )
     model: type[BaseModel] = create_model("ScoreAnswer", __config__=ConfigDict(protected_namespaces=()), **fields)
     return model
-
-
-def _score_name(use_case: UseCase) -> str:
-    return "probability" if use_case.is_binary else "value"
 
 
 def _field_type(column: Column) -> Any:

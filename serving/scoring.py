@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.tasks.registry import task_of
 from serving.online import EventTooOld, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from platform_assets.declaration import UseCase
+    from platform_assets.tasks.base import Answer
     from platform_assets.training.predictor import Predictor
     from serving.online import FeatureVector, OnlineFeatures
     from serving.release import ReleaseInfo
@@ -40,24 +42,20 @@ class Prediction:
         event: request columns by name.
         features: float64 [f], what the model was given.
         unknown_entities: entities without history; empty where nobody was asked.
-        score: probability or value; of a multi-class task the probability of the predicted class.
-        decision: None for a regression; of a multi-class task the predicted class.
+        answer: score, decision and what the caller is given, as the kind of task has it.
         scored_at: when the answer was ready, UTC.
         latency_ms: from the request's arrival to the answer.
         fallback: why the features are not what the online store holds; None where they are.
-        probabilities: of each class of a multi-class task, in the order of the classes; None for any other.
     """
 
     request_id: str
     event: Mapping[str, Any]
     features: NDArray[np.float64]
     unknown_entities: tuple[str, ...]
-    score: float
-    decision: str | None
+    answer: Answer
     scored_at: datetime
     latency_ms: float
     fallback: str | None = None
-    probabilities: tuple[float, ...] | None = None
 
 
 class Scorer:
@@ -72,9 +70,7 @@ class Scorer:
         self._digest = digest
         self._predictor = predictor
         self._online = online
-        self._rule = use_case.serving.decision
-        self._score_name = "probability" if use_case.is_binary else "value"
-        self._classes = use_case.classes
+        self._answer = task_of(use_case).answers(use_case)
         self._feature_columns = tuple(FEATURE_PREFIX + name for name in use_case.feature_names)
 
     def score(self, event: Mapping[str, Any], request_id: str, started: float) -> Prediction:
@@ -91,20 +87,16 @@ class Scorer:
         """
         vector, unknown, fallback = self._vector(event)
         features = np.asarray(vector.values, dtype=np.float64)
-        answer = self._predictor.predict(features.reshape(1, -1))[0]
-        probabilities = tuple(answer.tolist()) if self._classes else None
-        score = float(answer) if probabilities is None else max(probabilities)
+        output = self._predictor.predict(features.reshape(1, -1))[0].tolist()
         return Prediction(
             request_id=request_id,
             event=event,
             features=features,
             unknown_entities=unknown,
-            score=score,
-            decision=self.decide(score) if probabilities is None else self._classes[probabilities.index(score)],
+            answer=self._answer(output),
             scored_at=datetime.now(UTC),
             latency_ms=(time.perf_counter() - started) * 1e3,
             fallback=fallback,
-            probabilities=probabilities,
         )
 
     def _vector(self, event: Mapping[str, Any]) -> tuple[FeatureVector, tuple[str, ...], str | None]:
@@ -123,29 +115,17 @@ class Scorer:
         return vector, tuple(vector.unknown_entities), None
 
     def predict(self, rows: Sequence[Mapping[str, float | None]]) -> list[Any]:
-        """Scores of rows, of a multi-class task a list of probabilities for each, whose features are given by name; null is missing."""
+        """The model's outputs for rows whose features are given by name; null is missing."""
         names = self._use_case.feature_names
         X = np.array(
             [[math.nan if row[name] is None else row[name] for name in names] for row in rows], dtype=np.float64
         )
-        scores: list[Any] = self._predictor.predict(X).tolist()
-        return scores
-
-    def decide(self, score: float) -> str | None:
-        """The declared decision for a score; None without a rule."""
-        if self._rule is None:
-            return None
-        return self._rule.above if score >= self._rule.threshold else self._rule.below
+        outputs: list[Any] = self._predictor.predict(X).tolist()
+        return outputs
 
     def answer(self, prediction: Prediction) -> dict[str, Any]:
-        """What the caller is told."""
-        answer: dict[str, Any]
-        if prediction.probabilities is not None:
-            answer = self._class_answer(prediction.probabilities)
-        else:
-            answer = {self._score_name: prediction.score}
-            if prediction.decision is not None:
-                answer["decision"] = prediction.decision
+        """What the caller is given."""
+        answer = dict(prediction.answer.fields)
         answer["model_version"] = self._info.model_version
         answer["request_id"] = prediction.request_id
         if prediction.unknown_entities:
@@ -154,27 +134,18 @@ class Scorer:
             answer["fallback"] = prediction.fallback
         return answer
 
-    def _class_answer(self, probabilities: Sequence[float]) -> dict[str, Any]:
-        """The most probable class, the first of equally probable ones, and the probability of each."""
-        predicted = self._classes[probabilities.index(max(probabilities))]
-        return {"class": predicted, "probabilities": dict(zip(self._classes, probabilities, strict=True))}
-
-    def row_answer(self, score: Any) -> dict[str, Any]:
-        """What the caller is told about one row of `predict`."""
-        if self._classes:
-            return self._class_answer(score)
-        decision = self.decide(score)
-        return {self._score_name: score} if decision is None else {self._score_name: score, "decision": decision}
+    def row_answer(self, output: Any) -> dict[str, Any]:
+        """What the caller is given for one row of `predict`."""
+        return dict(self._answer(output).fields)
 
     def log_record(self, prediction: Prediction) -> dict[str, Any]:
         """The line of the prediction log: the columns of `prediction_log_schema`, without the event day."""
         record = dict(prediction.event)
         record["request_id"] = prediction.request_id
         record["scored_at"] = prediction.scored_at
-        record["score"] = prediction.score
-        record["decision"] = prediction.decision
-        if prediction.probabilities is not None:
-            record[PROBABILITIES] = list(prediction.probabilities)
+        record["score"] = prediction.answer.score
+        record["decision"] = prediction.answer.decision
+        record.update(prediction.answer.logged)
         record["model_version"] = self._info.model_version
         record["release"] = self._digest
         record["feature_contract"] = self._info.feature_contract

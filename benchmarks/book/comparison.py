@@ -34,8 +34,8 @@ from benchmarks.common.world import scored_use_case, simulated, simulator_settin
 from benchmarks.quality.topic import AS_OF_DAY, build_dataset
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.features.offline.feature_table import join_labels
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Metric, scored, split_fold
 from platform_assets.training.dataset import Dataset
@@ -100,7 +100,7 @@ def _search(use_case: UseCase, overrides: Mapping[str, Any]) -> dict[str, Any]:
     as_of = use_case.history.first_day + timedelta(days=SEARCH_AS_OF_DAY)
     dataset, _, _ = build_dataset(use_case, as_of, overrides)
     candidate, declared = _declared(_without_settings(use_case)), _declared(use_case)
-    [metric] = make_metrics([SEARCHED_METRIC])
+    [metric] = make_metrics([SEARCHED_METRIC], "binary")
     splits = _splits(use_case, dataset, as_of)
     with tempfile.TemporaryDirectory() as scratch:
         storage = f"sqlite:///{Path(scratch) / 'trials.db'}"
@@ -199,7 +199,7 @@ def _judged(
     """A model's metrics fold by fold; what it said is kept in `folds` for the paired intervals."""
     measures = []
     for (_, test), prediction, kept in zip(rows, predictions, folds, strict=True):
-        measures.append([metric(scored(test, prediction)) for metric in make_metrics(METRICS)])
+        measures.append([metric(scored(test, prediction)) for metric in make_metrics(METRICS, "binary")])
         kept[name] = FoldScores(test.y, prediction, test.event_day, _group(test))
     _say(f"{name}: {np.mean(measures, axis=0).round(4).tolist()}")
     return {"name": name, "folds": measures}

@@ -19,7 +19,7 @@ import numpy as np
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.training.compare import Candidate
 from platform_assets.training.learners import Learner, LearnerKind
-from platform_assets.training.learners.base import Days, FittedModel, Matrix, Task, Vector
+from platform_assets.training.learners.base import Days, FittedModel, Matrix, Objective, Vector
 from platform_assets.training.learners.constant import load as load_nothing
 
 VIEWS: tuple[FeatureView, ...] = tuple(
@@ -139,7 +139,7 @@ def book_candidates() -> list[Candidate]:
 
 def _candidate(name: str, make: Callable[[int], Any]) -> Candidate:
     def fit(
-        X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+        X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
         from sklearn.preprocessing import StandardScaler
 

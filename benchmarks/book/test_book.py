@@ -12,8 +12,8 @@ from benchmarks.book.models import PUBLISHED, VIEWS, book_candidates
 from benchmarks.book.oracle import oracle_scores
 from benchmarks.book.topic import bars, search_bars
 from benchmarks.common.world import scored_use_case, simulated
-from platform_assets.evaluation.metrics.scored_rows import auc_roc
 from platform_assets.features.offline.feature_table import join_labels
+from platform_assets.tasks.binary.metrics import auc_roc
 
 SETTINGS: dict[str, Any] = {"seed": 3, "customers": 300, "terminals": 600, "start": "2018-04-01", "label_delay_days": 7}
 FIRST, LAST = date(2018, 4, 1), date(2018, 5, 20)

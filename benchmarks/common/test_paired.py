@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.common.paired import FoldScores, Resampled, paired_intervals
-from platform_assets.evaluation.metrics.scored_rows import auc_roc, average_precision, card_precision_at_k
+from platform_assets.tasks.binary.metrics import auc_roc, average_precision, card_precision_at_k
 
 
 def fold(seed: int, skill: float) -> FoldScores:

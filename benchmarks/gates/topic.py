@@ -20,13 +20,13 @@ from benchmarks.common.world import scored_use_case, simulated
 from platform_assets.declaration import UseCase
 from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.verdict import Verdict
-from platform_assets.evaluation.judged_model import Subject, against_champion, alone
-from platform_assets.evaluation.metrics.bootstrap import PairedDifference, paired_difference
-from platform_assets.evaluation.metrics.scored_rows import make_metric
+from platform_assets.evaluation.judged_model import JudgedModel, against_champion, alone
+from platform_assets.evaluation.metrics.bootstrap import BootstrapDifference, paired_difference
 from platform_assets.evaluation.recipe import Recipe
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
 from platform_assets.orchestration.assets.model import read_dataset
+from platform_assets.tasks.registry import task_of
 from platform_assets.testing.credit_world import AS_OF, champion, fit_by
 from platform_assets.testing.planted_models import KINDS, good
 from platform_assets.training.compare import scored
@@ -54,7 +54,7 @@ BAD_CHALLENGERS: Mapping[str, Recipe] = {
 }
 
 
-def judged(subject: Subject, seed: int, *, with_champion: bool) -> Verdict:
+def judged(subject: JudgedModel, seed: int, *, with_champion: bool) -> Verdict:
     """The verdict on a model of the small world."""
     rows = against_champion(subject, champion(seed)) if with_champion else alone(subject)
     return judge(subject, rows, AS_OF, has_champion=with_champion)
@@ -110,10 +110,10 @@ def weeks(use_case: UseCase, overrides: Mapping[str, Any], count: int, recipe: R
         )
 
 
-def compared(use_case: UseCase, week: Week, recipe: Recipe) -> PairedDifference:
+def compared(use_case: UseCase, week: Week, recipe: Recipe) -> BootstrapDifference:
     """Challenger against champion, both fitted on the champion's days: what the gate decides on."""
     fold = prequential_folds(week.as_of, use_case.label_delay_days, 1, use_case.training.splits.delay_days, 1, 1)[0]
-    subject = Subject(
+    subject = JudgedModel(
         use_case=use_case,
         learner="challenger",
         predictor=week.champion,
@@ -131,12 +131,14 @@ def compared(use_case: UseCase, week: Week, recipe: Recipe) -> PairedDifference:
     rows = against_champion(subject, week.champion)
     assert rows.champion is not None
     first, second = scored(rows.rows, rows.model), scored(rows.rows, rows.champion)
-    return paired_difference(use_case.training.select_by, first, second, use_case.gates.confidence)
+    return paired_difference(
+        task_of(use_case).metric(use_case.training.select_by), first, second, use_case.gates.confidence
+    )
 
 
 def out_of_fold_difference(use_case: UseCase, week: Week, recipe: Recipe) -> float:
     """The named alternative: the challenger's out-of-fold model against the champion's own fit, as it is measured."""
-    metric = make_metric(use_case.training.select_by)
+    metric = task_of(use_case).metric(use_case.training.select_by)
     own = recipe(week.fold_rows).predict(week.judged.X)
     champion_prediction = week.champion.predict(week.judged.X)
     sign = 1.0 if metric.higher_is_better else -1.0
@@ -205,7 +207,7 @@ def measure_champion_comparison(
     tolerance = use_case.gates.champion_tolerance
     champion_recipe = next(iter(GOOD_CHALLENGERS.values()))
     challengers = {**GOOD_CHALLENGERS, **BAD_CHALLENGERS}
-    found: dict[str, list[tuple[PairedDifference, float]]] = {name: [] for name in challengers}
+    found: dict[str, list[tuple[BootstrapDifference, float]]] = {name: [] for name in challengers}
     for seed in worlds:
         for week in weeks(use_case, {**scale, "seed": seed}, count, champion_recipe):
             for name, recipe in challengers.items():

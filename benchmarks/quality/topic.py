@@ -28,10 +28,10 @@ from benchmarks.common.report import Bar, Topic
 from benchmarks.common.usage import measured
 from benchmarks.common.world import scored_use_case, simulated, simulator_settings
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
 from platform_assets.orchestration.assets.model import read_dataset
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.testing.child_process import run_child
 from platform_assets.training import artifact
 from platform_assets.training.candidates import declared_candidates
@@ -84,7 +84,7 @@ def compare_learners(use_case: UseCase, dataset: Dataset, as_of: date, candidate
         dataset,
         folds,
         candidates,
-        make_metrics(list(BARS)),
+        make_metrics(list(BARS), "binary"),
         use_case.training.seed,
         lambda line: None,
         exclude_known_groups=True,

@@ -28,7 +28,7 @@ import psutil
 
 from benchmarks.common.report import Bar, Topic
 from platform_assets.declaration.sections.search import FloatRange, IntRange, Search
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.testing.child_process import run_child
 from platform_assets.training.compare import Candidate, scored
 from platform_assets.training.dataset import Dataset, from_frame
@@ -117,7 +117,7 @@ def _trials(which: str, trials: int) -> dict[str, Any]:
         pruning="none",
     )
     candidate = Candidate("xgboost", make_learner("xgboost", {"n_estimators": 60, "threads": 1}))
-    [metric] = make_metrics(["average_precision"])
+    [metric] = make_metrics(["average_precision"], "binary")
     fit_predictor(splits[0][0], candidate.learner.with_settings({"n_estimators": 1}), 0)  # loads the library
     with tempfile.TemporaryDirectory() as scratch:
         storage = f"sqlite:///{Path(scratch) / 'trials.db'}"

@@ -46,7 +46,7 @@ def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequenc
         "entities": _without_prose([entity.model_dump(mode="json") for entity in entities]),
         "features": _without_prose([view.model_dump(mode="json") for view in views]),
     }
-    if use_case.is_multiclass:
+    if use_case.task.has_classes:
         contract["label"]["classes"] = list(use_case.classes)
     looked_up = [use_case.source(lookup.source) for view in views for lookup in view.lookups]
     functions = [item.function for view in views for item in view.functions]

@@ -21,9 +21,6 @@ PARITY = "parity"
 FEATURE_QUALITY = "feature_quality"
 TABLES = "tables"
 
-MODEL_BY_TASK = {"binary": "classifier", "multiclass": "classifier", "regression": "regressor"}
-"""Name of the model asset for each kind of task."""
-
 
 def feed_name(source: str) -> str:
     """Last part of the asset key of an incremental source's feed."""

@@ -14,9 +14,6 @@ from platform_assets.declaration.use_case import UseCase
 FEATURE_PREFIX = "feature__"
 """Prefix of the columns that hold the feature values a prediction was made from."""
 
-PROBABILITIES = "probabilities"
-"""Column of a multi-class task: the probability of each class, in the order of the classes."""
-
 PREDICTION_COLUMNS: Mapping[str, pl.DataType] = {
     "request_id": pl.String(),
     "scored_at": pl.Datetime("us", "UTC"),
@@ -38,13 +35,12 @@ task `decision` is the predicted class and `score` its probability."""
 def prediction_log_schema(use_case: UseCase) -> dict[str, pl.DataType]:
     """Stored schema of the prediction log: request columns, prediction columns, features, event day.
 
-    Of a multi-class task also the probability of each class.
+    Some kinds of task have columns of their own: a multi-class one the probability of each class.
     """
     events = use_case.event_source
     schema = {name: events.column(name).polars_type for name in use_case.serving.request}
     schema.update(PREDICTION_COLUMNS)
-    if use_case.is_multiclass:
-        schema[PROBABILITIES] = pl.List(pl.Float64())
+    schema.update(use_case.task.log_columns)
     schema.update({FEATURE_PREFIX + name: pl.Float64() for name in use_case.feature_names})
     schema[EVENT_DAY] = pl.Date()
     return schema

@@ -13,7 +13,6 @@ from pydantic_core import InitErrorDetails
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.checks.references import find_problems
-from platform_assets.declaration.names import MODEL_BY_TASK
 from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.declaration.sections.features import Entity, FeatureView
@@ -22,6 +21,8 @@ from platform_assets.declaration.sections.retention import Retention
 from platform_assets.declaration.sections.serving import Freshness, Monitoring, Serving
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.sections.training import Label, Training
+from platform_assets.declaration.tasks.base import DeclaredTask
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 
 
 class History(Declaration):
@@ -155,19 +156,14 @@ class UseCase(Declaration):
         return self.event_source.column(column).type
 
     @property
-    def is_binary(self) -> bool:
-        """Whether the model predicts the probability of one of two classes."""
-        return self.training.task == "binary"
-
-    @property
-    def is_multiclass(self) -> bool:
-        """Whether the model predicts a probability for each of several classes."""
-        return self.training.task == "multiclass"
+    def task(self) -> DeclaredTask:
+        """What may be declared for its kind of task; what is computed for it answers `tasks.registry.task_of`."""
+        return DECLARED_TASKS[self.training.task]
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes of a multi-class task, in the order of their probabilities; empty for any other task."""
-        if not self.is_multiclass or self.label.column not in self.label_source.column_names:
+        if not self.task.has_classes or self.label.column not in self.label_source.column_names:
             return ()
         return tuple(str(value) for value in self.label_source.column(self.label.column).allowed or ())
 
@@ -179,7 +175,7 @@ class UseCase(Declaration):
     @property
     def model_name(self) -> str:
         """Last part of the model asset's key."""
-        return MODEL_BY_TASK[self.training.task]
+        return self.task.model_name
 
     def feature_schema(self, view: FeatureView) -> dict[str, pl.DataType]:
         """Stored schema of a feature table: event key, entity key, event time, features (Float64), event day."""

@@ -16,15 +16,16 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics.scored_rows import Vector
 from platform_assets.evaluation.recipe import Recipe, with_features
+from platform_assets.tasks.metric import Vector
+from platform_assets.tasks.registry import leaves_out_known_groups
 from platform_assets.training.dataset import Dataset, rows_to_judge
 from platform_assets.training.folds import Fold
 from platform_assets.training.predictor import Predictor
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class JudgedModel:
     """A challenger and what it was made from.
 
     Attributes:
@@ -104,19 +105,19 @@ class SameRows:
     problem: str = ""
 
 
-def alone(subject: Subject) -> SameRows:
+def alone(model: JudgedModel) -> SameRows:
     """There is no champion: the latest fold."""
-    return SameRows(subject.judged, subject.prediction)
+    return SameRows(model.judged, model.prediction)
 
 
-def of_other_classes(subject: Subject, classes: Sequence[str]) -> SameRows:
+def of_other_classes(model: JudgedModel, classes: Sequence[str]) -> SameRows:
     """The champion tells other classes apart, or the same in another order: what it says of the rows cannot be compared."""
-    told = f"it tells other classes apart ({', '.join(classes) or 'none'}, not {', '.join(subject.use_case.classes) or 'none'})"
-    problem = f"{told}; declare a bypass of this gate for the first model with the new classes"
-    return SameRows(subject.judged, subject.prediction, problem=problem)
+    other = f"it tells other classes apart ({', '.join(classes) or 'none'}, not {', '.join(model.use_case.classes) or 'none'})"
+    problem = f"{other}; declare a bypass of this gate for the first model with the new classes"
+    return SameRows(model.judged, model.prediction, problem=problem)
 
 
-def against_champion(subject: Subject, champion: Predictor) -> SameRows:
+def against_champion(model: JudgedModel, champion: Predictor) -> SameRows:
     """Challenger and champion, fitted on the same days, on later rows.
 
     The champion was fitted nearer to the rows than any of the challenger's folds; to compare what the two *learn*, the challenger's
@@ -126,44 +127,44 @@ def against_champion(subject: Subject, champion: Predictor) -> SameRows:
         TrainingError: the recipe cannot be fitted on the champion's days.
         ImputationError: nor its imputation.
     """
-    absent = [name for name in champion.features if name not in subject.dataset.features]
+    absent = [name for name in champion.features if name not in model.dataset.features]
     if absent:
         return SameRows(
-            subject.judged,
-            subject.prediction,
+            model.judged,
+            model.prediction,
             problem=(
                 f"it needs features that the use case no longer has ({', '.join(absent)}); "
                 "declare a bypass of this gate for the first model without them"
             ),
         )
     last = date.fromisoformat(champion.trained_on.last_day)
-    training = _days_of(champion, subject.dataset)
+    training = _days_of(champion, model.dataset)
     if training is None:
-        later = subject.judged.event_day > np.datetime64(last)
-        rows, model, how = subject.judged.where(later), subject.prediction[later], OUT_OF_FOLD
+        later = model.judged.event_day > np.datetime64(last)
+        rows, prediction, how = model.judged.where(later), model.prediction[later], OUT_OF_FOLD
     else:
-        rows, how = _later_rows(subject, champion), ON_CHAMPION_DAYS
-        fitted = subject.recipe(training) if len(rows) else subject.predictor
-        model = fitted.predict(with_features(rows, fitted.features).X)
+        rows, how = _later_rows(model, champion), ON_CHAMPION_DAYS
+        fitted = model.recipe(training) if len(rows) else model.predictor
+        prediction = fitted.predict(with_features(rows, fitted.features).X)
     problem = "" if len(rows) else "there are no rows that the champion was not trained on"
-    return SameRows(rows, model, champion.predict(with_features(rows, champion.features).X), how, problem)
+    return SameRows(rows, prediction, champion.predict(with_features(rows, champion.features).X), how, problem)
 
 
-def against_same_day(subject: Subject, recorded: pl.DataFrame) -> SameRows:
+def against_same_day(model: JudgedModel, recorded: pl.DataFrame) -> SameRows:
     """Challenger and champion as of the same day: both by their out-of-fold predictions, since its own fit has seen the fold.
 
     Args:
-        subject: the challenger.
+        model: the challenger.
         recorded: `key` and `champion`, the champion's out-of-fold predictions.
     """
-    own = pl.DataFrame({"key": subject.judged.key, "place": np.arange(len(subject.judged))})
+    own = pl.DataFrame({"key": model.judged.key, "place": np.arange(len(model.judged))})
     both = own.join(recorded, on="key", how="inner").sort("place")
     place = both["place"].to_numpy()
-    mask = np.zeros(len(subject.judged), dtype=np.bool_)
+    mask = np.zeros(len(model.judged), dtype=np.bool_)
     mask[place] = True
     problem = "" if len(place) else "there are no rows that both were judged on"
-    rows = subject.judged.where(mask)
-    return SameRows(rows, subject.prediction[mask], both["champion"].to_numpy(), BOTH_OUT_OF_FOLD, problem)
+    rows = model.judged.where(mask)
+    return SameRows(rows, model.prediction[mask], both["champion"].to_numpy(), BOTH_OUT_OF_FOLD, problem)
 
 
 def _days_of(champion: Predictor, dataset: Dataset) -> Dataset | None:
@@ -175,9 +176,9 @@ def _days_of(champion: Predictor, dataset: Dataset) -> Dataset | None:
     return rows if len(rows) else None
 
 
-def _later_rows(subject: Subject, champion: Predictor) -> Dataset:
+def _later_rows(model: JudgedModel, champion: Predictor) -> Dataset:
     """All rows after the champion's last day, without groups known to be positive, as in every fold."""
-    training, dataset = subject.use_case.training, subject.dataset
+    training, dataset = model.use_case.training, model.dataset
     last = date.fromisoformat(champion.trained_on.last_day)
     first_test, last_test = last + timedelta(days=1), date.fromisoformat(str(dataset.event_day[-1]))
     if last_test < first_test:
@@ -189,4 +190,4 @@ def _later_rows(subject: Subject, champion: Predictor) -> Dataset:
         test_first=first_test,
         test_last=last_test,
     )
-    return rows_to_judge(dataset, fold, training.group is not None and subject.use_case.is_binary)
+    return rows_to_judge(dataset, fold, leaves_out_known_groups(model.use_case))

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from platform_assets.declaration.sections.training import Training
-from platform_assets.evaluation.metrics.scored_rows import Vector
+from platform_assets.tasks.metric import Vector
 from platform_assets.training import artifact
 from platform_assets.training.candidates import candidate_of
 from platform_assets.training.compare import Candidate

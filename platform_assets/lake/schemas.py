@@ -20,6 +20,7 @@ from platform_assets.declaration.sections.changes import (
 )
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.tasks.registry import task_of
 
 AS_OF = "as_of"
 """Partition column of tables that are made as of a day."""
@@ -228,10 +229,5 @@ def group_columns(use_case: UseCase) -> list[str]:
 
 
 def watched_columns(use_case: UseCase) -> tuple[str, ...]:
-    """Columns of the prediction log that are watched: the score, then every feature.
-
-    Of a multi-class task the score is how sure the model is, and the decision, the predicted class, is watched too: which classes it
-    sees more often or less.
-    """
-    predicted = ("score", "decision") if use_case.is_multiclass else ("score",)
-    return (*predicted, *(FEATURE_PREFIX + name for name in use_case.feature_names))
+    """Columns of the prediction log that are watched: what the kind of task has of the score, then every feature."""
+    return (*task_of(use_case).drift_columns, *(FEATURE_PREFIX + name for name in use_case.feature_names))

@@ -12,16 +12,15 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.evaluation.metrics.scored_rows import make_metric
-from platform_assets.monitoring.class_quality import moved_classes, probabilities_of
-from platform_assets.monitoring.intervals import Interval, mean_interval, metric_interval, ratio_interval
-from platform_assets.training.compare import MetricError, Scored
-from platform_assets.training.dataset import class_places
+from platform_assets.monitoring.intervals import metric_interval
+from platform_assets.tasks.base import TrainingLabels
+from platform_assets.tasks.intervals import Interval
+from platform_assets.tasks.metric import MetricError, NamedMetric, Scored
+from platform_assets.tasks.registry import task_of
 from platform_assets.training.folds import last_labelled_day
 
 QualityStatus = Literal["ok", "violated", "no_verdict"]
@@ -139,7 +138,7 @@ def join_labels(
     _require(labels, [*key, EVENT_DAY, label], f"the label table {use_case.label_source.name}")
     last = last_labelled_day(as_of, use_case.label_delay_days)
     known = labels.filter(pl.col(EVENT_DAY) <= last, pl.col(label).is_not_null())
-    known = known.select(*key, pl.col(label).cast(pl.String if use_case.is_multiclass else pl.Float64))
+    known = known.select(*key, pl.col(label).cast(task_of(use_case).label_type))
     repeated = int(known.select(pl.struct(key).is_duplicated().sum()).item())
     if repeated:
         raise QualityError(
@@ -178,30 +177,25 @@ def production_quality(
         class_rows: of a multi-class task the rows of each class that the model was trained on, which take the place of the label rate:
             the share of every class is held to the declared ratio. None skips the comparison.
     """
-    label = use_case.label.column
-    labelled = joined.filter(pl.col(label).is_not_null())
+    task = task_of(use_case)
+    labelled = joined.filter(pl.col(use_case.label.column).is_not_null())
     finite = labelled.filter(pl.col("score").is_finite())
     violations = _score_violations(labelled.height - finite.height, labelled.height)
     rows = _scored(finite, use_case)
     metrics, problems = _measure(rows, use_case)
-    rate = float(rows.y.mean()) if len(rows.y) and not use_case.is_multiclass else None
     followed = use_case.monitoring.quality_metric
     obstacle = _obstacle(rows, use_case, metrics, problems, reference_metrics)
     if len(rows.y) >= use_case.monitoring.min_rows:
-        violations += (
-            [Violation("label_rate", *moved) for moved in moved_classes(rows.y, use_case, class_rows or {})]
-            if use_case.is_multiclass
-            else _label_rate_violations(rows, use_case, reference_label_rate)
-        )
+        trained_on = TrainingLabels(sum((class_rows or {}).values()), reference_label_rate, class_rows or {})
+        violations += [Violation("label_rate", *moved) for moved in task.moved_labels(rows.y, use_case, trained_on)]
     intervals: dict[str, Interval] = {}
     bounds: dict[str, float] = {}
     if obstacle is None:
         bounds[followed] = quality_bound(use_case, reference_metrics[followed])
-        intervals[followed] = metric_interval(followed, rows, seed=seed)
-        violations += _metric_violations(
-            followed, metrics[followed], intervals[followed], bounds[followed], len(rows.y)
-        )
-    status: QualityStatus = "violated" if violations else "no_verdict" if obstacle else "ok"
+        metric, value = task.metric(followed), metrics[followed]
+        intervals[followed] = metric_interval(metric, rows, seed=seed)
+        violations += _metric_violations(metric, value, intervals[followed], bounds[followed], len(rows.y))
+    explanations = [violation.explanation for violation in violations] + ([obstacle] if obstacle else [])
     return QualityResult(
         first_day=_day(joined[EVENT_DAY].min()),
         last_day=_day(joined[EVENT_DAY].max()),
@@ -212,10 +206,10 @@ def production_quality(
         problems=problems,
         intervals=intervals,
         bounds=bounds,
-        label_rate=rate,
-        status=status,
+        label_rate=task.label_rate(rows.y),
+        status="violated" if violations else "no_verdict" if obstacle else "ok",
         violations=tuple(violations),
-        explanation=" ".join([violation.explanation for violation in violations] + ([obstacle] if obstacle else []))
+        explanation=" ".join(explanations)
         or f"{followed} {metrics[followed]:.4f} on {len(rows.y)} rows keeps the bound of {bounds[followed]:.4f}.",
     )
 
@@ -223,7 +217,11 @@ def production_quality(
 def quality_bound(use_case: UseCase, reference: float) -> float:
     """The value of the followed metric that must not be lost, given the evaluation's."""
     loss = use_case.monitoring.max_quality_loss_ratio * abs(reference)
-    return reference - loss if make_metric(use_case.monitoring.quality_metric).higher_is_better else reference + loss
+    return (
+        reference - loss
+        if task_of(use_case).metric(use_case.monitoring.quality_metric).higher_is_better
+        else reference + loss
+    )
 
 
 def quality_by_day(joined: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
@@ -236,17 +234,17 @@ def quality_by_day(joined: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
     Returns:
         `event_day`, `labelled_rows`, `value` (null where the day's rows do not allow the metric), ascending.
     """
-    metric = make_metric(use_case.monitoring.quality_metric)
+    metric = task_of(use_case).metric(use_case.monitoring.quality_metric)
     usable = joined.filter(pl.col(use_case.label.column).is_not_null(), pl.col("score").is_finite())
-    found: list[tuple[object, int, float | None]] = []
+    days: list[tuple[object, int, float | None]] = []
     for (day,), rows in sorted(usable.partition_by(EVENT_DAY, as_dict=True).items()):
         try:
             value = metric(_scored(rows, use_case))
         except MetricError:
             value = None
-        found.append((day, rows.height, value))
+        days.append((day, rows.height, value))
     schema = {EVENT_DAY: pl.Date, "labelled_rows": pl.Int64, "value": pl.Float64}
-    return pl.DataFrame(found, schema=schema, orient="row")
+    return pl.DataFrame(days, schema=schema, orient="row")
 
 
 def _require(frame: pl.DataFrame, columns: list[str], where: str) -> None:
@@ -256,15 +254,10 @@ def _require(frame: pl.DataFrame, columns: list[str], where: str) -> None:
 
 
 def _scored(rows: pl.DataFrame, use_case: UseCase) -> Scored:
-    group, label = use_case.training.group, rows[use_case.label.column]
-    if use_case.is_multiclass:
-        y, prediction = class_places(label, use_case.classes), probabilities_of(rows, use_case)
-    else:
-        y = label.to_numpy().astype(np.float64, copy=False)
-        prediction = rows["score"].to_numpy().astype(np.float64, copy=False)
+    task, group = task_of(use_case), use_case.training.group
     return Scored(
-        y=y,
-        prediction=prediction,
+        y=task.labels(rows[use_case.label.column], use_case.classes),
+        prediction=task.logged_predictions(rows, use_case),
         event_day=rows[EVENT_DAY].to_numpy(),
         group=rows[group].to_numpy() if group is not None and group in rows.columns else None,
     )
@@ -276,7 +269,7 @@ def _measure(rows: Scored, use_case: UseCase) -> tuple[dict[str, float], dict[st
     problems: dict[str, str] = {}
     for name in dict.fromkeys([use_case.monitoring.quality_metric, *use_case.training.metrics]):
         try:
-            metrics[name] = make_metric(name)(rows)
+            metrics[name] = task_of(use_case).metric(name)(rows)
         except MetricError as error:
             problems[name] = str(error)
     return metrics, problems
@@ -295,17 +288,9 @@ def _obstacle(
         return (
             f"No verdict: {count} labelled rows, {use_case.monitoring.min_rows} are needed; wait for labels or traffic."
         )
-    if use_case.is_binary:
-        positives = int((rows.y == 1.0).sum())
-        if min(positives, count - positives) < MIN_CLASS_ROWS:
-            return (
-                f"No verdict: {positives} of {count} labelled rows are positive; "
-                f"{MIN_CLASS_ROWS} rows of each class are needed."
-            )
-    if use_case.is_multiclass:
-        enough = int((np.bincount(rows.y.astype(np.int64)) >= MIN_CLASS_ROWS).sum())
-        if enough < 2:
-            return f"No verdict: {enough} of {len(use_case.classes)} classes have {MIN_CLASS_ROWS} labelled rows; two are needed."
+    too_few = task_of(use_case).too_few_labels(rows.y, use_case, MIN_CLASS_ROWS)
+    if too_few is not None:
+        return f"No verdict: {too_few}"
     if followed not in metrics:
         return f"No verdict: {followed} cannot be computed: {problems[followed]}."
     if followed not in reference_metrics:
@@ -319,8 +304,10 @@ def _score_violations(broken: int, rows: int) -> list[Violation]:
     return [Violation("scores", "score", f"{broken} of {rows} labelled predictions have no finite score.")]
 
 
-def _metric_violations(name: str, value: float, interval: Interval, bound: float, rows: int) -> list[Violation]:
-    higher = make_metric(name).higher_is_better
+def _metric_violations(
+    metric: NamedMetric, value: float, interval: Interval, bound: float, rows: int
+) -> list[Violation]:
+    name, higher = metric.name, metric.higher_is_better
     lost = interval.high < bound if higher else interval.low > bound
     if not lost:
         return []
@@ -329,22 +316,6 @@ def _metric_violations(name: str, value: float, interval: Interval, bound: float
         f"{'below' if higher else 'above'} the bound of {bound:.4f}."
     )
     return [Violation("quality", name, text)]
-
-
-def _label_rate_violations(rows: Scored, use_case: UseCase, reference: float | None) -> list[Violation]:
-    """The label rate against the declared ratio; a regression whose reference mean is not positive has no ratio."""
-    if reference is None or (reference <= 0 and not use_case.is_binary):
-        return []
-    interval = ratio_interval(int((rows.y == 1.0).sum()), len(rows.y)) if use_case.is_binary else mean_interval(rows.y)
-    ratio = use_case.monitoring.max_label_rate_ratio
-    low, high = reference / ratio, reference * ratio
-    if interval.high >= low and interval.low <= high:
-        return []
-    text = (
-        f"The label rate is {rows.y.mean():.4g} (90 % interval {interval.low:.4g} to {interval.high:.4g}), "
-        f"outside {low:.4g} to {high:.4g}, {ratio:g} times around the reference of {reference:.4g}."
-    )
-    return [Violation("label_rate", use_case.label.column, text)]
 
 
 def _day(value: object) -> date | None:

@@ -23,6 +23,8 @@ from platform_assets.pipelines.track_training import (
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.history import made_from
 from platform_assets.registry.training_run import ModelRun
+from platform_assets.tasks.base import TrainingLabels
+from platform_assets.tasks.registry import task_of
 from platform_assets.training.artifact import read_manifest
 
 _THRESHOLDS_SHOWN = 9
@@ -109,6 +111,13 @@ def _verdict(evidence: Mapping[str, Any]) -> dict[str, str]:
     return {"text": text, "colour": _WARN if bypassed else _GOOD, "reason": evidence["reason"]}
 
 
+def training_labels(manifest: Mapping[str, Any]) -> TrainingLabels:
+    """The labels that a model was trained on, as its manifest has them."""
+    trained = manifest["trained_on"]
+    class_rows = dict(zip(manifest.get("classes", ()), trained.get("class_rows", ()), strict=True))
+    return TrainingLabels(trained["rows"], trained["label_mean"], class_rows)
+
+
 def _use(use_case: UseCase) -> list[tuple[str, str]]:
     serving, rule = use_case.serving, use_case.serving.decision
     told = [
@@ -118,8 +127,7 @@ def _use(use_case: UseCase) -> list[tuple[str, str]]:
         ),
         ("predicts", f"{use_case.label.column} ({use_case.training.task}) of each row of {use_case.events}"),
     ]
-    if use_case.is_multiclass:
-        told.append(("answers with", f"the most probable of {', '.join(use_case.classes)}, and a probability for each"))
+    told += task_of(use_case).answer_notes(use_case)
     if rule is not None:
         told.append(("decides", f"{rule.above} at a score of {rule.threshold:g} or more, {rule.below} below"))
     if use_case.is_realtime:
@@ -131,15 +139,10 @@ def _use(use_case: UseCase) -> list[tuple[str, str]]:
 def _data(found: CardSources) -> list[tuple[str, str]]:
     use_case, manifest = found.use_case, read_manifest(found.run.predictor_folder)
     trained = manifest["trained_on"]
-    label = "share of positives" if use_case.is_binary else "mean of the label"
-    value = f"{trained['label_mean']:.4g}"
-    if use_case.is_multiclass:
-        counts = zip(manifest["classes"], trained["class_rows"], strict=True)
-        label, value = "rows of each class", ", ".join(f"{name} {rows:,}" for name, rows in counts)
     return [
         *((source.name, source.description) for source in use_case.sources),
         ("trained on", f"{trained['rows']:,} rows of {trained['first_day']} .. {trained['last_day']}"),
-        (label, value),
+        task_of(use_case).label_note(training_labels(manifest)),
         ("labels", f"known {use_case.label_delay_days} days after the event; nothing later than that was used"),
     ]
 
@@ -242,7 +245,7 @@ def _thresholds(found: CardSources) -> dict[str, Any]:
 def _classes(found: CardSources) -> list[dict[str, Any]]:
     """Every class on the latest fold; empty where the label is no class of several."""
     path = found.run.folder / TRACKING / CLASSES_FILE
-    if not found.use_case.is_multiclass or not path.exists():
+    if not path.exists():
         return []
     manifest = read_manifest(found.run.predictor_folder)
     trained = dict(zip(manifest["classes"], manifest["trained_on"]["class_rows"], strict=True))
@@ -347,13 +350,7 @@ def _limits(found: CardSources) -> list[str]:
         limits.insert(0, f"{', '.join(simulated)}: simulated data. The figures say nothing about real events.")
     if len(found.run.comparison["folds"]) < 3:
         limits.append("Fewer than three folds were compared: the spread over them says little.")
-    if use_case.is_multiclass:
-        unseen = [name for name, rows in zip(manifest["classes"], trained["class_rows"], strict=True) if rows == 0]
-        if unseen:
-            limits.append(f"No training row was of class {', '.join(unseen)}: it is never predicted.")
-        limits.append(
-            f"What is none of {len(use_case.classes)} declared classes is answered with one of them all the same."
-        )
+    limits += task_of(use_case).limits(use_case, training_labels(manifest))
     if use_case.training.impute:
         limits.append(f"Declared values replace what is missing in {', '.join(sorted(use_case.training.impute))}.")
     if not any((gate.get("details") or {}).get("parts") for gate in found.evidence.get("gates", ())):

@@ -53,7 +53,7 @@ def profile_features(catalog: Catalog, as_of: date) -> ProfiledFeatures:
     rows = catalog.training_sets.read(as_of, as_of)
     last = rows["event_day"].max()
     future = changed_by_the_future(catalog, last) if isinstance(last, date) else {}
-    bound = use_case.gates.single_feature_score_bound(use_case.training.task)
+    bound = use_case.gates.single_feature_score_bound(use_case.task)
     quality = feature_quality(
         rows,
         use_case,
@@ -64,7 +64,7 @@ def profile_features(catalog: Catalog, as_of: date) -> ProfiledFeatures:
     )
     table = catalog.feature_quality
     commit = table.write_partitions(profile_rows(quality, as_of), as_of, as_of)
-    plot = plot_feature_quality(quality, bound, use_case.is_binary or use_case.is_multiclass)
+    plot = plot_feature_quality(quality, bound, use_case.task.has_probabilities)
     return ProfiledFeatures(quality, commit, table.uri, plot)
 
 

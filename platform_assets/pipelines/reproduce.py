@@ -19,7 +19,6 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.installation import code_version
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.model import read_dataset, training_set_table
@@ -34,6 +33,7 @@ from platform_assets.registry.training_run import (
     machine_type,
     registered_run,
 )
+from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
 from platform_assets.training import artifact
 from platform_assets.training.candidates import learner_of
 from platform_assets.training.compare import Candidate, compare
@@ -181,10 +181,10 @@ def _metrics(
         dataset,
         selection_folds(training.splits, as_of, use_case.label_delay_days),
         [candidate],
-        make_metrics(training.metrics),
+        metrics_of(use_case),
         training.seed,
         say,
-        exclude_known_groups=training.group is not None and use_case.is_binary,
+        exclude_known_groups=leaves_out_known_groups(use_case),
         impute=declared_imputation(training),
     )
     then, now = run.comparison["candidates"][candidate.name]["mean"], comparison.means(candidate.name)

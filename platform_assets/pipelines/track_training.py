@@ -7,7 +7,7 @@ declaration, of one model. Does not belong here: the model itself (`training_run
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -18,23 +18,22 @@ import numpy as np
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.contract import feature_contract
-from platform_assets.evaluation.class_plots import plot_classes
-from platform_assets.evaluation.gates.verdict import plain
-from platform_assets.evaluation.metrics.classes import class_reports, confusion, correctness
-from platform_assets.evaluation.metrics.scored_rows import make_metric, reliability_bins
-from platform_assets.evaluation.metrics.thresholds import cheapest, threshold_table
-from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.registry.training_run import MACHINE_TAG, machine_type
-from platform_assets.training.compare import Comparison, Scored
+from platform_assets.tasks.base import FoldRows, TrainingLabels
+from platform_assets.tasks.metric import Scored
+from platform_assets.tasks.registry import task_of
+from platform_assets.training.compare import Comparison
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor
 
 TRACKING = "tracking"
 """Folder of a run's artifacts that this module writes."""
 CURVES_FILE, CURVES_PICTURE = "curves.json", "curves.png"
-CLASSES_FILE = "classes.json"
-IMPORTANCES_FILE, THRESHOLDS_FILE = "importances.json", "thresholds.json"
+CLASSES, THRESHOLDS = "classes", "thresholds"
+"""Tables that only some kinds of task have."""
+CLASSES_FILE, THRESHOLDS_FILE = f"{CLASSES}.json", f"{THRESHOLDS}.json"
+IMPORTANCES_FILE = "importances.json"
 ENVIRONMENT_FILE, CONTRACT_FILE = "environment.txt", "feature_contract.json"
 LIBRARIES_TAG = "library_versions"
 IMPORTANCE_ROWS, IMPORTANCE_REPEATS = 4000, 3
@@ -70,70 +69,22 @@ def track(
     target.mkdir()
     (target / CONTRACT_FILE).write_text(_json(feature_contract(use_case)))
     (target / ENVIRONMENT_FILE).write_text(_installed())
-    latest = comparison.latest_scored(winner)
-    (target / CURVES_FILE).write_text(_json(curves(use_case, latest)))
-    (target / CURVES_PICTURE).write_bytes(_picture(use_case, latest, winner))
+    latest, task = comparison.latest_scored(winner), task_of(use_case)
+    (target / CURVES_FILE).write_text(_json(task.curves(use_case, latest.y, latest.prediction, CURVE_POINTS)))
+    (target / CURVES_PICTURE).write_bytes(task.plot(use_case, latest.y, {winner: latest.prediction}))
     importances = permutation_importances(use_case, predictor, comparison.latest_rows)
     (target / IMPORTANCES_FILE).write_text(_json(importances))
     metadata: dict[str, Any] = {"most_important": ", ".join(list(importances)[:5]), **_link(run)}
-    if use_case.is_multiclass:
-        reports = [plain(asdict(one)) for one in class_reports(latest.y, latest.prediction, use_case.classes)]
-        (target / CLASSES_FILE).write_text(_json(reports))
-        metadata["classes"] = dg.MetadataValue.md(classes_table(reports))
-    if use_case.is_binary:
-        table = thresholds(use_case, comparison.latest_rows, latest)
-        (target / THRESHOLDS_FILE).write_text(_json(table))
-        metadata |= _money(use_case, table)
+    rows = comparison.latest_rows
+    fold = FoldRows(latest.y, latest.prediction, rows.event_day, rows.X, rows.features)
+    details = task.details(use_case, fold)
+    for name, table in details.items():
+        (target / f"{name}.json").write_text(_json(table))
+    if CLASSES in details:
+        metadata["classes"] = dg.MetadataValue.md(classes_table(details[CLASSES]))
+    if THRESHOLDS in details:
+        metadata |= _money(use_case, details[THRESHOLDS])
     return Tracked(tags, metadata)
-
-
-def thresholds(use_case: UseCase, rows: Dataset, latest: Scored) -> list[dict[str, Any]]:
-    """The table of thresholds on the latest fold, with money where costs are declared."""
-    rule = use_case.serving.decision
-    assert rule is not None, "find_problems refuses a binary task without decision"
-    costs = rule.costs
-    missed: Any = None
-    if costs is not None:
-        missed = rows.X[:, rows.features.index(costs.missed)] if isinstance(costs.missed, str) else costs.missed
-        missed = np.nan_to_num(missed, nan=0.0)
-    days = len(np.unique(rows.event_day))
-    alarm = costs.false_alarm if costs is not None else None
-    table = threshold_table(latest.y, latest.prediction, days, rule.threshold, missed, alarm)
-    best = cheapest(table)
-    return [{**row.to_dict(), "is_cheapest": row is best} for row in table]
-
-
-def curves(use_case: UseCase, latest: Scored) -> dict[str, Any]:
-    """Points of the curves of the latest fold: ROC, precision and recall, calibration; of a multi-class task the confusion of
-    classes and the calibration of the predicted one; or observed and predicted values."""
-    y, prediction = latest.y, latest.prediction
-    if use_case.is_multiclass:
-        bins = reliability_bins(*correctness(y, prediction))
-        return {
-            "confusion": {"classes": list(use_case.classes), "rows": confusion(y, prediction).tolist()},
-            "calibration": {
-                "mean_prediction": [each.mean_prediction for each in bins],
-                "observed_ratio": [each.observed_ratio for each in bins],
-            },
-        }
-    if not use_case.is_binary:
-        step = max(1, len(y) // CURVE_POINTS)
-        return {"observed": y[::step].tolist(), "predicted": prediction[::step].tolist()}
-    bins = reliability_bins(y, prediction)
-    found: dict[str, Any] = {
-        "calibration": {
-            "mean_prediction": [each.mean_prediction for each in bins],
-            "observed_ratio": [each.observed_ratio for each in bins],
-        }
-    }
-    if len(np.unique(y)) > 1:
-        from sklearn.metrics import precision_recall_curve, roc_curve
-
-        false, true, _ = roc_curve(y, prediction)
-        precision, recall, _ = precision_recall_curve(y, prediction)
-        found["roc"] = {"false_positive_rate": _thin(false), "true_positive_rate": _thin(true)}
-        found["precision_recall"] = {"recall": _thin(recall), "precision": _thin(precision)}
-    return found
 
 
 def classes_table(reports: Sequence[Mapping[str, Any]]) -> str:
@@ -153,9 +104,9 @@ def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Datas
     """
     from sklearn.inspection import permutation_importance
 
-    metric = make_metric(use_case.training.select_by)
+    metric = task_of(use_case).metric(use_case.training.select_by)
     rng = np.random.default_rng(use_case.training.seed)
-    rare = np.flatnonzero(rows.y == 1.0) if use_case.is_binary else np.empty(0, dtype=np.int64)
+    rare = task_of(use_case).rare_rows(rows.y)
     others = np.setdiff1d(np.arange(len(rows)), rare)
     room = max(0, min(IMPORTANCE_ROWS - len(rare[:IMPORTANCE_ROWS]), len(others)))
     taken = np.sort(np.concatenate([rare[:IMPORTANCE_ROWS], rng.permutation(others)[:room]]))
@@ -189,7 +140,8 @@ class _Asked:
 
 
 def _parameters(use_case: UseCase, predictor: Predictor, winner: str) -> dict[str, Any]:
-    training, splits = use_case.training, use_case.training.splits
+    training, splits, trained_on = use_case.training, use_case.training.splits, predictor.trained_on
+    class_rows = dict(zip(predictor.classes, trained_on.class_rows, strict=True))
     return {
         "winner": winner,
         "learner": predictor.learner,
@@ -200,11 +152,7 @@ def _parameters(use_case: UseCase, predictor: Predictor, winner: str) -> dict[st
         "features": len(predictor.features),
         "trained_on_rows": predictor.trained_on.rows,
         "trained_on_days": f"{predictor.trained_on.first_day} .. {predictor.trained_on.last_day}",
-        **(
-            {"classes": len(use_case.classes), "rarest_class_rows": min(predictor.trained_on.class_rows)}
-            if use_case.is_multiclass
-            else {"label_mean": predictor.trained_on.label_mean}
-        ),
+        **task_of(use_case).training_parameters(TrainingLabels(trained_on.rows, trained_on.label_mean, class_rows)),
         "label_delay_days": use_case.label_delay_days,
         **{f"splits.{name}": getattr(splits, name) for name in ("train_days", "delay_days", "test_days", "folds")},
         **{f"setting.{name}": value for name, value in predictor.settings.items()},
@@ -246,24 +194,11 @@ def _link(run: TrackedRun) -> dict[str, Any]:
     return {"mlflow_run_page": dg.MetadataValue.url(run.page)} if run.page else {}
 
 
-def _picture(use_case: UseCase, latest: Scored, winner: str) -> bytes:
-    if use_case.is_multiclass:
-        return plot_classes(latest.y, latest.prediction, use_case.classes)
-    if use_case.serving.decision is None or not use_case.is_binary:
-        return plot_regression(latest.y, latest.prediction)
-    return plot_binary(latest.y, {winner: latest.prediction}, use_case.serving.decision.threshold)
-
-
 @cache
 def _installed() -> str:
     """Every installed distribution with its version, as pip writes them."""
     found = {f"{each.metadata['Name']}=={each.version}" for each in distributions() if each.metadata["Name"]}
     return "\n".join(sorted(found, key=str.lower)) + "\n"
-
-
-def _thin(values: Any) -> list[float]:
-    keep = np.unique(np.linspace(0, len(values) - 1, min(CURVE_POINTS, len(values))).astype(int))
-    return [round(float(value), 6) for value in values[keep]]
 
 
 def _json(value: Any) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.declaration.sections.search import Choices, FloatRange, IntRange
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.testing.child_process import ROOT, ChildFailed
 from platform_assets.testing.ray_nodes import ADDRESS, TwoNodes, wait_for_nodes
 from platform_assets.training.dataset import Dataset
@@ -56,7 +56,7 @@ def evaluation(rows: int, trees: int) -> FoldEvaluation:
     """Trials that fit boosted trees on each of the folds."""
     splits = [(simulated_rows(rows, seed), simulated_rows(rows // 2, 100 + seed)) for seed in range(FOLDS)]
     fixed = {"n_estimators": trees, "threads": 1}
-    return FoldEvaluation(splits, make_learner("xgboost", fixed), make_metrics(["average_precision"])[0])
+    return FoldEvaluation(splits, make_learner("xgboost", fixed), make_metrics(["average_precision"], "binary")[0])
 
 
 def plan(trials: int, parallel: int = 1, storage: str | None = None, pruning: Any = "median") -> SearchPlan:

@@ -17,11 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.judged_model import Subject
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.evaluation.judged_model import JudgedModel
 from platform_assets.evaluation.recipe import Recipe, recipe_of
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.orchestration.assets.model import read_dataset
+from platform_assets.tasks.registry import metrics_of
 from platform_assets.testing.declare import declaration, row
 from platform_assets.training import artifact
 from platform_assets.training.compare import Candidate, compare
@@ -147,7 +147,7 @@ def logistic(rows: Dataset) -> Predictor:
 
 def subject_from(
     frame: pl.DataFrame, recipe: Recipe, folder: Path, *, seen: Recipe | None = None, as_of: date = AS_OF
-) -> Subject:
+) -> JudgedModel:
     """A model made by a recipe, judged as the model asset would have recorded it.
 
     Args:
@@ -164,7 +164,7 @@ def subject_from(
         as_of, use_case.label_delay_days, splits.train_days, splits.delay_days, splits.test_days, splits.folds
     )
     fold = folds[0]
-    metrics = make_metrics(use_case.training.metrics)
+    metrics = metrics_of(use_case)
     baseline = Candidate(BASELINE, make_learner("constant"), baseline=True)
     comparison = compare(dataset, folds, [baseline], metrics, 0, lambda line: None, exclude_known_groups=True)
     judged = comparison.latest_rows
@@ -172,7 +172,7 @@ def subject_from(
     measured = {metric.name: metric(scored_rows(judged, prediction)) for metric in metrics}
     predictor = recipe(dataset.rows(fold.test_last - timedelta(days=splits.train_days - 1), fold.test_last))
     digest = artifact.save(predictor, folder / "model")
-    return Subject(
+    return JudgedModel(
         use_case=use_case,
         learner=LEARNER,
         predictor=predictor,
@@ -218,6 +218,6 @@ def champion(seed: int) -> Predictor:
     return logistic(rows.rows(last - timedelta(days=declared().training.splits.train_days - 1), last))
 
 
-def loaded_recipe(subject: Subject) -> Recipe:
+def loaded_recipe(subject: JudgedModel) -> Recipe:
     """The recipe that the saved model's folder tells, as the evaluation asset finds it."""
     return recipe_of(artifact.load(subject.folder))

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from platform_assets.tasks.metric import MetricError, Scored
 from platform_assets.training.dataset import Dataset, DatasetError, rows_to_judge
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import Fold
@@ -23,29 +23,8 @@ from platform_assets.training.learners.base import Vector
 from platform_assets.training.predictor import ImputationStrategy, Predictor
 
 
-class MetricError(ValueError):
-    """A metric that cannot be computed on these rows; the message says why."""
-
-
 class ComparisonError(ValueError):
     """A comparison that cannot be made or that has no winner."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """Rows with what was predicted for them.
-
-    Attributes:
-        y: float64 [n], the labels; of a multi-class task the places of the classes.
-        prediction: float64 [n], probability or value; of a multi-class task float64 [n, K], the probability of each class.
-        event_day: datetime64[D] [n].
-        group: [n] identifiers that belong together, or None.
-    """
-
-    y: Vector
-    prediction: Vector
-    event_day: NDArray[np.datetime64]
-    group: NDArray[Any] | None
 
 
 class Metric(Protocol):

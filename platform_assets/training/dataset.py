@@ -16,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.features.event_frames import in_order
+from platform_assets.tasks.labels import LabelError
+from platform_assets.tasks.multiclass.labels import class_places
 from platform_assets.training.folds import Fold
 
 
@@ -106,7 +108,10 @@ def from_frame(
         infinite = int(np.isinf(X[:, column]).sum())
         if infinite:
             raise DatasetError(f"feature {name!r}: {infinite} of {len(ordered)} rows are infinite; correct the feature")
-    y = class_places(ordered[label], classes) if classes else _numbers(ordered, label)
+    try:
+        y = class_places(ordered[label], classes) if classes else _numbers(ordered, label)
+    except LabelError as error:
+        raise DatasetError(str(error)) from error
     unusable = int((~np.isfinite(y)).sum())
     if unusable:
         raise DatasetError(
@@ -122,24 +127,6 @@ def from_frame(
         features=tuple(features),
         classes=tuple(classes),
     )
-
-
-def class_places(labels: pl.Series, classes: Sequence[str]) -> NDArray[np.float64]:
-    """The place of each label among the classes, float64 [n]; NaN for a null.
-
-    Raises:
-        DatasetError: a label is none of the classes.
-    """
-    texts = labels.cast(pl.String)
-    places = texts.replace_strict(list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64)
-    unknown = texts.filter(places.is_null() & texts.is_not_null())
-    if len(unknown):
-        shown = ", ".join(sorted(unknown.unique().to_list())[:5])
-        raise DatasetError(
-            f"label {labels.name!r}: {len(unknown)} of {len(labels)} rows are of no declared class ({shown}); the classes are "
-            f"{', '.join(classes)}: add what is missing to the `allowed` values of the label's column"
-        )
-    return places.fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
 
 
 def rows_to_judge(dataset: Dataset, fold: Fold, exclude_known_groups: bool = False) -> Dataset:

@@ -14,9 +14,9 @@ from types import MappingProxyType
 import numpy as np
 
 from platform_assets.declaration.sections.training import Training
+from platform_assets.tasks.multiclass.probabilities import seen
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import Learner, TrainingError
-from platform_assets.training.learners.classes import seen
 from platform_assets.training.predictor import Clipped, ImputationStrategy, Predictor, TrainedOn, fit_imputation
 
 _OTHER_NAMES = MappingProxyType({"xgboost-cpu": "xgboost"})

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from platform_assets.training.learners.base import FittedModel, Matrix, SettingValue, Task, Vector
-from platform_assets.training.learners.classes import spread
+from platform_assets.tasks.multiclass.probabilities import spread
+from platform_assets.training.learners.base import FittedModel, Matrix, Objective, SettingValue, Vector
 
 MissingStrategy: TypeAlias = Literal["median", "mean"] | float
 
@@ -175,7 +175,7 @@ class Predictor:
 
     learner: str
     settings: Mapping[str, SettingValue]
-    task: Task
+    task: Objective
     features: tuple[str, ...]
     imputation: Imputation
     seed: int

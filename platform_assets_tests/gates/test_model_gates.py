@@ -21,10 +21,10 @@ from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.sections.gates import Bypass, Floor
+from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.schemas import PARITY_SCHEMA
-from platform_assets.orchestration.assets.evaluation import gate_names
 from platform_assets.pipelines.package import DIGEST_TAG
 from platform_assets.registry.base import CHALLENGER
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS

@@ -13,8 +13,10 @@ import pytest
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.verdict import GateResult, Verdict
-from platform_assets.evaluation.judged_model import Subject, against_champion, alone
+from platform_assets.evaluation.gates.registry import gate_names
+from platform_assets.evaluation.gates.verdict import Verdict
+from platform_assets.evaluation.judged_model import JudgedModel, against_champion, alone
+from platform_assets.tasks.gate_result import GateResult
 from platform_assets.testing.credit_world import AS_OF, champion, declared, loaded_recipe
 from platform_assets.testing.planted_models import KINDS, good, leaked, leaked_by_absence
 
@@ -22,7 +24,7 @@ SEED = 3
 TODAY = AS_OF
 
 
-def judged(subject: Subject, *, with_champion: bool = False, today: date = TODAY) -> Verdict:
+def judged(subject: JudgedModel, *, with_champion: bool = False, today: date = TODAY) -> Verdict:
     rows = against_champion(subject, champion(SEED)) if with_champion else alone(subject)
     return judge(subject, rows, today, has_champion=with_champion)
 
@@ -35,23 +37,23 @@ def gate(verdict: Verdict, name: str) -> GateResult:
     return next(result for result in verdict.gates if result.name == name)
 
 
-def with_gates(subject: Subject, **changes: object) -> Subject:
+def with_gates(subject: JudgedModel, **changes: object) -> JudgedModel:
     gates = {**declared().gates.model_dump(), **changes}
     return replace(subject, use_case=UseCase.model_validate({**declared().model_dump(), "gates": gates}))
 
 
 @pytest.fixture(scope="module")
-def good_model(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def good_model(tmp_path_factory: pytest.TempPathFactory) -> JudgedModel:
     return good(SEED, tmp_path_factory.mktemp("good"))
 
 
-def test_a_good_model_passes_every_gate(good_model: Subject) -> None:
+def test_a_good_model_passes_every_gate(good_model: JudgedModel) -> None:
     verdict = judged(good_model, with_champion=True)
     assert red(verdict) == []
-    assert [result.name for result in verdict.gates] == declared().gates.names("binary")
+    assert [result.name for result in verdict.gates] == gate_names(declared())
 
 
-def test_the_recipe_in_the_models_folder_makes_the_same_model(good_model: Subject) -> None:
+def test_the_recipe_in_the_models_folder_makes_the_same_model(good_model: JudgedModel) -> None:
     again = replace(good_model, recipe=loaded_recipe(good_model))
     assert gate(judged(again), "reproducible").passed
     assert gate(judged(again), "not_trained_on_test_days").passed
@@ -91,7 +93,7 @@ def test_a_model_too_good_to_be_true_passes_once_somebody_answers_for_it(tmp_pat
     assert "single_feature" in red(judged(subject, today=date(2024, 7, 1))), "it has expired"
 
 
-def test_a_slice_that_is_too_small_is_reported_and_all_too_small_are_red(good_model: Subject) -> None:
+def test_a_slice_that_is_too_small_is_reported_and_all_too_small_are_red(good_model: JudgedModel) -> None:
     item = declared().gates.slices[0].model_dump()
     rare = "CASE WHEN income > 2.2 THEN 'rich' ELSE 'other' END"
     one = with_gates(good_model, slices=[{**item, "expression": rare, "max_selection_rate_difference": None}])
@@ -102,7 +104,7 @@ def test_a_slice_that_is_too_small_is_reported_and_all_too_small_are_red(good_mo
     assert "too small to judge" in gate(all_small, "slice_region").explanation
 
 
-def test_a_gate_that_could_not_run_is_red_and_says_why(good_model: Subject) -> None:
+def test_a_gate_that_could_not_run_is_red_and_says_why(good_model: JudgedModel) -> None:
     slices = [{**declared().gates.slices[0].model_dump(), "expression": "hour * income"}]
     behaviour = [
         {"name": "rich", "kind": "direction", "change": {"debt": 1}, "score": "not_lower", "where": "income > 99"}

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import EVENT_DAY, UseCase, load_use_case
+from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.installation import Installation, Settings
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
 from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
-from platform_assets.orchestration.assets.evaluation import gate_names
 from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.partitions import as_of_days

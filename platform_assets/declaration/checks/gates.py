@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.declaration.gate_names import gate_names
 from platform_assets.declaration.sections.behaviour import MinimumCase
-from platform_assets.declaration.sections.gates import OF_CLASSES
+from platform_assets.declaration.tasks.registry import declared_tasks, single_feature_metric_names
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
 
 Path = tuple[int | str, ...]
 Found = tuple[Path, Any, str]
-
-SINGLE_FEATURE_METRICS = (*sorted(OF_CLASSES), "r2")
 
 
 def gate_problems(use_case: UseCase) -> Iterator[Found]:
@@ -42,16 +41,17 @@ def _metrics(use_case: UseCase) -> Iterator[Found]:
         if metric not in metrics:
             yield ("plausible", metric), metric, f"is not measured; {known}"
     for metric in gates.max_single_feature:
-        if metric not in SINGLE_FEATURE_METRICS:
-            told = f"does not apply to one feature; known: {', '.join(SINGLE_FEATURE_METRICS)}"
-            yield ("max_single_feature", metric), metric, told
-    if use_case.is_binary:
-        return
+        if metric not in single_feature_metric_names():
+            message = f"does not apply to one feature; known: {', '.join(single_feature_metric_names())}"
+            yield ("max_single_feature", metric), metric, message
     for field in ("max_calibration_error", "max_relative_calibration_error"):
-        if use_case.is_multiclass and field == "max_calibration_error":
-            continue
-        if getattr(gates, field) is not None:
-            yield (field,), getattr(gates, field), f"applies to binary tasks only, this one is {use_case.training.task}"
+        if getattr(gates, field) is not None and field not in use_case.task.gate_fields:
+            tasks = " and ".join(task.name for task in declared_tasks() if field in task.gate_fields)
+            yield (
+                (field,),
+                getattr(gates, field),
+                f"applies to {tasks} tasks only, this one is {use_case.training.task}",
+            )
 
 
 def _slices(use_case: UseCase) -> Iterator[Found]:
@@ -63,9 +63,10 @@ def _slices(use_case: UseCase) -> Iterator[Found]:
         if item.metric is not None and item.metric not in use_case.training.metrics:
             known_metrics = ", ".join(use_case.training.metrics)
             yield (*where, "metric"), item.metric, f"is not measured; known: {known_metrics}"
-        if item.judges_fairness and not use_case.is_binary:
-            told = f"has bounds on selection or error rates, which apply to binary tasks; this one is {use_case.training.task}"
-            yield where, item.name, told
+        if item.judges_fairness and not use_case.task.has_decision:
+            tasks = " and ".join(task.name for task in declared_tasks() if task.has_decision)
+            message = f"has bounds on selection or error rates, which apply to {tasks} tasks; this one is {use_case.training.task}"
+            yield where, item.name, message
 
 
 def _behaviour(use_case: UseCase) -> Iterator[Found]:
@@ -84,7 +85,7 @@ def _behaviour(use_case: UseCase) -> Iterator[Found]:
 
 
 def _bypasses(use_case: UseCase) -> Iterator[Found]:
-    names = use_case.gates.names(use_case.training.task)
+    names = gate_names(use_case.gates, use_case.task)
     for j, bypass in enumerate(use_case.gates.bypasses):
         if bypass.gate not in names:
             yield ("bypasses", j, "gate"), bypass.gate, f"no such gate; known: {', '.join(names)}"

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.tasks.base import DeclaredTask
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
+
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.training import Learner, Training
 
@@ -28,11 +31,12 @@ _JOINS = ("blend", "stack")
 
 def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Found]:
     """Everything about the learners that does not fit together."""
+    task = DECLARED_TASKS[training.task]
     for j, learner in enumerate(training.learners):
         for field, found, message in (
             *_feature(learner, learner.inputs or features),
             *_inputs(learner, features),
-            *_kind(learner, training.task),
+            *_kind(learner, task),
             *_parts(learner),
             *_members(learner, [other.name for other in training.learners[:j]], training),
         ):
@@ -72,15 +76,14 @@ def _inputs(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, An
         yield "inputs", list(learner.inputs), "names a feature twice"
 
 
-def _kind(learner: Learner, task: str) -> Iterator[tuple[str, Any, str]]:
+def _kind(learner: Learner, task: DeclaredTask) -> Iterator[tuple[str, Any, str]]:
     wanted = _TASKS.get(learner.kind)
-    if wanted is not None and task not in wanted:
-        yield "kind", learner.kind, f"is for {' and '.join(wanted)} tasks, this one is {task}"
-    if learner.monotone and task == "multiclass":
-        told = "a feature that raises one class's probability lowers another's; monotone is for binary and regression tasks"
-        yield "monotone", dict(learner.monotone), told
-    if learner.calibrate is not None and task == "regression":
-        yield "calibrate", learner.calibrate, f"applies to probabilities; a {task} task has none"
+    if wanted is not None and task.objective not in wanted:
+        yield "kind", learner.kind, f"is for {' and '.join(wanted)} tasks, this one is {task.name}"
+    if learner.monotone and task.monotone_problem:
+        yield "monotone", dict(learner.monotone), task.monotone_problem
+    if learner.calibrate is not None and not task.has_probabilities:
+        yield "calibrate", learner.calibrate, f"applies to probabilities; a {task.name} task has none"
 
 
 def _parts(learner: Learner) -> Iterator[tuple[str, Any, str]]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.declaration.checks.classes import class_problems
 from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
@@ -21,7 +20,7 @@ from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS
 from platform_assets.declaration.sections.migrations import migration_problems
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.declaration.sections.training import METRICS_OF_TASK
+from platform_assets.declaration.tasks.registry import declared_tasks
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -58,7 +57,8 @@ def find_problems(use_case: UseCase) -> list[Problem]:
         *problems,
         *(Problem(*found) for found in entity_problems(use_case)),
         *_features(use_case),
-        *(Problem(*found) for found in class_problems(use_case)),
+        *(Problem(*found) for found in use_case.task.problems(use_case)),
+        *_classes_of_tests(use_case),
         *_training(use_case),
         *_gates_and_monitoring(use_case),
         *_serving(use_case),
@@ -220,8 +220,8 @@ def _features(use_case: UseCase) -> Iterator[Problem]:
 def _training(use_case: UseCase) -> Iterator[Problem]:
     training = use_case.training
     for j, metric in enumerate(training.metrics):
-        if metric not in METRICS_OF_TASK[training.task]:
-            known = _known(sorted(METRICS_OF_TASK[training.task]))
+        if metric not in use_case.task.metrics:
+            known = _known(sorted(use_case.task.metrics))
             yield Problem(("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
     if training.select_by not in training.metrics:
         yield Problem(
@@ -319,16 +319,27 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
         )
     if not use_case.is_realtime:
         yield from _batch(use_case)
-    if use_case.is_binary and serving.decision is None:
-        yield Problem(("serving",), None, "a binary task needs `decision` with its threshold")
-    if serving.decision is not None and not use_case.is_binary:
-        told = "applies to binary tasks only"
-        told += "; a multi-class model answers the class that is most probable" if use_case.is_multiclass else ""
-        yield Problem(("serving", "decision"), serving.decision.threshold, told)
+    if use_case.task.has_decision and serving.decision is None:
+        yield Problem(("serving",), None, f"a {use_case.task.name} task needs `decision` with its threshold")
+    if serving.decision is not None and not use_case.task.has_decision:
+        tasks = " and ".join(task.name for task in declared_tasks() if task.has_decision)
+        message = "; ".join(filter(None, [f"applies to {tasks} tasks only", use_case.task.without_decision]))
+        yield Problem(("serving", "decision"), serving.decision.threshold, message)
     costs = serving.decision.costs if serving.decision is not None else None
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")
         yield Problem(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
+
+
+def _classes_of_tests(use_case: UseCase) -> Iterator[Problem]:
+    """A behaviour test may name a class only where the label is one of several."""
+    if use_case.task.has_classes or use_case.label.column not in use_case.label_source.column_names:
+        return
+    for j, test in enumerate(use_case.gates.behaviour):
+        of_class = getattr(test, "of_class", None)
+        if of_class is not None:
+            where: Path = ("gates", "behaviour", j, "of_class")
+            yield Problem(where, of_class, f"is for multi-class tasks; this one is {use_case.training.task}")
 
 
 def _experiment(use_case: UseCase) -> Iterator[Problem]:

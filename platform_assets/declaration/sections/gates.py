@@ -1,7 +1,7 @@
 """Gates: what a model has to prove before it is promoted.
 
-Belongs here: bounds, the names of the gates they make, and bypasses with who, why and until when. Does not belong here: judging
-(`evaluation/`), what is measured of every candidate (`training.py`).
+Belongs here: bounds, and bypasses with who, why and until when. Does not belong here: the names of the gates they make (`gate_names`),
+judging (`evaluation/gates`), what is measured of every candidate (`training.py`).
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,8 @@ from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.behaviour import BehaviourTest
 from platform_assets.declaration.sections.slices import Slice
 from platform_assets.declaration.sections.training import Metric
+from platform_assets.declaration.tasks.base import DeclaredTask
 
-OF_CLASSES: frozenset[str] = frozenset({"auc_roc", "average_precision"})
-"""Metrics of `max_single_feature` that apply to a binary or multi-class task; the others apply to a regression."""
 RETIRED = frozenset({"max_single_feature_score"})
 """Gates of earlier declarations that are part of another one now."""
 
@@ -127,39 +126,13 @@ class Gates(Declaration):
             return {name: value for name, value in given.items() if name not in RETIRED}
         return given
 
-    def names(self, task: str) -> list[str]:
-        """The gates that these declarations make for a task, in the order in which they are judged."""
-        binary, classes = task == "binary", task != "regression"
-        named = [
-            ("training_data", True),
-            ("training_days", self.min_day_ratio is not None),
-            ("beats_baselines", True),
-            ("no_worse_than_champion", True),
-            ("not_trained_on_test_days", True),
-            *((f"floor_{floor.metric}", True) for floor in self.floors),
-            *((f"plausible_{metric}", True) for metric in self.plausible),
-            ("calibration", self.max_calibration_error is not None),
-            ("relative_calibration", binary and self.max_relative_calibration_error is not None),
-            ("mean_prediction", classes and self.max_calibration_ratio is not None),
-            *((f"slice_{item.name}", item.judges_quality) for item in self.slices),
-            *((f"fairness_{item.name}", item.judges_fairness) for item in self.slices),
-            *((f"behaviour_{test.name}", True) for test in self.behaviour),
-            ("single_feature", bool(self.single_feature_bounds(task))),
-            ("importance", self.max_importance_share is not None),
-            ("scoring_time", self.max_scoring_milliseconds is not None),
-            ("model_size", self.max_model_megabytes is not None),
-            ("reproducible", self.reproducible),
-        ]
-        return [name for name, judged in named if judged]
+    def single_feature_bounds(self, task: DeclaredTask) -> dict[str, float]:
+        """The bounds of `max_single_feature` that apply to a kind of task."""
+        return {name: bound for name, bound in self.max_single_feature.items() if name in task.single_feature_metrics}
 
-    def single_feature_bounds(self, task: str) -> dict[str, float]:
-        """The bounds of `max_single_feature` that apply to a task."""
-        wanted = task != "regression"
-        return {metric: bound for metric, bound in self.max_single_feature.items() if (metric in OF_CLASSES) == wanted}
-
-    def single_feature_score_bound(self, task: str) -> float:
+    def single_feature_score_bound(self, task: DeclaredTask) -> float:
         """The bound on a single feature's score before there is a model: area under the ROC curve, or share of variance explained.
 
         Without a declared one it is 1: the label itself is named all the same.
         """
-        return self.max_single_feature.get("r2" if task == "regression" else "auc_roc", 1.0)
+        return self.max_single_feature.get(task.single_feature_metrics[0], 1.0)

@@ -4,49 +4,39 @@ Belongs here: declarations that `training/` and `evaluation/` are driven by. Doe
 measuring.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.search import Search
+from platform_assets.declaration.tasks.registry import metric_names, task_names
 
-Task = Literal["binary", "multiclass", "regression"]
-Metric = Literal[
-    "auc_roc",
-    "average_precision",
-    "card_precision_at_100",
-    "brier",
-    "log_loss",
-    "calibration_error",
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "worst_class_recall",
-    "rmse",
-    "mae",
-    "r2",
+
+def _one_of(names: Callable[[], Sequence[str]]) -> Callable[[Any], str]:
+    """Refuse a text that is no name of a registry, in pydantic's own words for a `Literal`."""
+
+    def checked(value: Any) -> str:
+        known = names()
+        if value not in known:
+            quoted = [repr(name) for name in known]
+            expected = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+            raise PydanticKnownError("literal_error", {"expected": expected})
+        return str(value)
+
+    return checked
+
+
+TaskName = Annotated[
+    str, BeforeValidator(_one_of(task_names)), WithJsonSchema({"type": "string", "enum": list(task_names())})
 ]
-HIGHER_IS_BETTER: frozenset[str] = frozenset(
-    {"auc_roc", "average_precision", "card_precision_at_100", "r2"}
-    | {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall"}
-)
-METRICS_OF_TASK: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "binary": frozenset(
-            {"auc_roc", "average_precision", "card_precision_at_100", "brier", "log_loss", "calibration_error"}
-        ),
-        "multiclass": frozenset(
-            {"accuracy", "balanced_accuracy", "macro_f1", "worst_class_recall", "auc_roc", "average_precision"}
-            | {"log_loss", "calibration_error"}
-        ),
-        "regression": frozenset({"rmse", "mae", "r2"}),
-    }
-)
-"""What can be measured of a model, by the kind of problem. Of a multi-class task `auc_roc` and `average_precision` are means over the
-classes, each against all others, and `calibration_error` is that of the predicted class."""
+"""Name of a kind of task."""
+Metric = Annotated[
+    str, BeforeValidator(_one_of(metric_names)), WithJsonSchema({"type": "string", "enum": list(metric_names())})
+]
+"""Name of a metric of any kind of task."""
 
 
 class Label(Declaration):
@@ -146,7 +136,7 @@ class Compute(Declaration):
 class Training(Declaration):
     """How the model is made."""
 
-    task: Task = Field(
+    task: TaskName = Field(
         description="Kind of problem: one of two classes, one of several (the `allowed` values of the label's column), or a value."
     )
     group: Identifier | None = Field(

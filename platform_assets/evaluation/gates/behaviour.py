@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration.sections.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
-from platform_assets.evaluation.gates.verdict import GateResult
-from platform_assets.evaluation.metrics.scored_rows import Vector
-from platform_assets.training.compare import MetricError
+from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.tasks.gate_result import GateResult
+from platform_assets.tasks.metric import MetricError, Vector
 
 Ask: TypeAlias = Callable[[pl.DataFrame], Vector]
 """Scores of rows, float64 [n], from a frame with the features; of a multi-class task the probability of each class, [n, K]."""
@@ -51,9 +51,9 @@ def judge_behaviour(
         return _minimum_case(test, rows, partial(_of_class, ask, test.of_class, classes))
     tried = rows if test.where is None else rows.filter(pl.sql_expr(test.where))
     if len(tried) < test.min_rows:
-        told = f"{len(tried):,} of {len(rows):,} rows can be tried"
+        counted = f"{len(tried):,} of {len(rows):,} rows can be tried"
         raise MetricError(
-            f"{told}{f' where {test.where}' if test.where else ''}; at least {test.min_rows:,} are needed"
+            f"{counted}{f' where {test.where}' if test.where else ''}; at least {test.min_rows:,} are needed"
         )
     tried = tried.sample(min(len(tried), MOST_ROWS), seed=seed)
     changed = tried.with_columns(
@@ -62,7 +62,7 @@ def judge_behaviour(
     )
     before, after = ask(tried), ask(changed)
     if isinstance(test, Direction):
-        before, after = (_one_class(found, test.of_class, classes) for found in (before, after))
+        before, after = (_one_class(scores, test.of_class, classes) for scores in (before, after))
     elif before.ndim == 2:
         rows_of, farthest = np.arange(len(before)), np.argmax(np.abs(after - before), axis=1)
         before, after = before[rows_of, farthest], after[rows_of, farthest]
@@ -133,3 +133,12 @@ def _minimum_case(test: MinimumCase, rows: pl.DataFrame, ask: Ask) -> GateResult
 def _shown(row: dict[str, Any]) -> dict[str, float | None]:
     """A row as plain numbers."""
     return {name: None if value is None else float(value) for name, value in row.items()}
+
+
+def _test(inputs: GateInputs, name: str) -> GateResult:
+    use_case = inputs.model.use_case
+    [test] = [test for test in inputs.gates.behaviour if name == f"behaviour_{test.name}"]
+    return judge_behaviour(test, inputs.feature_rows, inputs.predict, use_case.training.seed, use_case.classes)
+
+
+BEHAVIOUR = DeclaredGate("behaviour", _test)

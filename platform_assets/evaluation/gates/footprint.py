@@ -12,9 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from platform_assets.evaluation.gates.verdict import GateResult
-from platform_assets.evaluation.metrics.scored_rows import Vector
-from platform_assets.training.compare import MetricError
+from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.recipe import with_features
+from platform_assets.tasks.gate_result import GateResult
+from platform_assets.tasks.metric import MetricError, Vector
 from platform_assets.training.learners.base import Matrix
 
 WARM_UP_ROWS = 20
@@ -101,3 +102,17 @@ def is_small_enough(megabytes: float, bound: float) -> GateResult:
     """The model's folder keeps its bound."""
     explanation = f"The model's folder has {megabytes:.2f} MB; at most {bound:g} MB is allowed."
     return GateResult("model_size", megabytes <= bound, megabytes, bound, explanation)
+
+
+def _scoring_time(inputs: GateInputs, name: str) -> GateResult:
+    model = inputs.model
+    X = with_features(model.judged, model.predictor.features).X
+    return scores_in_time(scoring_milliseconds(model.predictor, X), inputs.gates.max_scoring_milliseconds or 0.0)
+
+
+def _model_size(inputs: GateInputs, name: str) -> GateResult:
+    return is_small_enough(folder_megabytes(inputs.model.folder), inputs.gates.max_model_megabytes or 0.0)
+
+
+SCORING_TIME = DeclaredGate("scoring_time", _scoring_time)
+MODEL_SIZE = DeclaredGate("model_size", _model_size)

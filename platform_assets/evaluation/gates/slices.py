@@ -16,10 +16,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.slices import Slice
-from platform_assets.declaration.sections.training import HIGHER_IS_BETTER
-from platform_assets.evaluation.gates.verdict import GateResult, is_better
-from platform_assets.evaluation.metrics.scored_rows import make_metric
-from platform_assets.training.compare import MetricError, Scored
+from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.bounds import is_better
+from platform_assets.tasks.gate_result import GateResult
+from platform_assets.tasks.metric import MetricError, NamedMetric, Scored
+from platform_assets.training.compare import scored
 
 MISSING = "(missing)"
 RATES = ("selection_rate", "false_positive_rate", "true_positive_rate")
@@ -49,8 +50,8 @@ class Part:
 
     def to_dict(self) -> dict[str, Any]:
         """The part as plain values."""
-        told = {"value": self.value, "rows": self.rows, "positives": self.positives, "measured": self.measured}
-        return {**told, "judged": self.judged, **self.rates}
+        counted = {"value": self.value, "rows": self.rows, "positives": self.positives, "measured": self.measured}
+        return {**counted, "judged": self.judged, **self.rates}
 
 
 def part_of_each_row(item: Slice, columns: pl.DataFrame) -> NDArray[np.str_]:
@@ -72,7 +73,7 @@ def part_of_each_row(item: Slice, columns: pl.DataFrame) -> NDArray[np.str_]:
 
 
 def measure_parts(
-    item: Slice, part: NDArray[np.str_], rows: Scored, metric: str, threshold: float | None
+    item: Slice, part: NDArray[np.str_], rows: Scored, metric: NamedMetric, threshold: float | None
 ) -> tuple[Part, ...]:
     """Every part with its metric and rates, by value.
 
@@ -91,11 +92,11 @@ def measure_parts(
         if threshold is not None and item.needs_labels:
             enough = enough and positives >= item.min_positives and len(index) - positives >= item.min_positives
         parts.append(Part(str(value), len(index), positives, _on(metric, rows, index), enough, {}))
-    judged = [found.value for found in parts if found.judged]
+    judged = [one.value for one in parts if one.judged]
     if threshold is None or not judged:
         return tuple(parts)
     by_part = _cells(part, rows, threshold, judged).rates()
-    return tuple(replace(found, rates=by_part.get(found.value, dict.fromkeys(RATES, float("nan")))) for found in parts)
+    return tuple(replace(one, rates=by_part.get(one.value, dict.fromkeys(RATES, float("nan")))) for one in parts)
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class _Cells:
             sensitive_features=self.part,
             sample_params={name: {"sample_weight": self.rows} for name in functions},
         )
-        return {str(value): {name: float(found[name]) for name in RATES} for value, found in frame.by_group.iterrows()}
+        return {str(value): {name: float(rates[name]) for name in RATES} for value, rates in frame.by_group.iterrows()}
 
     def differences(self) -> dict[str, float]:
         """Between the parts: the largest difference in selection rate, and in true or false positive rate."""
@@ -147,7 +148,7 @@ def _cells(part: NDArray[np.str_], rows: Scored, threshold: float, judged: Seque
 
 
 def judge_slice(
-    item: Slice, columns: pl.DataFrame, rows: Scored, select_by: str, threshold: float | None
+    item: Slice, columns: pl.DataFrame, rows: Scored, metric: NamedMetric, threshold: float | None
 ) -> list[GateResult]:
     """The slice's gates: its parts against their bounds, and against each other.
 
@@ -155,32 +156,31 @@ def judge_slice(
         item: the declaration.
         columns: event and feature columns of the rows.
         rows: labels and out-of-fold predictions.
-        select_by: the metric where the slice names none.
+        metric: what is measured in each part.
         threshold: of `serving.decision`; None for a regression.
 
     Raises:
         MetricError: the rows cannot be divided.
         polars.exceptions.PolarsError: the expression cannot be computed.
     """
-    metric = item.metric or select_by
     part = part_of_each_row(item, columns)
     parts = measure_parts(item, part, rows, metric, threshold)
     results = []
     if item.judges_quality:
-        results.append(_quality(item, parts, metric, make_metric(metric)(rows)))
+        results.append(_quality(item, parts, metric, metric(rows)))
     if item.judges_fairness:
         results.append(_fairness(item, parts, part, rows, threshold))
     return results
 
 
-def _quality(item: Slice, parts: tuple[Part, ...], metric: str, overall: float) -> GateResult:
+def _quality(item: Slice, parts: tuple[Part, ...], metric: NamedMetric, overall: float) -> GateResult:
     """Every part that is large enough keeps floor and drop."""
     name = f"slice_{item.name}"
-    details = {"metric": metric, "overall": overall, "parts": [part.to_dict() for part in parts]}
+    details = {"metric": metric.name, "overall": overall, "parts": [part.to_dict() for part in parts]}
     judged = [part for part in parts if part.judged]
     if not judged:
         return GateResult(name, False, None, None, _too_small(item, parts), details=details)
-    higher = metric in HIGHER_IS_BETTER
+    higher = metric.higher_is_better
     sign = 1.0 if higher else -1.0
     bounds = []
     if item.floor is not None:
@@ -189,9 +189,9 @@ def _quality(item: Slice, parts: tuple[Part, ...], metric: str, overall: float) 
         bounds.append(overall - sign * item.max_drop)
     bound = max(bounds) if higher else min(bounds)
     worst = min(judged, key=lambda part: sign * part.measured if math.isfinite(part.measured) else -math.inf)
-    red = [part for part in judged if not is_better(metric, part.measured, bound)]
+    red = [part for part in judged if not is_better(metric.name, part.measured, bound)]
     explanation = (
-        f"{metric} is worst where {item.expression} is {worst.value}: {worst.measured:.4f} on {worst.rows:,} rows, against "
+        f"{metric.name} is worst where {item.expression} is {worst.value}: {worst.measured:.4f} on {worst.rows:,} rows, against "
         f"{overall:.4f} on all; {'at least' if higher else 'at most'} {bound:.4f} is asked for."
     )
     if len(red) > 1:
@@ -206,23 +206,23 @@ def _fairness(
 ) -> GateResult:
     """The parts that are large enough differ by no more than declared."""
     name = f"fairness_{item.name}"
-    details: dict[str, Any] = {"parts": [found.to_dict() for found in parts]}
-    judged = [found.value for found in parts if found.judged]
+    details: dict[str, Any] = {"parts": [one.to_dict() for one in parts]}
+    judged = [one.value for one in parts if one.judged]
     if threshold is None or len(judged) < 2:
-        told = "there is no threshold" if threshold is None else "fewer than two parts are large enough"
-        explanation = f"The parts by {item.expression} could not be compared: {told}. {_too_small(item, parts)}"
+        reason = "there is no threshold" if threshold is None else "fewer than two parts are large enough"
+        explanation = f"The parts by {item.expression} could not be compared: {reason}. {_too_small(item, parts)}"
         return GateResult(name, False, None, None, explanation, details=details)
     differences = _cells(part, rows, threshold, judged).differences()
     bounds = {
         "selection_rate_difference": item.max_selection_rate_difference,
         "error_rate_difference": item.max_error_rate_difference,
     }
-    found = [(what, differences[what], bound) for what, bound in bounds.items() if bound is not None]
-    details |= {what: value for what, value, _ in found}
-    worst = max(found, key=lambda one: one[1] - one[2])
-    told = ", ".join(f"{what.replace('_', ' ')} {value:.4f} (at most {bound:g})" for what, value, bound in found)
-    explanation = f"Between the parts by {item.expression}: {told}.{_unjudged(parts)}"
-    passed = all(value <= bound for _, value, bound in found)
+    measured = [(what, differences[what], bound) for what, bound in bounds.items() if bound is not None]
+    details |= {what: value for what, value, _ in measured}
+    worst = max(measured, key=lambda one: one[1] - one[2])
+    shown = ", ".join(f"{what.replace('_', ' ')} {value:.4f} (at most {bound:g})" for what, value, bound in measured)
+    explanation = f"Between the parts by {item.expression}: {shown}.{_unjudged(parts)}"
+    passed = all(value <= bound for _, value, bound in measured)
     return GateResult(name, passed, worst[1], worst[2], explanation, details=details)
 
 
@@ -241,10 +241,29 @@ def _unjudged(parts: tuple[Part, ...]) -> str:
     return f" Too small to judge: {shown}." if small else ""
 
 
-def _on(metric: str, rows: Scored, index: NDArray[np.int64]) -> float:
+def _on(metric: NamedMetric, rows: Scored, index: NDArray[np.int64]) -> float:
     """The metric on some of the rows; NaN when they do not allow it."""
     group = None if rows.group is None else rows.group[index]
     try:
-        return make_metric(metric)(Scored(rows.y[index], rows.prediction[index], rows.event_day[index], group))
+        return metric(Scored(rows.y[index], rows.prediction[index], rows.event_day[index], group))
     except MetricError:
         return float("nan")
+
+
+def _slice(inputs: GateInputs, name: str) -> GateResult:
+    """The gate of that name: a slice's quality or its fairness."""
+    model, decision = inputs.model, inputs.model.use_case.serving.decision
+    [item] = [item for item in inputs.gates.slices if name in (f"slice_{item.name}", f"fairness_{item.name}")]
+    results = judge_slice(
+        item,
+        model.columns,
+        scored(model.judged, model.prediction),
+        inputs.task.metric(item.metric or inputs.select_by),
+        decision.threshold if decision is not None else None,
+    )
+    [result] = [result for result in results if result.name == name]
+    return result
+
+
+SLICES = DeclaredGate("slices", _slice)
+FAIRNESS = DeclaredGate("fairness", _slice)

@@ -24,6 +24,7 @@ from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import require_columns
 from platform_assets.features.offline.feature_table import compute_view
+from platform_assets.tasks.registry import task_of
 
 Floats = NDArray[np.float64]
 Instability = Callable[[Floats, Floats], float]
@@ -145,10 +146,8 @@ def feature_quality(
         ordered.sample(sample_rows, seed=0).sort(EVENT_DAY, maintain_order=True) if len(rows) > sample_rows else ordered
     )
     values = {name: seen[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
-    places = {name: float(place) for place, name in enumerate(use_case.classes)}
-    labels = seen[label].cast(pl.String).replace_strict(places) if places else seen[label].cast(pl.Float64)
-    y = labels.to_numpy()
-    of_classes = use_case.is_binary or use_case.is_multiclass
+    y = task_of(use_case).labels(seen[label], use_case.classes)
+    of_classes = use_case.task.has_probabilities
     periods = _periods(seen[EVENT_DAY], period_days)
     inside = [seen[EVENT_DAY].is_between(*period).to_numpy() for period in periods]
     similarity = _spearman(np.column_stack([values[name] for name in names]))
@@ -156,7 +155,7 @@ def feature_quality(
         _profile(name, values[name], y, [values[name][rows_of] for rows_of in inside], instability, of_classes)
         for name in names
     ]
-    if places:
+    if use_case.task.has_classes:
         profiles = [replace(profile, correlation=None) for profile in profiles]  # classes have no order
     judged = _judged(
         profiles,

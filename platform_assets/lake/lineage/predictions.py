@@ -6,7 +6,7 @@ or the graph (`graph.py`).
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG, TRAINING_SET
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.lake.catalog import predictions_path
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, SERVING, TRAINING
 from platform_assets.lake.lineage.features import feature_origins, is_windowed, model_origins, online_columns
@@ -60,8 +60,9 @@ def daily_predictions_origins(use_case: UseCase) -> Origins:
 
 def _by_class(use_case: UseCase, model: tuple[ColumnOf, ...]) -> Origins:
     """The model gives the probabilities; the score and the predicted class are read from them."""
-    given = (ColumnOf(*predictions_path(use_case), PROBABILITIES),)
-    return {PROBABILITIES: model, "score": given, "decision": given} if use_case.is_multiclass else {}
+    scored_from = use_case.task.scored_from
+    given = (ColumnOf(*predictions_path(use_case), scored_from),)
+    return {scored_from: model, "score": given, "decision": given} if scored_from != "score" else {}
 
 
 def _verdict(use_case: UseCase, judged: tuple[ColumnOf, ...]) -> Origins:
@@ -79,6 +80,4 @@ def drift_origins(use_case: UseCase) -> Origins:
 def quality_origins(use_case: UseCase) -> Origins:
     """Logged scores, next to the labels that arrived."""
     label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
-    return _verdict(
-        use_case, (ColumnOf(*predictions_path(use_case), PROBABILITIES if use_case.is_multiclass else "score"), label)
-    )
+    return _verdict(use_case, (ColumnOf(*predictions_path(use_case), use_case.task.scored_from), label))

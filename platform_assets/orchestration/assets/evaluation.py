@@ -16,19 +16,17 @@ import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import EVALUATION
-from platform_assets.evaluation.class_plots import plot_classes
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.verdict import GateResult, Verdict, plain
+from platform_assets.evaluation.gates.registry import gate_names
+from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import (
+    JudgedModel,
     SameRows,
-    Subject,
     against_champion,
     against_same_day,
     alone,
     of_other_classes,
 )
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
-from platform_assets.evaluation.plots import plot_binary, plot_regression
 from platform_assets.evaluation.recipe import joined_learner, recipe_of
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL
@@ -41,6 +39,9 @@ from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.base import VERDICT_TAG, ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
+from platform_assets.tasks.gate_result import GateResult
+from platform_assets.tasks.plain import plain
+from platform_assets.tasks.registry import metrics_of, task_of
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import measure, scored
 from platform_assets.training.folds import Fold, last_labelled_day
@@ -54,11 +55,6 @@ EVIDENCE_FORMAT = 2
 
 class EvaluationError(RuntimeError):
     """A model cannot be judged; the message says what is missing and what to do next."""
-
-
-def gate_names(use_case: UseCase) -> list[str]:
-    """The gates that the use case declares, in the order in which they are judged."""
-    return use_case.gates.names(use_case.training.task)
 
 
 def columns_to_divide_by(use_case: UseCase) -> list[str]:
@@ -75,7 +71,7 @@ def subject_of(
     run: ModelRun,
     version: RegisteredVersion,
     events: pl.DataFrame | None = None,
-) -> Subject:
+) -> JudgedModel:
     """The model with its rows, the latest fold's in time order.
 
     Args:
@@ -97,7 +93,7 @@ def subject_of(
     predictor = run.predictor()
     learner = version.tags["learner"]
     made_of_others = joined_learner(use_case.training, use_case.feature_names, learner, found_settings(run.comparison))
-    return Subject(
+    return JudgedModel(
         use_case=use_case,
         learner=learner,
         predictor=predictor,
@@ -133,7 +129,7 @@ def recorded_fold(comparison: Mapping[str, Any], use_case: UseCase) -> Fold:
 
 
 def compare_on_same_rows(
-    subject: Subject, version: RegisteredVersion, champion: RegisteredVersion | None, registry: ModelRegistry
+    subject: JudgedModel, version: RegisteredVersion, champion: RegisteredVersion | None, registry: ModelRegistry
 ) -> SameRows:
     """The model and the champion on rows that neither learned from."""
     if champion is None:
@@ -152,9 +148,9 @@ def compare_on_same_rows(
         return SameRows(subject.judged, subject.prediction, problem=problem)
 
 
-def metrics_of(use_case: UseCase, same_rows: SameRows) -> dict[str, dict[str, float]]:
+def measured_on(use_case: UseCase, same_rows: SameRows) -> dict[str, dict[str, float]]:
     """Every declared metric of model and champion, NaN where it cannot be computed."""
-    metrics = make_metrics(use_case.training.metrics)
+    metrics = metrics_of(use_case)
     predictions = {"model": same_rows.model}
     if same_rows.champion is not None:
         predictions["champion"] = same_rows.champion
@@ -178,7 +174,7 @@ def evidence_of(
             "model_version": version.version,
             "learner": version.tags["learner"],
             "champion": champion.version if champion else None,
-            "same_rows": {"rows": len(same_rows.rows), "how": same_rows.how, **metrics_of(use_case, same_rows)},
+            "same_rows": {"rows": len(same_rows.rows), "how": same_rows.how, **measured_on(use_case, same_rows)},
         }
     )
     return evidence
@@ -275,12 +271,8 @@ def check_result(gate: GateResult) -> dg.AssetCheckResult:
 
 def draw(use_case: UseCase, rows: SameRows) -> bytes:
     """The picture of the rows that model and champion were compared on."""
-    if use_case.is_multiclass:
-        return plot_classes(rows.rows.y, rows.model, use_case.classes)
-    if not use_case.is_binary or use_case.serving.decision is None:
-        return plot_regression(rows.rows.y, rows.model)
     predictions = {"challenger": rows.model, **({"champion": rows.champion} if rows.champion is not None else {})}
-    return plot_binary(rows.rows.y, predictions, use_case.serving.decision.threshold)
+    return task_of(use_case).plot(use_case, rows.rows.y, predictions)
 
 
 def require_version(use_case: UseCase, registry: ModelRegistry, as_of: str) -> RegisteredVersion:

@@ -16,7 +16,6 @@ import polars as pl
 
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.names import TRAINING_SET
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
 from platform_assets.evaluation.plots import plot_candidates
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.installation import code_version
@@ -31,6 +30,7 @@ from platform_assets.pipelines.track_training import track
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
+from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import declared_imputation
@@ -72,9 +72,9 @@ def select_model(
         dataset,
         as_of,
         use_case.label_delay_days,
-        make_metrics(training.metrics),
+        metrics_of(use_case),
         say,
-        exclude_known_groups=training.group is not None and use_case.is_binary,
+        exclude_known_groups=leaves_out_known_groups(use_case),
         storage=storage,
         place=place,
     )
@@ -118,6 +118,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         comparison, winner = selection.comparison, selection.winner
         days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
         predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
+        class_rows = rows_by_class(predictor)
         tags = {
             "use_case": use_case.name,
             "as_of": as_of.isoformat(),
@@ -128,7 +129,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             "trained_on_first_day": days[0].isoformat(),
             "trained_on_last_day": days[1].isoformat(),
             "label_mean": repr(predictor.trained_on.label_mean),
-            **({CLASS_ROWS_TAG: json.dumps(rows_by_class(predictor))} if use_case.is_multiclass else {}),
+            **({CLASS_ROWS_TAG: json.dumps(class_rows)} if class_rows else {}),
             "data_versions": json.dumps(versions_behind(table, as_of)),
             "dagster_asset": context.asset_key.to_user_string(),
             "dagster_partition": context.partition_key,

@@ -34,7 +34,6 @@ from platform_assets.monitoring.quality import (
 from platform_assets.monitoring.retrain_verdict import window_verdict
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
 from platform_assets.orchestration.assets.model import read_dataset, training_set_table
-from platform_assets.orchestration.assets.predictions import scores_and_decisions
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -49,6 +48,7 @@ from platform_assets.pipelines.tables import clean_rows
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, read_model_run
+from platform_assets.tasks.registry import task_of
 
 READABLE_CHECK = "readable"
 STORE_CHECK = "store_answered"
@@ -174,10 +174,12 @@ def _reference(use_case: UseCase, lake: Lake, version: RegisteredVersion, run: M
     first = last - timedelta(days=use_case.training.splits.test_days - 1)
     rows = training_set_table(use_case, lake).read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
     predictor = run.predictor()
-    answers = scores_and_decisions(use_case, predictor.predict(read_dataset(use_case, rows).X), predictor.classes)
+    task = task_of(use_case)
+    outputs = predictor.predict(read_dataset(use_case, rows).X)
+    answers = task.log_columns(use_case, outputs, predictor.classes)
     # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
     ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
-    decisions = answers["decision"] if predictor.classes else None
+    decisions = answers["decision"] if "decision" in task.drift_columns else None
     return reference_frame(ordered, use_case, answers["score"], decisions)
 
 

@@ -5,7 +5,7 @@ Belongs here: the predictions asset of a use case in batch mode. Does not belong
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -17,7 +17,7 @@ import polars as pl
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, PROBABILITIES, prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, MODEL, PREDICTIONS
@@ -30,7 +30,7 @@ from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import MODEL_DIGEST_TAG, registered_run
-from platform_assets.training.learners.base import Vector
+from platform_assets.tasks.registry import task_of
 from platform_assets.training.predictor import Predictor
 
 COMPLETE_CHECK = "complete"
@@ -160,7 +160,7 @@ def predict_rows(
             [str(uuid5(NAMESPACE_URL, f"{use_case.name}/{version.version}/{name}")) for name in names]
         ),
         "scored_at": pl.lit(datetime.now(UTC)),
-        **scores_and_decisions(use_case, answers, predictor.classes),
+        **task_of(use_case).log_columns(use_case, answers, predictor.classes),
         "model_version": pl.lit(version.version),
         "release": pl.lit(version.tags.get(MODEL_DIGEST_TAG)),
         "feature_contract": pl.lit(feature_contract_hash(use_case)),
@@ -171,27 +171,3 @@ def predict_rows(
     }
     schema = prediction_log_schema(use_case)
     return rows.with_columns(**given).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-
-
-def scores_and_decisions(use_case: UseCase, answers: Vector, classes: Sequence[str]) -> dict[str, pl.Series]:
-    """What a model's answers become in the prediction log's columns, as the service writes them.
-
-    Args:
-        use_case: the declaration.
-        answers: float64 [n], of a multi-class task [n, K].
-        classes: the K classes that the model tells apart; empty for any other task.
-
-    Returns:
-        `score` and `decision`; of a multi-class task these are the highest probability and its class, and `probabilities` has all.
-    """
-    if classes:
-        return {
-            "score": pl.Series(answers.max(axis=1), dtype=pl.Float64),
-            "decision": pl.Series([classes[place] for place in answers.argmax(axis=1)], dtype=pl.String),
-            PROBABILITIES: pl.Series(answers.tolist(), dtype=pl.List(pl.Float64)),
-        }
-    rule = use_case.serving.decision
-    if rule is None:
-        return {"score": pl.Series(answers), "decision": pl.Series([None] * len(answers), dtype=pl.String)}
-    decided = np.where(answers >= rule.threshold, rule.above, rule.below)
-    return {"score": pl.Series(answers), "decision": pl.Series(decided.tolist(), dtype=pl.String)}

@@ -7,7 +7,6 @@ belong here: fitting (`training/`) or judging (`assets/evaluation.py`).
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -29,6 +28,7 @@ from platform_assets.orchestration.metadata import (
 )
 from platform_assets.orchestration.partitions import as_of_days, earlier_days
 from platform_assets.pipelines.tables import clean_rows, clean_table
+from platform_assets.tasks.registry import task_of
 from platform_assets.training.folds import training_offsets
 
 
@@ -80,7 +80,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **commit_metadata(commit, table.uri),
                 "event_days": f"{first} .. {last}",
                 "labels_of_refused_events": delivered - labels,
-                **label_notes(use_case, label),
+                **task_of(use_case).label_statistics(label, use_case.classes),
                 "known_at": config.known_at or "now",
                 "data_versions": {name: version or 0 for name, version in versions.items()},
                 **column_lineage(use_case, key, schema),
@@ -89,14 +89,6 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return build_training_set
-
-
-def label_notes(use_case: UseCase, label: pl.Series) -> dict[str, Any]:
-    """What the labels are like: their mean, or the rows of every declared class."""
-    if not use_case.is_multiclass:
-        return {"label_mean": float(str(label.cast(pl.Float64).mean() or 0.0))}
-    found = dict(label.cast(pl.String).value_counts().iter_rows())
-    return {"rows_by_class": {name: int(found.get(name, 0)) for name in use_case.classes}}
 
 
 def current_versions(use_case: UseCase, lake: Lake) -> dict[str, int | None]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from platform_assets.training.learners.base import Task
+    from platform_assets.training.learners.base import Objective
 
 Layers: TypeAlias = tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
 _SETTINGS, _LAYERS = "settings.json", "layers.npz"
@@ -38,7 +38,7 @@ class Job:
     inputs: NDArray[np.float32]
     target: NDArray[np.float32]
     held_out: NDArray[np.bool_]
-    task: Task
+    task: Objective
     settings: Mapping[str, Any]
     seed: int
 

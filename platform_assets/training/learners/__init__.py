@@ -27,13 +27,13 @@ from platform_assets.training.learners import (
     single,
 )
 from platform_assets.training.learners.base import (
-    TASKS,
+    OBJECTIVES,
     FittedModel,
     Learner,
     LearnerKind,
     LearnerSettingsError,
+    Objective,
     Setting,
-    Task,
     TrainingError,
     resolve_settings,
 )
@@ -90,13 +90,13 @@ def make_learner(name: str, settings: Mapping[str, Any] | None = None, task: str
 __all__ = [
     "KINDS",
     "MADE_OF",
-    "TASKS",
+    "OBJECTIVES",
     "FittedModel",
     "Learner",
     "LearnerKind",
     "LearnerSettingsError",
+    "Objective",
     "Setting",
-    "Task",
     "TrainingError",
     "learner_kind",
     "make_learner",

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 Matrix: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
 Days: TypeAlias = NDArray[np.datetime64]
-Task: TypeAlias = Literal["binary", "multiclass", "regression"]
 SettingValue: TypeAlias = bool | int | float | str | tuple[bool | int | float | str | None, ...] | None
 
-TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
+OBJECTIVES: tuple[Objective, ...] = ("binary", "multiclass", "regression")
+"""What learners can be fitted for: the losses there are, not the kinds of task, of which several may share one
+(`DeclaredTask.objective`). Written here too, because a learner's worker process imports no declaration."""
 
 
 class LearnerSettingsError(ValueError):
@@ -53,7 +55,7 @@ class FitFunction(Protocol):
     """
 
     def __call__(
-        self, X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+        self, X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
         """The fitted model."""
         ...
@@ -156,12 +158,12 @@ class LearnerKind:
     fit: FitFunction
     load: LoadFunction
     libraries: tuple[str, ...]
-    tasks: tuple[Task, ...] = TASKS
+    tasks: tuple[Objective, ...] = OBJECTIVES
     fit_libraries: tuple[str, ...] = ()
     open_settings: bool = False
-    check: Callable[[Task, Mapping[str, SettingValue]], None] | None = None
+    check: Callable[[Objective, Mapping[str, SettingValue]], None] | None = None
 
-    def checked_task(self, task: str) -> Task:
+    def checked_task(self, task: str) -> Objective:
         """`task`, if this kind can do it.
 
         Raises:
@@ -177,7 +179,7 @@ class Learner:
     """A kind with its task and complete settings: everything but the rows and the seed."""
 
     kind: LearnerKind
-    task: Task
+    task: Objective
     settings: Mapping[str, SettingValue]
 
     @property
@@ -214,7 +216,7 @@ class Learner:
         """
         check_rows(self.name, X, y, self.task)
         try:
-            return self.kind.fit(X, y, event_day, task_of(self.task, y), self.settings, seed)
+            return self.kind.fit(X, y, event_day, objective_of(self.task, y), self.settings, seed)
         except TrainingError:
             raise
         except (ValueError, ArithmeticError, TypeError, np.linalg.LinAlgError) as error:
@@ -296,12 +298,12 @@ def positives(y: Vector) -> int:
     return int((y == 1.0).sum())
 
 
-def task_of(task: Task, y: Vector) -> Task:
+def objective_of(task: Objective, y: Vector) -> Objective:
     """What a learner is asked to do: a multi-class task whose rows have two classes is a binary one."""
     return "binary" if task == "multiclass" and int(y.max()) == 1 else task
 
 
-def check_rows(name: str, X: Matrix, y: Vector, task: Task) -> None:
+def check_rows(name: str, X: Matrix, y: Vector, task: Objective) -> None:
     """Rows that no learner of this task could be fitted on are refused with one message for all."""
     if X.ndim != 2 or len(X) != len(y):
         raise TrainingError(f"learner {name!r}: X has shape {X.shape} and y {y.shape}; they must be [n, f] and [n]")

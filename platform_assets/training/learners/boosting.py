@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.tasks.multiclass.probabilities import weight_of_each_class
 from platform_assets.training.learners.base import (
     Days,
     LearnerKind,
     Matrix,
+    Objective,
     Setting,
-    Task,
     Vector,
     constraints,
     weight_of_positives,
 )
-from platform_assets.training.learners.classes import weight_of_each_class
 
 _FILE = "booster.ubj"
-_OBJECTIVES: Mapping[Task, str] = MappingProxyType(
+_OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
     {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
 )
 
@@ -48,7 +48,7 @@ class BoostedModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> BoostedModel:
     """Boost trees on histograms.
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.tasks.multiclass.probabilities import normalised, one_hot, softmax
 from platform_assets.training.learners.base import FittedModel, Matrix, TrainingError, Vector
-from platform_assets.training.learners.classes import normalised, one_hot, softmax
 from platform_assets.training.learners.composite import Member, save_members
 from platform_assets.training.learners.score_map import Method, learned_map, mapped
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.tasks.multiclass.probabilities import seen, spread
 from platform_assets.training.learners.base import (
     Days,
     FitFunction,
@@ -26,14 +27,13 @@ from platform_assets.training.learners.base import (
     LearnerKind,
     LearnerSettingsError,
     Matrix,
-    Task,
+    Objective,
     TrainingError,
     Vector,
     check_rows,
+    objective_of,
     resolve_settings,
-    task_of,
 )
-from platform_assets.training.learners.classes import seen, spread
 
 MEMBERS = "members.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -83,7 +83,7 @@ class Composite(Learner):
         if self.blocks > 1:
             rows, unseen = forward_predictions(self.members, X, y, seed, event_day, self.blocks, self.task)
         fitted = [Member(member.name, member.fit(X, y, seed, event_day)) for member in self.members]
-        return self.join(fitted, unseen, y[rows], task_of(self.task, y), self.settings)
+        return self.join(fitted, unseen, y[rows], objective_of(self.task, y), self.settings)
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def forward_predictions(
     seed: int,
     event_day: Days | None,
     blocks: int,
-    task: Task = "binary",
+    task: Objective = "binary",
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Predictions for training rows by members that were fitted on earlier rows only.
 
@@ -208,7 +208,7 @@ def refuse_alone(told: str) -> FitFunction:
     """
 
     def fit(
-        X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+        X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
         raise LearnerSettingsError(told)
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Task, Vector
-from platform_assets.training.learners.classes import one_hot
+from platform_assets.tasks.multiclass.probabilities import one_hot
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Vector
 
 _FILE = "constant.json"
 
@@ -39,7 +39,7 @@ class ConstantModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> ConstantModel:
     """The mean of the labels, or the share of each class."""
     if task == "multiclass":

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.tasks.multiclass.probabilities import one_hot
 from platform_assets.training.learners.base import (
     FittedModel,
     Learner,
@@ -29,7 +30,6 @@ from platform_assets.training.learners.base import (
     resolve_settings,
 )
 from platform_assets.training.learners.class_joins import read_stacked_classes, stacked_classes
-from platform_assets.training.learners.classes import one_hot
 from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
 from platform_assets.training.learners.linear import sigmoid
 from platform_assets.training.learners.score_map import log_odds

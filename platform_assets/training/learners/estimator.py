@@ -23,9 +23,9 @@ from platform_assets.training.learners.base import (
     LearnerKind,
     LearnerSettingsError,
     Matrix,
+    Objective,
     Setting,
     SettingValue,
-    Task,
     TrainingError,
     Vector,
 )
@@ -74,7 +74,7 @@ class EstimatorModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> EstimatorModel:
     """Fit with one BLAS thread: the last digit must not depend on the machine's cores.
 
@@ -102,7 +102,7 @@ def fit(
     return EstimatorModel(estimator, categories, mean, scale)
 
 
-def build(task: Task, settings: Mapping[str, Any]) -> Any:
+def build(task: Objective, settings: Mapping[str, Any]) -> Any:
     """The estimator that the settings name, not fitted.
 
     Raises:
@@ -118,7 +118,7 @@ def build(task: Task, settings: Mapping[str, Any]) -> Any:
         raise LearnerSettingsError(f"learner 'estimator': {name} does not take these parameters: {error}") from error
 
 
-def check(task: Task, settings: Mapping[str, SettingValue]) -> None:
+def check(task: Objective, settings: Mapping[str, SettingValue]) -> None:
     """Refuse an estimator that does not exist or cannot do the task, before anything is fitted."""
     estimator = build(task, settings)
     needed = "predict" if task == "regression" else "predict_proba"
@@ -135,7 +135,7 @@ def check(task: Task, settings: Mapping[str, SettingValue]) -> None:
 
 
 @cache
-def _unsavable(name: str, task: Task) -> str | None:
+def _unsavable(name: str, task: Objective) -> str | None:
     """Why a class cannot be saved, from one fitted on a few rows; None when it can, or does not take such rows."""
     few = np.column_stack([np.arange(40.0), np.arange(40.0) % 7.0])
     estimator = _class(name)()

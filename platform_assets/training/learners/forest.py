@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector, constraints
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, Vector, constraints
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
 
 _FILE = "estimator.skops"
@@ -76,7 +76,7 @@ class ForestModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> ForestModel:
     """Grow the forest; every tree has a seed of its own, so the number of threads does not change it."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor

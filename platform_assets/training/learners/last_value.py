@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, TrainingError, Vector
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, TrainingError, Vector
 
 _FILE = "last_value.json"
 
@@ -49,7 +49,7 @@ class LastValueModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> LastValueModel:
     """The newest label of each season; rows come in time order.
 

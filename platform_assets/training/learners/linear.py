@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, Vector
+from platform_assets.tasks.multiclass.probabilities import softmax
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, Vector
 from platform_assets.training.learners.categories import Categories, fit_categories, read_categories
-from platform_assets.training.learners.classes import softmax
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
 
 _FILE, _CATEGORIES = "estimator.skops", "categories.json"
@@ -68,7 +68,7 @@ def sigmoid(value: Vector) -> Vector:
 
 
 def fit_logistic(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> LinearModel:
     """Logistic regression with an L2 penalty, on standardised inputs; of more than two classes the multinomial one."""
     from sklearn.linear_model import LogisticRegression
@@ -83,7 +83,7 @@ def fit_logistic(
 
 
 def fit_ridge(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> LinearModel:
     """Least squares with an L2 penalty, on standardised inputs."""
     from sklearn.linear_model import Ridge

@@ -16,19 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.tasks.multiclass.probabilities import softmax, weight_of_each_class
 from platform_assets.training.distributed.group import Alone, Group
 from platform_assets.training.distributed.job import Job, Layers, Train
 from platform_assets.training.learners.base import (
     Days,
     LearnerKind,
     Matrix,
+    Objective,
     Setting,
-    Task,
     Vector,
     weight_of_positives,
 )
 from platform_assets.training.learners.categories import NO_CATEGORIES, Categories, fit_categories, read_categories
-from platform_assets.training.learners.classes import softmax, weight_of_each_class
 from platform_assets.training.learners.linear import sigmoid
 
 _WEIGHTS = "weights.safetensors"
@@ -118,7 +118,7 @@ def transformed(X: Matrix, transform: str) -> Matrix:
     return np.copysign(np.log1p(np.abs(X)), X) if transform == "log" else X
 
 
-def fit_scaling(X: Matrix, y: Vector, task: Task, transform: str) -> Scaling:
+def fit_scaling(X: Matrix, y: Vector, task: Objective, transform: str) -> Scaling:
     """Means and standard deviations of the training rows; a feature that never varies is left at 0."""
     inputs = transformed(X, transform)
     scale = inputs.std(axis=0)
@@ -133,7 +133,7 @@ def fit(
     X: Matrix,
     y: Vector,
     event_day: Days | None,
-    task: Task,
+    task: Objective,
     settings: Mapping[str, Any],
     seed: int,
     train_together: Train | None = None,

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Setting, Task, TrainingError, Vector
-from platform_assets.training.learners.classes import one_hot
+from platform_assets.tasks.multiclass.probabilities import one_hot
+from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, TrainingError, Vector
 
 _FILE = "rule.json"
 
@@ -43,7 +43,9 @@ class RuleModel:
         return (_FILE,)
 
 
-def fit(X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int) -> RuleModel:
+def fit(
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+) -> RuleModel:
     """The mean label on either side; the overall mean on a side without rows.
 
     Raises:

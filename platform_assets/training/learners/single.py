@@ -16,8 +16,8 @@ from platform_assets.training.learners.base import (
     Days,
     LearnerKind,
     Matrix,
+    Objective,
     Setting,
-    Task,
     TrainingError,
     Vector,
 )
@@ -42,7 +42,7 @@ class SingleFeatureModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> SingleFeatureModel:
     """Nothing is learned; the column has to be there.
 

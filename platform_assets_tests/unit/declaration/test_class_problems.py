@@ -88,7 +88,7 @@ def test_classes_are_the_labels_allowed_values_in_their_order() -> None:
     assert declared().classes == CLASSES
     numbers = declared(**label(type="int32", allowed=[30, 10, 20]), gates={"min_training_rows": 10})
     assert numbers.classes == ("30", "10", "20")
-    assert (numbers.model_name, numbers.is_binary, numbers.is_multiclass) == ("classifier", False, True)
+    assert (numbers.model_name, numbers.task.has_classes) == ("classifier", True)
     assert prediction_log_schema(numbers)["probabilities"].is_nested()
 
 

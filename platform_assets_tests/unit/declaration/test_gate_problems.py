@@ -8,6 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration.gate_names import gate_names
+from platform_assets.declaration.tasks.binary import BINARY
+from platform_assets.declaration.tasks.regression import REGRESSION
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 BYPASS = {"who": "head of risk", "why": "agreed for the pilot", "until": "2999-01-01"}
@@ -61,11 +64,11 @@ def test_columns_of_the_event_table_and_features_can_divide_rows() -> None:
             {**SLICE, "name": "busy", "expression": "customer_count_7d > 9"},
         ]
     )
-    assert use_case.gates.names("binary")[-3:] == ["slice_busy", "single_feature", "reproducible"]
+    assert gate_names(use_case.gates, BINARY)[-3:] == ["slice_busy", "single_feature", "reproducible"]
 
 
 def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
-    assert declared().gates.names("binary") == [
+    assert gate_names(declared().gates, BINARY) == [
         "training_data",
         "beats_baselines",
         "no_worse_than_champion",
@@ -74,14 +77,14 @@ def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
         "single_feature",
         "reproducible",
     ]
-    assert "mean_prediction" not in declared().gates.names("regression")
+    assert "mean_prediction" not in gate_names(declared().gates, REGRESSION)
 
 
 def test_one_bound_tells_how_much_a_feature_may_know_before_and_after_training() -> None:
-    assert declared().gates.single_feature_score_bound("binary") == 0.99
+    assert declared().gates.single_feature_score_bound(BINARY) == 0.99
     gates = declared(max_single_feature={"auc_roc": 0.95, "r2": 0.9}).gates
-    assert (gates.single_feature_score_bound("binary"), gates.single_feature_score_bound("regression")) == (0.95, 0.9)
-    assert declared(max_single_feature={}).gates.single_feature_score_bound("binary") == 1.0
+    assert (gates.single_feature_score_bound(BINARY), gates.single_feature_score_bound(REGRESSION)) == (0.95, 0.9)
+    assert declared(max_single_feature={}).gates.single_feature_score_bound(BINARY) == 1.0
     with pytest.raises(ValidationError, match="max_single_feature_score"):
         declared(max_single_feature_score=0.95)
 

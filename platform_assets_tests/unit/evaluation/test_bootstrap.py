@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from platform_assets.evaluation.metrics import bootstrap
 from platform_assets.evaluation.metrics.bootstrap import clusters_of, paired_difference
-from platform_assets.evaluation.metrics.scored_rows import make_metric
-from platform_assets.training.compare import MetricError, Scored
+from platform_assets.tasks.metric import MetricError, NamedMetric, Scored
+from platform_assets.tasks.registry import TASKS
 
 FAST = ("average_precision", "auc_roc", "brier", "log_loss", "rmse", "mae", "r2")
 DAY = np.datetime64("2024-06-01")
@@ -18,6 +18,10 @@ DAY = np.datetime64("2024-06-01")
 def rows(y: NDArray[np.float64], prediction: NDArray[np.float64], groups: int | None = 7) -> Scored:
     group = None if groups is None else np.arange(len(y)) % groups
     return Scored(y, prediction, DAY + np.arange(len(y)) % 10, group)
+
+
+def named(metric: str) -> NamedMetric:
+    return TASKS["regression" if metric in TASKS["regression"].declared.metrics else "binary"].metric(metric)
 
 
 @settings(max_examples=40, deadline=None)
@@ -31,9 +35,10 @@ def test_a_draw_is_the_metric_on_rows_written_out(seed: int, metric: str, distin
     taken[:2] = 1
     written_out = np.repeat(np.arange(60), taken)
     scored = rows(y, prediction)
-    measure = bootstrap._measure(metric, scored, np.arange(60))
-    assert measure is not None
-    expected = make_metric(metric)(rows(y[written_out], prediction[written_out]))
+    by_cluster = named(metric).by_cluster
+    assert by_cluster is not None
+    measure = by_cluster(scored, np.arange(60))
+    expected = named(metric)(rows(y[written_out], prediction[written_out]))
     assert measure(taken) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
@@ -42,7 +47,7 @@ def test_a_metric_that_needs_the_rows_themselves_is_drawn_too(metric: str) -> No
     rng = np.random.default_rng(0)
     y = (rng.random(400) < 0.3).astype(np.float64)
     good, bad = np.clip(y * 0.4 + rng.random(400) * 0.6, 0, 1), rng.random(400)
-    found = paired_difference(metric, rows(y, good, 200), rows(y, bad, 200), 0.95)
+    found = paired_difference(named(metric), rows(y, good, 200), rows(y, bad, 200), 0.95)
     assert found.lower <= found.difference <= found.upper
     assert found.replicates == bootstrap.SLOW_REPLICATES
 
@@ -51,7 +56,7 @@ def test_the_same_prediction_is_neither_better_nor_worse() -> None:
     rng = np.random.default_rng(1)
     y = (rng.random(300) < 0.2).astype(np.float64)
     scored = rows(y, rng.random(300))
-    found = paired_difference("average_precision", scored, scored, 0.95)
+    found = paired_difference(named("average_precision"), scored, scored, 0.95)
     assert (found.difference, found.lower, found.upper) == (0.0, 0.0, 0.0)
 
 
@@ -60,11 +65,11 @@ def test_better_is_positive_whatever_the_metric_and_the_bounds_follow_the_seed(m
     rng = np.random.default_rng(2)
     y = (rng.random(500) < 0.3).astype(np.float64)
     good, bad = 0.5 * y + 0.5 * rng.random(500), rng.random(500)
-    found = paired_difference(metric, rows(y, good), rows(y, bad), 0.95)
+    found = paired_difference(named(metric), rows(y, good), rows(y, bad), 0.95)
     assert found.difference > found.lower > 0.0
-    assert found == paired_difference(metric, rows(y, good), rows(y, bad), 0.95)
-    assert found.lower != paired_difference(metric, rows(y, good), rows(y, bad), 0.95, seed=1).lower
-    assert paired_difference(metric, rows(y, bad), rows(y, good), 0.95).upper < 0.0
+    assert found == paired_difference(named(metric), rows(y, good), rows(y, bad), 0.95)
+    assert found.lower != paired_difference(named(metric), rows(y, good), rows(y, bad), 0.95, seed=1).lower
+    assert paired_difference(named(metric), rows(y, bad), rows(y, good), 0.95).upper < 0.0
 
 
 def test_whole_groups_are_drawn_whole_days_without_groups_and_rows_when_there_are_too_few_days() -> None:
@@ -85,7 +90,9 @@ def test_rows_that_resemble_each_other_make_the_interval_wider() -> None:
     other = np.full(60, 1.0)
 
     def width(group: NDArray[np.int64]) -> float:
-        found = paired_difference("mae", Scored(y, y + error, day, group), Scored(y, y + other, day, group), 0.95)
+        found = paired_difference(
+            named("mae"), Scored(y, y + error, day, group), Scored(y, y + other, day, group), 0.95
+        )
         return found.upper - found.lower
 
     assert width(person) > 1.5 * width(np.arange(60))
@@ -94,8 +101,8 @@ def test_rows_that_resemble_each_other_make_the_interval_wider() -> None:
 def test_what_cannot_be_compared_says_why() -> None:
     y = np.array([0.0] * 59 + [1.0])
     with pytest.raises(MetricError, match=r"could be computed on \d+ of 400 draws of 7 groups"):
-        paired_difference("auc_roc", rows(y, y), rows(y, 1 - y), 0.95)
+        paired_difference(named("auc_roc"), rows(y, y), rows(y, 1 - y), 0.95)
     with pytest.raises(MetricError, match="not of the same rows"):
-        paired_difference("auc_roc", rows(y, y), rows(1 - y, y), 0.95)
+        paired_difference(named("auc_roc"), rows(y, y), rows(1 - y, y), 0.95)
     with pytest.raises(MetricError, match="no rows"):
-        paired_difference("rmse", rows(y[:0], y[:0]), rows(y[:0], y[:0]), 0.95)
+        paired_difference(named("rmse"), rows(y[:0], y[:0]), rows(y[:0], y[:0]), 0.95)

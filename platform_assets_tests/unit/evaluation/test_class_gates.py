@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 from platform_assets.declaration.sections.behaviour import BehaviourTest
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.evaluation.gates.behaviour import judge_behaviour
-from platform_assets.evaluation.gates.classes import has_enough_of_each_class, predicts_the_share_of_each_class
 from platform_assets.evaluation.gates.leakage import single_feature_predictions
-from platform_assets.evaluation.metrics.classes import class_reports
-from platform_assets.training.compare import MetricError
+from platform_assets.tasks.metric import MetricError
+from platform_assets.tasks.multiclass.gates import has_enough_of_each_class, predicts_the_share_of_each_class
+from platform_assets.tasks.multiclass.metrics import class_reports
+from platform_assets.tasks.registry import TASKS
 from platform_assets.training.dataset import Dataset
 
 CLASSES = ("a", "b", "c")
@@ -78,8 +79,8 @@ def test_what_one_feature_says_of_all_classes() -> None:
     y = np.repeat([0.0, 2.0], 50)
     days = np.full(100, np.datetime64("2024-01-01"))
     rows = Dataset(np.column_stack([y, y * 0.0]), y, days, None, np.arange(100), ("knows", "constant"), CLASSES)
-    found = single_feature_predictions(rows, rows, binary=False, seed=0)
+    found = single_feature_predictions(rows, rows, TASKS["multiclass"], 0)
     assert (found["knows"].argmax(axis=1) == y).all()
     assert (found["constant"] == [0.5, 0.0, 0.5]).all(), "a class that no row has gets nothing"
     with pytest.raises(MetricError, match="training rows of one class say nothing"):
-        single_feature_predictions(rows.where(y == 0.0), rows, binary=False, seed=0)
+        single_feature_predictions(rows.where(y == 0.0), rows, TASKS["multiclass"], 0)

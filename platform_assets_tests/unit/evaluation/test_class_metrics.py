@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from platform_assets.evaluation.class_plots import plot_classes
 from platform_assets.evaluation.metrics import bootstrap
-from platform_assets.evaluation.metrics.classes import class_reports, confusion, correctness
-from platform_assets.evaluation.metrics.scored_rows import make_metric
-from platform_assets.training.compare import MetricError, Scored
+from platform_assets.tasks.metric import MetricError, Scored
+from platform_assets.tasks.multiclass.metrics import class_reports, confusion, correctness, metric
+from platform_assets.tasks.multiclass.plots import plot_classes
 
 METRICS = (
     "accuracy",
@@ -53,22 +54,21 @@ def test_metrics_are_those_of_scikit_learn(n: int, classes: int, seed: int) -> N
         "log_loss": sk.log_loss(rows.y, rows.prediction, labels=np.arange(classes)),
     }
     for name, value in expected.items():
-        assert make_metric(name)(rows) == pytest.approx(value, abs=1e-12), name
+        assert metric(name)(rows) == pytest.approx(value, abs=1e-12), name
     np.testing.assert_array_equal(
         confusion(rows.y, rows.prediction), sk.confusion_matrix(rows.y, predicted, labels=np.arange(classes))
     )
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_intervals_from_sums_are_those_of_the_rows_themselves(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", METRICS)
+def test_intervals_from_sums_are_those_of_the_rows_themselves(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = scored_rows(120, 4, 2), scored_rows(120, 4, 2)
     worse = np.roll(first.prediction, 1, axis=0) * 0.4 + first.prediction * 0.6
     second = Scored(first.y, worse, first.event_day, None)
-    for name in ("REPLICATES", "SLOW_REPLICATES"):
-        monkeypatch.setattr(bootstrap, name, 40)
-    quick = bootstrap.paired_difference(metric, first, second, 0.9, seed=3)
-    monkeypatch.setattr(bootstrap, "_measure_of_classes", lambda *_: None)
-    slow = bootstrap.paired_difference(metric, first, second, 0.9, seed=3)
+    for constant in ("REPLICATES", "SLOW_REPLICATES"):
+        monkeypatch.setattr(bootstrap, constant, 40)
+    quick = bootstrap.paired_difference(metric(name), first, second, 0.9, seed=3)
+    slow = bootstrap.paired_difference(replace(metric(name), by_cluster=None), first, second, 0.9, seed=3)
     assert quick.to_dict() == pytest.approx(slow.to_dict())
     assert quick.lower <= quick.difference <= quick.upper
 
@@ -77,11 +77,9 @@ def test_what_cannot_be_computed_is_an_error_that_says_why() -> None:
     rows = scored_rows(20, 3, 0)
     one = Scored(np.ones(20), rows.prediction, rows.event_day, None)
     with pytest.raises(MetricError, match="all 20 labels are of one class"):
-        make_metric("auc_roc")(one)
-    with pytest.raises(MetricError, match="brier does not apply to probabilities by class"):
-        make_metric("brier")(rows)
-    with pytest.raises(MetricError, match="accuracy needs a probability for each class"):
-        make_metric("accuracy")(Scored(rows.y, rows.prediction[:, 0], rows.event_day, None))
+        metric("auc_roc")(one)
+    with pytest.raises(MetricError, match="metric 'brier' does not exist; the metrics are accuracy"):
+        metric("brier")(rows)
 
 
 def test_calibration_is_that_of_the_predicted_class() -> None:
@@ -90,7 +88,7 @@ def test_calibration_is_that_of_the_predicted_class() -> None:
     right, sure = correctness(y, probabilities)
     assert (right.tolist(), sure.tolist()) == ([1.0, 1.0, 0.0, 0.0], [0.8] * 4)
     day = np.full(4, np.datetime64("2024-01-01"))
-    assert make_metric("calibration_error")(Scored(y, probabilities, day, None)) == pytest.approx(0.3)
+    assert metric("calibration_error")(Scored(y, probabilities, day, None)) == pytest.approx(0.3)
 
 
 def test_a_report_of_each_class_and_its_picture() -> None:

@@ -8,7 +8,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from platform_assets.evaluation.plots import plot_binary, plot_candidates, plot_regression
+from platform_assets.evaluation.plots import plot_candidates
+from platform_assets.tasks.binary.plots import plot_binary
+from platform_assets.tasks.regression.plots import plot_regression
 from platform_assets.training.compare import Candidate, CandidateResult, Comparison, FoldResult
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.folds import Fold

@@ -5,23 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.evaluation.metrics.scored_rows import (
+from platform_assets.tasks.binary.metrics import (
     auc_roc,
     average_precision,
     brier,
-    calibration_error,
     card_precision_at_k,
     card_precision_by_day,
     confusion_at,
     log_loss,
-    mae,
-    make_metric,
-    make_metrics,
-    r2,
-    reliability_bins,
-    rmse,
 )
-from platform_assets.training.compare import MetricError, Scored
+from platform_assets.tasks.calibration import calibration_error, reliability_bins
+from platform_assets.tasks.metric import MetricError, Scored
+from platform_assets.tasks.registry import TASKS, make_metrics
+from platform_assets.tasks.regression.metrics import mae, r2, rmse
 
 payments = st.lists(
     st.tuples(
@@ -164,12 +160,12 @@ def scored(y: list[float], prediction: list[float], group: list[int] | None = No
 def test_metrics_are_found_by_the_name_a_requirement_uses() -> None:
     rows = scored([1.0, 0.0, 1.0], [0.9, 0.1, 0.8], [1, 2, 3])
     names = ["auc_roc", "average_precision", "card_precision_at_2", "brier"]
-    assert [metric(rows) for metric in make_metrics(names)] == pytest.approx([1.0, 1.0, 1.0, 0.02])
-    assert [metric.higher_is_better for metric in make_metrics(names)] == [True, True, True, False]
+    assert [metric(rows) for metric in make_metrics(names, "binary")] == pytest.approx([1.0, 1.0, 1.0, 0.02])
+    assert [metric.higher_is_better for metric in make_metrics(names, "binary")] == [True, True, True, False]
     with pytest.raises(
         MetricError, match=r"metric 'gini' does not exist; the metrics are auc_roc, .*card_precision_at_100"
     ):
-        make_metric("gini")
+        TASKS["binary"].metric("gini")
 
 
 @pytest.mark.parametrize(
@@ -186,4 +182,4 @@ def test_metrics_are_found_by_the_name_a_requirement_uses() -> None:
 )
 def test_a_metric_that_cannot_be_computed_says_why(name: str, rows: Scored, message: str) -> None:
     with pytest.raises(MetricError, match=message):
-        make_metric(name)(rows)
+        TASKS["regression" if name == "r2" else "binary"].metric(name)(rows)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from platform_assets.evaluation.plots import plot_binary, plot_regression
+from platform_assets.tasks.binary.plots import plot_binary
+from platform_assets.tasks.regression.plots import plot_regression
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -14,7 +14,8 @@ from platform_assets.evaluation.gates.behaviour import judge_behaviour
 from platform_assets.evaluation.gates.footprint import folder_megabytes, scores_in_time, scoring_milliseconds
 from platform_assets.evaluation.gates.leakage import no_feature_is_the_label
 from platform_assets.evaluation.gates.slices import judge_slice
-from platform_assets.training.compare import MetricError, Scored
+from platform_assets.tasks.metric import MetricError, Scored
+from platform_assets.tasks.registry import TASKS
 from platform_assets.training.dataset import Dataset
 
 PARTS = np.repeat(["a", "b"], 200)
@@ -33,28 +34,30 @@ def sliced(**bounds: Any) -> Slice:
 
 def test_the_worst_part_is_found_and_named() -> None:
     _, rows, columns = labelled()
-    (result,) = judge_slice(sliced(floor=0.6), columns, rows, "auc_roc", 0.5)
+    (result,) = judge_slice(sliced(floor=0.6), columns, rows, TASKS["binary"].metric("auc_roc"), 0.5)
     assert (result.name, result.passed, result.measured, result.bound) == ("slice_part", False, 0.0, 0.6)
     assert "worst where part is b" in result.explanation
     assert [part["measured"] for part in result.details["parts"]] == [1.0, 0.0]
-    (drop,) = judge_slice(sliced(max_drop=0.6), columns, rows, "auc_roc", 0.5)
+    (drop,) = judge_slice(sliced(max_drop=0.6), columns, rows, TASKS["binary"].metric("auc_roc"), 0.5)
     assert drop.passed, "0.5 on all rows"
     assert drop.bound == pytest.approx(-0.1)
 
 
 def test_an_error_metric_has_ceilings() -> None:
     _, rows, columns = labelled()
-    (result,) = judge_slice(sliced(metric="rmse", floor=0.5), columns, rows, "rmse", None)
+    (result,) = judge_slice(sliced(metric="rmse", floor=0.5), columns, rows, TASKS["regression"].metric("rmse"), None)
     assert not result.passed
     assert (result.measured, result.bound) == (0.75, 0.5)
 
 
 def test_parts_differ_in_who_is_selected_and_who_is_wronged() -> None:
     _, rows, columns = labelled()
-    (same,) = judge_slice(sliced(max_selection_rate_difference=0.1), columns, rows, "auc_roc", 0.5)
+    (same,) = judge_slice(
+        sliced(max_selection_rate_difference=0.1), columns, rows, TASKS["binary"].metric("auc_roc"), 0.5
+    )
     assert same.passed
     assert same.details["selection_rate_difference"] == 0.0, "half of each"
-    (odds,) = judge_slice(sliced(max_error_rate_difference=0.1), columns, rows, "auc_roc", 0.5)
+    (odds,) = judge_slice(sliced(max_error_rate_difference=0.1), columns, rows, TASKS["binary"].metric("auc_roc"), 0.5)
     assert not odds.passed
     assert odds.details["error_rate_difference"] == 1.0
 
@@ -62,7 +65,7 @@ def test_parts_differ_in_who_is_selected_and_who_is_wronged() -> None:
 @pytest.mark.parametrize("bounds", [{"floor": 0.1}, {"max_selection_rate_difference": 1.0}])
 def test_parts_that_are_all_too_small_are_red(bounds: dict[str, float]) -> None:
     _, rows, columns = labelled()
-    (result,) = judge_slice(sliced(min_rows=201, **bounds), columns, rows, "auc_roc", 0.5)
+    (result,) = judge_slice(sliced(min_rows=201, **bounds), columns, rows, TASKS["binary"].metric("auc_roc"), 0.5)
     assert not result.passed
     assert "at least 201 rows are needed: a (200 rows, 100 positives), b" in result.explanation
 
@@ -70,7 +73,7 @@ def test_parts_that_are_all_too_small_are_red(bounds: dict[str, float]) -> None:
 def test_a_part_of_one_class_is_reported_and_not_judged() -> None:
     y, rows, columns = labelled()
     calm = Scored(np.where(PARTS == "b", 0.0, y), rows.prediction, rows.event_day, None)
-    (result,) = judge_slice(sliced(floor=0.9), columns, calm, "auc_roc", 0.5)
+    (result,) = judge_slice(sliced(floor=0.9), columns, calm, TASKS["binary"].metric("auc_roc"), 0.5)
     assert result.passed
     assert "Too small to judge: b (200 rows)" in result.explanation
 
@@ -78,7 +81,7 @@ def test_a_part_of_one_class_is_reported_and_not_judged() -> None:
 def test_too_many_parts_are_no_division() -> None:
     _, rows, _ = labelled()
     with pytest.raises(MetricError, match="into 400 parts; at most 50"):
-        judge_slice(sliced(floor=0.1), pl.DataFrame({"part": range(400)}), rows, "auc_roc", 0.5)
+        judge_slice(sliced(floor=0.1), pl.DataFrame({"part": range(400)}), rows, TASKS["binary"].metric("auc_roc"), 0.5)
 
 
 def test_a_slice_without_a_bound_cannot_be_declared() -> None:
@@ -146,7 +149,7 @@ def test_a_feature_that_knows_the_label_is_named_however_it_says_it(leak: str) -
     told = {"equal": y, "either end": np.where(y == 1.0, 5.0, rng.choice([0.0, 9.0], 800))}
     feature = told.get(leak, np.where(y == 1.0, np.nan, rng.random(800)))
     rows = dataset(np.column_stack([rng.random(800), feature]), y)
-    result = no_feature_is_the_label(rows, rows, {"auc_roc": 0.99}, binary=True, seed=0)
+    result = no_feature_is_the_label(rows, rows, {"auc_roc": 0.99}, TASKS["binary"], 0)
     assert not result.passed
     assert "carries the score: leak" in result.explanation
 
@@ -155,11 +158,11 @@ def test_a_good_feature_is_no_leak_and_a_regression_has_its_own_metric() -> None
     rng = np.random.default_rng(0)
     x = rng.normal(size=(800, 2))
     y = x[:, 1] + rng.normal(size=800)
-    assert no_feature_is_the_label(dataset(x, y), dataset(x, y), {"r2": 0.9}, binary=False, seed=0).passed
+    assert no_feature_is_the_label(dataset(x, y), dataset(x, y), {"r2": 0.9}, TASKS["regression"], 0).passed
     leaked = dataset(x, x[:, 1].round(0))
-    assert not no_feature_is_the_label(leaked, leaked, {"r2": 0.9}, binary=False, seed=0).passed
+    assert not no_feature_is_the_label(leaked, leaked, {"r2": 0.9}, TASKS["regression"], 0).passed
     with pytest.raises(MetricError, match="say nothing about features"):
-        no_feature_is_the_label(dataset(x, y * 0), dataset(x, y), {"auc_roc": 0.9}, binary=True, seed=0)
+        no_feature_is_the_label(dataset(x, y * 0), dataset(x, y), {"auc_roc": 0.9}, TASKS["binary"], 0)
 
 
 def test_size_counts_all_files_and_time_every_row(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.evaluation.metrics.thresholds import cheapest, threshold_table
+from platform_assets.tasks.binary.thresholds import cheapest, threshold_table
 
 ROWS = st.lists(
     st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.5, 0.9, 1.0]), st.integers(0, 50)),

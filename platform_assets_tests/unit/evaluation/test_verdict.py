@@ -10,21 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.declaration.sections.gates import Bypass, Floor, Gates
-from platform_assets.evaluation.gates.verdict import (
-    GateResult,
-    Verdict,
-    beats_baselines,
-    covers_its_days,
-    has_enough_data,
-    is_calibrated,
-    is_calibrated_for_the_base_rate,
-    is_plausible,
-    keeps_floors,
-    no_worse_than_champion,
-    predicts_the_base_rate,
-    with_bypasses,
-)
-from platform_assets.evaluation.metrics.bootstrap import PairedDifference
+from platform_assets.evaluation.gates.bounds import is_calibrated, is_plausible, keeps_floor
+from platform_assets.evaluation.gates.comparisons import beats_baselines, no_worse_than_champion
+from platform_assets.evaluation.gates.training_period import covers_its_days
+from platform_assets.evaluation.gates.verdict import Verdict, with_bypasses
+from platform_assets.evaluation.metrics.bootstrap import BootstrapDifference
+from platform_assets.tasks.binary.gates import is_calibrated_for_the_base_rate, predicts_the_base_rate
+from platform_assets.tasks.enough_rows import has_enough_data
+from platform_assets.tasks.gate_result import GateResult
 
 NAN = math.nan
 
@@ -59,8 +52,8 @@ def test_the_best_baseline_is_named() -> None:
     )
 
 
-def paired(difference: float, lower: float, metric: str = "average_precision") -> PairedDifference:
-    return PairedDifference(metric, 0.6, 0.6 - difference, difference, lower, 1.0, 0.95, 100, 40, "group", 400)
+def paired(difference: float, lower: float, metric: str = "average_precision") -> BootstrapDifference:
+    return BootstrapDifference(metric, 0.6, 0.6 - difference, difference, lower, 1.0, 0.95, 100, 40, "group", 400)
 
 
 @pytest.mark.parametrize(("lower", "passed"), [(0.01, True), (-0.02, True), (-0.021, False), (NAN, False)])
@@ -103,7 +96,7 @@ def test_a_margin_over_the_baselines_needs_the_lower_bound_too() -> None:
     ],
 )
 def test_a_metric_too_good_to_be_true_is_red(means: dict[str, float], passed: list[bool]) -> None:
-    results = is_plausible(means, {"auc_roc": 0.99, "rmse": 2.0})
+    results = [is_plausible(means, metric, bound) for metric, bound in (("auc_roc", 0.99), ("rmse", 2.0))]
     assert [gate.passed for gate in results] == passed
     assert [gate.name for gate in results] == ["plausible_auc_roc", "plausible_rmse"]
 
@@ -124,12 +117,11 @@ def test_the_calibration_error_is_seen_against_the_base_rate(error: float | None
 
 def test_a_training_day_that_is_missing_or_thin_is_red_and_named() -> None:
     days = {date(2024, 6, day): rows for day, rows in [(1, 100), (2, 0), (3, 90), (4, 20), (5, 110)]}
-    (result,) = covers_its_days(days, 0.5)
+    result = covers_its_days(days, 0.5)
     assert not result.passed
     assert "2024-06-02 (0 rows), 2024-06-04 (20 rows)" in result.explanation
-    assert covers_its_days({day: rows for day, rows in days.items() if rows > 20}, 0.5)[0].passed
-    assert not covers_its_days({date(2024, 6, 1): 0}, 0.5)[0].passed
-    assert covers_its_days(days, None) == []
+    assert covers_its_days({day: rows for day, rows in days.items() if rows > 20}, 0.5).passed
+    assert not covers_its_days({date(2024, 6, 1): 0}, 0.5).passed
 
 
 @pytest.mark.parametrize(
@@ -143,13 +135,12 @@ def test_a_training_day_that_is_missing_or_thin_is_red_and_named() -> None:
 )
 def test_floors_and_ceilings_hold_each_on_its_own(means: dict[str, float], passed: list[bool]) -> None:
     floors = [Floor(metric="auc_roc", bound=0.85), Floor(metric="brier", bound=0.02)]
-    assert [gate.passed for gate in keeps_floors(means, floors)] == passed
+    assert [keeps_floor(means, floor).passed for floor in floors] == passed
 
 
 @pytest.mark.parametrize(("error", "passed"), [(0.01, True), (0.06, False), (NAN, False), (None, False)])
 def test_calibration_keeps_its_bound(error: float | None, passed: bool) -> None:
-    assert [gate.passed for gate in is_calibrated(error, 0.05)] == [passed]
-    assert is_calibrated(error, None) == []
+    assert is_calibrated(error, 0.05).passed is passed
 
 
 @pytest.mark.parametrize(
@@ -219,8 +210,8 @@ def test_what_could_not_be_measured_is_none_and_stays_readable_json() -> None:
         beats_baselines("auc_roc", NAN, {"constant": 0.5}, 0.0),
         no_worse_than_champion("auc_roc", paired(NAN, NAN), 0.0, has_champion=True),
         no_worse_than_champion("auc_roc", None, 0.0, has_champion=False),
-        *keeps_floors({"auc_roc": NAN}, [Floor(metric="auc_roc", bound=0.5)]),
-        *is_calibrated(NAN, 0.05),
+        keeps_floor({"auc_roc": NAN}, Floor(metric="auc_roc", bound=0.5)),
+        is_calibrated(NAN, 0.05),
     ]
     assert [gate.measured for gate in gates] == [None] * 5
     assert gates[1].bound is None

@@ -9,8 +9,7 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.evaluation.metrics.scored_rows import auc_roc, brier
-from platform_assets.monitoring.intervals import mean_interval, metric_interval, ratio_interval
+from platform_assets.monitoring.intervals import metric_interval
 from platform_assets.monitoring.quality import (
     QualityError,
     QualityResult,
@@ -20,7 +19,9 @@ from platform_assets.monitoring.quality import (
     quality_by_day,
     quality_days,
 )
-from platform_assets.training.compare import MetricError, Scored
+from platform_assets.tasks.binary.metrics import auc_roc, brier, metric
+from platform_assets.tasks.intervals import mean_interval, ratio_interval
+from platform_assets.tasks.metric import MetricError, Scored
 
 Make = Callable[..., pl.DataFrame]
 LATE = date(2024, 6, 1)
@@ -224,23 +225,23 @@ def test_the_interval_covers_the_long_run_value() -> None:
     true_value = brier(*scored_rows(400_000, seed=99, rate=0.5))
     covered = 0
     for seed in range(100):
-        interval = metric_interval("brier", scored(*scored_rows(400, seed=seed, rate=0.5)), seed)
+        interval = metric_interval(metric("brier"), scored(*scored_rows(400, seed=seed, rate=0.5)), seed)
         covered += interval.low <= true_value <= interval.high
     assert 80 <= covered <= 98
 
 
 def test_the_interval_is_the_same_for_the_same_seed_and_narrower_for_more_rows() -> None:
-    few, many, huge = (metric_interval("brier", scored(*scored_rows(rows))) for rows in (500, 5000, 50_000))
-    assert few == metric_interval("brier", scored(*scored_rows(500)))
+    few, many, huge = (metric_interval(metric("brier"), scored(*scored_rows(rows))) for rows in (500, 5000, 50_000))
+    assert few == metric_interval(metric("brier"), scored(*scored_rows(500)))
     assert few.high - few.low > many.high - many.low > huge.high - huge.low
 
 
 def test_card_precision_is_uncertain_from_day_to_day() -> None:
     y, prediction = scored_rows(2000)
-    interval = metric_interval("card_precision_at_10", scored(y, prediction, days=7, cards=100))
+    interval = metric_interval(metric("card_precision_at_10"), scored(y, prediction, days=7, cards=100))
     assert 0.0 <= interval.low < interval.high <= 1.0
     with pytest.raises(MetricError, match="group"):
-        metric_interval("card_precision_at_10", scored(y, prediction, days=7))
+        metric_interval(metric("card_precision_at_10"), scored(y, prediction, days=7))
 
 
 def test_share_and_mean_intervals_are_wilsons_and_the_normal_one() -> None:

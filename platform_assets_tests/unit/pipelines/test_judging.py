@@ -12,7 +12,8 @@ import pytest
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass, Floor
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.verdict import GateResult, Verdict
+from platform_assets.evaluation.gates.registry import gate_names
+from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import BOTH_OUT_OF_FOLD, ON_CHAMPION_DAYS, OUT_OF_FOLD, SameRows
 from platform_assets.orchestration.assets.evaluation import (
     check_result,
@@ -20,11 +21,11 @@ from platform_assets.orchestration.assets.evaluation import (
     compare_on_same_rows,
     draw,
     evidence_of,
-    gate_names,
     gates_table,
     subject_of,
 )
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.tasks.gate_result import GateResult
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
 

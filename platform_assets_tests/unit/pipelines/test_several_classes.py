@@ -19,10 +19,10 @@ from prometheus_client import CollectorRegistry
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.packaging.self_test import _difference, _score
 from platform_assets.evaluation.gates.judging import judge
+from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.features.quality.profiles import feature_quality
-from platform_assets.monitoring.class_quality import OtherClasses
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import join_labels, production_quality
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
@@ -42,6 +42,7 @@ from platform_assets.registry.training_run import (
     read_model_run,
     write_model_run,
 )
+from platform_assets.tasks.multiclass.labels import OtherClasses
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.folds import refit_days
 from platform_assets_tests.unit.pipelines.conftest import Folders
@@ -136,7 +137,7 @@ def test_the_model_passes_the_gates_that_are_declared_and_fit(tickets: Made) -> 
     verdict, evidence = tickets.judged()
     assert verdict.passed, verdict.reason
     names = [result.name for result in verdict.gates]
-    assert names == tickets.use_case.gates.names("multiclass")
+    assert names == gate_names(tickets.use_case)
     assert {"training_data", "calibration", "mean_prediction", "single_feature", "slice_size", "reproducible"} <= set(
         names
     )

@@ -11,7 +11,7 @@ import pytest
 from platform_assets.declaration.sections.search import IntRange, Search
 from platform_assets.declaration.sections.training import Learner as Declared
 from platform_assets.declaration.sections.training import Splits, Training
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.compare import ComparisonError
 from platform_assets.training.dataset import Dataset, DatasetError
 from platform_assets.training.folds import days_needed, final_test_fold
@@ -55,7 +55,9 @@ def rows() -> Dataset:
 
 def selected(declared: Training, dataset: Dataset, lines: list[str] | None = None) -> Selection:
     say = (lambda line: None) if lines is None else lines.append
-    return select_learner(declared, dataset, AS_OF, 1, make_metrics(declared.metrics), say, exclude_known_groups=False)
+    return select_learner(
+        declared, dataset, AS_OF, 1, make_metrics(declared.metrics, declared.task), say, exclude_known_groups=False
+    )
 
 
 def failures(selection: Selection) -> Mapping[str, str | None]:

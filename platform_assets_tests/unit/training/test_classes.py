@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.training import artifact
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import Candidate, compare
@@ -119,7 +119,9 @@ def test_a_learner_that_cannot_is_left_out_of_the_comparison_and_named() -> None
     day = [str(one) for one in np.unique(data.event_day)]
     fold = Fold(0, *(np.datetime64(day[place]).astype(object) for place in (0, 3, 4, 5)))
     candidates = [Candidate(name, LEARNERS[name]) for name in ("constant", "logistic", "stack")]
-    found = compare(data, [fold], candidates, make_metrics(["accuracy", "log_loss"]), 0, lambda line: None)
+    found = compare(
+        data, [fold], candidates, make_metrics(["accuracy", "log_loss"], "multiclass"), 0, lambda line: None
+    )
     assert found.result("stack").failure is not None
     assert "leave 'stack' out" in str(found.result("stack").failure)
     assert found.result("logistic").mean("accuracy") > found.result("constant").mean("accuracy")

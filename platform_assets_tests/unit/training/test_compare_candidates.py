@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.compare import (
     Candidate,
     Comparison,
@@ -20,7 +20,7 @@ from platform_assets.training.compare import (
 from platform_assets.training.dataset import Dataset, DatasetError
 from platform_assets.training.folds import Fold, prequential_folds, refit_days
 from platform_assets.training.learners import Learner, LearnerKind, TrainingError, make_learner
-from platform_assets.training.learners.base import Days, Matrix, Task, Vector
+from platform_assets.training.learners.base import Days, Matrix, Objective, Vector
 from platform_assets.training.learners.constant import ConstantModel
 from platform_assets.training.learners.constant import load as load_constant
 
@@ -42,13 +42,13 @@ def learner_that(name: str, fit: Any) -> Candidate:
 
 
 def fit_first_feature(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> FirstFeature:
     return FirstFeature(0.0)
 
 
 def fit_on_early_days_only(
-    X: Matrix, y: Vector, event_day: Days | None, task: Task, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
 ) -> FirstFeature:
     assert event_day is not None
     if event_day[-1] > np.datetime64(FOLDS[1].train_last):
@@ -76,7 +76,9 @@ SIGNAL = learner_that("signal", fit_first_feature)
 
 def compared(*candidates: Candidate, lines: list[str] | None = None) -> Comparison:
     said = [] if lines is None else lines
-    return compare(make_dataset(), FOLDS, candidates, make_metrics(["average_precision", "brier"]), 0, said.append)
+    return compare(
+        make_dataset(), FOLDS, candidates, make_metrics(["average_precision", "brier"], "binary"), 0, said.append
+    )
 
 
 def test_every_candidate_is_measured_on_the_same_rows_of_every_fold() -> None:
@@ -124,7 +126,9 @@ def test_a_candidate_that_fails_in_one_fold_is_left_out_and_says_why() -> None:
 def test_a_metric_that_cannot_be_computed_is_not_a_number_and_says_why() -> None:
     honest = make_dataset()
     one_class = Dataset(honest.X, honest.y * 0, honest.event_day, honest.group, honest.key, honest.features)
-    comparison = compare(one_class, FOLDS, [CONSTANT], make_metrics(["auc_roc", "brier"]), 0, lambda line: None)
+    comparison = compare(
+        one_class, FOLDS, [CONSTANT], make_metrics(["auc_roc", "brier"], "binary"), 0, lambda line: None
+    )
     assert np.isnan(comparison.means("constant")["auc_roc"])
     assert "both classes" in comparison.result("constant").folds[0].problems["auc_roc"]
     assert comparison.means("constant")["brier"] == 0.0
@@ -135,7 +139,7 @@ def test_a_metric_that_cannot_be_computed_is_not_a_number_and_says_why() -> None
 def test_a_fold_without_rows_names_its_days() -> None:
     early = [Fold(0, date(2023, 1, 1), date(2023, 1, 2), date(2024, 1, 1), date(2024, 1, 2))]
     with pytest.raises(DatasetError, match=r"train 2023-01-01 to 2023-01-02.*has 0 training and 20 test rows"):
-        compare(make_dataset(), early, [CONSTANT], make_metrics(["brier"]), 0, lambda line: None)
+        compare(make_dataset(), early, [CONSTANT], make_metrics(["brier"], "binary"), 0, lambda line: None)
 
 
 def test_two_candidates_of_one_name_are_refused() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from platform_assets.declaration.sections.search import Choices, FloatRange, IntRange, Search
-from platform_assets.evaluation.metrics.scored_rows import make_metrics
+from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.compare import Candidate
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import make_learner
@@ -192,7 +192,7 @@ def rows(seed: int = 0) -> list[tuple[Dataset, Dataset]]:
     return [(early, late), (late, early)]
 
 
-AUC = make_metrics(["auc_roc"])[0]
+AUC = make_metrics(["auc_roc"], "binary")[0]
 RULE = Candidate("rule", make_learner("rule", {"column": 2, "threshold": 5.0}))
 RULES = Search(
     space={

@@ -1,6 +1,7 @@
 """Classes of a multi-class label: their places, and what a model says of classes that it has not seen.
 
-Belongs here: arithmetic on places and on probabilities by class. Does not belong here: the classes' names (`predictor`), learners.
+Belongs here: arithmetic on places and on probabilities by class. Does not belong here: the classes' names (`training/predictor`), learners.
+Only numpy is imported: a service needs this module to answer.
 
 A label is the place of its class among the declared ones. A learner is only ever given the classes that its rows have, as 0 to k - 1:
 what it has never seen has no probability, whichever learner it is.
@@ -8,12 +9,14 @@ what it has never seen has no probability, whichever learner it is.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.training.learners.base import Matrix, Vector
-
-Places = NDArray[np.int64]
+Matrix: TypeAlias = NDArray[np.float64]
+Vector: TypeAlias = NDArray[np.float64]
+Places: TypeAlias = NDArray[np.int64]
 
 
 def seen(y: Vector) -> tuple[Places, Vector]:

@@ -1,7 +1,7 @@
 """Metrics of a multi-class task, from the places of the classes and the probability of each.
 
-Belongs here: figures of one class and of all, with stated definitions. Does not belong here: metrics of a binary label or a value
-(`metrics`, which hands probabilities by class on to this module), pictures (`class_plots`).
+Belongs here: figures of one class and of all, with stated definitions. Does not belong here: pictures (`plots`), bounds
+(`evaluation/gates`).
 
 A class that none of the rows has takes no part in a mean over classes. The predicted class is the most probable one, of equally probable
 ones the first.
@@ -12,15 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.training.compare import MetricError
-
-Vector: TypeAlias = NDArray[np.float64]
-Matrix: TypeAlias = NDArray[np.float64]
+from platform_assets.tasks.calibration import calibration_error
+from platform_assets.tasks.metric import (
+    Counts,
+    Matrix,
+    Measure,
+    MetricError,
+    NamedMetric,
+    Scored,
+    Vector,
+    known_metric,
+)
+from platform_assets.tasks.resampling import mean_loss, ranking
 
 _LEAST_PROBABILITY = 1e-15
 
@@ -173,3 +181,64 @@ def _mean_over_classes(of_one: Callable[[Any, Any], float], y: Vector, probabili
     if len(found) < 2:
         raise MetricError(f"all {len(y)} labels are of one class: two are needed")
     return float(np.mean([of_one(y == place, probabilities[:, place]) for place in found]))
+
+
+def metric(name: str) -> NamedMetric:
+    """The metric a requirement calls `name`.
+
+    Raises:
+        MetricError: there is no such metric.
+    """
+    return known_metric(name, METRICS)
+
+
+def _of_confusion(name: str) -> NamedMetric:
+    """A metric that the confusion of classes decides; cells are counted once for each cluster."""
+    function = OF_CONFUSION[name]
+
+    def by_cluster(rows: Scored, cluster: Counts) -> Measure:
+        classes = rows.prediction.shape[1]
+        cell = rows.y.astype(np.int64) * classes + predicted(rows.prediction)
+        count = int(cluster.max()) + 1
+        cells = np.bincount(cluster * classes**2 + cell, minlength=count * classes**2).reshape(count, classes**2)
+        return lambda taken: function((taken @ cells).reshape(classes, classes))
+
+    return NamedMetric(name, True, lambda rows: function(confusion(rows.y, rows.prediction)), by_cluster)
+
+
+def _one_vs_rest(name: str, function: Callable[[Vector, Matrix], float]) -> NamedMetric:
+    """A ranking of each class against all others, the mean over the classes that occur."""
+
+    def by_cluster(rows: Scored, cluster: Counts) -> Measure:
+        y, probabilities = rows.y, rows.prediction
+        occurring = [place for place in range(probabilities.shape[1]) if (y == place).any()]
+        each = [ranking(name, (y == place).astype(np.float64), probabilities[:, place], cluster) for place in occurring]
+        return lambda taken: _known_mean([measure(taken) for measure in each])
+
+    return NamedMetric(name, True, lambda rows: function(rows.y, rows.prediction), by_cluster)
+
+
+def _known_mean(values: list[float]) -> float:
+    """Mean of what could be computed; a class that was not drawn takes no part."""
+    known = [value for value in values if np.isfinite(value)]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def _log_loss_by_cluster(rows: Scored, cluster: Counts) -> Measure:
+    return mean_loss(losses(rows.y, rows.prediction), cluster, root=False)
+
+
+METRICS: Mapping[str, NamedMetric] = MappingProxyType(
+    {
+        found.name: found
+        for found in (
+            *(_of_confusion(name) for name in OF_CONFUSION),
+            _one_vs_rest("auc_roc", auc_one_vs_rest),
+            _one_vs_rest("average_precision", average_precision_one_vs_rest),
+            NamedMetric("log_loss", False, lambda rows: log_loss(rows.y, rows.prediction), _log_loss_by_cluster),
+            NamedMetric(
+                "calibration_error", False, lambda rows: calibration_error(*correctness(rows.y, rows.prediction))
+            ),
+        )
+    }
+)

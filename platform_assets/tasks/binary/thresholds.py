@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.evaluation.metrics.scored_rows import Vector
+from platform_assets.declaration.sections.serving import Decision
+from platform_assets.tasks.base import FoldRows
+from platform_assets.tasks.metric import Vector
 
 ROWS = 24
 """About how many thresholds are shown."""
@@ -115,3 +117,17 @@ def cheapest(table: list[ThresholdRow]) -> ThresholdRow | None:
     """The threshold that would have cost least, the highest of them at a tie; None without declared costs."""
     priced = [row for row in table if row.cost is not None]
     return min(priced, key=lambda row: row.cost or 0.0) if priced else None
+
+
+def thresholds_with_money(rule: Decision, rows: FoldRows) -> list[dict[str, Any]]:
+    """The table of thresholds on a fold as plain values, with money where costs are declared."""
+    costs = rule.costs
+    missed: Any = None
+    if costs is not None:
+        missed = rows.X[:, rows.features.index(costs.missed)] if isinstance(costs.missed, str) else costs.missed
+        missed = np.nan_to_num(missed, nan=0.0)
+    days = len(np.unique(rows.event_day))
+    alarm = costs.false_alarm if costs is not None else None
+    table = threshold_table(rows.y, rows.prediction, days, rule.threshold, missed, alarm)
+    best = cheapest(table)
+    return [{**row.to_dict(), "is_cheapest": row is best} for row in table]

@@ -1,7 +1,6 @@
 """Pictures of a multi-class model, as PNG.
 
-Belongs here: the confusion of classes and what each class is recognised by. Does not belong here: computing a metric (`class_metrics`),
-binary labels and values (`plots`).
+Belongs here: the confusion of classes and what each class is recognised by. Does not belong here: computing a metric (`metrics`).
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.evaluation.metrics.classes import Matrix, Vector, class_reports, confusion, correctness
-from platform_assets.evaluation.metrics.scored_rows import reliability_bins
-from platform_assets.evaluation.plots import ACCENT, INK, MUTED, figure_of, labelled, note, png
+from platform_assets.tasks.calibration import reliability_bins
+from platform_assets.tasks.drawing import ACCENT, INK, MUTED, figure_of, labelled, note, png
+from platform_assets.tasks.metric import Matrix, Vector
+from platform_assets.tasks.multiclass.metrics import class_reports, confusion, correctness
 
 MOST_CLASSES = 20
 """More classes than this get a picture of the most frequent ones."""

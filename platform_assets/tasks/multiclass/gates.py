@@ -1,7 +1,7 @@
 """Gates that look at every class of a multi-class task.
 
 Belongs here: from figures by class and declared bounds to a verdict. Does not belong here: gates that do not ask how many classes there
-are (`verdict`), computing the figures (`class_metrics`).
+are (`evaluation/gates`), computing the figures (`metrics`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from platform_assets.declaration.sections.gates import Gates
-from platform_assets.evaluation.gates.verdict import GateResult
-from platform_assets.evaluation.metrics.classes import ClassReport
+from platform_assets.tasks.gate_result import GateResult
+from platform_assets.tasks.multiclass.metrics import ClassReport
 
 SHOWN = 8
 
@@ -24,20 +24,20 @@ def has_enough_of_each_class(rows: int, by_class: Mapping[str, int], gates: Gate
         gates: `min_training_rows`, and `min_positives` for every class.
     """
     rare = {name: count for name, count in by_class.items() if count < gates.min_positives}
-    told = (
+    explanation = (
         f"The training period has {rows:,} rows (at least {gates.min_training_rows:,}); the rarest of {len(by_class)} classes has "
         f"{min(by_class.values(), default=0):,} (at least {gates.min_positives:,})."
     )
     if rare:
         shown = ", ".join(f"{name} ({count:,} rows)" for name, count in list(rare.items())[:SHOWN])
-        told += f" Too rare to learn: {shown}; train on more days, or take the class out of the label."
+        explanation += f" Too rare to learn: {shown}; train on more days, or take the class out of the label."
     enough = rows >= gates.min_training_rows and not rare
     return GateResult(
         "training_data",
         enough,
         float(rows),
         float(gates.min_training_rows),
-        told,
+        explanation,
         details={"rows_by_class": dict(by_class)},
     )
 
@@ -59,17 +59,17 @@ def predicts_the_share_of_each_class(
     judged = [report for report in reports if report.rows >= max(1, least_rows)]
     left_out = ", ".join(f"{report.name} ({report.rows:,} rows)" for report in reports if report not in judged)
     if not judged:
-        told = f"No class has {least_rows:,} of the {rows:,} judged rows: {left_out}."
-        return [GateResult(name, False, None, bound, told)]
+        explanation = f"No class has {least_rows:,} of the {rows:,} judged rows: {left_out}."
+        return [GateResult(name, False, None, bound, explanation)]
     ratios = {report.name: report.mean_prediction / (report.rows / rows) for report in judged}
     worst = max(ratios, key=lambda one: max(ratios[one], 1.0 / ratios[one] if ratios[one] > 0.0 else float("inf")))
     red = [one for one, ratio in ratios.items() if not 1.0 / bound <= ratio <= bound]
-    told = (
+    explanation = (
         f"The mean probability of a class is farthest from its share of {rows:,} rows for {worst}, {ratios[worst]:.2f} times as much; "
         f"from {1.0 / bound:.2f} to {bound:g} times is allowed."
     )
     if len(red) > 1:
-        told += f" Red as well: {', '.join(one for one in red if one != worst)}."
+        explanation += f" Red as well: {', '.join(one for one in red if one != worst)}."
     if left_out:
-        told += f" Too few rows to judge: {left_out}."
-    return [GateResult(name, not red, ratios[worst], bound, told, details={"ratio_by_class": ratios})]
+        explanation += f" Too few rows to judge: {left_out}."
+    return [GateResult(name, not red, ratios[worst], bound, explanation, details={"ratio_by_class": ratios})]

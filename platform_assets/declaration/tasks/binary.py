@@ -1,0 +1,24 @@
+"""One of two classes: the label is 0 or 1, the score the probability of 1, and a threshold decides.
+
+Belongs here: what may be declared for this kind. Does not belong here: computing anything (`platform_assets/tasks/binary`).
+"""
+
+from platform_assets.declaration.tasks.base import DeclaredTask
+
+BINARY = DeclaredTask(
+    name="binary",
+    model_name="classifier",
+    objective="binary",
+    metrics={
+        "auc_roc": True,
+        "average_precision": True,
+        "card_precision_at_100": True,
+        "brier": False,
+        "log_loss": False,
+        "calibration_error": False,
+    },
+    single_feature_metrics=("auc_roc", "average_precision"),
+    gate_fields=frozenset({"max_calibration_error", "max_relative_calibration_error", "max_calibration_ratio"}),
+    has_decision=True,
+    has_probabilities=True,
+)

@@ -1,0 +1,104 @@
+"""Gates that hold a measured figure to a declared bound.
+
+Belongs here: floors, what is too good to be true, calibration. Does not belong here: comparisons with other models (`comparisons`),
+measuring (`evaluation/metrics`, `tasks`).
+
+Silence is failure: a figure that is missing or not finite fails its gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from platform_assets.declaration.sections.gates import Floor
+from platform_assets.declaration.tasks.registry import is_higher_better
+from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.tasks.gate_result import GateResult
+from platform_assets.training.compare import scored
+
+
+def is_better(metric: str, value: float, bound: float) -> bool:
+    """Whether a value keeps a bound: at least it, or at most it for an error metric. NaN keeps none."""
+    return value >= bound if is_higher_better(metric) else value <= bound
+
+
+def keeps_floor(means: Mapping[str, float], floor: Floor) -> GateResult:
+    """A metric's mean over the folds keeps a declared floor, or ceiling of an error metric."""
+    value = means.get(floor.metric)
+    passed = is_finite(value) and is_better(floor.metric, value if value is not None else math.nan, floor.bound)
+    shown = f"{value:.4f}" if value is not None else "missing"
+    word = "floor" if is_higher_better(floor.metric) else "ceiling"
+    explanation = f"{floor.metric} is {shown}; its {word} is {floor.bound:g}."
+    return GateResult(f"floor_{floor.metric}", passed, if_finite(value), floor.bound, explanation)
+
+
+def is_plausible(means: Mapping[str, float], metric: str, bound: float) -> GateResult:
+    """A metric is not as good as its declared bound or better: what is too good to be true is looked at before it is believed."""
+    value = means.get(metric)
+    known = is_finite(value)
+    passed = known and value is not None and not is_better(metric, value, bound)
+    shown = f"{value:.4f}" if known and value is not None else "missing"
+    explanation = f"{metric} is {shown}; from {bound:g} on it is too good to be true."
+    if known and not passed:
+        explanation += (
+            " Look for a feature that knows the label, and declare a bypass of this gate when it is right all the same."
+        )
+    return GateResult(f"plausible_{metric}", passed, if_finite(value), bound, explanation)
+
+
+def is_calibrated(error: float | None, bound: float) -> GateResult:
+    """The expected calibration error keeps its declared bound."""
+    passed = is_finite(error) and error is not None and error <= bound
+    shown = f"{error:.4f}" if error is not None else "missing"
+    explanation = f"The calibration error is {shown}; at most {bound:g} is allowed."
+    return GateResult("calibration", passed, if_finite(error), bound, explanation)
+
+
+def is_finite(value: float | None) -> bool:
+    """Whether there is a value, and a finite one."""
+    return value is not None and math.isfinite(value)
+
+
+def if_finite(value: float | None) -> float | None:
+    """The value if it is finite."""
+    return value if is_finite(value) else None
+
+
+def _floor(inputs: GateInputs, name: str) -> GateResult:
+    [floor] = [floor for floor in inputs.gates.floors if name == f"floor_{floor.metric}"]
+    return keeps_floor(inputs.model.means, floor)
+
+
+def _plausible(inputs: GateInputs, name: str) -> GateResult:
+    metric = name.removeprefix("plausible_")
+    return is_plausible(inputs.model.means, metric, inputs.gates.plausible[metric])
+
+
+def _calibration(inputs: GateInputs, name: str) -> GateResult:
+    """Its mean over the folds where it is measured, else that of the latest fold."""
+    model, metric = inputs.model, inputs.task.metric("calibration_error")
+    error = model.means.get(metric.name)
+    if metric.name not in model.means:
+        error = metric(scored(model.judged, model.prediction))
+    assert inputs.gates.max_calibration_error is not None
+    return is_calibrated(error, inputs.gates.max_calibration_error)
+
+
+def _relative_calibration(inputs: GateInputs, name: str) -> GateResult:
+    model = inputs.model
+    [result] = inputs.task.relative_calibration(model.judged.y, model.prediction, inputs.gates)
+    return result
+
+
+def _mean_prediction(inputs: GateInputs, name: str) -> GateResult:
+    model = inputs.model
+    [result] = inputs.task.mean_prediction(model.judged.y, model.prediction, model.use_case)
+    return result
+
+
+FLOORS = DeclaredGate("floors", _floor)
+PLAUSIBLE = DeclaredGate("plausible", _plausible)
+CALIBRATION = DeclaredGate("calibration", _calibration)
+RELATIVE_CALIBRATION = DeclaredGate("relative_calibration", _relative_calibration)
+MEAN_PREDICTION = DeclaredGate("mean_prediction", _mean_prediction)

@@ -1,0 +1,49 @@
+"""The kinds of task.
+
+Belongs here: the list, and finding a member by declaration. Does not belong here: the members (one folder each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from platform_assets.declaration.members import MemberRegistry
+from platform_assets.tasks.base import Task
+from platform_assets.tasks.metric import NamedMetric
+
+if TYPE_CHECKING:
+    from platform_assets.declaration import UseCase
+
+TASKS: MemberRegistry[Task] = MemberRegistry(
+    "task",
+    {
+        "binary": "platform_assets.tasks.binary.task:BINARY",
+        "multiclass": "platform_assets.tasks.multiclass.task:MULTICLASS",
+        "regression": "platform_assets.tasks.regression.task:REGRESSION",
+    },
+)
+
+
+def task_of(use_case: UseCase) -> Task:
+    """Whoever knows what a prediction of this use case is."""
+    return TASKS[use_case.training.task]
+
+
+def metrics_of(use_case: UseCase) -> tuple[NamedMetric, ...]:
+    """Every metric that the use case declares, in their order."""
+    return make_metrics(use_case.training.metrics, use_case.training.task)
+
+
+def leaves_out_known_groups(use_case: UseCase) -> bool:
+    """Whether folds are judged without groups that are known to be positive."""
+    return use_case.training.group is not None and task_of(use_case).leaves_out_known_groups
+
+
+def make_metrics(names: Iterable[str], task: str) -> tuple[NamedMetric, ...]:
+    """Metrics of a kind of task by name, in the same order.
+
+    Raises:
+        MetricError: there is no such metric.
+    """
+    return tuple(TASKS[task].metric(name) for name in names)
