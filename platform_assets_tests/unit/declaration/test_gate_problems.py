@@ -50,7 +50,7 @@ def test_what_does_not_exist_is_refused(gates: dict[str, Any], told: str) -> Non
 def test_what_applies_to_another_task_is_refused() -> None:
     bikes = load_use_case(FOLDER.parent / "bike_demand").model_dump()
     for gates, told in (
-        ({"max_calibration_error": 0.1}, "applies to binary tasks only"),
+        ({"max_calibration_error": 0.1}, "applies to binary and multiclass tasks only"),
         ({"slices": [{"name": "rain", "expression": "rain > 1", "max_error_rate_difference": 0.1}]}, "apply to binary"),
     ):
         with pytest.raises(ValidationError, match=told):

@@ -29,7 +29,6 @@ from platform_assets.monitoring.watched_window import reference_frame, watch_win
 from platform_assets.orchestration.assets.evaluation import compare_on_same_rows, evidence_of, subject_of
 from platform_assets.orchestration.assets.model import read_dataset, rows_by_class, select_model
 from platform_assets.orchestration.assets.predictions import PredictionError, predict_rows
-from platform_assets.orchestration.assets.training import label_notes
 from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.package import release_info
@@ -43,6 +42,7 @@ from platform_assets.registry.training_run import (
     write_model_run,
 )
 from platform_assets.tasks.multiclass.labels import OtherClasses
+from platform_assets.tasks.registry import TASKS
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.folds import refit_days
 from platform_assets_tests.unit.pipelines.conftest import Folders
@@ -242,7 +242,7 @@ def test_the_card_and_the_run_show_every_class(tickets: Made) -> None:
     assert all(f"<td>{name}</td>" in page for name in CLASSES)
     assert "What a threshold means" not in page
     assert set(tickets.run.latest_fold()["label"]) <= set(CLASSES)
-    assert label_notes(tickets.use_case, tickets.frame["queue"])["rows_by_class"]["other"] > 0
+    assert TASKS["multiclass"].label_statistics(tickets.frame["queue"], CLASSES)["rows_by_class"]["other"] > 0
 
 
 def test_feature_quality_scores_features_against_all_classes(tickets: Made) -> None:

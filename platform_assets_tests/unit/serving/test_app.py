@@ -103,8 +103,8 @@ def test_an_event_gets_score_decision_version_and_id(served: Served) -> None:
 
 
 def test_the_decision_turns_exactly_at_the_threshold(served: Served) -> None:
-    decide = served.runtime.scorer.decide
-    assert (decide(0.5), decide(0.4999999)) == ("stop", "open")
+    row_answer = served.runtime.scorer.row_answer
+    assert [row_answer(score)["decision"] for score in (0.5, 0.4999999)] == ["stop", "open"]
 
 
 def test_a_wrong_request_is_told_why_and_not_logged(served: Served) -> None:

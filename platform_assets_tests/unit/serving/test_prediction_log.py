@@ -13,6 +13,7 @@ import pytest
 from platform_assets.declaration import EVENT_DAY
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.monitoring.prediction_log import read_segments
+from platform_assets.tasks.base import Answer
 from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
 from serving.online import without_store
 from serving.prediction_log import PredictionLog
@@ -32,7 +33,7 @@ def record(tmp_path: Path) -> dict[str, Any]:
     event = EVENT | {"arrived_at": datetime(2024, 3, 31, 10, tzinfo=UTC)}
     moment = datetime(2024, 3, 31, 10, 0, 1, 250_000, tzinfo=UTC)
     return scorer.log_record(
-        Prediction("r-1", event, np.array([12.5, 1.0, np.nan]), ("lot",), 0.25, "open", moment, 1.5)
+        Prediction("r-1", event, np.array([12.5, 1.0, np.nan]), ("lot",), Answer(0.25, "open", {}), moment, 1.5)
     )
 
 
