@@ -22,8 +22,12 @@ ENTRY_POINTS = (
     "platform_assets.features.online.request_features",
     "platform_assets.features.online.store",
 )
-LEARNERS = ("platform_assets.training.learners", "platform_assets.training.distributed")
-"""What fits models: learners, and several processes that fit one together."""
+LIBRARIES_OF_THEIR_OWN = (
+    "platform_assets.training.learners",
+    "platform_assets.training.distributed",
+    "platform_assets.tasks",
+)
+"""What fits models, and kinds of task: a service loads one model, and neither measures nor draws."""
 NO_PART_OF_A_SERVICE = tuple(
     f"platform_assets.{room}"
     for room in (
@@ -135,12 +139,13 @@ def _reachable(node: ast.AST) -> Iterable[ast.AST]:
 def third_party(modules: Mapping[str, Path]) -> set[str]:
     """Top-level names that the modules import and that are neither ours nor the standard library's.
 
-    Learners are left out: each brings a library of its own, and a service needs only its model's.
+    Learners and kinds of task are left out: each learner brings a library of its own, and a service needs only its model's; what a kind
+    of task measures and draws with is no part of answering.
     """
     names = {
         target.partition(".")[0]
         for name, path in modules.items()
-        if not name.startswith(LEARNERS)
+        if not name.startswith(LIBRARIES_OF_THEIR_OWN)
         for target in imports(path)
     }
     return names - set(FIRST_PARTY) - sys.stdlib_module_names
