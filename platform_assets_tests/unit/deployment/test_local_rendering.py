@@ -3,6 +3,7 @@
 import configparser
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from platform_assets.deployment.local.host import (
 )
 from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state, save_state
 from platform_assets.deployment.local.supervisor import render_main, render_program
-from platform_assets.deployment.rollout.machine import begin
+from platform_assets.deployment.rollout.machine import Phase, begin
 
 DIRECTORY = Path("/target/envoy/dynamic")
 
@@ -69,6 +70,19 @@ def test_shares_between_versions_carry_each_version_in_its_answers() -> None:
     shares = route["route"]["weighted_clusters"]["clusters"]
     seen = {share["response_headers_to_add"][0]["header"]["value"]: share["weight"] for share in shares}
     assert seen == {"3": 90, "4": 10}
+
+
+def test_a_mirror_gets_a_copy_of_every_request_and_no_weight() -> None:
+    mirrored = state().with_mirror("card_fraud", "card_fraud-2")
+    names = [cluster["name"] for cluster in json.loads(envoy_config.render_clusters(mirrored))["resources"]]
+    assert names == ["card_fraud-1", "card_fraud-2"]
+    route = table(envoy_config.render_routes(mirrored, 15.0)[0])['{"prefix": "/v1/card_fraud/"}']["route"]
+    everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    assert route.pop("request_mirror_policies") == [{"cluster": "card_fraud-2", "runtime_fraction": everything}]
+    plain = table(envoy_config.render_routes(state(), 15.0)[0])['{"prefix": "/v1/card_fraud/"}']["route"]
+    assert route == plain
+    assert mirrored.with_mirror("card_fraud", None).use_case("card_fraud").mirror is None
+    assert mirrored.without_arm("card_fraud", "card_fraud-2").use_case("card_fraud").mirror is None
 
 
 def test_a_second_use_case_changes_nothing_of_the_first() -> None:
@@ -123,6 +137,29 @@ def test_state_survives_being_stored(tmp_path: Path) -> None:
     save_state(path, stored)
     assert load_state(path) == stored
     assert path.stat().st_mode & 0o077 == 0
+
+
+BEFORE_MIRRORS = """{"target_id": "t", "envoy_port": 8700, "admin_port": 8701, "generation": 2, "use_cases": {"card_fraud": {"arms": [
+{"name": "card_fraud-1", "version": "3", "fingerprint": "f", "ready_path": "/readyz",
+ "programs": [{"name": "card_fraud-1-0", "port": 20001}], "weight": 90, "exposed": true},
+{"name": "card_fraud-2", "version": "4", "fingerprint": "g", "ready_path": "/readyz",
+ "programs": [{"name": "card_fraud-2-0", "port": 20002}], "weight": 10, "exposed": true}],
+"rollout": {"phase": "shifting", "new": "card_fraud-2", "old": "card_fraud-1", "steps": [10, 100], "step": 0, "reason": ""}}}}"""
+"""What the first local target wrote in the middle of a rollout."""
+
+
+def test_a_state_from_before_there_were_mirrors_is_read_and_written_with_the_same_keys(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(BEFORE_MIRRORS)
+    stored = load_state(path)
+    assert stored is not None
+    rollout = stored.use_case("card_fraud").rollout
+    assert rollout == replace(begin("card_fraud-2", "card_fraud-1", (10, 100))[0], phase=Phase.SHIFTING)
+    save_state(path, stored)
+    assert json.loads(path.read_text()) == json.loads(BEFORE_MIRRORS)
+    mirrored = stored.with_mirror("card_fraud", "card_fraud-2")
+    save_state(path, mirrored)
+    assert load_state(path) == mirrored
 
 
 def test_a_damaged_state_names_its_file(tmp_path: Path) -> None:
