@@ -26,11 +26,16 @@ class PendingEvents:
             self._events[entity] = (*self._events.get(entity, ()), event)
 
     def drop(self, entity: Any, event: StateEvent) -> None:
-        """Forget an event, once; nothing when it is not there."""
+        """Forget an event, once; nothing when it is not there.
+
+        Events are the same by time and key: a missing value is NaN, which equals nothing.
+        """
         with self._lock:
             events = list(self._events.pop(entity, ()))
-            if event in events:
-                events.remove(event)
+            for place, pending in enumerate(events):
+                if (pending.time, pending.key) == (event.time, event.key):
+                    del events[place]
+                    break
             if events:
                 self._events[entity] = tuple(events)
 

@@ -244,6 +244,7 @@ def test_a_missing_amount_is_missing_online_too(online: OnlineFeatures) -> None:
 
 def test_an_event_from_the_future_is_not_recorded(online: OnlineFeatures) -> None:
     event = {**request(next(ENTITIES), 1, 7.5), "paid_at": datetime.now(UTC) + timedelta(days=30)}
+    online.announce(event)
     with pytest.raises(FeatureError, match="lies in the future"):
         online.record(event)
     assert online.vector(request(event["card_id"], 2, 7.5)).unknown_entities == ("card", "shop")
@@ -309,6 +310,15 @@ def test_an_announcement_can_be_taken_back(online: OnlineFeatures) -> None:
     online.forget(request(card, 1, 7.5))
     online.forget(request(card, 1, 7.5))
     assert value(online, request(card, 2, 7.6), "card_count_1d") == 1.0
+
+
+def test_what_was_recorded_or_taken_back_is_not_kept_in_memory(online: OnlineFeatures) -> None:
+    """Also where an event has missing values, as every event has whose label is not known."""
+    card = next(ENTITIES)
+    for key in range(5):
+        online.announce(request(card, key, 7.5, None))
+        (online.record if key % 2 else online.forget)(request(card, key, 7.5, None))
+    assert [pending.of(card) for pending in online._pending] == [(), ()]
 
 
 @hypothesis_settings(max_examples=30, deadline=None)
