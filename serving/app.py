@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from platform_assets.features.errors import FeatureError
+from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from serving import request as requests
 from serving.online import EventTooOld, StoreUnavailable
 from serving.request import Problem, RequestRefused
@@ -72,8 +72,11 @@ async def _score(use_case: UseCase, model: Any, request: Request, runtime: Runti
     except EventTooOld as error:
         problem = Problem(field=use_case.event_time, reason=str(error))
         raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
-    except (StoreUnavailable, FeatureError):
+    except (StoreUnavailable, StateError):
         runtime.metrics.store["read"].inc()
+        raise
+    except FeatureError as error:
+        runtime.metrics.features["function" if isinstance(error, FunctionFailed) else "expression"].inc()
         raise
     runtime.remember(prediction)
     return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
@@ -124,6 +127,9 @@ def _answering(handle: Callable[[Request, Runtime, str], Awaitable[Response]]) -
         except StoreUnavailable as error:
             message = f"the online store does not answer: {error}; the request was not scored, send it again"
             return _refusal(503, message, request_id, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+        except FunctionFailed as error:
+            logger.error("request %s: %s", request_id, error)
+            return _refusal(500, f"a declared function failed, so the event was not scored: {error}", request_id)
         except FeatureError as error:
             logger.error("request %s: %s", request_id, error)
             return _refusal(500, f"the event's features cannot be made: {error}", request_id)

@@ -42,6 +42,11 @@ class ServiceMetrics:
         )
         unknown = counter("unknown_entities_total", "Predictions in which an entity had no history.", "entity")
         store = counter("store_failures_total", "Calls that the online store did not answer.", "operation")
+        features = counter(
+            "feature_failures_total",
+            "Requests not scored because a feature could not be computed, by what failed: a function or an expression.",
+            "failed",
+        )
         fallbacks = counter(
             "fallback_predictions_total", "Predictions answered without the online store, by reason.", "reason"
         )
@@ -69,6 +74,7 @@ class ServiceMetrics:
         self.refused = {status: refused.labels(status=str(status), **labels) for status in (400, 413, 422)}
         self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}
         self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
+        self.features = {name: features.labels(failed=name, **labels) for name in ("function", "expression")}
         self.fallbacks = fallbacks.labels(reason="store unreachable", **labels)
         self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("log", "record")}
         self.failed = {name: failed.labels(queue=name, **labels) for name in ("log", "record")}

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
+
 PREFIX = "PLATFORM_ASSETS_SERVING_"
 
 
@@ -43,7 +45,10 @@ class ServingSettings(BaseModel):
     drain_seconds: float = Field(default=10.0, gt=0, description="How long a stop waits for what is still queued.")
     body_limit_bytes: int = Field(default=2**20, ge=1024, description="Largest request body.")
     max_future_seconds: float = Field(
-        default=86_400.0, ge=0, description="How far ahead of this machine's clock an event may claim to be."
+        default=LONGEST_CLOCK_SKEW_SECONDS,
+        ge=0,
+        le=LONGEST_CLOCK_SKEW_SECONDS,
+        description="How far ahead of this machine's clock an event may claim to be; no further than what the online store records.",
     )
 
     @classmethod

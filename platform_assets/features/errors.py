@@ -9,6 +9,10 @@ class FeatureError(ValueError):
     """Features cannot be computed from what was given; the message names view, column and row count."""
 
 
+class FunctionFailed(FeatureError):
+    """A function that the declaration names raised, or returned something else than a number for each row."""
+
+
 class PointInTimeError(FeatureError):
     """Rows and their features do not match one to one at the rows' point in time."""
 

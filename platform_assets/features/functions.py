@@ -13,7 +13,7 @@ from importlib import import_module
 import polars as pl
 
 from platform_assets.declaration.sections.features import FunctionFeature
-from platform_assets.features.errors import FeatureError
+from platform_assets.features.errors import FeatureError, FunctionFailed
 
 PureFunction = Callable[..., pl.Series]
 """Takes a Series for each declared column, all of one length, and returns one of that length."""
@@ -27,12 +27,12 @@ def load_function(path: str) -> PureFunction:
     """
     module, _, name = path.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        function = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise FeatureError(f"function {path!r} cannot be imported: {error}") from error
-    if not callable(found):
-        raise FeatureError(f"function {path!r} is a {type(found).__name__}: name a function")
-    return found  # type: ignore[no-any-return]
+    if not callable(function):
+        raise FeatureError(f"function {path!r} is a {type(function).__name__}: name a function")
+    return function  # type: ignore[no-any-return]
 
 
 def call(item: FunctionFeature, rows: pl.DataFrame) -> pl.Series:
@@ -43,27 +43,26 @@ def call(item: FunctionFeature, rows: pl.DataFrame) -> pl.Series:
         rows: one row or many, with the columns it takes.
 
     Raises:
-        FeatureError: the function raises, or returns something else than a number for each row.
+        FeatureError: the function cannot be imported.
+        FunctionFailed: it raises, or returns something else than a number for each row.
     """
-    columns = [rows[name] for name in item.columns]
+    columns, function = [rows[name] for name in item.columns], load_function(item.function)
     try:
-        found = load_function(item.function)(*columns)
-    except FeatureError:
-        raise
+        returned = function(*columns)
     except Exception as error:
-        raise FeatureError(
+        raise FunctionFailed(
             f"feature {item.name!r}: {item.function} raised {type(error).__name__} on {len(rows)} rows: {error}"
         ) from error
-    if not isinstance(found, pl.Series) or len(found) != len(rows):
-        told = f"{len(found)} values" if isinstance(found, pl.Series) else f"a {type(found).__name__}"
-        raise FeatureError(
-            f"feature {item.name!r}: {item.function} returned {told} for {len(rows)} rows; it must return a polars Series with "
+    if not isinstance(returned, pl.Series) or len(returned) != len(rows):
+        what = f"{len(returned)} values" if isinstance(returned, pl.Series) else f"a {type(returned).__name__}"
+        raise FunctionFailed(
+            f"feature {item.name!r}: {item.function} returned {what} for {len(rows)} rows; it must return a polars Series with "
             "one number for each"
         )
     try:
-        numbers = found.cast(pl.Float64).fill_nan(None).rename(item.name)
+        numbers = returned.cast(pl.Float64).fill_nan(None).rename(item.name)
     except pl.exceptions.PolarsError as error:
-        raise FeatureError(
-            f"feature {item.name!r}: {item.function} returned {found.dtype}, not numbers: {error}"
+        raise FunctionFailed(
+            f"feature {item.name!r}: {item.function} returned {returned.dtype}, not numbers: {error}"
         ) from error
     return numbers if item.default is None else numbers.fill_null(item.default)

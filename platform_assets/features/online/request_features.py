@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import compiled_kernel
+from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.entity_state import (
     EntityEvents,
     no_events,
@@ -40,7 +41,7 @@ from platform_assets.features.online.single_request import RowComputation
 from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
 
-LONGEST_CLOCK_SKEW = timedelta(days=1)
+_LONGEST_CLOCK_SKEW = timedelta(seconds=LONGEST_CLOCK_SKEW_SECONDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +156,9 @@ class OnlineFeatures:
         """Let look-ups of this process count a scored event from now on; `record` or `forget` must follow.
 
         Raises:
-            FeatureError: a column is missing, or the event lies in the future.
+            FeatureError: a column is missing.
         """
         self._require_request(event)
-        self._refuse_future(event)
         for table, pending in zip(self._writers, self._pending, strict=True):
             entity = table.layout.entity_of(event)
             if entity is not None:
@@ -179,8 +179,8 @@ class OnlineFeatures:
             StateError: a stored state is damaged.
         """
         self._require_request(event)
-        self._refuse_future(event)
         try:
+            self._refuse_future(event)
             self._store(event)
         finally:
             self.forget(event)
@@ -252,7 +252,7 @@ class OnlineFeatures:
 
     def _refuse_future(self, event: Mapping[str, Any]) -> None:
         time = event[self._use_case.event_time]
-        if isinstance(time, datetime) and time.tzinfo is not None and time > datetime.now(UTC) + LONGEST_CLOCK_SKEW:
+        if isinstance(time, datetime) and time.tzinfo is not None and time > datetime.now(UTC) + _LONGEST_CLOCK_SKEW:
             raise FeatureError(
                 f"event time {time} lies in the future: recording it would push the history out of its entities' states"
             )

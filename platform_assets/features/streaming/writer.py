@@ -26,6 +26,7 @@ from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENC
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.json_changes import frame_of_changes
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import (
     EntityEvents,
@@ -40,7 +41,7 @@ from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import event_order
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.feast_objects import feast_view_name
-from platform_assets.features.online.request_features import LONGEST_CLOCK_SKEW, require_service
+from platform_assets.features.online.request_features import require_service
 from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
 from platform_assets.features.streaming.event_sources import QUEUE, Arrival, EventSource
@@ -167,7 +168,7 @@ class StreamWriter:
             for line in violations.head(_SHOWN).iter_rows(named=True):
                 written.examples.append(f"{line['column']}={line['value']!r} breaks {line['rule']}")
             newest = newest.with_row_index("#row").filter(~pl.col("#row").is_in(refused.implode())).drop("#row")
-        good = newest.filter(time <= self._now() + LONGEST_CLOCK_SKEW)
+        good = newest.filter(time <= self._now() + timedelta(seconds=LONGEST_CLOCK_SKEW_SECONDS))
         written.counts[FUTURE] += len(newest) - len(good)
         label = self._use_case.label
         dtype = self._use_case.label_source.column(label.column).polars_type

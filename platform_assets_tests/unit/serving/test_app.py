@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
+from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from platform_assets_tests.serving.fake_online_store import FakeStore
 from platform_assets_tests.serving.parking import DECLARATION, EVENT, make_model, release_info, use_case
 from serving.app import make_app
@@ -139,6 +142,44 @@ def test_an_event_from_the_far_future_is_refused(served: Served) -> None:
     response = served.client.post(SCORE, json=EVENT | {"arrived_at": "2999-01-01T00:00:00Z"})
     assert response.status_code == 422
     assert response.json()["problems"][0]["field"] == "arrived_at"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(LONGEST_CLOCK_SKEW_SECONDS - 5, 200), (LONGEST_CLOCK_SKEW_SECONDS + 5, 422)]
+)
+def test_the_future_ends_at_one_limit(served: Served, seconds: float, status: int) -> None:
+    """On either side of the limit an event is scored or refused, never both; and no setting lies beyond what can be recorded."""
+    arrived = datetime.now(UTC) + timedelta(seconds=seconds)
+    response = served.client.post(SCORE, json=EVENT | {"arrived_at": arrived.isoformat()})
+    assert response.status_code == status, response.text
+    assert len(served.logged()) == (status == 200)
+    with pytest.raises(ValueError, match="less than or equal to 86400"):
+        ServingSettings(feast={}, log_folder=served.folder, max_future_seconds=LONGEST_CLOCK_SKEW_SECONDS + 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "function", "expression", "store"),
+    [
+        (FunctionFailed("feature 'speed': parking:speed raised KeyError"), 1, 0, 0),
+        (FeatureError("row features ['speed'] cannot be computed"), 0, 1, 0),
+        (StateError("state of lot=7 is damaged"), 0, 0, 1),
+    ],
+)
+def test_what_fails_is_counted_as_what_it_is(
+    served: Served, monkeypatch: pytest.MonkeyPatch, error: Exception, function: int, expression: int, store: int
+) -> None:
+    def failing(event: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(served.store, "vector", failing)
+    response = served.client.post(SCORE, json=EVENT)
+    assert response.status_code == 500
+    assert str(error) in response.json()["error"]
+    assert ("declared function failed" in response.json()["error"]) == bool(function)
+    assert served.metric("feature_failures_total", failed="function") == function
+    assert served.metric("feature_failures_total", failed="expression") == expression
+    assert served.metric("store_failures_total", operation="read") == store
+    assert served.logged() == []
 
 
 def test_an_unreachable_store_is_said_so_and_counted(served: Served) -> None:
