@@ -20,7 +20,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.lake.catalog import Catalog
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.testing.fault_world import FOLDER, SCALE, FaultWorld, payments_use_case
-from platform_assets.validation import audit
+from platform_assets.validation.audit import audit
 
 SCHEMA = "schema"
 

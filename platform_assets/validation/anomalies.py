@@ -1,7 +1,7 @@
 """Rules that hold a day's profile against those of recent days.
 
 Belongs here: nulls, hours without events, repeated days, constant columns, shifts of distributions and of distinct
-values. Does not belong here: computing profiles (`profile`), counts of rows (`tables`), and slow change (`monitoring`).
+values. Does not belong here: computing profiles (`profile`), counts of rows (`table_rules`), and slow change (`monitoring`).
 
 A shift is measured as a robust z-score: the distance from the history's median over a scale that is the largest of three:
 the history's spread (1.4826 times the median absolute deviation, Rousseeuw and Croux 1993), the sampling error of the day
@@ -80,8 +80,8 @@ def judge_profile(day: date, today: Mapping[str, Line], history: ProfileHistory,
     results += judged.collect("repeated_day", judged.repeated())
     compared = [column for column in source.columns if column.name not in rules.exclude] if judged.comparable else []
     for rule, test in (("constant", judged.constant), ("shift", judged.shift), ("distinct", judged.distinct)):
-        found = [problem for column in compared if (problem := test(column)) is not None]
-        results += judged.collect(rule, found)  # type: ignore[arg-type]
+        problems = [problem for column in compared if (problem := test(column)) is not None]
+        results += judged.collect(rule, problems)  # type: ignore[arg-type]
     return results
 
 
@@ -268,8 +268,8 @@ class _Judged:
 
 def _hours(line: Line) -> list[int]:
     """Events of each hour of the day."""
-    found = json.loads(line["histogram"] or "{}").get("hours")
-    return found if found else [0] * 24
+    hours = json.loads(line["histogram"] or "{}").get("hours")
+    return hours if hours else [0] * 24
 
 
 def _largest_share(line: Line) -> float:

@@ -1,7 +1,7 @@
 """The audit between write and publish: which rows go on, which go to quarantine and why, which days are refused.
 
 Belongs here: applying all rules to a load, and the account of every row. Does not belong here: the rules (`schema`,
-`rows`, `tables`), and writing anything (`lake`).
+`row_rules`, `table_rules`), and writing anything (`lake`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from platform_assets.validation.released_rows import ROW, row_content
 from platform_assets.validation.results import RuleResult
 from platform_assets.validation.row_rules import AuditError, find_violations, summarise
 from platform_assets.validation.table_rules import judge_days, judge_whole
-
-__all__ = ["QUARANTINE_SCHEMA", "Audit", "AuditError", "audit"]
 
 
 @dataclass(frozen=True)
@@ -96,14 +94,7 @@ def audit(
     values = _references(source, references)
     if not source.is_daily and DELIVERED_DAY not in frame.columns:
         frame = frame.with_columns(pl.lit(None, dtype=pl.Date).alias(DELIVERED_DAY))
-    delivered = _counts(frame[DELIVERED_DAY])
-    if source.is_daily:
-        strange = sorted(str(day) for day in delivered if day not in set(days))
-        if strange:
-            raise AuditError(
-                f"source '{source.name}': rows were delivered for {', '.join(strange[:8])}, which the load was not "
-                f"asked for. Audit the days that were read."
-            )
+    delivered = _delivered_counts(frame, source, days)
     violations = find_violations(frame, source, values, releases)
     rows = violations[ROW].unique(maintain_order=True)
     quarantine = _quarantine(frame, source, violations)
@@ -112,24 +103,23 @@ def audit(
     profiled = profile(candidates, source)
     judging = Judging(source, frame, violations, profiled, profiles, totals or {})
     results = summarise(violations, source, frame.height)
-    results += (
-        judge_days(days, delivered, refused, source.quality, history_counts, judging.of_day, judging.passed)
-        if source.is_daily
-        else judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
-    )
+    if source.is_daily:
+        results += judge_days(days, delivered, refused, source.quality, history_counts, judging.of_day, judging.passed)
+    else:
+        results += judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
     if source.is_incremental:
         # A day without rows is one whose rows were deleted or have moved, not a delivery that failed.
         results = [result for result in results if result.rule != "empty"]
     failed = {result.day for result in results if result.is_table_rule and not result.passed}
-    asked: Sequence[date | None] = sorted(days) if source.is_daily else [None]
+    audited: Sequence[date | None] = sorted(days) if source.is_daily else [None]
     return Audit(
         accepted=_accepted(candidates, source, failed),
         quarantine=quarantine,
         profile=profiled,
         refused_days=sorted(day for day in failed if day is not None),
         rules=results,
-        delivered_rows={day: delivered.get(day, 0) for day in asked},
-        refused_rows={day: refused.get(day, 0) for day in asked},
+        delivered_rows={day: delivered.get(day, 0) for day in audited},
+        refused_rows={day: refused.get(day, 0) for day in audited},
         released=_released(frame, rows, source, releases),
         passed=not failed,
     )
@@ -141,16 +131,32 @@ def _references(source: Source, references: Mapping[str, pl.Series | pl.DataFram
         if column.references is None:
             continue
         table, _, name = column.references.partition(".")
-        found = references.get(column.references, references.get(table))
-        if isinstance(found, pl.DataFrame):
-            found = found[name] if name in found.columns else None
-        if found is None:
+        column_values = references.get(column.references, references.get(table))
+        if isinstance(column_values, pl.DataFrame):
+            column_values = column_values[name] if name in column_values.columns else None
+        if column_values is None:
             raise AuditError(
                 f"source '{source.name}', column '{column.name}': its reference {column.references} was not handed in "
                 f"(there is {', '.join(references) or 'none'}), so no row can be checked. Load '{table}' first."
             )
-        values[column.name] = found
+        values[column.name] = column_values
     return values
+
+
+def _delivered_counts(frame: pl.DataFrame, source: Source, days: Sequence[date]) -> dict[date | None, int]:
+    """Rows by the day they were delivered for.
+
+    Raises:
+        AuditError: Rows were delivered for other days than those audited.
+    """
+    delivered = _counts(frame[DELIVERED_DAY])
+    strange = sorted(str(day) for day in delivered if day not in set(days)) if source.is_daily else []
+    if strange:
+        raise AuditError(
+            f"source '{source.name}': rows were delivered for {', '.join(strange[:8])}, which the load was not "
+            f"asked for. Audit the days that were read."
+        )
+    return delivered
 
 
 def _counts(days: pl.Series) -> dict[date | None, int]:

@@ -1,7 +1,7 @@
 """The facts of a load that table rules ask for, day by day.
 
 Belongs here: counting broken rules and looking up profiles and totals for each day. Does not belong here: the rules
-(`tables`, `anomalies`, `reconcile`).
+(`table_rules`, `anomalies`, `reconcile`).
 """
 
 from __future__ import annotations

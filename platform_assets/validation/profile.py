@@ -1,7 +1,7 @@
 """Profiles: what each column of each day looks like.
 
 Belongs here: summaries of candidate rows, to read and to compare. Does not belong here: verdicts on them (`anomalies`,
-`monitoring` for drift), and pictures (`pictures`).
+`monitoring` for drift), and pictures (`plots`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.lake.schemas import PROFILE_SCHEMA, QUANTILES
-from platform_assets.validation.plots import plot_profile, plot_volume
-
-__all__ = ["PROFILE_SCHEMA", "QUANTILES", "plot_profile", "plot_volume", "profile"]
 
 BINS = 20
 MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -42,16 +39,16 @@ def profile(frame: pl.DataFrame, source: Source) -> pl.DataFrame:
         by_day: dict[date | None, pl.DataFrame] = _days(frame)
     else:
         by_day = {None: frame} if frame.height else {}
-    asked = [(day, column) for day in sorted(by_day, key=lambda day: day or date.min) for column in source.columns]
+    wanted = [(day, column) for day in sorted(by_day, key=lambda day: day or date.min) for column in source.columns]
 
     def line(one: tuple[date | None, Column]) -> dict[str, Any]:
         day, column = one
-        told = {EVENT_DAY: day, "column": column.name, "type": column.type}
-        return {**told, **_summary(by_day[day][column.name], column, source)}
+        head = {EVENT_DAY: day, "column": column.name, "type": column.type}
+        return {**head, **_summary(by_day[day][column.name], column, source)}
 
     # Sorting, which is most of the work, does not hold the interpreter's lock.
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-        lines = list(pool.map(line, asked))
+        lines = list(pool.map(line, wanted))
     return pl.DataFrame(lines, schema=PROFILE_SCHEMA)
 
 
@@ -67,28 +64,28 @@ def _days(frame: pl.DataFrame) -> dict[date | None, pl.DataFrame]:
 
 def _summary(values: pl.Series, column: Column, source: Source) -> dict[str, Any]:
     present = values.drop_nulls()
-    found: dict[str, Any] = {"rows": values.len(), "nulls": values.null_count()}
+    summary: dict[str, Any] = {"rows": values.len(), "nulls": values.null_count()}
     if values.dtype in (pl.String, pl.Boolean):
-        found |= _of_text(present)
+        summary |= _of_text(present)
     else:
         ordered = _in_order(present.to_physical())
-        found |= _of_ordered(ordered, present)
+        summary |= _of_ordered(ordered, present)
         if column.is_numeric and len(ordered):
-            found |= _of_numbers(ordered)
+            summary |= _of_numbers(ordered)
     if column.name == source.event_time:
-        found["histogram"] = json.dumps({"hours": _by_hour(ordered)})
-    return found
+        summary["histogram"] = json.dumps({"hours": _by_hour(ordered)})
+    return summary
 
 
 def _in_order(values: pl.Series) -> NDArray[Any]:
     """Values from small to large; keys and times mostly arrive so, and whole numbers close together are counted, not sorted."""
-    found = values.to_numpy()
-    if (found[1:] >= found[:-1]).all():
-        return found
+    array = values.to_numpy()
+    if (array[1:] >= array[:-1]).all():
+        return array
     if values.dtype == pl.Int64():
-        smallest, largest = int(found.min()), int(found.max())
-        if largest - smallest < len(found):
-            return np.repeat(np.arange(smallest, largest + 1), np.bincount(found - smallest))
+        smallest, largest = int(array.min()), int(array.max())
+        if largest - smallest < len(array):
+            return np.repeat(np.arange(smallest, largest + 1), np.bincount(array - smallest))
     return values.sort().to_numpy()
 
 
@@ -138,19 +135,19 @@ def _of_ordered(ordered: NDArray[Any], present: pl.Series) -> dict[str, Any]:
 
 def _texts(values: NDArray[Any], dtype: pl.DataType) -> list[Any]:
     """Physical values as they are written: numbers as numbers, times as text."""
-    found = pl.Series(values).cast(dtype)
-    return found.to_list() if dtype.is_numeric() else found.cast(pl.String).to_list()
+    series = pl.Series(values).cast(dtype)
+    return series.to_list() if dtype.is_numeric() else series.cast(pl.String).to_list()
 
 
 def _of_numbers(ordered: NDArray[Any]) -> dict[str, Any]:
     numbers = ordered.astype(np.float64, copy=False)
-    places = {q: numbers[round(q * (len(numbers) - 1))] for q in QUANTILES}
+    quantiles = {q: numbers[round(q * (len(numbers) - 1))] for q in QUANTILES}
     edges = np.linspace(numbers[0], numbers[-1], BINS + 1)
     below = np.searchsorted(numbers, edges[1:-1], side="left")
     counts = np.diff(np.concatenate([[0], below, [len(numbers)]]))
     return {
         "mean": float(numbers.mean()),
         "std": float(numbers.std(ddof=1)) if len(numbers) > 1 else None,
-        **{f"q{round(100 * q):02d}": float(value) for q, value in places.items()},
+        **{f"q{round(100 * q):02d}": float(value) for q, value in quantiles.items()},
         "histogram": json.dumps({"edges": [float(edge) for edge in edges], "counts": counts.tolist()}),
     }

@@ -1,6 +1,6 @@
 """Reconciliation: what was delivered against the source's own totals.
 
-Belongs here: comparing counts and sums. Does not belong here: asking the source for them (`sources/totals`).
+Belongs here: comparing counts and sums. Does not belong here: asking the source for them (`connectors/control_totals.py`).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def reconcile(
         text = f"{name}{rows} rows were delivered, the source counts {expected.rows}"
         results.append(RuleResult("reconciliation", None, day, False, float(rows), float(expected.rows), rows, text))
     for column, total in expected.sums.items() if not repeated else ():
-        found = delivered.sums.get(column, 0.0 if not rows else None)
-        if found is None or abs(found - total) <= rule.tolerance_ratio * max(abs(total), abs(found)) + 1e-9:
+        actual = delivered.sums.get(column, 0.0 if not rows else None)
+        if actual is None or abs(actual - total) <= rule.tolerance_ratio * max(abs(total), abs(actual)) + 1e-9:
             continue
-        text = f"{name}{column} adds up to {found:.10g}, the source says {total:.10g}"
-        results.append(RuleResult("reconciliation", column, day, False, found, total, rows, text))
+        text = f"{name}{column} adds up to {actual:.10g}, the source says {total:.10g}"
+        results.append(RuleResult("reconciliation", column, day, False, actual, total, rows, text))
     if not results:
         text = f"{name}{rows} rows and {len(expected.sums)} sums are those of the source"
         results.append(RuleResult("reconciliation", None, day, True, float(rows), expected.rows, rows, text))

@@ -1,7 +1,7 @@
 """Rows that a person released from quarantine: which violations no longer count.
 
 Belongs here: recognising a released row by where it came from and what it holds, and what no release can allow.
-Does not belong here: recording the decision and publishing (`assets/quarantine`).
+Does not belong here: recording the decision and publishing (`pipelines/quarantine.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import polars as pl
 
 from platform_assets.connectors.delivery import SOURCE_POSITION, UNCAST, positions
 from platform_assets.declaration.sections.sources import Source
-from platform_assets.lake.schemas import RELEASED_SCHEMA as RELEASED_SCHEMA
 
 ROW = "#row"
 """Position of a row in the frame, from 0; no declared column can have this name."""
@@ -47,25 +46,25 @@ def cannot_be_stored(rule: str, column: str, source: Source) -> str | None:
 
 
 def without_released(
-    frame: pl.DataFrame, found: pl.DataFrame, source: Source, releases: pl.DataFrame | None
+    frame: pl.DataFrame, violations: pl.DataFrame, source: Source, releases: pl.DataFrame | None
 ) -> pl.DataFrame:
     """The violations without those of released rows.
 
     Args:
         frame: The conformed load.
-        found: Violations with `#row`, `rule` and `column`.
+        violations: With `#row`, `rule` and `column`.
         source: The declared source.
         releases: As in `RELEASED_SCHEMA`, or None.
     """
-    if releases is None or releases.is_empty() or found.is_empty():
-        return found
-    numbers = found[ROW].unique(maintain_order=True)
+    if releases is None or releases.is_empty() or violations.is_empty():
+        return violations
+    numbers = violations[ROW].unique(maintain_order=True)
     rows = frame[numbers]
     known = pl.DataFrame([numbers, positions(rows), row_content(rows, source).alias("row")])
     released = known.join(releases.unique(), on=[SOURCE_POSITION, "row"], how="semi")[ROW]
     if released.is_empty():
-        return found
-    pairs = found.select("rule", "column").unique().rows()
+        return violations
+    pairs = violations.select("rule", "column").unique().rows()
     kept = [f"{rule}({column})" for rule, column in pairs if cannot_be_stored(rule, column, source)]
     is_kept = pl.format("{}({})", "rule", "column").is_in(kept)
-    return found.filter(is_kept | ~pl.col(ROW).is_in(released.implode()))
+    return violations.filter(is_kept | ~pl.col(ROW).is_in(released.implode()))

@@ -1,6 +1,6 @@
 """What a rule says.
 
-Belongs here: the names of all rules, and the result they share. Does not belong here: applying them (`rows`, `tables`).
+Belongs here: the names of all rules, and the result they share. Does not belong here: applying them (`row_rules`, `table_rules`).
 """
 
 from __future__ import annotations

@@ -50,20 +50,20 @@ def find_violations(
         AuditError: If the frame does not have the declared columns and types.
     """
     cases = _judged(frame, suspect_rows(frame, source, references), source, references)
-    found = _without_nulls_of_cast(_explain_type(frame, cases))
-    found = without_released(frame, found, source, releases)
+    violations = _without_nulls_of_cast(_explain_type(frame, cases))
+    violations = without_released(frame, violations, source, releases)
     good = frame.select(DELIVERED_DAY, *source.column_names).with_row_index(ROW)
-    if found.height:
-        good = good.join(found.select(ROW).unique(), on=ROW, how="anti", maintain_order="left")
+    if violations.height:
+        good = good.join(violations.select(ROW).unique(), on=ROW, how="anti", maintain_order="left")
     good = rows_with_repeated_keys(good, source)
     if good.height:
         repeated = _failure_cases(good.drop(ROW), unique_schema(source), source)
         if repeated.height:
             repeats = without_released(frame, _explain_unique(good, repeated), source, releases)
-            found = pl.concat([found, repeats])
+            violations = pl.concat([violations, repeats])
     columns = dict.fromkeys([WHOLE_ROW, *source.column_names, *(", ".join(key) for key in unique_keys(source))])
     by_rule, by_column = pl.Enum(list(ROW_RULES)), pl.Enum(list(columns))
-    return found.sort(ROW, pl.col("rule").cast(by_rule), pl.col("column").cast(by_column))
+    return violations.sort(ROW, pl.col("rule").cast(by_rule), pl.col("column").cast(by_column))
 
 
 def summarise(violations: pl.DataFrame, source: Source, rows: int) -> list[RuleResult]:
@@ -75,13 +75,13 @@ def summarise(violations: pl.DataFrame, source: Source, rows: int) -> list[RuleR
         rows: Rows judged.
     """
     counted = violations.group_by("rule", "column").agg(pl.len(), pl.col("value").head(_EXAMPLES).alias("examples"))
-    found = {(line["rule"], line["column"]): line for line in counted.iter_rows(named=True)}
+    counts = {(line["rule"], line["column"]): line for line in counted.iter_rows(named=True)}
     meanings = _meanings(source)
-    if ("type", WHOLE_ROW) in found:
+    if ("type", WHOLE_ROW) in counts:
         meanings["type", WHOLE_ROW] = "could not be taken apart"
     results = []
     for (rule, column), meaning in meanings.items():
-        line = found.get((rule, column), {"len": 0, "examples": []})
+        line = counts.get((rule, column), {"len": 0, "examples": []})
         count = line["len"]
         text = f"{column}: {count} of {rows} rows {meaning}"
         if count and rule != "not_null":
@@ -126,28 +126,28 @@ def _failure_cases(frame: pl.DataFrame, schema: Any, source: Source) -> pl.DataF
     )
 
 
-def _explain_type(frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def _explain_type(frame: pl.DataFrame, violations: pl.DataFrame) -> pl.DataFrame:
     """`type` names the cell's own column and text instead of `uncast`."""
     column, text = first_uncast(pl.col("value"))
     of_type = pl.col("rule") == "type"
-    return found.with_columns(
+    return violations.with_columns(
         pl.when(of_type).then(column).otherwise("column").alias("column"),
         pl.when(of_type).then(text).otherwise("value").alias("value"),
     )
 
 
-def _without_nulls_of_cast(found: pl.DataFrame) -> pl.DataFrame:
+def _without_nulls_of_cast(violations: pl.DataFrame) -> pl.DataFrame:
     """Without the nulls of rows that have a cell which does not fit its type: casting made them."""
-    rows = found.filter(pl.col("rule") == "type")[ROW]
+    rows = violations.filter(pl.col("rule") == "type")[ROW]
     if rows.is_empty():
-        return found
-    return found.filter((pl.col("rule") != "not_null") | ~pl.col(ROW).is_in(rows.implode()))
+        return violations
+    return violations.filter((pl.col("rule") != "not_null") | ~pl.col(ROW).is_in(rows.implode()))
 
 
-def _explain_unique(good: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def _explain_unique(good: pl.DataFrame, violations: pl.DataFrame) -> pl.DataFrame:
     """`unique` names all columns of the key and their values, and the row by its number in the whole frame."""
     parts = []
-    for (check,), cases in found.group_by("rule", maintain_order=True):
+    for (check,), cases in violations.group_by("rule", maintain_order=True):
         key = str(check).removeprefix(UNIQUE).split(", ")
         rows = good[cases[ROW]]
         values = pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=", ")

@@ -4,7 +4,7 @@ Nearly every row of nearly every load breaks nothing. One pass over all columns 
 pandera judges only these: asking it about each rule of each column by itself costs many times as much.
 
 Belongs here: telling rows that certainly keep every rule from the others. Does not belong here: the rules (`schema`),
-and verdicts (`rows`).
+and verdicts (`row_rules`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The pandera schemas that a declaration gives.
 
 Belongs here: one pandera check for each rule a row is held to. Does not belong here: collecting what they find
-(`rows`), or rules about a partition as a whole (`tables`).
+(`row_rules`), or rules about a partition as a whole (`table_rules`).
 
 Checks are written as expressions of polars. A null never fails one: whether a value may be lacking is a rule of its
 own. NaN counts as null, and an infinity as out of range, declared or not.

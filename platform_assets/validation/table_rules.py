@@ -1,6 +1,6 @@
 """Table rules: whether a partition, as a whole, may be published.
 
-Belongs here: rules about counts of a day, next to other days. Does not belong here: rules about single rows (`rows`).
+Belongs here: rules about counts of a day, next to other days. Does not belong here: rules about single rows (`row_rules`).
 """
 
 from __future__ import annotations

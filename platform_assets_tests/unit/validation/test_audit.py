@@ -11,7 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.declaration import Source
-from platform_assets.validation import QUARANTINE_SCHEMA, Audit, AuditError, audit, profile
+from platform_assets.lake.schemas import QUARANTINE_SCHEMA
+from platform_assets.validation.audit import Audit, audit
+from platform_assets.validation.profile import profile
+from platform_assets.validation.row_rules import AuditError
 
 DAY = date(2024, 3, 1)
 NEXT = DAY + timedelta(days=1)

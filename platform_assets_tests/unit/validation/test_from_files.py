@@ -8,7 +8,7 @@ import pytest
 
 from platform_assets.connectors import conform, read_source
 from platform_assets.declaration import Source
-from platform_assets.validation import Audit, audit
+from platform_assets.validation.audit import Audit, audit
 
 DAY = date(2024, 3, 1)
 

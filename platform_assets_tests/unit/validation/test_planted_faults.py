@@ -10,7 +10,7 @@ import pytest
 from platform_assets.connectors import Conformed, SchemaMismatch
 from platform_assets.declaration import Source
 from platform_assets.simulation.faults import FAULT_KINDS
-from platform_assets.validation import Audit, audit
+from platform_assets.validation.audit import Audit, audit
 
 DAYS = [date(2018, 4, day) for day in (10, 11, 12)]
 SPOILT = DAYS[1]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platform_assets.declaration import Source
-from platform_assets.validation import PROFILE_SCHEMA, plot_volume, profile
-from platform_assets.validation.profile import _by_hour, _in_order
+from platform_assets.lake.schemas import PROFILE_SCHEMA
+from platform_assets.validation.plots import plot_volume
+from platform_assets.validation.profile import _by_hour, _in_order, profile
 
 DAY = date(2024, 3, 1)
 NEXT = DAY + timedelta(days=1)

@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.declaration import Source
-from platform_assets.validation import AuditError
 from platform_assets.validation.results import ROW_RULES
-from platform_assets.validation.row_rules import VIOLATIONS_SCHEMA, find_violations, summarise
+from platform_assets.validation.row_rules import VIOLATIONS_SCHEMA, AuditError, find_violations, summarise
 
 DAY = date(2024, 3, 1)
 NAN, INFINITY = float("nan"), float("inf")
