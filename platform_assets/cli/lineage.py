@@ -53,11 +53,11 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
 
     use_case = declared_use_cases(name)[0].use_case
     graph = graph_of(use_case)
-    found = _found(graph, use_case, column)
+    nodes = _columns_named(graph, use_case, column)
     versions, what = _versions(use_case, graph, model)
     console.print(f"[dim]versions: {what}[/]")
     for upward in [True] * up + [False] * down:
-        ends = _ends(graph, found, up=upward)
+        ends = _ends(graph, nodes, up=upward)
         for node in ends[:_MOST_TREES]:
             console.print(_tree(graph, node, versions, up=upward))
         if len(ends) > _MOST_TREES:
@@ -65,15 +65,15 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
             console.print(f"[dim]{len(ends) - _MOST_TREES} more columns have this name: {others}[/]")
 
 
-def _found(graph: Lineage, use_case: UseCase, column: str) -> list[ColumnOf]:
+def _columns_named(graph: Lineage, use_case: UseCase, column: str) -> list[ColumnOf]:
     """The columns of that name.
 
     Raises:
         ValueError: when there is none.
     """
-    found = graph.find(column)
-    if found:
-        return found
+    nodes = graph.find(column)
+    if nodes:
+        return nodes
     import difflib
 
     names = sorted({node.column for node in graph.nodes})
@@ -84,12 +84,12 @@ def _found(graph: Lineage, use_case: UseCase, column: str) -> list[ColumnOf]:
     )
 
 
-def _ends(graph: Lineage, found: Sequence[ColumnOf], *, up: bool) -> list[ColumnOf]:
+def _ends(graph: Lineage, nodes: Sequence[ColumnOf], *, up: bool) -> list[ColumnOf]:
     """Where to begin: of columns of one name that follow each other, the last one to go up from, the first to go down."""
     from platform_assets.lake.lineage.graph import REQUEST
 
     edges = graph.goes_into.get if up else graph.made_from.get
-    ends = [node for node in found if not set(edges(node, ())) & set(found)]
+    ends = [node for node in nodes if not set(edges(node, ())) & set(nodes)]
     return [node for node in ends if node.layer != REQUEST] or ends
 
 
@@ -131,7 +131,7 @@ def _versions_further_up(
     for node in graph.nodes:
         below = f"{node.layer}/{node.table}"
         above.setdefault(below, set()).update(f"{origin.layer}/{origin.table}" for origin in graph.origins(node))
-    found: dict[str, int] = {}
+    versions: dict[str, int] = {}
     waiting = [
         (name, entry.committed_at)
         for name, version in made_from.items()
@@ -143,10 +143,10 @@ def _versions_further_up(
         name, moment = waiting.pop()
         for upper in above.get(name, set()) & set(tables) - set(made_from):
             entry = next((entry for entry in tables[upper].history(None) if entry.committed_at <= moment), None)
-            if entry is not None and entry.version > found.get(upper, -1):
-                found[upper] = entry.version
+            if entry is not None and entry.version > versions.get(upper, -1):
+                versions[upper] = entry.version
                 waiting.append((upper, entry.committed_at))
-    return found
+    return versions
 
 
 def _tree(graph: Lineage, node: ColumnOf, versions: Mapping[str, int], *, up: bool) -> Tree:
@@ -162,15 +162,15 @@ def _tree(graph: Lineage, node: ColumnOf, versions: Mapping[str, int], *, up: bo
         for following in sorted(edges(node)):
             label = _label(following, versions)
             if not edges(following):
-                place = _label(following, versions, whole=False)
-                leaves.setdefault(place, []).append(following.column)
+                table = _label(following, versions, whole=False)
+                leaves.setdefault(table, []).append(following.column)
             elif following in shown:
                 branch.add(f"{label} [dim](as above)[/]")
             else:
                 shown.add(following)
                 grow(branch.add(label), following)
-        for place, columns in leaves.items():
-            branch.add(f"{place}: {', '.join(columns)}")
+        for table, columns in leaves.items():
+            branch.add(f"{table}: {', '.join(columns)}")
 
     grow(tree, node)
     return tree

@@ -205,8 +205,8 @@ class CleanTable:
             return {}
         if not keeps_deleted(self.source):
             return self.stored.count_by_partition()
-        there = self.stored.scan(columns=[EVENT_DAY, IS_DELETED], ordered=False).filter(~pl.col(IS_DELETED))
-        return dict(there.group_by(EVENT_DAY).len().sort(EVENT_DAY).collect().iter_rows())
+        kept = self.stored.scan(columns=[EVENT_DAY, IS_DELETED], ordered=False).filter(~pl.col(IS_DELETED))
+        return dict(kept.group_by(EVENT_DAY).len().sort(EVENT_DAY).collect().iter_rows())
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def place_changes(changes: pl.DataFrame, known: pl.DataFrame, keys: Sequence[str
     fresh = keyed.join(known, on=[*keys, CHANGE_SEQUENCE], how="anti", maintain_order="left")
     chain = _chain(fresh, known, keys)
     needed = _needed(chain, keys)
-    there = known.sort(CHANGE_SEQUENCE, ROW_SEQUENCE, nulls_last=False).unique([*keys, *_ENTRY], keep="last")
-    added = _added(needed, there, chain, keys)
+    stored = known.sort(CHANGE_SEQUENCE, ROW_SEQUENCE, nulls_last=False).unique([*keys, *_ENTRY], keep="last")
+    added = _added(needed, stored, chain, keys)
     rows = pl.concat([_with_content(added, fresh, keys), _loose_rows(loose)]).select(
         *changes.columns, ROW_DAY, ROW_SEQUENCE
     )
@@ -134,11 +134,11 @@ def _needed(chain: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     return pl.concat([frame.select(columns) for frame in (upserts, left, deletes)])
 
 
-def _added(needed: pl.DataFrame, there: pl.DataFrame, chain: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+def _added(needed: pl.DataFrame, stored: pl.DataFrame, chain: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Needed rows that are not there, and corrections of deletes that stand where the row turns out not to have been."""
-    missing = needed.join(there, on=[*keys, *_ENTRY, ROW_DAY], how="anti", maintain_order="left")
+    missing = needed.join(stored, on=[*keys, *_ENTRY, ROW_DAY], how="anti", maintain_order="left")
     wrong = (
-        there.filter(
+        stored.filter(
             (pl.col(CHANGE_OPERATION) == DELETE)
             & (pl.col(ROW_DAY) == pl.col(EVENT_DAY))
             & (pl.col(EVENT_DAY) != UNKNOWN_DAY)

@@ -8,7 +8,7 @@ key cannot overtake and which checkpoints keep.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -183,6 +183,45 @@ def earlier_commit(table: DeltaTable, record: WriteRecord, *, uri: str) -> Commi
                 )
         return commit_of(raw, already_committed=True)
     return Commit(version=not_before, rows=0, files_added=0, files_removed=0, already_committed=True)
+
+
+def commit_once(
+    record: WriteRecord,
+    open_for_writing: Callable[[], DeltaTable],
+    write: Callable[[DeltaTable, CommitProperties], None],
+    policy: RetryPolicy,
+    *,
+    uri: str,
+    rows_before: Callable[[int], int] | None = None,
+) -> Commit:
+    """Make one write with retries, and describe the commit that it made or that carries its key already.
+
+    Args:
+        record: What the commit says about itself.
+        open_for_writing: Opens the table afresh at its latest version.
+        write: Makes the write with these commit properties; where there is nothing to do it makes no commit.
+        policy: How often to try, and how long to wait between.
+        uri: Address of the table, for the message.
+        rows_before: Rows of a version, to count the new ones from the log: a merge's own metrics are not reliable.
+
+    Raises:
+        LakeIdempotencyError: The key belongs to another operation or to other partitions.
+        LakeConflictError: Other writers kept winning.
+    """
+
+    def attempt() -> Commit:
+        table = open_for_writing()
+        earlier = earlier_commit(table, record, uri=uri)
+        if earlier is not None:
+            return earlier
+        before = table.version()
+        write(table, record.properties(before))
+        if table.version() == before:
+            return Commit(version=before, rows=0, files_added=0, files_removed=0, already_committed=False)
+        commit = commit_of(table.history(1)[0], already_committed=False)
+        return commit if rows_before is None else replace(commit, rows=table.count() - rows_before(commit.version - 1))
+
+    return with_retries(attempt, policy, uri=uri, operation=record.operation)
 
 
 def commit_of(raw: Mapping[str, Any], *, already_committed: bool, rows: int | None = None) -> Commit:

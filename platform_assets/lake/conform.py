@@ -1,8 +1,7 @@
 """Does a frame fit the table it is meant for, and does the declared schema fit Delta.
 
 Belongs here: names and types, casts that lose nothing, days inside the range, keys that identify. Does not belong
-here: rules about values (`validation`), and changes of a table's schema: a declaration that no longer fits the table
-on disk is refused, never merged in.
+here: rules about values (`validation`), and changes of a table's schema (`evolution`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from platform_assets.lake.errors import LakeKeyError, LakeRangeError, LakeSchemaError, SchemaProblem
+from platform_assets.lake.errors import EmptyWriteError, LakeKeyError, LakeRangeError, LakeSchemaError, SchemaProblem
 
 DeclaredSchema = Mapping[str, pl.DataType | type[pl.DataType]]
 
@@ -90,29 +89,28 @@ def conform(frame: pl.DataFrame, declared: pl.Schema, *, table: str) -> pl.DataF
     return pl.DataFrame(columns)
 
 
-def check_table(found: pl.Schema, declared: Mapping[str, pl.DataType], *, table: str, complete: bool) -> None:
-    """Refuse a table on disk that is not what is declared.
-
-    Args:
-        found: Schema of the table on disk.
-        declared: Columns that must be there with these types.
-        table: Address of the table, for the message.
-        complete: Whether a column on disk that is not declared is a problem too (for a write it is, for a read it is
-            not).
+def refuse_empty(frame: pl.DataFrame, *, table: str) -> None:
+    """Refuse a frame without rows.
 
     Raises:
-        LakeSchemaError: With every column that differs.
+        EmptyWriteError: It has none.
     """
-    problems = [
-        SchemaProblem(name, str(dtype), _name(found.get(name)))
-        for name, dtype in declared.items()
-        if found.get(name) != dtype
-    ]
-    if complete:
-        problems += [SchemaProblem(name, _ABSENT, str(dtype)) for name, dtype in found.items() if name not in declared]
-    if problems:
-        next_step = "Declare what is on disk, or migrate the table before using the new declaration."
-        raise LakeSchemaError.of(table, "the declaration does not fit what is on disk in", problems, next_step)
+    if frame.is_empty():
+        raise EmptyWriteError(
+            f"the frame for table {table} has no rows: writing it would delete what is there or record an "
+            "empty load. Check its source; if nothing is the truth, say allow_empty=True where the method takes it."
+        )
+
+
+def check_columns(names: Sequence[str], declared: pl.Schema, *, table: str) -> None:
+    """Refuse to read columns that are not declared.
+
+    Raises:
+        LakeSchemaError: With each of them.
+    """
+    unknown = [SchemaProblem(name, "a declared column", _ABSENT) for name in names if name not in declared]
+    if unknown:
+        raise LakeSchemaError.of(table, "cannot read from table", unknown, f"Declared are: {', '.join(declared)}.")
 
 
 def in_range(day: str, first: date | None, last: date | None) -> pl.Expr:
@@ -152,7 +150,7 @@ def check_range(frame: pl.DataFrame, day: str, first: date | None, last: date | 
     outside = unfit.get_column(day).value_counts(name="rows").sort("rows", day, descending=[True, False])
     if outside.is_empty():
         return
-    worst = ", ".join(f"{found or 'no day'}: {rows}" for found, rows in outside.head(5).iter_rows())
+    worst = ", ".join(f"{other or 'no day'}: {rows}" for other, rows in outside.head(5).iter_rows())
     more = f" and {outside.height - 5} more days" if outside.height > 5 else ""
     trouble = f"no {day}" if first is None and last is None else f"a {day} outside {first} .. {last}"
     raise LakeRangeError(
@@ -202,37 +200,37 @@ def _is_storable(dtype: pl.DataType) -> bool:
 
 def _lossless(column: pl.Series, expected: pl.DataType) -> pl.Series | SchemaProblem:
     """The column cast to `expected`, or the reason why that would lose something."""
-    found = column.dtype
-    if found == expected:
+    actual = column.dtype
+    if actual == expected:
         return column
-    if not _may_become(found, expected):
-        return SchemaProblem(column.name, str(expected), str(found))
+    if not _may_become(actual, expected):
+        return SchemaProblem(column.name, str(expected), str(actual))
     try:
         cast = column.cast(expected, strict=False)
-        changed = int(cast.cast(found, strict=False).ne_missing(column).sum())
+        changed = int(cast.cast(actual, strict=False).ne_missing(column).sum())
     except (pl.exceptions.InvalidOperationError, pl.exceptions.ComputeError) as error:
-        return SchemaProblem(column.name, str(expected), f"{found} ({error})")
+        return SchemaProblem(column.name, str(expected), f"{actual} ({error})")
     if changed:
-        return SchemaProblem(column.name, str(expected), f"{found} with {changed} values that do not fit")
+        return SchemaProblem(column.name, str(expected), f"{actual} with {changed} values that do not fit")
     return cast
 
 
-def _may_become(found: pl.DataType, expected: pl.DataType) -> bool:
+def _may_become(actual: pl.DataType, expected: pl.DataType) -> bool:
     """Whether the kinds are the same, so that only the values decide."""
-    if found == pl.Null:
+    if actual == pl.Null:
         return True
-    if found.is_integer():
+    if actual.is_integer():
         return expected.is_integer() or expected.is_float()
-    if found.is_float():
+    if actual.is_float():
         return expected.is_float()
-    if isinstance(found, pl.Datetime):
-        return isinstance(expected, pl.Datetime) and found.time_zone is not None
-    if isinstance(found, pl.Categorical | pl.Enum):
+    if isinstance(actual, pl.Datetime):
+        return isinstance(expected, pl.Datetime) and actual.time_zone is not None
+    if isinstance(actual, pl.Categorical | pl.Enum):
         return expected == pl.String
-    if isinstance(found, pl.Decimal):
+    if isinstance(actual, pl.Decimal):
         return isinstance(expected, pl.Decimal)
-    if isinstance(found, pl.List | pl.Array) and isinstance(expected, pl.List):
-        return _inner(found) == _inner(expected) or _may_become(_inner(found), _inner(expected))
+    if isinstance(actual, pl.List | pl.Array) and isinstance(expected, pl.List):
+        return _inner(actual) == _inner(expected) or _may_become(_inner(actual), _inner(expected))
     return False
 
 

@@ -47,15 +47,15 @@ class SchemaProblem:
     Attributes:
         column: Name of the column.
         expected: Declared type, or "absent" for a column that is not declared.
-        found: Type found, or "absent"; followed by a count where the values, not the type, are the trouble.
+        actual: Type found, or "absent"; followed by a count where the values, not the type, are the trouble.
     """
 
     column: str
     expected: str
-    found: str
+    actual: str
 
     def __str__(self) -> str:
-        return f"column {self.column!r}: expected {self.expected}, found {self.found}"
+        return f"column {self.column!r}: expected {self.expected}, found {self.actual}"
 
 
 class LakeSchemaError(LakeError):

@@ -58,7 +58,7 @@ class Evolution:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvolutionPlan:
     """From the columns on disk to the declared ones.
 
     Attributes:
@@ -82,17 +82,17 @@ class Plan:
 
 
 def plan_evolution(
-    found: Mapping[str, pl.DataType],
+    stored: Mapping[str, pl.DataType],
     declared: Mapping[str, pl.DataType],
     evolution: Evolution,
     *,
     table: str,
     complete: bool,
-) -> Plan:
+) -> EvolutionPlan:
     """Decide how a table on disk comes to its declaration.
 
     Args:
-        found: Columns on disk.
+        stored: Columns on disk.
         declared: Columns wanted, with their types.
         evolution: What may change.
         table: Address of the table, for the message.
@@ -101,38 +101,10 @@ def plan_evolution(
     Raises:
         LakeSchemaError: With every column that may not change as it would have to.
     """
-    columns: dict[str, pl.Expr] = {}
-    added: dict[str, pl.DataType] = {}
-    changes: list[str] = []
-    problems: list[SchemaProblem] = []
-    used: set[str] = set()
-    rewrite = False
-    for name, dtype in declared.items():
-        origin, renames = _origin(name, found, evolution.migrations)
-        if origin is None:
-            value = _default(name, evolution)
-            if value is None:
-                problems.append(SchemaProblem(name, str(dtype), "absent"))
-                continue
-            columns[name] = value.literal(dtype).alias(name)
-            changes.append(value.text)
-            if value.is_null:
-                added[name] = dtype
-            rewrite = rewrite or not value.is_null
-            continue
-        used.add(origin)
-        expression = pl.col(origin)
-        if found[origin] != dtype:
-            widening = _widening(name, found[origin], dtype, evolution)
-            if widening is None:
-                problems.append(SchemaProblem(name, str(dtype), str(found[origin])))
-                continue
-            expression = _widened(expression, dtype)
-            changes.append(widening)
-        rewrite = rewrite or bool(renames) or found[origin] != dtype
-        changes += renames
-        columns[name] = expression.alias(name)
-    retired = {name: dtype for name, dtype in found.items() if name not in used} if complete else {}
+    plans = {name: _plan_column(name, dtype, stored, evolution) for name, dtype in declared.items()}
+    used = {plan.origin for plan in plans.values()}
+    retired = {name: dtype for name, dtype in stored.items() if name not in used} if complete else {}
+    problems = [plan.problem for plan in plans.values() if plan.problem is not None]
     problems += [
         SchemaProblem(name, "absent", str(dtype)) for name, dtype in retired.items() if not _may_go(name, evolution)
     ]
@@ -142,12 +114,57 @@ def plan_evolution(
             "retire. Any other change of type needs a new column."
         )
         raise LakeSchemaError.of(table, "the declaration does not fit what is on disk in", problems, next_step)
-    return Plan(columns, added, retired, rewrite, tuple(dict.fromkeys(changes)))
+    return EvolutionPlan(
+        columns={name: plan.expression.alias(name) for name, plan in plans.items()},
+        added={name: declared[name] for name, plan in plans.items() if plan.is_added},
+        retired=retired,
+        is_rewrite=any(plan.is_rewrite for plan in plans.values()),
+        changes=tuple(dict.fromkeys(change for plan in plans.values() for change in plan.changes)),
+    )
+
+
+@dataclass(frozen=True)
+class _ColumnPlan:
+    """How one declared column is read from what is on disk.
+
+    Attributes:
+        origin: the column on disk that holds it; None for a new one.
+        expression: its values.
+        changes: the changes in words.
+        is_added: whether metadata alone adds it.
+        is_rewrite: whether rows have to be written again.
+        problem: why it may not change so.
+    """
+
+    origin: str | None
+    expression: pl.Expr
+    changes: tuple[str, ...] = ()
+    is_added: bool = False
+    is_rewrite: bool = False
+    problem: SchemaProblem | None = None
+
+
+def _plan_column(name: str, dtype: pl.DataType, stored: Mapping[str, pl.DataType], evolution: Evolution) -> _ColumnPlan:
+    origin, renames = _origin(name, stored, evolution.migrations)
+    if origin is None:
+        value = _default(name, evolution)
+        if value is None:
+            return _ColumnPlan(None, pl.lit(None), problem=SchemaProblem(name, str(dtype), "absent"))
+        literal = value.literal(dtype)
+        return _ColumnPlan(None, literal, (value.text,), is_added=value.is_null, is_rewrite=not value.is_null)
+    expression = pl.col(origin)
+    if stored[origin] == dtype:
+        return _ColumnPlan(origin, expression, tuple(renames), is_rewrite=bool(renames))
+    widening = _widening(name, stored[origin], dtype, evolution)
+    if widening is None:
+        problem = SchemaProblem(name, str(dtype), str(stored[origin]))
+        return _ColumnPlan(origin, expression, problem=problem)
+    return _ColumnPlan(origin, _widened(expression, dtype), (widening, *renames), is_rewrite=True)
 
 
 def evolve(
     table: DeltaTable,
-    plan: Plan,
+    plan: EvolutionPlan,
     declared: Mapping[str, pl.DataType],
     partition_by: str | None,
     storage_options: Mapping[str, str] | None,
@@ -169,10 +186,10 @@ def evolve(
             [Field(item.name, item.type, nullable=True) for item in fields], commit_properties=properties
         )
         return
-    found = pl.scan_delta(table, version=table.version(), storage_options=dict(storage_options or {}) or None)
+    rows = pl.scan_delta(table, version=table.version(), storage_options=dict(storage_options or {}) or None)
     if partition_by is not None:
-        found = found.sort(partition_by, maintain_order=True)
-    before = found.collect()
+        rows = rows.sort(partition_by, maintain_order=True)
+    before = rows.collect()
     after = before.select(*plan.columns.values(), *plan.retired).select(*declared, *plan.retired)
     _refuse_losses(before, after, plan, uri=uri)
     write_deltalake(
@@ -186,7 +203,7 @@ def evolve(
     )
 
 
-def _refuse_losses(before: pl.DataFrame, after: pl.DataFrame, plan: Plan, *, uri: str) -> None:
+def _refuse_losses(before: pl.DataFrame, after: pl.DataFrame, plan: EvolutionPlan, *, uri: str) -> None:
     problems = []
     for name, expression in plan.columns.items():
         roots = expression.meta.root_names()
@@ -195,8 +212,8 @@ def _refuse_losses(before: pl.DataFrame, after: pl.DataFrame, plan: Plan, *, uri
         original = before[roots[0]]
         changed = int(after[name].cast(original.dtype, strict=False).ne_missing(original).sum())
         if changed:
-            found = f"{original.dtype} with {changed} values that do not fit"
-            problems.append(SchemaProblem(name, str(after.schema[name]), found))
+            text = f"{original.dtype} with {changed} values that do not fit"
+            problems.append(SchemaProblem(name, str(after.schema[name]), text))
     if problems:
         raise LakeSchemaError.of(
             uri, "cannot widen without loss in", problems, "Nothing was written: use a new column."
@@ -219,18 +236,18 @@ class _Value:
 
 
 def _origin(
-    name: str, found: Mapping[str, pl.DataType], migrations: Sequence[Migration]
+    name: str, stored: Mapping[str, pl.DataType], migrations: Sequence[Migration]
 ) -> tuple[str | None, list[str]]:
     """The column on disk that holds the declared one, and the renames in between."""
     renames: list[str] = []
     current = name
     for migration in reversed(migrations):
-        if current in found:
+        if current in stored:
             break
         if isinstance(migration, Rename) and migration.column == current:
             renames.append(str(migration))
             current = migration.was
-    return (current, renames) if current in found else (None, [])
+    return (current, renames) if current in stored else (None, [])
 
 
 def _default(name: str, evolution: Evolution) -> _Value | None:
@@ -244,20 +261,20 @@ def _default(name: str, evolution: Evolution) -> _Value | None:
     return _Value(None, f"new column {name}") if evolution.automatic else None
 
 
-def _widening(name: str, found: pl.DataType, declared: pl.DataType, evolution: Evolution) -> str | None:
+def _widening(name: str, stored: pl.DataType, declared: pl.DataType, evolution: Evolution) -> str | None:
     """The change of type in words; None when it may not be made."""
-    if declared.base_type() not in _WIDER.get(found.base_type(), ()):
+    if declared.base_type() not in _WIDER.get(stored.base_type(), ()):
         return None
     for migration in evolution.migrations:
-        if isinstance(migration, Widen) and migration.column == name and _reaches(migration, found):
+        if isinstance(migration, Widen) and migration.column == name and _reaches(migration, stored):
             return str(migration)
-    return f"widen {name} from {found} to {declared}" if evolution.automatic else None
+    return f"widen {name} from {stored} to {declared}" if evolution.automatic else None
 
 
-def _reaches(migration: Widen, found: pl.DataType) -> bool:
-    """Whether the migration starts at the type found or further down, so that all steps are declared by the last one."""
+def _reaches(migration: Widen, stored: pl.DataType) -> bool:
+    """Whether the migration starts at the type stored or further down, so that all steps are declared by the last one."""
     was = POLARS_TYPES[migration.was]
-    return was == found or was.base_type() in _WIDER.get(found.base_type(), ())
+    return was == stored or was.base_type() in _WIDER.get(stored.base_type(), ())
 
 
 def _widened(expression: pl.Expr, dtype: pl.DataType) -> pl.Expr:

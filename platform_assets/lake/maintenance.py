@@ -73,9 +73,9 @@ def stored_tables(root: str, use_case: str, storage_options: Mapping[str, str] |
     if "://" not in root:
         return sorted("/".join(path.parts[-3:-1]) for path in Path(below).glob("*/*/_delta_log"))
     layers = _folders(below, storage_options)
-    found = [f"{layer}/{table}" for layer in layers for table in _folders(f"{below}/{layer}", storage_options)]
+    names = [f"{layer}/{table}" for layer in layers for table in _folders(f"{below}/{layer}", storage_options)]
     options = dict(storage_options or {})
-    return sorted(name for name in found if DeltaTable.is_deltatable(f"{below}/{name}", storage_options=options))
+    return sorted(name for name in names if DeltaTable.is_deltatable(f"{below}/{name}", storage_options=options))
 
 
 def maintain(
@@ -196,8 +196,8 @@ def _vacuum(
     removed: set[str] = set()
     for versions, arguments in passes:
         how = {**arguments, "enforce_retention_duration": False, "keep_versions": sorted(versions)}
-        found = table.vacuum(dry_run=True, **how)
-        if found and not dry_run:
+        unneeded = table.vacuum(dry_run=True, **how)
+        if unneeded and not dry_run:
             table.vacuum(
                 dry_run=False,
                 commit_properties=_properties(VACUUM, table),
@@ -205,7 +205,7 @@ def _vacuum(
                 **how,
             )
             table = storage.open_table(uri, storage_options)
-        removed |= set(found)
+        removed |= set(unneeded)
     return len(removed)
 
 

@@ -195,8 +195,8 @@ def quarantine_schema(source: Source) -> dict[str, pl.DataType]:
 
 def releases_schema(source: Source) -> dict[str, pl.DataType]:
     """Schema of the releases: the row as it was, the rule it broke, and who let it pass, why, when and until when."""
-    told = {"rule": pl.String(), "column": pl.String(), "who": pl.String(), "why": pl.String()}
-    schema = {**RELEASED_SCHEMA, **told, "released_at": pl.Datetime("us", "UTC"), "until": pl.Date()}
+    decision = {"rule": pl.String(), "column": pl.String(), "who": pl.String(), "why": pl.String()}
+    schema = {**RELEASED_SCHEMA, **decision, "released_at": pl.Datetime("us", "UTC"), "until": pl.Date()}
     return {EVENT_DAY: pl.Date(), **schema} if source.is_daily else schema
 
 

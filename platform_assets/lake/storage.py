@@ -94,10 +94,12 @@ def check_partitioning(table: DeltaTable, partition_by: str | None, *, uri: str)
     Raises:
         LakeSchemaError: It is.
     """
-    found = list(table.metadata().partition_columns)
+    stored = list(table.metadata().partition_columns)
     declared = [] if partition_by is None else [partition_by]
-    if found != declared:
-        problem = SchemaProblem("/".join({*found, *declared}), f"partitioned by {declared}", f"partitioned by {found}")
+    if stored != declared:
+        problem = SchemaProblem(
+            "/".join({*stored, *declared}), f"partitioned by {declared}", f"partitioned by {stored}"
+        )
         raise LakeSchemaError.of(uri, "the declaration does not fit table", [problem], "Write to a new table instead.")
 
 
@@ -204,8 +206,8 @@ def after_commit() -> PostCommitHookProperties:
 
 
 def _day_condition(days: pl.Series) -> str:
-    found = days.unique().sort()
-    if len(found) > _LONGEST_DAY_LIST:
-        return f"target.\"{days.name}\" >= '{found[0]}' AND target.\"{days.name}\" <= '{found[-1]}'"
-    listed = ", ".join(f"'{day}'" for day in found)
+    values = days.unique().sort()
+    if len(values) > _LONGEST_DAY_LIST:
+        return f"target.\"{days.name}\" >= '{values[0]}' AND target.\"{days.name}\" <= '{values[-1]}'"
+    listed = ", ".join(f"'{day}'" for day in values)
     return f'target."{days.name}" IN ({listed})'

@@ -1,12 +1,12 @@
 """One Delta table: whole-partition overwrite, snapshot, ledger, merge, and reading it as it is or as it was.
 
 Belongs here: the operations that the platform needs, each one commit, each safe to repeat. Does not belong here:
-column meaning (`spec`), row rules (`validation`), compaction and retention, and anything of Dagster. Partitions are
+column meaning (`schemas`), row rules (`validation`), compaction and retention (`maintenance`). Partitions are
 days; ranges are inclusive.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -19,28 +19,22 @@ from platform_assets.lake.commits import (
     HistoryEntry,
     RetryPolicy,
     WriteRecord,
-    commit_of,
-    earlier_commit,
+    commit_once,
     history_entries,
     version_at,
-    with_retries,
 )
 from platform_assets.lake.conform import (
     DeclaredSchema,
+    check_columns,
     check_keys,
     check_range,
     checked_schema,
     conform,
     in_partition_order,
     in_range,
+    refuse_empty,
 )
-from platform_assets.lake.errors import (
-    EmptyWriteError,
-    LakeSchemaError,
-    LakeTableMissing,
-    LakeVersionMissing,
-    SchemaProblem,
-)
+from platform_assets.lake.errors import LakeTableMissing, LakeVersionMissing
 from platform_assets.lake.evolution import Evolution, evolve, plan_evolution
 
 
@@ -71,7 +65,7 @@ class LakeTable:
     def __post_init__(self) -> None:
         object.__setattr__(self, "schema", dict(checked_schema(self.schema, self.partition_by, table=self.uri)))
 
-    # --- what is there ------------------------------------------------------------------------------------------------
+    # --- facts -------------------------------------------------------------------------------------------------------
 
     def exists(self) -> bool:
         """Whether the table has been created."""
@@ -81,13 +75,6 @@ class LakeTable:
         """The latest Delta version, or None when the table does not exist."""
         try:
             return int(self._open().version())
-        except LakeTableMissing:
-            return None
-
-    def schema_found(self) -> pl.Schema | None:
-        """The schema on disk, or None when the table does not exist."""
-        try:
-            return pl.Schema(self._open().schema())
         except LakeTableMissing:
             return None
 
@@ -201,14 +188,10 @@ class LakeTable:
             LakeSchemaError: A column is not declared, or what is on disk does not fit the declaration.
         """
         wanted = list(self.schema) if columns is None else list(columns)
-        unknown = [SchemaProblem(name, "a declared column", "absent") for name in wanted if name not in self.schema]
-        if unknown:
-            next_step = f"Declared are: {', '.join(self.schema)}."
-            raise LakeSchemaError.of(self.uri, "cannot read from table", unknown, next_step)
+        check_columns(wanted, self._declared, table=self.uri)
         table = self._open(version)
         needed = {name: self._declared[name] for name in wanted}
-        found = pl.Schema(table.schema())
-        plan = plan_evolution(found, needed, self.evolution, table=self.uri, complete=False)
+        plan = plan_evolution(pl.Schema(table.schema()), needed, self.evolution, table=self.uri, complete=False)
         if version is not None:
             storage.check_files(table, uri=self.uri)
         rows = pl.scan_delta(table, version=table.version(), storage_options=self.storage_options)
@@ -232,8 +215,8 @@ class LakeTable:
         ordering = [] if day is None or day in wanted else [day]
         rows = self.scan(first, last, version=version, columns=[*wanted, *ordering], ordered=False)
         try:
-            found = rows.collect()
-            return found if day is None else in_partition_order(found, day).select(wanted)
+            collected = rows.collect()
+            return collected if day is None else in_partition_order(collected, day).select(wanted)
         except FileNotFoundError as error:
             raise LakeVersionMissing(
                 f"data files of table {self.uri} at version {'latest' if version is None else version} are gone: "
@@ -283,8 +266,8 @@ class LakeTable:
         writer = self._writer(rows, mode="overwrite", predicate=predicate)
 
         def write(table: DeltaTable, properties: Any) -> None:
-            says_nothing = rows.is_empty() and idempotency_key is None and not metadata
-            if not says_nothing or storage.file_listing(table).filter(in_range(day, first, last)).height:
+            is_void = rows.is_empty() and idempotency_key is None and not metadata
+            if not is_void or storage.file_listing(table).filter(in_range(day, first, last)).height:
                 writer(table, properties)
 
         return self._commit(record, write)
@@ -388,8 +371,7 @@ class LakeTable:
         """Open or create the table, with its columns as declared."""
         table = storage.open_or_create(self.uri, self._declared, self.partition_by, self.storage_options)
         storage.check_partitioning(table, self.partition_by, uri=self.uri)
-        found = pl.Schema(table.schema())
-        plan = plan_evolution(found, self._declared, self.evolution, table=self.uri, complete=True)
+        plan = plan_evolution(pl.Schema(table.schema()), self._declared, self.evolution, table=self.uri, complete=True)
         if plan.is_needed:
             evolve(table, plan, self._declared, self.partition_by, self.storage_options, uri=self.uri)
         return self._open() if plan.is_needed else table
@@ -398,11 +380,8 @@ class LakeTable:
         return storage.file_listing(self._open(version))
 
     def _conformed(self, frame: pl.DataFrame, *, allow_empty: bool) -> pl.DataFrame:
-        if frame.is_empty() and not allow_empty:
-            raise EmptyWriteError(
-                f"the frame for table {self.uri} has no rows: writing it would delete what is there or record an "
-                "empty load. Check its source; if nothing is the truth, say allow_empty=True where the method takes it."
-            )
+        if not allow_empty:
+            refuse_empty(frame, table=self.uri)
         return conform(frame, self._declared, table=self.uri)
 
     def _writer(self, rows: pl.DataFrame, mode: str, predicate: str | None = None) -> Callable[[DeltaTable, Any], None]:
@@ -411,21 +390,5 @@ class LakeTable:
     def _commit(
         self, record: WriteRecord, write: Callable[[DeltaTable, Any], None], *, count_new_rows: bool = False
     ) -> Commit:
-        """Run one write, with retries, and describe the commit it made or found."""
-
-        def attempt() -> Commit:
-            table = self._open_for_writing()
-            earlier = earlier_commit(table, record, uri=self.uri)
-            if earlier is not None:
-                return earlier
-            before = table.version()
-            write(table, record.properties(before))
-            if table.version() == before:  # where there is nothing to do there is no commit
-                return Commit(version=before, rows=0, files_added=0, files_removed=0, already_committed=False)
-            made = commit_of(table.history(1)[0], already_committed=False)
-            if not count_new_rows:
-                return made
-            # Counted from the log: the merge's own metrics are not reliable.
-            return replace(made, rows=table.count() - self._open(made.version - 1).count())
-
-        return with_retries(attempt, self.retry, uri=self.uri, operation=record.operation)
+        rows_before = (lambda version: int(self._open(version).count())) if count_new_rows else None
+        return commit_once(record, self._open_for_writing, write, self.retry, uri=self.uri, rows_before=rows_before)

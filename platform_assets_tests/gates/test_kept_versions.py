@@ -16,8 +16,8 @@ from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.retention import Hold, Retention
 from platform_assets.declaration.sections.training import Splits
 from platform_assets.features.offline.training_set import training_set_schema
-from platform_assets.lake import LakeVersionMissing
 from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.pins import table_path

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from platform_assets.lake import LakeTable, RetryPolicy
+from platform_assets.lake.commits import RetryPolicy
+from platform_assets.lake.table import LakeTable
 
 FIRST_DAY = date(2018, 4, 1)
 

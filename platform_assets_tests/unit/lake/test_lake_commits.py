@@ -12,7 +12,10 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from platform_assets.lake import Commit, LakeConflictError, LakeIdempotencyError, LakeTable, storage
+from platform_assets.lake import storage
+from platform_assets.lake.commits import Commit
+from platform_assets.lake.errors import LakeConflictError, LakeIdempotencyError
+from platform_assets.lake.table import LakeTable
 
 Day = Callable[[int], date]
 Payments = Callable[..., pl.DataFrame]
@@ -163,7 +166,7 @@ def test_one_key_from_many_writers_is_committed_once(ledger: LakeTable, table: L
 def test_processes_writing_at_once_all_succeed(ledger: LakeTable) -> None:
     script = (
         "import sys, polars as pl\n"
-        "from platform_assets.lake import LakeTable\n"
+        "from platform_assets.lake.table import LakeTable\n"
         "uri, writer = sys.argv[1], int(sys.argv[2])\n"
         "ledger = LakeTable(uri, {'entry': pl.Int64(), 'who': pl.String()})\n"
         "for entry in range(5):\n"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.lake import LakeSchemaError, LakeTable
 from platform_assets.lake.conform import conform
+from platform_assets.lake.errors import LakeSchemaError
+from platform_assets.lake.table import LakeTable
 
 NOON = datetime(2018, 4, 1, 12, tzinfo=UTC)
 
@@ -66,7 +67,7 @@ def test_anything_else_is_refused_with_both_types(column: pl.Series, declared: p
     (problem,) = refused.value.problems
     assert problem.column == "x"
     assert problem.expected == str(declared)
-    assert problem.found.startswith(str(column.dtype))
+    assert problem.actual.startswith(str(column.dtype))
     assert "lake/raw/t" in str(refused.value)
 
 
@@ -95,7 +96,7 @@ def test_every_misfit_is_reported_at_once() -> None:
     frame = pl.DataFrame({"b": [1], "c": [1], "new": [1.0]})
     with pytest.raises(LakeSchemaError) as refused:
         conform(frame, declared, table="t")
-    found = {problem.column: (problem.expected, problem.found) for problem in refused.value.problems}
+    found = {problem.column: (problem.expected, problem.actual) for problem in refused.value.problems}
     assert found == {"a": ("Int64", "absent"), "new": ("absent", "Float64"), "b": ("String", "Int64")}
 
 

@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration.sections.migrations import Default, Migration, Rename, Retire, Widen
-from platform_assets.lake import LakeSchemaError, LakeTable
+from platform_assets.lake.errors import LakeSchemaError
 from platform_assets.lake.evolution import EVOLVE, MIGRATIONS, Evolution
 from platform_assets.lake.maintenance import maintain
+from platform_assets.lake.table import LakeTable
+from platform_assets.lake.versions import stored_table
 
 Day = Callable[[int], date]
 Payments = Callable[..., pl.DataFrame]
@@ -72,7 +74,7 @@ def test_a_wider_type_is_one_commit_that_keeps_values_and_order(
     wider = redeclared(table, automatic=True, value=declared)
     assert wider.read()["value"].to_list() == expected
     wider.write_partitions(pl.DataFrame(schema=wider.schema), date(2020, 2, 1), date(2020, 2, 1), allow_empty=True)
-    assert wider.schema_found() == pl.Schema(wider.schema)
+    assert stored_table(wider.uri, None).schema == wider.schema
     assert wider.read()["value"].to_list() == expected
     assert [entry.operation for entry in wider.history()[:2]] == [EVOLVE, "append"]
     assert wider.read(version=1)["value"].to_list() == expected
@@ -118,7 +120,7 @@ def test_declared_migrations_change_a_stored_table_once_and_are_recorded(
     new.write_partitions(frame, day(2), day(2))
     new.write_partitions(frame, day(2), day(2))
     assert new.read(columns=columns).rows() == [*expected, (4, 9.0, "USD")]
-    assert new.schema_found() == pl.Schema(new.schema)
+    assert stored_table(new.uri, None).schema == new.schema
     evolved = [entry for entry in new.history() if entry.operation == EVOLVE]
     assert len(evolved) == 1
     assert json.loads(evolved[0].metadata[MIGRATIONS]) == [str(migration) for migration in migrations]

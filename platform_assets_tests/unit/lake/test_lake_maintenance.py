@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from platform_assets.lake import LakeTable, LakeVersionMissing
+from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.maintenance import Upkeep, maintain, stored_tables
+from platform_assets.lake.table import LakeTable
 
 Day = Callable[[int], date]
 Payments = Callable[..., pl.DataFrame]

@@ -6,8 +6,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from platform_assets.lake import LakeTable, LakeVersionMissing
+from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.maintenance import maintain, stored_tables
+from platform_assets.lake.table import LakeTable
 from platform_assets_tests.servers import S3, s3
 
 

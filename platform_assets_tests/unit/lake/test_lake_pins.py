@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from platform_assets.lake import HistoryEntry, LakeTable, LakeVersionMissing
+from platform_assets.lake.commits import HistoryEntry
+from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.pins import Pin, data_version_pins, history_pins, lasting_versions, table_path
+from platform_assets.lake.table import LakeTable
 
 NOW = datetime(2024, 3, 31, 12, tzinfo=UTC)
 
