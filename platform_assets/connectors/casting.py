@@ -112,8 +112,8 @@ def text_to_times(text: pl.Series) -> pl.Series:
         return _in_calendar(parsed[0]["time"].alias(text.name))
     result = pl.repeat(None, len(text), dtype=_TIME, eager=True)
     if parsed:
-        found = pl.concat(parsed)
-        result = result.scatter(found["row"], found["time"])
+        times = pl.concat(parsed)
+        result = result.scatter(times["row"], times["time"])
     return _in_calendar(result.alias(text.name))
 
 

@@ -105,15 +105,15 @@ def _newest(inspection: Inspection, frame: pl.DataFrame, source: Source) -> date
     """Newest event time, of the source where it tells, else of the rows looked at."""
     if source.event_time is None:
         return None
-    found: Any = inspection.newest
-    if found is None:
+    newest: Any = inspection.newest
+    if newest is None:
         rows = frame.filter(pl.col(CHANGE_OPERATION) != DELETE) if CHANGE_OPERATION in frame.columns else frame
-        found = rows[source.event_time].max()
-    if isinstance(found, str):
-        found = text_to_times(pl.Series([found])).item()
-    if isinstance(found, datetime):
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    return datetime.combine(found, time(), UTC) if isinstance(found, date) else None
+        newest = rows[source.event_time].max()
+    if isinstance(newest, str):
+        newest = text_to_times(pl.Series([newest])).item()
+    if isinstance(newest, datetime):
+        return newest.astimezone(UTC) if newest.tzinfo else newest.replace(tzinfo=UTC)
+    return datetime.combine(newest, time(), UTC) if isinstance(newest, date) else None
 
 
 def _state(

@@ -54,7 +54,7 @@ class Conformed:
     """Declared migrations that the rows needed, in words: they were delivered in an old shape."""
 
 
-def conform(found: pl.DataFrame, source: Source) -> Conformed:
+def conform(rows: pl.DataFrame, source: Source) -> Conformed:
     """Bring rows as found (see `read_source` and `read_changes`) into the declared columns and types.
 
     Where every cell arrives as text, one that does not fit becomes null and is named in `uncast`. A typed column either
@@ -64,20 +64,20 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
         SchemaMismatch: If a declared column is missing, a typed column cannot be cast without loss, or more than half
             of a text column's cells do not fit. All such columns are named at once.
     """
-    found, applied = apply_migrations(found, source)
+    rows, applied = apply_migrations(rows, source)
     columns: list[pl.Series] = []
     uncast: list[pl.Series] = []
     problems: list[ColumnProblem] = []
-    are_changes = CHANGE_OPERATION in found.columns
+    are_changes = CHANGE_OPERATION in rows.columns
     for column in source.columns:
-        if column.name not in found.columns:
-            rows = _rows_that_need_all(found)
-            if rows or not are_changes:
-                problems.append(ColumnProblem(column.name, column.type, "no such column", rows))
-            nothing = pl.repeat(None, found.height, dtype=column.polars_type, eager=True)
+        if column.name not in rows.columns:
+            lacking = _rows_that_need_all(rows)
+            if lacking or not are_changes:
+                problems.append(ColumnProblem(column.name, column.type, "no such column", lacking))
+            nothing = pl.repeat(None, rows.height, dtype=column.polars_type, eager=True)
             columns.append(nothing.alias(column.name))
             continue
-        values = found[column.name]
+        values = rows[column.name]
         if values.dtype == pl.String and source.connector.arrives_as_text(column):
             result = cast_text(values, column)
             failed = result.is_null() & values.is_not_null()
@@ -93,30 +93,30 @@ def conform(found: pl.DataFrame, source: Source) -> Conformed:
         elif count:
             uncast.append(_describe(column, values, failed))
     if problems:
-        delivered = [name for name in found.columns if name not in (*FOUND_COLUMNS, *CHANGE_COLUMNS)]
+        delivered = [name for name in rows.columns if name not in (*FOUND_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
-    described = _uncast_column(found[SOURCE_PROBLEM], uncast)
+    described = _uncast_column(rows[SOURCE_PROBLEM], uncast)
     known = {*source.column_names, *FOUND_COLUMNS, *CHANGE_COLUMNS, *source.connector.own_columns}
-    extra = tuple(name for name in found.columns if name not in known)
-    changes = [found[name] for name in CHANGE_COLUMNS if name in found.columns]
-    aside = _kept_aside(found.select(extra), found.height)
-    places = [found[SOURCE_POSITION], _lines(found), found[DELIVERED_DAY]]
-    frame = pl.DataFrame([*columns, *places, described, aside, *changes])
+    extra = tuple(name for name in rows.columns if name not in known)
+    changes = [rows[name] for name in CHANGE_COLUMNS if name in rows.columns]
+    aside = _kept_aside(rows.select(extra), rows.height)
+    delivery = [rows[SOURCE_POSITION], _lines(rows), rows[DELIVERED_DAY]]
+    frame = pl.DataFrame([*columns, *delivery, described, aside, *changes])
     return Conformed(frame, extra, len(described) - described.null_count(), applied)
 
 
-def _lines(found: pl.DataFrame) -> pl.Series:
-    if SOURCE_LINE in found.columns:
-        return found[SOURCE_LINE]
-    return pl.repeat(None, found.height, dtype=pl.Int64, eager=True).alias(SOURCE_LINE)
+def _lines(rows: pl.DataFrame) -> pl.Series:
+    if SOURCE_LINE in rows.columns:
+        return rows[SOURCE_LINE]
+    return pl.repeat(None, rows.height, dtype=pl.Int64, eager=True).alias(SOURCE_LINE)
 
 
-def _rows_that_need_all(found: pl.DataFrame) -> int:
+def _rows_that_need_all(rows: pl.DataFrame) -> int:
     """How many rows need every declared column: a delete needs its key alone, and a broken change has no cells."""
-    if CHANGE_OPERATION not in found.columns:
-        return found.height
+    if CHANGE_OPERATION not in rows.columns:
+        return rows.height
     needing = (pl.col(CHANGE_OPERATION) != DELETE) & pl.col(SOURCE_PROBLEM).is_null()
-    return found.filter(needing).height
+    return rows.filter(needing).height
 
 
 def _kept_aside(extra: pl.DataFrame, rows: int) -> pl.Series:
@@ -149,8 +149,8 @@ def column_problem(column: Column, values: pl.Series, failed: pl.Series, where: 
     """What to report about a column of which the masked values do not fit."""
     bad = values.filter(failed)
     examples = bad.head(1000).unique(maintain_order=True).head(_EXAMPLES).to_list() if not bad.dtype.is_nested() else []
-    found = "text that does not fit" if values.dtype == pl.String and column.type != "string" else str(values.dtype)
-    return ColumnProblem(column.name, column.type, found, bad.len(), tuple(map(str, examples)), where)
+    delivered = "text that does not fit" if values.dtype == pl.String and column.type != "string" else str(values.dtype)
+    return ColumnProblem(column.name, column.type, delivered, bad.len(), tuple(map(str, examples)), where)
 
 
 def _describe(column: Column, values: pl.Series, failed: pl.Series) -> pl.Series:

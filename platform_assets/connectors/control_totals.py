@@ -81,15 +81,15 @@ def totals_metadata(totals: Totals) -> dict[str, str]:
 
 def totals_from(metadata: Iterable[Mapping[str, str]], days: Iterable[date | None]) -> Totals:
     """Totals of days, from the metadata of commits, the newest first; days without any are left out."""
-    wanted, found = set(days), Totals()
+    wanted, totals = set(days), Totals()
     for entry in metadata:
         for name, content in json.loads(entry.get(CONTROL_TOTALS, "{}")).items():
             day = date.fromisoformat(name) if name else None
-            if day in wanted and day not in found:
-                found[day] = ControlTotals(content[ROWS], content[SUMS])
-        if len(found) == len(wanted):
+            if day in wanted and day not in totals:
+                totals[day] = ControlTotals(content[ROWS], content[SUMS])
+        if len(totals) == len(wanted):
             break
-    return found
+    return totals
 
 
 def frame_totals(frame: pl.DataFrame, day_column: str | None, sums: Sequence[str]) -> Totals:

@@ -30,8 +30,8 @@ class ColumnProblem:
 
     def __str__(self) -> str:
         values = f", for example {', '.join(map(repr, self.examples))}" if self.examples else ""
-        place = f" in {self.where}" if self.where else ""
-        return f"column '{self.column}': expected {self.expected}, found {self.found}{place} ({self.rows} rows{values})"
+        files = f" in {self.where}" if self.where else ""
+        return f"column '{self.column}': expected {self.expected}, found {self.found}{files} ({self.rows} rows{values})"
 
 
 class SchemaMismatch(SourceError):

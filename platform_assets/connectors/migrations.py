@@ -14,7 +14,7 @@ from platform_assets.declaration.sections.migrations import Default, Rename, Wid
 from platform_assets.declaration.sections.sources import Source
 
 
-def apply_migrations(found: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def apply_migrations(rows: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Apply the source's migrations, oldest first, to rows as found; rows in today's shape are left as they are.
 
     A rename is applied where the old name is there and the new one is not, a default where the column is not there at all, a
@@ -22,13 +22,13 @@ def apply_migrations(found: pl.DataFrame, source: Source) -> tuple[pl.DataFrame,
     not declared.
 
     Args:
-        found: Rows as `read_source` and `read_changes` give them.
+        rows: Rows as `read_source` and `read_changes` give them.
         source: The declared source.
 
     Returns:
         The rows, in their order, and the migrations that were applied, in words.
     """
-    frame, applied = found, []
+    frame, applied = rows, []
     for migration in source.migrations:
         if isinstance(migration, Rename):
             if migration.was in frame.columns and migration.column not in frame.columns:

@@ -87,14 +87,14 @@ class TableFacts:
     """A table as found.
 
     Attributes:
-        place: where it was found, for messages.
+        origin: where it was found, for messages.
         connector: how a declaration reaches it: the fields of its connector.
         frame: typed rows, at most `MAX_ROWS`.
         columns: facts, in order.
         complete: whether all rows were looked at.
     """
 
-    place: str
+    origin: str
     connector: Mapping[str, str]
     frame: pl.DataFrame
     columns: tuple[ColumnFacts, ...]
@@ -131,8 +131,8 @@ def look_at(path: str) -> TableFacts:
         if rows >= MAX_ROWS:
             break
     connector = {"kind": "files", "format": format_, "path": str(Path(path).absolute())}
-    found = pl.concat(frames, how="vertical_relaxed").head(MAX_ROWS)
-    return _table(path, connector, found, complete=len(frames) == len(files) and rows <= MAX_ROWS)
+    rows_of_files = pl.concat(frames, how="vertical_relaxed").head(MAX_ROWS)
+    return _table(path, connector, rows_of_files, complete=len(frames) == len(files) and rows <= MAX_ROWS)
 
 
 def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
@@ -152,16 +152,16 @@ def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
     return _table(f"{table} of {variable}", fields, rows, complete=rows.height < MAX_ROWS)
 
 
-def _table(place: str, connector: Mapping[str, str], found: pl.DataFrame, *, complete: bool) -> TableFacts:
-    if found.is_empty():
-        raise OnboardingError(f"{place} has {found.width} columns and no rows: give a table with data.")
-    _check_names(found.columns, place)
+def _table(label: str, connector: Mapping[str, str], rows: pl.DataFrame, *, complete: bool) -> TableFacts:
+    if rows.is_empty():
+        raise OnboardingError(f"{label} has {rows.width} columns and no rows: give a table with data.")
+    _check_names(rows.columns, label)
     typed, columns = [], []
-    for series in found.get_columns():
+    for series in rows.get_columns():
         values, facts = _facts(series)
         typed.append(values)
         columns.append(facts)
-    return TableFacts(place, connector, pl.DataFrame(typed), tuple(columns), complete)
+    return TableFacts(label, connector, pl.DataFrame(typed), tuple(columns), complete)
 
 
 def _find(path: str) -> list[Path]:
@@ -169,15 +169,15 @@ def _find(path: str) -> list[Path]:
     if given.is_file():
         return [given]
     if given.is_dir():
-        found = [file for file in sorted(given.rglob("*")) if file.is_file() and not file.name.startswith((".", "_"))]
-        found = [file for file in found if _ending(file) is not None]
+        files = [file for file in sorted(given.rglob("*")) if file.is_file() and not file.name.startswith((".", "_"))]
+        files = [file for file in files if _ending(file) is not None]
     else:
-        found = [Path(match) for match in sorted(glob.glob(path, recursive=True)) if Path(match).is_file()]
-    if not found:
+        files = [Path(match) for match in sorted(glob.glob(path, recursive=True)) if Path(match).is_file()]
+    if not files:
         raise OnboardingError(
             f"there is no file at {path}: give a CSV, Parquet or JSON-lines file, a folder or a glob."
         )
-    return found
+    return files
 
 
 def _ending(file: Path) -> Format | None:
@@ -186,13 +186,13 @@ def _ending(file: Path) -> Format | None:
 
 
 def _format(files: Sequence[Path], path: str) -> Format:
-    found = {_ending(file) for file in files}
-    if len(found) != 1 or None in found:
+    formats = {_ending(file) for file in files}
+    if len(formats) != 1 or None in formats:
         names = ", ".join(sorted({file.suffix or file.name for file in files}))
         raise OnboardingError(
             f"the files at {path} end in {names}: a table has one format, .csv, .parquet or .jsonl (with .gz or without)."
         )
-    (format_,) = found
+    (format_,) = formats
     assert format_ is not None
     return format_
 
@@ -243,13 +243,13 @@ def _facts(series: pl.Series) -> tuple[pl.Series, ColumnFacts]:
     return values, facts
 
 
-def _hint(found: pl.Series, values: pl.Series, type_: ColumnType) -> str:
+def _hint(delivered: pl.Series, values: pl.Series, type_: ColumnType) -> str:
     """What a reader of the proposal has to know about the values, beside their type."""
-    if found.dtype == pl.Date or (type_ == "datetime" and bool((values.dt.time() == time(0)).all())):
+    if delivered.dtype == pl.Date or (type_ == "datetime" and bool((values.dt.time() == time(0)).all())):
         return "days only: taken for their midnight, UTC"
-    if type_ == "datetime" and found.dtype == pl.String and not found.drop_nulls().str.contains(_ZONE).any():
+    if type_ == "datetime" and delivered.dtype == pl.String and not delivered.drop_nulls().str.contains(_ZONE).any():
         return "no zone is written: taken for UTC"
-    if isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is None:
+    if isinstance(delivered.dtype, pl.Datetime) and delivered.dtype.time_zone is None:
         return "no zone is stored: taken for UTC"
     if type_ == "string" and len(values) and values.str.contains(_LOCAL_TIME).all():
         return f"looks like a time ({values[0]}), but only ISO 8601 is read, such as 2026-03-01T12:00:00Z"

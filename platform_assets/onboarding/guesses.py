@@ -97,17 +97,17 @@ def guess(table: TableFacts, label: str | None = None) -> Guesses:
             "no column, nor any two together, identify a row: add an identifier to the data, or remove rows that are there "
             "twice, and name it in `primary_key`"
         )
-    found = _label(table, label, {time.value, *key[0]})
-    if found is None:
+    label_guess = _label(table, label, {time.value, *key[0]})
+    if label_guess is None:
         problems.append(_no_label(table, {time.value, *key[0]}))
-    elif table.column(found.value).distinct < 2:
-        only = ", ".join(table.column(found.value).examples) or "nothing"
+    elif table.column(label_guess.value).distinct < 2:
+        only = ", ".join(table.column(label_guess.value).examples) or "nothing"
         problems.append(
-            f"the label {found.value} has one value only ({only}): there is nothing to learn from these rows"
+            f"the label {label_guess.value} has one value only ({only}): there is nothing to learn from these rows"
         )
-    task = "binary" if found is None else _task(table.column(found.value))
-    left_out = _left_out(table, found, task, {time.value, *key[0]})
-    aside = {item.value for item in left_out} | {time.value, *key[0]} | ({found.value} if found else set())
+    task = "binary" if label_guess is None else _task(table.column(label_guess.value))
+    left_out = _left_out(table, label_guess, task, {time.value, *key[0]})
+    aside = {item.value for item in left_out} | {time.value, *key[0]} | ({label_guess.value} if label_guess else set())
     entities = _entities(table, aside - {item.value for item in left_out if "identifies" in item.why})
     names = [facts.name for facts in table.columns if facts.name not in aside]
     first, last = _days(table, time.value)
@@ -115,7 +115,7 @@ def guess(table: TableFacts, label: str | None = None) -> Guesses:
     splits = _splits(length)
     if splits is None and length:
         problems.append(f"the history has {length} days; folds need at least 8: bring more days")
-    return Guesses(key, time, found, task, entities, tuple(names), left_out, first, last, splits, tuple(problems))
+    return Guesses(key, time, label_guess, task, entities, tuple(names), left_out, first, last, splits, tuple(problems))
 
 
 def _days(table: TableFacts, time: str) -> tuple[date | None, date | None]:
@@ -157,8 +157,8 @@ def _key(table: TableFacts) -> tuple[tuple[str, ...], str] | None:
             # `max` keeps the first of equals: what identifies a row tends to stand in front of what was measured.
             best = max(group, key=lambda facts: (_is_named_id(facts.name), facts.mean_length <= TEXT_LENGTH))
             twice = best.rows - best.distinct
-            told = f"{twice:,} of {best.rows:,} rows repeat a value and would go to quarantine"
-            return (best.name,), told if twice else "no value occurs twice"
+            text = f"{twice:,} of {best.rows:,} rows repeat a value and would go to quarantine"
+            return (best.name,), text if twice else "no value occurs twice"
     return None
 
 
@@ -183,8 +183,8 @@ def _no_label(table: TableFacts, taken: set[str]) -> str:
     words = [facts for facts in table.columns if facts.name not in taken and facts.type == "string"]
     near = [facts for facts in words if facts.distinct == 2 and facts.values is not None]
     if near:
-        told = ", ".join(f"{facts.name} ({' or '.join(map(str, facts.values or ()))})" for facts in near)
-        text += f". Two values as text have to be delivered as 0 and 1: {told}"
+        pairs = ", ".join(f"{facts.name} ({' or '.join(map(str, facts.values or ()))})" for facts in near)
+        text += f". Two values as text have to be delivered as 0 and 1: {pairs}"
     return text
 
 
@@ -253,7 +253,7 @@ def _knows_label(frame: pl.DataFrame, facts: ColumnFacts, label: str, task: str)
 
 
 def _entities(table: TableFacts, taken: set[str]) -> tuple[Guess, ...]:
-    found = []
+    entities = []
     for facts in table.columns:
         repeats = facts.rows / max(1, facts.distinct)
         named = _is_named_id(facts.name)
@@ -266,8 +266,8 @@ def _entities(table: TableFacts, taken: set[str]) -> tuple[Guess, ...]:
             or facts.mean_length > TEXT_LENGTH
         ):
             continue
-        found.append(Guess(facts.name, f"each of its {facts.distinct:,} values comes {repeats:.1f} times"))
-    return tuple(found)
+        entities.append(Guess(facts.name, f"each of its {facts.distinct:,} values comes {repeats:.1f} times"))
+    return tuple(entities)
 
 
 def _splits(days: int) -> tuple[int, int, int, int] | None:
@@ -309,8 +309,8 @@ def _is_named_id(name: str) -> bool:
 
 def _rank(name: str, words: Sequence[str]) -> int:
     """How early the first word that the name has stands in the list; 0 when it has none."""
-    places = [place for place, word in enumerate(words) if (name == word if len(word) < 2 else word in name)]
-    return len(words) - min(places) if places else 0
+    positions = [position for position, word in enumerate(words) if (name == word if len(word) < 2 else word in name)]
+    return len(words) - min(positions) if positions else 0
 
 
 def live_days(splits: tuple[int, int, int, int], days: int) -> int:

@@ -276,7 +276,7 @@ def _terminals_within(
     high = np.searchsorted(x, customers["x"] + radius, side="right")
     candidates_before = np.concatenate([[0], np.cumsum(high - low)])
     counts = np.zeros(len(low), dtype=np.int64)
-    found: list[IntArray] = []
+    neighbours: list[IntArray] = []
     begin = 0
     while begin < len(low):
         limit = candidates_before[begin] + pairs_per_chunk
@@ -286,9 +286,9 @@ def _terminals_within(
         position = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(low[begin:end], sizes)
         near = (x[position] - customers["x"][owner]) ** 2 + (y[position] - customers["y"][owner]) ** 2 < radius**2
         counts[begin:end] = np.bincount(owner[near] - begin, minlength=end - begin)
-        found.append(by_x[position[near]].astype(np.int64))
+        neighbours.append(by_x[position[near]].astype(np.int64))
         begin = end
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.concatenate(found)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.concatenate(neighbours)
 
 
 def _column(days: list[_Day], name: str, dtype: type[np.generic]) -> NDArray[Any]:

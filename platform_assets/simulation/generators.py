@@ -75,12 +75,12 @@ def _load_class(dotted: str) -> Any:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise GeneratorError(f"Generator '{dotted}': there is no module '{error.name}'; check its spelling.") from error
-    found = getattr(module, class_name, None)
-    if not inspect.isclass(found):
+    generator = getattr(module, class_name, None)
+    if not inspect.isclass(generator):
         own = sorted(name for name, value in vars(module).items() if inspect.isclass(value) and hasattr(value, "read"))
-        there = f"its generators are {', '.join(own)}" if own else "it has no generators"
-        raise GeneratorError(f"Generator '{dotted}': module '{module_name}' has no class '{class_name}'; {there}.")
-    return found
+        known = f"its generators are {', '.join(own)}" if own else "it has no generators"
+        raise GeneratorError(f"Generator '{dotted}': module '{module_name}' has no class '{class_name}'; {known}.")
+    return generator
 
 
 def _settings_message(dotted: str, settings_type: type[BaseModel], error: ValidationError) -> str:

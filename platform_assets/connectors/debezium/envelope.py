@@ -30,8 +30,8 @@ _UPSERTS = ("c", "r", "u")
 _NOT_SENT = "__debezium_unavailable_value"
 """Stands for a large value that an update did not touch, which the database therefore does not log."""
 
-_PLACE_BITS = 20
-"""A millisecond is no order: within one, the place in the file or topic counts."""
+_NUMBER_BITS = 20
+"""A millisecond is no order: within one, the number in the file or topic counts."""
 
 _SHOWN = 300
 
@@ -47,7 +47,7 @@ _TYPES: Mapping[str, Callable[[str], str]] = {
 
 
 def changes_of(
-    message: Any, source: Source, connector: ChangeFeedConnector, place: int, key: bytes | str | None = None
+    message: Any, source: Source, connector: ChangeFeedConnector, number: int, key: bytes | str | None = None
 ) -> list[Change]:
     """The changes that a message tells of: one, two where an update changed the key, none for a tombstone.
 
@@ -55,7 +55,7 @@ def changes_of(
         message: The JSON value (`text_formats.json_value`), with or without `schema` and `payload` around it.
         source: The declared source.
         connector: Its connector.
-        place: Number of the message in its file or partition; it orders changes of the same millisecond.
+        number: Number of the message in its file or partition; it orders changes of the same millisecond.
         key: Key of the message, which tells the row where a delete carries no image of it.
     """
     schema: Any = None
@@ -66,7 +66,7 @@ def changes_of(
     if not isinstance(message, dict) or "op" not in message:
         return [_problem("no envelope with `op`, `before` and `after`", message)]
     operation = message["op"]
-    sequence = _sequence(message, connector, place)
+    sequence = _sequence(message, connector, number)
     if sequence is None:
         field = connector.sequence or "source.lsn or ts_ms"
         return [_problem(f"no whole number in {field} to order changes by", message)]
@@ -112,7 +112,7 @@ def _complete(after: dict[str, Any], before: dict[str, Any] | None) -> tuple[dic
     return {**after, **known}, missing
 
 
-def _sequence(message: Mapping[str, Any], connector: ChangeFeedConnector, place: int) -> int | None:
+def _sequence(message: Mapping[str, Any], connector: ChangeFeedConnector, number: int) -> int | None:
     if connector.sequence is not None:
         return whole_number(_field(message, connector.sequence))
     position = whole_number(_field(message, "source.lsn"))
@@ -121,7 +121,7 @@ def _sequence(message: Mapping[str, Any], connector: ChangeFeedConnector, place:
     for field in ("source.ts_ms", "ts_ms"):
         milliseconds = whole_number(_field(message, field))
         if milliseconds is not None:
-            return whole_number((milliseconds << _PLACE_BITS) | (place & ((1 << _PLACE_BITS) - 1)))
+            return whole_number((milliseconds << _NUMBER_BITS) | (number & ((1 << _NUMBER_BITS) - 1)))
     return None
 
 
@@ -154,7 +154,7 @@ def _fields(schema: Any, side: str) -> list[dict[str, Any]]:
     """Fields of `before` or `after` in the envelope's schema; none without one."""
     for field in (schema or {}).get("fields") or [] if isinstance(schema, dict) else []:
         if isinstance(field, dict) and field.get("field") == side:
-            return [found for found in field.get("fields") or [] if isinstance(found, dict)]
+            return [inner for inner in field.get("fields") or [] if isinstance(inner, dict)]
     return []
 
 

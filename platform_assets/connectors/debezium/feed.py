@@ -13,9 +13,9 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.debezium.envelope import changes_of
 from platform_assets.connectors.errors import SourceError
-from platform_assets.connectors.files.changes import FilesCursor, next_slices, settled_files
-from platform_assets.connectors.files.days import Delivered, stack, unpacked
-from platform_assets.connectors.files.places import FoundFile, Place, place_of
+from platform_assets.connectors.files.changes import FilesCursor, next_parts, settled_files
+from platform_assets.connectors.files.days import FileRows, stack, unpacked
+from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
 from platform_assets.connectors.files.text_formats import json_value, text_lines
 from platform_assets.connectors.json_changes import Change, frame_of_changes
 from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
@@ -30,23 +30,23 @@ def read_feed_files(
     Raises:
         SourceError: If the files cannot be read.
     """
-    place = feed_place(source, connector, folder, access)
+    store = feed_store(source, connector, folder, access)
     before = FilesCursor.of(cursor, f"source '{source.name}'")
-    files = settled_files(source, place, connector.path or "", "jsonl", connector.settle_seconds, folder)
-    slices, after, more = next_slices(
-        files, before, max_rows, lambda file: read_envelopes(source, connector, place, file)
+    files = settled_files(source, store, connector.path or "", "jsonl", connector.settle_seconds, folder)
+    parts, after, more = next_parts(
+        files, before, max_rows, lambda file: read_envelopes(source, connector, store, file)
     )
     nothing = frame_of_changes([], source)
-    frame = stack(source, [Delivered("", nothing), *[Delivered(part.file.name, part.frame) for part in slices]])
-    return ChangeBatch(frame, after.text() if slices or cursor is None else cursor, more)
+    frame = stack(source, [FileRows("", nothing), *[FileRows(part.file.name, part.frame) for part in parts]])
+    return ChangeBatch(frame, after.text() if parts or cursor is None else cursor, more)
 
 
-def feed_place(source: Source, connector: ChangeFeedConnector, folder: Path, access: Access) -> Place:
+def feed_store(source: Source, connector: ChangeFeedConnector, folder: Path, access: Access) -> FileStore:
     """Where the files of a feed lie."""
-    return place_of(connector.path or "", "jsonl", folder, access, f"source '{source.name}' of {folder}")
+    return file_store(connector.path or "", "jsonl", folder, access, f"source '{source.name}' of {folder}")
 
 
-def read_envelopes(source: Source, connector: ChangeFeedConnector, place: Place, file: FoundFile) -> pl.DataFrame:
+def read_envelopes(source: Source, connector: ChangeFeedConnector, store: FileStore, file: SourceFile) -> pl.DataFrame:
     """The changes in one file, as found.
 
     Raises:
@@ -54,8 +54,8 @@ def read_envelopes(source: Source, connector: ChangeFeedConnector, place: Place,
     """
     where = f"source '{source.name}': {file.address}"
     try:
-        lines = text_lines(unpacked(place.data(file), file), where)
-        still_written = place.has_changed(file)
+        lines = text_lines(unpacked(store.data(file), file), where)
+        still_written = store.has_changed(file)
     except (OSError, EOFError) as error:
         raise SourceError(f"{where} cannot be read: {error}. Deliver the file again.") from error
     if still_written:
@@ -65,8 +65,8 @@ def read_envelopes(source: Source, connector: ChangeFeedConnector, place: Place,
     changes = []
     for number, line in lines:
         try:
-            found = changes_of(json_value(line), source, connector, number)
+            changed = changes_of(json_value(line), source, connector, number)
         except ValueError:
-            found = [Change({}, problem=f"not JSON: {line.strip()}")]
-        changes += [(f"{file.name}:{number}", change) for change in found]
+            changed = [Change({}, problem=f"not JSON: {line.strip()}")]
+        changes += [(f"{file.name}:{number}", change) for change in changed]
     return frame_of_changes(changes, source)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection
-from platform_assets.connectors.debezium.feed import feed_place, read_envelopes
+from platform_assets.connectors.debezium.feed import feed_store, read_envelopes
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor
-from platform_assets.connectors.files.days import nothing_there
+from platform_assets.connectors.files.days import no_files_message
 from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -22,13 +22,13 @@ def inspect_feed_files(
     source: Source, connector: ChangeFeedConnector, folder: Path, cursor: str | None, access: Access
 ) -> Inspection:
     """As `Reader.inspect`, without a day, of a feed in files."""
-    place = feed_place(source, connector, folder, access)
+    store = feed_store(source, connector, folder, access)
     path = connector.path or ""
-    files = place.find(path)
+    files = store.find(path)
     if not files:
-        raise SourceError(nothing_there(source, path, "jsonl", place, folder, path))
+        raise SourceError(no_files_message(source, path, "jsonl", store, folder, path))
     newest = max(files, key=lambda file: (file.modified_ns, file.address))
-    frame = read_envelopes(source, connector, place, newest)
+    frame = read_envelopes(source, connector, store, newest)
     after = FilesCursor.of(cursor, f"source '{source.name}'")
     notes = (
         f"{len(files):,} files, the newest is {newest.name}",

@@ -19,7 +19,7 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
-from platform_assets.connectors.delta.days import open_table, readable, scan, with_places
+from platform_assets.connectors.delta.days import open_table, readable, scan, with_positions
 from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
@@ -46,8 +46,8 @@ class DeltaCursor:
             SourceError: If it is that of another kind of source.
         """
         try:
-            found = json.loads(text)
-            return cls(int(found["version"]), int(found["rows"]), bool(found["snapshot"]))
+            content = json.loads(text)
+            return cls(int(content["version"]), int(content["rows"]), bool(content["snapshot"]))
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(
                 f"{where}: the cursor kept with its table is not one of a Delta table: {text[:80]!r}. The connector was "
@@ -70,11 +70,11 @@ def read_delta_changes(
     table = open_table(source, connector, folder, access)
     latest = int(table.version())
     where = f"source '{source.name}'"
-    place = DeltaCursor(latest, 0, snapshot=True) if cursor is None else DeltaCursor.of(cursor, where)
-    if place.version > latest:
+    reached = DeltaCursor(latest, 0, snapshot=True) if cursor is None else DeltaCursor.of(cursor, where)
+    if reached.version > latest:
         raise SourceError(
             f"source '{source.name}': the Delta table at {connector.uri} has version {latest}, and version "
-            f"{place.version} was read before: it was made anew. Load into a new table."
+            f"{reached.version} was read before: it was made anew. Load into a new table."
         )
     if table.metadata().configuration.get("delta.enableChangeDataFeed", "").lower() != "true":
         raise SourceError(
@@ -82,37 +82,37 @@ def read_delta_changes(
             f"delta.enableChangeDataFeed to true, or read it by event day (connector.incremental: false)."
         )
     with readable(source, connector):
-        if place.snapshot:
-            return _snapshot(source, connector, folder, place, latest, max_rows, access)
+        if reached.snapshot:
+            return _snapshot(source, connector, folder, reached, latest, max_rows, access)
         nothing = _changes(source, scan(table, access).head(0).collect(), pl.lit(UPSERT), latest)
-        return _commits(source, table, place, latest, max_rows, nothing)
+        return _commits(source, table, reached, latest, max_rows, nothing)
 
 
 def _snapshot(
     source: Source,
     connector: DeltaConnector,
     folder: Path,
-    place: DeltaCursor,
+    reached: DeltaCursor,
     latest: int,
     max_rows: int,
     access: Access,
 ) -> ChangeBatch:
     """A piece of a version as a whole. The order of its rows is that of its files, which no later commit changes."""
-    table = open_table(source, connector, folder, access, place.version)
-    rows = scan(table, access).slice(place.rows, max_rows + 1).collect()
+    table = open_table(source, connector, folder, access, reached.version)
+    rows = scan(table, access).slice(reached.rows, max_rows + 1).collect()
     left = rows.height > max_rows
-    frame = _changes(source, rows.head(max_rows), pl.lit(UPSERT), place.version)
-    after = DeltaCursor(place.version, place.rows + max_rows if left else 0, snapshot=left)
-    return ChangeBatch(frame, after.text(), left or place.version < latest)
+    frame = _changes(source, rows.head(max_rows), pl.lit(UPSERT), reached.version)
+    after = DeltaCursor(reached.version, reached.rows + max_rows if left else 0, snapshot=left)
+    return ChangeBatch(frame, after.text(), left or reached.version < latest)
 
 
 def _commits(
-    source: Source, table: Any, place: DeltaCursor, latest: int, max_rows: int, nothing: pl.DataFrame
+    source: Source, table: Any, reached: DeltaCursor, latest: int, max_rows: int, nothing: pl.DataFrame
 ) -> ChangeBatch:
     """Changes of the commits after the cursor, about `max_rows` of them."""
     frames = [nothing]
     rows = 0
-    begun = place if place.rows else DeltaCursor(place.version + 1, 0, snapshot=False)
+    begun = reached if reached.rows else DeltaCursor(reached.version + 1, 0, snapshot=False)
     for version in range(begun.version, latest + 1):
         changed = _commit(source, table, version)
         part = changed.slice(begun.rows, max_rows - rows)
@@ -121,10 +121,10 @@ def _commits(
         if begun.rows + part.height < changed.height:
             after = DeltaCursor(version, begun.rows + part.height, snapshot=False)
             return ChangeBatch(_stacked(frames), after.text(), True)
-        place = begun = DeltaCursor(version, 0, snapshot=False)
+        reached = begun = DeltaCursor(version, 0, snapshot=False)
         if rows >= max_rows:
             break
-    return ChangeBatch(_stacked(frames), place.text(), place.version < latest)
+    return ChangeBatch(_stacked(frames), reached.text(), reached.version < latest)
 
 
 def _commit(source: Source, table: Any, version: int) -> pl.DataFrame:
@@ -143,7 +143,7 @@ def _commit(source: Source, table: Any, version: int) -> pl.DataFrame:
 
 def _changes(source: Source, rows: pl.DataFrame, operation: pl.Expr, version: int) -> pl.DataFrame:
     """Rows of one commit as changes."""
-    placed = with_places(rows, source, version).with_columns(
+    placed = with_positions(rows, source, version).with_columns(
         operation.alias(CHANGE_OPERATION), pl.lit(version, dtype=pl.Int64).alias(CHANGE_SEQUENCE)
     )
     return placed.drop(_KIND, _VERSION, _TIME, strict=False)

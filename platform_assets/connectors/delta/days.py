@@ -51,11 +51,11 @@ def read_delta(
         time_column = source.event_time
         if days is not None and time_column in (schema := rows.collect_schema()) and time_column is not None:
             rows = rows.filter(_within(schema[time_column], time_column, *days))
-        found = with_places(rows.collect(), source, table.version())
-    if days is None or source.event_time not in found.columns:
-        return found
-    delivered = event_days(found[source.event_time or ""]).alias(DELIVERED_DAY)
-    return found.with_columns(delivered).filter(pl.col(DELIVERED_DAY).is_between(*days))
+        delivered = with_positions(rows.collect(), source, table.version())
+    if days is None or source.event_time not in delivered.columns:
+        return delivered
+    days_of_rows = event_days(delivered[source.event_time or ""]).alias(DELIVERED_DAY)
+    return delivered.with_columns(days_of_rows).filter(pl.col(DELIVERED_DAY).is_between(*days))
 
 
 def open_table(
@@ -106,7 +106,7 @@ def readable(source: Source, connector: DeltaConnector) -> Iterator[None]:
         ) from error
 
 
-def with_places(rows: pl.DataFrame, source: Source, version: int) -> pl.DataFrame:
+def with_positions(rows: pl.DataFrame, source: Source, version: int) -> pl.DataFrame:
     """Rows with `source_position` (`delta:orders@12:1234`, version and key), no `delivered_day` and no `source_problem`."""
     taken = {name: f"{name}_delivered" for name in (*FOUND_COLUMNS, *CHANGE_COLUMNS) if name in rows.columns}
     rows = rows.rename(taken)

@@ -13,7 +13,7 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
 from platform_assets.connectors.delta.changes import read_delta_changes
-from platform_assets.connectors.delta.days import open_table, readable, scan, with_places
+from platform_assets.connectors.delta.days import open_table, readable, scan, with_positions
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -25,7 +25,7 @@ def inspect_table(
     table = open_table(source, connector, folder, access)
     with readable(source, connector):
         rows = scan(table, access)
-        sample = with_places(rows.tail(SAMPLE_ROWS).collect(), source, table.version())
+        sample = with_positions(rows.tail(SAMPLE_ROWS).collect(), source, table.version())
         count = rows.select(pl.len()).collect().item()
         known = source.event_time in sample.columns
         time = pl.col(source.event_time or "")

@@ -1,7 +1,7 @@
 """New files as deliveries of changes.
 
 Belongs here: which files of a place are new or changed since a cursor, in what order, and how a long one is read
-piece by piece. Does not belong here: finding and opening files (`places`), and what is in them (`files`,
+piece by piece. Does not belong here: finding and opening files (`stores`), and what is in them (`files`,
 `change_feed`).
 """
 
@@ -30,8 +30,8 @@ from platform_assets.connectors.delivery import (
     UPSERT,
 )
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.files.days import Delivered, nothing_there, read_file, source_place, stack
-from platform_assets.connectors.files.places import FoundFile, Place
+from platform_assets.connectors.files.days import FileRows, no_files_message, read_file, source_store, stack
+from platform_assets.connectors.files.stores import FileStore, SourceFile
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -67,13 +67,13 @@ class FilesCursor:
         if text is None:
             return cls()
         try:
-            found = json.loads(text)
-            packed = base64.b64decode(found["delivered"])
+            content = json.loads(text)
+            packed = base64.b64decode(content["delivered"])
             size = 2 * _DIGEST_BYTES
             pairs = [packed[at : at + size] for at in range(0, len(packed), size)]
             delivered = {pair[:_DIGEST_BYTES]: pair[_DIGEST_BYTES:] for pair in pairs}
-            begun = bytes.fromhex(found["begun"])
-            return cls(delivered, int(found["deliveries"]), str(found["last"]), int(found["row"]), begun)
+            begun = bytes.fromhex(content["begun"])
+            return cls(delivered, int(content["deliveries"]), str(content["last"]), int(content["row"]), begun)
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(
                 f"{where}: the cursor kept with its table is not one of files: {text[:80]!r}. The connector was "
@@ -83,29 +83,29 @@ class FilesCursor:
     def text(self) -> str:
         """The cursor as JSON; the same files give the same text."""
         packed = b"".join(name + state for name, state in sorted(self.delivered.items()))
-        found = {"files": len(self.delivered), "deliveries": self.deliveries, "last": self.last, "row": self.row}
-        return json.dumps({**found, "begun": self.begun.hex(), "delivered": base64.b64encode(packed).decode()})
+        content = {"files": len(self.delivered), "deliveries": self.deliveries, "last": self.last, "row": self.row}
+        return json.dumps({**content, "begun": self.begun.hex(), "delivered": base64.b64encode(packed).decode()})
 
-    def is_new(self, file: FoundFile) -> bool:
+    def is_new(self, file: SourceFile) -> bool:
         """Whether a file was not delivered as it is now."""
         name, state = _digests(file)
         return self.delivered.get(name) != state
 
-    def with_delivered(self, file: FoundFile) -> FilesCursor:
+    def with_delivered(self, file: SourceFile) -> FilesCursor:
         """The cursor after all of a file."""
         name, state = _digests(file)
         return replace(self, delivered={**self.delivered, name: state}, last=file.name, row=0, begun=b"")
 
-    def with_begun(self, file: FoundFile, row: int) -> FilesCursor:
+    def with_begun(self, file: SourceFile, row: int) -> FilesCursor:
         """The cursor after the first rows of a file."""
         return replace(self, last=file.name, row=row, begun=_digests(file)[1])
 
 
 @dataclass(frozen=True)
-class Slice:
+class FilePart:
     """Consecutive rows of one file."""
 
-    file: FoundFile
+    file: SourceFile
     delivery: int
     """Number of the delivery, from 1."""
     first: int
@@ -113,9 +113,9 @@ class Slice:
     frame: pl.DataFrame
 
 
-def next_slices(
-    files: list[FoundFile], cursor: FilesCursor, max_rows: int, read: Callable[[FoundFile], pl.DataFrame]
-) -> tuple[list[Slice], FilesCursor, bool]:
+def next_parts(
+    files: list[SourceFile], cursor: FilesCursor, max_rows: int, read: Callable[[SourceFile], pl.DataFrame]
+) -> tuple[list[FilePart], FilesCursor, bool]:
     """Rows that the cursor has not seen, file by file in order of their address, about `max_rows` of them.
 
     A file that began to be delivered is continued first; if it changed or went away meanwhile, the change is a
@@ -131,31 +131,31 @@ def next_slices(
     begun = [file for file in waiting if cursor.row and cursor.begun == _digests(file)[1]]
     if not begun:
         cursor = replace(cursor, row=0, begun=b"")
-    slices: list[Slice] = []
+    parts: list[FilePart] = []
     rows = 0
     for file in begun + [file for file in waiting if file not in begun]:
         if rows >= max_rows:
-            return slices, cursor, True
+            return parts, cursor, True
         try:
             frame = read(file)
         except SourceError:
-            if slices:  # those before it are handed over; the next read begins with it, and fails
-                return slices, cursor, True
+            if parts:  # those before it are handed over; the next read begins with it, and fails
+                return parts, cursor, True
             raise
         if not cursor.row:
             cursor = replace(cursor, deliveries=cursor.deliveries + 1)
         part = frame.slice(cursor.row, max_rows - rows)
-        slices.append(Slice(file, cursor.deliveries, cursor.row, part))
+        parts.append(FilePart(file, cursor.deliveries, cursor.row, part))
         rows += part.height
         if cursor.row + part.height < frame.height:
-            return slices, cursor.with_begun(file, cursor.row + part.height), True
+            return parts, cursor.with_begun(file, cursor.row + part.height), True
         cursor = cursor.with_delivered(file)
-    return slices, cursor, False
+    return parts, cursor, False
 
 
 def settled_files(
-    source: Source, place: Place, path: str, file_format: str, settle_seconds: float, folder: Path
-) -> list[FoundFile]:
+    source: Source, store: FileStore, path: str, file_format: str, settle_seconds: float, folder: Path
+) -> list[SourceFile]:
     """The files below a declared path that nobody writes any more, as far as the time of their last change tells.
 
     An object is there when it is complete. A time of change that lies ahead tells nothing, and is not waited for.
@@ -163,10 +163,10 @@ def settled_files(
     Raises:
         SourceError: If not even the folder is there. A folder without files is one where nothing is new.
     """
-    files = place.find(path)
-    if not files and not place.exists():
-        raise SourceError(nothing_there(source, path, file_format, place, folder, path))
-    if not place.is_local:
+    files = store.find(path)
+    if not files and not store.exists():
+        raise SourceError(no_files_message(source, path, file_format, store, folder, path))
+    if not store.is_local:
         return files
     now = time_ns()
     return [file for file in files if not 0 <= now - file.modified_ns < settle_seconds * 1e9]
@@ -180,19 +180,19 @@ def read_file_changes(
     A changed file (its size or time of change differs) is delivered again as a whole: its rows are newer than those it
     had, and rows that it no longer has stay. The sequence of a row is the number of its delivery and its row there.
     """
-    place = source_place(source, connector, folder, access)
+    store = source_store(source, connector, folder, access)
     before = FilesCursor.of(cursor, f"source '{source.name}'")
-    files = settled_files(source, place, connector.path, connector.format, connector.settle_seconds, folder)
-    slices, after, more = next_slices(
-        files, before, max_rows, lambda file: _complete(source, read_file(source, connector, place, file, None))
+    files = settled_files(source, store, connector.path, connector.format, connector.settle_seconds, folder)
+    parts, after, more = next_parts(
+        files, before, max_rows, lambda file: _complete(source, read_file(source, connector, store, file, None))
     )
     # Files of nothing but a header still tell which columns there are.
-    frames = [Delivered(part.file.name, _with_changes(part)) for part in slices]
+    frames = [FileRows(part.file.name, _with_changes(part)) for part in parts]
     frame = stack(source, frames) if frames else no_changes()
-    return ChangeBatch(frame, after.text() if slices or cursor is None else cursor, more)
+    return ChangeBatch(frame, after.text() if parts or cursor is None else cursor, more)
 
 
-def _complete(source: Source, batch: Delivered) -> pl.DataFrame:
+def _complete(source: Source, batch: FileRows) -> pl.DataFrame:
     """The rows of a file that has every declared column, or no row that would need them."""
     missing = [column for column in source.columns if column.name not in batch.frame.columns]
     rows = batch.frame[SOURCE_PROBLEM].null_count()
@@ -200,8 +200,8 @@ def _complete(source: Source, batch: Delivered) -> pl.DataFrame:
         problems = [
             ColumnProblem(column.name, column.type, "no such column", rows, where=batch.name) for column in missing
         ]
-        found = [name for name in batch.frame.columns if name not in FOUND_COLUMNS]
-        raise SchemaMismatch(source.name, problems, found)
+        delivered = [name for name in batch.frame.columns if name not in FOUND_COLUMNS]
+        raise SchemaMismatch(source.name, problems, delivered)
     return batch.frame
 
 
@@ -211,14 +211,14 @@ def no_changes() -> pl.DataFrame:
     return pl.DataFrame(schema={**schema, CHANGE_OPERATION: pl.String, CHANGE_SEQUENCE: pl.Int64})
 
 
-def _with_changes(part: Slice) -> pl.DataFrame:
+def _with_changes(part: FilePart) -> pl.DataFrame:
     row = pl.int_range(part.first + 1, part.first + part.frame.height + 1, dtype=pl.Int64)
     return part.frame.with_columns(
         pl.lit(UPSERT).alias(CHANGE_OPERATION), (row + (part.delivery << _ROW_BITS)).alias(CHANGE_SEQUENCE)
     )
 
 
-def _digests(file: FoundFile) -> tuple[bytes, bytes]:
+def _digests(file: SourceFile) -> tuple[bytes, bytes]:
     """Of the name, and of the state."""
     state = f"{file.name}\0{file.size_bytes}\0{file.modified_ns}"
     return tuple(blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest() for text in (file.name, state))  # type: ignore[return-value]

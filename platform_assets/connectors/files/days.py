@@ -1,7 +1,7 @@
 """Files: reading those that a declaration names into rows as found.
 
 Belongs here: files of event days, opening one, and putting several together. Does not belong here: where files lie
-(`places`), which are new (`file_changes`), taking a text format apart (`text_formats`) and casting (`conform`).
+(`stores`), which are new (`file_changes`), taking a text format apart (`text_formats`) and casting (`conform`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from platform_assets.connectors.delivery import (
     days_between,
 )
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.files.places import FoundFile, Place, place_of
+from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
 from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
 from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
 from platform_assets.declaration.sections.connectors.files import FilesConnector
@@ -38,7 +38,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Delivered:
+class FileRows:
     """What one file delivered."""
 
     name: str
@@ -64,27 +64,27 @@ def read_files(
         SourceError: If no file matches, or one cannot be read or is still being written.
         SchemaMismatch: If the files disagree about a declared column.
     """
-    place = source_place(source, connector, use_case_folder, access)
+    store = source_store(source, connector, use_case_folder, access)
     if not source.is_daily:
-        found = _find(source, connector, place, use_case_folder)
-        return stack(source, [read_file(source, connector, place, file, None) for file in found])
+        files = _find(source, connector, store, use_case_folder)
+        return stack(source, [read_file(source, connector, store, file, None) for file in files])
     first_day, last_day = day_range(source, first_day, last_day)
     if EVENT_DAY_IN_PATH in connector.path:
-        daily = _find_daily(source, connector, place, use_case_folder, first_day, last_day)
-        return stack(source, [read_file(source, connector, place, file, day) for day, file in daily])
+        daily = _find_daily(source, connector, store, use_case_folder, first_day, last_day)
+        return stack(source, [read_file(source, connector, store, file, day) for day, file in daily])
     batches = []
-    for file in _find(source, connector, place, use_case_folder):
-        batch = read_file(source, connector, place, file, None)
+    for file in _find(source, connector, store, use_case_folder):
+        batch = read_file(source, connector, store, file, None)
         days = _days_in_file(source, batch.frame, first_day)
         kept = batch.frame.with_columns(days).filter(pl.col(DELIVERED_DAY).is_between(first_day, last_day))
-        batches.append(Delivered(batch.name, kept))
+        batches.append(FileRows(batch.name, kept))
     return stack(source, batches)
 
 
-def source_place(source: Source, connector: FilesConnector, use_case_folder: Path, access: Access) -> Place:
+def source_store(source: Source, connector: FilesConnector, use_case_folder: Path, access: Access) -> FileStore:
     """Where the files of a source lie."""
     where = f"source '{source.name}' of {use_case_folder}"
-    return place_of(connector.path, connector.format, use_case_folder, access, where)
+    return file_store(connector.path, connector.format, use_case_folder, access, where)
 
 
 def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Series:
@@ -97,34 +97,36 @@ def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Se
 # Finding files.
 
 
-def _find(source: Source, connector: FilesConnector, place: Place, folder: Path) -> list[FoundFile]:
+def _find(source: Source, connector: FilesConnector, store: FileStore, folder: Path) -> list[SourceFile]:
     """Files in order of their path."""
-    found = place.find(connector.path)
-    if not found:
-        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, connector.path))
-    return found
+    files = store.find(connector.path)
+    if not files:
+        raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, connector.path))
+    return files
 
 
 def _find_daily(
-    source: Source, connector: FilesConnector, place: Place, folder: Path, first_day: date, last_day: date
-) -> list[tuple[date, FoundFile]]:
-    found = [
+    source: Source, connector: FilesConnector, store: FileStore, folder: Path, first_day: date, last_day: date
+) -> list[tuple[date, SourceFile]]:
+    files = [
         (day, file)
         for day in days_between(first_day, last_day)
-        for file in place.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
+        for file in store.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
     ]
-    if not found:
+    if not files:
         looked_for = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
         if last_day != first_day:
             looked_for += f" ... {last_day.isoformat()}"
-        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, looked_for))
-    return found
+        raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, looked_for))
+    return files
 
 
-def nothing_there(source: Source, path: str, file_format: str, place: Place, folder: Path, looked_for: str) -> str:
+def no_files_message(
+    source: Source, path: str, file_format: str, store: FileStore, folder: Path, looked_for: str
+) -> str:
     """What to say where no file was found."""
     return (
-        f"source '{source.name}' of {folder}: no {file_format} file at '{looked_for}'. {place.beside()}. "
+        f"source '{source.name}' of {folder}: no {file_format} file at '{looked_for}'. {store.nearby()}. "
         f"Put the files there, or correct connector.path ('{path}') in {folder / 'defs.yaml'}."
     )
 
@@ -132,7 +134,9 @@ def nothing_there(source: Source, path: str, file_format: str, place: Place, fol
 # Reading one file.
 
 
-def read_file(source: Source, connector: FilesConnector, place: Place, file: FoundFile, day: date | None) -> Delivered:
+def read_file(
+    source: Source, connector: FilesConnector, store: FileStore, file: SourceFile, day: date | None
+) -> FileRows:
     """Rows of one file as found.
 
     Raises:
@@ -140,8 +144,8 @@ def read_file(source: Source, connector: FilesConnector, place: Place, file: Fou
     """
     where = f"source '{source.name}': {file.address}"
     try:
-        rows = _parse(source, connector, place, file, where)
-        still_written = place.has_changed(file)
+        rows = _parse(source, connector, store, file, where)
+        still_written = store.has_changed(file)
     except (OSError, EOFError, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{where} cannot be read as {connector.format}: {error}. Deliver the file again.") from error
     if still_written:
@@ -158,23 +162,23 @@ def read_file(source: Source, connector: FilesConnector, place: Place, file: Fou
         pl.repeat(day, len(rows.lines), dtype=pl.Date, eager=True).alias(DELIVERED_DAY),
         rows.problems.alias(SOURCE_PROBLEM),
     )
-    return Delivered(file.name, frame)
+    return FileRows(file.name, frame)
 
 
-def _parse(source: Source, connector: FilesConnector, place: Place, file: FoundFile, where: str) -> TextRows:
+def _parse(source: Source, connector: FilesConnector, store: FileStore, file: SourceFile, where: str) -> TextRows:
     if connector.format == "parquet":
         if not file.size_bytes:
             raise SourceError(f"{where} is empty: no Parquet file has no bytes. Deliver it again, or remove it.")
-        frame = pl.read_parquet(place.open(file), glob=False, hive_partitioning=False)
+        frame = pl.read_parquet(store.open(file), glob=False, hive_partitioning=False)
         nothing = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         return TextRows(frame, nothing, pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True))
-    data = unpacked(place.data(file), file)
+    data = unpacked(store.data(file), file)
     if connector.format == "csv":
         return parse_csv(data, where)
     return parse_json_lines(data, where, [column.name for column in source.columns if column.nullable])
 
 
-def unpacked(data: bytes, file: FoundFile) -> bytes:
+def unpacked(data: bytes, file: SourceFile) -> bytes:
     """The bytes of a file, without the compression that its name tells of."""
     return gzip.decompress(data) if file.name.endswith(".gz") else data
 
@@ -182,7 +186,7 @@ def unpacked(data: bytes, file: FoundFile) -> bytes:
 # Putting several together.
 
 
-def stack(source: Source, batches: list[Delivered]) -> pl.DataFrame:
+def stack(source: Source, batches: list[FileRows]) -> pl.DataFrame:
     """All rows in one frame. Where files differ in the type of a declared column, each is cast on its own."""
     delivered = dict.fromkeys(name for batch in batches for name in batch.frame.columns)
     columns = [name for name in delivered if name not in FOUND_COLUMNS]
@@ -193,7 +197,7 @@ def stack(source: Source, batches: list[Delivered]) -> pl.DataFrame:
     return frame.select(*columns, *(name for name in FOUND_COLUMNS if name in frame.columns))
 
 
-def _harmonised(source: Source, batches: list[Delivered], columns: list[str]) -> list[pl.DataFrame]:
+def _harmonised(source: Source, batches: list[FileRows], columns: list[str]) -> list[pl.DataFrame]:
     frames = {batch.name: batch.frame for batch in batches}
     problems: list[ColumnProblem] = []
     for name in columns:
@@ -231,6 +235,6 @@ def _as_text(values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
 
-def _names(batches: list[Delivered]) -> str:
+def _names(batches: list[FileRows]) -> str:
     names = [batch.name for batch in batches]
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

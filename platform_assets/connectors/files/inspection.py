@@ -15,7 +15,7 @@ from platform_assets.connectors.base import SAMPLE_ROWS, Inspection
 from platform_assets.connectors.casting import text_to_times
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor
-from platform_assets.connectors.files.days import nothing_there, read_file, source_place
+from platform_assets.connectors.files.days import no_files_message, read_file, source_store
 from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
@@ -25,13 +25,13 @@ def inspect_files(
     source: Source, connector: FilesConnector, folder: Path, cursor: str | None, access: Access
 ) -> Inspection:
     """As `Reader.inspect`, without a day."""
-    place = source_place(source, connector, folder, access)
-    files = place.find(connector.path.replace(EVENT_DAY_IN_PATH, "*"))
+    store = source_store(source, connector, folder, access)
+    files = store.find(connector.path.replace(EVENT_DAY_IN_PATH, "*"))
     if not files:
-        raise SourceError(nothing_there(source, connector.path, connector.format, place, folder, connector.path))
+        raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, connector.path))
     by_name = EVENT_DAY_IN_PATH in connector.path
     newest = max(files, key=lambda file: (file.address,) if by_name else (file.modified_ns, file.address))
-    frame = read_file(source, connector, place, newest, None).frame
+    frame = read_file(source, connector, store, newest, None).frame
     notes = [f"{len(files):,} files, the newest is {newest.name}"] if len(files) > 1 else []
     if source.is_incremental:
         after = FilesCursor.of(cursor, f"source '{source.name}'")

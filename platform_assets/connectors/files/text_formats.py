@@ -72,17 +72,17 @@ def parse_json_lines(data: bytes, where: str, always: Sequence[str]) -> TextRows
     problems: list[str | None] = []
     lines: list[int] = []
     for number, line in text_lines(data, where):
-        found = json_object(line)
-        for key, value in (found or {}).items():
+        cells = json_object(line)
+        for key, value in (cells or {}).items():
             if key not in columns:
                 columns[key] = [None] * len(lines)
             columns[key].append(json_text(value))
-        problems.append(None if found is not None else f"not a JSON object: {line.strip()}")
+        problems.append(None if cells is not None else f"not a JSON object: {line.strip()}")
         lines.append(number)
-        if found is None or len(found) < len(columns):
-            for cells in columns.values():
-                if len(cells) < len(lines):
-                    cells.append(None)
+        if cells is None or len(cells) < len(columns):
+            for column in columns.values():
+                if len(column) < len(lines):
+                    column.append(None)
     return _text_rows(columns, problems, lines)
 
 
@@ -118,22 +118,22 @@ def json_value(text: str | bytes) -> Any:
         ValueError: If it is none, or one that no table can hold.
     """
     try:
-        found = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=Number)
+        value = json.loads(text, parse_int=Number, parse_float=Number, parse_constant=Number)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if ("\\u" if isinstance(text, str) else b"\\u") in text:  # type: ignore[operator]
         # Half of a surrogate pair is valid JSON and no valid text.
-        json.dumps(found, ensure_ascii=False).encode()
-    return found
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:
     """The object in a text, its numbers as they are written; None where there is none, or one that no table can hold."""
     try:
-        found = json_value(text)
+        value = json_value(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def json_text(value: Any) -> str | None:

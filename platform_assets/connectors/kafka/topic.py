@@ -86,21 +86,21 @@ def change_of(message: Message, source: Source, connector: KafkaConnector) -> Ch
             return Change({}, problem=f"no value, so no {connector.sequence} to order the delete of {key} by")
         return Change(key, DELETE, message.offset)
     try:
-        found = json_value(message.value)
+        cells = json_value(message.value)
     except ValueError:
         return not_json(message.value)
-    if isinstance(found, dict) and found.keys() == {"schema", "payload"}:
-        found = found["payload"]
-    if not isinstance(found, dict):
+    if isinstance(cells, dict) and cells.keys() == {"schema", "payload"}:
+        cells = cells["payload"]
+    if not isinstance(cells, dict):
         return not_json(message.value)
     sequence: int | None = message.offset
     if connector.sequence is not None:
-        sequence = whole_number(found.get(connector.sequence))
+        sequence = whole_number(cells.get(connector.sequence))
     if sequence is None:
         return Change(
             {}, problem=f"no whole number in {connector.sequence} to order changes by: {shown(message.value)}"
         )
-    return Change(with_times(found, source, connector.epoch_unit), UPSERT, sequence)
+    return Change(with_times(cells, source, connector.epoch_unit), UPSERT, sequence)
 
 
 # Taking messages.
@@ -189,9 +189,9 @@ def offsets_of(cursor: str | None, topic: str, where: str) -> dict[int, int]:
     if cursor is None:
         return {}
     try:
-        found = json.loads(cursor)
-        if found["topic"] == topic:
-            return {int(partition): int(offset) for partition, offset in found["offsets"].items()}
+        content = json.loads(cursor)
+        if content["topic"] == topic:
+            return {int(partition): int(offset) for partition, offset in content["offsets"].items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
     raise SourceError(
@@ -222,17 +222,17 @@ def watermarks(source: Source, consumer: Consumer, topic: str, variable: str) ->
     """
     from confluent_kafka import TopicPartition
 
-    found = consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics.get(topic)
-    if found is None or found.error is not None or not found.partitions:
+    known = consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics.get(topic)
+    if known is None or known.error is not None or not known.partitions:
         raise SourceError(
             f"source '{source.name}': there is no topic '{topic}' at the brokers in {variable}"
-            f"{f' ({found.error.str()})' if found is not None and found.error else ''}. Correct connector.topic in "
+            f"{f' ({known.error.str()})' if known is not None and known.error else ''}. Correct connector.topic in "
             f"defs.yaml, or wait until its producer has made it."
         )
     bounds: dict[int, tuple[int, int]] = {}
-    for partition in found.partitions:
-        place = TopicPartition(topic, partition)
-        ends = consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS, cached=False)
+    for partition in known.partitions:
+        wanted = TopicPartition(topic, partition)
+        ends = consumer.get_watermark_offsets(wanted, timeout=ANSWER_SECONDS, cached=False)
         if ends is None:
             raise BrokersLost(f"no answer for {ANSWER_SECONDS:g} s about partition {partition}")
         bounds[partition] = ends
@@ -276,8 +276,8 @@ def _consume(
             answered = monotonic()
         elif monotonic() - answered > ANSWER_SECONDS:
             raise BrokersLost(f"no answer for {ANSWER_SECONDS:g} s")
-        for found in batch:
-            partition, offset, error = found.partition(), found.offset(), found.error()
+        for message in batch:
+            partition, offset, error = message.partition(), message.offset(), message.error()
             at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
             if (error is not None and not at_end) or partition is None or offset is None:
                 raise KafkaException(error)
@@ -286,7 +286,7 @@ def _consume(
                 offsets[partition] = max(offsets[partition], offset)
                 waiting.discard(partition)
             elif offset < end:
-                messages.append(Message(partition, offset, _bytes(found.key()), _bytes(found.value())))
+                messages.append(Message(partition, offset, _bytes(message.key()), _bytes(message.value())))
                 offsets[partition] = offset + 1
             else:
                 offsets[partition] = end

@@ -48,7 +48,7 @@ _OPERATIONS = {
 }
 _NOT_DELETED = frozenset({"", "0", "0.0", "f", "false", "n", "no"})
 
-Place = tuple[Any, ...]
+RowOrder = tuple[Any, ...]
 """Cursor value, then primary key: where a row stands in the order; the key may be left out."""
 
 
@@ -56,9 +56,9 @@ Place = tuple[Any, ...]
 class SqlCursor:
     """How far a table was read."""
 
-    at: Place | None = None
+    at: RowOrder | None = None
     """The last row in order that was delivered."""
-    since: Place | None = None
+    since: RowOrder | None = None
     """Where the rows begin that are remembered."""
     seen: frozenset[bytes] = frozenset()
     """Digests of the rows from there to `at` that were delivered."""
@@ -73,10 +73,10 @@ class SqlCursor:
         if text is None:
             return cls()
         try:
-            found = json.loads(text)
-            packed = base64.b64decode(found["seen"])
+            content = json.loads(text)
+            packed = base64.b64decode(content["seen"])
             seen = frozenset(packed[i : i + _DIGEST_BYTES] for i in range(0, len(packed), _DIGEST_BYTES))
-            return cls(_place(found["at"]), _place(found["since"]), seen)
+            return cls(_position(content["at"]), _position(content["since"]), seen)
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(
                 f"{where}: the cursor kept with its table is not one of a database: {text[:80]!r}. The connector was "
@@ -105,14 +105,14 @@ def read_sql_changes(
 
     def read(connection: sa.Connection, relation: Relation) -> tuple[list[Any], SqlCursor, bool, Relation]:
         _refuse_nulls(source, connection, relation, order)
-        places = [relation.columns.index(name) for name in order]
+        order_columns = [relation.columns.index(name) for name in order]
         late, delivered, left = _behind(connection, relation, order, before, max_rows)
         room = max_rows - len(late)
         forward = [] if left or not room else fetch(connection, _select(relation, order, before.at).limit(room + 1))
-        _refuse_ties(source, order, [_of(row, places) for row in forward])
+        _refuse_ties(source, order, [_of(row, order_columns) for row in forward])
         more = left or not room or len(forward) > room
         forward = forward[:room]
-        delivered += [_of(row, places) for row in forward]
+        delivered += [_of(row, order_columns) for row in forward]
         at = delivered[-1] if forward else before.at
         after = before if at is None else _remembering(source, connector, at, delivered)
         return late + forward, after, more, relation
@@ -126,32 +126,32 @@ def read_sql_changes(
 
 def _behind(
     connection: sa.Connection, relation: Relation, order: Sequence[str], before: SqlCursor, max_rows: int
-) -> tuple[list[Any], list[Place], bool]:
+) -> tuple[list[Any], list[RowOrder], bool]:
     """Rows behind the cursor that were not delivered, these and the remembered ones by place, and whether some are left."""
     late: list[Any] = []
-    there: list[Place] = []
+    delivered: list[RowOrder] = []
     left = False
     if before.at is None:
-        return late, there, left
-    places = [relation.columns.index(name) for name in order]
+        return late, delivered, left
+    order_columns = [relation.columns.index(name) for name in order]
     for batch in stream(connection, _select(relation, order, since=before.since, until=before.at)):
         for row in batch:
-            place = _of(row, places)
-            if _digest(place) in before.seen:
-                there.append(place)
+            position = _of(row, order_columns)
+            if _digest(position) in before.seen:
+                delivered.append(position)
             elif len(late) < max_rows:
                 late.append(row)
-                there.append(place)
+                delivered.append(position)
             else:
                 left = True
-    return late, there, left
+    return late, delivered, left
 
 
-def _remembering(source: Source, connector: SqlConnector, at: Place, places: list[Place]) -> SqlCursor:
+def _remembering(source: Source, connector: SqlConnector, at: RowOrder, positions: list[RowOrder]) -> SqlCursor:
     """A cursor that remembers those of the delivered places that lie within the overlap."""
     oldest = _less(source, connector, at[0])
-    kept = [place for place in places if not place[0] < oldest]
-    since: Place = (oldest,)
+    kept = [position for position in positions if not position[0] < oldest]
+    since: RowOrder = (oldest,)
     if len(kept) > MAX_REMEMBERED:
         kept = kept[-MAX_REMEMBERED:]
         since = kept[0]
@@ -177,9 +177,9 @@ def _less(source: Source, connector: SqlConnector, value: Any) -> Any:
 def _select(
     relation: Relation,
     order: Sequence[str],
-    after: Place | None = None,
-    since: Place | None = None,
-    until: Place | None = None,
+    after: RowOrder | None = None,
+    since: RowOrder | None = None,
+    until: RowOrder | None = None,
 ) -> Any:
     """Rows in order: after a place, or from a place to another, both included."""
     import sqlalchemy as sa
@@ -195,19 +195,22 @@ def _select(
     return sa.select(relation.selectable).where(*conditions).order_by(*columns)
 
 
-def _beyond(columns: Sequence[Any], place: Place) -> Any:
+def _beyond(columns: Sequence[Any], position: RowOrder) -> Any:
     """Whether a row stands after a place, compared column by column."""
     import sqlalchemy as sa
 
     return sa.or_(
-        *[sa.and_(*[columns[i] == place[i] for i in range(at)], columns[at] > place[at]) for at in range(len(place))]
+        *[
+            sa.and_(*[columns[i] == position[i] for i in range(at)], columns[at] > position[at])
+            for at in range(len(position))
+        ]
     )
 
 
-def _same(columns: Sequence[Any], place: Place) -> Any:
+def _same(columns: Sequence[Any], position: RowOrder) -> Any:
     import sqlalchemy as sa
 
-    return sa.and_(*[column == value for column, value in zip(columns, place, strict=False)])
+    return sa.and_(*[column == value for column, value in zip(columns, position, strict=False)])
 
 
 def _refuse_nulls(source: Source, connection: sa.Connection, relation: Relation, order: Sequence[str]) -> None:
@@ -216,21 +219,21 @@ def _refuse_nulls(source: Source, connection: sa.Connection, relation: Relation,
 
     missing = sa.or_(*[relation.column(name).is_(None) for name in order])
     keys = [relation.column(name) for name in source.primary_key]
-    found = connection.execute(sa.select(*keys).where(missing).limit(4)).all()
-    if found:
-        examples = ", ".join(repr(tuple(row)) for row in found[:3])
+    missing_rows = connection.execute(sa.select(*keys).where(missing).limit(4)).all()
+    if missing_rows:
+        examples = ", ".join(repr(tuple(row)) for row in missing_rows[:3])
         raise SourceError(
             f"source '{source.name}': rows without a value in {' or '.join(map(repr, order))} would never be read, for "
-            f"example those with the key {examples}{' and more' if len(found) > 3 else ''}. Fill the column, or leave "
+            f"example those with the key {examples}{' and more' if len(missing_rows) > 3 else ''}. Fill the column, or leave "
             f"these rows out by connector.query (WHERE {order[0]} IS NOT NULL). Nothing was loaded."
         )
 
 
-def _refuse_ties(source: Source, order: Sequence[str], places: list[Place]) -> None:
-    for place, following in pairwise(places):
-        if place == following:
+def _refuse_ties(source: Source, order: Sequence[str], positions: list[RowOrder]) -> None:
+    for position, following in pairwise(positions):
+        if position == following:
             raise SourceError(
-                f"source '{source.name}': two rows have the same {', '.join(order)}: {place!r}. Which is newer cannot be "
+                f"source '{source.name}': two rows have the same {', '.join(order)}: {position!r}. Which is newer cannot be "
                 f"told. Take a cursor column that differs (a change number), or correct the primary key."
             )
 
@@ -276,20 +279,20 @@ def _sequences(source: Source, connector: SqlConnector, frame: pl.DataFrame) -> 
     return numbers.alias(CHANGE_SEQUENCE)
 
 
-def _of(row: Sequence[Any], places: Sequence[int]) -> Place:
-    return tuple(row[place] for place in places)
+def _of(row: Sequence[Any], order_columns: Sequence[int]) -> RowOrder:
+    return tuple(row[column] for column in order_columns)
 
 
-def _digest(place: Place) -> bytes:
-    return blake2b(json.dumps(_plain(place)).encode(), digest_size=_DIGEST_BYTES).digest()
+def _digest(position: RowOrder) -> bytes:
+    return blake2b(json.dumps(_plain(position)).encode(), digest_size=_DIGEST_BYTES).digest()
 
 
-def _plain(place: Place | None) -> list[Any] | None:
+def _plain(position: RowOrder | None) -> list[Any] | None:
     """A place as JSON: numbers and text as they are, everything else with its type."""
-    if place is None:
+    if position is None:
         return None
     plain: list[Any] = []
-    for value in place:
+    for value in position:
         if isinstance(value, bool) or not isinstance(value, int | str):
             kind = type(value).__name__
             if kind not in _TYPES:
@@ -318,7 +321,7 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def _place(plain: list[Any] | None) -> Place | None:
+def _position(plain: list[Any] | None) -> RowOrder | None:
     if plain is None:
         return None
     values = []

@@ -120,11 +120,11 @@ def ask(
         reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
         if _is_lost(error):
             raise SourceError(
-                f"source '{source.name}': the database at {_place(engine)} cannot be reached, or the connection was lost "
+                f"source '{source.name}': the database at {_address(engine)} cannot be reached, or the connection was lost "
                 f"{ATTEMPTS} times: {reason}. Nothing was loaded. Check that it runs and that {connector.url} is right."
             ) from error
         raise SourceError(
-            f"source '{source.name}': the database at {_place(engine)} refuses to read {_what(connector)}: {reason}. "
+            f"source '{source.name}': the database at {_address(engine)} refuses to read {_what(connector)}: {reason}. "
             f"Correct the connector in defs.yaml, or the rights of the user in {connector.url}."
         ) from error
     finally:
@@ -229,7 +229,7 @@ def _relation(source: Source, connector: SqlConnector, connection: sa.Connection
     schema, _, name = (connector.table or "").rpartition(".")
     bare = sa.table(name, schema=schema or None)
     columns = _columns(source, connector, connection, sa.select(sa.text("*")).select_from(bare))
-    return Relation(sa.table(name, *[sa.column(found) for found in columns], schema=schema or None), columns, label)
+    return Relation(sa.table(name, *[sa.column(column) for column in columns], schema=schema or None), columns, label)
 
 
 def _columns(source: Source, connector: SqlConnector, connection: sa.Connection, whole: Any) -> tuple[str, ...]:
@@ -262,7 +262,7 @@ def _what(connector: SqlConnector) -> str:
     return f"table '{connector.table}'" if connector.table else "the declared query"
 
 
-def _place(engine: sa.Engine) -> str:
+def _address(engine: sa.Engine) -> str:
     """The address without user and password."""
     url = engine.url
     host = f"{url.host or ''}{f':{url.port}' if url.port else ''}"

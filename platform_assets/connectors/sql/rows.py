@@ -43,13 +43,13 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     taken = (*FOUND_COLUMNS, *CHANGE_COLUMNS)
     columns = [
-        column_of(name, list(found), as_text=declared.get(name) == "string").alias(
+        column_of(name, list(cells), as_text=declared.get(name) == "string").alias(
             f"{name}_delivered" if name in taken else name
         )
-        for name, found in zip(names, values, strict=True)
+        for name, cells in zip(names, values, strict=True)
     ]
     key = [names.index(name) for name in source.primary_key if name in names]
-    positions = [f"{label}:{','.join(str(row[place]) for place in key)}" for row in rows]
+    positions = [f"{label}:{','.join(str(row[column]) for column in key)}" for row in rows]
     return pl.DataFrame(
         [
             *columns,

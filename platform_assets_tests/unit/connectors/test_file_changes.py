@@ -23,7 +23,7 @@ from platform_assets.connectors import (
     read_changes,
     read_source,
 )
-from platform_assets.connectors.files.places import Folder, FoundFile
+from platform_assets.connectors.files.stores import Folder, SourceFile
 from platform_assets.declaration import Source
 
 HEADER = "ride_id,started_at,price,remark\n"
@@ -161,8 +161,8 @@ def test_a_file_that_grows_while_it_is_read_is_not_used(
     path = put(tmp_path, "a.csv", 1)
     honest = Folder.data
 
-    def read_while_it_is_written(place: Folder, file: FoundFile) -> bytes:
-        data = honest(place, file)
+    def read_while_it_is_written(store: Folder, file: SourceFile) -> bytes:
+        data = honest(store, file)
         with path.open("a") as writer:
             writer.write("2,2024-03-01T08:00:00,1.5,\n")
         return data

@@ -20,7 +20,7 @@ from platform_assets.connectors import (
     read_changes,
     read_source,
 )
-from platform_assets.connectors.files.places import ObjectStore
+from platform_assets.connectors.files.stores import ObjectStore
 from platform_assets.declaration import Source
 from platform_assets_tests.servers import S3
 

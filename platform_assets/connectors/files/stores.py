@@ -26,7 +26,7 @@ _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".fil
 
 
 @dataclass(frozen=True)
-class FoundFile:
+class SourceFile:
     """A file, as it was when it was found."""
 
     address: str
@@ -37,18 +37,18 @@ class FoundFile:
     """Time of its last change since 1970, in nanoseconds; object stores keep seconds."""
 
 
-class Place(Protocol):
+class FileStore(Protocol):
     """Files below one declared path."""
 
-    def find(self, pattern: str) -> list[FoundFile]:
+    def find(self, pattern: str) -> list[SourceFile]:
         """The files that a path names, in order of their address; none when there is none."""
         ...
 
-    def open(self, file: FoundFile) -> Path | io.BytesIO:
+    def open(self, file: SourceFile) -> Path | io.BytesIO:
         """What polars can read a file from."""
         ...
 
-    def data(self, file: FoundFile) -> bytes:
+    def data(self, file: SourceFile) -> bytes:
         """All bytes of a file.
 
         Raises:
@@ -56,7 +56,7 @@ class Place(Protocol):
         """
         ...
 
-    def beside(self) -> str:
+    def nearby(self) -> str:
         """What there is near the declared path, for messages."""
         ...
 
@@ -64,14 +64,14 @@ class Place(Protocol):
         """Whether the folder or bucket that files are looked for in exists."""
         ...
 
-    def has_changed(self, file: FoundFile) -> bool:
+    def has_changed(self, file: SourceFile) -> bool:
         """Whether a file is no longer as it was found."""
         ...
 
     is_local: bool
 
 
-def place_of(path: str, file_format: str, use_case_folder: Path, access: Access, where: str) -> Place:
+def file_store(path: str, file_format: str, use_case_folder: Path, access: Access, where: str) -> FileStore:
     """The place that a declared path lies in.
 
     Raises:
@@ -101,8 +101,8 @@ class Folder:
         self._root = use_case_folder
         self._base = self._fixed_part(path)
 
-    def find(self, pattern: str) -> list[FoundFile]:
-        """As `Place.find`."""
+    def find(self, pattern: str) -> list[SourceFile]:
+        """As `FileStore.find`."""
         full = self._root / pattern
         if _has_glob(pattern):
             matches = glob.glob(os.path.join(glob.escape(str(self._root)), pattern), recursive=True)
@@ -110,37 +110,37 @@ class Folder:
         elif full.is_dir():
             paths = sorted(path for path in full.rglob("*") if path.is_file() and path.name.endswith(self._endings))
         else:
-            return [self._found(full)] if full.is_file() else []
-        return [found for found in map(self._found, paths) if not is_temporary(found.name)]
+            return [self._file(full)] if full.is_file() else []
+        return [file for file in map(self._file, paths) if not is_temporary(file.name)]
 
-    def open(self, file: FoundFile) -> Path | io.BytesIO:
-        """As `Place.open`."""
+    def open(self, file: SourceFile) -> Path | io.BytesIO:
+        """As `FileStore.open`."""
         return Path(file.address)
 
-    def data(self, file: FoundFile) -> bytes:
-        """As `Place.data`."""
+    def data(self, file: SourceFile) -> bytes:
+        """As `FileStore.data`."""
         return Path(file.address).read_bytes()
 
-    def has_changed(self, file: FoundFile) -> bool:
-        """As `Place.has_changed`."""
+    def has_changed(self, file: SourceFile) -> bool:
+        """As `FileStore.has_changed`."""
         state = os.stat(file.address)
         return (state.st_size, state.st_mtime_ns) != (file.size_bytes, file.modified_ns)
 
-    def beside(self) -> str:
-        """As `Place.beside`."""
-        place = self._base
-        while not place.is_dir() and place != place.parent:
-            place = place.parent
-        entries = sorted(entry.name + "/" * entry.is_dir() for entry in place.iterdir()) if place.is_dir() else []
-        return f"In {place} there is {_some(entries)}"
+    def nearby(self) -> str:
+        """As `FileStore.nearby`."""
+        folder = self._base
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
+        entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir()) if folder.is_dir() else []
+        return f"In {folder} there is {_some(entries)}"
 
     def exists(self) -> bool:
-        """As `Place.exists`."""
+        """As `FileStore.exists`."""
         return self._base.is_dir()
 
-    def _found(self, path: Path) -> FoundFile:
+    def _file(self, path: Path) -> SourceFile:
         state = path.stat()
-        return FoundFile(str(path), path.relative_to(self._base).as_posix(), state.st_size, state.st_mtime_ns)
+        return SourceFile(str(path), path.relative_to(self._base).as_posix(), state.st_size, state.st_mtime_ns)
 
     def _fixed_part(self, declared: str) -> Path:
         path = self._root / declared
@@ -164,8 +164,8 @@ class ObjectStore:
         self._base = "/".join(fixed)
         self._system = _file_system(options)
 
-    def find(self, pattern: str) -> list[FoundFile]:
-        """As `Place.find`."""
+    def find(self, pattern: str) -> list[SourceFile]:
+        """As `FileStore.find`."""
         path = pattern.removeprefix(_SCHEME).rstrip("/")
         from pyarrow import fs
 
@@ -173,59 +173,59 @@ class ObjectStore:
             parts = path.split("/")
             above = "/".join(parts[: next(i for i, part in enumerate(parts) if _has_glob(part))])
             matches = _glob_pattern(path)
-            return [found for found in self._below(above) if matches.fullmatch(self._path(found))]
+            return [file for file in self._below(above) if matches.fullmatch(self._path(file))]
         [info] = self._info([path])
         if info.type == fs.FileType.File:
-            return [self._found(info)]
-        return [found for found in self._below(path) if found.name.endswith(self._endings)]
+            return [self._file(info)]
+        return [file for file in self._below(path) if file.name.endswith(self._endings)]
 
-    def open(self, file: FoundFile) -> Path | io.BytesIO:
-        """As `Place.open`."""
+    def open(self, file: SourceFile) -> Path | io.BytesIO:
+        """As `FileStore.open`."""
         return io.BytesIO(self.data(file))
 
-    def data(self, file: FoundFile) -> bytes:
-        """As `Place.data`."""
+    def data(self, file: SourceFile) -> bytes:
+        """As `FileStore.data`."""
         with self._system.open_input_stream(self._path(file)) as stream:
             return bytes(stream.read())
 
-    def has_changed(self, file: FoundFile) -> bool:
-        """As `Place.has_changed`; an object is replaced as a whole, so that what was read is one version of it."""
+    def has_changed(self, file: SourceFile) -> bool:
+        """As `FileStore.has_changed`; an object is replaced as a whole, so that what was read is one version of it."""
         return False
 
-    def beside(self) -> str:
-        """As `Place.beside`."""
-        names = [found.address for found in self._below(self._base)]
+    def nearby(self) -> str:
+        """As `FileStore.nearby`."""
+        names = [file.address for file in self._below(self._base)]
         return f"Below {_SCHEME}{self._base} there is {_some(names)}"
 
     def exists(self) -> bool:
-        """As `Place.exists`; below a bucket there are no folders that could be missing."""
+        """As `FileStore.exists`; below a bucket there are no folders that could be missing."""
         from pyarrow import fs
 
         return bool(self._info([self._base.split("/")[0]])[0].type != fs.FileType.NotFound)
 
-    def _path(self, file: FoundFile) -> str:
+    def _path(self, file: SourceFile) -> str:
         return file.address.removeprefix(_SCHEME)
 
-    def _below(self, folder: str) -> list[FoundFile]:
+    def _below(self, folder: str) -> list[SourceFile]:
         from pyarrow import fs
 
         infos = self._info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-        found = [self._found(info) for info in infos if info.type == fs.FileType.File]
-        return sorted((file for file in found if not is_temporary(file.name)), key=lambda file: file.address)
+        files = [self._file(info) for info in infos if info.type == fs.FileType.File]
+        return sorted((file for file in files if not is_temporary(file.name)), key=lambda file: file.address)
 
-    def _info(self, asked: Any) -> Any:
+    def _info(self, selected: Any) -> Any:
         try:
-            return self._system.get_file_info(asked)
+            return self._system.get_file_info(selected)
         except OSError as error:
             raise SourceError(
                 f"{self._where}: {self._declared} cannot be listed: {error}. Check that the bucket exists and that "
                 f"PLATFORM_ASSETS_OBJECT_STORE (or the usual AWS variables) holds its endpoint and keys."
             ) from error
 
-    def _found(self, info: Any) -> FoundFile:
+    def _file(self, info: Any) -> SourceFile:
         base = self._base + "/"
         name = info.path.removeprefix(base) if info.path.startswith(base) else info.base_name
-        return FoundFile(_SCHEME + info.path, name, info.size, info.mtime_ns)
+        return SourceFile(_SCHEME + info.path, name, info.size, info.mtime_ns)
 
 
 def _file_system(options: Mapping[str, str]) -> Any:
