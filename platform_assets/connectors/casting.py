@@ -1,7 +1,7 @@
 """From the values a source delivers to a declared type, one column at a time.
 
 Belongs here: which values stand for which, as text or typed; nothing is rounded, cut or guessed. Does not belong here:
-what happens to a row or a load when a value does not fit (`conform`).
+what happens to a row or a load when a value does not fit (`conforming.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From rows as found to the declared columns and types.
 
 Belongs here: selecting and casting columns, and telling a bad cell (kept with its row) from a source whose
-columns have changed (which stops the load). Does not belong here: reading (`read`) and limits on values (`validation`).
+columns have changed (which stops the load). Does not belong here: reading (`reading.py`) and limits on values (`validation`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Changes that arrive as JSON, put together to rows.
 
 Belongs here: one change, the rows that many make, and times that arrive as numbers. Does not belong here: the envelope
-that says what a change does (`envelope`), and where messages come from (`kafka`, `change_feed`).
+that says what a change does (`debezium/envelope.py`), and where messages come from (`kafka/`, `debezium/`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows that still have an old shape, brought to the declared one by the source's declared migrations.
 
 Belongs here: applying migrations to rows as found. Does not belong here: declaring them
-(`declaration/sections/migrations.py`), the cast to declared types (`conform`) and tables on disk
+(`declaration/sections/migrations.py`), the cast to declared types (`conforming.py`) and tables on disk
 (`lake/evolution.py`).
 """
 

@@ -23,7 +23,7 @@ BROKEN_LETTERS = ("\ufffd", "\u00c3\u00a9")
 _EPOCH = date(1970, 1, 1)
 
 
-class Plan(Protocol):
+class FaultPlan(Protocol):
     """What a kind is told: the fault, and the rows in its range by event day."""
 
     @property
@@ -72,20 +72,20 @@ class DeliveryFaultError(ValueError):
     """The column or the table does not fit the kind of fault."""
 
 
-def unit_change(frame: pl.DataFrame, plan: Plan) -> Effect:
+def unit_change(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Values times the factor: cents for euros."""
     values = _of(frame, plan, frame[plan.column].dtype.is_numeric(), "numbers")
     new = (pl.col(plan.column).cast(pl.Float64) * plan.factor).round(6)
     return _replaced(frame, plan.column, plan.mask(frame, values.is_not_null()), new.cast(values.dtype, strict=False))
 
 
-def sign_flip(frame: pl.DataFrame, plan: Plan) -> Effect:
+def sign_flip(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Values change their sign; zeros are left."""
     values = _of(frame, plan, frame[plan.column].dtype.is_numeric(), "numbers")
     return _replaced(frame, plan.column, plan.mask(frame, (values != 0).fill_null(False)), -pl.col(plan.column))
 
 
-def swapped_columns(frame: pl.DataFrame, plan: Plan) -> Effect:
+def swapped_columns(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Two columns of one type in each other's place."""
     column, other = plan.column, str(plan.fault.other)
     if other not in frame.columns or frame[other].dtype != frame[column].dtype:
@@ -98,7 +98,7 @@ def swapped_columns(frame: pl.DataFrame, plan: Plan) -> Effect:
     return after, int((frame[column].ne_missing(after[column]) | frame[other].ne_missing(after[other])).sum())
 
 
-def constant_column(frame: pl.DataFrame, plan: Plan) -> Effect:
+def constant_column(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Every value of a day is that of its first row."""
     source = np.arange(frame.height, dtype=np.int64)
     for day, rows in plan.chosen(np.ones(frame.height, dtype=np.bool_)).items():
@@ -107,13 +107,13 @@ def constant_column(frame: pl.DataFrame, plan: Plan) -> Effect:
     return frame.with_columns(after), int(frame[plan.column].ne_missing(after).sum())
 
 
-def all_null(frame: pl.DataFrame, plan: Plan) -> Effect:
+def all_null(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """No value of the day is delivered."""
     values = frame[plan.column]
     return _replaced(frame, plan.column, plan.mask(frame, values.is_not_null()), pl.lit(None, dtype=values.dtype))
 
 
-def unknown_references(frame: pl.DataFrame, plan: Plan) -> Effect:
+def unknown_references(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Values that no other table has."""
     values = frame[plan.column]
     if values.dtype == pl.String:
@@ -124,13 +124,13 @@ def unknown_references(frame: pl.DataFrame, plan: Plan) -> Effect:
     return _replaced(frame, plan.column, plan.mask(frame, values.is_not_null()), new)
 
 
-def empty_strings(frame: pl.DataFrame, plan: Plan) -> Effect:
+def empty_strings(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Text without a character."""
     values = _of(frame, plan, frame[plan.column].dtype == pl.String, "text")
     return _replaced(frame, plan.column, plan.mask(frame, values.is_not_null()), pl.lit(""))
 
 
-def encoding_damage(frame: pl.DataFrame, plan: Plan) -> Effect:
+def encoding_damage(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """The last letter is lost to a wrong encoding, in one of two ways."""
     values = _of(frame, plan, frame[plan.column].dtype == pl.String, "text")
     lost, misread = BROKEN_LETTERS
@@ -140,7 +140,7 @@ def encoding_damage(frame: pl.DataFrame, plan: Plan) -> Effect:
     )
 
 
-def truncated_day(frame: pl.DataFrame, plan: Plan) -> Effect:
+def truncated_day(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """The last `factor` hours of the day are missing."""
     start = 24 * 60 - round(60 * plan.factor)
     time = pl.col(_time(plan)).dt
@@ -149,7 +149,7 @@ def truncated_day(frame: pl.DataFrame, plan: Plan) -> Effect:
     return frame.filter(~lost), int(lost.sum())
 
 
-def clock_ahead(frame: pl.DataFrame, plan: Plan) -> Effect:
+def clock_ahead(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Event times of a clock that is 1 to 3 days ahead."""
     ahead = np.zeros(frame.height, dtype=np.int64)
     for day, rows in plan.chosen(np.ones(frame.height, dtype=np.bool_)).items():
@@ -158,13 +158,13 @@ def clock_ahead(frame: pl.DataFrame, plan: Plan) -> Effect:
     return frame.with_columns(pl.col(_time(plan)) + shift), int((ahead > 0).sum())
 
 
-def shifted_time_zone(frame: pl.DataFrame, plan: Plan) -> Effect:
+def shifted_time_zone(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Local times taken for UTC: all are `factor` hours late in the day."""
     time = _time(plan)
     return _replaced(frame, time, plan.mask(frame), pl.col(time) + timedelta(hours=plan.factor))
 
 
-def repeated_day(frame: pl.DataFrame, plan: Plan) -> Effect:
+def repeated_day(frame: pl.DataFrame, plan: FaultPlan) -> Effect:
     """Instead of the day's rows those of the day before come again, with today's date; without a day before, nothing."""
     time = _time(plan)
     days = frame[time].dt.date()
@@ -182,13 +182,13 @@ def repeated_day(frame: pl.DataFrame, plan: Plan) -> Effect:
     return pl.concat(parts).sort(time, maintain_order=True) if touched else frame, touched
 
 
-def _time(plan: Plan) -> str:
+def _time(plan: FaultPlan) -> str:
     if plan.event_time is None:
         raise DeliveryFaultError("the table has no event time.")
     return plan.event_time
 
 
-def _of(frame: pl.DataFrame, plan: Plan, fits: bool, needed: str) -> pl.Series:
+def _of(frame: pl.DataFrame, plan: FaultPlan, fits: bool, needed: str) -> pl.Series:
     values = frame[plan.column]
     if not fits:
         raise DeliveryFaultError(f"column '{plan.column}' is {values.dtype}, and this kind needs {needed}.")

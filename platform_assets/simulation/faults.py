@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from platform_assets.simulation import deliveries
-from platform_assets.simulation.kinds import (
+from platform_assets.simulation.fault_kinds import (
     DEFAULT_FACTORS,
     FAULT_KINDS,
     HOUR_KINDS,

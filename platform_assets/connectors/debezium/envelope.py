@@ -1,7 +1,7 @@
 """The Debezium envelope: what a message says happened to which row.
 
 Belongs here: taking one message apart, with its schema where it carries one. Does not belong here: rows
-(`json_changes`) and where messages come from (`change_feed`, `kafka`).
+(`connectors/json_changes.py`) and where messages come from (`feed.py`, `topic.py`).
 """
 
 from __future__ import annotations

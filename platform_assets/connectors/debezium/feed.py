@@ -1,6 +1,6 @@
 """Feeds of row changes in the Debezium envelope, from files.
 
-Belongs here: the envelopes of files as changes. Does not belong here: the envelope (`envelope`) and topics (`topic`).
+Belongs here: the envelopes of files as changes. Does not belong here: the envelope (`envelope.py`) and topics (`topic.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Feeds of row changes in the Debezium envelope, from a Kafka topic.
 
-Belongs here: the envelopes of a topic's messages as changes. Does not belong here: the envelope (`envelope`) and Kafka itself
+Belongs here: the envelopes of a topic's messages as changes. Does not belong here: the envelope (`envelope.py`) and Kafka itself
 (`connectors/kafka/`).
 """
 

@@ -1,7 +1,7 @@
 """Following a Delta table of others, version by version.
 
 Belongs here: the first snapshot in pieces, then the changes of each commit. Does not belong here: opening and reading a
-version (`delta`).
+version (`days.py`).
 
 The table has to keep a change data feed. Without one deltalake derives changes from the files that a commit added and
 removed, but only for commits that do not touch the schema.

@@ -1,7 +1,7 @@
 """Delta tables that somebody else writes: event days, or the whole of a reference table.
 
 Belongs here: opening such a table and reading a version of it. Does not belong here: following its changes
-(`delta_changes`), and the tables of this platform (`lake`).
+(`changes.py`), and the tables of this platform (`lake/`).
 """
 
 from __future__ import annotations

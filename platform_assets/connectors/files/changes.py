@@ -1,8 +1,8 @@
 """New files as deliveries of changes.
 
 Belongs here: which files of a place are new or changed since a cursor, in what order, and how a long one is read
-piece by piece. Does not belong here: finding and opening files (`stores`), and what is in them (`files`,
-`change_feed`).
+piece by piece. Does not belong here: finding and opening files (`stores.py`), and what is in them (`days.py`,
+`connectors/debezium/`).
 """
 
 from __future__ import annotations

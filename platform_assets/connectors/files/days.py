@@ -1,7 +1,7 @@
 """Files: reading those that a declaration names into rows as found.
 
 Belongs here: files of event days, opening one, and putting several together. Does not belong here: where files lie
-(`stores`), which are new (`file_changes`), taking a text format apart (`text_formats`) and casting (`conform`).
+(`stores.py`), which are new (`changes.py`), taking a text format apart (`text_formats.py`) and casting (`connectors/conforming.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where files lie: a folder of this machine, or a bucket of an object store.
 
 Belongs here: finding the files that a path names (file, folder, glob) and opening them. Does not belong here: what is
-in them (`files`), and which of them are new (`file_changes`).
+in them (`days.py`), and which of them are new (`changes.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Taking text files apart: CSV and JSON lines, every cell as text, every row with its line.
 
 Belongs here: the two formats, and what a row that breaks its format becomes. Does not belong here: finding files
-(`files`) and turning text into values (`casting`).
+(`days.py`) and turning text into values (`connectors/casting.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Kafka topics, bounded by offsets.
 
 Belongs here: reading from the offsets of a cursor up to the end that a topic has when the read starts, and what a
-plain message is. Does not belong here: the Debezium envelope (`envelope`).
+plain message is. Does not belong here: the Debezium envelope (`connectors/debezium/`).
 
 The offsets are kept with the data, and nowhere else: the consumer group is given to the client, which insists on one,
 and never commits.

@@ -1,7 +1,7 @@
 """What is new in a database since a cursor.
 
 Belongs here: the order in which rows are read, and how one that was committed late is told from those already
-delivered. Does not belong here: connecting and asking (`sql`), rows to columns (`sql_rows`).
+delivered. Does not belong here: connecting and asking (`days.py`), rows to columns (`rows.py`).
 
 Rows are read in the order of the cursor column and the primary key, each time after the last one delivered. A
 transaction that commits late may leave a row behind that place. So every read also looks back as far as `overlap`, and

@@ -1,7 +1,7 @@
 """Databases: connecting, asking, and reading event days or a whole table.
 
 Belongs here: the connection, what a declared table or query is to SQLAlchemy, and reads without a cursor. Does not
-belong here: rows to columns (`sql_rows`) and what is new since a cursor (`sql_changes`).
+belong here: rows to columns (`rows.py`) and what is new since a cursor (`changes.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Values of a database in columns, none changed.
 
 Belongs here: which column a list of Python values makes, and the position of each row. Does not belong here: the cast
-to declared types (`conform`) and asking for rows (`sql`).
+to declared types (`connectors/conforming.py`) and asking for rows (`days.py`).
 """
 
 from __future__ import annotations
