@@ -20,11 +20,11 @@ from platform_assets.features.errors import FeatureError
 from platform_assets.training.artifact import ArtifactError
 from serving.online import StoreUnavailable
 from serving.release import ReleaseError
-from serving.settings import SettingsError
+from serving.settings import ServingSettingsError
 from serving.slim_start import hide_all_but
 
 STARTUP_FAILED = 3
-STARTUP_ERRORS = (ReleaseError, SettingsError, ArtifactError, FeatureError, StoreUnavailable, OSError)
+STARTUP_ERRORS = (ReleaseError, ServingSettingsError, ArtifactError, FeatureError, StoreUnavailable, OSError)
 KEEP_ALIVE_SECONDS = 15
 """Longer than a proxy keeps an idle connection, so that it never sends into one that is being closed."""
 

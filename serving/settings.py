@@ -19,7 +19,7 @@ from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 PREFIX = "PLATFORM_ASSETS_SERVING_"
 
 
-class SettingsError(ValueError):
+class ServingSettingsError(ValueError):
     """A setting is missing or cannot be used; the message names the environment variable."""
 
 
@@ -56,7 +56,7 @@ class ServingSettings(BaseModel):
         """Read the settings.
 
         Raises:
-            SettingsError: a variable is missing or its value cannot be used.
+            ServingSettingsError: a variable is missing or its value cannot be used.
         """
         given: dict[str, Any] = {
             name: environment[PREFIX + name.upper()]
@@ -68,10 +68,10 @@ class ServingSettings(BaseModel):
                 given["feast"] = json.loads(given["feast"])
             return cls.model_validate(given)
         except json.JSONDecodeError as error:
-            raise SettingsError(f"{PREFIX}FEAST is not JSON: {error}") from error
+            raise ServingSettingsError(f"{PREFIX}FEAST is not JSON: {error}") from error
         except ValidationError as error:
             problems = "; ".join(f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
-            raise SettingsError(f"the service cannot start: {problems}") from error
+            raise ServingSettingsError(f"the service cannot start: {problems}") from error
 
     def to_environment(self) -> dict[str, str]:
         """The variables that `from_environment` reads these settings back from."""

@@ -11,7 +11,6 @@ import pytest
 import platform_assets
 from platform_assets.cli.init import write_proposal
 from platform_assets.declaration import load_use_case
-from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.onboarding.facts import look_at
 from platform_assets.orchestration.component import use_case_definitions
@@ -40,7 +39,7 @@ def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installe
     use_case = load_use_case(proposal)
     definitions = dg.Definitions.merge(
         use_case_definitions(use_case, proposal.parent),
-        dg.Definitions(resources=build_resources(installation.settings)),
+        dg.Definitions(resources=build_resources(installation.parts)),
     )
     dg.Definitions.validate_loadable(definitions)
     result = definitions.resolve_job_def(build_jobs(use_case)["load"].name).execute_in_process(
@@ -49,5 +48,5 @@ def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installe
     assert result.success
     done = {tuple(event.asset_key.path[1:]) for event in result.get_asset_materialization_events() if event.asset_key}
     assert {(CLEAN, "events"), (FEATURES, use_case.features[-1].name)} <= done
-    lake = Lake(root=installation.settings.lake)
+    lake = installation.parts.lake
     assert clean_table(lake, use_case, use_case.event_source).row_count() == 4 * 24

@@ -23,8 +23,8 @@ import pytest
 
 from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.deployment.local import LocalTarget
-from platform_assets.installation import Settings
+from platform_assets.deployment.target import Target
+from platform_assets.installation import Installation, Settings
 from platform_assets.lake.lake import Lake
 from platform_assets.registry.model_store import ModelStore
 
@@ -109,24 +109,28 @@ class LivedIn:
         return re.split(r"─+ card_fraud ─+", self.printed)[-1]
 
     @property
+    def installation(self) -> Installation:
+        return Installation.from_environment(self.environment)
+
+    @property
     def settings(self) -> Settings:
-        return Settings.from_environment(self.environment)
+        return self.installation.settings
 
     @property
     def lake(self) -> Lake:
-        return Lake(root=self.settings.lake)
+        return self.installation.lake
 
     @property
     def models(self) -> ModelStore:
-        return ModelStore(tracking_uri=self.settings.mlflow, lake=Lake(self.settings.lake))
+        return self.installation.models
 
     @property
     def days(self) -> Timeline:
         return plan(self.use_case)
 
     @property
-    def target(self) -> LocalTarget:
-        return LocalTarget(self.home / "serving", self.port)
+    def target(self) -> Target:
+        return self.installation.serving.target()
 
     @property
     def requests_sent(self) -> int:

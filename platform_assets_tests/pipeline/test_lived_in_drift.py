@@ -111,7 +111,7 @@ class SpoiltWorld:
 
     def _materialize(self, keys: list[list[str]], **arguments: Any) -> dg.ExecuteInProcessResult:
         resources = {
-            **build_resources(self.lived_in.settings),
+            **build_resources(self.lived_in.installation),
             "lake": self.lake,
             "serving": ServingHome(home=str(self.reports), port=self.lived_in.port),
         }

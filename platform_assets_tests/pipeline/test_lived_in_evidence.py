@@ -31,7 +31,8 @@ DATA_VERSION_TAG, GIVEN_TAG = "dagster/data_version", "dagster/data_version_is_u
 @pytest.fixture(scope="module")
 def graph(lived_in: LivedIn) -> AssetGraph:
     definitions = dg.Definitions.merge(
-        use_case_definitions(lived_in.use_case, FOLDER), dg.Definitions(resources=build_resources(lived_in.settings))
+        use_case_definitions(lived_in.use_case, FOLDER),
+        dg.Definitions(resources=build_resources(lived_in.installation)),
     )
     return definitions.resolve_asset_graph()
 

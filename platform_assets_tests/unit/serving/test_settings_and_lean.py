@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.settings import ServingSettings, SettingsError
+from serving.settings import ServingSettings, ServingSettingsError
 from serving.slim_start import OnlyRequired, hide_all_but
 
 FEAST = {"project": "parking", "online_store": {"type": "sqlite"}}
@@ -29,7 +29,7 @@ def test_settings_read_back_from_the_environment_they_make() -> None:
 )
 def test_an_unusable_setting_is_named(changes: dict[str, str], named: str) -> None:
     environment = ServingSettings(feast=FEAST, log_folder=Path("/log")).to_environment()
-    with pytest.raises(SettingsError, match=f"PLATFORM_ASSETS_SERVING_{named}"):
+    with pytest.raises(ServingSettingsError, match=f"PLATFORM_ASSETS_SERVING_{named}"):
         ServingSettings.from_environment(environment | {f"PLATFORM_ASSETS_SERVING_{k}": v for k, v in changes.items()})
 
 
