@@ -25,12 +25,11 @@ from platform_assets.evaluation.metrics.bootstrap import BootstrapDifference, pa
 from platform_assets.evaluation.recipe import Recipe
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
-from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.tasks.registry import task_of
 from platform_assets.testing.credit_world import AS_OF, champion, fit_by
 from platform_assets.testing.planted_models import KINDS, good
 from platform_assets.training.compare import scored
-from platform_assets.training.dataset import Dataset, rows_to_judge
+from platform_assets.training.dataset import Dataset, read_dataset, rows_to_judge
 from platform_assets.training.folds import days_needed, prequential_folds, refit_days
 from platform_assets.training.predictor import Predictor
 

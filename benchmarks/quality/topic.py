@@ -30,13 +30,12 @@ from benchmarks.common.world import scored_use_case, simulated, simulator_settin
 from platform_assets.declaration import UseCase
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.features.offline.training_set import training_set
-from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.tasks.registry import make_metrics
 from platform_assets.testing.child_process import run_child
 from platform_assets.training import artifact
 from platform_assets.training.candidates import declared_candidates
 from platform_assets.training.compare import Candidate, Comparison, compare, refit
-from platform_assets.training.dataset import Dataset
+from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.folds import days_needed, prequential_folds, refit_days
 from platform_assets.training.learners import make_learner
 from platform_assets.training.selection import choose

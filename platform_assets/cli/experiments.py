@@ -38,17 +38,17 @@ def show_design(name: str) -> None:
     from platform_assets.cli.console import console
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
-    from platform_assets.orchestration.assets.experiment import design_of
+    from platform_assets.pipelines.design_experiment import design_experiment
 
     use_case = declared_use_cases(name)[0].use_case
-    found = design_of(use_case, Installation.from_environment().lake)
-    for sentence in found.sentences():
+    plan = design_experiment(Installation.from_environment().catalog(use_case))
+    for sentence in plan.sentences():
         console.print(escape(sentence))
     table = Table(title="had it run at the end of the history", box=None, pad_edge=False)
     for title in ("days", "participants", "needed", "effect that could be seen"):
         table.add_column(title, justify="right")
-    for horizon in found.horizons:
-        mark = "[bold green]" if horizon == found.planned else ""
+    for horizon in plan.horizons:
+        mark = "[bold green]" if horizon == plan.planned else ""
         cells = (
             str(horizon.days),
             f"{horizon.units:,}",

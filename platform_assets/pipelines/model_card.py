@@ -1,7 +1,7 @@
 """What stands on a model card, gathered from the run, the verdict and the ledger.
 
-Belongs here: sentences and tables. Does not belong here: the page's HTML (`card_template.py`), pictures (`card_pictures.py`), when a
-card is made (`model_card.py`).
+Belongs here: sentences and tables. Does not belong here: the page's HTML and pictures (`evaluation/model_card/`), keeping the
+page (`write_model_card.py`).
 """
 
 import json

@@ -20,9 +20,8 @@ import polars as pl
 
 from platform_assets.declaration import UseCase
 from platform_assets.installation import code_version
-from platform_assets.lake.lake import Lake
-from platform_assets.orchestration.assets.model import read_dataset, training_set_table
-from platform_assets.orchestration.assets.training import training_rows
+from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.build_training_set import training_rows
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.pins import DATA_VERSIONS
@@ -37,7 +36,7 @@ from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
 from platform_assets.training import artifact
 from platform_assets.training.candidates import learner_of
 from platform_assets.training.compare import Candidate, compare
-from platform_assets.training.dataset import Dataset
+from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.fit import declared_imputation, fit_predictor
 from platform_assets.training.predictor import Clipped, Predictor
 from platform_assets.training.selection import selection_folds
@@ -81,78 +80,107 @@ class Reproduction:
 
 
 def reproduce(
-    use_case: UseCase,
-    lake: Lake,
+    catalog: Catalog,
     registry: ModelRegistry,
     version: RegisteredVersion,
-    say: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
     """Make a registered model again and compare.
 
     Args:
-        use_case: the declaration as it is now; the one kept with the model is used where there is one.
-        lake: where the tables are.
+        catalog: the tables, with the declaration as it is now; the one kept with the model is used where there is one.
         registry: where the model is.
         version: which one.
-        say: told of the progress.
+        log: progress.
 
     Raises:
         RegistryError: the version does not record what it was made from.
         LakeVersionMissing: a version of a table was removed.
         ArtifactError: the registered model's files were damaged or replaced.
     """
-    versions = version.tag_json(DATA_VERSIONS)
-    if not versions or "as_of" not in version.tags:
-        raise RegistryError(
-            f"{use_case.name} version {version.version} does not record the data versions that it was made from; it was not made by "
-            f"this platform's model asset. Train a model: platform-assets run {use_case.name}"
-        )
+    versions = _recorded_versions(catalog.use_case, version)
     run = registered_run(registry, version)
-    declared = run.declaration() or use_case
+    catalog = Catalog(run.declaration() or catalog.use_case, catalog.lake)
     as_of = date.fromisoformat(version.tags["as_of"])
     started = monotonic()
-    say(f"build the training set as of {as_of} from its versions")
-    _, _, frame = training_rows(declared, lake, as_of, versions)
-    kept = _kept_rows(declared, lake, as_of, versions)
+    log(f"build the training set as of {as_of} from its versions")
+    frame = training_rows(catalog, as_of, versions).frame
+    kept = _kept_rows(catalog, as_of, versions)
     built = monotonic()
-    say(f"train {version.tags['learner']} again on {frame.height:,} rows")
-    manifest = artifact.read_manifest(run.predictor_folder)
-    dataset = read_dataset(declared, frame)
-    candidate = Candidate(version.tags["learner"], learner_of(manifest, manifest["task"]))
-    predictor = _fitted(dataset, candidate, manifest)
-    metrics = _metrics(declared, dataset, as_of, run, candidate, say)
-    with tempfile.TemporaryDirectory() as scratch:
-        digest = artifact.save(predictor, Path(scratch) / "model")
-        again = artifact.read_manifest(Path(scratch) / "model")
-    same_rows = _ordered(frame, declared).equals(_ordered(kept, declared), null_equal=True)
+    log(f"train {version.tags['learner']} again on {frame.height:,} rows")
+    model = _train_again(catalog.use_case, run, version, frame, as_of, log)
+    trained = monotonic()
+    same_rows = _ordered(frame, catalog.use_case).equals(_ordered(kept, catalog.use_case), null_equal=True)
+    manifest, predictor = model.manifest_then, model.predictor
     return Reproduction(
         version=version,
         digest_then=version.tags.get(MODEL_DIGEST_TAG, ""),
-        digest_now=digest,
+        digest_now=model.digest,
         rows_then=kept.height,
         rows_now=frame.height,
         same_rows=same_rows,
-        metrics=metrics,
+        metrics=model.metrics,
         same_machine=version.tags.get(MACHINE_TAG, machine_type()) == machine_type()
         and manifest["versions"] == dict(predictor.versions),
         same_code=not changed_code(version),
         differences=(
             *_differing_rows(frame, kept, same_rows),
             *_differing_origin(version, manifest, predictor),
-            *_differing_manifest(manifest, again),
-            *_differing_model(run, predictor, manifest, again["files"]),
-            *_differing_metrics(metrics),
+            *_differing_manifest(manifest, model.manifest_now),
+            *_differing_model(run, predictor, manifest, model.manifest_now["files"]),
+            *_differing_metrics(model.metrics),
         ),
-        seconds={"training set": built - started, "training": monotonic() - built},
+        seconds={"training set": built - started, "training": trained - built},
     )
 
 
-def _kept_rows(use_case: UseCase, lake: Lake, as_of: date, versions: Mapping[str, int | None]) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _TrainedAgain:
+    """A model that was fitted as a registered one was, with the manifests of both."""
+
+    predictor: Predictor
+    digest: str
+    manifest_then: Mapping[str, Any]
+    manifest_now: Mapping[str, Any]
+    metrics: Mapping[str, tuple[float, float]]
+
+
+def _recorded_versions(use_case: UseCase, version: RegisteredVersion) -> dict[str, int | None]:
+    versions: dict[str, int | None] | None = version.tag_json(DATA_VERSIONS)
+    if not versions or "as_of" not in version.tags:
+        raise RegistryError(
+            f"{use_case.name} version {version.version} does not record the data versions that it was made from; it was not made by "
+            f"this platform's model asset. Train a model: platform-assets run {use_case.name}"
+        )
+    return versions
+
+
+def _kept_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | None]) -> pl.DataFrame:
     """The training set that the model was made from, as it was written then."""
-    table = training_set_table(use_case, lake)
-    place = table.uri.removeprefix(lake.root)
-    number = next((found for name, found in versions.items() if name.strip("/") == place.strip("/")), None)
+    table = catalog.training_sets
+    path = catalog.place(table).strip("/")
+    number = next((number for name, number in versions.items() if name.strip("/") == path), None)
     return table.read(as_of, as_of, version=number)
+
+
+def _train_again(
+    use_case: UseCase,
+    run: ModelRun,
+    version: RegisteredVersion,
+    frame: pl.DataFrame,
+    as_of: date,
+    log: Callable[[str], None],
+) -> _TrainedAgain:
+    """The same learner, fitted and measured on these rows."""
+    manifest = artifact.read_manifest(run.predictor_folder)
+    dataset = read_dataset(use_case, frame)
+    candidate = Candidate(version.tags["learner"], learner_of(manifest, manifest["task"]))
+    predictor = _fitted(dataset, candidate, manifest)
+    metrics = _metrics(use_case, dataset, as_of, run, candidate, log)
+    with tempfile.TemporaryDirectory() as scratch:
+        digest = artifact.save(predictor, Path(scratch) / "model")
+        again = artifact.read_manifest(Path(scratch) / "model")
+    return _TrainedAgain(predictor, digest, manifest, again, metrics)
 
 
 def _fitted(dataset: Dataset, candidate: Candidate, manifest: Mapping[str, Any]) -> Predictor:
@@ -173,7 +201,7 @@ def _metrics(
     as_of: date,
     run: ModelRun,
     candidate: Candidate,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, tuple[float, float]]:
     """Every metric of the winning learner, its mean over the same folds, then and now."""
     training = use_case.training
@@ -183,7 +211,7 @@ def _metrics(
         [candidate],
         metrics_of(use_case),
         training.seed,
-        say,
+        log,
         exclude_known_groups=leaves_out_known_groups(use_case),
         impute=declared_imputation(training),
     )
@@ -207,34 +235,34 @@ def _differing_rows(frame: pl.DataFrame, kept: pl.DataFrame, same: bool) -> list
 
 
 def _differing_origin(version: RegisteredVersion, manifest: Mapping[str, Any], predictor: Predictor) -> list[str]:
-    found = []
+    differences = []
     then, now = manifest["versions"], dict(predictor.versions)
     changed = [f"{name} {then.get(name, 'absent')} then, {now.get(name, 'absent')} now" for name in sorted({*then, *now})
                if then.get(name) != now.get(name)]  # fmt: skip
     if changed:
-        found.append(f"libraries: {'; '.join(changed)}")
+        differences.append(f"libraries: {'; '.join(changed)}")
     machine = version.tags.get(MACHINE_TAG)
     if machine is not None and machine != machine_type():
-        found.append(f"machine: {machine} then, {machine_type()} now")
-    return found
+        differences.append(f"machine: {machine} then, {machine_type()} now")
+    return differences
 
 
 def _differing_manifest(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What the model's folder says of it, besides its payload and libraries: settings that the code has got since, for example."""
-    found = []
+    differences = []
     for key in sorted({*then, *now} - {"files", "versions"}):
-        was, made = then.get(key), now.get(key)
-        if was == made:
+        was, is_now = then.get(key), now.get(key)
+        if was == is_now:
             continue
-        if isinstance(was, dict) and isinstance(made, dict):
-            changed = sorted(name for name in {*was, *made} if was.get(name) != made.get(name))
-            told = "; ".join(
-                f"{name} {was.get(name, 'absent')} then, {made.get(name, 'absent')} now" for name in changed
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            changed = sorted(name for name in {*was, *is_now} if was.get(name) != is_now.get(name))
+            text = "; ".join(
+                f"{name} {was.get(name, 'absent')} then, {is_now.get(name, 'absent')} now" for name in changed
             )
         else:
-            told = f"{was} then, {made} now"
-        found.append(f"{key} of the model: {told}")
-    return found
+            text = f"{was} then, {is_now} now"
+        differences.append(f"{key} of the model: {text}")
+    return differences
 
 
 def _differing_model(

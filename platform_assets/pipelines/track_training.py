@@ -1,8 +1,8 @@
 """What a training run leaves in MLflow, so that the model can be understood, compared and made again.
 
 Belongs here: parameters, metrics fold by fold, curves, importances, thresholds with their money, the environment and the
-declaration, of one model. Does not belong here: the model itself (`training_run.py`), opening and closing runs
-(`orchestration/resources/mlflow.py`), or judging (`evaluation.py`).
+declaration, of one model. Does not belong here: the model itself (`registry/training_run.py`), opening and closing runs
+(`registry/tracking.py`), or judging (`evaluation.py`).
 """
 
 import json
@@ -13,12 +13,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import numpy as np
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.contract import feature_contract
-from platform_assets.orchestration.resources.mlflow import TrackedRun
+from platform_assets.registry.tracking import TrackedRun
 from platform_assets.registry.training_run import MACHINE_TAG, machine_type
 from platform_assets.tasks.base import FoldRows, TrainingLabels
 from platform_assets.tasks.metric import Scored
@@ -41,16 +40,27 @@ CURVE_POINTS = 200
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """What the model asset adds to its registered version and to its materialization."""
+class TrackedModel:
+    """What was tracked of a model, for its registered version and for people.
+
+    Attributes:
+        tags: of the registered version.
+        most_important: the features that decide most, in words.
+        page: address of the run's page; None where there is none.
+        classes: every class on the latest fold, as a Markdown table; empty where the label is no class of several.
+        money: what the declared threshold would have cost, in words; empty where no costs are declared.
+    """
 
     tags: Mapping[str, str]
-    metadata: Mapping[str, Any]
+    most_important: str
+    page: str | None = None
+    classes: str = ""
+    money: str = ""
 
 
 def track(
     run: TrackedRun, folder: Path, use_case: UseCase, predictor: Predictor, comparison: Comparison, winner: str
-) -> Tracked:
+) -> TrackedModel:
     """Log what there is to know about a model, and write its files into the folder that becomes the run's artifacts.
 
     Args:
@@ -74,17 +84,18 @@ def track(
     (target / CURVES_PICTURE).write_bytes(task.plot(use_case, latest.y, {winner: latest.prediction}))
     importances = permutation_importances(use_case, predictor, comparison.latest_rows)
     (target / IMPORTANCES_FILE).write_text(_json(importances))
-    metadata: dict[str, Any] = {"most_important": ", ".join(list(importances)[:5]), **_link(run)}
     rows = comparison.latest_rows
     fold = FoldRows(latest.y, latest.prediction, rows.event_day, rows.X, rows.features)
     details = task.details(use_case, fold)
     for name, table in details.items():
         (target / f"{name}.json").write_text(_json(table))
-    if CLASSES in details:
-        metadata["classes"] = dg.MetadataValue.md(classes_table(details[CLASSES]))
-    if THRESHOLDS in details:
-        metadata |= _money(use_case, details[THRESHOLDS])
-    return Tracked(tags, metadata)
+    return TrackedModel(
+        tags=tags,
+        most_important=", ".join(list(importances)[:5]),
+        page=run.page,
+        classes=classes_table(details[CLASSES]) if CLASSES in details else "",
+        money=_money(use_case, details[THRESHOLDS]) if THRESHOLDS in details else "",
+    )
 
 
 def classes_table(reports: Sequence[Mapping[str, Any]]) -> str:
@@ -113,24 +124,24 @@ def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Datas
     sample = rows.where(np.isin(np.arange(len(rows)), taken))
     sign = 1.0 if metric.higher_is_better else -1.0
 
-    def score(asked: Any, X: Any, y: Any) -> float:
-        return sign * metric(Scored(y, asked.predict(X), sample.event_day, sample.group))
+    def score(model: Any, X: Any, y: Any) -> float:
+        return sign * metric(Scored(y, model.predict(X), sample.event_day, sample.group))
 
-    found = permutation_importance(
-        _Asked(predictor), sample.X, sample.y, scoring=score, n_repeats=IMPORTANCE_REPEATS,
+    importances = permutation_importance(
+        _AsEstimator(predictor), sample.X, sample.y, scoring=score, n_repeats=IMPORTANCE_REPEATS,
         random_state=use_case.training.seed,
     )  # fmt: skip
-    named = dict(zip(rows.features, found.importances_mean.tolist(), strict=True))
+    named = dict(zip(rows.features, importances.importances_mean.tolist(), strict=True))
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 
 
-class _Asked:
+class _AsEstimator:
     """A model under the names that scikit-learn asks for."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
-    def fit(self, X: Any, y: Any) -> "_Asked":
+    def fit(self, X: Any, y: Any) -> "_AsEstimator":
         """Nothing: the model is fitted."""
         return self
 
@@ -175,30 +186,25 @@ def _points(comparison: Comparison, winner: str) -> list[tuple[str, float, int]]
     return points
 
 
-def _money(use_case: UseCase, table: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the declared threshold would have cost in the latest fold, and the cheapest one, in a sentence."""
+def _money(use_case: UseCase, table: list[dict[str, Any]]) -> str:
+    """What the declared threshold would have cost in the latest fold, and the cheapest one, in a sentence; empty without costs."""
     rule = use_case.serving.decision
     if rule is None or rule.costs is None or not table:
-        return {}
+        return ""
     unit = f" {rule.costs.currency}" if rule.costs.currency else ""
     now = next(row for row in table if row["is_declared"])
     best = next(row for row in table if row["is_cheapest"])
-    return {
-        "money": f"threshold {now['threshold']:g} would have cost {now['cost']:,.0f}{unit} in the latest fold; the cheapest, "
+    return (
+        f"threshold {now['threshold']:g} would have cost {now['cost']:,.0f}{unit} in the latest fold; the cheapest, "
         f"{best['threshold']:.3g}, {best['cost']:,.0f}{unit}"
-    }
-
-
-def _link(run: TrackedRun) -> dict[str, Any]:
-    """The run's page, where MLflow is a server that has one."""
-    return {"mlflow_run_page": dg.MetadataValue.url(run.page)} if run.page else {}
+    )
 
 
 @cache
 def _installed() -> str:
     """Every installed distribution with its version, as pip writes them."""
-    found = {f"{each.metadata['Name']}=={each.version}" for each in distributions() if each.metadata["Name"]}
-    return "\n".join(sorted(found, key=str.lower)) + "\n"
+    installed = {f"{each.metadata['Name']}=={each.version}" for each in distributions() if each.metadata["Name"]}
+    return "\n".join(sorted(installed, key=str.lower)) + "\n"
 
 
 def _json(value: Any) -> str:

@@ -9,6 +9,14 @@ class RegistryUnreachable(RegistryError):
     """The registry did not answer; nothing was moved, and what was asked for can be asked for again."""
 
 
+class NotTrained(RegistryError):
+    """There is no model as of the day that was asked for."""
+
+
+class NotEvaluated(RegistryError):
+    """A version was to be promoted before its gates were judged."""
+
+
 class PromotionRefused(RegistryError):
     """A version was not promoted, because its gates did not pass or its evidence is missing."""
 

@@ -1,7 +1,7 @@
 """What served when, made from what, promoted by which evidence: the question that a ledger is kept for.
 
 Belongs here: what a version was made from, and the answer about a point in time. Does not belong here: writing entries
-(`champion_moves.py`), or printing (`cli/models/commands.py`).
+(`champion_moves.py`), or printing (`cli/models/ledger.py`).
 """
 
 import json

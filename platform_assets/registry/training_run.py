@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.lake.layout import MODEL
 from platform_assets.registry.base import MODEL_FOLDER, ModelRegistry, RegisteredVersion
+from platform_assets.registry.errors import NotTrained
 from platform_assets.training import artifact
 from platform_assets.training.compare import Comparison
 from platform_assets.training.fit import library_versions
@@ -30,6 +32,8 @@ SAMPLE_FILE = "sample.parquet"
 SAMPLE_ROWS = 200
 DECLARATION_FILE = "declaration.json"
 """The use case as it was declared, so that a later declaration changes nothing about the past."""
+VERDICT_FILE = "evaluation.json"
+"""The verdict on the model, once it was judged."""
 MODEL_DIGEST_TAG = "model_digest"
 """Tag of a registered version: the digest of its model."""
 CLASS_ROWS_TAG = "class_rows"
@@ -68,6 +72,12 @@ class ModelRun:
         path = self.folder / DECLARATION_FILE
         return UseCase.model_validate_json(path.read_text()) if path.exists() else None
 
+    def evidence(self) -> dict[str, Any]:
+        """The verdict on the model; empty while it was not judged."""
+        path = self.folder / VERDICT_FILE
+        verdict: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return verdict
+
     def sample(self) -> pl.DataFrame:
         """Some training rows with the model's own output, for self-tests."""
         return pl.read_parquet(self.folder / SAMPLE_FILE)
@@ -88,6 +98,20 @@ def read_model_run(folder: Path) -> ModelRun:
     return ModelRun(folder, json.loads((folder / COMPARISON_FILE).read_text()))
 
 
+def trained_as_of(registry: ModelRegistry, use_case: UseCase, as_of: str) -> RegisteredVersion:
+    """The newest model as of a day, YYYY-MM-DD.
+
+    Raises:
+        NotTrained: there is none.
+    """
+    version = registry.by_as_of(use_case.name, as_of)
+    if version is None:
+        raise NotTrained(
+            f"{use_case.name}: no model was trained as of {as_of}; materialize {use_case.name}/{MODEL}/{use_case.model_name}"
+        )
+    return version
+
+
 def registered_run(registry: ModelRegistry, version: RegisteredVersion) -> ModelRun:
     """The run that made a version, once its model is proven to be the one that was registered.
 
@@ -95,10 +119,10 @@ def registered_run(registry: ModelRegistry, version: RegisteredVersion) -> Model
         ArtifactError: the model's files were damaged, changed or replaced since.
     """
     run = read_model_run(registry.run_folder(version))
-    found, registered = artifact.model_digest(run.predictor_folder), version.tags.get(MODEL_DIGEST_TAG)
-    if found != registered:
+    digest, registered = artifact.model_digest(run.predictor_folder), version.tags.get(MODEL_DIGEST_TAG)
+    if digest != registered:
         raise artifact.ArtifactError(
-            f"{run.predictor_folder} holds model {found}, but {version.use_case} version {version.version} was registered "
+            f"{run.predictor_folder} holds model {digest}, but {version.use_case} version {version.version} was registered "
             f"with {registered}: it was replaced since; restore it or train again"
         )
     return run
@@ -160,17 +184,17 @@ def _selection(selection: Selection | None) -> dict[str, Any]:
     """Searches and final test; nothing where there was none."""
     if selection is None:
         return {}
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     if selection.final_test is not None:
         fold = selection.final_test.fold
-        found["final_test"] = {
+        parts["final_test"] = {
             "test_first": str(fold.test_first),
             "test_last": str(fold.test_last),
             "metrics": dict(selection.final_test.metrics),
             "test_rows": selection.final_test.test_rows,
         }
     if selection.searches:
-        found["searches"] = {
+        parts["searches"] = {
             name: {
                 "best": result.best.number,
                 "trials": [
@@ -186,7 +210,7 @@ def _selection(selection: Selection | None) -> dict[str, Any]:
             }
             for name, result in selection.searches.items()
         }
-    return found
+    return parts
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

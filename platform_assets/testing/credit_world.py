@@ -20,12 +20,11 @@ from platform_assets.declaration import UseCase
 from platform_assets.evaluation.judged_model import JudgedModel
 from platform_assets.evaluation.recipe import Recipe, recipe_of
 from platform_assets.features.offline.training_set import training_set_schema
-from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.tasks.registry import metrics_of
 from platform_assets.testing.declare import declaration, row
 from platform_assets.training import artifact
 from platform_assets.training.compare import Candidate, compare
-from platform_assets.training.dataset import Dataset
+from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import prequential_folds
 from platform_assets.training.learners import make_learner

@@ -26,6 +26,7 @@ from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, PROFILE, QUARANTINE, RAW, TRAINING
 from platform_assets.orchestration.assets.clean import clean_asset
@@ -33,7 +34,7 @@ from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.assets.model import model_asset
 from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.training import training_set_asset
-from platform_assets.orchestration.resources.mlflow import mlflow_resource
+from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
 from platform_assets.pipelines.reproduce import Reproduction, reproduce
 from platform_assets.pipelines.tables import clean_table
 from platform_assets.registry.base import ModelRegistry
@@ -132,7 +133,7 @@ class ModelHistory:
                 "lake": self.lake,
                 "sources": SourceReader(simulation=SCALE),
                 "models": ModelStore(tracking_uri=self.tracking_uri, lake=self.lake),
-                "mlflow": mlflow_resource(self.tracking_uri, str(self.root / "artifacts"), "bench"),
+                "mlflow": tracker_resource(TrackingAddress(self.tracking_uri, str(self.root / "artifacts"), "bench")),
             },
             instance=instance,
             partition_key=as_of.isoformat() if as_of else None,
@@ -144,7 +145,7 @@ class ModelHistory:
     def reproduced(self, version: str) -> Reproduction:
         """Make a version again, in this process."""
         registry = self.registry
-        return reproduce(self.use_case, self.lake, registry, registry.get(self.use_case.name, version))
+        return reproduce(Catalog(self.use_case, self.lake), registry, registry.get(self.use_case.name, version))
 
     def reproduced_afresh(self, version: str) -> dict[str, Any]:
         """Make a version again in a process of its own, with another hash seed."""

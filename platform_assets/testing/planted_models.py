@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from platform_assets.evaluation.judged_model import JudgedModel
 from platform_assets.evaluation.recipe import Recipe
-from platform_assets.orchestration.assets.model import read_dataset
 from platform_assets.testing.credit_world import AS_OF, Vector, declared, fit_by, logistic, simulated_rows, subject_from
-from platform_assets.training.dataset import Dataset
+from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
 from platform_assets.training.predictor import Predictor

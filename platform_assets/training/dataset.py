@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration import UseCase
 from platform_assets.features.event_frames import in_order
 from platform_assets.tasks.labels import LabelError
 from platform_assets.tasks.multiclass.labels import class_places
@@ -126,6 +127,27 @@ def from_frame(
         key=ordered[key].to_numpy(),
         features=tuple(features),
         classes=tuple(classes),
+    )
+
+
+def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
+    """Rows of a training set of a use case as arrays.
+
+    Args:
+        use_case: the declaration.
+        frame: rows with key, event time, features, label and group.
+
+    Raises:
+        DatasetError: see `from_frame`.
+    """
+    return from_frame(
+        frame,
+        features=use_case.feature_names,
+        label=use_case.label.column,
+        group=use_case.training.group,
+        key=use_case.event_source.primary_key[0],
+        time=use_case.event_time,
+        classes=use_case.classes,
     )
 
 

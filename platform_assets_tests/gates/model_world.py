@@ -22,7 +22,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
-from platform_assets.orchestration.resources.mlflow import mlflow_resource
+from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
 from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.ledger import Ledger
 from platform_assets.registry.mlflow_registry import MlflowRegistry
@@ -91,7 +91,7 @@ class ModelWorld:
             "lake": Lake(root=str(self.lake_root)),
             "sources": SourceReader(simulation=WORLD),
             "feast": FeatureStore(registry=f"sqlite:///{self.home}/feast.db", online_store=store, home=str(self.home)),
-            "mlflow": mlflow_resource(self.tracking_uri, str(self.root / "artifacts"), "gates"),
+            "mlflow": tracker_resource(TrackingAddress(self.tracking_uri, str(self.root / "artifacts"), "gates")),
             "models": ModelStore(tracking_uri=self.tracking_uri, lake=Lake(str(self.lake_root))),
             "serving": ServingHome(home=str(self.home), port=UNUSED_PORT),
         }

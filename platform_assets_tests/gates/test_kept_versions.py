@@ -22,7 +22,8 @@ from platform_assets.lake.evolution import EVOLVE, MIGRATIONS
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.pins import table_path
 from platform_assets.orchestration.assets.maintenance import maintenance_asset
-from platform_assets.orchestration.assets.training import training_rows, training_set_asset
+from platform_assets.orchestration.assets.training import training_set_asset
+from platform_assets.pipelines.build_training_set import training_rows
 from platform_assets.pipelines.maintain import read_pins
 from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import RegistryError
@@ -219,10 +220,10 @@ def test_a_training_set_is_made_again_from_the_versions_it_recorded(kept: World)
     recorded = versions_behind(table, as_of)
     assert recorded["/card_fraud/clean/labels"] == 1
     upkeep(kept, keep_days=0)
-    *_, again = training_rows(kept.use_case, kept.lake(), as_of, recorded)
+    again = training_rows(Catalog(kept.use_case, kept.lake()), as_of, recorded).frame
     assert again.select(list(schema)).equals(table.read(as_of, as_of, version=recorded[f"/{table_path(table.uri)}"]))
     with pytest.raises(LakeVersionMissing, match="nothing pinned it"):
-        training_rows(kept.use_case, kept.lake(), as_of, {**recorded, "/card_fraud/clean/labels": 4})
+        training_rows(Catalog(kept.use_case, kept.lake()), as_of, {**recorded, "/card_fraud/clean/labels": 4})
 
 
 def test_the_reasons_are_named(kept: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.installation import Installation, Settings
 from platform_assets.lake.lake import Lake
-from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources

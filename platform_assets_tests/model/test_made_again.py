@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeVersionMissing
-from platform_assets.orchestration.assets.model import training_set_table
-from platform_assets.orchestration.assets.training import current_versions, training_rows
+from platform_assets.pipelines.build_training_set import current_versions, training_rows
 from platform_assets.registry.errors import RegistryError
 from platform_assets.testing.model_history import ModelHistory, made_history
 
@@ -27,8 +27,9 @@ def test_both_come_out_the_same_although_the_tables_went_on(made: ModelHistory) 
         assert found.differences == ()
         assert found.digest_now == found.digest_then
     as_of = made.as_of(0)
-    newest = training_rows(made.use_case, made.lake, as_of, current_versions(made.use_case, made.lake))[2]
-    kept = training_set_table(made.use_case, made.lake).read(as_of, as_of)
+    catalog = Catalog(made.use_case, made.lake)
+    newest = training_rows(catalog, as_of, current_versions(catalog)).frame
+    kept = catalog.training_sets.read(as_of, as_of)
     assert not newest.sort("transaction_id").equals(kept.sort("transaction_id")), "today's tables would give other rows"
 
 

@@ -11,7 +11,7 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DAILY_PREDICTIONS
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.lake.layout import MONITORING, PREDICTIONS
-from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
+from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.in_process import RunFailed
 from platform_assets.pipelines.due import DueJob
 from platform_assets.pipelines.jobs import PREDICT

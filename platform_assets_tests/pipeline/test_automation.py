@@ -13,8 +13,8 @@ from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.installation import Installation, Settings
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
+from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
-from platform_assets.orchestration.assets.monitoring import VERDICT_SCHEMA
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.orchestration.resources.build import build_resources

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform_assets.cli.console import console
-from platform_assets.cli.models.commands import named_version, opened, split_model
+from platform_assets.cli.models.lookup import named_version, opened, split_model
 from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
 from platform_assets.training.artifact import read_manifest
@@ -77,9 +77,9 @@ def _print_metrics(name: str, versions: tuple[RegisteredVersion, ...], runs: tup
         ]
         difference = means[0] - means[1]
         better = difference == difference and difference != 0 and (difference > 0) == higher
-        told = f"[green]{difference:+.4f}[/]" if better else f"{difference:+.4f}"
+        cell = f"[green]{difference:+.4f}[/]" if better else f"{difference:+.4f}"
         paired = f", {_folds_won(winners, metric, higher)} folds" if same_folds else ""
-        table.add_row(metric, *cells, f"{told}{paired}")
+        table.add_row(metric, *cells, f"{cell}{paired}")
     console.print(table)
     if not same_folds:
         spans = [

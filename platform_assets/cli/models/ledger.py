@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform_assets.cli.console import console
-from platform_assets.cli.models.commands import opened
+from platform_assets.cli.models.lookup import opened
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.registry.champion_moves import settle
 from platform_assets.registry.errors import RegistryUnreachable
@@ -152,5 +152,5 @@ def _print_decision(decision: Mapping[str, Any]) -> None:
 
 def _print_mapping(title: str, values: Mapping[str, Any]) -> None:
     if values:
-        told = [f"{key.strip('/')} {value}" for key, value in sorted(values.items())]
-        console.print(f"  {title}: {escape(', '.join(told))}")
+        items = [f"{key.strip('/')} {value}" for key, value in sorted(values.items())]
+        console.print(f"  {title}: {escape(', '.join(items))}")

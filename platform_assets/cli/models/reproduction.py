@@ -9,13 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform_assets.cli.console import console
-from platform_assets.cli.models.commands import named_version, opened, split_model
+from platform_assets.cli.models.lookup import named_version, opened, split_model
 from platform_assets.installation import Installation
 from platform_assets.pipelines.reproduce import Reproduction, changed_code, reproduce
 
 
 def reproduce_version(model: str) -> bool:
-    """Make a version again and print what was found.
+    """Make a version again and print what came of it.
 
     Returns:
         Whether it is the same to the bit, as far as machine, libraries and code are those that made it.
@@ -27,34 +27,36 @@ def reproduce_version(model: str) -> bool:
     name, number = split_model(model)
     use_case, registry, _, settings = opened(name)
     version = named_version(registry, name, number)
-    found = reproduce(use_case, Installation(settings).lake, registry, version, lambda line: console.print(f"» {line}"))
-    show(name, found)
-    return found.is_exact or not (found.same_machine and found.same_code)
+    result = reproduce(
+        Installation(settings).catalog(use_case), registry, version, lambda line: console.print(f"» {line}")
+    )
+    show(name, result)
+    return result.is_exact or not (result.same_machine and result.same_code)
 
 
-def show(name: str, found: Reproduction) -> None:
+def show(name: str, result: Reproduction) -> None:
     """Print a reproduction."""
-    table = Table(title=f"{name} version {found.version.version}", box=None, pad_edge=False)
+    table = Table(title=f"{name} version {result.version.version}", box=None, pad_edge=False)
     for title in ("", "then", "now", ""):
         table.add_column(title, justify="left" if not title else "right")
-    table.add_row("training rows", f"{found.rows_then:,}", f"{found.rows_now:,}", _same(found.same_rows))
-    for metric, (then, now) in found.metrics.items():
+    table.add_row("training rows", f"{result.rows_then:,}", f"{result.rows_now:,}", _same(result.same_rows))
+    for metric, (then, now) in result.metrics.items():
         table.add_row(metric, f"{then:.6f}", f"{now:.6f}", _same(then == now or (then != then and now != now)))
-    digests = [digest.removeprefix("sha256:")[:16] for digest in (found.digest_then, found.digest_now)]
-    table.add_row("model", *digests, _same(found.digest_then == found.digest_now))
+    digests = [digest.removeprefix("sha256:")[:16] for digest in (result.digest_then, result.digest_now)]
+    table.add_row("model", *digests, _same(result.digest_then == result.digest_now))
     console.print(table)
-    spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in found.seconds.items())
+    spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in result.seconds.items())
     console.print(f"[dim]{spent}[/]")
-    code = changed_code(found.version)
+    code = changed_code(result.version)
     if code:
         console.print(f"[dim]{code}[/]")
-    if found.is_exact:
+    if result.is_exact:
         console.print("[bold green]the same to the bit[/]")
         console.print(f"[dim]next: platform-assets models ledger {name}[/]")
         return
-    for difference in found.differences:
+    for difference in result.differences:
         console.print(f"[yellow]{escape(difference)}[/]")
-    if found.same_machine and found.same_code:
+    if result.same_machine and result.same_code:
         console.print(
             "[bold red]not reproduced[/], on the kind of machine and with the libraries and the code that made it. Next: look for what "
             "is not seeded in the learner, and for hidden inputs"

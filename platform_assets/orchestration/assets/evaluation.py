@@ -28,9 +28,9 @@ from platform_assets.evaluation.judged_model import (
     of_other_classes,
 )
 from platform_assets.evaluation.recipe import joined_learner, recipe_of
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL
-from platform_assets.orchestration.assets.model import read_dataset, training_set_table
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, kubernetes_tags, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
@@ -38,23 +38,25 @@ from platform_assets.pipelines.tables import clean_rows
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.base import VERDICT_TAG, ModelRegistry, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.training_run import MODEL_DIGEST_TAG, ModelRun, registered_run
+from platform_assets.registry.training_run import (
+    MODEL_DIGEST_TAG,
+    VERDICT_FILE,
+    ModelRun,
+    registered_run,
+    trained_as_of,
+)
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.plain import plain
 from platform_assets.tasks.registry import metrics_of, task_of
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import measure, scored
+from platform_assets.training.dataset import read_dataset
 from platform_assets.training.folds import Fold, last_labelled_day
 from platform_assets.training.learners import TrainingError
 from platform_assets.training.predictor import ImputationError
 
-VERDICT_FILE = "evaluation.json"
 EVIDENCE_FORMAT = 2
 """Of the verdict file; docs/guide/gates.md says what is in it."""
-
-
-class EvaluationError(RuntimeError):
-    """A model cannot be judged; the message says what is missing and what to do next."""
 
 
 def columns_to_divide_by(use_case: UseCase) -> list[str]:
@@ -205,12 +207,12 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         as_of = date.fromisoformat(context.partition_key)
         registry = models.registry()
-        version = require_version(use_case, registry, context.partition_key)
+        version = trained_as_of(registry, use_case, context.partition_key)
         run = registered_run(registry, version)
         champion = registry.by_alias(use_case.name, CHAMPION_ALIAS)
         if champion is not None and champion.version == version.version:
             champion = None  # judged again: it cannot be its own opponent
-        frame = training_set_table(use_case, lake).read(as_of, as_of)
+        frame = Catalog(use_case, lake).training_sets.read(as_of, as_of)
         subject = subject_of(use_case, frame, run, version, events_to_divide_by(use_case, lake, frame))
         same_rows = compare_on_same_rows(subject, version, champion, registry)
         today = datetime.now(UTC).date()
@@ -273,20 +275,6 @@ def draw(use_case: UseCase, rows: SameRows) -> bytes:
     """The picture of the rows that model and champion were compared on."""
     predictions = {"challenger": rows.model, **({"champion": rows.champion} if rows.champion is not None else {})}
     return task_of(use_case).plot(use_case, rows.rows.y, predictions)
-
-
-def require_version(use_case: UseCase, registry: ModelRegistry, as_of: str) -> RegisteredVersion:
-    """The model as of a day.
-
-    Raises:
-        EvaluationError: when none was trained.
-    """
-    version = registry.by_as_of(use_case.name, as_of)
-    if version is None:
-        raise EvaluationError(
-            f"{use_case.name}: no model was trained as of {as_of}; materialize {use_case.name}/{MODEL}/{use_case.model_name}"
-        )
-    return version
 
 
 def log_evidence(registry: ModelRegistry, version: RegisteredVersion, evidence: Mapping[str, Any]) -> None:

@@ -1,39 +1,25 @@
 """The monitoring layer: the prediction log as a table, drift, and quality once labels have arrived.
 
-Belongs here: windows of event days, reading what they need, publishing verdicts as checks. Does not belong here: the
-statistics (`monitoring/`), or asking for a new model (`orchestration/sensors.py`).
+Belongs here: what Dagster is told of them, verdicts as checks among it. Does not belong here: reaching verdicts (`pipelines/watch.py`), or
+asking for a new model (`orchestration/sensors.py`).
 """
 
-import json
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from platform_assets.declaration import EVENT_DAY, UseCase
-from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING
+from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
 from platform_assets.lake.schemas import VERDICT_SCHEMA
-from platform_assets.monitoring.drift import DriftResult
-from platform_assets.monitoring.drift_page import evidently_report
-from platform_assets.monitoring.latency import service_days
-from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
-from platform_assets.monitoring.prediction_log import read_segments
-from platform_assets.monitoring.quality import (
-    QualityResult,
-    join_labels,
-    production_quality,
-    quality_by_day,
-    quality_days,
-)
-from platform_assets.monitoring.retrain_verdict import window_verdict
-from platform_assets.monitoring.watched_window import reference_frame, watch_window
-from platform_assets.orchestration.assets.model import read_dataset, training_set_table
+from platform_assets.monitoring.prediction_log import SegmentRead
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -44,11 +30,8 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
-from platform_assets.pipelines.tables import clean_rows
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.pipelines.watch import StoredVerdict, store_predictions, watch_drift, watch_quality
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, read_model_run
-from platform_assets.tasks.registry import task_of
 
 READABLE_CHECK = "readable"
 STORE_CHECK = "store_answered"
@@ -56,21 +39,9 @@ DRIFT_CHECK = "no_drift"
 QUALITY_CHECK = "quality_kept"
 
 
-class MonitoringError(RuntimeError):
-    """A window cannot be judged; the message says what is missing and what to do next."""
-
-
 def predictions_key(use_case: UseCase) -> dg.AssetKey:
     """The asset that holds what was predicted: the service's log, or the daily predictions."""
-    if use_case.is_realtime:
-        return asset_key(use_case, SERVING, PREDICTION_LOG)
-    return asset_key(use_case, PREDICTIONS, DAILY_PREDICTIONS)
-
-
-def read_predictions(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFrame:
-    """What was predicted for these days, both included."""
-    _, layer, table = predictions_key(use_case).path
-    return lake.table(use_case.name, layer, table, prediction_log_schema(use_case)).read(first, last)
+    return asset_key(use_case, *predictions_path(use_case))
 
 
 def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -98,44 +69,39 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     def prediction_log(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
     ) -> dg.MaterializeResult:
-        days = partition_range(context)
-        read = read_segments(serving.log_folder(use_case.name), use_case)
-        table = lake.table(use_case.name, SERVING, PREDICTION_LOG, schema)
-        rows = read.frame.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
+        folder = serving.log_folder(use_case.name)
+        stored = store_predictions(Catalog(use_case, lake), Path(folder), partition_range(context))
+        segments = stored.segments
         metadata: dict[str, Any] = {
-            "predictions": rows.height,
-            "bad_lines": len(read.bad_lines),
-            "torn_lines": read.torn_lines,
+            "predictions": stored.rows.height,
+            "bad_lines": len(segments.bad_lines),
+            "torn_lines": segments.torn_lines,
         }
-        if rows.is_empty() and not table.exists():
-            commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
-        else:
-            commit = table.merge_rows(rows, ["request_id"], when_matched="keep")
-        by_day = service_days(rows)
-        if by_day:
-            metadata["latency"] = picture(plot_latency(by_day))
+        if stored.latency_plot is not None:
+            metadata["latency"] = picture(stored.latency_plot)
         return dg.MaterializeResult(
             metadata={
-                **commit_metadata(commit, table.uri),
+                **commit_metadata(stored.commit, stored.uri),
                 **column_lineage(use_case, key, schema),
                 **metadata,
-                "service_days": [day.to_dict() for day in by_day[:31]],
+                "service_days": [day.to_dict() for day in stored.by_day[:31]],
             },
-            data_version=data_version(commit),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=READABLE_CHECK,
-                    passed=not read.bad_lines,
-                    metadata={
-                        "lines_read": read.lines_read,
-                        "bad_lines": [f"{line.place}: {line.reason}" for line in read.bad_lines[:20]],
-                    },
-                ),
-                _store_answered(rows, use_case),
-            ],
+            data_version=data_version(stored.commit),
+            check_results=[_readable(segments), _store_answered(stored.rows, use_case)],
         )
 
     return prediction_log
+
+
+def _readable(segments: SegmentRead) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=READABLE_CHECK,
+        passed=not segments.bad_lines,
+        metadata={
+            "lines_read": segments.lines_read,
+            "bad_lines": [f"{line.place}: {line.reason}" for line in segments.bad_lines[:20]],
+        },
+    )
 
 
 def _store_answered(rows: pl.DataFrame, use_case: UseCase) -> dg.AssetCheckResult:
@@ -151,60 +117,9 @@ def _store_answered(rows: pl.DataFrame, use_case: UseCase) -> dg.AssetCheckResul
     )
 
 
-def _window(use_case: UseCase, last: date) -> tuple[date, date]:
-    return last - timedelta(days=use_case.monitoring.window_days - 1), last
-
-
-def _model_of(log: pl.DataFrame, registry: ModelRegistry, use_case: UseCase) -> RegisteredVersion:
-    """The version that made most of the window's predictions."""
-    if log.is_empty():
-        raise MonitoringError(
-            f"{use_case.name}: no predictions in the window; materialize "
-            f"{predictions_key(use_case).to_user_string()} for its days"
-            + (", after requests were sent to the service" if use_case.is_realtime else "")
-        )
-    counts = log.group_by("model_version").len().sort("len", "model_version", descending=True)
-    return registry.get(use_case.name, str(counts["model_version"][0]))
-
-
-def _reference(use_case: UseCase, lake: Lake, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:
-    """The labelled days before the model's own training days, scored by the model itself: rows it has not learned."""
-    as_of = date.fromisoformat(version.tags["as_of"])
-    last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
-    first = last - timedelta(days=use_case.training.splits.test_days - 1)
-    rows = training_set_table(use_case, lake).read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
-    predictor = run.predictor()
-    task = task_of(use_case)
-    outputs = predictor.predict(read_dataset(use_case, rows).X)
-    answers = task.log_columns(use_case, outputs, predictor.classes)
-    # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
-    ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
-    decisions = answers["decision"] if "decision" in task.drift_columns else None
-    return reference_frame(ordered, use_case, answers["score"], decisions)
-
-
-def _write_verdict(
-    lake: Lake,
-    use_case: UseCase,
-    table_name: str,
-    day: date,
-    version: str,
-    result: DriftResult | QualityResult,
-    causes: Sequence[str],
-) -> tuple[dict[str, Any], dg.DataVersion]:
-    row = {
-        "status": result.status,
-        "passed": result.passed,
-        "causes": list(causes),
-        "model_version": version,
-        "result": json.dumps(result.to_dict(), default=str),
-        EVENT_DAY: day,
-    }
-    table = lake.table(use_case.name, MONITORING, table_name, VERDICT_SCHEMA)
-    commit = table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
-    key = asset_key(use_case, MONITORING, table_name)
-    metadata = {**commit_metadata(commit, table.uri), **column_lineage(use_case, key, VERDICT_SCHEMA)}
-    return metadata, data_version(commit)
+def _verdict_metadata(use_case: UseCase, name: str, stored: StoredVerdict) -> dict[str, Any]:
+    key = asset_key(use_case, MONITORING, name)
+    return {**commit_metadata(stored.commit, stored.uri), **column_lineage(use_case, key, VERDICT_SCHEMA)}
 
 
 def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -233,28 +148,21 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        log = read_predictions(use_case, lake, *_window(use_case, day))
-        registry = models.registry()
-        version = _model_of(log, registry, use_case)
-        reference = _reference(use_case, lake, version, read_model_run(registry.run_folder(version)))
-        window = watch_window(log, reference, use_case, day, {version.version})
-        result = window.result
-        path = serving.report_folder(use_case.name) / f"drift-{day}.html"
-        evidently_report(window.reference, window.current, result, path, title=f"{use_case.name}: drift up to {day}")
-        causes = window_verdict(day, result, None).causes
-        metadata, delta = _write_verdict(lake, use_case, DRIFT, day, version.version, result, causes)
+        folder = serving.report_folder(use_case.name)
+        watched = watch_drift(Catalog(use_case, lake), models.registry(), folder, day)
+        result = watched.result
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
         return dg.MaterializeResult(
             metadata={
-                **metadata,
+                **_verdict_metadata(use_case, DRIFT, watched.stored),
                 "status": result.status,
-                "model_version": version.version,
+                "model_version": watched.version.version,
                 "rows": result.rows_current,
-                "report": dg.MetadataValue.path(str(path)),
-                "plot": picture(plot_drift(result)),
+                "report": dg.MetadataValue.path(str(watched.report)),
+                "plot": picture(watched.plot),
                 "failed_columns": failed,
             },
-            data_version=delta,
+            data_version=data_version(watched.stored.commit),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=DRIFT_CHECK,
@@ -293,19 +201,8 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        as_of = day + timedelta(days=max(1, use_case.label_delay_days))
-        first, last = quality_days(use_case, as_of)
-        log = read_predictions(use_case, lake, first, last)
-        registry = models.registry()
-        version = _model_of(log, registry, use_case)
-        labels = clean_rows(lake, use_case, use_case.label_source, first, last)
-        joined = join_labels(log, labels, use_case, as_of, {version.version})
-        comparison = read_model_run(registry.run_folder(version)).comparison
-        promised = comparison["candidates"][version.tags["learner"]]["mean"]
-        label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None
-        result = production_quality(joined, use_case, promised, label_rate, class_rows=version.tag_json(CLASS_ROWS_TAG))
-        causes = window_verdict(day, None, result).causes
-        metadata, delta = _write_verdict(lake, use_case, QUALITY, day, version.version, result, causes)
+        watched = watch_quality(Catalog(use_case, lake), models.registry(), day)
+        result = watched.result
         evidence: dict[str, Any] = {
             "status": result.status,
             "explanation": result.explanation,
@@ -313,17 +210,14 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             "labelled_rows": result.labelled_rows,
             **{f"production_{name}": value for name, value in result.metrics.items()},
         }
-        bound = result.bounds.get(use_case.monitoring.quality_metric)
         return dg.MaterializeResult(
             metadata={
-                **metadata,
+                **_verdict_metadata(use_case, QUALITY, watched.stored),
                 **evidence,
-                "model_version": version.version,
-                "plot": picture(
-                    plot_quality(quality_by_day(joined, use_case), use_case.monitoring.quality_metric, bound)
-                ),
+                "model_version": watched.version.version,
+                "plot": picture(watched.plot),
             },
-            data_version=delta,
+            data_version=data_version(watched.stored.commit),
             check_results=[dg.AssetCheckResult(check_name=QUALITY_CHECK, passed=result.passed, metadata=evidence)],
         )
 

@@ -1,23 +1,20 @@
-"""The training set and the model.
+"""The training-set asset, partitioned by the day it is made as of.
 
-Belongs here: the training-set asset and the model asset, each partitioned by the day it is made as of. Does not
-belong here: fitting (`training/`) or judging (`assets/evaluation.py`).
+Belongs here: what Dagster is told of it, and the moment of its configuration. Does not belong here: building it
+(`pipelines/build_training_set.py`).
 """
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
-from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import TRAINING_SET
-from platform_assets.features.offline.training_set import training_set, training_set_schema
+from platform_assets.features.offline.training_set import training_set_schema
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
-from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -27,8 +24,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import as_of_days, earlier_days
-from platform_assets.pipelines.tables import clean_rows, clean_table
-from platform_assets.tasks.registry import task_of
+from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.training.folds import training_offsets
 
 
@@ -61,58 +57,25 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         **policy(use_case, TRAINING),
     )
-    def build_training_set(
+    def build(
         context: dg.AssetExecutionContext, config: TrainingSetConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
-        as_of = date.fromisoformat(context.partition_key)
-        first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
-        versions = (
-            current_versions(use_case, lake)
-            if config.known_at is None
-            else versions_known_at(use_case, lake, _moment(config.known_at))
-        )
-        delivered, labels, frame = training_rows(use_case, lake, as_of, versions)
-        table = lake.table(use_case.name, TRAINING, TRAINING_SET, schema, partition_by="as_of")
-        commit = table.write_partitions(frame, as_of, as_of, metadata={"data_versions": json.dumps(versions)})
-        label = frame[use_case.label.column]
+        known_at = None if config.known_at is None else _moment(config.known_at)
+        built = build_training_set(Catalog(use_case, lake), date.fromisoformat(context.partition_key), known_at)
         return dg.MaterializeResult(
             metadata={
-                **commit_metadata(commit, table.uri),
-                "event_days": f"{first} .. {last}",
-                "labels_of_refused_events": delivered - labels,
-                **task_of(use_case).label_statistics(label, use_case.classes),
+                **commit_metadata(built.commit, built.uri),
+                "event_days": f"{built.first_day} .. {built.last_day}",
+                "labels_of_refused_events": built.refused_labels,
+                **built.labels,
                 "known_at": config.known_at or "now",
-                "data_versions": {name: version or 0 for name, version in versions.items()},
+                "data_versions": {name: version or 0 for name, version in built.versions.items()},
                 **column_lineage(use_case, key, schema),
             },
-            data_version=data_version(commit),
+            data_version=data_version(built.commit),
         )
 
-    return build_training_set
-
-
-def current_versions(use_case: UseCase, lake: Lake) -> dict[str, int | None]:
-    """Delta versions of the tables that a training set reads now, by path below the lake's root."""
-    return {table.uri.removeprefix(lake.root): table.version() for table in _tables(use_case, lake)}
-
-
-def versions_known_at(use_case: UseCase, lake: Lake, moment: datetime) -> dict[str, int | None]:
-    """Versions that the tables of a training set had at a moment, by path below the lake's root.
-
-    A training set from these versions is the one that could have been made then: rows that arrived later, labels that were
-    corrected later and feature days that were computed again since are not part of it, whenever it is made.
-
-    Raises:
-        LakeTableMissing: A table does not exist.
-        LakeVersionMissing: A table was made later, or its versions of then were removed.
-    """
-    return {table.uri.removeprefix(lake.root): table.version_at(moment) for table in _tables(use_case, lake)}
-
-
-def _tables(use_case: UseCase, lake: Lake) -> list[LakeTable]:
-    """The tables that a training set reads."""
-    features = [_feature_table(use_case, lake, view) for view in use_case.features]
-    return [clean_table(lake, use_case, use_case.label_source), *features]
+    return build
 
 
 def _moment(text: str) -> datetime:
@@ -128,51 +91,3 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"known_at {text!r} carries no zone: write it like 2024-03-01T00:00:00Z")
     return moment.astimezone(UTC)
-
-
-def training_rows(
-    use_case: UseCase, lake: Lake, as_of: date, versions: Mapping[str, int | None]
-) -> tuple[int, int, pl.DataFrame]:
-    """The training set as of a day from these versions of its tables, so that what is recorded is what was read.
-
-    Args:
-        use_case: The declaration.
-        lake: Where the tables are.
-        as_of: The day.
-        versions: As `current_versions` gives them, or as an earlier training set recorded them.
-
-    Returns:
-        How many labels were delivered, how many of them belong to an event that counts, and the rows.
-
-    Raises:
-        LakeVersionMissing: A version was removed.
-    """
-    offsets = training_offsets(use_case)
-    first, last = as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
-
-    def version(table: LakeTable) -> int | None:
-        return versions.get(table.uri.removeprefix(lake.root))
-
-    tables = {view.name: _feature_table(use_case, lake, view) for view in use_case.features}
-    views = {name: table.read(first, last, version=version(table)) for name, table in tables.items()}
-    label_version = version(clean_table(lake, use_case, use_case.label_source))
-    delivered = clean_rows(lake, use_case, use_case.label_source, first, last, version=label_version)
-    labels = labels_of_events(delivered, views, use_case)
-    return delivered.height, labels.height, training_set(labels, views, use_case, as_of, first, last)
-
-
-def _feature_table(use_case: UseCase, lake: Lake, view: FeatureView) -> LakeTable:
-    return lake.table(use_case.name, FEATURES, view.table, use_case.feature_schema(view))
-
-
-def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], use_case: UseCase) -> pl.DataFrame:
-    """Labels without those of events that were refused: such an event is in quarantine, so that no feature table has it.
-
-    An event that some feature table has, and the events of a day that no feature table has, keep their labels: there a
-    feature table is incomplete, which the join reports.
-    """
-    keys = list(use_case.event_source.primary_key)
-    known = pl.concat([view.select(keys) for view in views.values()]).unique()
-    days = pl.concat([view[EVENT_DAY] for view in views.values()]).unique()
-    refused = labels.filter(pl.col(EVENT_DAY).is_in(days.implode())).join(known, on=keys, how="anti")
-    return labels.join(refused.select(keys), on=keys, how="anti", maintain_order="left")

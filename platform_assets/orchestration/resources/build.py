@@ -9,7 +9,9 @@ from typing import Any, cast
 import dagster as dg
 
 from platform_assets.installation import Installation, Settings
-from platform_assets.orchestration.resources.mlflow import mlflow_resource
+from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
+
+EXPERIMENT = "platform_assets"
 
 
 def build_resources(installation: Installation) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def build_resources(installation: Installation) -> dict[str, Any]:
         "lake": installation.lake,
         "sources": installation.sources,
         "feast": installation.feature_store,
-        "mlflow": mlflow_resource(settings.mlflow, settings.mlflow_artifacts, "platform_assets"),
+        "mlflow": tracker_resource(TrackingAddress(settings.mlflow, settings.mlflow_artifacts, EXPERIMENT)),
         "models": installation.models,
         "serving": installation.serving,
     }

@@ -11,11 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.orchestration.assets.evaluation import VERDICT_FILE
 from platform_assets.registry.base import CHAMPION, MODEL_FOLDER, VERDICT_TAG, RegisteredVersion, alias_in
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.training_run import COMPARISON_FILE, PREDICTOR
+from platform_assets.registry.training_run import COMPARISON_FILE, PREDICTOR, VERDICT_FILE
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
 
-from platform_assets.orchestration.resources.mlflow import Tracker, mlflow_resource
+from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
+from platform_assets.registry.tracking import Tracker
 
 
 @dg.asset
@@ -44,7 +45,7 @@ def runs_of(address: tuple[str, Path], *assets: dg.AssetsDefinition) -> tuple[dg
     """Materialize; the MLflow runs of that Dagster run, the outer one first."""
     from mlflow import MlflowClient
 
-    resource = mlflow_resource(address[0], str(address[1]), "unit")
+    resource = tracker_resource(TrackingAddress(address[0], str(address[1]), "unit"))
     result = dg.materialize(list(assets), resources={"mlflow": resource}, raise_on_error=False)
     client = MlflowClient(address[0])
     experiment = client.get_experiment_by_name("unit")
@@ -85,7 +86,7 @@ def test_steps_in_processes_of_their_own_share_the_outer_run(address: tuple[str,
     """The multiprocess executor opens the resource again for each step, and the nested run carries the same tag."""
     import mlflow
 
-    resource = mlflow_resource(address[0], str(address[1]), "unit")
+    resource = tracker_resource(TrackingAddress(address[0], str(address[1]), "unit"))
     definitions = dg.Definitions(assets=[good], resources={"mlflow": resource}, jobs=[dg.define_asset_job("train")])
     job, run_id = definitions.resolve_job_def("train"), make_new_run_id()
     for _ in range(2):

@@ -18,7 +18,7 @@ from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.training import Learner, Splits
 from platform_assets.features.offline.training_set import training_set_schema
-from platform_assets.orchestration.assets.model import read_dataset, select_model
+from platform_assets.pipelines.train import select_model
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import (
     MODEL_DIGEST_TAG,
@@ -27,6 +27,7 @@ from platform_assets.registry.training_run import (
     write_model_run,
 )
 from platform_assets.training.compare import Comparison, refit
+from platform_assets.training.dataset import read_dataset
 from platform_assets.training.folds import refit_days
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.orchestration.assets.training import labels_of_events
+from platform_assets.pipelines.build_training_set import labels_of_events
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 FIRST, SECOND = date(2018, 4, 1), date(2018, 4, 2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from platform_assets.declaration import UseCase
-from platform_assets.orchestration.assets.model import candidates_table
+from platform_assets.pipelines.train import candidates_table
 from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.training_run import read_model_run, registered_run
 from platform_assets.training.artifact import ArtifactError

@@ -17,9 +17,9 @@ from platform_assets.deployment.rollout.strategy import Strategy
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
-from platform_assets.orchestration.assets import rollback as module
 from platform_assets.orchestration.assets.rollback import rollback_asset
 from platform_assets.pipelines import deploy as deploying
+from platform_assets.pipelines import roll_back as module
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.champion_moves import move_champion
 from platform_assets.registry.ledger import Ledger, ledger_table

@@ -27,13 +27,13 @@ from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import join_labels, production_quality
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
 from platform_assets.orchestration.assets.evaluation import compare_on_same_rows, evidence_of, subject_of
-from platform_assets.orchestration.assets.model import read_dataset, rows_by_class, select_model
-from platform_assets.orchestration.assets.predictions import PredictionError, predict_rows
-from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.package import release_info
+from platform_assets.pipelines.predict import PredictionError, predict_rows
 from platform_assets.pipelines.track_training import CLASSES_FILE, CURVES_FILE, TRACKING, track
+from platform_assets.pipelines.train import rows_by_class, select_model
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.registry.mlflow_tracker import MlflowRun
 from platform_assets.registry.training_run import (
     CLASS_ROWS_TAG,
     MODEL_DIGEST_TAG,
@@ -44,6 +44,7 @@ from platform_assets.registry.training_run import (
 from platform_assets.tasks.multiclass.labels import OtherClasses
 from platform_assets.tasks.registry import TASKS
 from platform_assets.training.compare import Comparison, refit
+from platform_assets.training.dataset import read_dataset
 from platform_assets.training.folds import refit_days
 from platform_assets_tests.unit.pipelines.conftest import Folders
 from platform_assets_tests.unit.pipelines.ticket_world import CLASSES, FIRST_DAY, TICKETS, declared, simulated_tickets
@@ -106,7 +107,7 @@ def made(use_case: UseCase, frame: pl.DataFrame, folder: Path, number: str = "1"
     folder.mkdir(parents=True)
     digest = write_model_run(folder, predictor, selection.comparison, frame, use_case)
     track(
-        TrackedRun(Client(), "run", None, "run"),
+        MlflowRun(Client(), "run", None, "run"),
         folder,
         use_case,
         predictor,

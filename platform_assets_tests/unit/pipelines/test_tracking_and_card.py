@@ -12,9 +12,9 @@ import pytest
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Bypass
 from platform_assets.declaration.sections.serving import Costs
-from platform_assets.orchestration.resources.mlflow import TrackedRun
 from platform_assets.pipelines.model_card import CardSources, render_card
-from platform_assets.pipelines.track_training import IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING, Tracked, track
+from platform_assets.pipelines.track_training import IMPORTANCES_FILE, THRESHOLDS_FILE, TRACKING, TrackedModel, track
+from platform_assets.registry.mlflow_tracker import MlflowRun
 from platform_assets.registry.training_run import DECLARATION_FILE, ModelRun, read_model_run
 
 from .conftest import Trained
@@ -40,7 +40,7 @@ def with_costs(use_case: UseCase) -> UseCase:
 @pytest.fixture(scope="module")
 def tracked(
     use_case: UseCase, first: Trained, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Tracked, Client, ModelRun]:
+) -> tuple[TrackedModel, Client, ModelRun]:
     """The first model's run with everything that is tracked beside it."""
     folder = tmp_path_factory.mktemp("tracked")
     for path in first.run.folder.rglob("*"):
@@ -49,14 +49,16 @@ def tracked(
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
     client = Client()
-    run = TrackedRun(client, "run 1", None, "dagster run")
+    run = MlflowRun(client, "run 1", None, "dagster run")
     found = track(
         run, folder, with_costs(use_case), first.run.predictor(), first.comparison, first.version.tags["learner"]
     )
     return found, client, read_model_run(folder)
 
 
-def test_metrics_go_out_fold_by_fold_in_few_requests(tracked: tuple[Tracked, Client, ModelRun], first: Trained) -> None:
+def test_metrics_go_out_fold_by_fold_in_few_requests(
+    tracked: tuple[TrackedModel, Client, ModelRun], first: Trained
+) -> None:
     _, client, _ = tracked
     assert len(client.requests) == 2, "parameters and metrics, one request each"
     points = {(metric.key, metric.step): metric.value for metric in client.requests[1]["metrics"]}
@@ -71,7 +73,7 @@ def test_metrics_go_out_fold_by_fold_in_few_requests(tracked: tuple[Tracked, Cli
 
 
 def test_what_decides_comes_first_and_money_stands_beside_thresholds(
-    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase
+    tracked: tuple[TrackedModel, Client, ModelRun], use_case: UseCase
 ) -> None:
     found, _, run = tracked
     importances = json.loads((run.folder / TRACKING / IMPORTANCES_FILE).read_text())
@@ -84,7 +86,7 @@ def test_what_decides_comes_first_and_money_stands_beside_thresholds(
     assert declared["missed"] == missed.height
     assert declared["cost"] == pytest.approx(declared["missed_cost"] + declared["alarm_cost"])
     assert sum(row["is_cheapest"] for row in table) == 1
-    assert "EUR" in found.metadata["money"]
+    assert "EUR" in found.money
     assert found.tags["dagster_run_id"] == "dagster run"
     assert "scikit-learn" in json.loads(found.tags["library_versions"])
     names = {path.name for path in (run.folder / TRACKING).iterdir()}
@@ -96,7 +98,7 @@ def test_what_decides_comes_first_and_money_stands_beside_thresholds(
 
 
 def test_a_declaration_of_before_a_setting_was_retired_is_still_read(
-    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, tmp_path: Path
+    tracked: tuple[TrackedModel, Client, ModelRun], use_case: UseCase, tmp_path: Path
 ) -> None:
     _, _, run = tracked
     kept = json.loads((run.folder / DECLARATION_FILE).read_text())
@@ -106,7 +108,7 @@ def test_a_declaration_of_before_a_setting_was_retired_is_still_read(
 
 
 def sources(
-    tracked: tuple[Tracked, Client, ModelRun], declared: UseCase, first: Trained, **changes: Any
+    tracked: tuple[TrackedModel, Client, ModelRun], declared: UseCase, first: Trained, **changes: Any
 ) -> CardSources:
     found, _, run = tracked
     gate = {
@@ -130,7 +132,7 @@ def sources(
 
 
 def test_the_card_says_it_all_and_asks_the_network_for_nothing(
-    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, first: Trained
+    tracked: tuple[TrackedModel, Client, ModelRun], use_case: UseCase, first: Trained
 ) -> None:
     asked = sources(tracked, use_case, first)
     page = render_card(asked)
@@ -148,7 +150,7 @@ def test_the_card_says_it_all_and_asks_the_network_for_nothing(
 
 
 def test_the_card_says_that_a_tie_was_decided_by_the_order(
-    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, first: Trained
+    tracked: tuple[TrackedModel, Client, ModelRun], use_case: UseCase, first: Trained
 ) -> None:
     tied = use_case.model_copy(update={"training": use_case.training.model_copy(update={"tie_tolerance": 0.9})})
     asked = sources(tracked, tied, first)
@@ -159,7 +161,7 @@ def test_the_card_says_that_a_tie_was_decided_by_the_order(
 
 
 def test_a_stopped_gate_a_bypass_and_a_slice_are_shown(
-    tracked: tuple[Tracked, Client, ModelRun], use_case: UseCase, first: Trained
+    tracked: tuple[TrackedModel, Client, ModelRun], use_case: UseCase, first: Trained
 ) -> None:
     parts = [{"value": "(missing)", "rows": 40, "positives": 3, "measured": np.nan, "judged": False},
              {"value": "<night>", "rows": 1200, "positives": 30, "measured": 0.61, "judged": True}]  # fmt: skip

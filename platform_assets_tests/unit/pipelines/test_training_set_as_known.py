@@ -14,14 +14,8 @@ from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
 from platform_assets.orchestration.assets.feature_quality import feature_quality_asset
-from platform_assets.orchestration.assets.model import training_set_table
-from platform_assets.orchestration.assets.training import (
-    current_versions,
-    training_rows,
-    training_set_asset,
-    versions_known_at,
-)
-from platform_assets.pipelines.tables import clean_table
+from platform_assets.orchestration.assets.training import training_set_asset
+from platform_assets.pipelines.build_training_set import current_versions, training_rows, versions_known_at
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, FIRST_DAY, LAST_DAY, MIDNIGHT, use_case
 
 CASE = use_case()
@@ -42,8 +36,8 @@ LABELS = EVENTS.select(
 
 def publish(lake: Lake, events: pl.DataFrame, labels: pl.DataFrame) -> None:
     """Write what is known, and compute the feature tables from it."""
-    clean_table(lake, CASE, CASE.event_source).write_partitions(events, FIRST_DAY, LAST_DAY)
-    clean_table(lake, CASE, CASE.label_source).write_partitions(labels, FIRST_DAY, LAST_DAY)
+    Catalog(CASE, lake).events.stored.write_partitions(events, FIRST_DAY, LAST_DAY)
+    Catalog(CASE, lake).labels.stored.write_partitions(labels, FIRST_DAY, LAST_DAY)
     labelled = join_labels(events, labels, CASE)
     for view in CASE.features:
         table = lake.table(CASE.name, FEATURES, view.table, CASE.feature_schema(view))
@@ -72,18 +66,19 @@ def later(lake: Lake) -> None:
 
 def test_a_training_set_as_known_at_a_moment_does_not_change(lake: Lake) -> None:
     publish(lake, EVENTS, LABELS)
-    first = training_rows(CASE, lake, AS_OF, current_versions(CASE, lake))[-1]
+    catalog = Catalog(CASE, lake)
+    first = training_rows(catalog, AS_OF, current_versions(catalog)).frame
     moment = datetime.now(UTC)
     later(lake)
-    now = training_rows(CASE, lake, AS_OF, current_versions(CASE, lake))[-1]
+    now = training_rows(catalog, AS_OF, current_versions(catalog)).frame
     assert not now.equals(first)
     changed = now.join(first, on=["payment_id", *CASE.feature_names, "is_bad"], how="anti", nulls_equal=True)
     assert 41 in changed["payment_id"], "its label was corrected"
     assert changed.height > 2, "and features of the same card and shop have changed"
-    again = training_rows(CASE, lake, AS_OF, versions_known_at(CASE, lake, moment))[-1]
+    again = training_rows(catalog, AS_OF, versions_known_at(catalog, moment)).frame
     assert again.equals(first)
     with pytest.raises(LakeVersionMissing, match="no version as of"):
-        versions_known_at(CASE, lake, datetime(2024, 3, 8, tzinfo=UTC))
+        versions_known_at(catalog, datetime(2024, 3, 8, tzinfo=UTC))
 
 
 def test_the_asset_makes_it_again_when_it_is_told_the_moment(lake: Lake) -> None:
@@ -104,7 +99,7 @@ def test_the_asset_makes_it_again_when_it_is_told_the_moment(lake: Lake) -> None
         if not result.success:
             failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
             assert "known_at 'yesterday' is no time" in failures[0].step_failure_data.error_display_string
-        return training_set_table(CASE, lake).read(AS_OF, AS_OF)
+        return Catalog(CASE, lake).training_sets.read(AS_OF, AS_OF)
 
     first = made(None)
     later(lake)

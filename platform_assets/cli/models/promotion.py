@@ -1,0 +1,44 @@
+"""`platform-assets models promote`: an evaluated version becomes champion.
+
+Belongs here: what the command prints. Does not belong here: promoting (`pipelines/promote.py`).
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from platform_assets.cli.console import console
+from platform_assets.cli.models.lookup import environment_named, named_version, opened, split_model, system_user
+from platform_assets.installation import Installation
+from platform_assets.pipelines.promote import promote_model
+
+
+def promote_version(model: str, to: str | None, why: str, who: str | None) -> None:
+    """Promote a version and say what moved.
+
+    Raises:
+        PromotionRefused: its evidence does not allow it.
+        ParityNotProven: what it serves with differs online and offline.
+    """
+    name, number = split_model(model)
+    use_case, registry, ledger, settings = opened(name)
+    target = environment_named(to, settings.environment)
+    version = named_version(registry, name, number)
+    decided = {"who": who or system_user(), "why": why or "promoted by hand"}
+    run_id = f"by hand {uuid4().hex[:12]}"
+    catalog = Installation(settings).catalog(use_case)
+    promoted = promote_model(catalog, registry.of(target), ledger.of(target), version, run_id, decided)
+    previous = promoted.move.previous
+    if not promoted.move.moved:
+        console.print(f"version {version.version} of {name} is the champion of {target} already")
+    else:
+        before = previous.version if previous else "none"
+        console.print(f"[bold]{name} version {version.version}[/] is the champion of {target}; before: {before}")
+        console.print(f"  {promoted.reason}")
+    if target == settings.environment and use_case.is_realtime:
+        day = version.tags.get("as_of", "DAY")
+        keys = f'key:"{name}/serving/service" or key:"{name}/serving/deployment"'
+        console.print(f"[dim]next: dg launch --assets '{keys}' --partition {day}[/]")
+    else:
+        setting = "" if target == settings.environment else f"PLATFORM_ASSETS_ENVIRONMENT={target} "
+        console.print(f"[dim]next: {setting}platform-assets models ledger {name}[/]")

@@ -1,0 +1,153 @@
+"""Build the training set as of a day: labelled events with the features each had at its time, from recorded versions of their tables.
+
+Belongs here: which versions are read, which labels count, writing the result. Does not belong here: the join itself
+(`features/offline/training_set.py`), or learning from it (`train.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.features.offline.training_set import training_set
+from platform_assets.lake.catalog import Catalog, CleanTable
+from platform_assets.lake.commits import Commit
+from platform_assets.lake.table import LakeTable
+from platform_assets.registry.pins import DATA_VERSIONS
+from platform_assets.tasks.registry import task_of
+from platform_assets.training.folds import training_offsets
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of a training set, and what was left out.
+
+    Attributes:
+        frame: the rows.
+        delivered_labels: labels of the days that are read.
+        counted_labels: those of them whose event was published.
+    """
+
+    frame: pl.DataFrame
+    delivered_labels: int
+    counted_labels: int
+
+
+@dataclass(frozen=True)
+class BuiltTrainingSet:
+    """A training set that was written.
+
+    Attributes:
+        commit: of the table of training sets.
+        uri: its address.
+        first_day: first event day that is read.
+        last_day: last event day that is read.
+        refused_labels: labels whose event was refused.
+        labels: what the labels are like, as its kind of task describes them.
+        versions: Delta version of each table that was read, by path below the lake's root.
+    """
+
+    commit: Commit
+    uri: str
+    first_day: date
+    last_day: date
+    refused_labels: int
+    labels: Mapping[str, Any]
+    versions: Mapping[str, int | None]
+
+
+def build_training_set(catalog: Catalog, as_of: date, known_at: datetime | None = None) -> BuiltTrainingSet:
+    """Build and write the training set as of a day.
+
+    Args:
+        catalog: the tables.
+        as_of: the day.
+        known_at: the training set as it could have been made at that moment; None for what is known now.
+
+    Raises:
+        LakeTableMissing: a table was never written.
+        LakeVersionMissing: a table was made after `known_at`, or its version of then was removed.
+    """
+    use_case = catalog.use_case
+    first, last = training_days(use_case, as_of)
+    versions = current_versions(catalog) if known_at is None else versions_known_at(catalog, known_at)
+    rows = training_rows(catalog, as_of, versions)
+    table = catalog.training_sets
+    commit = table.write_partitions(rows.frame, as_of, as_of, metadata={DATA_VERSIONS: json.dumps(versions)})
+    return BuiltTrainingSet(
+        commit=commit,
+        uri=table.uri,
+        first_day=first,
+        last_day=last,
+        refused_labels=rows.delivered_labels - rows.counted_labels,
+        labels=task_of(use_case).label_statistics(rows.frame[use_case.label.column], use_case.classes),
+        versions=versions,
+    )
+
+
+def training_days(use_case: UseCase, as_of: date) -> tuple[date, date]:
+    """First and last event day that a training set as of a day reads."""
+    offsets = training_offsets(use_case)
+    return as_of + timedelta(days=offsets.first), as_of + timedelta(days=offsets.last)
+
+
+def current_versions(catalog: Catalog) -> dict[str, int | None]:
+    """Delta versions of the tables that a training set reads now, by path below the lake's root."""
+    return {catalog.place(table): table.version() for table in _tables(catalog)}
+
+
+def versions_known_at(catalog: Catalog, moment: datetime) -> dict[str, int | None]:
+    """Versions that the tables of a training set had at a moment, by path below the lake's root.
+
+    A training set from these versions is the one that could have been made then: rows that arrived later, labels that were
+    corrected later and feature days that were computed again since are not part of it, whenever it is made.
+
+    Raises:
+        LakeTableMissing: a table does not exist.
+        LakeVersionMissing: a table was made later, or its versions of then were removed.
+    """
+    return {catalog.place(table): table.version_at(moment) for table in _tables(catalog)}
+
+
+def training_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | None]) -> TrainingRows:
+    """The training set as of a day from these versions of its tables, so that what is recorded is what was read.
+
+    Args:
+        catalog: the tables.
+        as_of: the day.
+        versions: as `current_versions` gives them, or as an earlier training set recorded them.
+
+    Raises:
+        LakeVersionMissing: a version was removed.
+    """
+    use_case = catalog.use_case
+    first, last = training_days(use_case, as_of)
+    tables = {view.name: catalog.features(view) for view in use_case.features}
+    views = {
+        name: table.read(first, last, version=versions.get(catalog.place(table))) for name, table in tables.items()
+    }
+    delivered = catalog.labels.read(first, last, version=versions.get(catalog.place(catalog.labels)))
+    labels = labels_of_events(delivered, views, use_case)
+    return TrainingRows(training_set(labels, views, use_case, as_of, first, last), delivered.height, labels.height)
+
+
+def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], use_case: UseCase) -> pl.DataFrame:
+    """Labels without those of events that were refused: such an event is in quarantine, so that no feature table has it.
+
+    An event that some feature table has, and the events of a day that no feature table has, keep their labels: there a
+    feature table is incomplete, which the join reports.
+    """
+    keys = list(use_case.event_source.primary_key)
+    known = pl.concat([view.select(keys) for view in views.values()]).unique()
+    days = pl.concat([view[EVENT_DAY] for view in views.values()]).unique()
+    refused = labels.filter(pl.col(EVENT_DAY).is_in(days.implode())).join(known, on=keys, how="anti")
+    return labels.join(refused.select(keys), on=keys, how="anti", maintain_order="left")
+
+
+def _tables(catalog: Catalog) -> list[CleanTable | LakeTable]:
+    """The tables that a training set reads."""
+    return [catalog.labels, *(catalog.features(view) for view in catalog.use_case.features)]

@@ -1,0 +1,177 @@
+"""Roll back: an earlier champion answers again, once its service has started and answered known rows.
+
+Belongs here: proving that an earlier version still answers, then moving address, alias and ledger. Does not belong here: which version may
+be gone back to (`registry/rollback.py`), or how a service takes over (`deployment/`).
+
+The earlier version's service takes the traffic first and the champion's alias follows: when the service does not start any more,
+nothing has changed. Going back is not undone by itself: a model that was rolled back from is promoted again by a person only, see
+`registry/promotion.py`, while the next new model is promoted as ever.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.deployment.errors import DeploymentError
+from platform_assets.deployment.packaging import build_bento, find_bento
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feature_store import FeatureStore
+from platform_assets.pipelines.deploy import put_in_service
+from platform_assets.pipelines.package import DIGEST_TAG, release_info
+from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.errors import RollbackRefused
+from platform_assets.registry.model_store import ModelStore
+from platform_assets.registry.rollback import roll_back, rollback_target
+from platform_assets.registry.training_run import ModelRun, registered_run
+
+LARGEST_DIFFERENCE = 1e-6
+
+
+class ServiceNotBack(RuntimeError):
+    """The earlier version's service does not take over any more; the message says why, and what serves."""
+
+
+@dataclass(frozen=True)
+class AnswersAgain:
+    """That an earlier version still answers.
+
+    Attributes:
+        release: digest of its service; None without a service.
+        evidence: what shows it, for the ledger.
+    """
+
+    release: str | None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RolledBackModel:
+    """A champion that is champion again.
+
+    Attributes:
+        version: the version.
+        replaced: the champion until now.
+        evidence: what shows that it answers.
+    """
+
+    version: RegisteredVersion
+    replaced: RegisteredVersion
+    evidence: Mapping[str, Any]
+
+
+def roll_back_model(
+    use_case: UseCase,
+    models: ModelStore,
+    feature_store: FeatureStore,
+    serving: ServingHome,
+    run_id: str,
+    *,
+    why: str,
+    who: str,
+    to: str | None = None,
+) -> RolledBackModel:
+    """Go back to an earlier champion; no table is read.
+
+    Args:
+        use_case: whose champion.
+        models: registry and ledger.
+        feature_store: what its service reads its features from.
+        serving: where its service lies and what it is deployed on.
+        run_id: Dagster run that rolls back.
+        why: what made it necessary; kept in the ledger.
+        who: who decided it.
+        to: version to go back to; None for the champion before this one.
+
+    Raises:
+        RollbackRefused: there is no such version, its features are not computed any more, or it answers otherwise; nothing has changed.
+        ArtifactError: its files were damaged or replaced; nothing has changed.
+        BentoError: its service cannot be built; nothing has changed.
+        ServiceNotBack: its service did not take over; the ledger has an entry of it.
+        RegistryError: another process moved the champion at the same time, or the registry is unreachable.
+    """
+    registry, ledger = models.registry(), models.ledger(use_case.name)
+    champion, version = rollback_target(registry, ledger, use_case.name, to)
+    run = registered_run(registry, version)
+    _check_contract(use_case, version)
+    answers = (
+        _serves(use_case, version, run, models, feature_store, serving, run_id)
+        if use_case.is_realtime
+        else _predicts(run)
+    )
+    roll_back(
+        registry,
+        ledger,
+        version,
+        why=why,
+        who=who,
+        evidence=answers.evidence,
+        release=answers.release,
+        at=None,
+        run_id=run_id,
+    )
+    return RolledBackModel(version, champion, answers.evidence)
+
+
+def _check_contract(use_case: UseCase, version: RegisteredVersion) -> None:
+    """An earlier model can only answer from features that mean what they meant.
+
+    Raises:
+        RollbackRefused: the declaration has changed them since.
+    """
+    then, now = version.tags.get("feature_contract"), feature_contract_hash(use_case)
+    if then != now:
+        raise RollbackRefused(
+            f"version {version.version} of {use_case.name} was trained on feature contract {then}, and the declaration is {now} now: "
+            "its inputs are not computed any more. Bring the declaration of that time back, or name a later version"
+        )
+
+
+def _predicts(run: ModelRun) -> AnswersAgain:
+    """Without a service: the model is read, and gives the answers to known rows that it gave when it was trained.
+
+    Raises:
+        RollbackRefused: it answers otherwise.
+    """
+    sample, predictor = run.sample(), run.predictor()
+    X = sample.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in predictor.features).to_numpy()
+    difference = float(np.abs(predictor.predict(np.ascontiguousarray(X)) - sample["score"].to_numpy()).max())
+    if not difference <= LARGEST_DIFFERENCE:
+        raise RollbackRefused(
+            f"the model in {run.predictor_folder} answers {sample.height} known rows up to {difference:g} otherwise than when it was "
+            "trained; library versions may have changed since"
+        )
+    return AnswersAgain(None, {"rows": sample.height, "max_difference": difference})
+
+
+def _serves(
+    use_case: UseCase,
+    version: RegisteredVersion,
+    run: ModelRun,
+    models: ModelStore,
+    feature_store: FeatureStore,
+    serving: ServingHome,
+    run_id: str,
+) -> AnswersAgain:
+    """The kept release starts, answers known rows like the model, and takes the traffic; until then the present one serves.
+
+    A release that was removed since is built again from the registered model.
+    """
+    digest = version.tags.get(DIGEST_TAG, "")
+    bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
+    if bento is None:
+        bento = build_bento(use_case, run.predictor_folder, release_info(use_case, version, run), serving.bento_root())
+        models.registry().set_tags(version, {DIGEST_TAG: bento.digest})
+    try:
+        deployed = put_in_service(use_case, version, bento, models, feature_store, serving, run_id, {"rollback": True})
+    except DeploymentError as error:
+        raise ServiceNotBack(
+            f"{error}\nVersion {version.version} does not serve any more; the version that served before still does."
+        ) from error
+    result = deployed.result
+    timings = dict(result.timings_seconds)
+    evidence = {"address": result.address, "release": result.version, "replaced_release": result.previous_version}
+    return AnswersAgain(bento.digest, {**evidence, "built_again": not bento.reused, "seconds_of": timings})

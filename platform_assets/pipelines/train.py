@@ -1,0 +1,175 @@
+"""Train the model as of a day: candidates compared on the same folds, the best fitted again, tracked, and registered as challenger.
+
+Belongs here: from the training set to a registered version, with what it was made from. Does not belong here: fitting (`training/`), what
+is tracked of a model (`track_training.py`), or deciding whether it may be promoted.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.evaluation.plots import plot_candidates
+from platform_assets.installation import code_version
+from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.track_training import TrackedModel, track
+from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.model_store import ModelStore
+from platform_assets.registry.pins import versions_behind
+from platform_assets.registry.tracking import Tracker
+from platform_assets.registry.training_run import CLASS_ROWS_TAG, MODEL_DIGEST_TAG, write_model_run
+from platform_assets.tasks.registry import leaves_out_known_groups, metrics_of
+from platform_assets.training.compare import Comparison, refit
+from platform_assets.training.dataset import Dataset, read_dataset
+from platform_assets.training.fit import declared_imputation
+from platform_assets.training.folds import refit_days
+from platform_assets.training.predictor import Predictor
+from platform_assets.training.selection import HERE, Placement, Selection, select_learner
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that was fitted and registered.
+
+    Attributes:
+        version: its entry in the registry.
+        digest: of the model.
+        selection: how it was chosen.
+        tracked: what was tracked of it.
+        candidates: every candidate's metrics, as a Markdown table.
+        plot: the candidates side by side, PNG.
+    """
+
+    version: RegisteredVersion
+    digest: str
+    selection: Selection
+    tracked: TrackedModel
+    candidates: str
+    plot: bytes
+
+
+def train(
+    catalog: Catalog,
+    models: ModelStore,
+    tracker: Tracker,
+    as_of: date,
+    origin: Mapping[str, str],
+    log: Callable[[str], None],
+) -> TrainedModel:
+    """Select, fit and register the model as of a day.
+
+    Args:
+        catalog: the tables.
+        models: where it is registered, and where searches and fits take place.
+        tracker: where its run is tracked.
+        as_of: the day; its training set is there.
+        origin: tags that say who made it, such as asset and partition.
+        log: progress.
+
+    Raises:
+        LakeTableMissing: there is no training set.
+        ComparisonError: no candidate could be measured.
+        RegistryError: no commit says what the training set was made from.
+    """
+    use_case = catalog.use_case
+    table = catalog.training_sets
+    frame = table.read(as_of, as_of)
+    dataset = read_dataset(use_case, frame)
+    storage = models.search_storage(use_case.name)
+    selection = select_model(use_case, dataset, as_of, log, storage, models.placement)
+    comparison, winner = selection.comparison, selection.winner
+    days = refit_days(as_of, use_case.label_delay_days, use_case.training.splits.train_days)
+    predictor = refit(dataset, days, winner, use_case.training.seed, declared_imputation(use_case.training))
+    versions = versions_behind(table, as_of)
+    tags = {**version_tags(use_case, as_of, winner.name, predictor, days, versions), **origin}
+    with tempfile.TemporaryDirectory() as scratch, tracker.asset_run(f"{use_case.name} as of {as_of}", tags) as run:
+        digest = write_model_run(Path(scratch), predictor, comparison, frame, use_case, selection)
+        tracked = track(run, Path(scratch), use_case, predictor, comparison, winner.name)
+        run.log_folder(Path(scratch))
+        version = models.registry().register(
+            use_case.name, run.run_id, {**tags, **tracked.tags, MODEL_DIGEST_TAG: digest}
+        )
+    return TrainedModel(
+        version=version,
+        digest=digest,
+        selection=selection,
+        tracked=tracked,
+        candidates=candidates_table(comparison),
+        plot=plot_candidates(comparison, use_case.training.select_by),
+    )
+
+
+def version_tags(
+    use_case: UseCase,
+    as_of: date,
+    learner: str,
+    predictor: Predictor,
+    days: tuple[date, date],
+    versions: Mapping[str, int | None],
+) -> dict[str, str]:
+    """What a registered version says it was made from.
+
+    Args:
+        use_case: the declaration.
+        as_of: the day.
+        learner: name of the winning candidate.
+        predictor: the model.
+        days: first and last day that it was fitted on.
+        versions: Delta version of each table behind it, by path below the lake's root.
+    """
+    class_rows = rows_by_class(predictor)
+    return {
+        "use_case": use_case.name,
+        "as_of": as_of.isoformat(),
+        "learner": learner,
+        "feature_contract": feature_contract_hash(use_case),
+        "code_version": code_version(),
+        "seed": str(use_case.training.seed),
+        "trained_on_first_day": days[0].isoformat(),
+        "trained_on_last_day": days[1].isoformat(),
+        "label_mean": repr(predictor.trained_on.label_mean),
+        **({CLASS_ROWS_TAG: json.dumps(class_rows)} if class_rows else {}),
+        "data_versions": json.dumps(versions),
+    }
+
+
+def select_model(
+    use_case: UseCase,
+    dataset: Dataset,
+    as_of: date,
+    log: Callable[[str], None],
+    storage: str | None = None,
+    place: Placement = HERE,
+) -> Selection:
+    """Every declared learner searched and compared on the folds that end as of the day, the best of them chosen."""
+    training = use_case.training
+    return select_learner(
+        training,
+        dataset,
+        as_of,
+        use_case.label_delay_days,
+        metrics_of(use_case),
+        log,
+        exclude_known_groups=leaves_out_known_groups(use_case),
+        storage=storage,
+        place=place,
+    )
+
+
+def rows_by_class(predictor: Predictor) -> dict[str, int]:
+    """How many training rows each class has; empty where the label is no class of several."""
+    return dict(zip(predictor.classes, predictor.trained_on.class_rows, strict=True))
+
+
+def candidates_table(comparison: Comparison) -> str:
+    """Candidates by metric as a Markdown table, mean and spread over the folds."""
+    names = list(comparison.metrics)
+    lines = ["| candidate | " + " | ".join(names) + " | seconds |", "|---" * (len(names) + 2) + "|"]
+    for result in comparison.results:
+        cells = [f"{result.mean(name):.4f} ± {result.std(name):.4f}" for name in names]
+        role = " (baseline)" if result.candidate.baseline else ""
+        lines.append(f"| {result.candidate.name}{role} | " + " | ".join(cells) + f" | {result.seconds:.1f} |")
+    return "\n".join(lines)

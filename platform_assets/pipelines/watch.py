@@ -1,0 +1,231 @@
+"""Watch the model: the prediction log as a table, drift of what it is asked, and its quality once labels have arrived.
+
+Belongs here: reading what a window needs, judging it, storing the verdict. Does not belong here: the statistics (`monitoring/`), or asking
+for a new model (`orchestration/sensors.py`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.lake.catalog import Catalog, predictions_path
+from platform_assets.lake.commits import Commit
+from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.monitoring.drift import DriftResult
+from platform_assets.monitoring.drift_page import evidently_report
+from platform_assets.monitoring.latency import ServiceDay, service_days
+from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
+from platform_assets.monitoring.prediction_log import SegmentRead, read_segments
+from platform_assets.monitoring.quality import (
+    QualityResult,
+    join_labels,
+    production_quality,
+    quality_by_day,
+    quality_days,
+)
+from platform_assets.monitoring.retrain_verdict import window_verdict
+from platform_assets.monitoring.watched_window import reference_frame, watch_window
+from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, registered_run
+from platform_assets.tasks.registry import task_of
+from platform_assets.training.dataset import read_dataset
+
+
+class MonitoringError(RuntimeError):
+    """A window cannot be judged; the message says what is missing and what to do next."""
+
+
+@dataclass(frozen=True)
+class StoredPredictions:
+    """The service's predictions of some days, as they were stored.
+
+    Attributes:
+        rows: the predictions of the days.
+        segments: what was read, with lines that are no predictions.
+        by_day: figures of each day that has predictions.
+        latency_plot: a picture of them, PNG; None without predictions.
+        commit: of the table.
+        uri: its address.
+    """
+
+    rows: pl.DataFrame
+    segments: SegmentRead
+    by_day: Sequence[ServiceDay]
+    latency_plot: bytes | None
+    commit: Commit
+    uri: str
+
+
+@dataclass(frozen=True)
+class StoredVerdict:
+    """Where a verdict was stored."""
+
+    commit: Commit
+    uri: str
+
+
+@dataclass(frozen=True)
+class WatchedDrift:
+    """Drift of one window.
+
+    Attributes:
+        result: the verdict on every column.
+        version: the model that made most of the window's predictions.
+        report: Evidently's report, a file.
+        plot: a picture, PNG.
+        stored: where the verdict was stored.
+    """
+
+    result: DriftResult
+    version: RegisteredVersion
+    report: Path
+    plot: bytes
+    stored: StoredVerdict
+
+
+@dataclass(frozen=True)
+class WatchedQuality:
+    """Quality of one window.
+
+    Attributes:
+        result: the verdict.
+        version: the model that made most of the window's predictions.
+        plot: a picture, PNG.
+        stored: where the verdict was stored.
+    """
+
+    result: QualityResult
+    version: RegisteredVersion
+    plot: bytes
+    stored: StoredVerdict
+
+
+def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> StoredPredictions:
+    """Store what the service answered on some event days, each request once.
+
+    Args:
+        catalog: the tables.
+        log_folder: where the service's processes write their segments.
+        days: event days.
+    """
+    segments = read_segments(log_folder, catalog.use_case)
+    table = catalog.predictions
+    rows = segments.frame.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
+    if rows.is_empty() and not table.exists():
+        commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
+    else:
+        commit = table.merge_rows(rows, ["request_id"], when_matched="keep")
+    by_day = service_days(rows)
+    return StoredPredictions(rows, segments, by_day, plot_latency(by_day) if by_day else None, commit, table.uri)
+
+
+def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, day: date) -> WatchedDrift:
+    """Compare the window of predictions that ends with a day with rows that the model was judged on, and store the verdict.
+
+    Args:
+        catalog: the tables.
+        registry: where the model is.
+        report_folder: where Evidently's report is written.
+        day: last day of the window.
+
+    Raises:
+        MonitoringError: the window has no predictions.
+        ArtifactError: the model's files were damaged or replaced.
+    """
+    use_case = catalog.use_case
+    first = day - timedelta(days=use_case.monitoring.window_days - 1)
+    log = catalog.predictions.read(first, day)
+    version = _model_of(use_case, log, registry)
+    reference = _reference(catalog, version, registered_run(registry, version))
+    window = watch_window(log, reference, use_case, day, {version.version})
+    result = window.result
+    path = report_folder / f"drift-{day}.html"
+    evidently_report(window.reference, window.current, result, path, title=f"{use_case.name}: drift up to {day}")
+    causes = window_verdict(day, result, None).causes
+    stored = _store_verdict(catalog, DRIFT, day, version.version, result, causes)
+    return WatchedDrift(result, version, path, plot_drift(result), stored)
+
+
+def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> WatchedQuality:
+    """Join the predictions of the window that ends with a day with the labels that have arrived, and store the verdict.
+
+    Args:
+        catalog: the tables.
+        registry: where the model is.
+        day: last day of the window.
+
+    Raises:
+        MonitoringError: the window has no predictions.
+        ArtifactError: the model's files were damaged or replaced.
+    """
+    use_case = catalog.use_case
+    as_of = day + timedelta(days=max(1, use_case.label_delay_days))
+    first, last = quality_days(use_case, as_of)
+    log = catalog.predictions.read(first, last)
+    version = _model_of(use_case, log, registry)
+    joined = join_labels(log, catalog.labels.read(first, last), use_case, as_of, {version.version})
+    comparison = registered_run(registry, version).comparison
+    promised = comparison["candidates"][version.tags["learner"]]["mean"]
+    label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None
+    result = production_quality(joined, use_case, promised, label_rate, class_rows=version.tag_json(CLASS_ROWS_TAG))
+    causes = window_verdict(day, None, result).causes
+    stored = _store_verdict(catalog, QUALITY, day, version.version, result, causes)
+    metric = use_case.monitoring.quality_metric
+    plot = plot_quality(quality_by_day(joined, use_case), metric, result.bounds.get(metric))
+    return WatchedQuality(result, version, plot, stored)
+
+
+def _model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:
+    """The version that made most of the window's predictions."""
+    if log.is_empty():
+        raise MonitoringError(
+            f"{use_case.name}: no predictions in the window; materialize "
+            f"{'/'.join((use_case.name, *predictions_path(use_case)))} for its days"
+            + (", after requests were sent to the service" if use_case.is_realtime else "")
+        )
+    counts = log.group_by("model_version").len().sort("len", "model_version", descending=True)
+    return registry.get(use_case.name, str(counts["model_version"][0]))
+
+
+def _reference(catalog: Catalog, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:
+    """The labelled days before the model's own training days, scored by the model itself: rows it has not learned."""
+    use_case = catalog.use_case
+    as_of = date.fromisoformat(version.tags["as_of"])
+    last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
+    first = last - timedelta(days=use_case.training.splits.test_days - 1)
+    rows = catalog.training_sets.read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
+    predictor = run.predictor()
+    task = task_of(use_case)
+    outputs = predictor.predict(read_dataset(use_case, rows).X)
+    answers = task.log_columns(use_case, outputs, predictor.classes)
+    # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
+    ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
+    decisions = answers["decision"] if "decision" in task.drift_columns else None
+    return reference_frame(ordered, use_case, answers["score"], decisions)
+
+
+def _store_verdict(
+    catalog: Catalog,
+    name: str,
+    day: date,
+    version: str,
+    result: DriftResult | QualityResult,
+    causes: Sequence[str],
+) -> StoredVerdict:
+    row = {
+        "status": result.status,
+        "passed": result.passed,
+        "causes": list(causes),
+        "model_version": version,
+        "result": json.dumps(result.to_dict(), default=str),
+        EVENT_DAY: day,
+    }
+    table = catalog.verdicts(name)
+    return StoredVerdict(table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day), table.uri)
