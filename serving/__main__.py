@@ -18,6 +18,7 @@ from pathlib import Path
 
 from platform_assets.features.errors import FeatureError
 from platform_assets.training.artifact import ArtifactError
+from serving.bentoml_internals import keep_metrics_in_this_process, log_like_a_server
 from serving.online import StoreUnavailable
 from serving.release import ReleaseError
 from serving.settings import ServingSettingsError
@@ -42,14 +43,11 @@ def main(arguments: list[str]) -> int:
 
     import bentoml
     import uvicorn
-    from bentoml._internal.configuration.containers import BentoMLContainer
-    from bentoml._internal.log import configure_server_logging
-    from bentoml._internal.server.metrics.prometheus import PrometheusClient
 
-    configure_server_logging()
+    log_like_a_server()
     logger = logging.getLogger("serving")  # not before: BentoML's configuration silences loggers that exist already
     logger.setLevel(logging.INFO)
-    BentoMLContainer.metrics_client.set(PrometheusClient(multiproc=False))
+    keep_metrics_in_this_process()
     try:
         service = bentoml.load(options.bento, standalone_load=True)
         service.inner.prepare()

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from serving import request as requests
 from serving.app import make_app, paths
+from serving.bentoml_internals import path_item
 from serving.release import Release
 from serving.runtime import Runtime, start_runtime
 from serving.settings import ServingSettings
@@ -113,8 +114,6 @@ def describe(release: Release) -> str:
 def add_routes(specification: Any, release: Release) -> Any:
     """BentoML's OpenAPI specification plus the routes of the use case, with their real models."""
     import attr
-    from bentoml._internal.service.openapi.specification import PathItem
-    from bentoml._internal.utils.cattr import bentoml_cattr
 
     use_case = release.use_case
     models: dict[str, type[BaseModel]] = {
@@ -139,7 +138,7 @@ def add_routes(specification: Any, release: Release) -> Any:
         },
         path["release"]: {"get": _operation("release", "What is being served.", None, None)},
     }
-    items = {name: bentoml_cattr.structure(operation, PathItem) for name, operation in operations.items()}
+    items = {name: path_item(operation) for name, operation in operations.items()}
     return attr.evolve(specification, components=components, paths={**items, **specification.paths})
 
 
