@@ -24,7 +24,7 @@ TITLES = {
     LABELS: "load labels {days}",
     LOAD: "load events and compute features {days}",
     ONLINE: "online store as of the end of {days}",
-    TRAIN: "train, evaluate and promote as of {days}",
+    TRAIN: "train, evaluate, promote{deploy} as of {days}",
     LOG: "prediction log",
     PREDICT: "predict {days}",
     WATCH: "drift of the window that ends {days}",
@@ -71,7 +71,8 @@ class Journey:
         Raises:
             RunFailed: when it does not succeed.
         """
-        with step(TITLES[due_job.job].format(days=due_job.days)):
+        deploy = " and deploy" if self.use_case.is_realtime else ""
+        with step(TITLES[due_job.job].format(days=due_job.days, deploy=deploy)):
             self.jobs.execute(self.use_case, due_job)
 
     def catch_up(self, day: date, wanted: dict[str, DayRange]) -> None:
