@@ -16,8 +16,8 @@ from platform_assets.connectors.delivery import (
     CHANGE_OPERATION,
     DELETE,
     DELIVERED_DAY,
+    DELIVERY_COLUMNS,
     EXTRA,
-    FOUND_COLUMNS,
     SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
@@ -93,10 +93,10 @@ def conform(rows: pl.DataFrame, source: Source) -> Conformed:
         elif count:
             uncast.append(_describe(column, values, failed))
     if problems:
-        delivered = [name for name in rows.columns if name not in (*FOUND_COLUMNS, *CHANGE_COLUMNS)]
+        delivered = [name for name in rows.columns if name not in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
     described = _uncast_column(rows[SOURCE_PROBLEM], uncast)
-    known = {*source.column_names, *FOUND_COLUMNS, *CHANGE_COLUMNS, *source.connector.own_columns}
+    known = {*source.column_names, *DELIVERY_COLUMNS, *CHANGE_COLUMNS, *source.connector.own_columns}
     extra = tuple(name for name in rows.columns if name not in known)
     changes = [rows[name] for name in CHANGE_COLUMNS if name in rows.columns]
     aside = _kept_aside(rows.select(extra), rows.height)

@@ -12,8 +12,8 @@ import polars as pl
 from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration.delivered_columns import CHANGE_COLUMNS as CHANGE_COLUMNS
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY as DELIVERED_DAY
+from platform_assets.declaration.delivered_columns import DELIVERY_COLUMNS as DELIVERY_COLUMNS
 from platform_assets.declaration.delivered_columns import EXTRA as EXTRA
-from platform_assets.declaration.delivered_columns import FOUND_COLUMNS as FOUND_COLUMNS
 from platform_assets.declaration.delivered_columns import SOURCE_LINE as SOURCE_LINE
 from platform_assets.declaration.delivered_columns import SOURCE_POSITION as SOURCE_POSITION
 from platform_assets.declaration.delivered_columns import SOURCE_PROBLEM as SOURCE_PROBLEM
@@ -32,8 +32,8 @@ __all__ = [
     "CHANGE_SEQUENCE",
     "DELETE",
     "DELIVERED_DAY",
+    "DELIVERY_COLUMNS",
     "EXTRA",
-    "FOUND_COLUMNS",
     "SOURCE_LINE",
     "SOURCE_POSITION",
     "SOURCE_PROBLEM",

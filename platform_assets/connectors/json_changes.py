@@ -18,7 +18,7 @@ from platform_assets.connectors.delivery import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
-    FOUND_COLUMNS,
+    DELIVERY_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UPSERT,
@@ -61,7 +61,7 @@ def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> p
     rest: list[tuple[str | None, str, int]] = []
     for position, change in changes:
         for key, value in change.cells.items():
-            name = f"{key}_delivered" if key in (*FOUND_COLUMNS, *CHANGE_COLUMNS) else key
+            name = f"{key}_delivered" if key in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) else key
             if name not in columns:
                 columns[name] = [None] * len(positions)
             if len(columns[name]) == len(positions):  # else a second key came to the same name

@@ -23,7 +23,7 @@ SOURCE_PROBLEM = "source_problem"
 UNCAST = "uncast"
 """Cells of a text format that do not fit the declared type, `amount='12,5'`; null for a row without any."""
 
-FOUND_COLUMNS = (SOURCE_POSITION, SOURCE_LINE, DELIVERED_DAY, SOURCE_PROBLEM)
+DELIVERY_COLUMNS = (SOURCE_POSITION, SOURCE_LINE, DELIVERED_DAY, SOURCE_PROBLEM)
 
 EXTRA = "extra"
 """JSON object of the columns that the source delivers and the declaration does not know; null where there is none."""

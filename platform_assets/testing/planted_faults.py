@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors import conform
-from platform_assets.connectors.delivery import FOUND_COLUMNS
+from platform_assets.connectors.delivery import DELIVERY_COLUMNS
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
 from platform_assets.lake.catalog import Catalog
@@ -83,7 +83,7 @@ def _good_rows_refused(world: FaultWorld, fault: dict[str, Any]) -> int:
     columns = list(world.source.column_names)
 
     def lines(frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.drop(FOUND_COLUMNS, strict=False).select(columns).group_by(columns).len("count")
+        return frame.drop(DELIVERY_COLUMNS, strict=False).select(columns).group_by(columns).len("count")
 
     good, spoilt = lines(world.delivered()), lines(world.delivered(fault))
     joined = spoilt.join(good, on=columns, how="left", nulls_equal=True, suffix="_good")

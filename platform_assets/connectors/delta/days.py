@@ -19,7 +19,7 @@ from platform_assets.connectors.casting import event_days
 from platform_assets.connectors.delivery import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
-    FOUND_COLUMNS,
+    DELIVERY_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     day_range,
@@ -108,7 +108,7 @@ def readable(source: Source, connector: DeltaConnector) -> Iterator[None]:
 
 def with_positions(rows: pl.DataFrame, source: Source, version: int) -> pl.DataFrame:
     """Rows with `source_position` (`delta:orders@12:1234`, version and key), no `delivered_day` and no `source_problem`."""
-    taken = {name: f"{name}_delivered" for name in (*FOUND_COLUMNS, *CHANGE_COLUMNS) if name in rows.columns}
+    taken = {name: f"{name}_delivered" for name in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if name in rows.columns}
     rows = rows.rename(taken)
     keys = [pl.col(name).cast(pl.String).fill_null("None") for name in source.primary_key if name in rows.columns]
     key = pl.concat_str(keys, separator=",") if keys else pl.lit("")

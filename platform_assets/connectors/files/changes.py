@@ -24,7 +24,7 @@ from platform_assets.connectors.delivery import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
-    FOUND_COLUMNS,
+    DELIVERY_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UPSERT,
@@ -200,7 +200,7 @@ def _complete(source: Source, batch: FileRows) -> pl.DataFrame:
         problems = [
             ColumnProblem(column.name, column.type, "no such column", rows, where=batch.name) for column in missing
         ]
-        delivered = [name for name in batch.frame.columns if name not in FOUND_COLUMNS]
+        delivered = [name for name in batch.frame.columns if name not in DELIVERY_COLUMNS]
         raise SchemaMismatch(source.name, problems, delivered)
     return batch.frame
 

@@ -20,7 +20,7 @@ from platform_assets.connectors.conforming import column_problem
 from platform_assets.connectors.delivery import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
-    FOUND_COLUMNS,
+    DELIVERY_COLUMNS,
     SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
@@ -154,7 +154,7 @@ def read_file(
             f"should use another name (such as .tmp) until then."
         )
     taken = {
-        column: f"{column}_delivered" for column in (*FOUND_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
+        column: f"{column}_delivered" for column in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
     }
     frame = rows.cells.rename(taken).with_columns(
         pl.repeat(file.name, len(rows.lines), dtype=pl.String, eager=True).alias(SOURCE_POSITION),
@@ -189,12 +189,12 @@ def unpacked(data: bytes, file: SourceFile) -> bytes:
 def stack(source: Source, batches: list[FileRows]) -> pl.DataFrame:
     """All rows in one frame. Where files differ in the type of a declared column, each is cast on its own."""
     delivered = dict.fromkeys(name for batch in batches for name in batch.frame.columns)
-    columns = [name for name in delivered if name not in FOUND_COLUMNS]
+    columns = [name for name in delivered if name not in DELIVERY_COLUMNS]
     if all(batch.frame.schema == batches[0].frame.schema for batch in batches):
         frame = pl.concat([batch.frame for batch in batches])
     else:
         frame = pl.concat(_harmonised(source, batches, columns), how="diagonal")
-    return frame.select(*columns, *(name for name in FOUND_COLUMNS if name in frame.columns))
+    return frame.select(*columns, *(name for name in DELIVERY_COLUMNS if name in frame.columns))
 
 
 def _harmonised(source: Source, batches: list[FileRows], columns: list[str]) -> list[pl.DataFrame]:

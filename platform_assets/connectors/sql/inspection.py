@@ -12,7 +12,7 @@ import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
-from platform_assets.connectors.delivery import FOUND_COLUMNS
+from platform_assets.connectors.delivery import DELIVERY_COLUMNS
 from platform_assets.connectors.sql.changes import read_sql_changes
 from platform_assets.connectors.sql.days import Relation, ask, fetch
 from platform_assets.connectors.sql.rows import frame_of
@@ -78,6 +78,6 @@ def undeclared_rows(variable: str, table: str, max_rows: int, access: Access) ->
         import sqlalchemy as sa
 
         rows = fetch(connection, sa.select(relation.selectable).limit(max_rows))
-        return frame_of(source, relation.columns, rows, relation.label).drop(FOUND_COLUMNS, strict=False)
+        return frame_of(source, relation.columns, rows, relation.label).drop(DELIVERY_COLUMNS, strict=False)
 
     return ask(source, connector, access, [], read)

@@ -17,7 +17,7 @@ import polars as pl
 from platform_assets.connectors.delivery import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
-    FOUND_COLUMNS,
+    DELIVERY_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
 )
@@ -41,7 +41,7 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     """
     declared = {column.name: column.type for column in source.columns}
     values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    taken = (*FOUND_COLUMNS, *CHANGE_COLUMNS)
+    taken = (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)
     columns = [
         column_of(name, list(cells), as_text=declared.get(name) == "string").alias(
             f"{name}_delivered" if name in taken else name

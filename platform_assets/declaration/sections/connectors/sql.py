@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from platform_assets.declaration.delivered_columns import CHANGE_COLUMNS, FOUND_COLUMNS
+from platform_assets.declaration.delivered_columns import CHANGE_COLUMNS, DELIVERY_COLUMNS
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, ConnectorProblem, Variable
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
 
-_PLATFORM_COLUMNS = frozenset((*FOUND_COLUMNS, *CHANGE_COLUMNS))
+_PLATFORM_COLUMNS = frozenset((*DELIVERY_COLUMNS, *CHANGE_COLUMNS))
 """What travels with every row beside its own columns while it is read."""
 
 
