@@ -36,7 +36,6 @@ from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.training import training_set_asset
 from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
 from platform_assets.pipelines.reproduce import Reproduction, reproduce
-from platform_assets.pipelines.tables import clean_table
 from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.mlflow_registry import MlflowRegistry
 from platform_assets.registry.model_store import ModelStore
@@ -109,7 +108,7 @@ class ModelHistory:
 
     def go_on(self, number: int) -> None:
         """Labels of the days that the model has just learned from are corrected: one in fifty is turned round."""
-        table = clean_table(self.lake, self.use_case, self.use_case.label_source)
+        table = Catalog(self.use_case, self.lake).labels.stored
         first, last = self.as_of(number) - timedelta(days=20), self.as_of(number) - timedelta(days=8)
         label, key = self.use_case.label.column, self.use_case.label_source.primary_key[0]
         turned = (pl.col(key) + number) % 50 == 0

@@ -71,15 +71,15 @@ def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawn = profiles.filter(pl.col("mean").is_not_null())
-    present = set(drawn["column"])
+    numeric = profiles.filter(pl.col("mean").is_not_null())
+    present = set(numeric["column"])
     names = [name for name in columns if name in present][:SHOWN_COLUMNS]
     figure = Figure(figsize=(7.0, 0.5 + 1.1 * max(len(names), 1)))
     FigureCanvasAgg(figure)
     axes = figure.subplots(max(len(names), 1), 2, squeeze=False, width_ratios=[2, 1])
     figure.subplots_adjust(left=0.11, right=0.99, top=0.97, bottom=0.14, hspace=0.45, wspace=0.15)
     for (left, right), name in zip(axes, names, strict=False):
-        lines = drawn.filter(pl.col("column") == name).sort(EVENT_DAY)
+        lines = numeric.filter(pl.col("column") == name).sort(EVENT_DAY)
         left.set_ylabel(name, fontsize=7)
         if day is not None:
             ages = [(one - day).days for one in lines[EVENT_DAY]]
@@ -87,8 +87,8 @@ def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str
             left.plot(ages, lines["mean"].to_list(), color="#4472a8", marker=".", markersize=3)
         shown = lines.filter(pl.col(EVENT_DAY) == day) if day is not None else lines
         if shown.height and shown["histogram"][0]:
-            drawn = json.loads(shown["histogram"][0])
-            right.stairs(drawn["counts"], drawn["edges"], fill=True, color="#4472a8")
+            histogram = json.loads(shown["histogram"][0])
+            right.stairs(histogram["counts"], histogram["edges"], fill=True, color="#4472a8")
         for one in (left, right):
             one.locator_params(nbins=4)
             one.tick_params(labelsize=6)

@@ -7,9 +7,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.lake.schemas import quarantine_schema
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.table import LakeTable
-from platform_assets.pipelines.tables import raw_schema
 
 from .conftest import World, build_world
 
@@ -32,17 +31,15 @@ def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluati
 
 
 def clean(world: World, table: str = "transactions") -> LakeTable:
-    source = world.use_case.source(table)
-    return world.lake().table(world.use_case.name, "clean", table, source.polars_schema())
+    return Catalog(world.use_case, world.lake()).clean(table).stored
 
 
 def raw(world: World, table: str = "transactions") -> LakeTable:
-    return world.lake().table(world.use_case.name, "raw", table, raw_schema(world.use_case.source(table)))
+    return Catalog(world.use_case, world.lake()).raw(table).stored
 
 
 def quarantine(world: World, table: str = "transactions") -> pl.DataFrame:
-    schema = quarantine_schema(world.use_case.source(table))
-    return world.lake().table(world.use_case.name, "quarantine", table, schema).read(world.day, world.day)
+    return Catalog(world.use_case, world.lake()).quarantine(table).read(world.day, world.day)
 
 
 def test_a_good_day_is_published(world: World) -> None:

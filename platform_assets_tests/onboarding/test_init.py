@@ -17,7 +17,6 @@ from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.due_runs import RANGE_END, RANGE_START
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.pipelines.tables import clean_table
 
 from .conftest import Installed
 
@@ -48,5 +47,4 @@ def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installe
     assert result.success
     done = {tuple(event.asset_key.path[1:]) for event in result.get_asset_materialization_events() if event.asset_key}
     assert {(CLEAN, "events"), (FEATURES, use_case.features[-1].name)} <= done
-    lake = installation.parts.lake
-    assert clean_table(lake, use_case, use_case.event_source).row_count() == 4 * 24
+    assert installation.parts.catalog(use_case).events.stored.row_count() == 4 * 24

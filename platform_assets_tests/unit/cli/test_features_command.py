@@ -22,9 +22,9 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.installation import Settings
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
-from platform_assets.pipelines.tables import clean_table
 from platform_assets.simulation.generators import load_generator
 
 DAYS = 40
@@ -64,7 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         for name in (use_case.events, use_case.label.source)
     )
     for source, rows in ((use_case.event_source, events), (use_case.label_source, labels)):
-        table = clean_table(lake, use_case, source)
+        table = Catalog(use_case, lake).clean(source.name).stored
         table.write_partitions(rows.select(list(table.schema)), first, last)
     labelled = join_labels(events, labels, use_case)
     event = events.filter(pl.col("event_day") == last).sort("transaction_time").row(-1, named=True)
