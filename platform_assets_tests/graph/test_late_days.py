@@ -1,25 +1,32 @@
 """A day that changed after the fact is computed again together with exactly the days whose windows reach it."""
 
 from datetime import date, timedelta
-from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.declaration import load_use_case
 from platform_assets.features.offline.carried_state import days_touched
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.partitions import event_days
+from platform_assets.testing.declare import declare, window
 
-FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
-DAY = date(2018, 7, 1)
+DAY = date(2024, 2, 15)
 AROUND = [DAY + timedelta(days=n) for n in range(-40, 46)]
 
 
 def test_a_late_row_asks_for_the_days_it_touches_and_no_other() -> None:
-    use_case = load_use_case(FOLDER)
+    use_case = declare(
+        events={"payment": "int64", "at": "datetime", "card": "int64", "amount": "float64"},
+        label="is_bad",
+        label_delay_days=7,
+        history={"first_day": AROUND[0], "last_day": AROUND[-1]},
+        features=[
+            "amount",
+            {"name": "activity", "entity": "card", "windows": [window("n", "count", None, [30], delay_days=7)]},
+        ],
+    )
     features = [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
-    events, labels = (dg.AssetKey(["card_fraud", "clean", name]) for name in ("transactions", "labels"))
+    events, labels = (dg.AssetKey([use_case.name, "clean", name]) for name in ("events", "labels"))
     clean = [dg.AssetSpec(key, partitions_def=event_days(use_case)) for key in (events, labels)]
     definitions = dg.Definitions(assets=[*clean, *features], resources={"lake": Lake(root="none")})
     with dg.DagsterInstance.ephemeral() as instance:

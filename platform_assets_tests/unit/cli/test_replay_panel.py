@@ -1,22 +1,26 @@
 """Which events of a day are replayed as live traffic."""
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-import platform_assets
 from platform_assets.cli.run.replay import Traffic, panel, request_body
-from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration import UseCase
+from platform_assets.testing.declare import declare
 
 CUSTOMERS = 400
 
 
 @pytest.fixture(scope="module")
 def use_case() -> UseCase:
-    return load_use_case(Path(platform_assets.__file__).parent / "defs" / "card_fraud")
+    return declare(
+        events={"payment": "int64", "at": "datetime", "customer": "int64", "amount": "float64"},
+        label="is_bad",
+        features=["amount"],
+        training={"group": "customer"},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +28,18 @@ def events() -> pl.DataFrame:
     start = datetime(2018, 9, 1, tzinfo=UTC)
     return pl.DataFrame(
         {
-            "transaction_id": list(range(CUSTOMERS * 3)),
-            "transaction_time": [start + timedelta(seconds=(i * 7919) % 86_400) for i in range(CUSTOMERS * 3)],
-            "customer_id": [i % CUSTOMERS for i in range(CUSTOMERS * 3)],
+            "payment": list(range(CUSTOMERS * 3)),
+            "at": [start + timedelta(seconds=(i * 7919) % 86_400) for i in range(CUSTOMERS * 3)],
+            "customer": [i % CUSTOMERS for i in range(CUSTOMERS * 3)],
         }
     )
 
 
 def test_a_chosen_customer_sends_the_whole_day_in_order(events: pl.DataFrame, use_case: UseCase) -> None:
     chosen = panel(events, use_case, 0.25)
-    assert set(chosen.group_by("customer_id").len()["len"]) == {3}
-    assert chosen["transaction_time"].is_sorted()
-    assert 0.15 < chosen["customer_id"].n_unique() / CUSTOMERS < 0.35
+    assert set(chosen.group_by("customer").len()["len"]) == {3}
+    assert chosen["at"].is_sorted()
+    assert 0.15 < chosen["customer"].n_unique() / CUSTOMERS < 0.35
 
 
 def test_the_ends_of_the_share_are_nobody_and_everybody(events: pl.DataFrame, use_case: UseCase) -> None:
@@ -49,7 +53,7 @@ def test_the_same_seed_chooses_the_same_customers_and_another_seed_others(
     first = panel(events, use_case, 0.25, seed=1)
     assert_frame_equal(first, panel(events.reverse(), use_case, 0.25, seed=1))
     other = panel(events, use_case, 0.25, seed=2)
-    assert set(first["customer_id"]) != set(other["customer_id"])
+    assert set(first["customer"]) != set(other["customer"])
 
 
 def test_traffic_adds_up() -> None:

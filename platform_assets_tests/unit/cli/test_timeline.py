@@ -1,22 +1,26 @@
 """The days of a demonstration run."""
 
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import platform_assets
 from platform_assets.cli.run.timeline import plan
-from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.declaration.sections.training import Splits
+from platform_assets.declaration import UseCase
+from platform_assets.testing.declare import declare
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 9, 30)
 
 
 @pytest.fixture(scope="module")
 def use_case() -> UseCase:
-    return load_use_case(Path(platform_assets.__file__).parent / "defs" / "card_fraud")
+    return declare(
+        events={"payment": "int64", "at": "datetime", "amount": "float64"},
+        label="is_bad",
+        label_delay_days=7,
+        history={"first_day": FIRST, "last_day": LAST},
+        training={"splits": {"train_days": 7, "delay_days": 7, "test_days": 7, "folds": 1}},
+    )
 
 
 def changed(use_case: UseCase, **history: Any) -> UseCase:
@@ -33,12 +37,10 @@ def test_live_days_come_last_and_their_labels_still_arrive(use_case: UseCase) ->
 
 
 def test_a_history_of_just_enough_days_is_planned_and_one_day_less_is_refused(use_case: UseCase) -> None:
-    splits = Splits(train_days=7, delay_days=7, test_days=7, folds=1)
-    small = use_case.model_copy(update={"training": use_case.training.model_copy(update={"splits": splits})})
-    start = plan(small).live.first - timedelta(days=27)
-    assert plan(changed(small, first_day=start)).history.first == start
-    with pytest.raises(ValueError, match=r"card_fraud: training needs 27 days before the 7 live days, .* has\s+26"):
-        plan(changed(small, first_day=start + timedelta(days=1)))
+    start = plan(use_case).live.first - timedelta(days=27)
+    assert plan(changed(use_case, first_day=start)).history.first == start
+    with pytest.raises(ValueError, match=r"small: training needs 27 days before the 7 live days, .* has\s+26"):
+        plan(changed(use_case, first_day=start + timedelta(days=1)))
 
 
 def test_a_history_that_goes_on_ends_yesterday(use_case: UseCase) -> None:
