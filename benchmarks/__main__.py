@@ -142,83 +142,83 @@ QUICK = Size(
     compared=1_000,
 )
 
-Say = Callable[[str], None]
-Measure = Callable[[Size, Say], Topic]
+Log = Callable[[str], None]
+Measure = Callable[[Size, Log], Topic]
 
 
-def _history(size: Size, say: Say) -> Topic:
+def _history(size: Size, log: Log) -> Topic:
     declared = scored_use_case()
-    return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, say)
+    return measure_history(declared.use_case, declared.folder, size.history_days, size.scale, size.rounds, log)
 
 
-def _long_history(size: Size, say: Say) -> Topic:
+def _long_history(size: Size, log: Log) -> Topic:
     declared = scored_use_case()
     world = (declared.use_case, declared.folder, size.history_days, size.scale)
-    return measure_history(*world, rounds=1, say=say, copies=size.history_copies)
+    return measure_history(*world, rounds=1, log=log, copies=size.history_copies)
 
 
-def _next_day(size: Size, say: Say) -> Topic:
+def _next_day(size: Size, log: Log) -> Topic:
     declared = scored_use_case()
-    return measure_next_day(declared.use_case, declared.folder, size.history_days, size.scale, say)
+    return measure_next_day(declared.use_case, declared.folder, size.history_days, size.scale, log)
 
 
 TOPICS: dict[str, tuple[str, Measure]] = {
     "online": (
         "The online store",
-        lambda size, say: measure_online(size.scale, size.look_ups, size.rounds, size.streamed_seconds, say),
+        lambda size, log: measure_online(size.scale, size.look_ups, size.rounds, size.streamed_seconds, log),
     ),
     "history": ("Features of the whole history", _history),
     "long-history": ("Features of a history ten times as large", _long_history),
     "next-day": ("One new day of features", _next_day),
-    "point-in-time": ("Point in time", lambda size, say: measure_point_in_time(size.generated_histories, say)),
+    "point-in-time": ("Point in time", lambda size, log: measure_point_in_time(size.generated_histories, log)),
     "training-set": (
         "Training sets by as-of join",
-        lambda size, say: measure_training_sets(
-            say, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
+        lambda size, log: measure_training_sets(
+            log, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
         ),
     ),
     "parity": (
         "Parity of served and offline features",
-        lambda size, say: measure_parity(scored_use_case().use_case, size.scale, say, requests=size.compared),
+        lambda size, log: measure_parity(scored_use_case().use_case, size.scale, log, requests=size.compared),
     ),
     "ingest": (
         "Ingesting a history",
-        lambda size, say: measure_ingest(say, rows=size.ingested_rows, rounds=size.rounds),
+        lambda size, log: measure_ingest(log, rows=size.ingested_rows, rounds=size.rounds),
     ),
-    "crashes": ("Loads that are killed", lambda size, say: measure_crashes(size.kills, say=say)),
+    "crashes": ("Loads that are killed", lambda size, log: measure_crashes(size.kills, log=log)),
     "faults": (
         "Planted faults",
-        lambda size, say: measure_faults(say, seeds=size.fault_seeds, worlds=size.good_worlds),
+        lambda size, log: measure_faults(log, seeds=size.fault_seeds, worlds=size.good_worlds),
     ),
     "model-gates": (
         "Bad models and the gates",
-        lambda size, say: measure_model_gates(say, seeds=size.model_seeds, good_seeds=size.good_models),
+        lambda size, log: measure_model_gates(log, seeds=size.model_seeds, good_seeds=size.good_models),
     ),
     "champion": (
         "No worse than the champion",
-        lambda size, say: measure_champion_comparison(say, count=size.weeks),
+        lambda size, log: measure_champion_comparison(log, count=size.weeks),
     ),
     "ledger": (
         "The ledger under kill -9",
-        lambda size, say: measure_ledger(size.moves, size.rounds, say=say),
+        lambda size, log: measure_ledger(size.moves, size.rounds, log=log),
     ),
     "reproduce": (
         "Historical models made again",
-        lambda size, say: measure_reproduction(size.reproduced, say=say),
+        lambda size, log: measure_reproduction(size.reproduced, log=log),
     ),
     "cluster": (
         "A cluster of two nodes",
-        lambda size, say: measure_cluster(size.on_a_cluster, say),
+        lambda size, log: measure_cluster(size.on_a_cluster, log),
     ),
-    "quality": ("Model quality", lambda size, say: measure_quality(size.rounds, size.scale, say)),
-    "book": ("Against the book", lambda size, say: measure_book(size.scale, say, size.other_worlds)),
+    "quality": ("Model quality", lambda size, log: measure_quality(size.rounds, size.scale, log)),
+    "book": ("Against the book", lambda size, log: measure_book(size.scale, log, size.other_worlds)),
     "training": (
         "Training on many rows, and the loop of a search",
-        lambda size, say: measure_training(size.trained_rows, TRIALS, size.rounds, say),
+        lambda size, log: measure_training(size.trained_rows, TRIALS, size.rounds, log),
     ),
     "worlds": (
         "The same learner in other worlds",
-        lambda size, say: measure_worlds(size.seeds, size.scale, say),
+        lambda size, log: measure_worlds(size.seeds, size.scale, log),
     ),
 }
 """Those that need no deployed service, with their headings, in the order of the report."""
@@ -231,7 +231,7 @@ class Plan:
         self._stack = stack
         self._staged: DeployedUseCase | None = None
         self.topics: dict[str, tuple[str, Measure]] = {
-            "definitions": ("Loading the definitions", lambda size, say: measure_definitions(size.rounds, say)),
+            "definitions": ("Loading the definitions", lambda size, log: measure_definitions(size.rounds, log)),
             "start": ("Starting the service", self._start),
             "latency": ("Scoring latency", self._latency),
             "redeploy": ("Redeployment and failure under load", self._redeploy),
@@ -244,25 +244,25 @@ class Plan:
             self._staged = self._stack.enter_context(staged(find_installation()))
         return self._staged
 
-    def _start(self, size: Size, say: Say) -> Topic:
-        return measure_service_start(self._installation(), size.rounds, say)
+    def _start(self, size: Size, log: Log) -> Topic:
+        return measure_service_start(self._installation(), size.rounds, log)
 
-    def _latency(self, size: Size, say: Say) -> Topic:
-        return measure_latency(self._installation(), size.requests, size.rounds, say)
+    def _latency(self, size: Size, log: Log) -> Topic:
+        return measure_latency(self._installation(), size.requests, size.rounds, log)
 
-    def _redeploy(self, size: Size, say: Say) -> Topic:
-        return measure_redeploy(self._installation(), size.redeployments, say)
+    def _redeploy(self, size: Size, log: Log) -> Topic:
+        return measure_redeploy(self._installation(), size.redeployments, log)
 
-    def _look_ups(self, size: Size, say: Say) -> Topic:
+    def _look_ups(self, size: Size, log: Log) -> Topic:
         installation = self._installation()
         bodies = installation.distinct[: size.look_ups]
-        return measure_look_ups(installation.folder, installation.settings.feast, bodies, size.rounds, say)
+        return measure_look_ups(installation.folder, installation.settings.feast, bodies, size.rounds, log)
 
 
 def measure(names: list[str], size: Size, console: Console) -> Iterator[Topic]:
     """Measure the named topics one after the other; one that fails does not keep the others from being measured."""
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         console.print(f"  {line}", markup=False)
 
     with ExitStack() as stack:
@@ -270,9 +270,9 @@ def measure(names: list[str], size: Size, console: Console) -> Iterator[Topic]:
         for title, topic in (plan.topics[name] for name in names):
             console.print(f"[bold]» {title}[/]")
             try:
-                yield topic(size, say)
+                yield topic(size, log)
             except EXPECTED as error:
-                say(f"could not be measured: {error}")
+                log(f"could not be measured: {error}")
                 yield not_measured(title, str(error))
 
 

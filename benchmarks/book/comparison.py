@@ -104,12 +104,12 @@ def _search(use_case: UseCase, overrides: Mapping[str, Any]) -> dict[str, Any]:
     splits = _splits(use_case, dataset, as_of)
     with tempfile.TemporaryDirectory() as scratch:
         storage = f"sqlite:///{Path(scratch) / 'trials.db'}"
-        (found, result), usage = measured(
+        (results, result), usage = measured(
             lambda: search_candidate(candidate, SEARCH, splits, metric, use_case.training.seed, _say, storage=storage)
         )
     states = [trial.state for trial in result.trials]
     return {
-        "settings": {name: _rounded(found.learner.settings[name]) for name in SEARCH.space},
+        "settings": {name: _rounded(results.learner.settings[name]) for name in SEARCH.space},
         "declared": {name: declared.learner.settings[name] for name in SEARCH.space},
         "first": result.trials[0].mean,
         "best": result.best.mean,
@@ -211,12 +211,12 @@ def _oracles(use_case: UseCase, as_of: date, overrides: Mapping[str, Any]) -> di
     events = join_labels(*simulated(use_case, use_case.history.first_day, last, overrides), use_case)
     settings, key = {**simulator_settings(use_case), **overrides}, use_case.event_source.primary_key[0]
     events = events.sort(key)
-    found = {}
+    results = {}
     for rule, what in RULES.items():
         record = np.empty(len(events), dtype=[("key", np.int64), ("score", np.float64)])
         record["key"], record["score"] = events[key].to_numpy(), oracle_scores(events, settings, rule)
-        found[f"{ORACLE}, {what}"] = record
-    return found
+        results[f"{ORACLE}, {what}"] = record
+    return results
 
 
 def _group(rows: Dataset) -> NDArray[Any]:
@@ -229,8 +229,8 @@ def main(arguments: list[str]) -> int:
     use_case = scored_use_case().use_case
     overrides = json.loads(arguments[1])
     search = arguments[0] == "search"
-    found = _search(use_case, overrides) if search else _table(use_case, overrides, int(arguments[2]))
-    sys.stdout.write(json.dumps(found) + "\n")
+    results = _search(use_case, overrides) if search else _table(use_case, overrides, int(arguments[2]))
+    sys.stdout.write(json.dumps(results) + "\n")
     return 0
 
 

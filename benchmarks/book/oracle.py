@@ -72,8 +72,8 @@ def _newest_known(entity: Integers, time: Integers, day: Integers, delay_days: i
     moment, reach = (time, delay_days * MICROSECONDS_PER_DAY) if rule == "exact" else (day, delay_days)
     longest = int(moment.max() - moment.min()) + reach + 2
     at = (entity - entity.min()) * longest + (moment - moment.min() + reach)
-    place = np.searchsorted(at, at - reach, side="right") - 1
-    return np.where((place >= 0) & (entity[np.maximum(place, 0)] == entity), place, -1)
+    position = np.searchsorted(at, at - reach, side="right") - 1
+    return np.where((position >= 0) & (entity[np.maximum(position, 0)] == entity), position, -1)
 
 
 def _of_terminals(world: CardPayments, terminal: Integers, time: Integers, day: Integers, rule: Rule) -> Vector:
@@ -85,15 +85,15 @@ def _of_terminals(world: CardPayments, terminal: Integers, time: Integers, day: 
         before = begun[compromised, today - 1] if today else np.full(len(compromised), -1)
         begun[compromised, today] = np.where(before >= 0, before, today)
     order = np.lexsort((time, terminal))
-    place, today = terminal[order], day[order]
-    known = _newest_known(place, time[order], today, settings.label_delay_days, rule)
+    position, today = terminal[order], day[order]
+    known = _newest_known(position, time[order], today, settings.label_delay_days, rule)
     newest = np.where(known >= 0, today[np.maximum(known, 0)], -1)
     rate = COMPROMISED_TERMINALS_PER_DAY / settings.terminals
     unseen = 1.0 - (1.0 - rate) ** np.minimum(today - newest, TERMINAL_COMPROMISE_DAYS)
-    since = begun[place, today]
-    found = np.empty(len(order))
-    found[order] = np.where((since >= 0) & (newest >= since), 1.0, unseen)
-    return found
+    since = begun[position, today]
+    result = np.empty(len(order))
+    result[order] = np.where((since >= 0) & (newest >= since), 1.0, unseen)
+    return result
 
 
 def _of_cards(
@@ -112,14 +112,14 @@ def _of_cards(
     mean = world._customers["mean_amount"][customer]
     ratio = _density(amount / STOLEN_CARD_FACTOR, mean) / STOLEN_CARD_FACTOR / (_density(amount, mean) + 1e-300)
     stolen = STOLEN_CARD_RATIO * np.minimum(ratio, LARGEST_EVIDENCE)
-    told = np.where(label == 1, np.maximum(stolen, 1e-3), 1.0 - STOLEN_CARD_RATIO)
+    message = np.where(label == 1, np.maximum(stolen, 1e-3), 1.0 - STOLEN_CARD_RATIO)
     order = np.lexsort((time, customer))
     known = _newest_known(customer[order], time[order], day[order], settings.label_delay_days, rule)
     rate = COMPROMISED_CUSTOMERS_PER_DAY / settings.customers
-    found = np.empty(len(order))
-    inputs = customer[order], day[order], stolen[order], told[order], known
-    found[order] = numba.njit(_filter_cards)(*inputs, rate, CUSTOMER_COMPROMISE_DAYS, 1.0 - STOLEN_CARD_RATIO)
-    return found
+    result = np.empty(len(order))
+    inputs = customer[order], day[order], stolen[order], message[order], known
+    result[order] = numba.njit(_filter_cards)(*inputs, rate, CUSTOMER_COMPROMISE_DAYS, 1.0 - STOLEN_CARD_RATIO)
+    return result
 
 
 def _density(amount: Vector, mean: Vector) -> Vector:
@@ -131,18 +131,18 @@ def _density(amount: Vector, mean: Vector) -> Vector:
 
 
 def _filter_cards(
-    customer: Any, day: Any, stolen: Any, told: Any, known: Any, rate: float, length_days: int, rest: float
+    customer: Any, day: Any, stolen: Any, message: Any, known: Any, rate: float, length_days: int, rest: float
 ) -> Any:
     """Bayes' rule over the day on which the card was stolen, for each payment in order of customer and time; compiled."""
-    found = np.empty(len(day))
+    result = np.empty(len(day))
     for row in range(len(day)):
         evidence, total, before = 1.0, 0.0, row - 1
         for first in range(day[row], day[row] - length_days, -1):
             while before >= 0 and customer[before] == customer[row] and day[before] >= first:
-                evidence *= told[before] if before <= known[row] else stolen[before] + rest
+                evidence *= message[before] if before <= known[row] else stolen[before] + rest
                 evidence = min(evidence, 1e100)
                 before -= 1
             total += rate * evidence
         misused = total * stolen[row]
-        found[row] = misused / (misused + total * rest + 1.0 - length_days * rate) if misused > 0.0 else 0.0
-    return found
+        result[row] = misused / (misused + total * rest + 1.0 - length_days * rate) if misused > 0.0 else 0.0
+    return result

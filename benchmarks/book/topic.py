@@ -44,19 +44,19 @@ OTHER_SEEDS = (11, 12, 13)
 
 
 def measure_book(
-    overrides: Mapping[str, Any], say: Callable[[str], None], other_seeds: Sequence[int] = OTHER_SEEDS
+    overrides: Mapping[str, Any], log: Callable[[str], None], other_seeds: Sequence[int] = OTHER_SEEDS
 ) -> Topic:
     """Search as of the first test day, then the table in each world, each in a fresh process.
 
     Args:
         overrides: simulator settings in place of the declared ones.
-        say: told of all of them.
+        log: told of all of them.
         other_seeds: of further worlds.
     """
     search = run_child(
         "benchmarks.book.comparison", "search", json.dumps(dict(overrides)), timeout_seconds=MOST_SECONDS
     )
-    say(
+    log(
         f"search: {search['trials']} trials in {search['seconds']:.0f} s, {search['first']:.4f} to {search['best']:.4f}, "
         f"as declared {search['as_declared']:.4f}; found {search['settings']}"
     )
@@ -66,7 +66,7 @@ def measure_book(
         arguments = json.dumps(world), str(DRAWS if seed is None else 0)
         tables.append(run_child("benchmarks.book.comparison", "table", *arguments, timeout_seconds=MOST_SECONDS))
         leads = ", ".join(f"{best} {lead[0]:+.4f}" for best, lead in _leads(tables[-1:]))
-        say(f"{'the declared world' if seed is None else f'world {seed}'}: lead over {leads}")
+        log(f"{'the declared world' if seed is None else f'world {seed}'}: lead over {leads}")
     return Topic(
         "Against the book",
         _how(search, tables, other_seeds),
@@ -81,7 +81,7 @@ def measure_book(
             "CPU seconds",
             "published",
         ],
-        [_row(place, tables) for place in range(len(tables[0]["models"]))],
+        [_row(position, tables) for position in range(len(tables[0]["models"]))],
         [*bars(tables), *(search_bars(search) if not overrides else [])],
     )
 
@@ -124,13 +124,13 @@ def _declared_settings(search: Mapping[str, Any]) -> str:
 _LUCK = "frauds at terminals of which nothing is known yet"
 
 
-def _means(tables: Sequence[Mapping[str, Any]], place: int) -> NDArray[np.float64]:
+def _means(tables: Sequence[Mapping[str, Any]], position: int) -> NDArray[np.float64]:
     """A model's metrics by world: float64 [worlds, metrics]."""
-    return np.array([np.mean(table["models"][place]["folds"], axis=0) for table in tables])
+    return np.array([np.mean(table["models"][position]["folds"], axis=0) for table in tables])
 
 
-def _row(place: int, tables: Sequence[Mapping[str, Any]]) -> list[str]:
-    model, everywhere = tables[0]["models"][place], _means(tables, place)
+def _row(position: int, tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    model, everywhere = tables[0]["models"][position], _means(tables, position)
     leads = tables[0]["leads"].get(model["name"])
     shown = [f"{d:+.4f} ({low:+.4f} to {high:+.4f})" for d, low, high in leads] if leads else ["", "", ""]
     used = [model["seconds"], model["cpu_seconds"]]
@@ -158,15 +158,15 @@ def _leads(tables: Sequence[Mapping[str, Any]]) -> list[tuple[str, NDArray[np.fl
     names = [model["name"] for model in tables[0]["models"]]
     champion = _means(tables, names.index(CHAMPION))
     book = {
-        name: _means(tables, place)
-        for place, name in enumerate(names)
+        name: _means(tables, position)
+        for position, name in enumerate(names)
         if name != CHAMPION and not name.startswith(ORACLE)
     }
-    found = []
+    result = []
     for metric in range(len(METRICS)):
         best = max(book, key=lambda name, metric=metric: book[name][:, metric].mean())  # type: ignore[misc]
-        found.append((best, champion[:, metric] - book[best][:, metric]))
-    return found
+        result.append((best, champion[:, metric] - book[best][:, metric]))
+    return result
 
 
 def bars(tables: Sequence[Mapping[str, Any]]) -> list[Bar]:
@@ -183,10 +183,10 @@ def bars(tables: Sequence[Mapping[str, Any]]) -> list[Bar]:
 
 def _bar(what: str, wanted: float, best: str, leads: NDArray[np.float64]) -> Bar:
     lead = float(leads.mean())
-    told = f"at least {wanted}" if wanted > 0.0 else "more than 0"
+    message = f"at least {wanted}" if wanted > 0.0 else "more than 0"
     by_world = f"{_interval(leads)}; by world {', '.join(f'{one:+.4f}' for one in leads)}" if len(leads) > 1 else ""
     return Bar(
-        f"{what}: lead over the best of the book's models ({best}) {told}",
+        f"{what}: lead over the best of the book's models ({best}) {message}",
         f"{lead:+.4f}{by_world}",
         lead >= wanted if wanted > 0.0 else lead > 0.0,
     )

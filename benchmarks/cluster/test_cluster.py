@@ -16,8 +16,8 @@ FOUND: dict[str, Any] = {
 }
 
 
-def missed(found: dict[str, Any]) -> list[str]:
-    return [bar.what for bar in cluster_topic(found, QUICK).bars if not bar.kept]
+def missed(result: dict[str, Any]) -> list[str]:
+    return [bar.what for bar in cluster_topic(result, QUICK).bars if not bar.kept]
 
 
 def test_everything_that_was_promised_is_kept_where_all_is_the_same() -> None:
@@ -38,7 +38,7 @@ def test_each_bar_is_missed_where_its_own_result_differs() -> None:
         (("searcher_killed", "judged"), 3, "killed 1 times"),
         (("node_killed", "killed"), other, "loses a node"),
     ):
-        found = copy.deepcopy(FOUND)
-        found[path[0]][path[1]] = value
-        (what,) = missed(found)
+        result = copy.deepcopy(FOUND)
+        result[path[0]][path[1]] = value
+        (what,) = missed(result)
         assert bar in what

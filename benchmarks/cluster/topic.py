@@ -47,12 +47,12 @@ FULL = Amount()
 QUICK = Amount(trials=4, rows=2_000, trees=20, network_rows=2_000, epochs=2, kills=1, rounds=1)
 
 
-def measure_cluster(amount: Amount, say: Callable[[str], None]) -> Topic:
+def measure_cluster(amount: Amount, log: Callable[[str], None]) -> Topic:
     """Everything on two nodes with one CPU each.
 
     Args:
         amount: how much.
-        say: told of the results.
+        log: told of the results.
 
     Raises:
         ChildFailed: the cluster could not be started, or something on it failed.
@@ -60,7 +60,7 @@ def measure_cluster(amount: Amount, say: Callable[[str], None]) -> Topic:
     search = {"trials": amount.trials, "rows": amount.rows, "trees": amount.trees}
     # Eight trials are drawn at random, so that their order does not matter.
     at_random = {**search, "trials": min(8, amount.trials)}
-    asked = {
+    request = {
         "searches": {**search, "rounds": amount.rounds},
         "fits": {"rows": amount.network_rows, "epochs": amount.epochs, "rounds": amount.rounds},
         "searcher_killed": {**at_random, "kills": amount.kills},
@@ -68,19 +68,19 @@ def measure_cluster(amount: Amount, say: Callable[[str], None]) -> Topic:
     }
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         specification = Path(scratch) / "asked.json"
-        specification.write_text(json.dumps(asked))
-        found = in_namespace(
+        specification.write_text(json.dumps(request))
+        result = in_namespace(
             "platform_assets.testing.cluster_work", "all", str(specification), timeout_seconds=TIMEOUT_SECONDS
         )
-    topic = cluster_topic(found, amount)
+    topic = cluster_topic(result, amount)
     for row in topic.rows:
-        say(", ".join(row))
+        log(", ".join(row))
     return topic
 
 
-def cluster_topic(found: Mapping[str, Any], amount: Amount) -> Topic:
+def cluster_topic(result: Mapping[str, Any], amount: Amount) -> Topic:
     """The table of what was found, and what was promised."""
-    searches, fits = found["searches"], found["fits"]
+    searches, fits = result["searches"], result["fits"]
     titles = {
         "here1": f"search of {amount.trials} trials, one at a time: this machine",
         "ray1": "the same: Ray Tune on two nodes",
@@ -94,7 +94,7 @@ def cluster_topic(found: Mapping[str, Any], amount: Amount) -> Topic:
         ("ray", "the same: two workers on two nodes, Ray Train"),
     ):
         rows.append([title, _seconds(fits[name]["seconds"]), f"{fits[name]['largest_difference']:.1e}"])
-    killed, resumed = found["node_killed"], found["searcher_killed"]
+    killed, resumed = result["node_killed"], result["searcher_killed"]
     rows.append(["eight trials, the second node killed after two of them", _seconds([killed["killed"]["seconds"]]), ""])
     return Topic(
         "A cluster of two nodes",
@@ -111,8 +111,8 @@ def cluster_topic(found: Mapping[str, Any], amount: Amount) -> Topic:
 def _bars(
     searches: Mapping[str, Any], fits: Mapping[str, Any], killed: Mapping[str, Any], resumed: Mapping[str, Any]
 ) -> list[Bar]:
-    here, ray = searches["here1"][0], searches["ray1"]
-    same = all(run["trials"] == here["trials"] for run in ray)
+    local, ray = searches["here1"][0], searches["ray1"]
+    same = all(run["trials"] == local["trials"] for run in ray)
     largest = max(fits[name]["largest_difference"] for name in ("torchrun", "ray"))
     again = all(fit["same_again"] for fit in fits.values())
     whole = resumed["resumed"]["trials"] == resumed["calm"]["trials"]

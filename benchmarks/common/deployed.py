@@ -111,9 +111,9 @@ def find_installation(name: str | None = None) -> DeployedUseCase:
     release = release_of(use_case, version, bento, process)
     status = serving.target().status().use_cases.get(use_case.name)
     if status is None or not status.serving or status.version != release.version:
-        found = "nothing" if status is None else f"{status.version}, {'ready' if status.serving else 'not ready'}"
+        result = "nothing" if status is None else f"{status.version}, {'ready' if status.serving else 'not ready'}"
         raise NotRunning(
-            f"{use_case.name}: {release.version} should be serving at {serving.target().address()}, found {found}: "
+            f"{use_case.name}: {release.version} should be serving at {serving.target().address()}, found {result}: "
             "run `make run` first"
         )
     events = _events(declared, settings)
@@ -200,8 +200,8 @@ def _events(declared: DeclaredUseCase, settings: Settings) -> pl.DataFrame:
     use_case = declared.use_case
     source, first = use_case.event_source, plan(use_case).live.last + timedelta(days=1)
     sources = Installation(settings).sources
-    found = sources.read(source, declared.folder, first, first + timedelta(days=DAYS_OF_EVENTS - 1), [])
-    return conform(found, source).frame.sort(use_case.event_time, *source.primary_key)
+    result = sources.read(source, declared.folder, first, first + timedelta(days=DAYS_OF_EVENTS - 1), [])
+    return conform(result, source).frame.sort(use_case.event_time, *source.primary_key)
 
 
 def _bodies(events: pl.DataFrame, use_case: UseCase) -> list[bytes]:

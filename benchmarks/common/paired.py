@@ -43,11 +43,11 @@ class Resampled:
 
     def _ranked(self, rows: FoldScores, at: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """A day's cards from the most to the least suspicious, ties by identifier, and which are compromised."""
-        cards, place = np.unique(self._member[at], return_inverse=True)
+        cards, position = np.unique(self._member[at], return_inverse=True)
         highest = np.full(len(cards), -np.inf)
-        np.maximum.at(highest, place, rows.score[at])
+        np.maximum.at(highest, position, rows.score[at])
         bad = np.zeros(len(cards), dtype=np.bool_)
-        bad[place[rows.y[at] == 1.0]] = True
+        bad[position[rows.y[at] == 1.0]] = True
         order = np.lexsort((cards, -highest))
         return cards[order], bad[order]
 
@@ -63,13 +63,13 @@ class Resampled:
         return np.array([area, average, self._card_precision(weight)])
 
     def _card_precision(self, weight: Vector) -> float:
-        found = np.zeros(len(weight), dtype=np.bool_)
+        result = np.zeros(len(weight), dtype=np.bool_)
         shares = []
         for cards, bad in self._days:
-            counted = np.where(found[cards], 0.0, weight[cards])
+            counted = np.where(result[cards], 0.0, weight[cards])
             taken = np.diff(np.minimum(np.cumsum(counted), self._k), prepend=0.0)
             shares.append(float(taken[bad].sum()) / self._k)
-            found[cards[bad & (taken > 0.0)]] = True
+            result[cards[bad & (taken > 0.0)]] = True
         return float(np.mean(shares))
 
 
@@ -101,11 +101,11 @@ def paired_intervals(
         for name, all_folds in prepared.items()
     }
     tail = (1.0 - level) / 2.0
-    found = {}
+    result = {}
     for name, values in means.items():
         if name == champion:
             continue
         difference = means[champion] - values
         low, high = np.quantile(difference[1:], [tail, 1.0 - tail], axis=0)
-        found[name] = [(float(difference[0][m]), float(low[m]), float(high[m])) for m in range(3)]
-    return found
+        result[name] = [(float(difference[0][m]), float(low[m]), float(high[m])) for m in range(3)]
+    return result

@@ -70,8 +70,8 @@ def running(
             while not _answers(address + ready_path):
                 if process.poll() is not None or time.perf_counter() - started > START_SECONDS:
                     output.seek(0)
-                    told = output.read().decode(errors="replace")[-2000:]
-                    raise NotReady(f"{' '.join(command)} was not ready within {START_SECONDS:.0f} s:\n{told}")
+                    message = output.read().decode(errors="replace")[-2000:]
+                    raise NotReady(f"{' '.join(command)} was not ready within {START_SECONDS:.0f} s:\n{message}")
                 time.sleep(POLL_SECONDS)
             yield Server(address, process.pid, time.perf_counter() - started)
         finally:

@@ -17,13 +17,13 @@ def fold(seed: int, skill: float) -> FoldScores:
 def test_each_customer_once_gives_the_platforms_own_metrics() -> None:
     rows = fold(1, 1.0)
     groups = np.unique(rows.group)
-    found = Resampled(rows, groups, k=10).metrics(np.ones(len(groups)))
+    result = Resampled(rows, groups, k=10).metrics(np.ones(len(groups)))
     expected = [
         auc_roc(rows.y, rows.score),
         average_precision(rows.y, rows.score),
         card_precision_at_k(rows.y, rows.score, rows.day, rows.group, 10),
     ]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
 def test_a_customer_drawn_twice_counts_like_two() -> None:
@@ -32,9 +32,9 @@ def test_a_customer_drawn_twice_counts_like_two() -> None:
     weight = np.ones(len(groups))
     weight[:20] = 2.0
     twice = np.repeat(np.arange(600), np.where(rows.group < groups[20], 2, 1))
-    found = Resampled(rows, groups, k=10).metrics(weight)
-    np.testing.assert_allclose(found[0], auc_roc(rows.y[twice], rows.score[twice]), rtol=1e-12)
-    np.testing.assert_allclose(found[1], average_precision(rows.y[twice], rows.score[twice]), rtol=1e-12)
+    result = Resampled(rows, groups, k=10).metrics(weight)
+    np.testing.assert_allclose(result[0], auc_roc(rows.y[twice], rows.score[twice]), rtol=1e-12)
+    np.testing.assert_allclose(result[1], average_precision(rows.y[twice], rows.score[twice]), rtol=1e-12)
 
 
 def test_a_better_model_leads_and_its_interval_holds_the_difference() -> None:

@@ -68,7 +68,7 @@ def scored_use_case(name: str | None = None) -> DeclaredUseCase:
     Raises:
         ValueError: there is none.
     """
-    found = [declared for declared in declared_use_cases(name) if declared.use_case.is_realtime]
-    if not found:
+    result = [declared for declared in declared_use_cases(name) if declared.use_case.is_realtime]
+    if not result:
         raise ValueError("no declared use case has a service to measure")
-    return found[0]
+    return result[0]

@@ -48,8 +48,8 @@ def pandas_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) 
             rolling = grouped.rolling(f"{length_days}D", on=time_column)[window.column or "_one"]
             rolled = rolling.sum() if window.aggregate == "count" else getattr(rolling, window.aggregate)()
             rows[window.feature_name(length_days)] = rolled.to_numpy()
-    found = rows.sort_values([time_column, *keys])[[*keys, *view.feature_names]]
-    return pl.from_pandas(found.reset_index(drop=True))
+    result = rows.sort_values([time_column, *keys])[[*keys, *view.feature_names]]
+    return pl.from_pandas(result.reset_index(drop=True))
 
 
 def duckdb_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) -> pl.DataFrame:

@@ -63,7 +63,7 @@ def measure_history(
     days: int,
     overrides: Mapping[str, Any],
     rounds: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     copies: int = 1,
 ) -> Topic:
     """The windows of one view over the whole history, by the platform's kernel, polars, DuckDB and pandas.
@@ -75,7 +75,7 @@ def measure_history(
         overrides: simulator settings in place of the declared ones.
         rounds: runs of each, alternating, each in a fresh process; one of DuckDB and of pandas, which take long. Pandas is left out
             above 3 million events.
-        say: told of every run.
+        log: told of every run.
         copies: the same history so many times over, with other entities.
     """
     view = comparable_view(use_case)
@@ -89,17 +89,17 @@ def measure_history(
         ties = tied_rows(events, use_case, view)
         names = [name for name in TITLES if name != PANDAS or len(events) <= PANDAS_MOST_ROWS]
         del events
-        found: dict[str, list[Usage]] = {name: [] for name in names}
+        results: dict[str, list[Usage]] = {name: [] for name in names}
         for number in range(rounds):
             for name in names:
                 if name in ONCE and number > 0:
                     continue
                 files = (str(folder / "events.parquet"), str(folder / f"{name}.parquet"))
-                usages = found[name]
+                usages = results[name]
                 usages.append(
                     Usage(**run_child("benchmarks.features.history", "history", name, str(declaration), *files))
                 )
-                say(f"{name}: {usages[-1].seconds:.2f} s, {usages[-1].cpu_seconds:.2f} CPU s")
+                log(f"{name}: {usages[-1].seconds:.2f} s, {usages[-1].cpu_seconds:.2f} CPU s")
         exact = tuple(window for window in view.windows if window.aggregate in TO_THE_BIT)
         differences = dict.fromkeys(["counts, minima and maxima", *(name for name in names if name != PLATFORM)], 0.0)
         ours = pl.read_parquet(folder / f"{PLATFORM}.parquet")
@@ -108,7 +108,7 @@ def measure_history(
             differences[name] = largest_difference(ours, theirs, ties, use_case, view)
             same = largest_difference(ours, theirs, ties, use_case, view.model_copy(update={"windows": exact}))
             differences["counts, minima and maxima"] = max(differences["counts, minima and maxima"], same)
-    return _history_topic(found, view, len(ties), int(ties.sum()), differences, rounds)
+    return _history_topic(results, view, len(ties), int(ties.sum()), differences, rounds)
 
 
 def multiplied(events: pl.DataFrame, use_case: UseCase, view: FeatureView, copies: int) -> pl.DataFrame:
@@ -172,14 +172,14 @@ def largest_difference(
 
 
 def _history_topic(
-    found: Mapping[str, Sequence[Usage]],
+    results: Mapping[str, Sequence[Usage]],
     view: FeatureView,
     rows: int,
     ties: int,
     differences: Mapping[str, float],
     rounds: int,
 ) -> Topic:
-    costs = {name: median_usage(usages) for name, usages in found.items()}
+    costs = {name: median_usage(usages) for name, usages in results.items()}
     platform = costs[PLATFORM]
     table = [
         [
@@ -263,7 +263,7 @@ def in_chunks(
 
 
 def measure_look_ups(
-    declaration: Path, feast: Mapping[str, Any], bodies: Sequence[bytes], rounds: int, say: Callable[[str], None]
+    declaration: Path, feast: Mapping[str, Any], bodies: Sequence[bytes], rounds: int, log: Callable[[str], None]
 ) -> Topic:
     """Features of one request in process, next to Feast's own look-up of the same states.
 
@@ -272,7 +272,7 @@ def measure_look_ups(
         feast: Feast's settings, of an online store that may be written to.
         bodies: request bodies; each is one look-up.
         rounds: passes over the bodies, alternating.
-        say: told of the result.
+        log: told of the result.
     """
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         specification = Path(scratch) / "specification.json"
@@ -283,12 +283,12 @@ def measure_look_ups(
             "rounds": rounds,
         }
         specification.write_text(json.dumps(values))
-        found = run_child("benchmarks.features.history", "look-ups", str(specification))
+        results = run_child("benchmarks.features.history", "look-ups", str(specification))
     rows = []
-    for name, result in found.items():
-        say(f"{name}: p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms")
+    for name, result in results.items():
+        log(f"{name}: p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms")
         rows.append([name, f"{result['p50_ms']:.3f}", f"{result['p99_ms']:.3f}", f"{result['max_ms']:.2f}"])
-    ours, feasts = found.values()
+    ours, feasts = results.values()
     rows.append(["ratio", *(f"{ours[name] / feasts[name]:.2f}" for name in ("p50_ms", "p99_ms")), ""])
     return Topic(
         "Features of one request",
@@ -336,11 +336,11 @@ def _time_look_ups(specification: Path) -> dict[str, dict[str, float]]:
             passes[name].append(np.array([_milliseconds(look_up, event) for event in events]))
     return {
         name: {
-            "p50_ms": float(np.median([np.percentile(times, 50) for times in found])),
-            "p99_ms": float(np.median([np.percentile(times, 99) for times in found])),
-            "max_ms": float(max(times.max() for times in found)),
+            "p50_ms": float(np.median([np.percentile(times, 50) for times in results])),
+            "p99_ms": float(np.median([np.percentile(times, 99) for times in results])),
+            "max_ms": float(max(times.max() for times in results)),
         }
-        for name, found in passes.items()
+        for name, results in passes.items()
     }
 
 

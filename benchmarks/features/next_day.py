@@ -43,7 +43,7 @@ ROUNDS = 5
 
 
 def measure_next_day(
-    use_case: UseCase, declaration: Path, days: int, overrides: Mapping[str, Any], say: Callable[[str], None]
+    use_case: UseCase, declaration: Path, days: int, overrides: Mapping[str, Any], log: Callable[[str], None]
 ) -> Topic:
     """One day from carried state, early and late in the history, next to the whole history up to its end.
 
@@ -52,7 +52,7 @@ def measure_next_day(
         declaration: folder it stands in.
         days: how many days of history.
         overrides: simulator settings in place of the declared ones.
-        say: told of the result.
+        log: told of the result.
     """
     first = use_case.history.first_day
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
@@ -61,14 +61,14 @@ def measure_next_day(
             simulated(use_case, first, first + timedelta(days=days - 1), overrides), files, strict=True
         ):
             rows.write_parquet(file)
-        found = run_child("benchmarks.features.next_day", str(declaration), *map(str, files))
+        results = run_child("benchmarks.features.next_day", str(declaration), *map(str, files))
     rows, bars = [], []
-    for name, costs in found.items():
+    for name, costs in results.items():
         whole = costs.pop("history")
         for day, seconds in costs.items():
             ratio = seconds / whole
             rows.append([name, day, f"{1e3 * seconds:.1f}", f"{1e3 * whole:.0f}", f"{ratio:.1%}"])
-            say(f"{name}, day {day}: {1e3 * seconds:.1f} ms, {ratio:.1%} of the history")
+            log(f"{name}, day {day}: {1e3 * seconds:.1f} ms, {ratio:.1%} of the history")
         worst = max(costs.values()) / whole
         bars.append(
             Bar(f"{name}: a day under {DAY_BAR_RATIO:.0%} of the history", f"{worst:.1%}", worst < DAY_BAR_RATIO)
@@ -95,7 +95,7 @@ def _time_next_day(declaration: Path, events_file: Path, labels_file: Path) -> d
     use_case = load_use_case(declaration)
     events, labels = pl.read_parquet(events_file), pl.read_parquet(labels_file)
     labelled = join_labels(events, labels, use_case)
-    found: dict[str, dict[str, float]] = {}
+    results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         lake = Lake(root=scratch)
         for source, rows in ((use_case.event_source, events), (use_case.label_source, labels)):
@@ -107,9 +107,9 @@ def _time_next_day(declaration: Path, events_file: Path, labels_file: Path) -> d
             )
         for view in use_case.features:
             if view.windows:
-                whole, found[f"{view.name}, in memory"] = _in_memory(view, use_case, labelled)
-                found[f"{view.name}, with tables"] = _with_tables(view, use_case, lake, whole, Path(scratch))
-    return found
+                whole, results[f"{view.name}, in memory"] = _in_memory(view, use_case, labelled)
+                results[f"{view.name}, with tables"] = _with_tables(view, use_case, lake, whole, Path(scratch))
+    return results
 
 
 def _days(use_case: UseCase, whole: pl.DataFrame) -> list[tuple[int, date]]:

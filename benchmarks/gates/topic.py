@@ -148,34 +148,34 @@ def out_of_fold_difference(use_case: UseCase, week: Week, recipe: Recipe) -> flo
 
 
 def measure_model_gates(
-    say: Callable[[str], None], seeds: Sequence[int] = SEEDS, good_seeds: Sequence[int] = GOOD_SEEDS
+    log: Callable[[str], None], seeds: Sequence[int] = SEEDS, good_seeds: Sequence[int] = GOOD_SEEDS
 ) -> Topic:
     """Planted bad models by kind, and good ones.
 
     Args:
-        say: told of every kind.
+        log: told of every kind.
         seeds: each kind is planted in so many worlds.
         good_seeds: worlds with a good model and a good champion.
     """
     rows, bars = [], []
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         for number, (kind, (plant, meant)) in enumerate(KINDS.items()):
-            found = [
+            result = [
                 red_gates(
                     judged(plant(seed, Path(scratch) / f"{number}-{seed}"), seed, with_champion=meant.startswith("no_"))
                 )
                 for seed in seeds
             ]
-            caught, stopped = sum(meant in red for red in found), sum(bool(red) for red in found)
-            rows.append([kind, meant, f"{caught} of {len(found)}", f"{stopped} of {len(found)}"])
-            bars.append(Bar(f"{kind}: stopped by `{meant}`", f"{caught} of {len(found)}", caught == len(found)))
-            say(f"{kind}: {caught} of {len(found)} by {meant}")
+            caught, stopped = sum(meant in red for red in result), sum(bool(red) for red in result)
+            rows.append([kind, meant, f"{caught} of {len(result)}", f"{stopped} of {len(result)}"])
+            bars.append(Bar(f"{kind}: stopped by `{meant}`", f"{caught} of {len(result)}", caught == len(result)))
+            log(f"{kind}: {caught} of {len(result)} by {meant}")
         refused = {}
         for seed in good_seeds:
             red = red_gates(judged(good(seed, Path(scratch) / f"good-{seed}"), seed, with_champion=True))
             if red:
                 refused[seed] = red
-        say(f"good models refused: {len(refused)} of {len(good_seeds)} {refused or ''}")
+        log(f"good models refused: {len(refused)} of {len(good_seeds)} {refused or ''}")
     rows.append(["good model, good champion", "none", f"{len(refused)} of {len(good_seeds)} refused", ""])
     bars.append(Bar("a good model is refused never", f"{len(refused)} of {len(good_seeds)}", not refused))
     return Topic(
@@ -189,7 +189,7 @@ def measure_model_gates(
 
 
 def measure_champion_comparison(
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     worlds: Sequence[int] = WORLD_SEEDS,
     count: int = WEEKS,
     scale: Mapping[str, Any] = WORLD_SCALE,
@@ -197,7 +197,7 @@ def measure_champion_comparison(
     """Challengers against the champion of the week before, over simulated weeks.
 
     Args:
-        say: told of every world.
+        log: told of every world.
         worlds: simulator seeds.
         count: retrainings in each, a week apart.
         scale: simulator settings in place of the declared ones.
@@ -206,15 +206,15 @@ def measure_champion_comparison(
     tolerance = use_case.gates.champion_tolerance
     champion_recipe = next(iter(GOOD_CHALLENGERS.values()))
     challengers = {**GOOD_CHALLENGERS, **BAD_CHALLENGERS}
-    found: dict[str, list[tuple[BootstrapDifference, float]]] = {name: [] for name in challengers}
+    result: dict[str, list[tuple[BootstrapDifference, float]]] = {name: [] for name in challengers}
     for seed in worlds:
         for week in weeks(use_case, {**scale, "seed": seed}, count, champion_recipe):
             for name, recipe in challengers.items():
                 difference = compared(use_case, week, recipe)
-                found[name].append((difference, out_of_fold_difference(use_case, week, recipe)))
-        say(f"world {seed}: {count} weeks")
+                result[name].append((difference, out_of_fold_difference(use_case, week, recipe)))
+        log(f"world {seed}: {count} weeks")
     rows, bars = [], []
-    for name, pairs in found.items():
+    for name, pairs in result.items():
         mean, before = np.mean([pair[0].difference for pair in pairs]), np.mean([pair[1] for pair in pairs])
         margin = np.mean([pair[0].difference - pair[0].lower for pair in pairs])
         refused = sum(pair[0].lower < -tolerance for pair in pairs)

@@ -86,7 +86,7 @@ def write_days(folder: Path, days: int, rows_per_day: int, first_index: int = 0)
 
 
 def measure_ingest(
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     rows: int = ROWS,
     days: int = DAYS,
     rounds: int = 3,
@@ -95,26 +95,26 @@ def measure_ingest(
     """Ingest, validate, profile and publish a history next to polars' bare read and write of it; then one more day.
 
     Args:
-        say: told of every run.
+        log: told of every run.
         rows: of the history, in all.
         days: of the history.
         rounds: runs of each, alternating, each in a fresh process.
         on_top_of: lengths of history, in days, on top of which one new day is measured.
     """
-    found: dict[str, list[dict[str, Any]]] = {"platform": [], "bare": []}
+    results: dict[str, list[dict[str, Any]]] = {"platform": [], "bare": []}
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
         folder = Path(scratch)
         write_days(folder, days, rows // days)
         for number in range(rounds):
-            for name, runs in found.items():
+            for name, runs in results.items():
                 lake = folder / f"lake-{name}-{number}"
                 runs.append(run_child("benchmarks.ingest.topic", name, str(folder), str(lake), str(days)))
                 shutil.rmtree(lake)
-                say(f"{name}: {runs[-1]['seconds']:.1f} s, peak {runs[-1]['peak_gigabytes']:.2f} GB")
+                log(f"{name}: {runs[-1]['seconds']:.1f} s, peak {runs[-1]['peak_gigabytes']:.2f} GB")
         grown = [_new_day(folder, length, rows // days, rounds) for length in on_top_of]
         for length, seconds in zip(on_top_of, grown, strict=True):
-            say(f"one day on top of {length}: {seconds:.2f} s")
-    return _topic(found, rows // days * days, days, rounds, dict(zip(on_top_of, grown, strict=True)))
+            log(f"one day on top of {length}: {seconds:.2f} s")
+    return _topic(results, rows // days * days, days, rounds, dict(zip(on_top_of, grown, strict=True)))
 
 
 def _new_day(folder: Path, days: int, rows_per_day: int, rounds: int) -> float:
@@ -126,16 +126,18 @@ def _new_day(folder: Path, days: int, rows_per_day: int, rounds: int) -> float:
     return float(median(result["seconds"]))
 
 
-def _topic(found: dict[str, list[dict[str, Any]]], rows: int, days: int, rounds: int, grown: dict[int, float]) -> Topic:
-    seconds = {name: median(run["seconds"] for run in runs) for name, runs in found.items()}
-    peaks = {name: max(run["peak_gigabytes"] for run in runs) for name, runs in found.items()}
+def _topic(
+    results: dict[str, list[dict[str, Any]]], rows: int, days: int, rounds: int, grown: dict[int, float]
+) -> Topic:
+    seconds = {name: median(run["seconds"] for run in runs) for name, runs in results.items()}
+    peaks = {name: max(run["peak_gigabytes"] for run in runs) for name, runs in results.items()}
     ratio, growth = seconds["platform"] / seconds["bare"], max(grown.values()) / grown[min(grown)]
     titles = {
         "platform": "platform: raw, audit, quarantine, profile, clean",
         "bare": "polars: scan_parquet, write_delta",
     }
     table = [
-        [titles[name], f"{seconds[name]:.1f}", f"{rows / seconds[name]:,.0f}", f"{peaks[name]:.2f}"] for name in found
+        [titles[name], f"{seconds[name]:.1f}", f"{rows / seconds[name]:,.0f}", f"{peaks[name]:.2f}"] for name in results
     ]
     table += [
         [f"one new day on top of {length}, seconds in all", f"{taken:.2f}", "", ""] for length, taken in grown.items()

@@ -46,19 +46,19 @@ FINISH_SECONDS = 120.0
 
 
 def measure_crashes(
-    kills: int = 200, seed: int = 0, say: Callable[[str], None] = lambda _: None, folder: Path | None = None
+    kills: int = 200, seed: int = 0, log: Callable[[str], None] = lambda _: None, folder: Path | None = None
 ) -> Topic:
     """Kill loads at random moments, then let eight writers at one table.
 
     Args:
         kills: How often.
         seed: Of the moments.
-        say: Told of the progress.
+        log: Told of the progress.
         folder: Where the tables go; default: one that is removed afterwards.
     """
     with tempfile.TemporaryDirectory(prefix="platform-assets-crash-") as temporary:
         root = folder or Path(temporary)
-        killed = crash_loads(root / "killed", kills, seed, say)
+        killed = crash_loads(root / "killed", kills, seed, log)
         together = write_at_once(root / "together")
     rows = [
         ["kills of a loader of days", f"{killed.kills['days']}"],
@@ -97,7 +97,7 @@ class Killed:
     problems: tuple[str, ...]
 
 
-def crash_loads(folder: Path, kills: int, seed: int = 0, say: Callable[[str], None] = lambda _: None) -> Killed:
+def crash_loads(folder: Path, kills: int, seed: int = 0, log: Callable[[str], None] = lambda _: None) -> Killed:
     """Kill loaders at random moments, start them again, let them finish, and count."""
     folder.mkdir(parents=True)
     context, moments = server_with_libraries(), random.Random(seed)
@@ -116,7 +116,7 @@ def crash_loads(folder: Path, kills: int, seed: int = 0, say: Callable[[str], No
             counted[victim.name] += 1
             running[victim] = victim.start(context, folder)
             if (number + 1) % 50 == 0:
-                say(f"{number + 1} kills")
+                log(f"{number + 1} kills")
         time.sleep(1.0)
     finally:
         (folder / "stop").touch()
@@ -151,10 +151,10 @@ def count(folder: Path, kills: Mapping[str, int], ended: list[str]) -> Killed:
     acknowledged = [entry for loader in (VICTIMS[0], BYSTANDER) for entry in loader.journal(folder).entries()]
     days = day_table(folder).read()
     expected = {FIRST + timedelta(days=entry["day"]): entry["rows"] for entry in acknowledged}
-    found = dict(days.group_by(EVENT_DAY).len().iter_rows())
+    result = dict(days.group_by(EVENT_DAY).len().iter_rows())
     problems = [*ended, *_feed_problems(folder)]
-    if found != expected:
-        wrong = {str(day) for day in found.keys() | expected.keys() if found.get(day) != expected.get(day)}
+    if result != expected:
+        wrong = {str(day) for day in result.keys() | expected.keys() if result.get(day) != expected.get(day)}
         problems.append(f"rows of {len(wrong)} days differ from what was acknowledged: {sorted(wrong)[:3]}")
     if days["key"].n_unique() != days.height:
         problems.append(f"{days.height - days['key'].n_unique()} rows by day have the key of another one")
@@ -187,22 +187,22 @@ def _feed_problems(folder: Path) -> Iterator[str]:
     if twice:
         yield f"{twice} changes are there twice"
     state = current_rows(table.filter(pl.col(EVENT_DAY) != UNKNOWN_DAY), ["key"])
-    there = {row["key"]: (row[EVENT_DAY], row["amount"]) for row in state.iter_rows(named=True)}
-    if len(there) != state.height:
-        yield f"{state.height - len(there)} keys stand in two days"
-    if there != applied(taken_in):
+    present = {row["key"]: (row[EVENT_DAY], row["amount"]) for row in state.iter_rows(named=True)}
+    if len(present) != state.height:
+        yield f"{state.height - len(present)} keys stand in two days"
+    if present != applied(taken_in):
         yield "the state is not that of the changes applied one by one"
 
 
 def applied(count: int) -> dict[int, tuple[date, float]]:
     """The rows that are there after the first changes, applied one after the other."""
-    there: dict[int, tuple[date, float]] = {}
+    present: dict[int, tuple[date, float]] = {}
     for row in changes_between(0, count).iter_rows(named=True):
         if row[CHANGE_OPERATION] == DELETE:
-            there.pop(row["key"], None)
+            present.pop(row["key"], None)
         else:
-            there[row["key"]] = (row["at"].date(), row["amount"])
-    return there
+            present[row["key"]] = (row["at"].date(), row["amount"])
+    return present
 
 
 @dataclass(frozen=True)

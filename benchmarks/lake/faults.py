@@ -21,7 +21,7 @@ GOOD_DAYS_EACH = 183
 
 
 def measure_faults(
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     seeds: Iterable[int] = SEEDS,
     worlds: Iterable[int] = GOOD_WORLDS,
     days: int = GOOD_DAYS_EACH,
@@ -29,7 +29,7 @@ def measure_faults(
     """Every kind of fault with every seed through raw, clean and a feature table; then good days of other worlds.
 
     Args:
-        say: told of every kind.
+        log: told of every kind.
         seeds: of the faults.
         worlds: seeds of simulated worlds without a fault.
         days: good days of each world.
@@ -47,10 +47,10 @@ def measure_faults(
             name = " ".join([str(fault["kind"]), *([f"({fault['column']})"] if "column" in fault else [])])
             also = sorted(set().union(*(outcome.caught_by for outcome in of_kind)) - {rule})
             rows.append([name, rule, f"{caught} of {len(seeds)}", ", ".join(also)])
-            say(f"{name}: {caught} of {len(seeds)} by {rule}")
+            log(f"{name}: {caught} of {len(seeds)} by {rule}")
             outcomes += [(rule, outcome) for outcome in of_kind]
     judged, refused = good_days(worlds, days)
-    say(f"{refused} of {judged} good days refused")
+    log(f"{refused} of {judged} good days refused")
     return _topic(rows, outcomes, len(seeds), judged, refused)
 
 

@@ -82,8 +82,8 @@ class Place:
     @property
     def champion(self) -> str | None:
         """Where the alias points: what was made, whatever became of who made it."""
-        found = self.registry.by_alias(USE_CASE, CHAMPION)
-        return found.version if found else None
+        result = self.registry.by_alias(USE_CASE, CHAMPION)
+        return result.version if result else None
 
     def prepare(self) -> None:
         """Register some versions, each another model."""
@@ -99,8 +99,8 @@ class Place:
 
 def make_move(folder: Path, version: str, back: bool, dies: str) -> None:
     """One move in this process: promote a version, or roll back to it, and die where it is told to."""
-    place = Place(folder)
-    kept, ledger = place.registry, place.ledger
+    position = Place(folder)
+    kept, ledger = position.registry, position.ledger
     registry = DyingRegistry(kept.tracking_uri) if dies == BEFORE_ALIAS else kept
     if dies == AFTER_ALIAS:
         settle(
@@ -178,27 +178,27 @@ def loaded() -> Any:
     return context
 
 
-def move_and_kill(folder: Path, moves: int, seed: int = 0, say: Callable[[str], None] = lambda _: None) -> Outcome:
+def move_and_kill(folder: Path, moves: int, seed: int = 0, log: Callable[[str], None] = lambda _: None) -> Outcome:
     """Move the champion so many times with kills in between, and hold the ledger to what was observed."""
-    place, chance = Place(folder), random.Random(seed)
-    place.prepare()
+    position, chance = Place(folder), random.Random(seed)
+    position.prepare()
     context = loaded()
     kills: Counter[str] = Counter()
     problems: list[str] = []
-    made: list[str] = []
-    with Observer(place.registry) as observer:
-        while len(made) < moves:
-            back = len(set(made)) > 1 and chance.random() < 0.25
-            choices = sorted(set(made) - {made[-1]}) if back else [str(number + 1) for number in range(VERSIONS)]
-            version = chance.choice([number for number in choices if not made or number != made[-1]])
-            dies = chance.choice((BEFORE_ALIAS, AFTER_ALIAS, NOWHERE)) if made else NOWHERE
+    built: list[str] = []
+    with Observer(position.registry) as observer:
+        while len(built) < moves:
+            back = len(set(built)) > 1 and chance.random() < 0.25
+            choices = sorted(set(built) - {built[-1]}) if back else [str(number + 1) for number in range(VERSIONS)]
+            version = chance.choice([number for number in choices if not built or number != built[-1]])
+            dies = chance.choice((BEFORE_ALIAS, AFTER_ALIAS, NOWHERE)) if built else NOWHERE
             code = _in_a_process(context, folder, version, back, dies)
             if code == -signal.SIGKILL:
                 kills[TOO_LONG if dies == NOWHERE else dies] += 1
             elif code != 0:
                 problems.append(f"a process that was to move to version {version} ended with {code}")
             if (
-                code != 0 and place.champion != version
+                code != 0 and position.champion != version
             ):  # the move did not happen; now and then nobody asks for it again
                 if chance.random() < 0.5:
                     continue
@@ -207,13 +207,13 @@ def move_and_kill(folder: Path, moves: int, seed: int = 0, say: Callable[[str], 
                     if (code := _in_a_process(context, folder, version, back, NOWHERE))
                     else []
                 )
-            made.append(version)
-            if len(made) % 10 == 0:
-                say(f"{len(made)} moves, {sum(kills.values())} kills")
-    settle(place.registry, place.ledger, USE_CASE)
-    problems += _ledger_problems(place, made)
-    wrong, during, lead = _wrong_answers(place.ledger, observer.seen)
-    return Outcome(len(made), kills, len(observer.seen), during, lead, (*problems, *wrong))
+            built.append(version)
+            if len(built) % 10 == 0:
+                log(f"{len(built)} moves, {sum(kills.values())} kills")
+    settle(position.registry, position.ledger, USE_CASE)
+    problems += _ledger_problems(position, built)
+    wrong, during, lead = _wrong_answers(position.ledger, observer.seen)
+    return Outcome(len(built), kills, len(observer.seen), during, lead, (*problems, *wrong))
 
 
 def _in_a_process(context: Any, folder: Path, version: str, back: bool, dies: str) -> int:
@@ -226,15 +226,15 @@ def _in_a_process(context: Any, folder: Path, version: str, back: bool, dies: st
     return int(process.exitcode)
 
 
-def _ledger_problems(place: Place, made: list[str]) -> list[str]:
+def _ledger_problems(position: Place, built: list[str]) -> list[str]:
     """The ledger has every move once, in order, each after the one before."""
-    moves = place.ledger.moves(USE_CASE)
-    found = moves["model_version"].to_list()
-    problems = [] if found == made else [f"the ledger has {len(found)} moves, {len(made)} were made"]
-    befores = [None, *found[:-1]]
+    moves = position.ledger.moves(USE_CASE)
+    result = moves["model_version"].to_list()
+    problems = [] if result == built else [f"the ledger has {len(result)} moves, {len(built)} were made"]
+    befores = [None, *result[:-1]]
     if moves["previous_version"].to_list() != befores:
         problems.append("a move does not begin where the one before ended")
-    if place.champion != found[-1]:
+    if position.champion != result[-1]:
         problems.append("the alias points elsewhere than the last move")
     return problems
 
@@ -270,17 +270,17 @@ def rollback_seconds(folder: Path, rounds: int, *, cold: bool) -> tuple[float, f
         rounds: how often.
         cold: whether the process first has to load what `platform-assets models rollback` loads; otherwise it is there.
     """
-    place, spent, context = Place(folder), list[tuple[float, float]](), loaded()
+    position, spent, context = Place(folder), list[tuple[float, float]](), loaded()
     for _ in range(rounds):
-        last = str(place.ledger.moves(USE_CASE)["previous_version"][-1])
+        last = str(position.ledger.moves(USE_CASE)["previous_version"][-1])
         started, used = time.perf_counter(), _children_cpu_seconds()
         if cold:
             subprocess.run([sys.executable, "-m", "benchmarks.ledger.topic", str(folder), last], check=True)
         elif _in_a_process(context, folder, last, True, NOWHERE) != 0:
             raise RuntimeError(f"a process that was to roll back to version {last} failed")
         spent.append((time.perf_counter() - started, _children_cpu_seconds() - used))
-        if place.champion != last:
-            raise RuntimeError(f"the champion is {place.champion}, not version {last}")
+        if position.champion != last:
+            raise RuntimeError(f"the champion is {position.champion}, not version {last}")
     return median(seconds for seconds, _ in spent), median(cpu for _, cpu in spent)
 
 
@@ -290,7 +290,7 @@ def _children_cpu_seconds() -> float:
 
 
 def measure_ledger(
-    moves: int = 50, rounds: int = 3, seed: int = 0, say: Callable[[str], None] = lambda _: None
+    moves: int = 50, rounds: int = 3, seed: int = 0, log: Callable[[str], None] = lambda _: None
 ) -> Topic:
     """Move a champion with kills in between, then ask the ledger about every observed moment; then time a rollback.
 
@@ -298,13 +298,13 @@ def measure_ledger(
         moves: how often.
         rounds: of the timed rollback.
         seed: of versions and kills.
-        say: told of the progress.
+        log: told of the progress.
     """
     with tempfile.TemporaryDirectory(prefix="platform-assets-ledger-") as temporary:
-        outcome = move_and_kill(Path(temporary), moves, seed, say)
+        outcome = move_and_kill(Path(temporary), moves, seed, log)
         seconds, _ = rollback_seconds(Path(temporary), rounds, cold=False)
         cold, cpu = rollback_seconds(Path(temporary), rounds, cold=True)
-    told = "; ".join(outcome.problems) or "none"
+    message = "; ".join(outcome.problems) or "none"
     rows = [
         ["moves of the champion", f"{outcome.moves}"],
         *([f"kill -9 {where}", f"{count}"] for where, count in sorted(outcome.kills.items())),
@@ -321,7 +321,7 @@ def measure_ledger(
     bars = [
         Bar(
             f"champion moved {moves} times with crashes in between: the ledger answers every 'what served at t' correctly",
-            f"{outcome.moves} moves, {sum(outcome.kills.values())} kills, {outcome.observations:,} moments asked about; problems: {told}",
+            f"{outcome.moves} moves, {sum(outcome.kills.values())} kills, {outcome.observations:,} moments; problems: {message}",
             not outcome.problems and outcome.moves >= moves and sum(outcome.kills.values()) > 0,
         ),
         Bar("rollback, decision to recorded champion, under 5 s besides service start and imports",

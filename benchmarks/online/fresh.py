@@ -61,7 +61,7 @@ def _time_freshness(given: Mapping[str, Any]) -> dict[str, Any]:
             queue = EventQueue(use_case)
             sent: list[float] = []
             producer = threading.Thread(target=_send, args=(events, queue.put, sent), daemon=True)
-            found = _followed(queue, writer, online, requests, producer.start)
+            results = _followed(queue, writer, online, requests, producer.start)
             producer.join()
         else:
             file = Path(scratch) / "events.jsonl"
@@ -69,9 +69,9 @@ def _time_freshness(given: Mapping[str, Any]) -> dict[str, Any]:
             with _producer(file) as (brokers, start, result):
                 access = Access(variables={VARIABLE: brokers})
                 with kafka_events(use_case, access, writer.offsets.next_offsets) as source:
-                    found = _followed(source, writer, online, requests, start)
+                    results = _followed(source, writer, online, requests, start)
                 sent = result()
-    done, cpu_seconds = found
+    done, cpu_seconds = results
     waits = (np.array(done) - np.array(sent)) * 1e3
     return {
         "events": len(events),
@@ -91,7 +91,7 @@ def _followed(
     """Follow the stream until every event was written; when a look-up counted each, in order of the events, and CPU seconds."""
     from platform_assets.features.streaming.writer import ADDED, SEEN
 
-    place = {str(request[writer._source.primary_key[0]]): number for number, request in enumerate(requests)}
+    position = {str(request[writer._source.primary_key[0]]): number for number, request in enumerate(requests)}
     done = [float("nan")] * len(requests)
     left, started_cpu = len(requests), time.process_time()
     start()
@@ -105,7 +105,7 @@ def _followed(
         written = writer.write(arrivals)
         if written.counts[ADDED] + written.counts[SEEN] != len(arrivals):
             raise RuntimeError(f"{len(arrivals)} good events became {written}")
-        numbers = [place[str(arrival.change.cells[writer._source.primary_key[0]])] for arrival in arrivals]
+        numbers = [position[str(arrival.change.cells[writer._source.primary_key[0]])] for arrival in arrivals]
         online.vector(requests[numbers[-1]])  # a fresh value: read by the connections that serve requests
         now = time.monotonic()
         for number in numbers:
@@ -139,8 +139,8 @@ def _producer(file: Path) -> Iterator[tuple[str, Callable[[], None], Callable[[]
         stdin.flush()
 
     def result() -> list[float]:
-        found: list[float] = json.loads(stdout.readline())
-        return found
+        results: list[float] = json.loads(stdout.readline())
+        return results
 
     try:
         yield stdout.readline().strip(), start, result
@@ -189,8 +189,8 @@ def _unequal(use_case: UseCase, online: OnlineFeatures, history: pl.DataFrame, t
     events, keys = pl.concat([history, unlabelled]), list(use_case.event_source.primary_key)
     frame = last.select(keys)
     for view in use_case.features:
-        found = compute_view(view, use_case, events, day, day).select(*keys, *view.feature_names)
-        frame = frame.join(found, on=keys, how="left", maintain_order="left")
+        results = compute_view(view, use_case, events, day, day).select(*keys, *view.feature_names)
+        frame = frame.join(results, on=keys, how="left", maintain_order="left")
     expected = frame.select(pl.col(use_case.feature_names).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
     got = np.array([online.vector(row).values for row in last.select(use_case.serving.request).to_dicts()])
     return int((~((got == expected) | (np.isnan(got) & np.isnan(expected)))).sum())

@@ -49,7 +49,7 @@ class NoServer(RuntimeError):
 
 
 def measure_online(
-    overrides: Mapping[str, Any], look_ups: int, rounds: int, seconds: float, say: Callable[[str], None]
+    overrides: Mapping[str, Any], look_ups: int, rounds: int, seconds: float, log: Callable[[str], None]
 ) -> Topic:
     """Look-ups and freshness of the default use case in a simulated world.
 
@@ -58,7 +58,7 @@ def measure_online(
         look_ups: in each pass.
         rounds: alternating passes.
         seconds: how long events are sent, at 500 a second, each way.
-        say: told of every result.
+        log: told of every result.
 
     Raises:
         NoServer: redis-server is not there.
@@ -66,14 +66,14 @@ def measure_online(
     declared = scored_use_case()
     with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch, redis_server() as port:
         world = _World.made(declared.use_case, Path(scratch), overrides)
-        say(f"{len(world.history):,} events before {world.day}, {len(world.today):,} on it")
+        log(f"{len(world.history):,} events before {world.day}, {len(world.today):,} on it")
         stores = {
             "SQLite": world.settings("sqlite", {"type": "sqlite", "path": "online.db"}),
             "Redis": world.settings("redis", {"type": "redis", "connection_string": f"127.0.0.1:{port}"}),
         }
         for name, settings in stores.items():
             world.fill(settings)
-            say(f"{name} is filled")
+            log(f"{name} is filled")
         specification = {
             "declaration": str(declared.folder),
             "stores": {name: settings.model_dump() for name, settings in stores.items()},
@@ -83,7 +83,7 @@ def measure_online(
             "benchmarks.online.topic", world.folder, {**specification, "look_ups": look_ups, "rounds": rounds}
         )
         for name, result in looked.items():
-            say(f"{name}: p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms")
+            log(f"{name}: p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms")
         fresh = {}
         for way in (KAFKA, QUEUE):
             for name, settings in stores.items():
@@ -92,7 +92,7 @@ def measure_online(
                 fresh[f"{way}, {name}"] = _child(
                     "benchmarks.online.fresh", world.folder, {**given, "history": str(world.files["history"])}
                 )
-                say(f"{way}, {name}: {fresh[f'{way}, {name}']}")
+                log(f"{way}, {name}: {fresh[f'{way}, {name}']}")
     return _topic(looked, fresh, look_ups, rounds, world)
 
 
@@ -194,7 +194,7 @@ def _time_look_ups(given: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     use_case = load_use_case(Path(given["declaration"]))
     events = pl.read_parquet(given["events"]).select(use_case.serving.request)
     keys = [use_case.entity(str(view.entity)).key for view in windowed_views(use_case)]
-    asked = events.unique(keys[:1], keep="first", maintain_order=True).head(given["look_ups"]).to_dicts()
+    request = events.unique(keys[:1], keep="first", maintain_order=True).head(given["look_ups"]).to_dicts()
     alternatives: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
     with without_runtime_type_checks():
         for name, fields in given["stores"].items():
@@ -205,19 +205,19 @@ def _time_look_ups(given: Mapping[str, Any]) -> dict[str, dict[str, float]]:
             if name == "Redis":
                 alternatives[f"{RAW}, {name}"] = _raw_look_up(online)
     for look_up in alternatives.values():
-        for event in asked[:20]:
+        for event in request[:20]:
             look_up(event)
     online.warm_up()
     passes: dict[str, list[Any]] = {name: [] for name in alternatives}
     for _ in range(given["rounds"]):
         for name, look_up in alternatives.items():
-            passes[name].append(np.array([_milliseconds(look_up, event) for event in asked]))
+            passes[name].append(np.array([_milliseconds(look_up, event) for event in request]))
     return {
         name: {
-            **{f"p{q}_ms": float(np.median([np.percentile(times, q) for times in found])) for q in (50, 99)},
-            "max_ms": float(max(times.max() for times in found)),
+            **{f"p{q}_ms": float(np.median([np.percentile(times, q) for times in results])) for q in (50, 99)},
+            "max_ms": float(max(times.max() for times in results)),
         }
-        for name, found in passes.items()
+        for name, results in passes.items()
     }
 
 
@@ -257,18 +257,18 @@ def _topic(
     world: _World,
 ) -> Topic:
     rows = [
-        [name, f"{found['p50_ms']:.3f}", f"{found['p99_ms']:.3f}", f"{found['max_ms']:.1f}", ""]
-        for name, found in looked.items()
+        [name, f"{results['p50_ms']:.3f}", f"{results['p99_ms']:.3f}", f"{results['max_ms']:.1f}", ""]
+        for name, results in looked.items()
     ]
     rows += [
         [
             f"event to fresh value: {name}",
-            f"{found['p50_ms']:.0f}",
-            f"{found['p99_ms']:.0f}",
-            f"{found['max_ms']:.0f}",
-            f"{found['rate']:.0f} events/s, {found['cpu_ms_per_event']:.2f} CPU ms an event, {found['resident_mb']:.0f} MB",
+            f"{results['p50_ms']:.0f}",
+            f"{results['p99_ms']:.0f}",
+            f"{results['max_ms']:.0f}",
+            f"{results['rate']:.0f} events/s, {results['cpu_ms_per_event']:.2f} CPU ms an event, {results['resident_mb']:.0f} MB",
         ]
-        for name, found in fresh.items()
+        for name, results in fresh.items()
     ]
     bars = [
         Bar(
@@ -282,12 +282,12 @@ def _topic(
     bars += [
         Bar(
             f"event to fresh value within {FRESH_BAR_MS:g} ms at p99 at {EVENTS_PER_SECOND} events/s: {name}",
-            f"{found['p99_ms']:.0f} ms at {found['rate']:.0f} events/s",
-            found["p99_ms"] < FRESH_BAR_MS and found["rate"] > 0.95 * EVENTS_PER_SECOND,
+            f"{results['p99_ms']:.0f} ms at {results['rate']:.0f} events/s",
+            results["p99_ms"] < FRESH_BAR_MS and results["rate"] > 0.95 * EVENTS_PER_SECOND,
         )
-        for name, found in fresh.items()
+        for name, results in fresh.items()
     ]
-    different = sum(found["unequal"] for found in fresh.values())
+    different = sum(results["unequal"] for results in fresh.values())
     bars.append(
         Bar("values after streaming equal to the offline computation to the bit", f"{different} differ", different == 0)
     )

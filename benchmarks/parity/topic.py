@@ -102,24 +102,24 @@ class World:
         online.warm_up()
         today = self.events.filter(pl.col(EVENT_DAY) == day).sort(case.event_time, *case.event_source.primary_key)
         # Entities whole: a customer's later payments see the earlier ones.
-        asked = today.head(most)
+        request = today.head(most)
         rows, started = [], time.perf_counter()
-        for event in asked.select(case.serving.request).iter_rows(named=True):
+        for event in request.select(case.serving.request).iter_rows(named=True):
             vector = online.vector(event)
             rows.append((datetime.now(UTC), *vector.values.tolist()))
             online.record(event)
         self.seconds += time.perf_counter() - started
-        self.requests += asked.height
-        self.events = pl.concat([self.events.filter(pl.col(EVENT_DAY) != day), asked]).sort(
+        self.requests += request.height
+        self.events = pl.concat([self.events.filter(pl.col(EVENT_DAY) != day), request]).sort(
             EVENT_DAY, maintain_order=True
         )
         self.load(day, day)
         self.compute(day)
-        self.log().write_partitions(_log_rows(case, asked, rows), day, day)
+        self.log().write_partitions(_log_rows(case, request, rows), day, day)
         self.served.append(day)
 
 
-def _log_rows(case: UseCase, asked: pl.DataFrame, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+def _log_rows(case: UseCase, request: pl.DataFrame, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
     names = [FEATURE_PREFIX + name for name in case.feature_names]
     values = pl.DataFrame(
         rows, schema={"scored_at": pl.Datetime("us", "UTC"), **dict.fromkeys(names, pl.Float64)}, orient="row"
@@ -135,7 +135,7 @@ def _log_rows(case: UseCase, asked: pl.DataFrame, rows: list[tuple[Any, ...]]) -
         "latency_ms": pl.lit(0.0),
         "fallback": pl.lit(None),
     }
-    rows_of_log = asked.hstack(values.with_columns(pl.col(names).fill_nan(None)).get_columns()).with_columns(**given)
+    rows_of_log = request.hstack(values.with_columns(pl.col(names).fill_nan(None)).get_columns()).with_columns(**given)
     return rows_of_log.select(pl.col(name).cast(dtype) for name, dtype in prediction_log_schema(case).items())
 
 
@@ -154,14 +154,14 @@ def new_world(use_case: UseCase, folder: Path, days: int, overrides: Mapping[str
 
 
 def measure_parity(
-    use_case: UseCase, overrides: Mapping[str, Any], say: Callable[[str], None], *, requests: int = REQUESTS
+    use_case: UseCase, overrides: Mapping[str, Any], progress: Callable[[str], None], *, requests: int = REQUESTS
 ) -> Topic:
     """Serve so many requests day by day, compare all of them, then again after late rows, then with faults planted one at a time.
 
     Args:
         use_case: the declaration.
         overrides: simulator settings in place of the declared ones.
-        say: told of every day.
+        progress: told of every day.
         requests: how many.
     """
     before = max(view.span_days for view in use_case.features) + 1
@@ -176,13 +176,13 @@ def measure_parity(
             started = time.perf_counter()
             verdicts.append(day_parity(Catalog(use_case, world.lake), day))
             compared += time.perf_counter() - started
-            say(f"{day}: {world.requests:,} requests, {verdicts[-1].status}")
+            progress(f"{day}: {world.requests:,} requests, {verdicts[-1].status}")
             day += timedelta(days=1)
         late = _after_late_rows(world)
-        say(f"after late rows: {late.explanation}")
+        progress(f"after late rows: {late.explanation}")
         faults = {name: _planted(world, change) for name, change in _faults(world).items()}
     for name, verdict in faults.items():
-        say(f"{name}: {verdict.explanation[:160]}")
+        progress(f"{name}: {verdict.explanation[:160]}")
     return _topic(world, verdicts, compared, late, faults)
 
 
@@ -231,7 +231,7 @@ def _faults(world: World) -> dict[str, Change]:
         )
         return _recomputed(world, log, world.known(day), [delayed.model_copy(update={"windows": wrong})])
 
-    found: dict[str, Change] = {
+    result: dict[str, Change] = {
         "one unit in the last place of one value": last_place,
         "times two hours off": lambda log: log.with_columns(pl.col(time_name) + pl.duration(hours=2)),
         "a value of one row lost": lambda log: log.with_columns(
@@ -241,8 +241,8 @@ def _faults(world: World) -> dict[str, Change]:
         "a delay one day too long": delay,
     }
     if _null_filled(world.log().read(day, day), case):
-        found["missing values filled with 0"] = lambda log: log.with_columns(_null_filled(log, case))
-    return found
+        result["missing values filled with 0"] = lambda log: log.with_columns(_null_filled(log, case))
+    return result
 
 
 def _null_filled(log: pl.DataFrame, case: UseCase) -> list[pl.Expr]:

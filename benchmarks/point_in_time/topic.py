@@ -66,7 +66,7 @@ class Tally:
 def changes_of(number: int, chance: random.Random, first: date, days: int) -> list[Change]:
     """The log of one history, in order of arrival."""
     zone = ZoneInfo(chance.choice(ZONES))
-    base, found = number * KEYS_OF_HISTORY, []
+    base, result = number * KEYS_OF_HISTORY, []
     backfill = datetime.combine(first + timedelta(days=days + 2), datetime.min.time(), UTC)
     for key in range(base, base + chance.choice((0, 1, 4, 8, 14))):
         for sequence in range(chance.choice((1, 1, 1, 2, 3))):
@@ -76,8 +76,8 @@ def changes_of(number: int, chance: random.Random, first: date, days: int) -> li
             row = None if chance.random() < 0.12 else (key, moment, card, shop, amount, moment.date())
             late = chance.choice((timedelta(0), timedelta(minutes=1), timedelta(hours=chance.randint(1, 120))))
             arrived = backfill if chance.random() < 0.1 else moment + late
-            found += [Change(key, sequence, arrived, row)] * chance.choice((1, 1, 1, 2))
-    return sorted(found, key=lambda change: change.arrived)
+            result += [Change(key, sequence, arrived, row)] * chance.choice((1, 1, 1, 2))
+    return sorted(result, key=lambda change: change.arrived)
 
 
 def _moment(chance: random.Random, first: date, days: int, zone: ZoneInfo) -> datetime:
@@ -110,14 +110,14 @@ def _known_by_oracle(changes: Sequence[Change], moment: datetime) -> list[dict[s
     return [dict(zip(EVENT_SCHEMA, change.row, strict=True)) for change in newest.values() if change.row is not None]
 
 
-def check(histories: int, seed: int = 0, say: Callable[[str], None] = lambda text: None) -> Tally:
+def check(histories: int, seed: int = 0, progress: Callable[[str], None] = lambda text: None) -> Tally:
     """Compute and compare so many histories; batches of a few hundred, one table each."""
     tally = Tally()
     for batch in range(0, histories, BATCH):
         first, last = PERIODS[(batch // BATCH) % len(PERIODS)]
         case = rich_case(history={"first_day": first, "last_day": last})
         _check_batch(case, min(BATCH, histories - batch), random.Random(f"{seed}/{batch}"), tally)
-        say(f"{tally.histories} histories, {tally.values} values, {tally.mismatches + tally.poison_read} wrong")
+        progress(f"{tally.histories} histories, {tally.values} values, {tally.mismatches + tally.poison_read} wrong")
     return tally
 
 
@@ -205,11 +205,11 @@ def _carried_days(view: FeatureView, case: UseCase, events: pl.DataFrame) -> pl.
 def _compare(
     view: FeatureView, case: UseCase, table: pl.DataFrame, by_history: dict[int, list[dict[str, Any]]], tally: Tally
 ) -> None:
-    found = {row["payment_id"]: row for row in table.to_dicts()}
-    tally.mismatches += abs(len(found) - sum(map(len, by_history.values()))) + len(table) - len(found)
+    result = {row["payment_id"]: row for row in table.to_dicts()}
+    tally.mismatches += abs(len(result) - sum(map(len, by_history.values()))) + len(table) - len(result)
     for rows in by_history.values():
         for event in rows:
-            row = found.get(event["payment_id"])
+            row = result.get(event["payment_id"])
             expected = expected_features(view, case, rows, event)
             tally.rows += 1
             tally.values += len(expected)
@@ -252,11 +252,11 @@ def _poison(
         tally.poison_read += left.select((pl.lit(right[name]).ne_missing(pl.col(name))).sum()).item()
 
 
-def measure_point_in_time(histories: int, say: Callable[[str], None]) -> Topic:
+def measure_point_in_time(histories: int, progress: Callable[[str], None]) -> Topic:
     """All comparisons as a topic of the report."""
     started = time.perf_counter()
-    tally = check(histories, say=say)
-    say(f"{tally.histories} histories in {time.perf_counter() - started:.0f} s")
+    tally = check(histories, progress=progress)
+    progress(f"{tally.histories} histories in {time.perf_counter() - started:.0f} s")
     counted = [[name.replace("_", " "), f"{value:,}"] for name, value in vars(tally).items()]
     return Topic(
         "Point in time",

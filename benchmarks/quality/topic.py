@@ -156,25 +156,26 @@ def unprecedented_ratio(frame: pl.DataFrame, labels: pl.DataFrame, use_case: Use
 # The report.
 
 
-def measure_quality(rounds: int, overrides: Mapping[str, Any], say: Callable[[str], None]) -> Topic:
+def measure_quality(rounds: int, overrides: Mapping[str, Any], log: Callable[[str], None]) -> Topic:
     """Declared learners next to the book's settings, everything made anew in each round.
 
     Args:
         rounds: fresh processes, each simulating, computing features, comparing and fitting from nothing.
         overrides: simulator settings in place of the declared ones.
-        say: told of every round.
+        log: told of every round.
     """
     runs = []
     for number in range(rounds):
         which = WITH_BOOK if number == 0 else "declared"
         runs.append(run_child("benchmarks.quality.topic", "comparison", which, json.dumps(dict(overrides))))
-        say(f"round {number + 1} of {rounds}: winner {runs[-1]['winner']}, model {runs[-1]['digest'][:19]}")
+        log(f"round {number + 1} of {rounds}: winner {runs[-1]['winner']}, model {runs[-1]['digest'][:19]}")
     first = runs[0]
     costs = {
         learner["name"]: [
-            median(run["learners"][place][name] for run in runs if place < len(run["learners"])) for name in _COSTS
+            median(run["learners"][position][name] for run in runs if position < len(run["learners"]))
+            for name in _COSTS
         ]
-        for place, learner in enumerate(first["learners"])
+        for position, learner in enumerate(first["learners"])
     }
     building = [median(run["building"][name] for run in runs) for name in _COSTS]
     best = next(learner for learner in first["learners"] if learner["name"] == first["winner"])
@@ -200,30 +201,32 @@ def measure_quality(rounds: int, overrides: Mapping[str, Any], say: Callable[[st
 _COSTS = ("seconds", "cpu_seconds", "added_megabytes")
 
 
-def measure_worlds(seeds: Sequence[int], overrides: Mapping[str, Any], say: Callable[[str], None]) -> Topic:
+def measure_worlds(seeds: Sequence[int], overrides: Mapping[str, Any], log: Callable[[str], None]) -> Topic:
     """One learner over simulator seeds: how much of the result is the world.
 
     Args:
         seeds: simulator seeds.
         overrides: other simulator settings in place of the declared ones.
-        say: told of every world.
+        log: told of every world.
     """
     use_case = scored_use_case().use_case
     default = simulator_settings(use_case).get("seed", 0)
     rows, kept = [], 0
     for seed in seeds:
-        found = run_child("benchmarks.quality.topic", "world", SEED_LEARNER, json.dumps({**overrides, "seed": seed}))
-        means = found["metrics"]
+        measurement = run_child(
+            "benchmarks.quality.topic", "world", SEED_LEARNER, json.dumps({**overrides, "seed": seed})
+        )
+        means = measurement["metrics"]
         kept += all(means[metric] >= bound for metric, bound in BARS.items())
         rows.append(
             [
                 f"{seed}{' (default)' if seed == default else ''}",
                 *(f"{means[metric]:.4f}" for metric in BARS),
-                f"{found['fraud_ratio']:.2%}",
-                f"{found['unprecedented_ratio']:.0%}",
+                f"{measurement['fraud_ratio']:.2%}",
+                f"{measurement['unprecedented_ratio']:.0%}",
             ]
         )
-        say(f"seed {seed}: " + ", ".join(f"{metric} {means[metric]:.4f}" for metric in BARS))
+        log(f"seed {seed}: " + ", ".join(f"{metric} {means[metric]:.4f}" for metric in BARS))
     return Topic(
         "The same learner in other worlds",
         f"`{SEED_LEARNER}` as declared, the same protocol, one run for each simulator seed; the bars are kept in {kept} of {len(rows)} "
@@ -243,7 +246,7 @@ def _protocol(rows: int) -> str:
 
 
 def _learner_row(learner: Mapping[str, Any], costs: Sequence[float], winner: str) -> list[str]:
-    measures = [f"{found['mean']:.4f} ± {found['std']:.4f}" for found in learner["metrics"].values()]
+    measures = [f"{measurement['mean']:.4f} ± {measurement['std']:.4f}" for measurement in learner["metrics"].values()]
     name = f"{learner['name']} (chosen)" if learner["name"] == winner else str(learner["name"])
     return [name, *measures, f"{costs[0]:.1f}", f"{costs[1]:.1f}", f"{costs[2]:.0f}"]
 
@@ -268,8 +271,8 @@ def main(arguments: list[str]) -> int:
     as_of = use_case.history.first_day + timedelta(days=AS_OF_DAY)
     overrides = json.loads(arguments[-1])
     kind, which = arguments[:2]
-    found = (_comparison if kind == "comparison" else _world)(use_case, as_of, which, overrides)
-    sys.stdout.write(json.dumps(found) + "\n")
+    measurement = (_comparison if kind == "comparison" else _world)(use_case, as_of, which, overrides)
+    sys.stdout.write(json.dumps(measurement) + "\n")
     return 0
 
 

@@ -15,28 +15,28 @@ from benchmarks.common.report import Bar, Topic
 from platform_assets.testing.model_history import SCALE, made_history
 
 
-def measure_reproduction(models: int = 20, fresh: int = 3, say: Callable[[str], None] = lambda _: None) -> Topic:
+def measure_reproduction(models: int = 20, fresh: int = 3, log: Callable[[str], None] = lambda _: None) -> Topic:
     """Train models of consecutive days while the data changes, then make each of them again.
 
     Args:
         models: how many.
         fresh: so many of them are made again in a fresh process as well, and twice in this one.
-        say: told of the progress.
+        log: told of the progress.
     """
     with tempfile.TemporaryDirectory(prefix="platform-assets-reproduce-") as temporary:
-        history = made_history(Path(temporary), models, say)
+        history = made_history(Path(temporary), models, log)
         numbers = [str(number + 1) for number in range(models)]
-        found = []
+        result = []
         for number in numbers:
-            found.append(history.reproduced(number))
-            say(f"version {number}: {'the same' if found[-1].is_exact else '; '.join(found[-1].differences)}")
+            result.append(history.reproduced(number))
+            log(f"version {number}: {'the same' if result[-1].is_exact else '; '.join(result[-1].differences)}")
         again = [history.reproduced(number) for number in numbers[:fresh]]
         afresh = [history.reproduced_afresh(number) for number in numbers[-fresh:]]
-    exact = sum(one.is_exact for one in found)
-    twice = sum(one.is_exact and one.digest_now == found[place].digest_now for place, one in enumerate(again))
+    exact = sum(one.is_exact for one in result)
+    twice = sum(one.is_exact and one.digest_now == result[position].digest_now for position, one in enumerate(again))
     other = sum(bool(one["exact"]) for one in afresh)
-    distinct = len({one.digest_now for one in found})
-    seconds = median(sum(one.seconds.values()) for one in found)
+    distinct = len({one.digest_now for one in result})
+    seconds = median(sum(one.seconds.values()) for one in result)
     rows = [
         ["historical versions", f"{models}"],
         ["different models among them", f"{distinct}"],
@@ -44,11 +44,11 @@ def measure_reproduction(models: int = 20, fresh: int = 3, say: Callable[[str], 
         [f"of {len(again)}, made again a second time", f"{twice}"],
         [f"of {len(afresh)}, made again in a fresh process with another hash seed", f"{other}"],
         ["median seconds to make one again", f"{seconds:.1f}"],
-        ["median rows of its training set", f"{median(one.rows_now for one in found):,.0f}"],
+        ["median rows of its training set", f"{median(one.rows_now for one in result):,.0f}"],
     ]
-    told = "; ".join(difference for one in found for difference in one.differences) or "none"
+    message = "; ".join(difference for one in result for difference in one.differences) or "none"
     bars = [
-        Bar(f"{models} historical versions reproduced to the byte", f"{exact}; differences: {told}", exact == models),
+        Bar(f"{models} historical versions reproduced to the byte", f"{exact}; differences: {message}", exact == models),
         Bar("the same data versions and code give the same bytes twice, and in a fresh process",
             f"{twice} of {len(again)} twice, {other} of {len(afresh)} afresh", twice == len(again) and other == len(afresh)),
     ]  # fmt: skip

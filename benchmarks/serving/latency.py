@@ -21,32 +21,32 @@ PLATFORM = "platform: Envoy, BentoML service, prediction log, metrics"
 BARE = "bare FastAPI"
 
 
-def measure_latency(installation: DeployedUseCase, count: int, rounds: int, say: Callable[[str], None]) -> Topic:
+def measure_latency(installation: DeployedUseCase, count: int, rounds: int, log: Callable[[str], None]) -> Topic:
     """Alternate rounds of the platform's address and bare FastAPI, each with the same bodies.
 
     Args:
         installation: a staged deployment.
         count: requests that count in each round.
         rounds: rounds of each.
-        say: told of every round.
+        log: told of every round.
 
     Raises:
         ValueError: the installation's world is too small for that many requests.
     """
     parts = slices(installation.distinct, count + WARM_UP, rounds)
-    found: dict[str, list[LoadResult]] = {PLATFORM: [], BARE: []}
+    measurement: dict[str, list[LoadResult]] = {PLATFORM: [], BARE: []}
     with bare_fastapi(installation) as bare:
         addresses = {PLATFORM: installation.target.address(), BARE: bare.address}
         for index, part in enumerate(parts):
-            for name in sorted(found, reverse=index % 2 == 0):  # who goes first changes from round to round
+            for name in sorted(measurement, reverse=index % 2 == 0):  # who goes first changes from round to round
                 with load(addresses[name], installation.folder, part, RATE_PER_SECOND) as running:
                     result = running.result()
-                found[name].append(result)
-                say(
+                measurement[name].append(result)
+                log(
                     f"{name}: p50 {result.p50_ms:.1f} ms, p99 {result.p99_ms:.1f} ms, failed {result.failed} of {result.sent}"
                 )
         memory = _memory(installation, bare)
-    return _topic(found, memory, count, rounds)
+    return _topic(measurement, memory, count, rounds)
 
 
 def slices(bodies: Sequence[bytes], size: int, rounds: int) -> list[Sequence[bytes]]:
@@ -71,9 +71,11 @@ def _memory(installation: DeployedUseCase, bare: Server) -> dict[str, str]:
     return {PLATFORM: f"{total:.0f} (service {service:.0f}, {others})", BARE: f"{bare.resident_megabytes:.0f}"}
 
 
-def _topic(found: Mapping[str, Sequence[LoadResult]], memory: Mapping[str, str], count: int, rounds: int) -> Topic:
+def _topic(
+    measurement: Mapping[str, Sequence[LoadResult]], memory: Mapping[str, str], count: int, rounds: int
+) -> Topic:
     def middle(name: str, quantity: str) -> float:
-        return median(float(getattr(result, quantity)) for result in found[name])
+        return median(float(getattr(result, quantity)) for result in measurement[name])
 
     rows = [
         [
@@ -84,12 +86,12 @@ def _topic(found: Mapping[str, Sequence[LoadResult]], memory: Mapping[str, str],
             f"{sum(result.failed for result in results)} of {sum(result.sent for result in results)}",
             memory[name],
         ]
-        for name, results in found.items()
+        for name, results in measurement.items()
     ]
     ratios = [f"{middle(PLATFORM, quantity) / middle(BARE, quantity):.2f}" for quantity in ("p50_ms", "p99_ms")]
     rows.append(["ratio", *ratios, "", "", ""])
-    p99, failed = middle(PLATFORM, "p99_ms"), sum(result.failed for result in found[PLATFORM])
-    each = ", ".join(f"{result.p99_ms:.1f}" for result in found[PLATFORM])
+    p99, failed = middle(PLATFORM, "p99_ms"), sum(result.failed for result in measurement[PLATFORM])
+    each = ", ".join(f"{result.p99_ms:.1f}" for result in measurement[PLATFORM])
     return Topic(
         "Scoring latency",
         f"One client at {RATE_PER_SECOND:.0f} requests a second, an open loop: latency counts from when a request was due. {rounds} rounds "

@@ -40,24 +40,24 @@ class Killed:
     back_seconds: float
 
 
-def measure_redeploy(installation: DeployedUseCase, times: int, say: Callable[[str], None]) -> Topic:
+def measure_redeploy(installation: DeployedUseCase, times: int, log: Callable[[str], None]) -> Topic:
     """Replace the service by another release and back, again and again, under load; then kill its process.
 
     Args:
         installation: a staged deployment; it is left with the release it had.
         times: how many redeployments.
-        say: told of every step.
+        log: told of every step.
     """
     bodies = list(installation.bodies)
     for_quiet = _taken(bodies, QUIET_LOAD_SECONDS * RATE_PER_SECOND)
     for_kill = _taken(bodies, BACK_SECONDS * RATE_PER_SECOND)
     for_redeployments = _taken(bodies, times * SECONDS_PER_REDEPLOYMENT * RATE_PER_SECOND)
     quiet = _quiet(installation, for_quiet)
-    say(f"undisturbed: p99 {quiet.p99_ms:.1f} ms")
-    during, timings = _redeployments(installation, for_redeployments, times, say)
-    say(f"failed {during.failed} of {during.sent}, p99 {during.p99_ms:.1f} ms")
+    log(f"undisturbed: p99 {quiet.p99_ms:.1f} ms")
+    during, timings = _redeployments(installation, for_redeployments, times, log)
+    log(f"failed {during.failed} of {during.sent}, p99 {during.p99_ms:.1f} ms")
     killed = _kill(installation, for_kill)
-    say(f"killed: {killed.result.failed} of {killed.result.sent} failed, ready again after {killed.back_seconds:.1f} s")
+    log(f"killed: {killed.result.failed} of {killed.result.sent} failed, ready again after {killed.back_seconds:.1f} s")
     totals = [timing["total"] for timing in timings]
     phases = ", ".join(
         f"{name} {median(timing.get(name, 0.0) for timing in timings):.1f}" for name in timings[0] if name != "total"
@@ -97,7 +97,7 @@ def _quiet(installation: DeployedUseCase, bodies: Sequence[bytes]) -> LoadResult
 
 
 def _redeployments(
-    installation: DeployedUseCase, bodies: Sequence[bytes], times: int, say: Callable[[str], None]
+    installation: DeployedUseCase, bodies: Sequence[bytes], times: int, log: Callable[[str], None]
 ) -> tuple[LoadResult, list[dict[str, float]]]:
     """The load and, for each redeployment, its seconds by phase; the release that served before serves again."""
     timings = []
@@ -107,7 +107,7 @@ def _redeployments(
             release = installation.release_named("b") if index % 2 == 0 else installation.release
             result = installation.target.deploy(release)
             timings.append(dict(result.timings_seconds))
-            say(f"redeployment {index + 1} of {times}: {timings[-1]['total']:.1f} s, {result.message}")
+            log(f"redeployment {index + 1} of {times}: {timings[-1]['total']:.1f} s, {result.message}")
         if not running.under_way:
             raise RuntimeError(
                 f"all {len(bodies)} requests were sent before the last of {times} redeployments was over: measure an "

@@ -35,12 +35,12 @@ def main(modules: list[str]) -> int:
 
     import psutil
 
-    found = {
+    result = {
         "cpu_seconds": spent.ru_utime + spent.ru_stime,
         "megabytes": psutil.Process().memory_info().rss / 1e6,
         "heavy": heavy,
     }
-    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
     return 0
 
 

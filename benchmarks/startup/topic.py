@@ -19,12 +19,12 @@ BUDGET_CPU_SECONDS = 3.0
 DEFINITIONS = "load the definitions"
 
 
-def measure_definitions(rounds: int, say: Callable[[str], None]) -> Topic:
+def measure_definitions(rounds: int, log: Callable[[str], None]) -> Topic:
     """Definitions next to importing dagster and polars alone, and next to importing all the libraries.
 
     Args:
         rounds: fresh processes of each.
-        say: told of each median.
+        log: told of each median.
     """
     alternatives: dict[str, tuple[str, ...]] = {
         DEFINITIONS: (),
@@ -34,11 +34,11 @@ def measure_definitions(rounds: int, say: Callable[[str], None]) -> Topic:
     costs: dict[str, tuple[float, float]] = {}
     heavy: set[str] = set()
     for name, modules in alternatives.items():
-        found = [run_child("benchmarks.startup.imports", *modules) for _ in range(rounds)]
-        costs[name] = (median(run["cpu_seconds"] for run in found), median(run["megabytes"] for run in found))
+        result = [run_child("benchmarks.startup.imports", *modules) for _ in range(rounds)]
+        costs[name] = (median(run["cpu_seconds"] for run in result), median(run["megabytes"] for run in result))
         if name == DEFINITIONS:
-            heavy = {module for run in found for module in run["heavy"]}
-        say(f"{name}: {costs[name][0]:.2f} CPU s, {costs[name][1]:.0f} MB")
+            heavy = {module for run in result for module in run["heavy"]}
+        log(f"{name}: {costs[name][0]:.2f} CPU s, {costs[name][1]:.0f} MB")
     own = costs[DEFINITIONS]
     return Topic(
         "Loading the definitions",
@@ -57,26 +57,26 @@ def measure_definitions(rounds: int, say: Callable[[str], None]) -> Topic:
     )
 
 
-def measure_service_start(installation: DeployedUseCase, rounds: int, say: Callable[[str], None]) -> Topic:
+def measure_service_start(installation: DeployedUseCase, rounds: int, log: Callable[[str], None]) -> Topic:
     """The service process next to BentoML's own command on the same Bento, and next to bare FastAPI.
 
     Args:
         installation: whose Bento is started, on copies of its stores.
         rounds: starts of each, alternating.
-        say: told of every start.
+        log: told of every start.
     """
     servers = {
         "platform's service process": service,
         "`bentoml serve` of the same Bento": bentoml_serve,
         "bare FastAPI": bare_fastapi,
     }
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+    result: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
     for _ in range(rounds):
         for name, start in servers.items():
             with start(installation) as server:
-                found[name].append((server.start_seconds, server.resident_megabytes))
-            say(f"{name}: ready after {found[name][-1][0]:.1f} s, {found[name][-1][1]:.0f} MB")
-    middle = {name: tuple(median(column) for column in zip(*runs, strict=True)) for name, runs in found.items()}
+                result[name].append((server.start_seconds, server.resident_megabytes))
+            log(f"{name}: ready after {result[name][-1][0]:.1f} s, {result[name][-1][1]:.0f} MB")
+    middle = {name: tuple(median(column) for column in zip(*runs, strict=True)) for name, runs in result.items()}
     own = next(iter(middle.values()))
     return Topic(
         "Starting the service",

@@ -72,7 +72,7 @@ def _rows(which: str, rows: int) -> dict[str, Any]:
 
     started = time.perf_counter()
     dataset = _dataset(rows)
-    made = time.perf_counter()
+    built = time.perf_counter()
     learner = make_learner("xgboost", SETTINGS)
     if which == "ours":
         fit_predictor(dataset, learner, seed=0)
@@ -91,7 +91,7 @@ def _rows(which: str, rows: int) -> dict[str, Any]:
         xgboost.train(parameters, data, num_boost_round=settings["n_estimators"])
     memory = psutil.Process().memory_info()
     peak_bytes = _peak_bytes() or memory.rss
-    return {"seconds": time.perf_counter() - made, "making_seconds": made - started, "gigabytes": peak_bytes / 1e9}
+    return {"seconds": time.perf_counter() - built, "making_seconds": built - started, "gigabytes": peak_bytes / 1e9}
 
 
 def _peak_bytes() -> int:
@@ -140,24 +140,24 @@ def _trials(which: str, trials: int) -> dict[str, Any]:
 # The report.
 
 
-def measure_training(rows: int, trials: int, rounds: int, say: Callable[[str], None]) -> Topic:
+def measure_training(rows: int, trials: int, rounds: int, progress: Callable[[str], None]) -> Topic:
     """Time and memory of a large fit beside the library's, and of the search's loop beside what it judges.
 
     Args:
         rows: of the large fit.
         trials: of the search.
         rounds: fresh processes for each; medians are reported.
-        say: told of every round.
+        progress: told of every round.
     """
-    found: dict[str, dict[str, float]] = {}
+    results: dict[str, dict[str, float]] = {}
     for which in ("bare", "ours"):
         runs = [run_child("benchmarks.training.topic", "rows", which, str(rows)) for _ in range(rounds)]
-        found[which] = {name: median(run[name] for run in runs) for name in runs[0]}
-        say(f"{rows:,} rows, {which}: {found[which]['seconds']:.1f} s, {found[which]['gigabytes']:.2f} GB")
+        results[which] = {name: median(run[name] for run in runs) for name in runs[0]}
+        progress(f"{rows:,} rows, {which}: {results[which]['seconds']:.1f} s, {results[which]['gigabytes']:.2f} GB")
     runs = [run_child("benchmarks.training.topic", "trials", "ours", str(trials)) for _ in range(rounds)]
     loop = {name: median(run[name] for run in runs) for name in runs[0]}
-    say(f"{trials} trials: {loop['cpu_seconds']:.1f} CPU s, bare {loop['bare_cpu_seconds']:.1f} CPU s")
-    ratio = found["ours"]["seconds"] / found["bare"]["seconds"]
+    progress(f"{trials} trials: {loop['cpu_seconds']:.1f} CPU s, bare {loop['bare_cpu_seconds']:.1f} CPU s")
+    ratio = results["ours"]["seconds"] / results["bare"]["seconds"]
     overhead = loop["cpu_seconds"] / loop["bare_cpu_seconds"] - 1.0
     return Topic(
         "Training on many rows, and the loop of a search",
@@ -168,8 +168,8 @@ def measure_training(rows: int, trials: int, rounds: int, say: Callable[[str], N
         f"{_TRIAL_ROWS // 2:,} rows with a SQLite file as its storage; bare fits and measures the same settings in a loop, CPU seconds.",
         ["what", "bare", "platform", "ratio"],
         [
-            ["seconds to fit", *(f"{found[which]['seconds']:.1f}" for which in ("bare", "ours")), f"{ratio:.2f}"],
-            ["peak GB", *(f"{found[which]['gigabytes']:.2f}" for which in ("bare", "ours")), ""],
+            ["seconds to fit", *(f"{results[which]['seconds']:.1f}" for which in ("bare", "ours")), f"{ratio:.2f}"],
+            ["peak GB", *(f"{results[which]['gigabytes']:.2f}" for which in ("bare", "ours")), ""],
             [
                 "CPU seconds of a search",
                 f"{loop['bare_cpu_seconds']:.1f}",
@@ -180,8 +180,8 @@ def measure_training(rows: int, trials: int, rounds: int, say: Callable[[str], N
         [
             Bar(
                 f"training on {rows:,} rows under {MOST_GIGABYTES:.0f} GB",
-                f"{found['ours']['gigabytes']:.1f} GB",
-                found["ours"]["gigabytes"] < MOST_GIGABYTES,
+                f"{results['ours']['gigabytes']:.1f} GB",
+                results["ours"]["gigabytes"] < MOST_GIGABYTES,
             ),
             Bar(f"within {MOST_RATIO} times bare xgboost", f"{ratio:.2f}", ratio <= MOST_RATIO),
             Bar("the search's loop adds less than 10 %", f"{overhead:.1%}", overhead < MOST_OVERHEAD_RATIO),
@@ -192,8 +192,8 @@ def measure_training(rows: int, trials: int, rounds: int, say: Callable[[str], N
 def main(arguments: list[str]) -> int:
     """Measure in this process and print JSON."""
     kind, which, size = arguments
-    found = (_rows if kind == "rows" else _trials)(which, int(size))
-    sys.stdout.write(json.dumps(found) + "\n")
+    results = (_rows if kind == "rows" else _trials)(which, int(size))
+    sys.stdout.write(json.dumps(results) + "\n")
     return 0
 
 

@@ -149,12 +149,12 @@ def by_feast(folder: Path, rows: pl.DataFrame) -> tuple[Any, Callable[[], Any]]:
 
 
 def measure_training_sets(
-    say: Callable[[str], None], *, labels: int = LABELS, feast_labels: int = LABELS_FEAST_SURVIVES, rounds: int = 3
+    log: Callable[[str], None], *, labels: int = LABELS, feast_labels: int = LABELS_FEAST_SURVIVES, rounds: int = 3
 ) -> Topic:
     """All ways on the same tables, each in a fresh process; Feast's on a part of the labels that it survives.
 
     Args:
-        say: told of every run.
+        log: told of every run.
         labels: label rows, joined to three tables.
         feast_labels: the first so many of them, for Feast and for us beside it.
         rounds: runs of each, alternating; Feast runs once.
@@ -170,9 +170,9 @@ def measure_training_sets(
                     if way == FEAST and number > 0:
                         continue
                     answer = folder / f"{way}-{count}.parquet"
-                    found = run_child("benchmarks.training_sets.topic", way, scratch, str(count), str(answer))
-                    usages.append(Usage(**found))
-                    say(f"{count:,} labels, {way}: {usages[-1].cpu_seconds:.2f} CPU s")
+                    result = run_child("benchmarks.training_sets.topic", way, scratch, str(count), str(answer))
+                    usages.append(Usage(**result))
+                    log(f"{count:,} labels, {way}: {usages[-1].cpu_seconds:.2f} CPU s")
         polars = _difference(folder, PLATFORM, POLARS, labels, ["label_id"])
         leaked = _difference(folder, KNOWN, POLARS, labels, ["label_id"])
         feast = _difference(folder, PLATFORM, FEAST, feast_labels, [*ENTITIES, AT])
@@ -251,8 +251,8 @@ def _join(way: str, folder: Path, count: int, answer: Path) -> Usage:
             for name in TABLES:
                 (Path(scratch) / f"{name}.parquet").symlink_to(folder / f"{name}.parquet")
             _, retrieve = by_feast(Path(scratch), rows.drop("label_id"))
-            found, usage = measured(retrieve)
-        pl.from_pandas(found).with_columns(pl.col(AT).cast(TIME)).write_parquet(answer)
+            result, usage = measured(retrieve)
+        pl.from_pandas(result).with_columns(pl.col(AT).cast(TIME)).write_parquet(answer)
         return usage
     tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     ways: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {

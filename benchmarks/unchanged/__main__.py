@@ -58,7 +58,7 @@ def model_digests(home: Path) -> dict[str, str]:
     tags: dict[str, dict[str, str]] = {}
     for name, version, key, value in rows:
         tags.setdefault(f"{name}/{version}", {})[key] = value
-    return {version: " ".join(found[key] for key in sorted(found)) for version, found in sorted(tags.items())}
+    return {version: " ".join(result[key] for key in sorted(result)) for version, result in sorted(tags.items())}
 
 
 def recorded_requests(
@@ -79,7 +79,7 @@ def recorded_requests(
 
 def answers(address: str, bodies: list[dict[str, Any]]) -> list[str]:
     """What the service says to each request, without what differs from call to call; refusals as they are."""
-    found = []
+    result = []
     for body in bodies:
         request = urllib.request.Request(
             f"{address}/score", json.dumps(body).encode(), {"content-type": "application/json"}
@@ -90,8 +90,8 @@ def answers(address: str, bodies: list[dict[str, Any]]) -> list[str]:
         except urllib.error.HTTPError as error:
             answer, status = json.load(error), error.code
         kept = {name: value for name, value in answer.items() if name not in VOLATILE}
-        found.append(json.dumps({"status": status, **kept}, sort_keys=True))
-    return found
+        result.append(json.dumps({"status": status, **kept}, sort_keys=True))
+    return result
 
 
 def compare(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -129,14 +129,14 @@ def main() -> int:
             if given.address
             else []
         )
-        found = {
+        result = {
             "models": model_digests(given.home),
             "tables": {name: table_digest(folder) for name, folder in tables_of(given.home)},
             "answers": answers(given.address, bodies) if given.address else [],
         }
-        given.out.write_text(json.dumps(found, indent=1, sort_keys=True))
+        given.out.write_text(json.dumps(result, indent=1, sort_keys=True))
         sys.stdout.write(
-            f"{len(found['models'])} models, {len(found['tables'])} tables, {len(found['answers'])} answers in {given.out}"
+            f"{len(result['models'])} models, {len(result['tables'])} tables, {len(result['answers'])} answers in {given.out}"
         )
         return 0
     before, after = (json.loads(path.read_text()) for path in (given.before, given.after))

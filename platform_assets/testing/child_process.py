@@ -58,10 +58,10 @@ def child_result(module: str, returncode: int, output: str, errors: str) -> dict
     """
     lines = output.strip().splitlines()
     try:
-        found = json.loads(lines[-1]) if returncode == 0 and lines else None
+        result = json.loads(lines[-1]) if returncode == 0 and lines else None
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        told = "\n".join((output + errors).strip().splitlines()[-15:])
-        raise ChildFailed(f"{module} ended with {returncode} and without a result:\n{told}")
-    return found
+        result = None
+    if not isinstance(result, dict):
+        message = "\n".join((output + errors).strip().splitlines()[-15:])
+        raise ChildFailed(f"{module} ended with {returncode} and without a result:\n{message}")
+    return result

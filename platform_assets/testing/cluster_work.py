@@ -66,21 +66,21 @@ def plan(trials: int, parallel: int = 1, storage: str | None = None, pruning: An
     )
 
 
-def found(result: SearchResult) -> list[Any]:
+def results(result: SearchResult) -> list[Any]:
     """What is compared of a search: every trial with settings, state and values, to the last digit."""
     return [[t.number, dict(t.settings), list(t.values), t.state] for t in result.trials]
 
 
 def timed(
-    engine: Engine, asked: SearchPlan, evaluate: FoldEvaluation, progress: Callable[[str], None] = lambda line: None
+    engine: Engine, request: SearchPlan, evaluate: FoldEvaluation, progress: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
     """One search."""
     started = time.perf_counter()
-    result = engine.run(asked, evaluate, progress)
+    result = engine.run(request, evaluate, progress)
     return {
         "seconds": time.perf_counter() - started,
         "in_trials_seconds": sum(trial.seconds for trial in result.trials),
-        "trials": found(result),
+        "trials": results(result),
         "best": result.best.number,
         "resumed": result.resumed,
     }
@@ -133,8 +133,8 @@ def node_killed(nodes: TwoNodes, ray: Any, trials: int, rows: int, trees: int) -
     The trials are few enough to be drawn at random, each from its own number: two at a time are the same as one at a time.
     """
     evaluate = evaluation(rows, trees)
-    asked = plan(trials, parallel=2, pruning="none")
-    calm = timed(OptunaEngine(), replace(asked, parallel=1), evaluate)
+    request = plan(trials, parallel=2, pruning="none")
+    calm = timed(OptunaEngine(), replace(request, parallel=1), evaluate)
     wait_for_nodes(ray, 2)
     ended: list[str] = []
 
@@ -143,7 +143,7 @@ def node_killed(nodes: TwoNodes, ray: Any, trials: int, rows: int, trees: int) -
         if len(ended) == 2:
             nodes.kill()
 
-    return {"calm": calm, "killed": timed(RayTuneEngine(ADDRESS), asked, evaluate, progress)}
+    return {"calm": calm, "killed": timed(RayTuneEngine(ADDRESS), request, evaluate, progress)}
 
 
 def searcher_killed(kills: int, trials: int, rows: int, trees: int) -> dict[str, Any]:
@@ -188,8 +188,8 @@ def main(arguments: list[str]) -> int:
     result: Mapping[str, Any]
     if arguments[0] == "search":
         trials, rows, trees = (int(word) for word in arguments[2:])
-        asked = plan(trials, storage=arguments[1])
-        result = timed(RayTuneEngine(ADDRESS), asked, evaluation(rows, trees), print_line)
+        request = plan(trials, storage=arguments[1])
+        result = timed(RayTuneEngine(ADDRESS), request, evaluation(rows, trees), print_line)
     else:
         given = json.loads(Path(arguments[1]).read_text())
         with TwoNodes() as nodes, cluster(ADDRESS) as ray:

@@ -52,15 +52,19 @@ def expected_features(
     entity_key, time_name = case.entity(view.entity).key, case.event_time
     keys = case.event_source.primary_key
 
-    def place(other: dict[str, Any]) -> tuple[Any, ...]:
+    def position(other: dict[str, Any]) -> tuple[Any, ...]:
         return (other[time_name], *(other[key] for key in keys))
 
     def counts(other: dict[str, Any]) -> bool:
         """Whether the event is among those a window without own event may hold."""
-        return other[entity_key] == event[entity_key] if event[entity_key] is not None else place(other) == place(event)
+        return (
+            other[entity_key] == event[entity_key]
+            if event[entity_key] is not None
+            else position(other) == position(event)
+        )
 
-    same = sorted((other for other in events if counts(other)), key=place)
-    found: dict[str, Any] = {}
+    same = sorted((other for other in events if counts(other)), key=position)
+    result: dict[str, Any] = {}
     for item in view.windows:
         delay = timedelta(days=item.delay_days) if item.delay is None else _duration(item.delay)
         newest = event[time_name] - delay
@@ -75,11 +79,11 @@ def expected_features(
                 other
                 for other in same
                 if oldest < other[time_name] <= newest
-                and (place(other) < place(event) or (with_own and place(other) == place(event)))
+                and (position(other) < position(event) or (with_own and position(other) == position(event)))
                 and (item.where is None or CONDITIONS[item.where](other))
             ]
-            found[f"{item.name}_{length}"] = (value or _aggregate)(item, seen, event[time_name], time_name)
-    return found
+            result[f"{item.name}_{length}"] = (value or _aggregate)(item, seen, event[time_name], time_name)
+    return result
 
 
 def _aggregate(item: Window, seen: list[dict[str, Any]], now: datetime, time_name: str) -> float | None:

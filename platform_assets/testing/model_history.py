@@ -155,11 +155,11 @@ class ModelHistory:
             text=True,
             check=True,
         )
-        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        return found
+        results: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        return results
 
 
-def made_history(root: Path, models: int, say: Callable[[str], None] = lambda _: None) -> ModelHistory:
+def made_history(root: Path, models: int, log: Callable[[str], None] = lambda _: None) -> ModelHistory:
     """A history with so many models, each from data that has changed since the one before."""
     history = ModelHistory(root)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -167,15 +167,15 @@ def made_history(root: Path, models: int, say: Callable[[str], None] = lambda _:
         for number in range(models):
             history.train(number, instance)
             history.go_on(number)
-            say(f"model {number + 1} of {models} trained")
+            log(f"model {number + 1} of {models} trained")
     return history
 
 
 def main(root: str, version: str) -> None:
     """Make a version again and say, as JSON, whether it is the same."""
-    found = ModelHistory(Path(root)).reproduced(version)
-    told = {"exact": found.is_exact, "digest": found.digest_now, "differences": found.differences}
-    sys.stdout.write(f"{json.dumps(told)}\n")
+    results = ModelHistory(Path(root)).reproduced(version)
+    message = {"exact": results.is_exact, "digest": results.digest_now, "differences": results.differences}
+    sys.stdout.write(f"{json.dumps(message)}\n")
 
 
 if __name__ == "__main__":

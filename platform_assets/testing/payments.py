@@ -93,7 +93,7 @@ def view_of(case: UseCase, name: str) -> FeatureView:
 
 def rich_case(**changes: Any) -> UseCase:
     """Every aggregate, with filters, lengths below a day and delays below a day."""
-    night, high, here = "EXTRACT(HOUR FROM paid_at) < 12", "amount > 0.15", "shop_id % 10 = 1"
+    night, high, local = "EXTRACT(HOUR FROM paid_at) < 12", "amount > 0.15", "shop_id % 10 = 1"
     card = [
         window("n", "count", None, [2], lengths=["6h", "30m"]),
         window("n_high", "count", None, [1], where=high),
@@ -101,10 +101,10 @@ def rich_case(**changes: Any) -> UseCase:
         window("total", "sum", "amount", [1, 3], lengths=["6h"], where=night),
         window("mean_before", "mean", "amount", [2], own_event=False, lengths=["90m"]),
         window("least", "min", "amount", [2], lengths=["6h"]),
-        window("most", "max", "amount", [2], where=here, lengths=["1h"]),
+        window("most", "max", "amount", [2], where=local, lengths=["1h"]),
         window("spread", "std", "amount", [1, 3]),
         window("high", "ratio", None, [1, 3], condition=high),
-        window("high_here", "ratio", None, [3], condition=high, where=here, when_empty=-1),
+        window("high_here", "ratio", None, [3], condition=high, where=local, when_empty=-1),
         window("shops", "distinct", "shop_id", [1, 3], lengths=["2h"]),
         window("amounts", "distinct", "amount", [3], delay="3h"),
         window("latest", "last", "amount", [3], lengths=["6h"]),

@@ -97,19 +97,19 @@ def good_days(worlds: Iterable[int], days: int) -> tuple[int, int]:
     use_case = payments_use_case()
     judged = refused = 0
     for seed in worlds:
-        found = _judge_world(use_case, seed, days)
-        judged, refused = judged + days, refused + found
+        results = _judge_world(use_case, seed, days)
+        judged, refused = judged + days, refused + results
     return judged, refused
 
 
 def _judge_world(use_case: UseCase, seed: int, days: int) -> int:
     settings = {**SCALE, "seed": seed}
     source, first = use_case.event_source, use_case.history.first_day
-    asked = [first + timedelta(days=i) for i in range(days)]
-    frame = conform(SourceReader(simulation=settings).read(source, FOLDER, asked[0], asked[-1], []), source).frame
+    request = [first + timedelta(days=i) for i in range(days)]
+    frame = conform(SourceReader(simulation=settings).read(source, FOLDER, request[0], request[-1], []), source).frame
     world = CardPayments(CardPaymentsSettings(**settings))
     references = {
         "customers.customer_id": world.read("customers", None, None)["customer_id"],
         "terminals.terminal_id": world.read("terminals", None, None)["terminal_id"],
     }
-    return len(audit(frame, source, asked, references, {}).refused_days)
+    return len(audit(frame, source, request, references, {}).refused_days)

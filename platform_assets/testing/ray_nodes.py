@@ -112,7 +112,7 @@ class TwoNodes:
             f"--temp-dir={self._scratch / node}",
             *options,
         ]
-        told = ""
+        message = ""
         for _ in range(START_ATTEMPTS):
             with (self._scratch / f"{node}.log").open("w+b") as log:
                 started = subprocess.run(
@@ -128,10 +128,10 @@ class TwoNodes:
                 if started.returncode == 0:
                     return
                 log.seek(0)
-                told = log.read().decode(errors="replace")[-1500:]
+                message = log.read().decode(errors="replace")[-1500:]
             self.kill(node)
             shutil.rmtree(self._scratch / node, ignore_errors=True)
-        raise ChildFailed(f"node {node} of the Ray cluster did not start in {START_ATTEMPTS} attempts:\n{told}")
+        raise ChildFailed(f"node {node} of the Ray cluster did not start in {START_ATTEMPTS} attempts:\n{message}")
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -160,9 +160,9 @@ def _bring_up_loopback() -> None:
         subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
-def _wait(until: Callable[[], bool], what: str, told: Callable[[], str]) -> None:
+def _wait(until: Callable[[], bool], what: str, message: Callable[[], str]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not until():
         if time.monotonic() > deadline:
-            raise ChildFailed(f"{what} did not appear within {START_SECONDS:g} s:\n{told()}")
+            raise ChildFailed(f"{what} did not appear within {START_SECONDS:g} s:\n{message()}")
         time.sleep(0.2)
