@@ -156,6 +156,6 @@ def make_private_directory(directory: Path) -> None:
         TargetUnavailable: it is there but belongs to another user or is open to others, or cannot be made.
     """
     make_directory(directory)
-    found = directory.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise TargetUnavailable(f"{directory} is not a directory that only this user can write; move it away")

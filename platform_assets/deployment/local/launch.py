@@ -26,16 +26,16 @@ LEFTOVER_TIMEOUT_SECONDS = 5.0
 
 def marked_processes(marks: Mapping[str, str]) -> list[psutil.Process]:
     """Find every other live process that was started with all these variables in its environment."""
-    found = []
+    marked = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         try:
             if marks.items() <= process.environ().items() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                marked.append(process)
         except (psutil.Error, OSError):
             continue  # gone meanwhile, or not ours to look into
-    return found
+    return marked
 
 
 def end_processes(processes: list[psutil.Process], timeout_seconds: float) -> list[psutil.Process]:

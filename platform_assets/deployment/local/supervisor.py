@@ -176,8 +176,10 @@ class Supervisor:
             if self.pid() is not None:
                 return True
             time.sleep(POLL_SECONDS)
-        said = (done.stderr or done.stdout).strip() or "\n".join(last_lines(self._root / "logs" / "supervisord.log", 5))
-        raise TargetUnavailable(f"supervisord of {self._root} did not start (exit {done.returncode}): {said}")
+        reason = (done.stderr or done.stdout).strip() or "\n".join(
+            last_lines(self._root / "logs" / "supervisord.log", 5)
+        )
+        raise TargetUnavailable(f"supervisord of {self._root} did not start (exit {done.returncode}): {reason}")
 
     def end_leftovers(self) -> list[int]:
         """End what an earlier supervisord of this target left behind, itself included, and remove its files.
@@ -209,15 +211,15 @@ class Supervisor:
 
     def _supervisors(self) -> list[psutil.Process]:
         """Live supervisord processes that run this target's configuration, whether they answer or not."""
-        found = []
+        supervisors = []
         for process in psutil.process_iter():
             try:
                 wanted = {"supervisor.supervisord", str(self._config)}
                 if wanted <= set(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
+                    supervisors.append(process)
             except psutil.Error:
                 continue
-        return found
+        return supervisors
 
     def infos(self) -> dict[str, ProgramInfo]:
         """What runs, by program."""

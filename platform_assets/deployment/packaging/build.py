@@ -86,9 +86,9 @@ def build_bento(
         write_context(context, use_case, model_folder, release_info, source_root)
         digest = content_digest(context)
         path = _bento_path(out_root, use_case, digest)
-        found = _checked(path, digest)
-        if found is not None:
-            return found
+        earlier = _checked(path, digest)
+        if earlier is not None:
+            return earlier
         shutil.rmtree(path, ignore_errors=True)
         _run_build(context, use_case, _version(digest), out_root)
         built = _checked(path, digest, reused=False)
