@@ -60,7 +60,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+    folder, silent = str(tmp_path_factory.mktemp("dagster")), {"telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(folder, overrides=silent) as instance:
         yield instance
 
 
