@@ -29,6 +29,7 @@ from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVer
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
+from platform_assets.testing.fake_registry import FakeRegistry
 
 from .conftest import FOLDER, World, build_world
 
@@ -42,22 +43,12 @@ class Registered(ModelStore):
     known: dict[str, str] = field(default_factory=dict)
 
     def registry(self) -> ModelRegistry:
-        return _Known(self.known)  # type: ignore[return-value]
-
-
-class _Known:
-    def __init__(self, versions: dict[str, str]) -> None:
-        self.known = versions
-
-    def versions(self, use_case: str) -> list[RegisteredVersion]:
-        tags = {"as_of": "2018-04-20"}
-        return [
-            RegisteredVersion(use_case, name, "run", {**tags, "data_versions": text} if text else tags)
-            for name, text in self.known.items()
-        ]
-
-    def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
-        return self.versions(use_case)[0] if self.known and alias == CHAMPION else None
+        registry, tags = FakeRegistry(), {"as_of": "2018-04-20"}
+        for number, text in self.known.items():
+            made_from = {"data_versions": text} if text else {}
+            registry.add(RegisteredVersion("card_fraud", number, "run", {**tags, **made_from}))
+            registry.set_alias("card_fraud", CHAMPION, number)
+        return registry
 
 
 def changed(world: World, **sections: Any) -> World:

@@ -15,7 +15,7 @@ from platform_assets.declaration import Source
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.lake.layout import MONITORING
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
-from platform_assets.registry.training_run import ModelRun, read_model_run
+from platform_assets.registry.training_run import ModelRun, registered_run
 
 
 def print_summary(journey: Journey, traffic: Traffic | None, seconds: float) -> None:
@@ -27,8 +27,7 @@ def print_summary(journey: Journey, traffic: Traffic | None, seconds: float) -> 
     _print_data(journey)
     _print_checks(journey)
     if champion is not None:
-        run = read_model_run(registry.run_folder(champion))
-        _print_models(run, champion)
+        _print_models(registered_run(registry, champion), champion)
     if use_case.is_realtime:
         _print_service(journey, traffic)
     else:

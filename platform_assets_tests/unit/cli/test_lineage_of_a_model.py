@@ -15,32 +15,22 @@ from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
-from platform_assets.registry.base import RegisteredVersion
-from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
+from platform_assets.testing.fake_registry import FakeRegistry
 
 LABELS = "card_fraud/clean/labels"
 DAY = date(2018, 4, 1)
 Run = Callable[..., str]
 
 
-class Registry:
-    """One model, made from version 2 of the clean labels."""
-
-    def __init__(self) -> None:
-        made_from = json.dumps({f"/{LABELS}": 2})
-        self.model = RegisteredVersion("card_fraud", "1", "run", {"as_of": "2018-05-01", "data_versions": made_from})
-
-    def versions(self, use_case: str) -> list[RegisteredVersion]:
-        return [self.model] if use_case == "card_fraud" else []
-
-    def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
-        return self.model if alias == "champion" else None
-
-    def get(self, use_case: str, version: str) -> RegisteredVersion:
-        if version != "1":
-            raise RegistryError(f"model {use_case!r} has no version {version!r}")
-        return self.model
+def registry() -> FakeRegistry:
+    """One model, the champion, made from version 2 of the clean labels."""
+    made_from = json.dumps({f"/{LABELS}": 2})
+    registry = FakeRegistry()
+    registry.add(RegisteredVersion("card_fraud", "1", "run", {"as_of": "2018-05-01", "data_versions": made_from}))
+    registry.set_alias("card_fraud", CHAMPION, "1")
+    return registry
 
 
 def write_day(table: LakeTable, scenario: int) -> None:
@@ -60,7 +50,7 @@ def write_day(table: LakeTable, scenario: int) -> None:
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Raw labels 1, then clean labels 1 and 2, then raw labels 2 and clean labels 3; number 2 went into a model."""
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
-    monkeypatch.setattr(ModelStore, "registry", lambda self: Registry())
+    monkeypatch.setattr(ModelStore, "registry", lambda self: registry())
     lake = Lake(root=str(tmp_path / "lake"))
     catalog = Catalog(declared_use_cases("card_fraud")[0].use_case, lake)
     raw, clean = catalog.raw("labels").stored, catalog.clean("labels").stored

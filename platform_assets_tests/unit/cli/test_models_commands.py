@@ -4,17 +4,16 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.registry.base import CHAMPION, MODEL_FOLDER, VERDICT_TAG, RegisteredVersion, alias_in
-from platform_assets.registry.errors import RegistryError
+from platform_assets.registry.base import CHAMPION, MODEL_FOLDER, VERDICT_TAG, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import COMPARISON_FILE, PREDICTOR, VERDICT_FILE
+from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
@@ -24,54 +23,12 @@ NAME = "card_fraud"
 Run = Callable[..., str]
 
 
-class Registry:
-    """Versions with their run folders, and aliases by their full names."""
-
-    def __init__(self, environment: str = "production") -> None:
-        self.environment = environment
-        self.known: dict[str, RegisteredVersion] = {}
-        self.named: dict[str, str] = {}
-        self.folders: dict[str, Path] = {}
-
-    def of(self, environment: Any) -> "Registry":
-        other = Registry(environment)
-        other.__dict__.update({**self.__dict__, "environment": environment})
-        return other
-
-    def versions(self, use_case: str) -> list[RegisteredVersion]:
-        return list(self.known.values())
-
-    def get(self, use_case: str, version: str) -> RegisteredVersion:
-        if version not in self.known:
-            raise RegistryError(f"model {use_case!r} has no version {version!r}")
-        return self.known[version]
-
-    def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
-        number = self.named.get(alias_in(self.environment, alias))  # type: ignore[arg-type]
-        return self.known[number] if number else None
-
-    def set_alias(self, use_case: str, alias: str, version: str) -> None:
-        self.named[alias_in(self.environment, alias)] = version  # type: ignore[arg-type]
-
-    def set_tags(self, version: RegisteredVersion, tags: dict[str, str]) -> None:
-        """Nobody asks."""
-
-    def aliases(self, use_case: str) -> dict[str, list[str]]:
-        return {number: [alias for alias, named in self.named.items() if named == number] for number in self.known}
-
-    def metrics(self, version: RegisteredVersion) -> dict[str, float]:
-        return {"average_precision": 0.5}
-
-    def run_folder(self, version: RegisteredVersion) -> Path:
-        return self.folders[version.version]
-
-
 @pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRegistry:
     """Version 1, evaluated where there was no champion, and versions 2 and 3, the same model, compared with version 1."""
     monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
     monkeypatch.delenv("PLATFORM_ASSETS_ENVIRONMENT", raising=False)
-    registry = Registry()
+    registry = FakeRegistry()
     for number, share, compared in ((1, 0.25, None), (2, 0.5, "1"), (3, 0.5, "1")):
         folder = tmp_path / "runs" / str(number)
         model = folder / MODEL_FOLDER / "data" / PREDICTOR
@@ -98,14 +55,13 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
             "model_digest": digest,
             VERDICT_TAG: "passed" if evidence["passed"] else "failed",
         }
-        registry.known[str(number)] = RegisteredVersion(NAME, str(number), f"run {number}", tags)
-        registry.folders[str(number)] = folder
+        registry.add(RegisteredVersion(NAME, str(number), f"run {number}", tags), folder, average_precision=0.5)
     monkeypatch.setattr(ModelStore, "registry", lambda self: registry.of(self.environment))
     return registry
 
 
 @pytest.fixture
-def run(registry: Registry) -> Run:
+def run(registry: FakeRegistry) -> Run:
     def run(*arguments: str, fails: bool = False) -> str:
         result = CliRunner().invoke(app, ["models", *arguments])
         assert result.exit_code == int(fails), result.output
@@ -115,13 +71,13 @@ def run(registry: Registry) -> Run:
 
 
 def test_a_version_goes_from_production_to_staging_and_each_has_a_ledger_of_its_own(
-    registry: Registry, run: Run, monkeypatch: pytest.MonkeyPatch
+    registry: FakeRegistry, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "version 1 is the champion of production; before: none" in run("promote", f"{NAME}@1")
     told = run("promote", f"{NAME}@2", "--to", "staging", "--who", "head of risk", "--why", "a trial")
     assert "version 2 is the champion of staging; before: none It is better." in told
     assert told.endswith(f"next: PLATFORM_ASSETS_ENVIRONMENT=staging platform-assets models ledger {NAME}")
-    assert registry.named == {CHAMPION: "1", "staging-champion": "2"}
+    assert registry.store.named[NAME] == {CHAMPION: "1", "staging-champion": "2"}
     assert "the champion of staging already" in run("promote", f"{NAME}@2", "--to", "staging")
     assert "head of risk" not in run("ledger", NAME)
     monkeypatch.setenv("PLATFORM_ASSETS_ENVIRONMENT", "staging")
@@ -130,7 +86,7 @@ def test_a_version_goes_from_production_to_staging_and_each_has_a_ledger_of_its_
     assert "promoted 2 head of risk: a trial. It is better" in ledger
 
 
-def test_what_cannot_be_promoted_is_told_and_moves_nothing(registry: Registry, run: Run) -> None:
+def test_what_cannot_be_promoted_is_told_and_moves_nothing(registry: FakeRegistry, run: Run) -> None:
     assert "there are dev, staging, production" in run("promote", f"{NAME}@1", "--to", "stage", fails=True)
     assert "has no version '9'" in run("promote", f"{NAME}@9", fails=True)
     assert "write MODEL@VERSION" in run("promote", NAME, fails=True)
@@ -139,20 +95,20 @@ def test_what_cannot_be_promoted_is_told_and_moves_nothing(registry: Registry, r
     told = run("promote", f"{NAME}@3", "--to", "dev", fails=True)
     assert "compared with version 1, but the champion of dev is version 2 now" in told
     assert "PLATFORM_ASSETS_ENVIRONMENT=dev dg launch" in told
-    assert registry.named == {"dev-champion": "2"}
+    assert registry.store.named[NAME] == {"dev-champion": "2"}
 
 
-def test_the_list_ends_with_what_to_do_next(registry: Registry, run: Run) -> None:
+def test_the_list_ends_with_what_to_do_next(registry: FakeRegistry, run: Run) -> None:
     assert run("list", NAME).endswith(f"next: platform-assets models promote {NAME}@3")
-    registry.named[CHAMPION] = "1"
+    registry.set_alias(NAME, CHAMPION, "1")
     assert run("list", NAME).endswith(f"next: platform-assets models compare {NAME}@3")
-    registry.named[CHAMPION] = "3"
+    registry.set_alias(NAME, CHAMPION, "3")
     assert run("list", NAME).endswith(f"next: platform-assets models compare {NAME}@3 2")
 
 
-def test_the_list_says_which_versions_were_judged_and_how(registry: Registry, run: Run) -> None:
+def test_the_list_says_which_versions_were_judged_and_how(registry: FakeRegistry, run: Run) -> None:
     assert run("list", NAME).count("passed") == 3
-    newest = registry.known["3"].tags
+    newest = registry.get(NAME, "3").tags
     newest[VERDICT_TAG] = "failed"  # type: ignore[index]
     assert run("list", NAME).endswith(f"next: platform-assets models ledger {NAME}")
     del newest[VERDICT_TAG]  # type: ignore[attr-defined]
@@ -161,8 +117,8 @@ def test_the_list_says_which_versions_were_judged_and_how(registry: Registry, ru
     assert told.endswith("""next: dg launch --assets 'key:"card_fraud/model/evaluation"' --partition 2018-06-03""")
 
 
-def test_two_versions_are_compared_and_the_same_model_is_called_the_same(registry: Registry, run: Run) -> None:
-    registry.named[CHAMPION] = "1"
+def test_two_versions_are_compared_and_the_same_model_is_called_the_same(registry: FakeRegistry, run: Run) -> None:
+    registry.set_alias(NAME, CHAMPION, "1")
     told = run("compare", f"{NAME}@2")
     assert "0.5000 ± 0.0000 0.2500 ± 0.0000 +0.2500, better in 1 of 1 folds" in told
     assert "the same model" not in told
@@ -170,7 +126,7 @@ def test_two_versions_are_compared_and_the_same_model_is_called_the_same(registr
     assert "both are version 1" in run("compare", f"{NAME}@1", fails=True)
 
 
-def test_the_ledger_s_lines_are_not_wrapped_and_deployments_name_versions(registry: Registry, run: Run) -> None:
+def test_the_ledger_s_lines_are_not_wrapped_and_deployments_name_versions(registry: FakeRegistry, run: Run) -> None:
     from platform_assets.cli.models.ledger import _cut, _version_of
 
     assert _cut("a long reason", 8) == "a long…"

@@ -1,4 +1,4 @@
-"""Two tiny models with their artifact folders, as a training run leaves them, and a registry that only knows folders.
+"""Two tiny models with their artifact folders, as a training run leaves them, and a registry that knows them.
 
 Belongs here: what tests of judging and of artifact folders share. Does not belong here: MLflow (`unit/registry`), or
 whole runs of the graph (`gates/`).
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -26,6 +25,7 @@ from platform_assets.registry.training_run import (
     read_model_run,
     write_model_run,
 )
+from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import read_dataset
 from platform_assets.training.folds import refit_days
@@ -87,14 +87,12 @@ class Trained:
     comparison: Comparison
 
 
-class Folders:
-    """A registry that knows where the artifacts of each run lie, and nothing else."""
-
-    def __init__(self, folders: dict[str, Path]) -> None:
-        self.folders = folders
-
-    def run_folder(self, version: RegisteredVersion) -> Path:
-        return self.folders[version.run_id]
+def knowing(*trained: Trained) -> FakeRegistry:
+    """A registry with these versions."""
+    registry = FakeRegistry()
+    for item in trained:
+        registry.add(item.version, item.run.folder)
+    return registry
 
 
 Train = Callable[[date, str], Trained]
@@ -137,4 +135,4 @@ def second(train: Train) -> Trained:
 
 @pytest.fixture(scope="session")
 def folders(first: Trained, second: Trained) -> ModelRegistry:
-    return cast(ModelRegistry, Folders({item.version.run_id: item.run.folder for item in (first, second)}))
+    return knowing(first, second)

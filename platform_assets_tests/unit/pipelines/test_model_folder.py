@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ from platform_assets.declaration import UseCase
 from platform_assets.pipelines.train import candidates_table
 from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.training_run import read_model_run, registered_run
+from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets.training.artifact import ArtifactError
 from platform_assets.training.compare import ComparisonError
 from platform_assets.training.selection import choose
 
-from .conftest import ROWS_A_DAY, Folders, Trained
+from .conftest import ROWS_A_DAY, Trained
 
 
 def test_the_folder_gives_back_model_comparison_fold_and_sample(use_case: UseCase, first: Trained) -> None:
@@ -56,7 +56,9 @@ def test_mlflow_loads_the_same_model(use_case: UseCase, first: Trained) -> None:
 
 def copied(first: Trained, folder: Path) -> ModelRegistry:
     shutil.copytree(first.run.folder, folder)
-    return cast(ModelRegistry, Folders({first.version.run_id: folder}))
+    registry = FakeRegistry()
+    registry.add(first.version, folder)
+    return registry
 
 
 def test_the_registered_model_is_read(first: Trained, tmp_path: Path) -> None:

@@ -20,37 +20,15 @@ from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.rollback import rollback_asset
 from platform_assets.pipelines import deploy as deploying
 from platform_assets.pipelines import roll_back as module
-from platform_assets.registry.base import CHAMPION, RegisteredVersion
+from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.champion_moves import move_champion
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import SAMPLE_FILE
+from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets_tests.unit.registry.test_moves import AT
 
-from .conftest import Folders, Trained
-
-
-class Registry(Folders):
-    """Two versions and the champion's alias, in memory."""
-
-    environment = "production"
-
-    def __init__(self, folders: dict[str, Path], versions: list[RegisteredVersion]) -> None:
-        super().__init__(folders)
-        self.known = {version.version: version for version in versions}
-        self.champion: str | None = None
-
-    def by_alias(self, use_case: str, alias: str) -> RegisteredVersion | None:
-        return self.known[self.champion] if alias == CHAMPION and self.champion else None
-
-    def get(self, use_case: str, version: str) -> RegisteredVersion:
-        return self.known[version]
-
-    def set_alias(self, use_case: str, alias: str, version: str) -> None:
-        self.champion = version
-
-    def set_tags(self, version: RegisteredVersion, tags: dict[str, str]) -> None:
-        self.known[version.version] = replace(version, tags={**version.tags, **tags})
+from .conftest import Trained
 
 
 @dataclass
@@ -73,7 +51,7 @@ class World:
     """A champion that replaced another one, and what rolling back needs."""
 
     use_case: UseCase
-    registry: Any
+    registry: FakeRegistry
     ledger: Ledger
     target: Target
     resources: dict[str, Any]
@@ -88,6 +66,12 @@ class World:
                 run_config={"ops": {asset.op.name: {"config": {"why": "declines doubled", **config}}}},
                 raise_on_error=False,
             )
+
+    @property
+    def champion(self) -> str:
+        version = self.registry.by_alias(self.use_case.name, CHAMPION)
+        assert version is not None
+        return version.version
 
     def actions(self) -> list[tuple[str, str]]:
         rows = self.ledger.entries(self.use_case.name).iter_rows(named=True)
@@ -109,7 +93,9 @@ def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, mo
             )
             for item in (first, second)
         ]
-        registry: Any = Registry({item.version.run_id: item.run.folder for item in (first, second)}, versions)
+        registry = FakeRegistry()
+        for version, item in zip(versions, (first, second), strict=True):
+            registry.add(version, item.run.folder)
         ledger = Ledger(ledger_table(str(tmp_path / "lake" / "card_fraud" / "model" / "ledger")))
         for version in versions:
             move_champion(registry, ledger, "promoted", version, {}, AT, f"run {version.version}")
@@ -154,7 +140,7 @@ def test_service_alias_and_ledger_go_back(world: Build) -> None:
     result = found.roll_back(who="head of risk")
     assert result.success
     assert found.target.deployed == ["v1"]
-    assert found.registry.champion == "1"
+    assert found.champion == "1"
     assert found.actions() == [("promoted", "1"), ("promoted", "2"), ("deployed", "1"), ("rolled_back", "1")]
     told = metadata(result)
     assert (told["model_version"], told["rolled_back_from"], told["why"]) == ("1", "2", "declines doubled")
@@ -166,25 +152,25 @@ def test_a_service_that_does_not_start_changes_nothing_and_is_recorded(world: Bu
     result = found.roll_back()
     assert not result.success
     assert "version that served before still does" in failure(result)
-    assert found.registry.champion == "2"
+    assert found.champion == "2"
     assert found.actions() == [("promoted", "1"), ("promoted", "2"), ("deployment_failed", "1")]
 
 
 def test_a_declaration_with_other_features_is_not_gone_back_under(world: Build) -> None:
     found = world()
-    found.registry.set_tags(found.registry.get("", "1"), {"feature_contract": "of last year"})
+    found.registry.set_tags(found.registry.get(found.use_case.name, "1"), {"feature_contract": "of last year"})
     result = found.roll_back()
     assert not result.success
     assert "trained on feature contract of last year" in failure(result)
     assert found.target.deployed == []
-    assert found.registry.champion == "2"
+    assert found.champion == "2"
 
 
 @pytest.mark.parametrize(("config", "words"), [({"why": "  "}, "say why"), ({"to": "2"}, "is the champion now")])
 def test_what_cannot_be_asked_for_is_told(world: Build, config: dict[str, str], words: str) -> None:
     found = world()
     assert words in failure(found.roll_back(**config))
-    assert found.registry.champion == "2"
+    assert found.champion == "2"
 
 
 def test_without_a_service_the_model_itself_is_asked(world: Build, first: Trained) -> None:
@@ -197,10 +183,10 @@ def test_without_a_service_the_model_itself_is_asked(world: Build, first: Traine
     finally:
         path.write_bytes(kept)
     assert "otherwise than when it was trained" in failure(refused)
-    assert found.registry.champion == "2"
+    assert found.champion == "2"
     result = found.roll_back()
     assert result.success
-    assert found.registry.champion == "1"
+    assert found.champion == "1"
     assert found.target.deployed == []
     assert found.actions()[-1] == ("rolled_back", "1")
 

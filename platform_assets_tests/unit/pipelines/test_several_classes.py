@@ -32,7 +32,7 @@ from platform_assets.pipelines.package import release_info
 from platform_assets.pipelines.predict import PredictionError, predict_rows
 from platform_assets.pipelines.track_training import CLASSES_FILE, CURVES_FILE, TRACKING, track
 from platform_assets.pipelines.train import rows_by_class, select_model
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.mlflow_tracker import MlflowRun
 from platform_assets.registry.training_run import (
     CLASS_ROWS_TAG,
@@ -43,10 +43,10 @@ from platform_assets.registry.training_run import (
 )
 from platform_assets.tasks.multiclass.labels import OtherClasses
 from platform_assets.tasks.registry import TASKS
+from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import read_dataset
 from platform_assets.training.folds import refit_days
-from platform_assets_tests.unit.pipelines.conftest import Folders
 from platform_assets_tests.unit.pipelines.ticket_world import CLASSES, FIRST_DAY, TICKETS, declared, simulated_tickets
 from serving.app import make_app
 from serving.background import Background
@@ -85,8 +85,10 @@ class Made:
 
     def judged(self, champion: Made | None = None) -> tuple[Verdict, dict[str, Any]]:
         subject = subject_of(self.use_case, self.frame, self.run, self.version)
-        runs = {made.version.run_id: made.run.folder for made in (self, champion) if made is not None}
-        registry = cast(ModelRegistry, Folders(runs))
+        registry = FakeRegistry()
+        for made in (self, champion):
+            if made is not None:
+                registry.add(made.version, made.run.folder)
         other = champion.version if champion is not None else None
         rows = compare_on_same_rows(subject, self.version, other, registry)
         verdict = judge(subject, rows, TODAY, has_champion=champion is not None)
