@@ -312,7 +312,7 @@ class Catalog:
         uri = table_uri(self.lake.root, self.use_case.name, layer, table)
         return stored_table(uri, self.lake.storage_options(), version)
 
-    def place(self, table: LakeTable | CleanTable) -> str:
+    def path(self, table: LakeTable | CleanTable) -> str:
         """A table's path below the lake's root, by which data versions are recorded: `/<use_case>/<layer>/<table>`."""
         return table.uri.removeprefix(self.lake.root)
 

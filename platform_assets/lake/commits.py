@@ -126,7 +126,7 @@ class WriteRecord:
 
 def history_entries(table: DeltaTable, limit: int | None) -> list[HistoryEntry]:
     """The newest `limit` commits up to the table's loaded version, newest first; None for all."""
-    # deltalake returns more than asked for when the table is loaded at an older version.
+    # deltalake returns more than the limit when the table is loaded at an older version.
     return [_entry(raw) for raw in table.history(limit)[:limit]]
 
 

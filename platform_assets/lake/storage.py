@@ -1,6 +1,6 @@
 """The calls into deltalake: open, create, write, merge, list files, and the options they are made with.
 
-Belongs here: what deltalake has to be told, and its errors turned into ours. Does not belong here: what a write means
+Belongs here: the arguments that deltalake takes, and its errors turned into ours. Does not belong here: what a write means
 or when to repeat it (`table`, `commits`).
 """
 
@@ -120,7 +120,7 @@ def write(table: DeltaTable, rows: pl.DataFrame, mode: str, predicate: str | Non
 def merge(
     table: DeltaTable, rows: pl.DataFrame, matched_by: Sequence[str], day: str | None, *, update: bool, commit: Any
 ) -> None:
-    """Insert rows that match none by `matched_by`, and update those that match if asked to, in one commit.
+    """Insert rows that match none by `matched_by`, and update those that match on request, in one commit.
 
     The days stand in the predicate as literals: with an equality of columns alone deltalake takes the merge to read
     every partition, and writers of different days fail each other.
@@ -170,7 +170,7 @@ def file_listing(table: DeltaTable) -> pl.DataFrame:
 
 
 def check_files(table: DeltaTable, *, uri: str) -> None:
-    """Refuse a version of a local table whose data files were removed; an object store is not asked.
+    """Refuse a version of a local table whose data files were removed; an object store is not searched.
 
     Raises:
         LakeVersionMissing: Files are gone.

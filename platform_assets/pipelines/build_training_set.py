@@ -97,7 +97,7 @@ def training_days(use_case: UseCase, as_of: date) -> tuple[date, date]:
 
 def current_versions(catalog: Catalog) -> dict[str, int | None]:
     """Delta versions of the tables that a training set reads now, by path below the lake's root."""
-    return {catalog.place(table): table.version() for table in _tables(catalog)}
+    return {catalog.path(table): table.version() for table in _tables(catalog)}
 
 
 def versions_known_at(catalog: Catalog, moment: datetime) -> dict[str, int | None]:
@@ -110,7 +110,7 @@ def versions_known_at(catalog: Catalog, moment: datetime) -> dict[str, int | Non
         LakeTableMissing: a table does not exist.
         LakeVersionMissing: a table was made later, or its versions of then were removed.
     """
-    return {catalog.place(table): table.version_at(moment) for table in _tables(catalog)}
+    return {catalog.path(table): table.version_at(moment) for table in _tables(catalog)}
 
 
 def training_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | None]) -> TrainingRows:
@@ -127,10 +127,8 @@ def training_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | No
     use_case = catalog.use_case
     first, last = training_days(use_case, as_of)
     tables = {view.name: catalog.features(view) for view in use_case.features}
-    views = {
-        name: table.read(first, last, version=versions.get(catalog.place(table))) for name, table in tables.items()
-    }
-    delivered = catalog.labels.read(first, last, version=versions.get(catalog.place(catalog.labels)))
+    views = {name: table.read(first, last, version=versions.get(catalog.path(table))) for name, table in tables.items()}
+    delivered = catalog.labels.read(first, last, version=versions.get(catalog.path(catalog.labels)))
     labels = labels_of_events(delivered, views, use_case)
     return TrainingRows(training_set(labels, views, use_case, as_of, first, last), delivered.height, labels.height)
 

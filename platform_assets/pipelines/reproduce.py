@@ -158,7 +158,7 @@ def _recorded_versions(use_case: UseCase, version: RegisteredVersion) -> dict[st
 def _kept_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | None]) -> pl.DataFrame:
     """The training set that the model was made from, as it was written then."""
     table = catalog.training_sets
-    path = catalog.place(table).strip("/")
+    path = catalog.path(table).strip("/")
     number = next((number for name, number in versions.items() if name.strip("/") == path), None)
     return table.read(as_of, as_of, version=number)
 

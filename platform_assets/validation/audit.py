@@ -40,9 +40,9 @@ class Audit:
     rules: list[RuleResult]
     """Every rule: row rules for the load (by rule and column), then table rules for each day."""
     delivered_rows: dict[date | None, int]
-    """Rows delivered for each day asked for; the day is None for a reference table."""
+    """Rows delivered for each audited day; the day is None for a reference table."""
     refused_rows: dict[date | None, int]
-    """Rows in quarantine for each day asked for."""
+    """Rows in quarantine for each audited day."""
     released: pl.Series
     """Positions of rows in candidates that a person released."""
     passed: bool
@@ -79,7 +79,7 @@ def audit(
     Args:
         frame: The `frame` of `conform`; that of a reference table may lack `delivered_day`.
         source: The declared source.
-        days: Days the load was asked for; each is judged, also one for which nothing was delivered. Empty for a
+        days: Days that were loaded; each is judged, also one for which nothing was delivered. Empty for a
             reference table.
         references: What `references` of columns point to: `table.column` to the values that exist, or `table` to a
             frame with that column.

@@ -24,7 +24,7 @@ from platform_assets.validation.table_rules import broken_ratios
 
 
 class Judging:
-    """One load, ready to be asked about its days in order of time: a day that passes is history for the next."""
+    """One load, judged day by day in order of time: a day that passes is history for the next."""
 
     def __init__(
         self,

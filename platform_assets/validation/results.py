@@ -1,4 +1,4 @@
-"""What a rule says.
+"""The result of a rule.
 
 Belongs here: the names of all rules, and the result they share. Does not belong here: applying them (`row_rules`, `table_rules`).
 """

@@ -32,7 +32,7 @@ def find_violations(
 ) -> pl.DataFrame:
     """Every row rule that a row breaks.
 
-    Uniqueness is asked last, and only of rows that are otherwise good: of several rows with one key the first good one
+    Uniqueness is tested last, and only on rows that are otherwise good: of several rows with one key the first good one
     stays. A cell that does not fit its type breaks `type`, and its row not `not_null` as well.
 
     Args:
@@ -116,7 +116,7 @@ def _failure_cases(frame: pl.DataFrame, schema: Any, source: Source) -> pl.DataF
     other = cases.filter(pl.col("index").is_null())
     if other.height:
         listed = other.select("column", "check", "failure_case").iter_rows()
-        what = "; ".join(f"column '{column}': {check} ({found})" for column, check, found in listed)
+        what = "; ".join(f"column '{column}': {check} ({value})" for column, check, value in listed)
         raise AuditError(f"source '{source.name}': the frame to audit is not conformed: {what}. Call conform first.")
     return cases.select(
         pl.col("index").cast(pl.UInt32).alias(ROW),

@@ -50,7 +50,7 @@ def suspect_rows(frame: pl.DataFrame, source: Source, references: Mapping[str, p
 
 
 def _telling_tests(column: Column, source: Source, reference: pl.Series | None) -> Sequence[tuple[str, pl.Expr]]:
-    """The rules of a column that can tell a bad row; rules that every allowed value keeps need not be asked of each row."""
+    """The rules of a column that can tell a bad row; rules that every allowed value keeps need not be tested on each row."""
     tests = row_tests(column, source, reference)
     if column.allowed is None or column.type != "string":
         return tests

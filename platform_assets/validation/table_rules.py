@@ -35,8 +35,8 @@ def judge_days(
         refused: Rows of each day that broke a row rule; none where a day is missing.
         quality: The declared limits.
         history_counts: Published rows by day, before this load.
-        further: More rules on a day; asked in order of time.
-        passed: Told of each day that no rule refuses, before the next day is judged.
+        further: More rules on a day; called in order of time.
+        passed: Called with each day that no rule refuses, before the next day is judged.
     """
     history = dict(history_counts)
     results: list[RuleResult] = []
