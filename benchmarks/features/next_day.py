@@ -26,12 +26,13 @@ import polars as pl
 from benchmarks.common.report import Bar, Topic
 from benchmarks.common.world import simulated
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase, load_use_case
-from platform_assets.features.offline.carried_state import carried_state, newly_labelled_day, next_day
+from platform_assets.features.offline.carried_state import carried_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
 from platform_assets.pipelines.compute_features import FeatureDays, commit_record
+from platform_assets.testing.carried_days import newly_labelled_day, next_day
 from platform_assets.testing.child_process import run_child
 
 Result = TypeVar("Result")

@@ -25,8 +25,9 @@ import polars as pl
 
 from benchmarks.common.report import Bar, Topic
 from platform_assets.declaration import FeatureView, UseCase
-from platform_assets.features.offline.carried_state import carried_state, days_touched, next_days, with_labels
+from platform_assets.features.offline.carried_state import carried_state, next_days, with_labels
 from platform_assets.features.offline.feature_table import compute_view, history_needed, join_labels
+from platform_assets.testing.carried_days import days_touched
 from platform_assets.testing.feature_oracle import expected_features
 from platform_assets.testing.payments import EVENT_SCHEMA, LABEL_DELAY_DAYS, LABEL_SCHEMA, rich_case
 

@@ -25,8 +25,8 @@ import polars as pl
 from benchmarks.common.report import Bar, Topic
 from benchmarks.common.usage import Usage, measured, median_usage
 from platform_assets.features.offline.as_of import as_of_join
-from platform_assets.features.offline.set_difference import SetDifference, set_difference
 from platform_assets.testing.child_process import run_child
+from platform_assets.testing.set_difference import SetDifference, set_difference
 
 LABELS = 1_000_000
 LABELS_FEAST_SURVIVES = 20_000

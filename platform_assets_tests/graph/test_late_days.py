@@ -4,10 +4,10 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from platform_assets.features.offline.carried_state import days_touched
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.partitions import event_days
+from platform_assets.testing.carried_days import days_touched
 from platform_assets.testing.declare import declare, window
 
 DAY = date(2024, 2, 15)

@@ -7,7 +7,7 @@ What a day costs depends on the events in the windows' reach, never on the lengt
 rows (two where labels come later). The values are those of `compute_view`, to the bit: the same events go into the same kernel.
 
 A carried state is right as long as nothing changed behind it. After a late row, a correction or a delete in an earlier day make
-it anew with `carried_state`, and compute the days that `days_touched` names again.
+it anew with `carried_state`, and compute the days again whose windows reach it.
 
 A whole history is days in a row: chunks of days (`day_chunks`) with the state carried from one to the next take memory for the
 longest chunk and the windows' reach, however long the history is.
@@ -101,32 +101,6 @@ def carried_state(
     return CarriedState(layout, day, rows.filter(pl.col(EVENT_TIMES) < microseconds(moment)), labels_day)
 
 
-def next_day(
-    state: CarriedState, events: pl.DataFrame, labelled: pl.DataFrame | None = None
-) -> tuple[pl.DataFrame, CarriedState]:
-    """The feature rows of the state's day, and the state at the next midnight with the labels known by then.
-
-    Args:
-        state: as of the midnight at which the day begins.
-        events: clean rows of the day, in any order; with the label joined in where the view uses it.
-        labelled: for a view that uses the label: clean rows, label joined in, of the events whose label becomes known by the
-            next midnight; see `newly_labelled_day`. Earlier days may be among them.
-
-    Returns:
-        Exactly what `compute_view` gives for that day, and the state at the next midnight.
-
-    Raises:
-        FeatureError: events of another day, labels that the state lacks, or what `compute_view` refuses.
-        PointInTimeError: a key appears twice.
-    """
-    features, moved = next_days(state, events, state.day)
-    if not holds_labels(state.layout):
-        return features, replace(moved, labels_day=moved.day)
-    if newly_labelled_day(state.layout.use_case, state.day) is None:
-        moved = with_labels(moved, events, moved.day)
-    return features, with_labels(moved, labelled, moved.day)
-
-
 def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tuple[pl.DataFrame, CarriedState]:
     """The feature rows of the days from the state's day to `last_day`, and the state at the midnight after.
 
@@ -203,17 +177,6 @@ def with_labels(state: CarriedState, labelled: pl.DataFrame | None, labels_day: 
     labelled = with_entity_columns(labelled, layout.use_case, [layout.view])
     arrived = event_rows(layout, known_labels(layout, labelled, labels_day))
     return replace(state, rows=_with_values_of(layout, state.rows, arrived), labels_day=labels_day)
-
-
-def newly_labelled_day(use_case: UseCase, day: date) -> date | None:
-    """The event day whose labels become known by the midnight that ends `day`; None where it is `day` itself or later."""
-    labelled = day + _ONE_DAY - timedelta(days=use_case.label_delay_days)
-    return labelled if labelled < day else None
-
-
-def days_touched(view: FeatureView, day: date) -> tuple[date, date]:
-    """First and last day of the feature table that a change of event day `day` touches, its label included."""
-    return day, day + timedelta(days=view.span_days)
 
 
 def day_chunks(

@@ -1,7 +1,7 @@
 """Look-ups: columns of another table as they were known at an event.
 
-Belongs here: which row of the table counts for an event, and joining it in. Does not belong here: keeping looked-up rows online
-(`online/lookup_state.py`), or features computed from them (`offline/feature_table.py`).
+Belongs here: which row of the table counts for an event, and joining it in. Does not belong here: the join (`offline/as_of.py`), keeping
+looked-up rows online (`online/lookup_state.py`), features computed from them (`offline/feature_table.py`).
 
 A row of a table with an event time counts from a midnight on: 00:00 UTC of its event day plus the days after which the table
 arrives, at least one. From then on it is in the lake and in the online store alike, which is what makes the two equal: a change that
@@ -22,10 +22,11 @@ from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_key
 from platform_assets.features.errors import FeatureError, PointInTimeError
+from platform_assets.features.offline.as_of import as_of_join
 
 LOOKUP_KEY = "lookup_key"
 KNOWN_DAY = "known_day"
-_ROW, _DAY = "__row", "__day"
+_DAY = "__day"
 
 
 def arrival_days(source: Source) -> int:
@@ -88,51 +89,40 @@ def looked_up_rows(use_case: UseCase, lookup: Lookup, rows: pl.DataFrame) -> pl.
     known = pl.col(EVENT_DAY) + pl.duration(days=arrival_days(source)) if source.is_daily else pl.lit(None, pl.Date)
     if source.event_time is not None:
         rows = rows.sort(list(dict.fromkeys([source.event_time, *source.primary_key])))
-    found = rows.select(
+    versions = rows.select(
         combined_key(on.values(), rows.schema).alias(LOOKUP_KEY),
         known.cast(pl.Date).alias(KNOWN_DAY),
         *(_value(name, rows.schema[column], column) for name, column in lookup.names.items()),
     ).filter(pl.col(LOOKUP_KEY).is_not_null())
     if not source.is_daily:
-        doubled = found.filter(pl.col(LOOKUP_KEY).is_duplicated())
+        doubled = versions.filter(pl.col(LOOKUP_KEY).is_duplicated())
         if not doubled.is_empty():
             raise PointInTimeError(
-                f"reference table {source.name!r}: {len(doubled)} of {len(found)} rows repeat a key, for example "
+                f"reference table {source.name!r}: {len(doubled)} of {len(versions)} rows repeat a key, for example "
                 f"{doubled[LOOKUP_KEY].unique(maintain_order=True).head(3).to_list()}; a look-up needs one row for each"
             )
-    return found.unique([LOOKUP_KEY, KNOWN_DAY], keep="last", maintain_order=True).sort(LOOKUP_KEY, KNOWN_DAY)
+    return versions.unique([LOOKUP_KEY, KNOWN_DAY], keep="last", maintain_order=True).sort(LOOKUP_KEY, KNOWN_DAY)
 
 
 def _joined(events: pl.DataFrame, known: pl.DataFrame, lookup: Lookup, use_case: UseCase) -> pl.DataFrame:
     on, source = lookup_on(use_case, lookup), use_case.source(lookup.source)
-    asked = events.select(
+    requested = events.select(
         combined_key(on, events.schema).alias(LOOKUP_KEY),
         pl.col(use_case.event_time).dt.date().alias(_DAY),
-    ).with_row_index(_ROW)
+    )
     if not source.is_daily:
-        found = asked.join(known.drop(KNOWN_DAY), on=LOOKUP_KEY, how="left", maintain_order="left")
+        rows = requested.join(known.drop(KNOWN_DAY), on=LOOKUP_KEY, how="left", maintain_order="left")
     else:
         assert lookup.max_age_days is not None, "find_problems refuses a table with an event time without max_age_days"
-        found = (
-            asked.sort(_DAY)
-            .join_asof(
-                known.sort(KNOWN_DAY),
-                left_on=_DAY,
-                right_on=KNOWN_DAY,
-                by=LOOKUP_KEY,
-                strategy="backward",
-                tolerance=timedelta(days=lookup.max_age_days - arrival_days(source)),
-                check_sortedness=False,
-            )
-            .sort(_ROW)
-        )
-    return events.with_columns(with_defaults(found.select(list(lookup.names)), lookup).get_columns())
+        oldest = timedelta(days=lookup.max_age_days - arrival_days(source))
+        rows = as_of_join(requested, known, by=LOOKUP_KEY, row_time=_DAY, table_time=KNOWN_DAY, max_age=oldest)
+    return events.with_columns(with_defaults(rows.select(list(lookup.names)), lookup).get_columns())
 
 
-def with_defaults(found: pl.DataFrame, lookup: Lookup) -> pl.DataFrame:
+def with_defaults(rows: pl.DataFrame, lookup: Lookup) -> pl.DataFrame:
     """Looked-up columns with the declared defaults in place of what is missing."""
     filled = {f"{lookup.name}_{column}": value for column, value in lookup.defaults.items()}
-    return found.with_columns(pl.col(name).fill_null(value) for name, value in filled.items())
+    return rows.with_columns(pl.col(name).fill_null(value) for name, value in filled.items())
 
 
 def _value(name: str, dtype: pl.DataType, column: str) -> pl.Expr:

@@ -29,8 +29,8 @@ from platform_assets.pipelines.compute_features import compute_features
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
-    """Upstream tables of a view, with the days that each day of the view reads: a changed day makes exactly those days stale that
-    `days_touched` names."""
+    """Upstream tables of a view, with the days that each day of the view reads: a changed day makes exactly those days stale whose
+    windows reach it."""
     deps = {use_case.events: earlier_days(-view.span_days, 0)}
     if uses_label(view, use_case) and use_case.label.source != use_case.events:
         deps[use_case.label.source] = earlier_days(-view.span_days, -use_case.label_delay_days)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from platform_assets.declaration import UseCase
 from platform_assets.features.entity_state import entity_state
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.carried_state import carried_state, days_touched, newly_labelled_day, next_day
+from platform_assets.features.offline.carried_state import carried_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.testing.carried_days import days_touched, newly_labelled_day, next_day
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

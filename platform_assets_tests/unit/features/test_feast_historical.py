@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from platform_assets.features.offline.as_of import as_of_join
-from platform_assets.features.offline.set_difference import SetDifference, set_difference
+from platform_assets.testing.set_difference import SetDifference, set_difference
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

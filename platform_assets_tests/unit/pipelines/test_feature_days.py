@@ -13,7 +13,6 @@ import pytest
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.carried_state import days_touched
 from platform_assets.features.offline.feature_table import compute_view, join_labels
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -21,6 +20,7 @@ from platform_assets.lake.layout import FEATURES
 from platform_assets.orchestration.assets.features import feature_table_asset, lookup_deps, view_deps
 from platform_assets.orchestration.partitions import event_days
 from platform_assets.pipelines.compute_features import FeatureDays, commit_record, refuse_mixed_meanings
+from platform_assets.testing.carried_days import days_touched
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,

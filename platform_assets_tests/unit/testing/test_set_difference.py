@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from platform_assets.features.errors import FeatureError
-from platform_assets.features.offline.set_difference import set_difference
+from platform_assets.testing.set_difference import set_difference
 
 OURS = pl.DataFrame({"card": [1, 1, 2, 3], "at": [5, 5, 6, 7], "limit": [1.0, None, 3.0, None], "n": [1, 2, 3, 4]})
 SETTINGS = {"on": ["card", "at"], "values": ["limit", "n"]}
