@@ -17,8 +17,8 @@ import polars as pl
 
 from platform_assets.connectors.access import NO_ACCESS, Access
 from platform_assets.connectors.base import ControlTotals, Totals
-from platform_assets.connectors.delivery import days_between
 from platform_assets.connectors.registry import reader_of
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.sources import Source
 
 CONTROL_TOTALS = "control_totals"
@@ -64,7 +64,7 @@ def control_totals(
     """
     if not source.quality.reconciliation.enabled or source.is_incremental:
         return {}
-    days = days_between(first_day, last_day) if source.is_daily and first_day and last_day else None
+    days = DayRange(first_day, last_day).days if source.is_daily and first_day and last_day else None
     return reader_of(source).control_totals(source, source.connector, use_case_folder, days, access)
 
 

@@ -5,25 +5,24 @@ Belongs here: the names of these columns, and how they are made. Does not belong
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.delivered_columns import CHANGE_COLUMNS as CHANGE_COLUMNS
-from platform_assets.declaration.delivered_columns import DELIVERED_DAY as DELIVERED_DAY
-from platform_assets.declaration.delivered_columns import DELIVERY_COLUMNS as DELIVERY_COLUMNS
-from platform_assets.declaration.delivered_columns import EXTRA as EXTRA
-from platform_assets.declaration.delivered_columns import SOURCE_LINE as SOURCE_LINE
-from platform_assets.declaration.delivered_columns import SOURCE_POSITION as SOURCE_POSITION
-from platform_assets.declaration.delivered_columns import SOURCE_PROBLEM as SOURCE_PROBLEM
-from platform_assets.declaration.delivered_columns import UNCAST as UNCAST
-from platform_assets.declaration.delivered_columns import WHOLE_ROW as WHOLE_ROW
+from platform_assets.declaration.delivered_columns import (
+    CHANGE_COLUMNS,
+    DELIVERED_DAY,
+    DELIVERY_COLUMNS,
+    EXTRA,
+    SOURCE_LINE,
+    SOURCE_POSITION,
+    SOURCE_PROBLEM,
+    UNCAST,
+    WHOLE_ROW,
+)
 from platform_assets.declaration.delivered_columns import row_positions as positions
-from platform_assets.declaration.sections.changes import CHANGE_OPERATION as CHANGE_OPERATION
-from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE as CHANGE_SEQUENCE
-from platform_assets.declaration.sections.changes import DELETE as DELETE
-from platform_assets.declaration.sections.changes import UPSERT as UPSERT
+from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.declaration.sections.sources import Source
 
 __all__ = [
@@ -41,7 +40,6 @@ __all__ = [
     "UPSERT",
     "WHOLE_ROW",
     "day_range",
-    "days_between",
     "first_uncast",
     "positions",
     "uncast_text",
@@ -59,11 +57,6 @@ def day_range(source: Source, first_day: date | None, last_day: date | None) -> 
     if last_day < first_day:
         raise SourceError(f"source '{source.name}': last_day {last_day} lies before first_day {first_day}.")
     return first_day, last_day
-
-
-def days_between(first_day: date, last_day: date) -> list[date]:
-    """Every day of the inclusive range."""
-    return [first_day + timedelta(days=i) for i in range((last_day - first_day).days + 1)]
 
 
 def uncast_text(column: str, text: pl.Expr) -> pl.Expr:

@@ -25,11 +25,11 @@ from platform_assets.connectors.delivery import (
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     day_range,
-    days_between,
 )
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
 from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
@@ -110,7 +110,7 @@ def _find_daily(
 ) -> list[tuple[date, SourceFile]]:
     files = [
         (day, file)
-        for day in days_between(first_day, last_day)
+        for day in DayRange(first_day, last_day).days
         for file in store.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
     ]
     if not files:

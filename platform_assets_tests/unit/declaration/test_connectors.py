@@ -1,12 +1,15 @@
 """Connectors by declaration: what is refused, and that each mistake names its field."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from platform_assets.declaration import DeclarationError, Source, UseCase, load_use_case
+from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration
+from platform_assets.declaration.sections.connectors.registry import CONNECTORS
 from platform_assets.declaration.template import use_case_template
 
 SQL = {"kind": "sql", "url": "SHOP_DATABASE"}
@@ -96,6 +99,34 @@ def test_a_declaration_never_holds_an_address_with_a_password() -> None:
     for model, field in (("SqlConnector", "url"), ("KafkaConnector", "brokers")):
         assert schema[model]["properties"][field]["pattern"].startswith("^[A-Za-z_]")
     assert "environment variable" in schema["SqlConnector"]["properties"]["url"]["description"]
+
+
+class Shelf(ConnectorDeclaration):
+    """Rows from a shelf."""
+
+    kind: Literal["shelf"]
+    board: int
+
+
+def test_a_kind_is_known_as_long_as_it_stands_in_the_list() -> None:
+    source = {
+        "name": "rides",
+        "description": "One ride.",
+        "primary_key": ["ride_id"],
+        "columns": [{"name": "ride_id", "type": "int64", "description": "x"}],
+        "connector": {"kind": "shelf", "board": "3"},
+    }
+    with CONNECTORS.with_member("shelf", Shelf):
+        declared = Source.model_validate(source)
+        assert declared.connector == Shelf(kind="shelf", board=3)
+        assert declared.model_dump()["connector"] == {"kind": "shelf", "board": 3}
+        assert Source.model_validate(declared.model_dump()) == declared
+        assert "Shelf" in UseCase.model_json_schema()["$defs"]
+    with pytest.raises(
+        ValidationError, match="'shelf' found using 'kind' does not match any of the expected tags: 'simulator'"
+    ):
+        Source.model_validate(source)
+    assert "Shelf" not in UseCase.model_json_schema()["$defs"]
 
 
 def test_a_source_knows_whether_it_is_incremental() -> None:
