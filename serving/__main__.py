@@ -20,12 +20,12 @@ from platform_assets.features.errors import FeatureError
 from platform_assets.training.artifact import ArtifactError
 from serving.bentoml_internals import keep_metrics_in_this_process, log_like_a_server
 from serving.online import StoreUnavailable
-from serving.release import ReleaseError
+from serving.release import PackedReleaseError
 from serving.settings import ServingSettingsError
 from serving.slim_start import hide_all_but
 
 STARTUP_FAILED = 3
-STARTUP_ERRORS = (ReleaseError, ServingSettingsError, ArtifactError, FeatureError, StoreUnavailable, OSError)
+STARTUP_ERRORS = (PackedReleaseError, ServingSettingsError, ArtifactError, FeatureError, StoreUnavailable, OSError)
 KEEP_ALIVE_SECONDS = 15
 """Longer than a proxy keeps an idle connection, so that it never sends into one that is being closed."""
 

@@ -32,7 +32,7 @@ TOLERANCE = 1e-6
 """Largest difference allowed between a served score and the score recorded when the model was made."""
 
 
-class ReleaseError(ValueError):
+class PackedReleaseError(ValueError):
     """A release that cannot be served; the message names the folder or file and what differs."""
 
 
@@ -64,7 +64,7 @@ class ReleaseInfo(BaseModel):
 
 
 @dataclass(frozen=True)
-class Release:
+class PackedRelease:
     """A release that was read and whose parts fit together.
 
     Attributes:
@@ -81,23 +81,23 @@ class Release:
         """The model, verified against its manifest, the declared features and the self-test rows.
 
         Raises:
-            ReleaseError: the model's inputs are not the declared features, or it answers differently than recorded.
+            PackedReleaseError: the model's inputs are not the declared features, or it answers differently than recorded.
             ArtifactError: the model folder is damaged.
         """
         predictor = artifact.load(self.folder / MODEL_FOLDER)
         if predictor.features != self.use_case.feature_names:
-            raise ReleaseError(
+            raise PackedReleaseError(
                 f"{self.folder}: the model takes {', '.join(predictor.features)}, but the use case declares "
                 f"{', '.join(self.use_case.feature_names)}; train a model for this declaration"
             )
         if predictor.classes != self.use_case.classes:
-            raise ReleaseError(
+            raise PackedReleaseError(
                 f"{self.folder}: the model tells {', '.join(predictor.classes) or 'no classes'} apart, but the use case declares "
                 f"{', '.join(self.use_case.classes) or 'none'}; train a model for this declaration"
             )
         difference = self_test_difference(predictor, self.info.self_test)
         if not difference <= TOLERANCE:
-            raise ReleaseError(
+            raise PackedReleaseError(
                 f"{self.folder}: the model's answers to its {len(self.info.self_test)} self-test rows differ from the recorded "
                 f"ones by up to {difference:g} (allowed {TOLERANCE:g}); compare the library versions with {MODEL_FOLDER}/model.json"
             )
@@ -117,11 +117,11 @@ def feature_row(features: Mapping[str, float | None], names: tuple[str, ...]) ->
     """Values in the order of `names`, NaN for a missing one.
 
     Raises:
-        ReleaseError: a name is absent or not known.
+        PackedReleaseError: a name is absent or not known.
     """
     if set(features) != set(names):
         absent, unknown = sorted(set(names) - set(features)), sorted(set(features) - set(names))
-        raise ReleaseError(f"features do not match the model: absent {absent}, unknown {unknown}")
+        raise PackedReleaseError(f"features do not match the model: absent {absent}, unknown {unknown}")
     return [math.nan if (value := features[name]) is None else float(value) for name in names]
 
 
@@ -129,7 +129,7 @@ def write_release(folder: Path, use_case: UseCase, model_folder: Path, info: Rel
     """Write a release folder; the same arguments give the same bytes.
 
     Raises:
-        ReleaseError: `info` is not about this use case, or names another feature contract.
+        PackedReleaseError: `info` is not about this use case, or names another feature contract.
         ArtifactError: the model folder is damaged.
     """
     _check(use_case, info, folder)
@@ -140,21 +140,23 @@ def write_release(folder: Path, use_case: UseCase, model_folder: Path, info: Rel
     (folder / RELEASE_FILE).write_text(ordered.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_release(folder: Path) -> Release:
+def read_release(folder: Path) -> PackedRelease:
     """Read a release and check that its parts belong together; does not load the model.
 
     Raises:
-        ReleaseError: a file is missing or unreadable, or the feature contracts differ.
+        PackedReleaseError: a file is missing or unreadable, or the feature contracts differ.
     """
     try:
         use_case = UseCase.model_validate_json((folder / USE_CASE_FILE).read_bytes())
         info = ReleaseInfo.model_validate_json((folder / RELEASE_FILE).read_bytes())
     except OSError as error:
-        raise ReleaseError(f"{folder} holds no release: {error.filename} cannot be read ({error.strerror})") from error
+        raise PackedReleaseError(
+            f"{folder} holds no release: {error.filename} cannot be read ({error.strerror})"
+        ) from error
     except ValidationError as error:
-        raise ReleaseError(f"{folder}: release cannot be read: {error}") from error
+        raise PackedReleaseError(f"{folder}: release cannot be read: {error}") from error
     _check(use_case, info, folder)
-    return Release(folder=folder, use_case=use_case, info=info)
+    return PackedRelease(folder=folder, use_case=use_case, info=info)
 
 
 def content_digest(folder: Path) -> str:
@@ -178,12 +180,12 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _check(use_case: UseCase, info: ReleaseInfo, folder: Path) -> None:
     if info.use_case != use_case.name:
-        raise ReleaseError(
+        raise PackedReleaseError(
             f"{folder}: the release is for use case {info.use_case!r}, the declaration for {use_case.name!r}"
         )
     found = feature_contract_hash(use_case)
     if found != info.feature_contract:
-        raise ReleaseError(
+        raise PackedReleaseError(
             f"{folder}: model version {info.model_version} was trained under feature contract {info.feature_contract}, but the "
             f"declaration of {use_case.name!r} has contract {found}; train a model for this declaration"
         )

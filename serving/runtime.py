@@ -20,7 +20,7 @@ from serving.background import Background
 from serving.metrics import ServiceMetrics
 from serving.online import OnlineFeatures, StoreUnavailable, open_named
 from serving.prediction_log import PredictionLog
-from serving.release import Release, ReleaseError, content_digest
+from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ WARM_UP_ROUNDS = 30
 class Runtime:
     """Everything a running service holds. `ready` turns off when the stop begins."""
 
-    release: Release
+    release: PackedRelease
     digest: str
     settings: ServingSettings
     scorer: Scorer
@@ -79,7 +79,7 @@ class Runtime:
             self.log.close()
 
 
-def start_runtime(release: Release, code_folder: Path | None, settings: ServingSettings) -> Runtime:
+def start_runtime(release: PackedRelease, code_folder: Path | None, settings: ServingSettings) -> Runtime:
     """Load, verify and warm everything up.
 
     Args:
@@ -88,7 +88,7 @@ def start_runtime(release: Release, code_folder: Path | None, settings: ServingS
         settings: of this process.
 
     Raises:
-        ReleaseError: the release is not what was to be started, or its model answers differently than recorded.
+        PackedReleaseError: the release is not what was to be started, or its model answers differently than recorded.
         FeatureError: the online store was filled under another feature contract.
         StoreUnavailable: the online store does not answer.
         OSError: the prediction log cannot be written.
@@ -96,7 +96,7 @@ def start_runtime(release: Release, code_folder: Path | None, settings: ServingS
     started = time.perf_counter()
     digest = content_digest(code_folder if code_folder is not None else release.folder)
     if settings.release_digest is not None and settings.release_digest != digest:
-        raise ReleaseError(
+        raise PackedReleaseError(
             f"{code_folder or release.folder} has digest {digest}, but {settings.release_digest} was to be started; "
             "build the Bento again"
         )
@@ -141,7 +141,7 @@ def _use_one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def _warm_up(release: Release, scorer: Scorer, online: OnlineFeatures) -> None:
+def _warm_up(release: PackedRelease, scorer: Scorer, online: OnlineFeatures) -> None:
     """Score an example until nothing is loaded lazily any more, then keep what exists out of garbage collection's sight."""
     online.warm_up()
     model = request.request_model(release.use_case)

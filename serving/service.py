@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from serving import request as requests
 from serving.app import make_app, paths
 from serving.bentoml_internals import path_item
-from serving.release import Release
+from serving.release import PackedRelease
 from serving.runtime import Runtime, start_runtime
 from serving.settings import ServingSettings
 
@@ -31,7 +31,7 @@ Message = MutableMapping[str, Any]
 Asgi = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
-def make_service(release: Release, code_folder: Path | None = None) -> Any:
+def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any:
     """The service of a release; the model is loaded when it starts, not now.
 
     Args:
@@ -80,7 +80,7 @@ def make_service(release: Release, code_folder: Path | None = None) -> Any:
     return service
 
 
-def _documented_service(release: Release) -> type[Any]:
+def _documented_service(release: PackedRelease) -> type[Any]:
     """A service class whose OpenAPI page shows the mounted routes, and which turns unknown paths away early."""
     from bentoml import Service
 
@@ -104,14 +104,14 @@ def _documented_service(release: Release) -> type[Any]:
     return DocumentedService
 
 
-def describe(release: Release) -> str:
+def describe(release: PackedRelease) -> str:
     """A few words for people who open the service's page."""
     use_case, info = release.use_case, release.info
     origin = f"Model version {info.model_version}, feature contract {info.feature_contract}, owner {use_case.owner}."
     return f"{use_case.description}\n\n{origin}"
 
 
-def add_routes(specification: Any, release: Release) -> Any:
+def add_routes(specification: Any, release: PackedRelease) -> Any:
     """BentoML's OpenAPI specification plus the routes of the use case, with their real models."""
     import attr
 

@@ -34,7 +34,8 @@ from platform_assets.training.compare import Candidate, scored
 from platform_assets.training.dataset import Dataset, from_frame
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
-from platform_assets.training.tuning.search import Trial, search_candidate
+from platform_assets.training.tuning.search import search_candidate
+from platform_assets.training.tuning.trials import Trial
 
 FEATURES = tuple(f"feature_{number:02d}" for number in range(15))
 ROWS, TRIALS = 20_000_000, 12

@@ -25,7 +25,7 @@ from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import ModelRun, registered_run
 from platform_assets.training.artifact import ArtifactError
-from serving.release import ReleaseError, ReleaseInfo, SelfTestRow
+from serving.release import PackedReleaseError, ReleaseInfo, SelfTestRow
 from serving.settings import ServingSettings
 
 SELF_TEST_ROWS = 20
@@ -87,7 +87,7 @@ def package(
         bento = build_bento(use_case, run.predictor_folder, release_info(use_case, version, run), serving.bento_root())
         log(f"Bento {bento.tag}, {bento.size_bytes / 1e6:.1f} MB, built before: {bento.reused}")
         tested = self_test(bento, serving_settings(use_case, feature_store, serving))
-    except (ArtifactError, BentoError, ReleaseError, SelfTestError) as error:
+    except (ArtifactError, BentoError, PackedReleaseError, SelfTestError) as error:
         raise PackagingFailed(str(error)) from error
     registry.set_tags(version, {DIGEST_TAG: bento.digest})
     return PackagedService(version.version, bento, tested)
@@ -113,12 +113,12 @@ def release_info(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -
     """What the Bento carries about itself, with rows for its self-test.
 
     Raises:
-        ReleaseError: the model was fitted without a feature that the use case declares.
+        PackedReleaseError: the model was fitted without a feature that the use case declares.
     """
     sample = run.sample().tail(SELF_TEST_ROWS)
     absent = [name for name in use_case.feature_names if name not in sample.columns]
     if absent:
-        raise ReleaseError(
+        raise PackedReleaseError(
             f"{use_case.name}: version {version.version} was fitted without {', '.join(absent)}, which the use case declares; train a "
             "model for this declaration"
         )

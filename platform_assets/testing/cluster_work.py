@@ -32,7 +32,8 @@ from platform_assets.training.distributed.ray_tune import RayTuneEngine
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
 from platform_assets.training.tuning.optuna_engine import OptunaEngine
-from platform_assets.training.tuning.search import Engine, FoldEvaluation, SearchPlan, SearchResult
+from platform_assets.training.tuning.search import FoldEvaluation
+from platform_assets.training.tuning.trials import Engine, SearchPlan, SearchResult
 
 SPACE: Mapping[str, IntRange | FloatRange | Choices] = {
     "max_depth": IntRange(type="int", low=2, high=8),

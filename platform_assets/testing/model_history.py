@@ -25,7 +25,7 @@ import platform_assets
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.names import TRAINING_SET
-from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.declaration.sections.training import DeclaredLearner, Splits
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, PROFILE, QUARANTINE, RAW, TRAINING
@@ -46,9 +46,9 @@ SPLITS = Splits(train_days=5, delay_days=7, test_days=4, folds=2)
 FIRST_MODEL = 36
 """Days of history before the first model."""
 LEARNERS = (
-    Learner(name="constant", kind="constant", baseline=True),
-    Learner(name="xgboost", kind="xgboost", settings={"n_estimators": 30, "threads": 2}),
-    Learner(name="random_forest", kind="random_forest", settings={"n_estimators": 20, "threads": 2}),
+    DeclaredLearner(name="constant", kind="constant", baseline=True),
+    DeclaredLearner(name="xgboost", kind="xgboost", settings={"n_estimators": 30, "threads": 2}),
+    DeclaredLearner(name="random_forest", kind="random_forest", settings={"n_estimators": 20, "threads": 2}),
 )
 METRICS = ("auc_roc", "average_precision", "brier")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platform_assets.declaration.sections.training import Learner as Declared
+from platform_assets.declaration.sections.training import DeclaredLearner as Declared
 from platform_assets.declaration.sections.training import Training
 from platform_assets.training.compare import Candidate
 from platform_assets.training.learners import Learner, LearnerSettingsError, make_learner

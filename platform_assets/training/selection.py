@@ -31,7 +31,8 @@ from platform_assets.training.dataset import Dataset
 from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import Fold, final_test_fold, prequential_folds
-from platform_assets.training.tuning.search import SearchError, SearchResult, search_candidate
+from platform_assets.training.tuning.search import search_candidate
+from platform_assets.training.tuning.trials import SearchError, SearchResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pytest
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
-from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.declaration.sections.training import DeclaredLearner, Splits
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
@@ -41,8 +41,8 @@ SERVICE, DEPLOYMENT = ("serving", "service"), ("serving", "deployment")
 CHAIN = (MODEL, EVALUATION, CHAMPION, SERVICE, DEPLOYMENT)
 
 
-def learner(kind: str, *, baseline: bool = False, **settings: Any) -> Learner:
-    return Learner(name=kind, kind=kind, baseline=baseline, settings=settings)
+def learner(kind: str, *, baseline: bool = False, **settings: Any) -> DeclaredLearner:
+    return DeclaredLearner(name=kind, kind=kind, baseline=baseline, settings=settings)
 
 
 CONSTANT = learner("constant", baseline=True)
@@ -53,7 +53,7 @@ LOOSE = Gates(min_training_rows=500, min_positives=5, champion_tolerance=0.05)
 
 
 def declared(
-    learners: Sequence[Learner] = (CONSTANT, LOGISTIC, FOREST), gates: Gates = LOOSE, **training: Any
+    learners: Sequence[DeclaredLearner] = (CONSTANT, LOGISTIC, FOREST), gates: Gates = LOOSE, **training: Any
 ) -> UseCase:
     """The default use case, made small."""
     use_case = load_use_case(FOLDER)

@@ -13,7 +13,7 @@ from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 
 if TYPE_CHECKING:
-    from platform_assets.declaration.sections.training import Learner, Training
+    from platform_assets.declaration.sections.training import DeclaredLearner, Training
 
 Found = tuple[tuple[int | str, ...], Any, str]
 """Place below `training`, what was found there, and what is wrong with it."""
@@ -53,7 +53,7 @@ def _no_such(features: Sequence[str]) -> str:
     return f"no such feature; known: {', '.join(features)}"
 
 
-def _feature(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
+def _feature(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
     if learner.kind in _OF_A_FEATURE and learner.feature is None:
         yield "feature", None, f"is needed by a learner of kind {learner.kind}"
     elif learner.feature is not None and learner.kind not in (*_OF_A_FEATURE, "last_value"):
@@ -66,7 +66,7 @@ def _feature(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, A
         yield "feature", learner.feature, _no_such(features)
 
 
-def _inputs(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
+def _inputs(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
     if learner.inputs and learner.kind in _JOINS:
         yield "inputs", list(learner.inputs), "is for the learners that it joins: declare it there"
     for name in learner.inputs:
@@ -76,7 +76,7 @@ def _inputs(learner: Learner, features: Sequence[str]) -> Iterator[tuple[str, An
         yield "inputs", list(learner.inputs), "names a feature twice"
 
 
-def _kind(learner: Learner, task: DeclaredTask) -> Iterator[tuple[str, Any, str]]:
+def _kind(learner: DeclaredLearner, task: DeclaredTask) -> Iterator[tuple[str, Any, str]]:
     wanted = _TASKS.get(learner.kind)
     if wanted is not None and task.objective not in wanted:
         yield "kind", learner.kind, f"is for {' and '.join(wanted)} tasks, this one is {task.name}"
@@ -86,7 +86,7 @@ def _kind(learner: Learner, task: DeclaredTask) -> Iterator[tuple[str, Any, str]
         yield "calibrate", learner.calibrate, f"applies to probabilities; a {task.name} task has none"
 
 
-def _parts(learner: Learner) -> Iterator[tuple[str, Any, str]]:
+def _parts(learner: DeclaredLearner) -> Iterator[tuple[str, Any, str]]:
     if (learner.kind == "estimator") != (learner.estimator is not None):
         yield "estimator", learner.estimator, "is needed by a learner of kind estimator, and by no other"
     if learner.monotone and learner.kind not in _MONOTONE:
@@ -95,7 +95,7 @@ def _parts(learner: Learner) -> Iterator[tuple[str, Any, str]]:
         yield "search", learner.kind, "is for the learners that it joins: declare it there"
 
 
-def _members(learner: Learner, before: Sequence[str], training: Training) -> Iterator[tuple[str, Any, str]]:
+def _members(learner: DeclaredLearner, before: Sequence[str], training: Training) -> Iterator[tuple[str, Any, str]]:
     if learner.kind not in _JOINS:
         if learner.of:
             yield "of", list(learner.of), "is for learners of kind blend or stack"

@@ -34,7 +34,7 @@ RESERVED_COLUMNS = frozenset(
 
 
 @dataclass(frozen=True)
-class Problem:
+class Flaw:
     """One thing that is wrong: where in the declaration, what was found, and what to do."""
 
     where: Path
@@ -42,7 +42,7 @@ class Problem:
     message: str
 
 
-def find_problems(use_case: UseCase) -> list[Problem]:
+def find_problems(use_case: UseCase) -> list[Flaw]:
     """Everything in the declaration that does not fit together, in the order of its sections."""
     problems = [
         *_history(use_case),
@@ -55,9 +55,9 @@ def find_problems(use_case: UseCase) -> list[Problem]:
         return problems  # everything below speaks of these two tables
     return [
         *problems,
-        *(Problem(*found) for found in entity_problems(use_case)),
+        *(Flaw(*found) for found in entity_problems(use_case)),
         *_features(use_case),
-        *(Problem(*found) for found in use_case.task.problems(use_case)),
+        *(Flaw(*found) for found in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),
         *_training(use_case),
         *_gates_and_monitoring(use_case),
@@ -70,13 +70,13 @@ def _known(names: Sequence[str]) -> str:
     return f"known: {', '.join(names)}" if names else "none are declared"
 
 
-def _history(use_case: UseCase) -> Iterator[Problem]:
+def _history(use_case: UseCase) -> Iterator[Flaw]:
     history = use_case.history
     if history.last_day is not None and history.last_day < history.first_day:
-        yield Problem(("history", "last_day"), str(history.last_day), f"lies before first_day {history.first_day}")
+        yield Flaw(("history", "last_day"), str(history.last_day), f"lies before first_day {history.first_day}")
 
 
-def _duplicate_names(use_case: UseCase) -> Iterator[Problem]:
+def _duplicate_names(use_case: UseCase) -> Iterator[Flaw]:
     groups: list[tuple[Path, list[str]]] = [
         (("sources",), [source.name for source in use_case.sources]),
         (("entities",), [entity.name for entity in use_case.entities]),
@@ -88,37 +88,37 @@ def _duplicate_names(use_case: UseCase) -> Iterator[Problem]:
         for name, count in Counter(names).items():
             if count > 1:
                 last = len(names) - 1 - names[::-1].index(name)
-                yield Problem((*where, last, "name"), name, f"{name!r} is declared {count} times: names must differ")
+                yield Flaw((*where, last, "name"), name, f"{name!r} is declared {count} times: names must differ")
 
 
-def _sources(use_case: UseCase) -> Iterator[Problem]:
+def _sources(use_case: UseCase) -> Iterator[Flaw]:
     for i, source in enumerate(use_case.sources):
         where: Path = ("sources", i)
         for j, key in enumerate(source.primary_key):
             if key not in source.column_names:
-                yield Problem(
+                yield Flaw(
                     (*where, "primary_key", j), key, f"no such column in {source.name!r}; {_known(source.column_names)}"
                 )
         if source.event_time is not None:
             if source.event_time not in source.column_names:
-                yield Problem(
+                yield Flaw(
                     (*where, "event_time"),
                     source.event_time,
                     f"no such column in {source.name!r}; {_known(source.column_names)}",
                 )
             elif source.column(source.event_time).type != "datetime":
-                yield Problem(
+                yield Flaw(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
                 )
         for place, found, message in (*connector_problems(source), *migration_problems(source)):
-            yield Problem((*where, *place), found, message)
+            yield Flaw((*where, *place), found, message)
         if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
             told = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"
             )
-            yield Problem((*where, "stream"), source.stream.topic, f"{told}: leave it out")
+            yield Flaw((*where, "stream"), source.stream.topic, f"{told}: leave it out")
         if source.changes.deletes != "hard" and not source.is_incremental:
-            yield Problem(
+            yield Flaw(
                 (*where, "changes", "deletes"),
                 source.changes.deletes,
                 f"{source.name!r} is not incremental: it delivers days, and no changes. Declare an incremental connector",
@@ -127,26 +127,24 @@ def _sources(use_case: UseCase) -> Iterator[Problem]:
             for j, column in enumerate(source.columns):
                 if column.name in HISTORY_COLUMNS:
                     message = "the table of all versions has a column of this name itself: rename it"
-                    yield Problem((*where, "columns", j, "name"), column.name, message)
+                    yield Flaw((*where, "columns", j, "name"), column.name, message)
         yield from _columns(use_case, source, where)
 
 
-def _columns(use_case: UseCase, source: Source, where: Path) -> Iterator[Problem]:
+def _columns(use_case: UseCase, source: Source, where: Path) -> Iterator[Flaw]:
     for j, column in enumerate(source.columns):
         place: Path = (*where, "columns", j)
         if column.name in RESERVED_COLUMNS:
-            yield Problem(
-                (*place, "name"), column.name, "this name is reserved for the platform's own columns: rename it"
-            )
+            yield Flaw((*place, "name"), column.name, "this name is reserved for the platform's own columns: rename it")
         limits = column.minimum is not None or column.maximum is not None
         if limits and not column.is_numeric:
-            yield Problem((*place, "type"), column.type, "minimum and maximum apply to numbers only")
+            yield Flaw((*place, "type"), column.type, "minimum and maximum apply to numbers only")
         if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
-            yield Problem((*place, "minimum"), column.minimum, f"is larger than maximum {column.maximum}")
+            yield Flaw((*place, "minimum"), column.minimum, f"is larger than maximum {column.maximum}")
         if column.references is not None:
             problem = _reference(use_case, source, column.references)
             if problem:
-                yield Problem((*place, "references"), column.references, problem)
+                yield Flaw((*place, "references"), column.references, problem)
 
 
 def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
@@ -161,97 +159,93 @@ def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
     return None
 
 
-def _events_and_label(use_case: UseCase) -> Iterator[Problem]:
+def _events_and_label(use_case: UseCase) -> Iterator[Flaw]:
     names = [source.name for source in use_case.sources]
     if use_case.events not in names:
-        yield Problem(("events",), use_case.events, f"no such source; {_known(names)}")
+        yield Flaw(("events",), use_case.events, f"no such source; {_known(names)}")
     elif not use_case.event_source.is_daily:
-        yield Problem(("events",), use_case.events, "the scored table needs an event_time")
+        yield Flaw(("events",), use_case.events, "the scored table needs an event_time")
     if use_case.label.source not in names:
-        yield Problem(("label", "source"), use_case.label.source, f"no such source; {_known(names)}")
+        yield Flaw(("label", "source"), use_case.label.source, f"no such source; {_known(names)}")
         return
     source = use_case.label_source
     if use_case.label.column not in source.column_names:
-        yield Problem(
+        yield Flaw(
             ("label", "column"),
             use_case.label.column,
             f"no such column in {source.name!r}; {_known(source.column_names)}",
         )
     if not source.is_daily:
-        yield Problem(("label", "source"), source.name, "the label's source needs an event_time")
+        yield Flaw(("label", "source"), source.name, "the label's source needs an event_time")
     if use_case.events in names:
         missing = [key for key in use_case.event_source.primary_key if key not in source.column_names]
         if missing:
-            yield Problem(
+            yield Flaw(
                 ("label", "source"),
                 source.name,
                 f"lacks {', '.join(missing)}: labels join {use_case.events!r} by its primary key",
             )
 
 
-def _features(use_case: UseCase) -> Iterator[Problem]:
+def _features(use_case: UseCase) -> Iterator[Flaw]:
     seen: dict[str, str] = {}
     views = [(("features", i), view) for i, view in enumerate(use_case.features)]
     views += [(("previous_features", i), view) for i, view in enumerate(use_case.previous_features)]
     for where, view in views:
         if not view.feature_names:
-            yield Problem(where, view.name, "declares no feature: add `windows`, `rows`, `lookups` or `functions`")
+            yield Flaw(where, view.name, "declares no feature: add `windows`, `rows`, `lookups` or `functions`")
         if view.windows and view.entity is None:
-            yield Problem(where, view.name, "has windows, so it needs an `entity`")
+            yield Flaw(where, view.name, "has windows, so it needs an `entity`")
         if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
             names = [entity.name for entity in use_case.entities]
-            yield Problem((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
+            yield Flaw((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
         for place, found, message in window_problems(use_case, view):
-            yield Problem((*where, *place), found, message)
+            yield Flaw((*where, *place), found, message)
         for place, found, message in view_problems(use_case, view):
-            yield Problem((*where, *place), found, message)
+            yield Flaw((*where, *place), found, message)
         if where[0] == "previous_features":
             continue
         for name in view.feature_names:
             if name in seen:
-                yield Problem(where, name, f"feature {name!r} is declared twice, first in {seen[name]!r}")
+                yield Flaw(where, name, f"feature {name!r} is declared twice, first in {seen[name]!r}")
             if name in use_case.event_source.column_names and name not in pass_through(view):
-                yield Problem(
-                    where, name, f"feature {name!r} has the name of a column of {use_case.events!r}: rename it"
-                )
+                yield Flaw(where, name, f"feature {name!r} has the name of a column of {use_case.events!r}: rename it")
             seen[name] = view.name
 
 
-def _training(use_case: UseCase) -> Iterator[Problem]:
+def _training(use_case: UseCase) -> Iterator[Flaw]:
     training = use_case.training
     for j, metric in enumerate(training.metrics):
         if metric not in use_case.task.metrics:
             known = _known(sorted(use_case.task.metrics))
-            yield Problem(("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
+            yield Flaw(("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
     if training.select_by not in training.metrics:
-        yield Problem(
+        yield Flaw(
             ("training", "select_by"), training.select_by, f"is not among the metrics; {_known(training.metrics)}"
         )
     if not any(learner.baseline for learner in training.learners):
-        yield Problem(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
+        yield Flaw(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
     if all(learner.baseline for learner in training.learners):
-        yield Problem(
-            ("training", "learners"), len(training.learners), "declare at least one learner that is no baseline"
-        )
+        yield Flaw(("training", "learners"), len(training.learners), "declare at least one learner that is no baseline")
     for place, found, message in learner_problems(training, use_case.feature_names):
-        yield Problem(("training", *place), found, message)
+        yield Flaw(("training", *place), found, message)
     for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
         for name in named:
             if name not in use_case.feature_names:
-                yield Problem(("training", field), name, f"no such feature; {_known(use_case.feature_names)}")
+                yield Flaw(("training", field), name, f"no such feature; {_known(use_case.feature_names)}")
     for name, (low, high) in training.clip.items():
         if not 0 <= low < high <= 1:
             message = "takes two quantiles, the lower one first, between 0 and 1: for example [0.01, 0.99]"
-            yield Problem(("training", "clip", name), [low, high], message)
+            yield Flaw(("training", "clip", name), [low, high], message)
     if training.splits.delay_days < use_case.label_delay_days:
-        yield Problem(
+        yield Flaw(
             ("training", "splits", "delay_days"),
             training.splits.delay_days,
             f"is shorter than the label's delay of {use_case.label_delay_days} days: "
             "a model would be tested before its labels exist",
         )
     if "card_precision_at_100" in training.metrics and training.group is None:
-        yield Problem(
+        yield Flaw(
             ("training", "metrics"), "card_precision_at_100", "needs training.group, the column that names the card"
         )
     names = [source.name for source in use_case.sources]
@@ -261,43 +255,37 @@ def _training(use_case: UseCase) -> Iterator[Problem]:
         and training.group not in use_case.event_source.column_names
     ):
         columns = _known(use_case.event_source.column_names)
-        yield Problem(("training", "group"), training.group, f"no such column in {use_case.events!r}; {columns}")
+        yield Flaw(("training", "group"), training.group, f"no such column in {use_case.events!r}; {columns}")
 
 
-def _gates_and_monitoring(use_case: UseCase) -> Iterator[Problem]:
+def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
     metrics = use_case.training.metrics
     for place, found, message in gate_problems(use_case):
-        yield Problem(("gates", *place), found, message)
+        yield Flaw(("gates", *place), found, message)
     monitoring = use_case.monitoring
     if monitoring.quality_metric not in metrics:
-        yield Problem(
-            ("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}"
-        )
+        yield Flaw(("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}")
     if monitoring.retrain.violations > monitoring.retrain.of_last:
-        yield Problem(
+        yield Flaw(
             ("monitoring", "retrain", "violations"),
             monitoring.retrain.violations,
             f"exceeds of_last {monitoring.retrain.of_last}",
         )
     freshness = use_case.freshness
     if freshness.warn_after_hours >= freshness.fail_after_hours:
-        yield Problem(
-            ("freshness", "warn_after_hours"), freshness.warn_after_hours, "must be less than fail_after_hours"
-        )
+        yield Flaw(("freshness", "warn_after_hours"), freshness.warn_after_hours, "must be less than fail_after_hours")
 
 
-def _serving(use_case: UseCase) -> Iterator[Problem]:
+def _serving(use_case: UseCase) -> Iterator[Flaw]:
     serving = use_case.serving
     events = use_case.event_source
     for j, name in enumerate(serving.request):
         if name not in events.column_names:
-            yield Problem(
+            yield Flaw(
                 ("serving", "request", j), name, f"no such column in {use_case.events!r}; {_known(events.column_names)}"
             )
         if name == use_case.label.column:
-            yield Problem(
-                ("serving", "request", j), name, "is the label: a request cannot carry what is to be predicted"
-            )
+            yield Flaw(("serving", "request", j), name, "is the label: a request cannot carry what is to be predicted")
     needed = [*events.primary_key, *([events.event_time] if events.event_time else [])]
     needed += [
         key
@@ -314,24 +302,24 @@ def _serving(use_case: UseCase) -> Iterator[Problem]:
     needed += [name for view in use_case.features for lookup in view.lookups for name in lookup_keys(use_case, lookup)]
     missing = [name for name in dict.fromkeys(needed) if name not in serving.request]
     if missing:
-        yield Problem(
+        yield Flaw(
             ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
         )
     if not use_case.is_realtime:
         yield from _batch(use_case)
     if use_case.task.has_decision and serving.decision is None:
-        yield Problem(("serving",), None, f"a {use_case.task.name} task needs `decision` with its threshold")
+        yield Flaw(("serving",), None, f"a {use_case.task.name} task needs `decision` with its threshold")
     if serving.decision is not None and not use_case.task.has_decision:
         tasks = " and ".join(task.name for task in declared_tasks() if task.has_decision)
         message = "; ".join(filter(None, [f"applies to {tasks} tasks only", use_case.task.without_decision]))
-        yield Problem(("serving", "decision"), serving.decision.threshold, message)
+        yield Flaw(("serving", "decision"), serving.decision.threshold, message)
     costs = serving.decision.costs if serving.decision is not None else None
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")
-        yield Problem(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
+        yield Flaw(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
 
 
-def _classes_of_tests(use_case: UseCase) -> Iterator[Problem]:
+def _classes_of_tests(use_case: UseCase) -> Iterator[Flaw]:
     """A behaviour test may name a class only where the label is one of several."""
     if use_case.task.has_classes or use_case.label.column not in use_case.label_source.column_names:
         return
@@ -339,25 +327,25 @@ def _classes_of_tests(use_case: UseCase) -> Iterator[Problem]:
         of_class = getattr(test, "of_class", None)
         if of_class is not None:
             where: Path = ("gates", "behaviour", j, "of_class")
-            yield Problem(where, of_class, f"is for multi-class tasks; this one is {use_case.training.task}")
+            yield Flaw(where, of_class, f"is for multi-class tasks; this one is {use_case.training.task}")
 
 
-def _experiment(use_case: UseCase) -> Iterator[Problem]:
+def _experiment(use_case: UseCase) -> Iterator[Flaw]:
     experiment, columns = use_case.experiment, use_case.event_source.column_names
     if experiment is not None and experiment.assign_by is not None and experiment.assign_by not in columns:
         where: Path = ("experiment", "assign_by")
-        yield Problem(where, experiment.assign_by, f"no such column in {use_case.events!r}; {_known(columns)}")
+        yield Flaw(where, experiment.assign_by, f"no such column in {use_case.events!r}; {_known(columns)}")
 
 
-def _batch(use_case: UseCase) -> Iterator[Problem]:
+def _batch(use_case: UseCase) -> Iterator[Flaw]:
     """A day is predicted before it begins: its own events may not be counted."""
     for i, view in enumerate(use_case.features):
         for j, window in enumerate(view.windows):
             if window.delay_microseconds < MICROSECONDS["d"]:
-                yield Problem(
+                yield Flaw(
                     ("features", i, "windows", j, "delay_days"),
                     window.delay_days,
                     "predictions of a day are made before it begins (serving.mode is batch): a delay of at least 1 is needed",
                 )
     if use_case.serving.processes != 1:
-        yield Problem(("serving", "processes"), use_case.serving.processes, "there is no service in batch mode")
+        yield Flaw(("serving", "processes"), use_case.serving.processes, "there is no service in batch mode")

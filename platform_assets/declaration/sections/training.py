@@ -65,7 +65,7 @@ Kind = Literal[
 ]
 
 
-class Learner(Declaration):
+class DeclaredLearner(Declaration):
     """One candidate."""
 
     name: Identifier = Field(description="Name in comparisons.")
@@ -142,7 +142,9 @@ class Training(Declaration):
     group: Identifier | None = Field(
         default=None, description="Column that groups rows for card precision: the card, the customer."
     )
-    learners: tuple[Learner, ...] = Field(min_length=1, description="Candidates; the simplest first: it wins ties.")
+    learners: tuple[DeclaredLearner, ...] = Field(
+        min_length=1, description="Candidates; the simplest first: it wins ties."
+    )
     splits: Splits = Field(default_factory=Splits, description="How candidates are validated.")
     metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")
     select_by: Metric = Field(description="The metric that picks the winner.")

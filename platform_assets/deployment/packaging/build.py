@@ -75,7 +75,7 @@ def build_bento(
     Raises:
         BentoError: the build failed.
         PackingError: the service's code imports what a service must not carry, or a library is not pinned.
-        ReleaseError: release, declaration and model do not belong together.
+        PackedReleaseError: release, declaration and model do not belong together.
         ArtifactError: the model folder is damaged.
     """
     out_root = out_root.absolute()

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from platform_assets.training.learners.base import Learner
-from platform_assets.training.tuning.search import Engine, engine_named
+from platform_assets.training.tuning.engines import engine_named
+from platform_assets.training.tuning.trials import Engine
 
 _WORKERS = "workers"
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from platform_assets.training.distributed.cluster import ROOM_SECONDS, ClusterError, cluster, wait_for_room
 from platform_assets.training.tuning.optuna_engine import SearchRun, quiet_optuna
-from platform_assets.training.tuning.search import (
+from platform_assets.training.tuning.trials import (
     Evaluate,
     FinishedTrial,
     SearchError,

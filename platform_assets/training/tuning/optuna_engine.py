@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from platform_assets.declaration.sections.search import Choices, Dimension, FloatRange
-from platform_assets.training.tuning.search import (
+from platform_assets.training.tuning.trials import (
     Evaluate,
     FinishedTrial,
     SearchError,

@@ -1,9 +1,7 @@
-"""Search over a learner's settings: what is asked of an engine, and what it answers.
+"""Search over a learner's settings, each trial fitted and judged on the same folds.
 
-Belongs here: the plan, the trial, the evaluation of a trial fold by fold, the result, and the choice of engine. Does not belong
-here: how an engine proposes settings (`search_optuna`, `distributed*`), what may be declared (`declaration/sections/search.py`).
-
-A search sees the folds it is given and nothing else: the final test period is not among them.
+Belongs here: the evaluation of a trial fold by fold, and what a search leaves: a candidate with better settings. Does not belong here: the
+words that engines share (`trials`), how an engine proposes settings (`optuna_engine`).
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -23,156 +21,15 @@ from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import Learner
 from platform_assets.training.predictor import ImputationStrategy
-
-State = Literal["complete", "pruned", "failed"]
-
-
-class SearchError(ValueError):
-    """A search that cannot be made or found nothing; the message says why and what to do."""
-
-
-class TrialFailed(ValueError):
-    """A trial whose settings cannot be fitted or measured on a fold; the search goes on with the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What is tried.
-
-    Attributes:
-        number: from 0, in the order in which trials were proposed.
-        settings: value by name of the settings in the space, nothing else.
-        seed: decides every random choice of the fit.
-    """
-
-    number: int
-    settings: Mapping[str, Any]
-    seed: int
-
-
-class Evaluate(Protocol):
-    """Judge a trial: one value for each fold, made only when it is asked for, so that an engine can stop in between.
-
-    It raises `TrialFailed` where the trial cannot be judged. It can be pickled with cloudpickle.
-    """
-
-    def __call__(self, trial: Trial) -> Iterator[float]:
-        """The metric, fold by fold, latest first."""
-        ...
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """Everything an engine needs to know.
-
-    Attributes:
-        name: names the search in its storage; equal names mean that trials may be shared.
-        space: what may vary, by setting.
-        first: settings tried first, those of the space only; may be empty.
-        higher_is_better: which way the metric is better.
-        folds: values that `Evaluate` yields for a trial that is not stopped.
-        trials: most trials, those found in the storage included.
-        seconds: most time of all trials, those found in the storage included; None for no limit.
-        pruning: "median" or "none".
-        parallel: trials at a time.
-        seed: of the engine's own choices and of every fit.
-        storage: SQLAlchemy address that keeps finished trials; None keeps none.
-    """
-
-    name: str
-    space: Mapping[str, Dimension]
-    first: Mapping[str, Any]
-    higher_is_better: bool
-    folds: int
-    trials: int
-    seconds: float | None = None
-    pruning: Literal["median", "none"] = "median"
-    parallel: int = 1
-    seed: int = 0
-    storage: str | None = None
-
-
-@dataclass(frozen=True)
-class FinishedTrial:
-    """What became of a trial.
-
-    Attributes:
-        number: as in `Trial`.
-        settings: as in `Trial`.
-        values: the metric on the folds that were judged, latest fold first.
-        state: "complete" has all folds; "pruned" was stopped before; "failed" could not be judged, and `problem` says why.
-        seconds: how long it took.
-        problem: why it failed.
-    """
-
-    number: int
-    settings: Mapping[str, Any]
-    values: tuple[float, ...]
-    state: State
-    seconds: float
-    problem: str | None = None
-
-    @property
-    def mean(self) -> float:
-        """Mean over the folds that were judged; NaN without any."""
-        return float(np.mean(self.values)) if self.values else float("nan")
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """All trials by number; `resumed` of them were found in the storage."""
-
-    trials: tuple[FinishedTrial, ...]
-    higher_is_better: bool
-    resumed: int
-    seconds: float
-
-    @property
-    def best(self) -> FinishedTrial:
-        """The complete trial with the best mean; of equal ones the first.
-
-        Raises:
-            SearchError: no trial is complete.
-        """
-        complete = [trial for trial in self.trials if trial.state == "complete"]
-        if not complete:
-            failed = [trial.problem for trial in self.trials if trial.problem]
-            why = f"; the first failed with: {failed[0]}" if failed else "; give it more time or more trials"
-            raise SearchError(f"none of {len(self.trials)} trials was completed{why}")
-        sign = 1.0 if self.higher_is_better else -1.0
-        return max(complete, key=lambda trial: (sign * trial.mean, -trial.number))
-
-
-class Engine(Protocol):
-    """Something that searches."""
-
-    def run(
-        self, plan: SearchPlan, evaluate: Evaluate, progress: Callable[[str], None] = lambda line: None
-    ) -> SearchResult:
-        """Propose and judge trials until the plan's budget is spent.
-
-        Args:
-            plan: space, budget, storage.
-            evaluate: judges one trial.
-            progress: called with one line whenever a trial has ended.
-
-        Raises:
-            SearchError: the storage cannot be used.
-        """
-        ...
-
-
-def engine_named(name: str) -> Engine:
-    """The engine that a declaration calls `name`.
-
-    Raises:
-        SearchError: there is no such engine, or what it needs is not installed.
-    """
-    if name == "optuna":
-        from platform_assets.training.tuning.optuna_engine import OptunaEngine
-
-        return OptunaEngine()
-    raise SearchError(f"there is no search engine {name!r}; declare `optuna`")
+from platform_assets.training.tuning.engines import engine_named
+from platform_assets.training.tuning.trials import (
+    Engine,
+    SearchError,
+    SearchPlan,
+    SearchResult,
+    Trial,
+    TrialFailed,
+)
 
 
 @dataclass(frozen=True, eq=False)

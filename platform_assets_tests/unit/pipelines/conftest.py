@@ -15,7 +15,7 @@ import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
-from platform_assets.declaration.sections.training import Learner, Splits
+from platform_assets.declaration.sections.training import DeclaredLearner, Splits
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.pipelines.train import select_model
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
@@ -41,9 +41,9 @@ def use_case() -> UseCase:
     """The default use case with three learners that are fitted at once."""
     declared = load_use_case(FOLDER)
     learners = (
-        Learner(name="constant", kind="constant", baseline=True),
-        Learner(name="simple", kind="logistic_regression", baseline=True, settings={"C": 1e-6}),
-        Learner(name="good", kind="logistic_regression"),
+        DeclaredLearner(name="constant", kind="constant", baseline=True),
+        DeclaredLearner(name="simple", kind="logistic_regression", baseline=True, settings={"C": 1e-6}),
+        DeclaredLearner(name="good", kind="logistic_regression"),
     )
     training = {
         "learners": learners,

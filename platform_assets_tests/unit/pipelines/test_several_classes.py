@@ -52,7 +52,7 @@ from serving.app import make_app
 from serving.background import Background
 from serving.metrics import ServiceMetrics
 from serving.prediction_log import PredictionLog
-from serving.release import Release, ReleaseError, read_release, write_release
+from serving.release import PackedRelease, PackedReleaseError, read_release, write_release
 from serving.request import answer_model
 from serving.runtime import Runtime
 from serving.scoring import Scorer
@@ -287,7 +287,7 @@ class Service:
         return asyncio.run(send())
 
 
-def released(model: Made, folder: Path) -> Release:
+def released(model: Made, folder: Path) -> PackedRelease:
     info = release_info(model.use_case, model.version, model.run)
     write_release(folder, model.use_case, model.run.predictor_folder, info)
     return read_release(folder)
@@ -374,7 +374,7 @@ def test_a_release_of_other_classes_does_not_start(tickets: Made, tmp_path: Path
     sources = deepcopy(TICKETS["sources"])
     sources[1]["columns"][2]["allowed"] = [*reversed(CLASSES)]
     turned = Made(declared(sources=sources), tickets.frame, tickets.version, tickets.run, tickets.comparison)
-    with pytest.raises(ReleaseError, match="the model tells billing, outage, how to, other apart"):
+    with pytest.raises(PackedReleaseError, match="the model tells billing, outage, how to, other apart"):
         released(turned, tmp_path / "release").load_predictor()
 
 

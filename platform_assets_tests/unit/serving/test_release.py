@@ -9,7 +9,7 @@ import pytest
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.training.artifact import ArtifactError
 from platform_assets_tests.serving.parking import DECLARATION, make_model, release_info, use_case
-from serving.release import ReleaseError, content_digest, read_release, write_release
+from serving.release import PackedReleaseError, content_digest, read_release, write_release
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_same_release_has_the_same_bytes(folder: Path, tmp_path: Path) -> No
 
 def test_a_model_of_another_contract_is_refused_with_both_hashes(folder: Path, tmp_path: Path) -> None:
     info = read_release(folder).info.model_copy(update={"feature_contract": other_contract()})
-    with pytest.raises(ReleaseError) as caught:
+    with pytest.raises(PackedReleaseError) as caught:
         write_release(tmp_path / "other", use_case(), folder / "model", info)
     assert other_contract() in str(caught.value)
     assert feature_contract_hash(use_case()) in str(caught.value)
@@ -49,7 +49,7 @@ def test_a_model_of_another_contract_is_refused_with_both_hashes(folder: Path, t
 def test_a_packed_release_of_another_contract_is_refused_at_start(folder: Path) -> None:
     text = (folder / "release.json").read_text()
     (folder / "release.json").write_text(text.replace(feature_contract_hash(use_case()), other_contract()))
-    with pytest.raises(ReleaseError, match=other_contract()):
+    with pytest.raises(PackedReleaseError, match=other_contract()):
         read_release(folder)
 
 
@@ -57,7 +57,7 @@ def test_a_model_that_answers_differently_than_recorded_is_refused(folder: Path)
     release = json.loads((folder / "release.json").read_text())
     release["self_test"][1]["score"] += 2e-6
     (folder / "release.json").write_text(json.dumps(release))
-    with pytest.raises(ReleaseError, match="differ from the recorded"):
+    with pytest.raises(PackedReleaseError, match="differ from the recorded"):
         read_release(folder).load_predictor()
 
 
@@ -65,7 +65,7 @@ def test_a_model_with_other_inputs_is_refused(folder: Path) -> None:
     manifest = json.loads((folder / "model" / "model.json").read_text())
     manifest["features"][0]["name"] = "mph"
     (folder / "model" / "model.json").write_text(json.dumps(manifest))
-    with pytest.raises(ReleaseError, match="mph"):
+    with pytest.raises(PackedReleaseError, match="mph"):
         read_release(folder).load_predictor()
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_model_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["release.json", "use_case.json"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(ReleaseError, match=name):
+    with pytest.raises(PackedReleaseError, match=name):
         read_release(folder)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from platform_assets.declaration.sections.search import IntRange, Search
-from platform_assets.declaration.sections.training import Learner as Declared
+from platform_assets.declaration.sections.training import DeclaredLearner as Declared
 from platform_assets.declaration.sections.training import Splits, Training
 from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.compare import ComparisonError

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platform_assets.declaration.sections.training import Learner, Training
+from platform_assets.declaration.sections.training import DeclaredLearner, Training
 from platform_assets.training.artifact import load, read_manifest, save
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import declared_imputation, fit_predictor
@@ -75,7 +75,7 @@ def test_bounds_travel_with_the_model(tmp_path: Path) -> None:
 def test_declared_clips_and_imputations_come_together() -> None:
     training = Training(
         task="binary",
-        learners=(Learner(name="constant", kind="constant"),),
+        learners=(DeclaredLearner(name="constant", kind="constant"),),
         metrics=("auc_roc",),
         select_by="auc_roc",
         impute={"amount": "mean", "count": 0.0},

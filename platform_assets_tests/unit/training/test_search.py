@@ -13,16 +13,9 @@ from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.compare import Candidate
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.learners import make_learner
-from platform_assets.training.tuning.search import (
-    Engine,
-    SearchError,
-    SearchPlan,
-    SearchResult,
-    Trial,
-    TrialFailed,
-    engine_named,
-    search_candidate,
-)
+from platform_assets.training.tuning.engines import engine_named
+from platform_assets.training.tuning.search import search_candidate
+from platform_assets.training.tuning.trials import Engine, SearchError, SearchPlan, SearchResult, Trial, TrialFailed
 
 SPACE = {
     "x": FloatRange(type="float", low=-1.0, high=1.0),

@@ -8,7 +8,7 @@ from typing import Any
 from platform_assets.declaration.sections.search import IntRange
 from platform_assets.training.distributed.ray_tune import _Judged
 from platform_assets.training.tuning.optuna_engine import SearchRun
-from platform_assets.training.tuning.search import SearchPlan, Trial
+from platform_assets.training.tuning.trials import SearchPlan, Trial
 
 
 def never(trial: Trial) -> Iterator[float]:
