@@ -12,7 +12,7 @@ import numpy as np
 from platform_assets.training.artifact import save
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
-from platform_assets.training.learners import KINDS, make_learner
+from platform_assets.training.learners import BY_NAME_ALONE, LEARNERS, make_learner
 from platform_assets.training.predictor import Predictor
 
 SMALL = {
@@ -20,7 +20,7 @@ SMALL = {
     "xgboost": {"n_estimators": 12, "threads": 2},
     "torch_mlp": {"hidden_units": [16, 8], "max_epochs": 12, "batch_size": 64, "learning_rate": 0.01},
 }
-EVERY = [(task, name) for name, kind in KINDS.items() for task in kind.tasks]
+EVERY = [(task, name) for name in BY_NAME_ALONE for task in LEARNERS[name].tasks]
 
 
 def make_rows(task: str) -> Dataset:

@@ -14,10 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
-from platform_assets.training.distributed.job import Job
-from platform_assets.training.distributed.torchrun import train
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import TrainingError, make_learner
+from platform_assets.training.network.job import Job
+from platform_assets.training.network.torchrun import train
 from platform_assets.training.predictor import Predictor
 from platform_assets_tests.model.fitted_models import make_rows
 
@@ -46,9 +46,7 @@ def endless() -> Job:
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
-    return [
-        child for child in process.children(recursive=True) if "training.distributed.worker" in " ".join(cmd(child))
-    ]
+    return [child for child in process.children(recursive=True) if "training.network.worker" in " ".join(cmd(child))]
 
 
 def cmd(process: psutil.Process) -> list[str]:

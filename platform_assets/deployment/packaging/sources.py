@@ -25,6 +25,7 @@ ENTRY_POINTS = (
 LIBRARIES_OF_THEIR_OWN = (
     "platform_assets.training.learners",
     "platform_assets.training.distributed",
+    "platform_assets.training.network",
     "platform_assets.tasks",
 )
 """What fits models, and kinds of task: a service loads one model, and neither measures nor draws."""

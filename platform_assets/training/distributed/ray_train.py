@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from platform_assets.training.distributed import torchrun
 from platform_assets.training.distributed.cluster import ROOM_SECONDS, ClusterError, cluster, wait_for_room
-from platform_assets.training.distributed.job import Job, Layers
 from platform_assets.training.learners.base import TrainingError
+from platform_assets.training.network import torchrun
+from platform_assets.training.network.job import Job, Layers
 
 PEER_TIMEOUT_SECONDS = 600
 
@@ -83,13 +83,13 @@ def work(config: Mapping[str, Any]) -> Layers:
 
     import ray
 
-    from platform_assets.training.distributed.group import ProcessGroup
-    from platform_assets.training.learners import neural
+    from platform_assets.training.network.group import ProcessGroup
+    from platform_assets.training.network.loop import train
 
     job: Job = ray.get(config["job"][0])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable.*")  # The rows lie in the shared object store.
-        return neural.train(job, ProcessGroup())
+        return train(job, ProcessGroup())
 
 
 def _last_line(error: BaseException) -> str:

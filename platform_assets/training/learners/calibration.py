@@ -29,6 +29,7 @@ from platform_assets.training.learners.base import (
 )
 from platform_assets.training.learners.class_joins import calibrated_classes, read_calibrated_classes
 from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
+from platform_assets.training.learners.registry import learner_kind
 from platform_assets.training.learners.score_map import Method, learned_map, mapped
 
 
@@ -80,8 +81,6 @@ def join(members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settin
 
 def load(folder: Path) -> FittedModel:
     """Read back what `CalibratedModel.save` or `CalibratedClasses.save` wrote."""
-    from platform_assets.training.learners import learner_kind
-
     [member], document = load_members(folder, learner_kind)
     if "maps" in document:
         return read_calibrated_classes(member, document)

@@ -1,6 +1,6 @@
 """The baseline that knows no feature: the base rate of a binary label, the share of each class, the mean of a value.
 
-Belongs here: only that. Every other learner has to beat it.
+Belongs here: only that; every other learner has to beat it. Does not belong here: a baseline that looks at a feature.
 """
 
 from __future__ import annotations

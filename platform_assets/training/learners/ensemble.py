@@ -32,6 +32,7 @@ from platform_assets.training.learners.base import (
 from platform_assets.training.learners.class_joins import read_stacked_classes, stacked_classes
 from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
 from platform_assets.training.learners.linear import sigmoid
+from platform_assets.training.learners.registry import learner_kind
 from platform_assets.training.learners.score_map import log_odds
 
 
@@ -133,8 +134,6 @@ def _stacked(
 
 def load(folder: Path) -> FittedModel:
     """Read back what `EnsembleModel.save` or `StackedClasses.save` wrote."""
-    from platform_assets.training.learners import learner_kind
-
     members, document = load_members(folder, learner_kind)
     if "intercepts" in document:
         return read_stacked_classes(members, document)

@@ -109,32 +109,28 @@ def load(folder: Path) -> LinearModel:
     return LinearModel(read_estimator(folder / _FILE), read_categories(document))
 
 
-KINDS = (
-    LearnerKind(
-        name="logistic_regression",
-        description="Logistic regression with an L2 penalty on standardised inputs.",
-        settings=MappingProxyType(
-            {
-                "C": Setting(1.0, "Inverse strength of the L2 penalty.", least=1e-6),
-                "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
-                "max_iter": Setting(1000, "Most iterations of the solver.", least=1),
-                "categories": _PLACES,
-            }
-        ),
-        fit=fit_logistic,
-        load=load,
-        libraries=("numpy", "scikit-learn", "skops"),
-        tasks=("binary", "multiclass"),
+LOGISTIC_REGRESSION = LearnerKind(
+    name="logistic_regression",
+    description="Logistic regression with an L2 penalty on standardised inputs.",
+    settings=MappingProxyType(
+        {
+            "C": Setting(1.0, "Inverse strength of the L2 penalty.", least=1e-6),
+            "class_weight": Setting("none", "Weigh both classes alike, or not.", choices=("none", "balanced")),
+            "max_iter": Setting(1000, "Most iterations of the solver.", least=1),
+            "categories": _PLACES,
+        }
     ),
-    LearnerKind(
-        name="ridge",
-        description="Least squares with an L2 penalty on standardised inputs.",
-        settings=MappingProxyType(
-            {"alpha": Setting(1.0, "Strength of the L2 penalty.", least=0.0), "categories": _PLACES}
-        ),
-        fit=fit_ridge,
-        load=load,
-        libraries=("numpy", "scikit-learn", "skops"),
-        tasks=("regression",),
-    ),
+    fit=fit_logistic,
+    load=load,
+    libraries=("numpy", "scikit-learn", "skops"),
+    tasks=("binary", "multiclass"),
+)
+RIDGE = LearnerKind(
+    name="ridge",
+    description="Least squares with an L2 penalty on standardised inputs.",
+    settings=MappingProxyType({"alpha": Setting(1.0, "Strength of the L2 penalty.", least=0.0), "categories": _PLACES}),
+    fit=fit_ridge,
+    load=load,
+    libraries=("numpy", "scikit-learn", "skops"),
+    tasks=("regression",),
 )

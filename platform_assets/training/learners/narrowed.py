@@ -15,6 +15,7 @@ import numpy as np
 
 from platform_assets.training.learners.base import Days, FittedModel, Learner, LearnerKind, Matrix, Setting, Vector
 from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
+from platform_assets.training.learners.registry import learner_kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,6 @@ def narrowed(learner: Learner, columns: Sequence[int]) -> Narrowed:
 
 def load(folder: Path) -> FittedModel:
     """Read back what `NarrowedModel.save` wrote."""
-    from platform_assets.training.learners import learner_kind
-
     [member], document = load_members(folder, learner_kind)
     return NarrowedModel(member, tuple(document["columns"]))
 

@@ -1,7 +1,7 @@
 """A small feed-forward network, fitted with torch and predicting with numpy.
 
-Belongs here: the network, its training loop with early stopping on the last training day, and its weights on disk. Does not belong
-here: the processes that share the loop (`distributed`). Predicting needs no torch: the weights are safetensors and the layers are a few
+Belongs here: the learner: scaling, which rows early stopping watches, and the weights on disk. Does not belong here: the training loop and
+the processes that share it (`network`). Predicting needs no torch: the weights are safetensors and the layers are a few
 matrix products.
 """
 
@@ -17,25 +17,26 @@ from typing import Any
 import numpy as np
 
 from platform_assets.tasks.multiclass.probabilities import softmax, weight_of_each_class
-from platform_assets.training.distributed.group import Alone, Group
-from platform_assets.training.distributed.job import Job, Layers, Train
 from platform_assets.training.learners.base import (
     Days,
     LearnerKind,
     Matrix,
     Objective,
     Setting,
+    TrainingError,
     Vector,
     weight_of_positives,
 )
 from platform_assets.training.learners.categories import NO_CATEGORIES, Categories, fit_categories, read_categories
 from platform_assets.training.learners.linear import sigmoid
+from platform_assets.training.network.group import Alone
+from platform_assets.training.network.job import Job, Layers, Train, WorkersFailed
+from platform_assets.training.network.loop import CLASSES_WEIGH, KNOWN_VALUES, POSITIVES_WEIGH, train
+from platform_assets.training.network.torchrun import train as on_this_machine
 
 _WEIGHTS = "weights.safetensors"
 _ARCHITECTURE = "architecture.json"
 _HELD_OUT_RATIO = 0.15
-_KNOWN_VALUES, _POSITIVES_WEIGH, _CLASSES_WEIGH = "known_values", "positives_weigh", "classes_weigh"
-"""What a job's settings say beside the learner's own: values of each code, and how much a positive row, or one of each class, weighs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +153,10 @@ def fit(
         task=task,
         settings={
             **settings,
-            _KNOWN_VALUES: [len(values) for values in categories.values],
-            _POSITIVES_WEIGH: weight_of_positives(settings, y) if task == "binary" else 1.0,
+            KNOWN_VALUES: [len(values) for values in categories.values],
+            POSITIVES_WEIGH: weight_of_positives(settings, y) if task == "binary" else 1.0,
             **(
-                {_CLASSES_WEIGH: weight_of_each_class(settings["class_weight"], y).tolist()}
+                {CLASSES_WEIGH: weight_of_each_class(settings["class_weight"], y).tolist()}
                 if task == "multiclass"
                 else {}
             ),
@@ -171,11 +172,10 @@ def _fitted_layers(job: Job, train_together: Train | None) -> Layers:
     """Fit alone, or by several processes."""
     if job.settings["workers"] == 1:
         return train(job, Alone())
-    if train_together is not None:
-        return train_together(job)
-    from platform_assets.training.distributed.torchrun import train as on_this_machine
-
-    return on_this_machine(job)
+    try:
+        return (train_together or on_this_machine)(job)
+    except WorkersFailed as error:
+        raise TrainingError(str(error)) from error
 
 
 def _with_unseen(table: Matrix) -> Matrix:
@@ -190,125 +190,6 @@ def held_out_rows(rows: int, event_day: Days | None) -> np.ndarray[Any, np.dtype
     held_out = np.zeros(rows, dtype=np.bool_)
     held_out[rows - int(rows * _HELD_OUT_RATIO) :] = True
     return held_out
-
-
-def train(job: Job, group: Group) -> Layers:
-    """The training loop of one of the processes in `group`; all of them return the same layers.
-
-    Torch's settings and random numbers are left as they were.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(job.settings["threads"])
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(job.seed)
-            return _train(job, group)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _train(job: Job, group: Group) -> Layers:
-    """Passes over the rows; the best round's layers as float64 arrays."""
-    import torch
-
-    settings, inputs, target = job.settings, torch.from_numpy(job.inputs), torch.from_numpy(job.target)
-    network = _network(inputs.shape[1], settings, group)
-    model = group.parallel(network)
-    sum_of_losses = _loss(job)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
-    )
-    watched = bool(job.held_out.any()) and not bool(job.held_out.all())
-    rows = torch.from_numpy(np.flatnonzero(~job.held_out) if watched else np.arange(len(target)))
-    seen = torch.from_numpy(np.flatnonzero(job.held_out)) if watched else rows
-    best_loss, best, waited = float("inf"), _layers(network), 0
-    for _ in range(settings["max_epochs"]):
-        model.train()
-        for batch in rows[torch.randperm(len(rows))].split(settings["batch_size"]):
-            optimizer.zero_grad()
-            mine = group.share(batch)
-            loss = sum_of_losses(model(inputs[mine]), target[mine])
-            (loss / (len(batch) / group.workers)).backward()
-            optimizer.step()
-        model.eval()
-        mine = group.share(seen)
-        with torch.no_grad():
-            loss = group.total(sum_of_losses(network(inputs[mine]), target[mine])) / len(seen)
-        if loss < best_loss:
-            best_loss, best, waited = loss, _layers(network), 0
-        else:
-            waited += 1
-        if waited >= settings["patience"]:
-            break
-    return best
-
-
-def _loss(job: Job) -> Any:
-    """The sum over rows of the cross-entropy, with the declared weights, or of the squared error: from outputs [n, k] and labels [n]."""
-    import torch
-
-    if job.task == "multiclass":
-        of_class = torch.nn.CrossEntropyLoss(reduction="sum", weight=torch.tensor(job.settings[_CLASSES_WEIGH]))
-        return lambda output, target: of_class(output, target.long())
-    weight = float(job.settings.get(_POSITIVES_WEIGH, 1.0))
-    of_one = (
-        torch.nn.BCEWithLogitsLoss(reduction="sum", pos_weight=None if weight == 1.0 else torch.tensor(weight))
-        if job.task == "binary"
-        else torch.nn.MSELoss(reduction="sum")
-    )
-    return lambda output, target: of_one(output.squeeze(1), target)
-
-
-def _network(width: int, settings: Mapping[str, Any], group: Group) -> Any:
-    """Embeddings of the codes, which are the last inputs; linear layers with ReLU and dropout between them; one output, or one
-    for each of more than two classes."""
-    import torch
-
-    known = settings.get(_KNOWN_VALUES, [])
-    if not known:
-        return _linear_layers(width, settings, group)
-    amounts = width - len(known)
-    sizes = [min(settings["embedding_size"], count) for count in known]
-
-    class Embedded(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            tables = [torch.nn.Embedding(count + 1, size) for count, size in zip(known, sizes, strict=True)]
-            self.tables = torch.nn.ModuleList(tables)
-            self.layers = _linear_layers(amounts + sum(sizes), settings, group)
-
-        def forward(self, inputs: Any) -> Any:
-            codes = inputs[:, amounts:].long()
-            embedded = [table(codes[:, number]) for number, table in enumerate(self.tables)]
-            return self.layers(torch.cat([inputs[:, :amounts], *embedded], dim=1))
-
-    return Embedded()
-
-
-def _linear_layers(width: int, settings: Mapping[str, Any], group: Group) -> Any:
-    """Linear layers with ReLU and dropout between them, and one output for what is predicted."""
-    import torch
-
-    layers: list[Any] = []
-    for units in settings["hidden_units"]:
-        layers += [torch.nn.Linear(width, units), torch.nn.ReLU(), group.dropout(settings["dropout"])]
-        width = units
-    return torch.nn.Sequential(*layers, torch.nn.Linear(width, len(settings.get(_CLASSES_WEIGH, (1.0,)))))
-
-
-def _layers(network: Any) -> tuple[tuple[Matrix, Vector], ...]:
-    """A copy of the embeddings, with no biases, then of the weights and biases of the linear layers."""
-    tables = [
-        (table.weight.detach().numpy().astype(np.float64), np.empty(0)) for table in getattr(network, "tables", ())
-    ]
-    linear = [
-        (layer.weight.detach().numpy().astype(np.float64), layer.bias.detach().numpy().astype(np.float64))
-        for layer in getattr(network, "layers", network)
-        if hasattr(layer, "weight")
-    ]
-    return (*tables, *linear)
 
 
 def load(folder: Path) -> NeuralModel:

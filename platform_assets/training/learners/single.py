@@ -1,6 +1,6 @@
 """The baseline that hands one feature on: last week's value for a series.
 
-Belongs here: only that. A model that does not beat the best single feature has learned nothing.
+Belongs here: only that. Does not belong here: a threshold (`rule`). A model that does not beat the best single feature has learned nothing.
 """
 
 from __future__ import annotations

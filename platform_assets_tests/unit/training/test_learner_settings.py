@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from platform_assets.training.learners import KINDS, LearnerSettingsError, TrainingError, make_learner
+from platform_assets.training.learners import BY_NAME_ALONE, LEARNERS, LearnerSettingsError, TrainingError, make_learner
 from platform_assets.training.predictor import ImputationError, fit_imputation
 
 
@@ -39,14 +39,14 @@ def test_a_wrong_setting_is_refused(name: str, settings: dict[str, Any], task: s
 
 def test_settings_are_complete_and_have_their_own_type() -> None:
     learner = make_learner("random_forest", {"max_depth": None, "max_samples": 1})
-    assert set(learner.settings) == set(KINDS["random_forest"].settings)
+    assert set(learner.settings) == set(LEARNERS["random_forest"].settings)
     assert learner.settings["max_depth"] is None
     assert isinstance(learner.settings["max_samples"], float)
     assert make_learner("torch_mlp", {"hidden_units": [8, 4]}).settings["hidden_units"] == (8, 4)
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, kind in KINDS.items() if "binary" in kind.tasks and name != "constant"]
+    "name", [name for name in BY_NAME_ALONE if "binary" in LEARNERS[name].tasks and name != "constant"]
 )
 def test_labels_of_one_class_are_refused_by_every_learner(name: str) -> None:
     with pytest.raises(TrainingError, match="all 5 training labels are 0; both classes are needed"):

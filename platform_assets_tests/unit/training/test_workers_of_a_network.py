@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from platform_assets.installation import Settings, SettingsError
 from platform_assets.training.distributed.cluster import ClusterError, cluster
-from platform_assets.training.distributed.group import part
-from platform_assets.training.distributed.job import Job, read_layers, write_layers
 from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.distributed.ray_train import RayTrain
-from platform_assets.training.distributed.torchrun import why_there_is_no_result
 from platform_assets.training.learners import make_learner
+from platform_assets.training.network.group import part
+from platform_assets.training.network.job import Job, read_layers, write_layers
+from platform_assets.training.network.torchrun import why_there_is_no_result
 from platform_assets.training.tuning.optuna_engine import OptunaEngine
 
 

@@ -1,7 +1,7 @@
 """Fitting a network by several processes of this machine.
 
 Belongs here: handing a job to torch's launcher and taking the result, or the reason why there is none. Does not belong here: what
-the processes do (`worker`), clusters (`ray_train`).
+the processes do (`worker`), clusters (`distributed/ray_train`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from platform_assets.training.distributed.job import Job, Layers, read_layers
-from platform_assets.training.distributed.launch import FAILURES
-from platform_assets.training.learners.base import TrainingError
+from platform_assets.training.network.job import Job, Layers, WorkersFailed, read_layers
+from platform_assets.training.network.launch import FAILURES
 
 _LOG = "log.txt"
 _STOP_SECONDS = 10.0
-_TOLD_LINES = 3
+_SHOWN_LINES = 3
 
 
 def train(job: Job) -> Layers:
     """Fit with as many processes as the learner's `workers`; the result is that of one process up to rounding.
 
     Raises:
-        TrainingError: a worker failed or was killed; the message says which and why. No process is left.
+        WorkersFailed: a worker failed or was killed; the message says which and why. No process is left.
     """
     workers = int(job.settings["workers"])
     with tempfile.TemporaryDirectory(prefix="platform-assets-fit-") as scratch:
@@ -35,13 +34,13 @@ def train(job: Job) -> Layers:
         job.write(folder)
         code = _launch(folder, workers)
         if code != 0:
-            raise TrainingError(f"learner 'torch_mlp' with {workers} workers: {why_there_is_no_result(folder, code)}")
+            raise WorkersFailed(f"learner 'torch_mlp' with {workers} workers: {why_there_is_no_result(folder, code)}")
         return read_layers(folder)
 
 
 def _launch(folder: Path, workers: int) -> int:
     """Run the launcher to its end; whatever happens to this process meanwhile, the launcher does not outlive it."""
-    command = [sys.executable, "-m", "platform_assets.training.distributed.launch", str(folder), str(workers)]
+    command = [sys.executable, "-m", "platform_assets.training.network.launch", str(folder), str(workers)]
     root = Path(__file__).parents[3]
     with (folder / _LOG).open("w", encoding="utf-8") as log:
         launcher = subprocess.Popen(
@@ -72,5 +71,5 @@ def why_there_is_no_result(folder: Path, code: int) -> str:
         others = f" ({len(failures) - 1} more ended with it)" if len(failures) > 1 else ""
         return f"worker {first['rank']} failed: {first['problem']}{others}"
     ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-    told = (folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TOLD_LINES:]
+    told = (folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
     return f"the launcher {ended}: {' / '.join(told) or 'it said nothing'}"

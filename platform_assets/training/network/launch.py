@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     options = ["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={workers}", "--max-restarts=0"]
     options.append(f"--log-dir={folder / 'workers'}")
-    worker = ["-m", "platform_assets.training.distributed.worker", str(folder)]
+    worker = ["-m", "platform_assets.training.network.worker", str(folder)]
     try:
         run.run(run.parse_args([*options, *worker]))
     except ChildFailedError as error:

@@ -11,8 +11,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from platform_assets.training.distributed.job import Job, write_layers
-from platform_assets.training.distributed.launch import end_with_parent
+from platform_assets.training.network.job import Job, write_layers
+from platform_assets.training.network.launch import end_with_parent
 
 PEER_TIMEOUT_SECONDS = 600
 """How long a worker waits for the others in one exchange before it gives up."""
@@ -24,8 +24,8 @@ def main(arguments: list[str]) -> int:
     import torch.distributed as dist
     from torch.distributed.elastic.multiprocessing.errors import record
 
-    from platform_assets.training.distributed.group import ProcessGroup
-    from platform_assets.training.learners import neural
+    from platform_assets.training.network.group import ProcessGroup
+    from platform_assets.training.network.loop import train
 
     @record  # type: ignore[untyped-decorator]
     def work(folder: Path) -> None:
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         dist.init_process_group("gloo", timeout=timedelta(seconds=PEER_TIMEOUT_SECONDS))
         try:
             group = ProcessGroup()
-            layers = neural.train(Job.read(folder), group)
+            layers = train(Job.read(folder), group)
             if group.rank == 0:
                 write_layers(layers, folder)
         finally:

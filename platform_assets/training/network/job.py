@@ -1,6 +1,6 @@
 """What the processes that fit one network are given, and how they give it back.
 
-Belongs here: the arrays of a fit, on disk and in memory. Does not belong here: making them (`learners.neural`), starting processes.
+Belongs here: the arrays of a fit, on disk and in memory. Does not belong here: making them (`learners/neural`), starting processes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Layers: TypeAlias = tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
 _SETTINGS, _LAYERS = "settings.json", "layers.npz"
 _ARRAYS = ("inputs", "target", "held_out")
+
+
+class WorkersFailed(RuntimeError):
+    """Processes that fit a network failed or were killed; the message says which and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +50,15 @@ class Job:
         """Into a folder that the processes of this machine can read."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
-        told = {"task": self.task, "settings": dict(self.settings), "seed": self.seed}
-        (folder / _SETTINGS).write_text(json.dumps(told), encoding="utf-8")
+        document = {"task": self.task, "settings": dict(self.settings), "seed": self.seed}
+        (folder / _SETTINGS).write_text(json.dumps(document), encoding="utf-8")
 
     @staticmethod
     def read(folder: Path) -> Job:
         """The arrays are memory-mapped: the processes of a machine share one copy."""
-        told = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
+        document = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in _ARRAYS}
-        return Job(**arrays, **told)
+        return Job(**arrays, **document)
 
 
 Train: TypeAlias = Callable[[Job], Layers]
