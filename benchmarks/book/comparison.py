@@ -43,7 +43,7 @@ from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import prequential_folds
 from platform_assets.training.tuning.search import search_candidate
 
-METRICS = ("auc_roc", "average_precision", "card_precision_at_100")
+METRICS = ("auc_roc", "average_precision", "group_precision_at_100")
 ORACLE = "oracle, not a model"
 LEARNER = "xgboost"
 """The declared learner that is set against the book."""

@@ -32,7 +32,7 @@ from benchmarks.common.report import Bar, Topic
 from benchmarks.quality.topic import AS_OF_DAY
 from platform_assets.testing.child_process import run_child
 
-LEADS: Mapping[str, float] = {"auc_roc": 0.01, "average_precision": 0.02, "card_precision_at_100": 0.0}
+LEADS: Mapping[str, float] = {"auc_roc": 0.01, "average_precision": 0.02, "group_precision_at_100": 0.0}
 """By how much the best of the book's models has to be beaten, in each metric."""
 SETTINGS_ALIKE = 0.0005
 """Settings are written down with three digits, and another machine's sums may end in another trial."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.common.paired import FoldScores, Resampled, paired_intervals
-from platform_assets.tasks.binary.metrics import auc_roc, average_precision, card_precision_at_k
+from platform_assets.tasks.binary.metrics import auc_roc, average_precision, group_precision_at_k
 
 
 def fold(seed: int, skill: float) -> FoldScores:
@@ -21,7 +21,7 @@ def test_each_customer_once_gives_the_platforms_own_metrics() -> None:
     expected = [
         auc_roc(rows.y, rows.score),
         average_precision(rows.y, rows.score),
-        card_precision_at_k(rows.y, rows.score, rows.day, rows.group, 10),
+        group_precision_at_k(rows.y, rows.score, rows.day, rows.group, 10),
     ]
     np.testing.assert_allclose(result, expected, rtol=1e-12)
 

@@ -41,7 +41,7 @@ from platform_assets.training.learners import make_learner
 from platform_assets.training.selection import choose
 
 AS_OF_DAY = 149
-BARS: Mapping[str, float] = {"auc_roc": 0.86, "average_precision": 0.65, "card_precision_at_100": 0.28}
+BARS: Mapping[str, float] = {"auc_roc": 0.86, "average_precision": 0.65, "group_precision_at_100": 0.28}
 SEEDS = range(6)
 SEED_LEARNER = "xgboost"
 WITH_BOOK = "book"

@@ -5,14 +5,15 @@ Belongs here: the `UseCase` model and what is derived from several of its sectio
 """
 
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.checks.references import find_problems
+from platform_assets.declaration.renamed import with_current_names
 from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.declaration.sections.features import Entity, FeatureView
@@ -72,6 +73,12 @@ class UseCase(Declaration):
         description="The A/B test that is to show what a new version is worth; planned, not run, by the platform.",
     )
     retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_current_names(cls, given: Any, info: ValidationInfo) -> Any:
+        """Releases and runs keep their declaration as JSON, under the names of then; what is declared today, in YAML, is refused."""
+        return with_current_names(given) if info.mode == "json" else given
 
     @model_validator(mode="after")
     def _refuse_problems(self) -> Self:

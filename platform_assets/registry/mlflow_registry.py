@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from platform_assets.declaration.renamed import current_name
 from platform_assets.registry.base import CHALLENGER, MODEL_FOLDER, PRODUCTION, Environment, RegisteredVersion, alias_in
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 
@@ -121,7 +122,8 @@ class MlflowRegistry:
     def metrics(self, version: RegisteredVersion) -> dict[str, float]:
         """The latest value of every metric of the run that made the version."""
         with self._reached():
-            return dict(self._client.get_run(version.run_id).data.metrics)
+            metrics = self._client.get_run(version.run_id).data.metrics
+        return {current_name(name): value for name, value in metrics.items()}
 
     def set_alias(self, use_case: str, alias: str, version: str) -> None:
         """Point an alias at a version; `champion` and `challenger` are those of this environment."""

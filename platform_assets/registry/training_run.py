@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.renamed import with_current_names
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.base import MODEL_FOLDER, ModelRegistry, RegisteredVersion
 from platform_assets.registry.errors import NotTrained
@@ -75,7 +76,7 @@ class ModelRun:
     def evidence(self) -> dict[str, Any]:
         """The verdict on the model; empty while it was not judged."""
         path = self.folder / VERDICT_FILE
-        verdict: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        verdict: dict[str, Any] = with_current_names(json.loads(path.read_text())) if path.exists() else {}
         return verdict
 
     def sample(self) -> pl.DataFrame:
@@ -95,7 +96,7 @@ def machine_type() -> str:
 
 def read_model_run(folder: Path) -> ModelRun:
     """Read a run's artifact folder."""
-    return ModelRun(folder, json.loads((folder / COMPARISON_FILE).read_text()))
+    return ModelRun(folder, with_current_names(json.loads((folder / COMPARISON_FILE).read_text())))
 
 
 def trained_as_of(registry: ModelRegistry, use_case: UseCase, as_of: str) -> RegisteredVersion:

@@ -178,9 +178,9 @@ def test_a_model_worse_than_the_champion_is_stopped(world: ModelWorld) -> None:
 
 
 def test_a_missed_floor_stops(world: ModelWorld) -> None:
-    floors = (Floor(metric="auc_roc", bound=0.5), Floor(metric="card_precision_at_100", bound=0.9))
+    floors = (Floor(metric="auc_roc", bound=0.5), Floor(metric="group_precision_at_100", bound=0.9))
     result = world.materialize(CHAIN, as_of=LATER, use_case=declared(gates=LOOSE.model_copy(update={"floors": floors})))
-    assert_stopped_at(world, result, "floor_card_precision_at_100")
+    assert_stopped_at(world, result, "floor_group_precision_at_100")
 
 
 def test_probabilities_that_promise_too_much_stop(world: ModelWorld) -> None:

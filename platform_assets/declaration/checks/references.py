@@ -244,9 +244,12 @@ def _training(use_case: UseCase) -> Iterator[Flaw]:
             f"is shorter than the label's delay of {use_case.label_delay_days} days: "
             "a model would be tested before its labels exist",
         )
-    if "card_precision_at_100" in training.metrics and training.group is None:
+    of_groups = [metric for metric in training.metrics if metric.startswith("group_precision_at_")]
+    if of_groups and training.group is None:
         yield Flaw(
-            ("training", "metrics"), "card_precision_at_100", "needs training.group, the column that names the card"
+            ("training", "metrics"),
+            of_groups[0],
+            "needs training.group, the column that names the group: a card, a customer",
         )
     names = [source.name for source in use_case.sources]
     if (

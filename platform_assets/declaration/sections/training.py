@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.renamed import current_name
 from platform_assets.declaration.sections.search import Search
 from platform_assets.declaration.tasks.registry import metric_names, task_names
 
@@ -20,6 +21,10 @@ def _one_of(names: Callable[[], Sequence[str]]) -> Callable[[Any], str]:
 
     def checked(value: Any) -> str:
         known = names()
+        if isinstance(value, str) and value not in known and current_name(value) in known:
+            raise PydanticCustomError(
+                "renamed", "{old} is called {new} now", {"old": value, "new": current_name(value)}
+            )
         if value not in known:
             quoted = [repr(name) for name in known]
             expected = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
@@ -140,7 +145,7 @@ class Training(Declaration):
         description="Kind of problem: one of two classes, one of several (the `allowed` values of the label's column), or a value."
     )
     group: Identifier | None = Field(
-        default=None, description="Column that groups rows for card precision: the card, the customer."
+        default=None, description="Column that groups rows for group precision: the card, the customer."
     )
     learners: tuple[DeclaredLearner, ...] = Field(
         min_length=1, description="Candidates; the simplest first: it wins ties."

@@ -12,7 +12,7 @@ BINARY = DeclaredTask(
     metrics={
         "auc_roc": True,
         "average_precision": True,
-        "card_precision_at_100": True,
+        "group_precision_at_100": True,
         "brier": False,
         "log_loss": False,
         "calibration_error": False,

@@ -20,7 +20,7 @@ from platform_assets.tasks.metric import Counts, Measure, MetricError, NamedMetr
 from platform_assets.tasks.resampling import mean_loss, ranking
 
 _LEAST_PROBABILITY = 1e-15
-_CARD_PRECISION = re.compile(r"card_precision_at_([1-9][0-9]*)")
+_GROUP_PRECISION = re.compile(r"group_precision_at_([1-9][0-9]*)")
 
 
 def auc_roc(y: Vector, prediction: Vector) -> float:
@@ -47,7 +47,7 @@ def average_precision(y: Vector, prediction: Vector) -> float:
     return float(average_precision_score(y, prediction))
 
 
-def card_precision_at_k(
+def group_precision_at_k(
     y: Vector,
     prediction: Vector,
     event_day: NDArray[np.datetime64],
@@ -55,16 +55,16 @@ def card_precision_at_k(
     k: int,
     remove_found: bool = True,
 ) -> float:
-    """Mean over the days of `card_precision_by_day`.
+    """Mean over the days of `group_precision_by_day`.
 
     Raises:
         MetricError: there are no rows, or k is less than 1.
     """
-    daily = card_precision_by_day(y, prediction, event_day, group, k, remove_found)
+    daily = group_precision_by_day(y, prediction, event_day, group, k, remove_found)
     return float(np.mean(list(daily.values())))
 
 
-def card_precision_by_day(
+def group_precision_by_day(
     y: Vector,
     prediction: Vector,
     event_day: NDArray[np.datetime64],
@@ -72,20 +72,20 @@ def card_precision_by_day(
     k: int,
     remove_found: bool = True,
 ) -> dict[str, float]:
-    """Of the k cards one would look at each day, the share that are compromised.
+    """Of the k groups one would look at each day, the share that are bad: cards in payments, customers in credit.
 
-    Each day the cards are ranked by their highest score; cards with the same score by their identifier, lowest first. A card counts
-    as compromised when any of its rows that day is positive. Compromised cards found among a day's top k are blocked: with
-    `remove_found` they take no part on later days. The share is of k even on a day with fewer cards. This is the definition of
-    Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection, chapter 4, with the order of ties fixed.
+    Each day the groups are ranked by their highest score; groups with the same score by their identifier, lowest first. A group counts
+    as bad when any of its rows that day is positive. Bad groups found among a day's top k are dealt with: with `remove_found` they take
+    no part on later days. The share is of k even on a day with fewer groups. This is the card precision of Le Borgne et al.,
+    Reproducible Machine Learning for Credit Card Fraud Detection, chapter 4, with the order of ties fixed.
 
     Args:
         y: float64 [n], 0.0 or 1.0.
         prediction: float64 [n], higher is more suspicious.
         event_day: datetime64[D] [n], in any order.
-        group: [n] card identifiers.
-        k: how many cards are looked at each day.
-        remove_found: leave found cards out on later days.
+        group: [n] identifiers of the groups.
+        k: how many groups are looked at each day.
+        remove_found: leave found groups out on later days.
 
     Returns:
         Share by ISO day, days in order.
@@ -94,22 +94,22 @@ def card_precision_by_day(
         MetricError: there are no rows, or k is less than 1.
     """
     if k < 1 or len(y) == 0:
-        raise MetricError(f"card precision needs k of at least 1 and rows; k is {k} and there are {len(y)} rows")
-    cards, card = np.unique(group, return_inverse=True)
-    found = np.zeros(len(cards), dtype=np.bool_)
+        raise MetricError(f"group precision needs k of at least 1 and rows; k is {k} and there are {len(y)} rows")
+    groups, place = np.unique(group, return_inverse=True)
+    caught = np.zeros(len(groups), dtype=np.bool_)
     result: dict[str, float] = {}
     for day in np.unique(event_day):
-        rows = np.flatnonzero((event_day == day) & ~found[card])
-        score = np.full(len(cards), -np.inf)
-        np.maximum.at(score, card[rows], prediction[rows])
-        compromised = np.zeros(len(cards), dtype=np.bool_)
-        compromised[card[rows[y[rows] == 1.0]]] = True
-        seen = np.unique(card[rows])
+        rows = np.flatnonzero((event_day == day) & ~caught[place])
+        score = np.full(len(groups), -np.inf)
+        np.maximum.at(score, place[rows], prediction[rows])
+        bad = np.zeros(len(groups), dtype=np.bool_)
+        bad[place[rows[y[rows] == 1.0]]] = True
+        seen = np.unique(place[rows])
         top = seen[np.lexsort((seen, -score[seen]))][:k]
-        hits = top[compromised[top]]
+        hits = top[bad[top]]
         result[str(day)] = len(hits) / k
         if remove_found:
-            found[hits] = True
+            caught[hits] = True
     return result
 
 
@@ -173,14 +173,14 @@ def confusion_at(y: Vector, prediction: Vector, threshold: float) -> Confusion:
 
 
 def metric(name: str) -> NamedMetric:
-    """The metric a requirement calls `name`; `card_precision_at_K` exists for every K from 1 on.
+    """The metric a requirement calls `name`; `group_precision_at_K` exists for every K from 1 on.
 
     Raises:
         MetricError: there is no such metric.
     """
-    of_groups = _CARD_PRECISION.fullmatch(name)
+    of_groups = _GROUP_PRECISION.fullmatch(name)
     if of_groups is None:
-        return known_metric(name, METRICS, ["card_precision_at_100"])
+        return known_metric(name, METRICS, ["group_precision_at_100"])
     k = int(of_groups.group(1))
     return NamedMetric(
         name, True, lambda rows: float(np.mean(list(_by_day(rows, k).values()))), None, lambda rows: _by_day(rows, k)
@@ -190,7 +190,7 @@ def metric(name: str) -> NamedMetric:
 def _by_day(rows: Scored, k: int) -> Mapping[str, float]:
     if rows.group is None:
         raise MetricError("no group column is declared: the card or customer that a row belongs to")
-    return card_precision_by_day(rows.y, rows.prediction, rows.event_day, rows.group, k)
+    return group_precision_by_day(rows.y, rows.prediction, rows.event_day, rows.group, k)
 
 
 def _both_classes(y: Vector) -> None:

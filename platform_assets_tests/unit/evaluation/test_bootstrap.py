@@ -42,7 +42,7 @@ def test_a_draw_is_the_metric_on_rows_written_out(seed: int, metric: str, distin
     assert measure(taken) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["card_precision_at_100", "calibration_error"])
+@pytest.mark.parametrize("metric", ["group_precision_at_100", "calibration_error"])
 def test_a_metric_that_needs_the_rows_themselves_is_drawn_too(metric: str) -> None:
     rng = np.random.default_rng(0)
     y = (rng.random(400) < 0.3).astype(np.float64)

@@ -9,9 +9,9 @@ from platform_assets.tasks.binary.metrics import (
     auc_roc,
     average_precision,
     brier,
-    card_precision_at_k,
-    card_precision_by_day,
     confusion_at,
+    group_precision_at_k,
+    group_precision_by_day,
     log_loss,
 )
 from platform_assets.tasks.calibration import calibration_error, reliability_bins
@@ -40,7 +40,7 @@ def arrays(rows: list[tuple[int, int, float, bool]]) -> tuple[np.ndarray, np.nda
     )
 
 
-def slow_card_precision(rows: list[tuple[int, int, float, bool]], k: int, remove_found: bool) -> list[float]:
+def slow_group_precision(rows: list[tuple[int, int, float, bool]], k: int, remove_found: bool) -> list[float]:
     found: set[int] = set()
     result = []
     for day in sorted({day for day, *_ in rows}):
@@ -60,28 +60,28 @@ def slow_card_precision(rows: list[tuple[int, int, float, bool]], k: int, remove
 
 
 @given(rows=payments, k=st.integers(1, 4), remove_found=st.booleans())
-def test_card_precision_is_what_its_definition_says(
+def test_group_precision_is_what_its_definition_says(
     rows: list[tuple[int, int, float, bool]], k: int, remove_found: bool
 ) -> None:
-    daily = card_precision_by_day(*arrays(rows), k=k, remove_found=remove_found)
-    assert list(daily.values()) == slow_card_precision(rows, k, remove_found)
+    daily = group_precision_by_day(*arrays(rows), k=k, remove_found=remove_found)
+    assert list(daily.values()) == slow_group_precision(rows, k, remove_found)
     assert list(daily) == sorted(daily)
 
 
 @given(rows=payments, seed=st.integers(0, 100))
-def test_card_precision_does_not_depend_on_the_order_of_rows(
+def test_group_precision_does_not_depend_on_the_order_of_rows(
     rows: list[tuple[int, int, float, bool]], seed: int
 ) -> None:
     mixed = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
-    assert card_precision_at_k(*arrays(rows), k=2) == card_precision_at_k(*arrays(mixed), k=2)
+    assert group_precision_at_k(*arrays(rows), k=2) == group_precision_at_k(*arrays(mixed), k=2)
 
 
 def test_a_card_found_on_one_day_makes_room_on_the_next() -> None:
     rows = [(0, 1, 0.9, True), (0, 2, 0.8, True), (1, 1, 0.9, True), (1, 2, 0.8, True)]
-    assert list(card_precision_by_day(*arrays(rows), k=1).values()) == [1.0, 1.0]
+    assert list(group_precision_by_day(*arrays(rows), k=1).values()) == [1.0, 1.0]
     rows[3] = (1, 2, 0.8, False)
-    assert list(card_precision_by_day(*arrays(rows), k=1).values()) == [1.0, 0.0]
-    assert list(card_precision_by_day(*arrays(rows), k=1, remove_found=False).values()) == [1.0, 1.0]
+    assert list(group_precision_by_day(*arrays(rows), k=1).values()) == [1.0, 0.0]
+    assert list(group_precision_by_day(*arrays(rows), k=1, remove_found=False).values()) == [1.0, 1.0]
 
 
 labelled = st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.5, 0.9])), min_size=2, max_size=30).filter(
@@ -159,11 +159,11 @@ def scored(y: list[float], prediction: list[float], group: list[int] | None = No
 
 def test_metrics_are_found_by_the_name_a_requirement_uses() -> None:
     rows = scored([1.0, 0.0, 1.0], [0.9, 0.1, 0.8], [1, 2, 3])
-    names = ["auc_roc", "average_precision", "card_precision_at_2", "brier"]
+    names = ["auc_roc", "average_precision", "group_precision_at_2", "brier"]
     assert [metric(rows) for metric in make_metrics(names, "binary")] == pytest.approx([1.0, 1.0, 1.0, 0.02])
     assert [metric.higher_is_better for metric in make_metrics(names, "binary")] == [True, True, True, False]
     with pytest.raises(
-        MetricError, match=r"metric 'gini' does not exist; the metrics are auc_roc, .*card_precision_at_100"
+        MetricError, match=r"metric 'gini' does not exist; the metrics are auc_roc, .*group_precision_at_100"
     ):
         TASKS["binary"].metric("gini")
 
@@ -175,7 +175,7 @@ def test_metrics_are_found_by_the_name_a_requirement_uses() -> None:
         ("average_precision", scored([1.0], [0.1]), "all 1 labels are 1"),
         ("brier", scored([], []), "there are no rows"),
         ("brier", scored([1.0, 0.0], [float("nan"), 0.5]), "1 of 2 predictions are not finite"),
-        ("card_precision_at_100", scored([1.0], [0.5]), "no group column is declared"),
+        ("group_precision_at_100", scored([1.0], [0.5]), "no group column is declared"),
         ("r2", scored([2.0, 2.0], [1.0, 2.0]), "all 2 labels are 2: there is no variance"),
         ("calibration_error", scored([1.0, 0.0], [3.0, 0.5]), "are no probabilities"),
     ],

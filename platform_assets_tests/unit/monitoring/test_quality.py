@@ -236,12 +236,12 @@ def test_the_interval_is_the_same_for_the_same_seed_and_narrower_for_more_rows()
     assert few.high - few.low > many.high - many.low > huge.high - huge.low
 
 
-def test_card_precision_is_uncertain_from_day_to_day() -> None:
+def test_group_precision_is_uncertain_from_day_to_day() -> None:
     y, prediction = scored_rows(2000)
-    interval = metric_interval(metric("card_precision_at_10"), scored(y, prediction, days=7, cards=100))
+    interval = metric_interval(metric("group_precision_at_10"), scored(y, prediction, days=7, cards=100))
     assert 0.0 <= interval.low < interval.high <= 1.0
     with pytest.raises(MetricError, match="group"):
-        metric_interval(metric("card_precision_at_10"), scored(y, prediction, days=7))
+        metric_interval(metric("group_precision_at_10"), scored(y, prediction, days=7))
 
 
 def test_share_and_mean_intervals_are_wilsons_and_the_normal_one() -> None:
