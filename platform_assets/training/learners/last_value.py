@@ -1,6 +1,8 @@
 """The baseline of a series: what it was the last time, or the last time in this season.
 
-Belongs here: only that. Does not belong here: models of a trend. With a feature that names the season (the hour of the week), the value is the newest one of the same
+Belongs here: only that. Does not belong here: models of a trend.
+
+With a feature that names the season (the hour of the week), the value is the newest one of the same
 season, the seasonal naive forecast; without, the newest of all.
 """
 

@@ -1,6 +1,8 @@
 """The baseline that people would write down themselves: one feature against one threshold.
 
-Belongs here: only that. Does not belong here: rules on several features. What is predicted on either side is the mean label of the training rows there, so that it is a probability,
+Belongs here: only that. Does not belong here: rules on several features.
+
+What is predicted on either side is the mean label of the training rows there, so that it is a probability,
 a probability of each class, or a value in the label's unit.
 """
 
