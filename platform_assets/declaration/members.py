@@ -1,83 +1,9 @@
-"""Registries: the members of one kind of thing, by name.
+"""Registries, under the name that the language's own registries import.
 
-Belongs here: how a member is found and how another one is added. Does not belong here: any member, or any list of members (each stands
-with its kind: `connectors/registry.py`, `tasks/registry.py`, ...).
-
-What varies in the platform is an object behind a narrow Protocol. A registry is a list of dotted names, so that naming a kind costs no
-import, and a member is imported when it is used for the first time.
+Belongs here: nothing of its own. Does not belong here: the class, which stands in `platform_assets/members.py` so that a process that only
+loads a model imports no declaration.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from importlib import import_module
-from typing import Any, Generic, TypeVar, cast
+from platform_assets.members import MemberRegistry, UnknownMember
 
-Member = TypeVar("Member")
-
-
-class UnknownMember(ValueError):
-    """A name is not in the registry; the message lists the ones that are."""
-
-
-class MemberRegistry(Generic[Member]):
-    """Members of one kind, by name, each imported when it is first asked for.
-
-    Attributes:
-        kind: what the members are, in the singular, for messages: `connector`.
-    """
-
-    def __init__(self, kind: str, members: Mapping[str, str]) -> None:
-        """Take the list.
-
-        Args:
-            kind: what a member is, for messages.
-            members: name to `package.module:OBJECT`.
-        """
-        self.kind = kind
-        self._places: dict[str, str] = dict(members)
-        self._loaded: dict[str, Any] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every name, in the order of the list."""
-        return tuple(self._places)
-
-    def __getitem__(self, name: str) -> Member:
-        """The member of that name.
-
-        Raises:
-            UnknownMember: there is none.
-        """
-        if name not in self._loaded:
-            if name not in self._places:
-                raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self._places)}")
-            module, _, attribute = self._places[name].partition(":")
-            self._loaded[name] = getattr(import_module(module), attribute)
-        return cast(Member, self._loaded[name])
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is a member of that name."""
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        """The names."""
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        """How many members there are."""
-        return len(self._places)
-
-    @contextmanager
-    def with_member(self, name: str, member: Member) -> Iterator[None]:
-        """Have one member more while the block runs: how a test adds a kind of its own.
-
-        Raises:
-            ValueError: the name is taken.
-        """
-        if name in self._places:
-            raise ValueError(f"there is a {self.kind} {name!r} already")
-        self._places[name], self._loaded[name] = "", member
-        try:
-            yield
-        finally:
-            del self._places[name], self._loaded[name]
+__all__ = ["MemberRegistry", "UnknownMember"]

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from platform_assets.training.fit import fit_predictor
-from platform_assets.training.learners import TrainingError, make_learner
-from platform_assets.training.network.job import Job
+from platform_assets.training.learners import make_learner
+from platform_assets.training.network.job import Job, WorkersFailed
 from platform_assets.training.network.torchrun import train
 from platform_assets.training.predictor import Predictor
 from platform_assets_tests.model.fitted_models import make_rows
@@ -83,7 +83,7 @@ def test_a_killed_worker_is_an_error_that_names_it_and_leaves_no_process() -> No
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(TrainingError, match=r"torch_mlp.*worker \d failed: killed by SIGKILL"):
+    with pytest.raises(WorkersFailed, match=r"torch_mlp.*worker \d failed: killed by SIGKILL"):
         train(endless())
     killer.join()
     assert not any(process.is_running() for process in killed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 from platform_assets.training.learners.base import Learner, LearnerKind, LearnerSettingsError
 
 _BY_NAME_ALONE = {
