@@ -11,6 +11,7 @@ from typing import Any
 
 from platform_assets.declaration.sections.training import DeclaredLearner as Declared
 from platform_assets.declaration.sections.training import Training
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.training.compare import Candidate
 from platform_assets.training.learners import Learner, LearnerSettingsError, make_learner
 from platform_assets.training.learners.calibration import calibrated
@@ -75,7 +76,9 @@ def _learner(declared: Declared, training: Training, features: Sequence[str], ma
         learner: Learner = ensemble(declared.kind, [made[name].learner for name in declared.of], declared.settings)
     else:
         own = declared.inputs or features
-        learner = make_learner(declared.kind, _settings(declared, training, own), training.task)
+        learner = make_learner(
+            declared.kind, _settings(declared, training, own), DECLARED_TASKS[training.task].objective
+        )
         if declared.inputs:
             learner = narrowed(learner, [features.index(name) for name in declared.inputs])
     return learner if declared.calibrate is None else calibrated(learner, declared.calibrate)
