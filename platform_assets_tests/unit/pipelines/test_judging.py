@@ -15,14 +15,13 @@ from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import BOTH_OUT_OF_FOLD, ON_CHAMPION_DAYS, OUT_OF_FOLD, SameRows
-from platform_assets.orchestration.assets.evaluation import (
-    check_result,
+from platform_assets.orchestration.assets.evaluation import check_result, gates_table
+from platform_assets.pipelines.evaluate import (
     columns_to_divide_by,
     compare_on_same_rows,
-    draw,
     evidence_of,
-    gates_table,
-    subject_of,
+    judged_model_of,
+    plot_same_rows,
 )
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.tasks.gate_result import GateResult
@@ -43,11 +42,11 @@ def judged(
     folders: ModelRegistry,
     frame: pl.DataFrame | None = None,
 ) -> tuple[SameRows, Verdict]:
-    subject = subject_of(use_case, model.frame if frame is None else frame, model.run, model.version)
+    subject = judged_model_of(use_case, model.frame if frame is None else frame, model.run, model.version)
     rows = compare_on_same_rows(subject, model.version, champion, folders)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert draw(use_case, rows).startswith(PNG)
+        assert plot_same_rows(use_case, rows).startswith(PNG)
     return rows, judge(subject, rows, TODAY, has_champion=champion is not None)
 
 
@@ -99,7 +98,7 @@ def test_a_champion_from_before_the_training_set_is_compared_out_of_fold_and_tha
 def test_a_recipe_that_is_worse_than_the_champions_is_red(
     use_case: UseCase, first: Trained, second: Trained, folders: ModelRegistry
 ) -> None:
-    subject = subject_of(use_case, second.frame, second.run, second.version)
+    subject = judged_model_of(use_case, second.frame, second.run, second.version)
     worse = replace(subject, recipe=lambda rows: fit_predictor(rows, make_learner("constant"), 0))
     strict = use_case.model_copy(update={"gates": use_case.gates.model_copy(update={"champion_tolerance": 0.05})})
     rows = compare_on_same_rows(worse, second.version, first.version, folders)
@@ -237,7 +236,7 @@ def test_a_check_carries_its_evidence_on_success_and_says_nothing_it_does_not_kn
 
 def test_a_regression_is_drawn_as_one(use_case: UseCase, first: Trained) -> None:
     numbers = use_case.model_copy(update={"training": use_case.training.model_copy(update={"task": "regression"})})
-    rows = subject_of(use_case, first.frame, first.run, first.version).judged
-    assert draw(numbers, SameRows(rows, rows.y)).startswith(PNG)
+    rows = judged_model_of(use_case, first.frame, first.run, first.version).judged
+    assert plot_same_rows(numbers, SameRows(rows, rows.y)).startswith(PNG)
     empty = rows.where(np.zeros(len(rows), dtype=np.bool_))
-    assert draw(numbers, SameRows(empty, empty.y)).startswith(PNG)
+    assert plot_same_rows(numbers, SameRows(empty, empty.y)).startswith(PNG)

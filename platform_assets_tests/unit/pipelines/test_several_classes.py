@@ -26,7 +26,7 @@ from platform_assets.features.quality.profiles import feature_quality
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.monitoring.quality import join_labels, production_quality
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
-from platform_assets.orchestration.assets.evaluation import compare_on_same_rows, evidence_of, subject_of
+from platform_assets.pipelines.evaluate import compare_on_same_rows, evidence_of, judged_model_of
 from platform_assets.pipelines.model_card import CardSources, render_card
 from platform_assets.pipelines.package import release_info
 from platform_assets.pipelines.predict import PredictionError, predict_rows
@@ -84,7 +84,7 @@ class Made:
     comparison: Comparison
 
     def judged(self, champion: Made | None = None) -> tuple[Verdict, dict[str, Any]]:
-        subject = subject_of(self.use_case, self.frame, self.run, self.version)
+        subject = judged_model_of(self.use_case, self.frame, self.run, self.version)
         registry = FakeRegistry()
         for made in (self, champion):
             if made is not None:
