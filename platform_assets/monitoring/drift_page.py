@@ -43,14 +43,6 @@ CATEGORY_PSI_TEST = "platform_category_psi"
 
 _BODY = re.compile(r"</head>\s*<body[^>]*>")
 
-_STYLE = """
-.platform-drift { font-family: system-ui, sans-serif; margin: 24px; color: #1f2933; }
-.platform-drift table { border-collapse: collapse; width: 100%; font-size: 14px; }
-.platform-drift th, .platform-drift td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #d9dee4; }
-.platform-drift td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.platform-drift .passed { color: #1b7f3b; } .platform-drift .failed { color: #b3261e; font-weight: 600; }
-"""
-
 
 class ReportError(RuntimeError):
     """The page could not be put together."""
@@ -193,35 +185,38 @@ def _category_psi_test(
 
 def _head(result: DriftResult, drawn: set[str], title: str) -> str:
     """Our table: every column with its verdict, failed ones first, and whether Evidently could draw it."""
-    rows = "\n".join(
-        _row(verdict, verdict.column in drawn) for verdict in sorted(result.columns, key=lambda verdict: verdict.passed)
+    return _rendered(
+        "drift_table.html.j2",
+        title=title,
+        passed=result.passed,
+        status=result.status,
+        failed=len(result.failed_columns),
+        rows_current=f"{result.rows_current:,}",
+        rows_reference=f"{result.rows_reference:,}",
+        drawn_rows=f"{DRAWN_ROWS:,}",
+        rows=[
+            {
+                "column": verdict.column,
+                "passed": verdict.status in PASSING,
+                "status": verdict.status,
+                "ks": _against(verdict.ks, verdict.ks_limit),
+                "psi": _against(verdict.psi, verdict.psi_limit),
+                "missing": f"{_ratio(verdict.null_ratio_reference)}, {_ratio(verdict.null_ratio_current)}",
+                "explanation": verdict.explanation,
+                "drawn": verdict.column in drawn,
+            }
+            for verdict in sorted(result.columns, key=lambda verdict: verdict.passed)
+        ],
     )
-    failed = len(result.failed_columns)
-    return f"""<style>{_STYLE}</style>
-<section class="platform-drift">
-<h1>{html.escape(title)}</h1>
-<p>Status <b class="{"passed" if result.passed else "failed"}">{result.status}</b>: {failed} of {len(result.columns)}
-columns failed. {result.rows_current:,} rows compared with {result.rows_reference:,} of the reference. This table
-decides; the pictures below show samples of at most {DRAWN_ROWS:,} rows.</p>
-<table>
-<thead><tr><th>Column</th><th>Verdict</th><th>KS (limit)</th><th>PSI (limit)</th><th>Missing, reference and now</th>
-<th>Explanation</th><th>Drawn</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</section>
-"""
 
 
-def _row(verdict: ColumnVerdict, drawn: bool) -> str:
-    missing = f"{_ratio(verdict.null_ratio_reference)}, {_ratio(verdict.null_ratio_current)}"
-    return (
-        f'<tr><td>{html.escape(verdict.column)}</td><td class="{"passed" if verdict.status in PASSING else "failed"}">'
-        f'{verdict.status}</td><td class="number">{_against(verdict.ks, verdict.ks_limit)}</td>'
-        f'<td class="number">{_against(verdict.psi, verdict.psi_limit)}</td><td class="number">{missing}</td>'
-        f"<td>{html.escape(verdict.explanation)}</td><td>{'yes' if drawn else 'no'}</td></tr>"
-    )
+def _rendered(template: str, **content: Any) -> str:
+    """A template of this folder, filled in; what a use case names itself is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters["escaped"] = html.escape
+    return environment.from_string((Path(__file__).parent / template).read_text(encoding="utf-8")).render(**content)
 
 
 def _against(value: float | None, limit: float | None) -> str:
@@ -245,7 +240,4 @@ def _insert(page: str, head: str) -> str:
 
 
 def _plain_page(head: str, title: str) -> str:
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="UTF-8"><title>{html.escape(title)}</title></head>\n'
-        f"<body>\n{head}</body>\n</html>\n"
-    )
+    return _rendered("drift_page.html.j2", title=title, table=head)

@@ -11,8 +11,8 @@ from datetime import date
 from typing import Any
 
 from platform_assets.declaration import FeatureView, UseCase
+from platform_assets.evaluation.model_card.page import render_page
 from platform_assets.evaluation.model_card.pictures import data_address, draw_folds, draw_importances
-from platform_assets.evaluation.model_card.template import STYLE, TEMPLATE
 from platform_assets.pipelines.track_training import (
     CLASSES_FILE,
     CURVES_PICTURE,
@@ -57,15 +57,11 @@ def render_card(found: CardSources) -> str:
 
     The same model, verdict and ledger give the same page.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(TEMPLATE)
     use_case, version, evidence = found.use_case, found.version, found.evidence
     by = use_case.training.select_by
     winner = version.tags["learner"]
     chosen = found.run.comparison["candidates"][winner]
-    return template.render(
-        style=STYLE,
+    return render_page(
         name=use_case.name,
         version=version.version,
         title=f"{use_case.name}, version {version.version}",
