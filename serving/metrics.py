@@ -55,13 +55,6 @@ class ServiceMetrics:
         )
         failed = counter("background_failures_total", "Work lost because it failed.", "queue")
         logged = counter("prediction_log_lines_total", "Predictions written to the log.")
-        latency = prometheus_client.Histogram(
-            "platform_assets_prediction_seconds",
-            "Time from a request's arrival to its answer, features included.",
-            ("use_case",),
-            registry=registry,
-            buckets=LATENCY_BUCKETS_SECONDS,
-        )
         info = prometheus_client.Gauge(
             "platform_assets_release_info",
             "1 for the release that this process serves.",
@@ -79,5 +72,17 @@ class ServiceMetrics:
         self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("log", "record")}
         self.failed = {name: failed.labels(queue=name, **labels) for name in ("log", "record")}
         self.logged = logged.labels(**labels)
-        self.latency = latency.labels(**labels)
+        self.latency = _latency(registry).labels(**labels)
         info.labels(model_version=model_version, release=release, **labels).set(1)
+
+
+def _latency(registry: Any) -> Any:
+    import prometheus_client
+
+    return prometheus_client.Histogram(
+        "platform_assets_prediction_seconds",
+        "Time from a request's arrival to its answer, features included.",
+        ("use_case",),
+        registry=registry,
+        buckets=LATENCY_BUCKETS_SECONDS,
+    )

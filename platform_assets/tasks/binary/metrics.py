@@ -162,14 +162,11 @@ class Confusion:
 
 def confusion_at(y: Vector, prediction: Vector, threshold: float) -> Confusion:
     """Count rows by label and by whether the prediction reaches `threshold`."""
-    flagged, positive = prediction >= threshold, y == 1.0
-    return Confusion(
-        threshold=threshold,
-        true_positives=int((flagged & positive).sum()),
-        false_positives=int((flagged & ~positive).sum()),
-        false_negatives=int((~flagged & positive).sum()),
-        true_negatives=int((~flagged & ~positive).sum()),
-    )
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(y == 1.0, prediction >= threshold, labels=[False, True])
+    [[true_negatives, false_positives], [false_negatives, true_positives]] = counts.tolist()
+    return Confusion(threshold, true_positives, false_positives, false_negatives, true_negatives)
 
 
 def metric(name: str) -> NamedMetric:
