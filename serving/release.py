@@ -183,9 +183,9 @@ def _check(use_case: UseCase, info: ReleaseInfo, folder: Path) -> None:
         raise PackedReleaseError(
             f"{folder}: the release is for use case {info.use_case!r}, the declaration for {use_case.name!r}"
         )
-    found = feature_contract_hash(use_case)
-    if found != info.feature_contract:
+    contract = feature_contract_hash(use_case)
+    if contract != info.feature_contract:
         raise PackedReleaseError(
             f"{folder}: model version {info.model_version} was trained under feature contract {info.feature_contract}, but the "
-            f"declaration of {use_case.name!r} has contract {found}; train a model for this declaration"
+            f"declaration of {use_case.name!r} has contract {contract}; train a model for this declaration"
         )

@@ -170,10 +170,12 @@ def _parsed(model: type[BaseModel], body: bytes) -> BaseModel:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        if any(item["type"] == "json_invalid" for item in found):
-            raise RequestRefused(400, "the body is not JSON", (Problem(field="", reason=found[0]["msg"]),)) from error
-        problems = [Problem(field=".".join(map(str, item["loc"])), reason=item["msg"]) for item in found[:MAX_PROBLEMS]]
+        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        if any(item["type"] == "json_invalid" for item in errors):
+            raise RequestRefused(400, "the body is not JSON", (Problem(field="", reason=errors[0]["msg"]),)) from error
+        problems = [
+            Problem(field=".".join(map(str, item["loc"])), reason=item["msg"]) for item in errors[:MAX_PROBLEMS]
+        ]
         raise _unusable(*problems) from error
 
 

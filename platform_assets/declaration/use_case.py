@@ -90,7 +90,7 @@ class UseCase(Declaration):
                     InitErrorDetails(
                         type="value_error",
                         loc=problem.where,
-                        input=problem.found,
+                        input=problem.value,
                         ctx={"error": ValueError(problem.message)},
                     )
                     for problem in problems

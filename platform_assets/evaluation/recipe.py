@@ -60,12 +60,12 @@ def joined_learner(
     Raises:
         LearnerSettingsError: a setting does not exist or its value is not allowed.
     """
-    made: dict[str, Candidate] = {}
+    by_name: dict[str, Candidate] = {}
     for declared in training.learners:
-        candidate = candidate_of(declared, training, features, made)
+        candidate = candidate_of(declared, training, features, by_name)
         if declared.name in searched:
             candidate = replace(candidate, learner=candidate.learner.with_settings(searched[declared.name]))
-        made[declared.name] = candidate
+        by_name[declared.name] = candidate
         if declared.name == name:
             return candidate.learner if isinstance(candidate.learner, Composite) else None
     return None

@@ -86,7 +86,7 @@ class Design:
         sign = 1 if wanted.direction == "increase" else -1
         target = self.base * (1 + sign * wanted.minimum_effect_ratio)
         who = f"{wanted.assign_by} values" if wanted.assign_by else "events"
-        told = [
+        lines = [
             f"Hypothesis: {wanted.hypothesis}",
             f"Measure: mean of {wanted.measure}; {self.base:.5g} in {self.first_day} .. {self.last_day}, "
             f"{self.events_per_day:,.0f} events a day.",
@@ -95,23 +95,23 @@ class Design:
         ]
         if self.planned is None:
             longest = self.horizons[-1]
-            told.append(
+            lines.append(
                 f"Not to be had within {longest.days} days: {longest.needed_units:,} {who} are needed, {longest.units:,} come; an "
                 f"effect of {longest.detectable_ratio:.1%} could be seen. Give it more traffic, a larger minimum effect, or a "
                 "measure that varies less."
             )
-            return told
+            return lines
         treated = math.ceil(self.planned.needed_units * wanted.treatment_ratio)
-        told.append(
+        lines.append(
             f"Needed: {self.planned.needed_units:,} {who} ({treated:,} with the new version), which come within {self.planned.days} days: "
             f"{self.planned.units:,} do. An effect of {self.planned.detectable_ratio:.1%} can be seen by then."
         )
         if wanted.assign_by:
-            told.append(
+            lines.append(
                 f"Events of one {wanted.assign_by} resemble each other: {self.planned.design_effect:.2f} times as many events are "
                 "needed as if each were assigned for itself."
             )
-        return told
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -177,9 +177,9 @@ def design(experiment: Experiment, history: pl.DataFrame) -> Design:
     base = float(history[VALUE].to_numpy().mean())
     spread = float(history[VALUE].to_numpy().var())
     if spread == 0 or base == 0:
-        told = "never varies" if spread == 0 else "is 0 on average"
+        behaviour = "never varies" if spread == 0 else "is 0 on average"
         raise DesignError(
-            f"experiment.measure {experiment.measure!r} {told} in the history: an effect relative to it has no size; measure "
+            f"experiment.measure {experiment.measure!r} {behaviour} in the history: an effect relative to it has no size; measure "
             "something else"
         )
     last = history[DAY].max()

@@ -230,13 +230,13 @@ def _ratio(value: float | None) -> str:
 
 
 def _insert(page: str, head: str) -> str:
-    found = _BODY.search(page)
-    if found is None:
+    match = _BODY.search(page)
+    if match is None:
         raise ReportError(
             "Evidently's page has no <body> after its <head>, so that the table of verdicts has no place; "
             "pin evidently 0.7.23 or adapt platform_assets/monitoring/drift_page.py"
         )
-    return page[: found.end()] + "\n" + head + page[found.end() :]
+    return page[: match.end()] + "\n" + head + page[match.end() :]
 
 
 def _plain_page(head: str, title: str) -> str:

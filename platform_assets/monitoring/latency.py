@@ -75,8 +75,8 @@ def _service_day(day: date, rows: pl.DataFrame) -> ServiceDay:
 
 
 def _quantile(values: pl.Series, quantile: float) -> float:
-    found = values.quantile(quantile, interpolation="linear")
-    return float(found) if found is not None else float("nan")
+    value = values.quantile(quantile, interpolation="linear")
+    return float(value) if value is not None else float("nan")
 
 
 def _ratios(values: pl.Series, rows: int) -> dict[str, float]:

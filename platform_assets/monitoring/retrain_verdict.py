@@ -78,8 +78,8 @@ def window_verdict(day: date, drift: DriftResult | None, quality: QualityResult 
     """
     causes: list[str] = []
     if quality is not None:
-        found = [item for item in quality.violations if item.cause != "scores"]
-        causes += [f"{violation.cause}:{violation.name}" for violation in found]
+        caused = [item for item in quality.violations if item.cause != "scores"]
+        causes += [f"{violation.cause}:{violation.name}" for violation in caused]
     if drift is not None:
         drifted = [verdict.column for verdict in drift.columns if verdict.status == "drift"]
         causes += [f"drift:{column.removeprefix(FEATURE_PREFIX)}" for column in drifted]

@@ -52,5 +52,5 @@ def calibration_error(y: Vector, prediction: Vector, bins: int = 10) -> float:
     Raises:
         MetricError: as `reliability_bins`.
     """
-    found = reliability_bins(y, prediction, bins)
-    return sum(item.rows * abs(item.mean_prediction - item.observed_ratio) for item in found) / len(y)
+    binned = reliability_bins(y, prediction, bins)
+    return sum(item.rows * abs(item.mean_prediction - item.observed_ratio) for item in binned) / len(y)

@@ -159,12 +159,12 @@ def _feature(predictor: Predictor, column: int) -> dict[str, Any]:
     """What the manifest says of one input."""
     imputation = predictor.imputation
     strategy = imputation.strategies[column]
-    told: dict[str, Any] = {"name": predictor.features[column], "impute": strategy}
+    entry: dict[str, Any] = {"name": predictor.features[column], "impute": strategy}
     if isinstance(strategy, Clipped) and imputation.bounds is not None:
-        told["impute"] = strategy.missing
+        entry["impute"] = strategy.missing
         bounds = [float(bound) for bound in imputation.bounds[:, column]]
-        told["clip"] = {"quantiles": [strategy.low, strategy.high], "bounds": bounds}
-    return {**told, "missing_becomes": float(imputation.values[column])}
+        entry["clip"] = {"quantiles": [strategy.low, strategy.high], "bounds": bounds}
+    return {**entry, "missing_becomes": float(imputation.values[column])}
 
 
 def _imputation(features: Sequence[Mapping[str, Any]]) -> Imputation:
@@ -199,14 +199,14 @@ def _verified_manifest(folder: Path) -> tuple[dict[str, Any], str]:
         if Path(name).name != name:
             raise ArtifactError(f"{path} names {name!r}, which is not a file of its own folder; do not use this model")
         try:
-            found = _digest((folder / name).read_bytes())
+            digest = _digest((folder / name).read_bytes())
         except OSError as error:
             raise ArtifactError(
                 f"{folder / name} cannot be read ({error.strerror}); restore the model folder"
             ) from error
-        if found != expected:
+        if digest != expected:
             raise ArtifactError(
-                f"{folder / name} does not match its manifest (expected {expected}, found {found}): "
+                f"{folder / name} does not match its manifest (expected {expected}, found {digest}): "
                 "it is damaged or was changed; restore it or train again"
             )
     return manifest, _digest(content)

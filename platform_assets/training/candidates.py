@@ -33,22 +33,22 @@ def declared_candidates(training: Training, features: Sequence[str]) -> list[Can
     Raises:
         LearnerSettingsError: a setting does not exist or its value is not allowed; the message names the learner.
     """
-    made: dict[str, Candidate] = {}
+    by_name: dict[str, Candidate] = {}
     for declared in training.learners:
-        made[declared.name] = candidate_of(declared, training, features, made)
-    return list(made.values())
+        by_name[declared.name] = candidate_of(declared, training, features, by_name)
+    return list(by_name.values())
 
 
 def candidate_of(
-    declared: Declared, training: Training, features: Sequence[str], made: dict[str, Candidate]
+    declared: Declared, training: Training, features: Sequence[str], by_name: dict[str, Candidate]
 ) -> Candidate:
-    """One declared learner; `made` holds those declared before it, with the settings that ensembles shall use.
+    """One declared learner; `by_name` holds those declared before it, with the settings that ensembles shall use.
 
     Raises:
         LearnerSettingsError: as `declared_candidates`.
     """
     try:
-        learner = _learner(declared, training, features, made)
+        learner = _learner(declared, training, features, by_name)
     except LearnerSettingsError as error:
         raise LearnerSettingsError(f"training.learners, {declared.name}: {error}") from error
     return Candidate(declared.name, learner, declared.baseline)
@@ -71,9 +71,9 @@ def learner_of(document: Mapping[str, Any], task: str) -> Learner:
     return ensemble(document["learner"], members, {name: value for name, value in settings.items() if name != "of"})
 
 
-def _learner(declared: Declared, training: Training, features: Sequence[str], made: dict[str, Candidate]) -> Learner:
+def _learner(declared: Declared, training: Training, features: Sequence[str], by_name: dict[str, Candidate]) -> Learner:
     if declared.kind in ("blend", "stack"):
-        learner: Learner = ensemble(declared.kind, [made[name].learner for name in declared.of], declared.settings)
+        learner: Learner = ensemble(declared.kind, [by_name[name].learner for name in declared.of], declared.settings)
     else:
         own = declared.inputs or features
         learner = make_learner(

@@ -80,10 +80,10 @@ def declared_imputation(training: Training) -> dict[str, ImputationStrategy]:
 
 def library_versions(libraries: tuple[str, ...]) -> Mapping[str, str]:
     """Installed versions by distribution name, Python's included; "absent" for one that is not installed."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in sorted(set(libraries)):
-        found[name] = _installed(name)
-    return MappingProxyType(found)
+        versions[name] = _installed(name)
+    return MappingProxyType(versions)
 
 
 def _installed(name: str) -> str:

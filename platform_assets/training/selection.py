@@ -110,11 +110,11 @@ def searched_candidates(
         SearchError: a space or a storage cannot be used, or no trial was completed.
         DatasetError: a fold lacks rows.
     """
-    made: dict[str, Candidate] = {}
+    by_name: dict[str, Candidate] = {}
     searches: dict[str, SearchResult] = {}
     splits = None
     for declared in training.learners:
-        candidate = candidate_of(declared, training, dataset.features, made)
+        candidate = candidate_of(declared, training, dataset.features, by_name)
         candidate = replace(candidate, learner=placed(candidate.learner, place.ray_address, place.workers))
         if declared.search is not None:
             splits = splits or [split_fold(dataset, fold, exclude_known_groups) for fold in folds]
@@ -129,8 +129,8 @@ def searched_candidates(
                 impute=declared_imputation(training),
                 engine=engine(declared.search.engine, candidate.learner, place.ray_address),
             )
-        made[declared.name] = candidate
-    return list(made.values()), searches
+        by_name[declared.name] = candidate
+    return list(by_name.values()), searches
 
 
 def choose(comparison: Comparison, metric: str, tie_tolerance: float = 0.0) -> Candidate:
@@ -254,8 +254,8 @@ def paired_difference(comparison: Comparison, first: str, second: str, metric: s
         ComparisonError: a candidate was not compared.
     """
     sign = 1.0 if comparison.metrics[metric] else -1.0
-    found = sign * (comparison.result(first).values(metric) - comparison.result(second).values(metric))
-    std = float(found.std(ddof=1)) if len(found) > 1 else 0.0
+    differences = sign * (comparison.result(first).values(metric) - comparison.result(second).values(metric))
+    std = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
     return PairedDifference(
-        tuple(float(v) for v in found), float(found.mean()), std, int(np.count_nonzero(found > 0.0))
+        tuple(float(v) for v in differences), float(differences.mean()), std, int(np.count_nonzero(differences > 0.0))
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
 
 Found = tuple[tuple[int | str, ...], Any, str]
-"""A place, what was found there, and what is wrong with it."""
+"""A place, the value there, and what is wrong with it."""
 
 COMBINABLE = frozenset({"int8", "int32", "int64", "string", "bool", "date", "datetime"})
 """Types of columns that can be part of a combined entity or of a look-up's key: those whose equality is certain."""
@@ -54,8 +54,8 @@ def view_problems(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
     """What is wrong with a view's look-ups, row features, functions and version; places are below the view."""
     yield from _version(use_case, view)
     for j, lookup in enumerate(view.lookups):
-        for place, found, message in _lookup(use_case, view, lookup):
-            yield ("lookups", j, *place), found, message
+        for place, value, message in _lookup(use_case, view, lookup):
+            yield ("lookups", j, *place), value, message
     yield from _rows(use_case, view)
     yield from _functions(use_case, view)
 

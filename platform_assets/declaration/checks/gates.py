@@ -23,7 +23,7 @@ Found = tuple[Path, Any, str]
 
 
 def gate_problems(use_case: UseCase) -> Iterator[Found]:
-    """Place below `gates`, what was found, and what is wrong with it."""
+    """Place below `gates`, the value there, and what is wrong with it."""
     yield from _metrics(use_case)
     yield from _slices(use_case)
     yield from _behaviour(use_case)

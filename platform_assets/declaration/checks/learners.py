@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration.sections.training import DeclaredLearner, Training
 
 Found = tuple[tuple[int | str, ...], Any, str]
-"""Place below `training`, what was found there, and what is wrong with it."""
+"""Place below `training`, the value there, and what is wrong with it."""
 
 _TASKS = {
     "logistic_regression": ("binary", "multiclass"),
@@ -33,14 +33,14 @@ def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Fo
     """Everything about the learners that does not fit together."""
     task = DECLARED_TASKS[training.task]
     for j, learner in enumerate(training.learners):
-        for field, found, message in (
+        for field, value, message in (
             *_feature(learner, learner.inputs or features),
             *_inputs(learner, features),
             *_kind(learner, task),
             *_parts(learner),
             *_members(learner, [other.name for other in training.learners[:j]], training),
         ):
-            yield ("learners", j, field), found, message
+            yield ("learners", j, field), value, message
         for name in learner.monotone:
             if name not in (learner.inputs or features):
                 yield ("learners", j, "monotone", name), name, _no_such(learner.inputs or features)

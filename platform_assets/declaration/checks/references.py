@@ -35,10 +35,10 @@ RESERVED_COLUMNS = frozenset(
 
 @dataclass(frozen=True)
 class Flaw:
-    """One thing that is wrong: where in the declaration, what was found, and what to do."""
+    """One thing that is wrong: where in the declaration, the value there, and what to do."""
 
     where: Path
-    found: Any
+    value: Any
     message: str
 
 
@@ -55,9 +55,9 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         return problems  # everything below speaks of these two tables
     return [
         *problems,
-        *(Flaw(*found) for found in entity_problems(use_case)),
+        *(Flaw(*finding) for finding in entity_problems(use_case)),
         *_features(use_case),
-        *(Flaw(*found) for found in use_case.task.problems(use_case)),
+        *(Flaw(*finding) for finding in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),
         *_training(use_case),
         *_gates_and_monitoring(use_case),
@@ -110,8 +110,8 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
                 yield Flaw(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
                 )
-        for place, found, message in (*connector_problems(source), *migration_problems(source)):
-            yield Flaw((*where, *place), found, message)
+        for place, value, message in (*connector_problems(source), *migration_problems(source)):
+            yield Flaw((*where, *place), value, message)
         if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
             told = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"
@@ -199,10 +199,10 @@ def _features(use_case: UseCase) -> Iterator[Flaw]:
         if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
             names = [entity.name for entity in use_case.entities]
             yield Flaw((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
-        for place, found, message in window_problems(use_case, view):
-            yield Flaw((*where, *place), found, message)
-        for place, found, message in view_problems(use_case, view):
-            yield Flaw((*where, *place), found, message)
+        for place, value, message in window_problems(use_case, view):
+            yield Flaw((*where, *place), value, message)
+        for place, value, message in view_problems(use_case, view):
+            yield Flaw((*where, *place), value, message)
         if where[0] == "previous_features":
             continue
         for name in view.feature_names:
@@ -227,8 +227,8 @@ def _training(use_case: UseCase) -> Iterator[Flaw]:
         yield Flaw(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
     if all(learner.baseline for learner in training.learners):
         yield Flaw(("training", "learners"), len(training.learners), "declare at least one learner that is no baseline")
-    for place, found, message in learner_problems(training, use_case.feature_names):
-        yield Flaw(("training", *place), found, message)
+    for place, value, message in learner_problems(training, use_case.feature_names):
+        yield Flaw(("training", *place), value, message)
     for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
         for name in named:
             if name not in use_case.feature_names:
@@ -263,8 +263,8 @@ def _training(use_case: UseCase) -> Iterator[Flaw]:
 
 def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
     metrics = use_case.training.metrics
-    for place, found, message in gate_problems(use_case):
-        yield Flaw(("gates", *place), found, message)
+    for place, value, message in gate_problems(use_case):
+        yield Flaw(("gates", *place), value, message)
     monitoring = use_case.monitoring
     if monitoring.quality_metric not in metrics:
         yield Flaw(("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}")

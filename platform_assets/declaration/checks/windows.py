@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
 
 Found = tuple[tuple[int | str, ...], Any, str]
-"""Place below the view, what was found there, and what is wrong with it."""
+"""Place below the view, the value there, and what is wrong with it."""
 
 
 def window_columns(window: Window) -> tuple[str, ...]:
@@ -47,13 +47,13 @@ def uses_request_columns(use_case: UseCase, window: Window) -> tuple[str, ...]:
 def window_problems(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
     """Everything about a view's windows that does not fit together."""
     for j, window in enumerate(view.windows):
-        for place, found, message in (
+        for place, value, message in (
             *_lengths(use_case, window),
             *_resolution(window),
             *_own_event(window),
             *_aggregate(use_case, window),
         ):
-            yield ("windows", j, *place), found, message
+            yield ("windows", j, *place), value, message
 
 
 def _lengths(use_case: UseCase, window: Window) -> Iterator[Found]:

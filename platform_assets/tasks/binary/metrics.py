@@ -211,8 +211,8 @@ def _squares(y: Vector, prediction: Vector) -> Vector:
 
 METRICS: Mapping[str, NamedMetric] = MappingProxyType(
     {
-        found.name: found
-        for found in (
+        named.name: named
+        for named in (
             NamedMetric("auc_roc", True, lambda rows: auc_roc(rows.y, rows.prediction), _ranked("auc_roc")),
             NamedMetric(
                 "average_precision",

@@ -163,7 +163,7 @@ class BinaryTask:
     def curves(self, use_case: UseCase, y: Vector, prediction: Vector, points: int) -> dict[str, Any]:
         """Points of the curves."""
         bins = reliability_bins(y, prediction)
-        found: dict[str, Any] = {
+        points_of: dict[str, Any] = {
             "calibration": {
                 "mean_prediction": [each.mean_prediction for each in bins],
                 "observed_ratio": [each.observed_ratio for each in bins],
@@ -174,12 +174,12 @@ class BinaryTask:
 
             false, true, _ = roc_curve(y, prediction)
             precision, recall, _ = precision_recall_curve(y, prediction)
-            found["roc"] = {
+            points_of["roc"] = {
                 "false_positive_rate": thinned(false, points),
                 "true_positive_rate": thinned(true, points),
             }
-            found["precision_recall"] = {"recall": thinned(recall, points), "precision": thinned(precision, points)}
-        return found
+            points_of["precision_recall"] = {"recall": thinned(recall, points), "precision": thinned(precision, points)}
+        return points_of
 
     def details(self, use_case: UseCase, rows: FoldRows) -> dict[str, Any]:
         """The table of thresholds, with money where costs are declared."""

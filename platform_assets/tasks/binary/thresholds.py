@@ -85,14 +85,14 @@ def threshold_table(
     order = np.argsort(-prediction, kind="stable")
     scores, hits = prediction[order], y[order] == 1.0
     costs = np.broadcast_to(np.asarray(0.0 if missed is None else missed, dtype=np.float64), y.shape)[order]
-    found = np.cumsum(hits)
+    hits_above = np.cumsum(hits)
     saved = np.cumsum(np.where(hits, costs, 0.0))
     places = np.unique(np.geomspace(1, len(y), num=min(rows, len(y))).astype(int))
     chosen = np.unique(np.concatenate([scores[places - 1], [declared]]))[::-1]
     table = []
     for threshold in chosen:
         alerts = int(np.searchsorted(-scores, -threshold, side="right"))
-        hit = int(found[alerts - 1]) if alerts else 0
+        hit = int(hits_above[alerts - 1]) if alerts else 0
         lost = float(saved[-1] - (saved[alerts - 1] if alerts else 0.0)) if missed is not None else None
         alarms = (alerts - hit) * false_alarm if false_alarm is not None else None
         table.append(
@@ -101,9 +101,9 @@ def threshold_table(
                 alerts=alerts,
                 alerts_per_day=alerts / max(1, days),
                 found=hit,
-                missed=int(found[-1]) - hit,
+                missed=int(hits_above[-1]) - hit,
                 precision=hit / alerts if alerts else float("nan"),
-                recall=hit / int(found[-1]) if found[-1] else float("nan"),
+                recall=hit / int(hits_above[-1]) if hits_above[-1] else float("nan"),
                 missed_cost=lost,
                 alarm_cost=alarms,
                 cost=None if lost is None or alarms is None else lost + alarms,

@@ -56,8 +56,8 @@ def recalls(counts: NDArray[Any]) -> Vector:
         counts: [K, K] as `confusion` gives them, or weighted.
     """
     of_class = counts.sum(axis=1)
-    found: Vector = np.divide(np.diagonal(counts), of_class, out=np.full(len(counts), np.nan), where=of_class > 0)
-    return found
+    shares: Vector = np.divide(np.diagonal(counts), of_class, out=np.full(len(counts), np.nan), where=of_class > 0)
+    return shares
 
 
 def accuracy(counts: NDArray[Any]) -> float:
@@ -68,14 +68,14 @@ def accuracy(counts: NDArray[Any]) -> float:
 
 def balanced_accuracy(counts: NDArray[Any]) -> float:
     """Mean recall of the classes."""
-    found = recalls(counts)
-    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+    recall = recalls(counts)
+    return float(np.nanmean(recall)) if np.isfinite(recall).any() else float("nan")
 
 
 def worst_class_recall(counts: NDArray[Any]) -> float:
     """The recall of the class that is found least."""
-    found = recalls(counts)
-    return float(np.nanmin(found)) if np.isfinite(found).any() else float("nan")
+    recall = recalls(counts)
+    return float(np.nanmin(recall)) if np.isfinite(recall).any() else float("nan")
 
 
 def macro_f1(counts: NDArray[Any]) -> float:
@@ -169,22 +169,22 @@ def class_reports(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> t
     if len(y) == 0:
         raise MetricError("there are no rows")
     counts = confusion(y, probabilities)
-    found = recalls(counts)
+    recall = recalls(counts)
     reports = []
     for place, name in enumerate(classes):
         rows, taken = int(counts[place].sum()), int(counts[:, place].sum())
         area = roc_auc_score(y == place, probabilities[:, place]) if 0 < rows < len(y) else float("nan")
         precision = float(counts[place, place] / taken) if taken else float("nan")
         mean = float(probabilities[:, place].mean())
-        reports.append(ClassReport(name, rows, taken, float(found[place]), precision, float(area), mean))
+        reports.append(ClassReport(name, rows, taken, float(recall[place]), precision, float(area), mean))
     return tuple(reports)
 
 
 def _mean_over_classes(of_one: Callable[[Any, Any], float], y: Vector, probabilities: Matrix) -> float:
-    found = [place for place in range(probabilities.shape[1]) if (y == place).any()]
-    if len(found) < 2:
+    occurring = [place for place in range(probabilities.shape[1]) if (y == place).any()]
+    if len(occurring) < 2:
         raise MetricError(f"all {len(y)} labels are of one class: two are needed")
-    return float(np.mean([of_one(y == place, probabilities[:, place]) for place in found]))
+    return float(np.mean([of_one(y == place, probabilities[:, place]) for place in occurring]))
 
 
 def metric(name: str) -> NamedMetric:
@@ -234,8 +234,8 @@ def _log_loss_by_cluster(rows: Scored, cluster: Counts) -> Measure:
 
 METRICS: Mapping[str, NamedMetric] = MappingProxyType(
     {
-        found.name: found
-        for found in (
+        named.name: named
+        for named in (
             *(_of_confusion(name) for name in OF_CONFUSION),
             _one_vs_rest("auc_roc", auc_one_vs_rest),
             _one_vs_rest("average_precision", average_precision_one_vs_rest),

@@ -59,8 +59,8 @@ def _r2_by_cluster(rows: Scored, cluster: Counts) -> Measure:
 
 METRICS: Mapping[str, NamedMetric] = MappingProxyType(
     {
-        found.name: found
-        for found in (
+        named.name: named
+        for named in (
             NamedMetric("rmse", False, lambda rows: rmse(rows.y, rows.prediction), _rmse_by_cluster),
             NamedMetric("mae", False, lambda rows: mae(rows.y, rows.prediction), _mae_by_cluster),
             NamedMetric("r2", True, lambda rows: r2(rows.y, rows.prediction), _r2_by_cluster),

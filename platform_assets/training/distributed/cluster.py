@@ -82,8 +82,8 @@ def _wait_until_joined(node: subprocess.Popen[bytes], address: str, log: IO[byte
     while not any(child.name() == "raylet" for child in _children(node)):
         if node.poll() is not None or time.monotonic() > deadline:
             log.seek(0)
-            told = log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise ClusterError(_cannot_join(address, f"`ray start` ended or took over {JOIN_SECONDS:g} s: {told[-1]}"))
+            lines = log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise ClusterError(_cannot_join(address, f"`ray start` ended or took over {JOIN_SECONDS:g} s: {lines[-1]}"))
         time.sleep(0.1)
 
 

@@ -104,9 +104,9 @@ class RayTuneEngine:
         if judged.broken is not None:
             raise judged.broken
         if judged.given_up:
-            told = str(results.errors[-1]).strip().splitlines() or ["no reason given"]
+            lines = str(results.errors[-1]).strip().splitlines() or ["no reason given"]
             raise SearchError(
-                f"{plan.name}: a trial could not be judged on the Ray cluster, begun {self.retries + 1} times: {told[-1]}"
+                f"{plan.name}: a trial could not be judged on the Ray cluster, begun {self.retries + 1} times: {lines[-1]}"
             )
 
 
@@ -128,7 +128,7 @@ def judge(config: Mapping[str, Any], evaluate: Evaluate) -> None:
 class _Running:
     """A trial that has been proposed and has not ended."""
 
-    asked: Any
+    proposed: Any
     trial: Trial
     values: dict[int, float] = field(default_factory=dict)
     state: State = "complete"
@@ -178,11 +178,11 @@ class _Judged:
         if fold in running.values:
             return False
         running.values[fold] = float(result[_VALUE])
-        running.asked.report(running.values[fold], fold)
+        running.proposed.report(running.values[fold], fold)
         if fold + 1 == self._plan.folds:
             return False
         running.cut_off = self._run.out_of_time()
-        if not running.cut_off and running.asked.should_prune():
+        if not running.cut_off and running.proposed.should_prune():
             running.state = "pruned"
         return running.cut_off or running.state == "pruned"
 
@@ -209,7 +209,7 @@ class _Judged:
             running.problem,
         )
         try:
-            self._run.record(running.asked, done)
+            self._run.record(running.proposed, done)
         except Exception as error:  # Tune would take it for an error of the trial's.
             self.broken, self._run.stopped = error, True
             raise

@@ -276,8 +276,8 @@ def weight_of_positives(settings: Mapping[str, Any], y: Vector) -> float:
     """How much a positive row weighs next to a negative one: `class_weight: balanced` gives both classes the same sum."""
     if settings["class_weight"] == "none":
         return 1.0
-    found = positives(y)
-    return (len(y) - found) / found if found else 1.0
+    count = positives(y)
+    return (len(y) - count) / count if count else 1.0
 
 
 def constraints(monotone: tuple[int, ...], inputs: int) -> tuple[int, ...]:
@@ -319,10 +319,10 @@ def check_rows(name: str, X: Matrix, y: Vector, task: Objective) -> None:
                 "so train on more days"
             )
     if task == "multiclass":
-        found = np.unique(y)
-        if not np.array_equal(found, np.arange(len(found))):
+        places = np.unique(y)
+        if not np.array_equal(places, np.arange(len(places))):
             raise TrainingError(f"learner {name!r}: the labels are not the places of classes, 0 to k - 1 without a gap")
-        if name != "constant" and len(found) == 1:
+        if name != "constant" and len(places) == 1:
             raise TrainingError(
                 f"learner {name!r}: all {len(y)} training labels are of one class; two are needed to learn, so train on more days"
             )

@@ -33,11 +33,11 @@ class Categories:
 
     def places(self, X: Matrix) -> NDArray[np.int64]:
         """int64 [n, c]: for each code 1 to k, or 0 for a value that is not known."""
-        found = np.zeros((len(X), len(self.columns)), dtype=np.int64)
+        places = np.zeros((len(X), len(self.columns)), dtype=np.int64)
         for number, (column, values) in enumerate(zip(self.columns, self.values, strict=True)):
             place = np.minimum(np.searchsorted(values, X[:, column]), len(values) - 1)
-            found[:, number] = np.where(values[place] == X[:, column], place + 1, 0)
-        return found
+            places[:, number] = np.where(values[place] == X[:, column], place + 1, 0)
+        return places
 
     def amounts(self, X: Matrix) -> Matrix:
         """The other inputs, in their order."""

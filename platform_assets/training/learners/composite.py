@@ -88,14 +88,14 @@ class Composite(Learner):
     @property
     def libraries(self) -> tuple[str, ...]:
         """Its own and its members'."""
-        found = [*self.kind.libraries, *(name for member in self.members for name in member.libraries)]
-        return tuple(dict.fromkeys(found))
+        names = [*self.kind.libraries, *(name for member in self.members for name in member.libraries)]
+        return tuple(dict.fromkeys(names))
 
     @property
     def fit_libraries(self) -> tuple[str, ...]:
         """Its own and its members'."""
-        found = [*self.kind.fit_libraries, *(name for member in self.members for name in member.fit_libraries)]
-        return tuple(dict.fromkeys(found))
+        names = [*self.kind.fit_libraries, *(name for member in self.members for name in member.fit_libraries)]
+        return tuple(dict.fromkeys(names))
 
     def document(self) -> dict[str, Any]:
         """As `Learner.document`."""
@@ -200,16 +200,16 @@ def load_members(
     return tuple(members), document
 
 
-def refuse_alone(told: str) -> FitFunction:
+def refuse_alone(message: str) -> FitFunction:
     """The `fit` of a kind that is made from other learners: declared by itself, it says what to declare.
 
     Args:
-        told: the error, for people.
+        message: the error, for people.
     """
 
     def fit(
         X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
-        raise LearnerSettingsError(told)
+        raise LearnerSettingsError(message)
 
     return fit

@@ -85,12 +85,12 @@ def ensemble(kind: str, members: Sequence[Learner], settings: Mapping[str, Any])
         raise LearnerSettingsError(
             f"learner {kind!r} needs at least two members, it has {len(members)}: name them in `of`"
         )
-    found = BLEND if kind == "blend" else STACK
+    joined = BLEND if kind == "blend" else STACK
     names = {"of": "+".join(member.name for member in members)}
-    resolved = resolve_settings(found, {**settings, **names})
+    resolved = resolve_settings(joined, {**settings, **names})
     join = _blended if kind == "blend" else _stacked
     blocks = 1 if resolved.get("weights") == "equal" else 3
-    return Composite(found, members[0].task, resolved, tuple(members), join, blocks)
+    return Composite(joined, members[0].task, resolved, tuple(members), join, blocks)
 
 
 def _blended(

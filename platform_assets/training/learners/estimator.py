@@ -165,12 +165,12 @@ def _class(name: Any) -> Any:
             "example sklearn.ensemble.HistGradientBoostingClassifier"
         )
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        target = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise LearnerSettingsError(f"learner 'estimator': {name} does not exist ({error})") from error
-    if not isinstance(found, type):
+    if not isinstance(target, type):
         raise LearnerSettingsError(f"learner 'estimator': {name} is not a class")
-    return found
+    return target
 
 
 def load(folder: Path) -> EstimatorModel:

@@ -67,9 +67,12 @@ def fit(
 
 def load(folder: Path) -> RuleModel:
     """Read back what `RuleModel.save` wrote."""
-    told: dict[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-    sides = {name: tuple(told[name]) if isinstance(told[name], list) else told[name] for name in ("above", "below")}
-    return RuleModel(**{**told, **sides})
+    document: dict[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    sides = {
+        name: tuple(document[name]) if isinstance(document[name], list) else document[name]
+        for name in ("above", "below")
+    }
+    return RuleModel(**{**document, **sides})
 
 
 KIND = LearnerKind(

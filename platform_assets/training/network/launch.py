@@ -47,8 +47,8 @@ def main(arguments: list[str]) -> int:
         run.run(run.parse_args([*options, *worker]))
     except ChildFailedError as error:
         ordered = sorted(error.failures.items(), key=lambda item: (_consequence(item[1]), item[0]))
-        told = [{"rank": rank, "problem": _problem(failure)} for rank, failure in ordered]
-        (folder / FAILURES).write_text(json.dumps(told), encoding="utf-8")
+        failed = [{"rank": rank, "problem": _problem(failure)} for rank, failure in ordered]
+        (folder / FAILURES).write_text(json.dumps(failed), encoding="utf-8")
         return _FAILED
     return 0
 

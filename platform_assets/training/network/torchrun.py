@@ -71,5 +71,5 @@ def why_there_is_no_result(folder: Path, code: int) -> str:
         others = f" ({len(failures) - 1} more ended with it)" if len(failures) > 1 else ""
         return f"worker {first['rank']} failed: {first['problem']}{others}"
     ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-    told = (folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
-    return f"the launcher {ended}: {' / '.join(told) or 'it said nothing'}"
+    lines = (folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
+    return f"the launcher {ended}: {' / '.join(lines) or 'it said nothing'}"

@@ -122,30 +122,30 @@ class SearchRun:
             if number is None:
                 return None
             self.study.sampler = self._sampler(number)
-            asked = self.study.ask()
-            settings = {name: _suggest(asked, name, dimension) for name, dimension in self._plan.space.items()}
-        return asked, Trial(number, settings, self._plan.seed)
+            proposed = self.study.ask()
+            settings = {name: _suggest(proposed, name, dimension) for name, dimension in self._plan.space.items()}
+        return proposed, Trial(number, settings, self._plan.seed)
 
-    def _judge(self, asked: Any, trial: Trial) -> None:
+    def _judge(self, proposed: Any, trial: Trial) -> None:
         """One trial, fold by fold; recorded when it has come to an end of its own."""
         started, values, problem = time.perf_counter(), list[float](), None
         state: State = "complete"
         try:
             for value in self._evaluate(trial):
                 values.append(float(value))
-                asked.report(values[-1], len(values) - 1)
+                proposed.report(values[-1], len(values) - 1)
                 last = len(values) == self._plan.folds
                 if not last and self.out_of_time():
                     return
-                if not last and asked.should_prune():
+                if not last and proposed.should_prune():
                     state = "pruned"
                     break
         except TrialFailed as error:
             state, problem = "failed", str(error)
         seconds = time.perf_counter() - started
-        self.record(asked, FinishedTrial(trial.number, trial.settings, tuple(values), state, seconds, problem))
+        self.record(proposed, FinishedTrial(trial.number, trial.settings, tuple(values), state, seconds, problem))
 
-    def record(self, asked: Any, done: FinishedTrial) -> None:
+    def record(self, proposed: Any, done: FinishedTrial) -> None:
         """Tell Optuna, and write the trial to the storage in one transaction."""
         import optuna
 
@@ -159,10 +159,10 @@ class SearchRun:
                 (_STATE, done.state),
                 ("number", done.number),
             ):
-                asked.set_user_attr(name, value)
-            told = self.study.tell(asked, done.mean if done.state == "complete" else None, state)
+                proposed.set_user_attr(name, value)
+            recorded = self.study.tell(proposed, done.mean if done.state == "complete" else None, state)
             if self._stored is not None:
-                self._stored.add_trial(told)
+                self._stored.add_trial(recorded)
             self.finished.append(done)
         shown = ", ".join(f"{name} {_short(value)}" for name, value in done.settings.items())
         outcome = done.problem or f"{done.mean:.4f}"
@@ -193,13 +193,13 @@ def _without_password(address: str) -> str:
     return f"{head.partition('://')[0]}://***@{tail}" if separator else address
 
 
-def _suggest(asked: Any, name: str, dimension: Dimension) -> Any:
+def _suggest(proposed: Any, name: str, dimension: Dimension) -> Any:
     """A value of one setting."""
     if isinstance(dimension, Choices):
-        return asked.suggest_categorical(name, list(dimension.choices))
+        return proposed.suggest_categorical(name, list(dimension.choices))
     if isinstance(dimension, FloatRange):
-        return asked.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
-    return asked.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
+        return proposed.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
+    return proposed.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
 
 
 def _finished(stored: Any) -> FinishedTrial:
