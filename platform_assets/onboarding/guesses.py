@@ -14,6 +14,7 @@ from typing import cast
 
 import polars as pl
 
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.onboarding.facts import MISFIT_RATIO, ColumnFacts, OnboardingError, TableFacts
 
 CHANGE_ME = "change_me"
@@ -236,14 +237,15 @@ def _why_left_out(table: TableFacts, facts: ColumnFacts, label: Guess | None, ta
 
 def _knows_label(frame: pl.DataFrame, facts: ColumnFacts, label: str, task: str) -> bool:
     """Whether the column alone gives the label away."""
-    kind = pl.String if task == "multiclass" else pl.Float64
+    declared = DECLARED_TASKS[task]
+    kind = pl.String if declared.has_classes else pl.Float64
     rows = frame.select(pl.col(facts.name).alias("x"), pl.col(label).cast(kind).alias("y")).drop_nulls()
     if rows.height < 50 or rows["y"].n_unique() < 2:
         return False
-    if task == "multiclass" or not facts.is_numeric:
+    if declared.has_classes or not facts.is_numeric:
         few = facts.values is not None and facts.distinct <= 10
         return few and bool((rows.group_by("x").agg(pl.col("y").n_unique())["y"] == 1).all())
-    if task == "binary":
+    if declared.has_decision:
         ranks = rows["x"].cast(pl.Float64).rank()
         positive = rows["y"] == rows["y"].max()
         p, n = int(positive.sum()), rows.height - int(positive.sum())

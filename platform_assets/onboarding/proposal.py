@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.onboarding.facts import ColumnFacts, TableFacts
 from platform_assets.onboarding.guesses import CHANGE_ME, Guesses, live_days
 
@@ -70,7 +71,7 @@ def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
 
 def _column(facts: ColumnFacts, guesses: Guesses) -> str:
     is_label = guesses.label is not None and facts.name == guesses.label.value
-    binary_label = is_label and guesses.task == "binary"
+    binary_label = is_label and DECLARED_TASKS[guesses.task].has_decision
     fields = [f"name: {_name(facts.name)}", f"type: {'int8' if binary_label and facts.type == 'int64' else facts.type}"]
     fields.append(f"description: {json.dumps('Say what it means, with its unit')}")
     why = []
@@ -86,7 +87,7 @@ def _column(facts: ColumnFacts, guesses: Guesses) -> str:
         why.append("the only values found")
     elif facts.type == "string" and facts.values is not None and facts.rows >= 20 * len(facts.values):
         fields.append(f"allowed: [{', '.join(json.dumps(value) for value in facts.values)}]")
-        classes = is_label and guesses.task == "multiclass"
+        classes = is_label and DECLARED_TASKS[guesses.task].has_classes
         why.append("the classes found, in the order of their probabilities" if classes else "the only values found")
     elif facts.minimum is not None and facts.maximum is not None and facts.name not in guesses.key[0]:
         fields += [f"{limit}: {_number(value)}" for limit, value in _bounds(facts.minimum, facts.maximum).items()]
@@ -253,7 +254,7 @@ def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     yield ""
     yield "  serving:"
     yield f"    request: [{', '.join(map(_name, request))}]  # {MARK} what is known when a prediction is asked for"
-    if guesses.task == "binary":
+    if DECLARED_TASKS[guesses.task].has_decision:
         yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
     yield ""
     metric = _WORDS[guesses.task].select_by

@@ -19,6 +19,7 @@ from typing import Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.columns import NUMERIC_TYPES
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 
 Columns = Mapping[str, Any]
 """Names of columns with a type (`float64`, or `float64?` where values may lack), a list of allowed values, or fields of a column."""
@@ -121,7 +122,10 @@ def declaration(
         "entities": [_described(entity) for entity in (_entities(views, request) if entities is None else entities)],
         "features": views,
         "training": section,
-        "serving": {"request": request, **({"decision": decision} if task == "binary" else {})},
+        "serving": {
+            "request": request,
+            **({"decision": decision} if DECLARED_TASKS[section["task"]].has_decision else {}),
+        },
         "monitoring": {"quality_metric": section["select_by"]},
     }
     whole: dict[str, Any] = plain({**document, **sections})
