@@ -99,14 +99,8 @@ def declaration(
     """
     columns = [_column(column, given) for column, given in events.items()]
     label_column = _label_column(label, columns)
-    time = next(column["name"] for column in columns if column["type"] == "datetime")
-    key = columns[0]["name"]
-    declared = [{**_source(table, columns, key, time), "connector": connector}]
-    if label_column not in columns:
-        own = [column for column in columns if column["name"] in (key, time)]
-        delay = {"arrival_delay_days": label_delay_days}
-        declared.append({**_source(LABELS, [*own, label_column], key, time), **delay, **label_source})
-    views = _views(features, [column for column in columns if column["name"] not in (key, label_column["name"])])
+    declared = _sources(table, columns, label_column, connector, label_delay_days, label_source)
+    views = _views(features, [column for column in columns[1:] if column["name"] != label_column["name"]])
     task = _task(label_column)
     section = {**_TRAINING[task], "task": task, **(training or {})}
     section.setdefault("splits", {"train_days": 2, "delay_days": label_delay_days, "test_days": 2, "folds": 1})
@@ -200,6 +194,24 @@ def _source(name: str, columns: Sequence[Mapping[str, Any]], key: str, time: str
         "primary_key": [key],
         "event_time": time,
     }
+
+
+def _sources(
+    table: str,
+    columns: Sequence[Mapping[str, Any]],
+    label: Mapping[str, Any],
+    connector: Mapping[str, Any],
+    label_delay_days: int,
+    label_source: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """The scored table and, where the label is not among its columns, the label's own source."""
+    key, time = columns[0]["name"], next(column["name"] for column in columns if column["type"] == "datetime")
+    events = {**_source(table, columns, key, time), "connector": connector}
+    if label in columns:
+        return [events]
+    own = [column for column in columns if column["name"] in (key, time)]
+    delay = {"arrival_delay_days": label_delay_days}
+    return [events, {**_source(LABELS, [*own, label], key, time), **delay, **label_source}]
 
 
 def _views(
