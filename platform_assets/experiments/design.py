@@ -1,7 +1,7 @@
 """How many participants an A/B test needs, and how long that takes, from the use case's own history.
 
 Belongs here: variance of the success measure, sample size, duration, and the effect that could be seen within the history. Does not
-belong here: reading tables (`orchestration/pipelines/design_experiment.py`).
+belong here: reading tables (`pipelines/design_experiment.py`).
 
 Sizes follow the normal approximation for the difference of two means (Chow, Shao, Wang: Sample Size Calculations in Clinical Research,
 2008, section 3.2). Where whole customers are assigned, the measure's mean is a ratio of two sums over customers, and its variance is the

@@ -36,8 +36,8 @@ def is_module(name: str) -> bool:
 
 
 def exists(name: str) -> bool:
-    """Whether a path is there, below the root or below the package."""
-    return (ROOT / name).exists() or (ROOT / "platform_assets" / name).exists()
+    """Whether a path is there, below the root, the package or the tests."""
+    return any((folder / name).exists() for folder in (ROOT, ROOT / "platform_assets", ROOT / "platform_assets_tests"))
 
 
 def test_every_file_and_folder_that_is_named_exists() -> None:
@@ -58,7 +58,8 @@ def test_every_module_that_a_document_names_exists() -> None:
         if path.suffix == ".md"
         for match in MODULE.finditer(text)
         if not match[1].startswith("platform_assets.defs.")
-        and not is_module(match[1]) and not is_module(match[1].rpartition(".")[0])
+        and not is_module(match[1])
+        and not is_module(match[1].rpartition(".")[0])
     ]
     assert not lacking, "\n".join(sorted(set(lacking)))
 
