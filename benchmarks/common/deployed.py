@@ -35,6 +35,7 @@ from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
+from platform_assets.deployment.target import Target
 from platform_assets.features.online.feast_connection import FeastSettings, prepare_sqlite
 from platform_assets.installation import Installation, Settings
 from platform_assets.pipelines.deploy import release_of
@@ -71,7 +72,7 @@ class DeployedUseCase:
 
     use_case: UseCase
     folder: Path
-    target: LocalTarget
+    target: Target
     bento: BuiltBento
     release: Release
     settings: ServingSettings
