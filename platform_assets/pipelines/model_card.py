@@ -52,47 +52,47 @@ class CardSources:
     history: Sequence[Mapping[str, Any]] = ()
 
 
-def render_card(found: CardSources) -> str:
+def render_card(sources: CardSources) -> str:
     """The card as one HTML page that needs nothing else.
 
     The same model, verdict and ledger give the same page.
     """
-    use_case, version, evidence = found.use_case, found.version, found.evidence
+    use_case, version, evidence = sources.use_case, sources.version, sources.evidence
     by = use_case.training.select_by
     winner = version.tags["learner"]
-    chosen = found.run.comparison["candidates"][winner]
+    chosen = sources.run.comparison["candidates"][winner]
     return render_page(
         name=use_case.name,
         version=version.version,
         title=f"{use_case.name}, version {version.version}",
         subtitle=f"{winner}, as of {version.tags['as_of']}, by {use_case.owner}",
-        aliases=found.aliases,
+        aliases=sources.aliases,
         verdict=_verdict(evidence),
         headline=[
             (name, f"{chosen['mean'][name]:.3f} ± {chosen['std'][name]:.3f}")
-            for name in dict.fromkeys([by, *found.run.comparison["metrics"]])
+            for name in dict.fromkeys([by, *sources.run.comparison["metrics"]])
             if isinstance(chosen["mean"].get(name), float)
         ][:5],
         purpose=use_case.description,
         use=_use(use_case),
-        data=_data(found),
-        features=_features(found),
-        why_learner=_why_learner(found, winner),
-        metrics=list(found.run.comparison["metrics"]),
-        candidates=_candidates(found.run.comparison, winner),
-        latest_fold=_latest_fold(found),
-        **_thresholds(found),
-        classes=_classes(found),
+        data=_data(sources),
+        features=_features(sources),
+        why_learner=_why_learner(sources, winner),
+        metrics=list(sources.run.comparison["metrics"]),
+        candidates=_candidates(sources.run.comparison, winner),
+        latest_fold=_latest_fold(sources),
+        **_thresholds(sources),
+        classes=_classes(sources),
         importances_told="Loss of the selection metric on rows of the latest fold: what the model uses, not what causes the label.",
-        pictures=_pictures(found, winner),
+        pictures=_pictures(sources, winner),
         slices=_slices(evidence),
         gates=[_gate(gate) for gate in evidence.get("gates", ())],
         bypasses=_bypasses(use_case, evidence),
-        limits=_limits(found),
-        lineage=_lineage(found),
+        limits=_limits(sources),
+        lineage=_lineage(sources),
         history=[
             {"at": f"{row['at']:%Y-%m-%d %H:%M:%S}", "action": row["action"], "why": _because(row["evidence"])}
-            for row in found.history
+            for row in sources.history
         ],
     )
 
@@ -116,24 +116,24 @@ def training_labels(manifest: Mapping[str, Any]) -> TrainingLabels:
 
 def _use(use_case: UseCase) -> list[tuple[str, str]]:
     serving, rule = use_case.serving, use_case.serving.decision
-    told = [
+    rows = [
         (
             "answers",
             "each event, while the caller waits" if use_case.is_realtime else "a table of predictions for each day",
         ),
         ("predicts", f"{use_case.label.column} ({use_case.training.task}) of each row of {use_case.events}"),
     ]
-    told += task_of(use_case).answer_notes(use_case)
+    rows += task_of(use_case).answer_notes(use_case)
     if rule is not None:
-        told.append(("decides", f"{rule.above} at a score of {rule.threshold:g} or more, {rule.below} below"))
+        rows.append(("decides", f"{rule.above} at a score of {rule.threshold:g} or more, {rule.below} below"))
     if use_case.is_realtime:
-        told.append(("is asked with", ", ".join(serving.request)))
-    told.append(("not meant for", "any other decision than this one, or rows from elsewhere than the sources below"))
-    return told
+        rows.append(("is asked with", ", ".join(serving.request)))
+    rows.append(("not meant for", "any other decision than this one, or rows from elsewhere than the sources below"))
+    return rows
 
 
-def _data(found: CardSources) -> list[tuple[str, str]]:
-    use_case, manifest = found.use_case, read_manifest(found.run.predictor_folder)
+def _data(sources: CardSources) -> list[tuple[str, str]]:
+    use_case, manifest = sources.use_case, read_manifest(sources.run.predictor_folder)
     trained = manifest["trained_on"]
     return [
         *((source.name, source.description) for source in use_case.sources),
@@ -143,9 +143,9 @@ def _data(found: CardSources) -> list[tuple[str, str]]:
     ]
 
 
-def _features(found: CardSources) -> list[dict[str, str]]:
-    described = {name: _described(view, name) for view in found.use_case.features for name in view.feature_names}
-    manifest = read_manifest(found.run.predictor_folder)
+def _features(sources: CardSources) -> list[dict[str, str]]:
+    described = {name: _described(view, name) for view in sources.use_case.features for name in view.feature_names}
+    manifest = read_manifest(sources.run.predictor_folder)
     return [
         {
             "name": feature["name"],
@@ -168,8 +168,8 @@ def _described(view: FeatureView, name: str) -> str:
     return view.description
 
 
-def _why_learner(found: CardSources, winner: str) -> str:
-    comparison, by = found.run.comparison, found.use_case.training.select_by
+def _why_learner(sources: CardSources, winner: str) -> str:
+    comparison, by = sources.run.comparison, sources.use_case.training.select_by
     others = {
         name: candidate
         for name, candidate in comparison["candidates"].items()
@@ -183,13 +183,13 @@ def _why_learner(found: CardSources, winner: str) -> str:
     sign = 1.0 if comparison["metrics"][by] else -1.0
     second = max(others, key=lambda name: sign * others[name]["mean"][by])
     if sign * others[second]["mean"][by] > sign * mean:
-        within = f"within {found.use_case.training.tie_tolerance:g} of the best, which counts as a tie, and is declared before it"
-        told = f"{winner} has {by} {mean:.4f} on {over}, {within}."
+        within = f"within {sources.use_case.training.tie_tolerance:g} of the best, which counts as a tie, and is declared before it"
+        sentence = f"{winner} has {by} {mean:.4f} on {over}, {within}."
     else:
-        told = f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
+        sentence = f"{winner} has the best {by} of the candidates: {mean:.4f} on {over}."
     ours, theirs = comparison["candidates"][winner]["by_fold"], others[second]["by_fold"]
     won = sum(sign * (a["metrics"][by] - b["metrics"][by]) > 0 for a, b in zip(ours, theirs, strict=True))
-    return f"{told} The next is {second} with {others[second]['mean'][by]:.4f}; {winner} is ahead of it in {won} of {folds}."
+    return f"{sentence} The next is {second} with {others[second]['mean'][by]:.4f}; {winner} is ahead of it in {won} of {folds}."
 
 
 def _candidates(comparison: Mapping[str, Any], winner: str) -> list[dict[str, Any]]:
@@ -214,15 +214,15 @@ def _mean(candidate: Mapping[str, Any], metric: str) -> str:
     return "" if mean is None or mean != mean else f"{mean:.4f} ± {std:.4f}"
 
 
-def _latest_fold(found: CardSources) -> str:
-    fold = found.run.comparison["folds"][0]
-    rows = found.run.latest_fold().height
+def _latest_fold(sources: CardSources) -> str:
+    fold = sources.run.comparison["folds"][0]
+    rows = sources.run.latest_fold().height
     return f"The latest fold: {rows:,} rows of {fold['test_first']} .. {fold['test_last']}, predicted by a model that saw none of them."
 
 
-def _thresholds(found: CardSources) -> dict[str, Any]:
-    path = found.run.folder / TRACKING / THRESHOLDS_FILE
-    rule = found.use_case.serving.decision
+def _thresholds(sources: CardSources) -> dict[str, Any]:
+    path = sources.run.folder / TRACKING / THRESHOLDS_FILE
+    rule = sources.use_case.serving.decision
     table = json.loads(path.read_text()) if path.exists() else []
     unit = f", {rule.costs.currency}" if rule is not None and rule.costs is not None and rule.costs.currency else ""
     has_money = bool(table) and table[0]["cost"] is not None
@@ -235,15 +235,15 @@ def _thresholds(found: CardSources) -> dict[str, Any]:
         cells += [f"{row[name]:,.0f}" for name in ("missed_cost", "alarm_cost", "cost")] if has_money else []
         notes = ["serves"] * row["is_declared"] + ["cheapest"] * row["is_cheapest"]
         rows.append({"cells": cells, "is_declared": row["is_declared"], "note": ", ".join(notes)})
-    return {"thresholds": rows, "has_money": has_money, "unit": unit, "money": _money_told(found.use_case, has_money)}
+    return {"thresholds": rows, "has_money": has_money, "unit": unit, "money": _money_told(sources.use_case, has_money)}
 
 
-def _classes(found: CardSources) -> list[dict[str, Any]]:
+def _classes(sources: CardSources) -> list[dict[str, Any]]:
     """Every class on the latest fold; empty where the label is no class of several."""
-    path = found.run.folder / TRACKING / CLASSES_FILE
+    path = sources.run.folder / TRACKING / CLASSES_FILE
     if not path.exists():
         return []
-    manifest = read_manifest(found.run.predictor_folder)
+    manifest = read_manifest(sources.run.predictor_folder)
     trained = dict(zip(manifest["classes"], manifest["trained_on"]["class_rows"], strict=True))
     columns = ("rows", "predicted", "recall", "precision", "auc_roc")
     return [
@@ -267,9 +267,9 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def _pictures(found: CardSources, winner: str) -> dict[str, str]:
-    by, folder = found.use_case.training.select_by, found.run.folder / TRACKING
-    pictures = {"folds": data_address(draw_folds(found.run.comparison, by, winner)), "curves": "", "importances": ""}
+def _pictures(sources: CardSources, winner: str) -> dict[str, str]:
+    by, folder = sources.use_case.training.select_by, sources.run.folder / TRACKING
+    pictures = {"folds": data_address(draw_folds(sources.run.comparison, by, winner)), "curves": "", "importances": ""}
     if (folder / CURVES_PICTURE).exists():
         pictures["curves"] = data_address((folder / CURVES_PICTURE).read_bytes())
     if (folder / IMPORTANCES_FILE).exists():
@@ -280,7 +280,7 @@ def _pictures(found: CardSources, winner: str) -> dict[str, str]:
 
 def _slices(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Gates whose evidence measures parts of the rows."""
-    found = []
+    slices = []
     for gate in evidence.get("gates", ()):
         parts = (gate.get("details") or {}).get("parts")
         if not parts:
@@ -288,8 +288,8 @@ def _slices(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
         columns = list(parts[0])
         rows = [[_cell(part.get(column)) for column in columns] for part in parts]
         names = [column.replace("_", " ") for column in columns]
-        found.append({**_gate(gate), "columns": names, "rows": rows})
-    return found
+        slices.append({**_gate(gate), "columns": names, "rows": rows})
+    return slices
 
 
 def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
@@ -333,8 +333,8 @@ def _bypasses(use_case: UseCase, evidence: Mapping[str, Any]) -> list[dict[str, 
     return rows
 
 
-def _limits(found: CardSources) -> list[str]:
-    use_case, manifest = found.use_case, read_manifest(found.run.predictor_folder)
+def _limits(sources: CardSources) -> list[str]:
+    use_case, manifest = sources.use_case, read_manifest(sources.run.predictor_folder)
     trained = manifest["trained_on"]
     limits = [
         f"It knows {trained['first_day']} .. {trained['last_day']} and nothing later: habits that have changed since, it does not know.",
@@ -344,30 +344,32 @@ def _limits(found: CardSources) -> list[str]:
     simulated = [source.name for source in use_case.sources if source.connector.is_simulated]
     if simulated:
         limits.insert(0, f"{', '.join(simulated)}: simulated data. The figures say nothing about real events.")
-    if len(found.run.comparison["folds"]) < 3:
+    if len(sources.run.comparison["folds"]) < 3:
         limits.append("Fewer than three folds were compared: the spread over them says little.")
     limits += task_of(use_case).limits(use_case, training_labels(manifest))
     if use_case.training.impute:
         limits.append(f"Declared values replace what is missing in {', '.join(sorted(use_case.training.impute))}.")
-    if not any((gate.get("details") or {}).get("parts") for gate in found.evidence.get("gates", ())):
+    if not any((gate.get("details") or {}).get("parts") for gate in sources.evidence.get("gates", ())):
         limits.append("Parts of the rows were not judged on their own: no slice is declared.")
     for bypass in use_case.gates.bypasses:
         limits.append(f"Gate {bypass.gate} may be let pass until {bypass.until}: {bypass.why} ({bypass.who}).")
     return limits
 
 
-def _lineage(found: CardSources) -> list[list[tuple[str, str]]]:
-    origin = made_from(found.version, read_manifest(found.run.predictor_folder)["versions"])
+def _lineage(sources: CardSources) -> list[list[tuple[str, str]]]:
+    origin = made_from(sources.version, read_manifest(sources.run.predictor_folder)["versions"])
     names = ("as_of", "learner", "model_digest", "feature_contract", "code_version", "seed", "mlflow_run")
-    told = [(name.replace("_", " "), str(origin[name])) for name in names if origin.get(name)]
-    told += [("Dagster run", found.version.tags["dagster_run_id"])] if "dagster_run_id" in found.version.tags else []
+    rows = [(name.replace("_", " "), str(origin[name])) for name in names if origin.get(name)]
+    rows += (
+        [("Dagster run", sources.version.tags["dagster_run_id"])] if "dagster_run_id" in sources.version.tags else []
+    )
     data = [(name.strip("/"), f"version {number}") for name, number in sorted(origin["data_versions"].items())]
     libraries = [(name, number) for name, number in sorted(origin["library_versions"].items())]
-    return [[*told, ("made on", found.version.tags.get("machine", ""))], data + libraries]
+    return [[*rows, ("made on", sources.version.tags.get("machine", ""))], data + libraries]
 
 
 def _because(evidence: Mapping[str, Any]) -> str:
-    told = evidence.get("why") or evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
+    reason = evidence.get("why") or evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
     decided = evidence.get("decided") or {}
     by = decided.get("who") or evidence.get("who") or ""
-    return f"{told}{f' ({by})' if by else ''}"
+    return f"{reason}{f' ({by})' if by else ''}"

@@ -78,10 +78,10 @@ def move_champion(
     if previous == version.version:
         return Move(version, champion, moved=False)
     key = f"/{action}/{version.version}/move {ledger.moves(use_case).height}"
-    place = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
+    environment = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
     entry = Entry(
         # The number makes the key: two attempts at the same time write one entry, whatever runs they belong to.
-        entry=f"{use_case}{place}{key}",
+        entry=f"{use_case}{environment}{key}",
         at=ledger.next_moment(use_case, at),
         use_case=use_case,
         action=action,

@@ -66,11 +66,11 @@ def made_from(version: RegisteredVersion, libraries: Mapping[str, str] | None = 
         version: its entry in the registry.
         libraries: distribution to version, as its model's manifest has them; default: the version's own tag.
     """
-    found: dict[str, Any] = {name: version.tags[name] for name in _TAGS if name in version.tags}
-    found["data_versions"] = version.tag_json("data_versions") or {}
-    found["library_versions"] = dict(libraries or version.tag_json("library_versions") or {})
-    found["mlflow_run"] = version.run_id
-    return found
+    origin: dict[str, Any] = {name: version.tags[name] for name in _TAGS if name in version.tags}
+    origin["data_versions"] = version.tag_json("data_versions") or {}
+    origin["library_versions"] = dict(libraries or version.tag_json("library_versions") or {})
+    origin["mlflow_run"] = version.run_id
+    return origin
 
 
 def served_at(ledger: Ledger, use_case: str, at: datetime, registry: ModelRegistry | None = None) -> Served | None:
@@ -113,10 +113,10 @@ def served_at(ledger: Ledger, use_case: str, at: datetime, registry: ModelRegist
 def _since(rows: pl.DataFrame) -> datetime:
     """When the last row's version began to answer without a break."""
     versions, moments = rows["model_version"].to_list(), rows["at"].to_list()
-    place = len(versions) - 1
-    while place > 0 and versions[place - 1] == versions[-1]:
-        place -= 1
-    since: datetime = moments[place]
+    position = len(versions) - 1
+    while position > 0 and versions[position - 1] == versions[-1]:
+        position -= 1
+    since: datetime = moments[position]
     return since
 
 
@@ -133,8 +133,8 @@ def _decision(moves: pl.DataFrame, version: str, at: datetime) -> dict[str, Any]
 
 def _recorded(moves: pl.DataFrame, version: str) -> dict[str, Any]:
     own = moves.filter(pl.col("model_version") == version)["evidence"]
-    found = [json.loads(text).get(MADE_FROM) for text in own.reverse()]
-    return next((record for record in found if record), {})
+    records = [json.loads(text).get(MADE_FROM) for text in own.reverse()]
+    return next((record for record in records if record), {})
 
 
 def _registered(registry: ModelRegistry | None, use_case: str, version: str) -> dict[str, Any]:

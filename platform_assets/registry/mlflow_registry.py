@@ -90,20 +90,20 @@ class MlflowRegistry:
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
         """The newest version that was trained as of that day, or None."""
         with self._reached():
-            found = self._client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
-        return self._wrap(max(found, key=lambda version: int(version.version))) if found else None
+            versions = self._client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
+        return self._wrap(max(versions, key=lambda version: int(version.version))) if versions else None
 
     def versions(self, use_case: str) -> list[RegisteredVersion]:
         """All registered versions, oldest first."""
-        found: list[Any] = []
+        versions: list[Any] = []
         token = None
         while True:
             with self._reached():
                 page = self._client.search_model_versions(f"name='{use_case}'", page_token=token)
-            found += page
+            versions += page
             token = page.token
             if not token:
-                return [self._wrap(version) for version in sorted(found, key=lambda version: int(version.version))]
+                return [self._wrap(version) for version in sorted(versions, key=lambda version: int(version.version))]
 
     def aliases(self, use_case: str) -> dict[str, list[str]]:
         """The aliases of each version that has any, as MLflow calls them; nothing for a model that was never registered."""
@@ -111,11 +111,11 @@ class MlflowRegistry:
 
         try:
             with self._reached():
-                found = self._client.get_registered_model(use_case).aliases
+                named = self._client.get_registered_model(use_case).aliases
         except MlflowException:
             return {}
         versions: dict[str, list[str]] = {}
-        for alias, version in sorted(found.items()):
+        for alias, version in sorted(named.items()):
             versions.setdefault(str(version), []).append(alias)
         return versions
 
@@ -169,9 +169,9 @@ class MlflowRegistry:
 
 def unreachable(tracking_uri: str, error: Exception) -> str:
     """What is said about a registry that did not answer; no password is shown."""
-    told = _without_password(str(error).strip().partition("\n")[0])[:300]
+    reason = _without_password(str(error).strip().partition("\n")[0])[:300]
     return (
-        f"the model registry at {_without_password(tracking_uri)} did not answer: {told}. No alias was moved by "
+        f"the model registry at {_without_password(tracking_uri)} did not answer: {reason}. No alias was moved by "
         "this call; start the registry, or set PLATFORM_ASSETS_MLFLOW to where it is, and ask again"
     )
 

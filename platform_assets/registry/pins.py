@@ -125,9 +125,9 @@ def versions_behind(training_set: LakeTable, as_of: date) -> dict[str, int | Non
 
 def _versions(text: str | None, what: str) -> dict[str, Any]:
     try:
-        found = json.loads("{}" if text is None else text)
-        if isinstance(found, dict) and all(value is None or isinstance(value, int) for value in found.values()):
-            return found
+        versions = json.loads("{}" if text is None else text)
+        if isinstance(versions, dict) and all(value is None or isinstance(value, int) for value in versions.values()):
+            return versions
     except ValueError:
         pass
     raise RegistryError(

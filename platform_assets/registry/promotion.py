@@ -77,17 +77,17 @@ def promote(
 
 def rolled_back_from(ledger: Ledger, version: RegisteredVersion) -> RolledBack | None:
     """The latest rollback away from this model, unless a person has promoted it since."""
-    found = None
+    rollback = None
     digest = version.tags.get(MODEL_DIGEST)
     for row in ledger.moves(version.use_case).iter_rows(named=True):
         evidence = json.loads(row["evidence"])
         away = evidence.get("rolled_back_from", {})
         same = away.get("model_version") == version.version or (digest is not None and away.get(MODEL_DIGEST) == digest)
         if same:
-            found = RolledBack(row["at"], away["model_version"], evidence.get("why", ""), evidence.get("who", ""))
+            rollback = RolledBack(row["at"], away["model_version"], evidence.get("why", ""), evidence.get("who", ""))
         elif row["model_version"] == version.version:
-            found = None
-    return found
+            rollback = None
+    return rollback
 
 
 def refuse(
@@ -99,9 +99,9 @@ def refuse(
     run_id: str,
 ) -> None:
     """Record that a version was not promoted; once for each run."""
-    place = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
+    environment = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
     entry = Entry(
-        entry=f"{version.use_case}{place}/refused/{version.version}/{run_id}",
+        entry=f"{version.use_case}{environment}/refused/{version.version}/{run_id}",
         at=at,
         use_case=version.use_case,
         action="refused",
@@ -126,20 +126,20 @@ def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping
         return "its gates did not pass. Look at the checks of the evaluation asset, mend the cause, and train again."
     compared = evidence.get("champion")
     if previous is not None and previous not in (compared, version.version):
-        there = "" if environment == PRODUCTION else f" of {environment}"
+        where = "" if environment == PRODUCTION else f" of {environment}"
         return (
-            f"it was compared with {f'version {compared}' if compared else 'no champion'}, but the champion{there} is version "
+            f"it was compared with {f'version {compared}' if compared else 'no champion'}, but the champion{where} is version "
             f"{previous} now. Evaluate it against that one: PLATFORM_ASSETS_ENVIRONMENT={environment} dg launch --assets "
             f"'key:\"{version.use_case}/model/evaluation\"' --partition {version.tags.get('as_of', 'DAY')}"
         )
     return ""
 
 
-def _after_rollback(found: RolledBack | None) -> str:
-    if found is None:
+def _after_rollback(rollback: RolledBack | None) -> str:
+    if rollback is None:
         return ""
-    by = f" by {found.who}" if found.who else ""
+    by = f" by {rollback.who}" if rollback.who else ""
     return (
-        f"version {found.model_version}, the same model, was rolled back from at {found.at:%Y-%m-%d %H:%M} UTC{by}: {found.why} "
+        f"version {rollback.model_version}, the same model, was rolled back from at {rollback.at:%Y-%m-%d %H:%M} UTC{by}: {rollback.why} "
         "Train a new model, or promote this one on your own word with `platform-assets models promote`."
     )

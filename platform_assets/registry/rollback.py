@@ -36,13 +36,13 @@ def rollback_target(
         raise RollbackRefused(f"{use_case} has no champion in {ledger.environment}: there is nothing to roll back from")
     before = [str(version) for version in ledger.moves(use_case)["model_version"].reverse()]
     earlier = [version for version in dict.fromkeys(before) if version != champion.version]
-    told = f"; earlier champions are {', '.join(reversed(earlier))}" if earlier else ": it had no champion before"
+    known = f"; earlier champions are {', '.join(reversed(earlier))}" if earlier else ": it had no champion before"
     if to == champion.version:
-        raise RollbackRefused(f"version {to} of {use_case} is the champion now{told}")
+        raise RollbackRefused(f"version {to} of {use_case} is the champion now{known}")
     if to is not None:
         if to not in earlier:
             raise RollbackRefused(
-                f"version {to} of {use_case} never was champion in {ledger.environment}, so that there is no evidence for it{told}. "
+                f"version {to} of {use_case} never was champion in {ledger.environment}, so that there is no evidence for it{known}. "
                 f"Promote it: platform-assets models promote {use_case}@{to}"
             )
         return champion, registry.get(use_case, to)
@@ -51,7 +51,7 @@ def rollback_target(
         if rolled_back_from(ledger, version) is None:
             return champion, version
     again = " and all of them were rolled back from; name one with --to" if earlier else ""
-    raise RollbackRefused(f"{use_case} has no earlier champion to go back to{told}{again}")
+    raise RollbackRefused(f"{use_case} has no earlier champion to go back to{known}{again}")
 
 
 def roll_back(

@@ -46,10 +46,10 @@ def moment_of(text: str) -> datetime:
         ValueError: it cannot be understood.
     """
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is no time: write 2018-06-01, or 2018-06-01T09:30 (UTC)") from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def show_ledger(name: str | None, at: str | None, limit: int) -> None:
@@ -94,13 +94,13 @@ def _print_entries(name: str, ledger: Ledger, limit: int) -> None:
 
 
 def _why(evidence: Mapping[str, Any]) -> str:
-    """Who decided and why, when a person did; then what was found."""
+    """Who decided and why, when a person did; then what came of it."""
     decided = evidence.get("decided") or (
         {"who": evidence["who"], "why": evidence["why"]} if evidence.get("who") else {}
     )
     by = f"{decided['who']}: {decided['why']}" if decided else str(evidence.get("why") or "")
-    found = evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
-    return ". ".join(part.rstrip(".") for part in (by, str(found)) if part).replace("\n", " ")
+    outcome = evidence.get("reason") or evidence.get("error") or evidence.get("message") or ""
+    return ". ".join(part.rstrip(".") for part in (by, str(outcome)) if part).replace("\n", " ")
 
 
 def _version_of(previous: str) -> str:
@@ -112,29 +112,29 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
 
 
-def _print_served(name: str, at: datetime, found: Served | None) -> None:
-    if found is None:
+def _print_served(name: str, at: datetime, served: Served | None) -> None:
+    if served is None:
         console.print(f"[bold]{name}[/]: nothing served at {at:%Y-%m-%d %H:%M:%S} UTC")
         console.print(f"[dim]next: platform-assets models ledger {name}[/]")
         return
-    until = f"{found.until:%Y-%m-%d %H:%M:%S}" if found.until else "now"
+    until = f"{served.until:%Y-%m-%d %H:%M:%S}" if served.until else "now"
     console.print(
-        f"[bold]{name} version {found.version}[/] served at {at:%Y-%m-%d %H:%M:%S} UTC ({found.environment}): "
-        f"from {found.since:%Y-%m-%d %H:%M:%S} until {until}"
+        f"[bold]{name} version {served.version}[/] served at {at:%Y-%m-%d %H:%M:%S} UTC ({served.environment}): "
+        f"from {served.since:%Y-%m-%d %H:%M:%S} until {until}"
     )
-    if found.champion != found.version:
-        console.print(f"  champion then: {found.champion or 'none'}")
-    if found.release:
-        console.print(f"  release: {found.release}")
-    made = dict(found.made_from)
+    if served.champion != served.version:
+        console.print(f"  champion then: {served.champion or 'none'}")
+    if served.release:
+        console.print(f"  release: {served.release}")
+    origin = dict(served.made_from)
     for title, key in _MADE_FROM.items():
-        if made.get(key):
-            console.print(f"  {title}: {escape(str(made[key]))}")
-    _print_mapping("data versions", made.get("data_versions") or {})
-    _print_mapping("libraries", made.get("library_versions") or {})
-    for decision in [found.promotion] * (found.promotion != found.decision) + [found.decision]:
+        if origin.get(key):
+            console.print(f"  {title}: {escape(str(origin[key]))}")
+    _print_mapping("data versions", origin.get("data_versions") or {})
+    _print_mapping("libraries", origin.get("library_versions") or {})
+    for decision in [served.promotion] * (served.promotion != served.decision) + [served.decision]:
         _print_decision(decision)
-    console.print(f"[dim]next: platform-assets models reproduce {name}@{found.version}[/]")
+    console.print(f"[dim]next: platform-assets models reproduce {name}@{served.version}[/]")
 
 
 def _print_decision(decision: Mapping[str, Any]) -> None:
