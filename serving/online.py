@@ -33,7 +33,7 @@ class EventTooOld(ValueError):
     """An event lies so far before its entity's newest that the online store no longer holds what its windows need."""
 
 
-class FeatureVector(Protocol):
+class ModelInputs(Protocol):
     """The model's inputs for one event."""
 
     @property
@@ -52,7 +52,7 @@ class FeatureVector(Protocol):
         ...
 
 
-class OnlineFeatures(Protocol):
+class FeatureLookup(Protocol):
     """Features of an event, and the memory of events that later requests see.
 
     `vector`, `announce` and `forget` are called in the event loop's thread, `record` in one other thread. `vector` and `record`
@@ -60,11 +60,11 @@ class OnlineFeatures(Protocol):
     it once.
     """
 
-    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+    def vector(self, event: Mapping[str, Any]) -> ModelInputs:
         """The model's inputs for an event, whether or not it has been recorded."""
         ...
 
-    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
+    def without_history(self, event: Mapping[str, Any]) -> ModelInputs:
         """The model's inputs as if nothing was known of the event's entities; the store is not asked."""
         ...
 
@@ -85,7 +85,7 @@ class OnlineFeatures(Protocol):
         ...
 
 
-def open_named(name: str, use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures:
+def open_named(name: str, use_case: UseCase, feast: Mapping[str, Any]) -> FeatureLookup:
     """Open online features with the function that `module:name` names.
 
     Raises:
@@ -93,10 +93,10 @@ def open_named(name: str, use_case: UseCase, feast: Mapping[str, Any]) -> Online
         FeatureError: the store was not filled under this use case's feature contract.
     """
     module, _, function = name.partition(":")
-    return cast(OnlineFeatures, getattr(importlib.import_module(module), function)(use_case, feast))
+    return cast(FeatureLookup, getattr(importlib.import_module(module), function)(use_case, feast))
 
 
-def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures:
+def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> FeatureLookup:
     """Open the platform's online features.
 
     Args:
@@ -110,13 +110,13 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineF
     from sqlalchemy.exc import SQLAlchemyError
 
     from platform_assets.features.online.feast_connection import FeastSettings
-    from platform_assets.features.online.request_features import OnlineFeatures as FeastFeatures
+    from platform_assets.features.online.request_features import OnlineFeatures
 
-    with _telling_outages((SQLAlchemyError,)), without_runtime_type_checks():
-        return _Guarded(FeastFeatures(use_case, FeastSettings.model_validate(feast)))
+    with _outages_as_unavailable((SQLAlchemyError,)), without_runtime_type_checks():
+        return _Guarded(OnlineFeatures(use_case, FeastSettings.model_validate(feast)))
 
 
-def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> OnlineFeatures:
+def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> FeatureLookup:
     """Online features that know nothing and remember nothing: for a self-test, whose rows carry their features."""
     return _NoStore(use_case)
 
@@ -133,10 +133,10 @@ class _NoStore:
         names = tuple(entity.name for entity in use_case.entities)
         self._nothing = _NoFeatures([math.nan] * len(use_case.feature_names), names)
 
-    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+    def vector(self, event: Mapping[str, Any]) -> ModelInputs:
         return self._nothing
 
-    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
+    def without_history(self, event: Mapping[str, Any]) -> ModelInputs:
         return self._nothing
 
     def announce(self, event: Mapping[str, Any]) -> None:
@@ -161,19 +161,19 @@ class _Guarded:
         self._outages: tuple[type[Exception], ...] = () if redis is None else (redis.RedisError,)
         self._asked_again_at = 0.0
 
-    def vector(self, event: Mapping[str, Any]) -> FeatureVector:
+    def vector(self, event: Mapping[str, Any]) -> ModelInputs:
         """Features; after an outage nobody waits for the store again within a second, so that the others are answered."""
         if time.monotonic() < self._asked_again_at:
             raise StoreUnavailable("it did not answer a moment ago and is asked again within a second")
         try:
-            with _telling_outages(self._outages):
-                return cast(FeatureVector, self._features.vector(event))
+            with _outages_as_unavailable(self._outages):
+                return cast(ModelInputs, self._features.vector(event))
         except StoreUnavailable:
             self._asked_again_at = time.monotonic() + PAUSE_SECONDS
             raise
 
-    def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
-        return cast(FeatureVector, self._features.without_history(event))
+    def without_history(self, event: Mapping[str, Any]) -> ModelInputs:
+        return cast(ModelInputs, self._features.without_history(event))
 
     def announce(self, event: Mapping[str, Any]) -> None:
         self._features.announce(event)
@@ -182,16 +182,16 @@ class _Guarded:
         self._features.forget(event)
 
     def record(self, event: Mapping[str, Any]) -> None:
-        with _telling_outages(self._outages):
+        with _outages_as_unavailable(self._outages):
             self._features.record(event)
 
     def warm_up(self) -> None:
-        with _telling_outages(self._outages):
+        with _outages_as_unavailable(self._outages):
             self._features.warm_up()
 
 
 @contextmanager
-def _telling_outages(outages: tuple[type[Exception], ...]) -> Iterator[None]:
+def _outages_as_unavailable(outages: tuple[type[Exception], ...]) -> Iterator[None]:
     caught: tuple[type[Exception], ...] = (sqlite3.Error, OSError, *outages)
     try:
         yield

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from serving import request
 from serving.background import Background
 from serving.metrics import ServiceMetrics
-from serving.online import OnlineFeatures, StoreUnavailable, open_named
+from serving.online import FeatureLookup, StoreUnavailable, open_named
 from serving.prediction_log import PredictionLog
 from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
@@ -41,7 +41,7 @@ class Runtime:
     digest: str
     settings: ServingSettings
     scorer: Scorer
-    online: OnlineFeatures
+    online: FeatureLookup
     log: PredictionLog
     metrics: ServiceMetrics
     log_queue: Background
@@ -141,7 +141,7 @@ def _use_one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def _warm_up(release: PackedRelease, scorer: Scorer, online: OnlineFeatures) -> None:
+def _warm_up(release: PackedRelease, scorer: Scorer, online: FeatureLookup) -> None:
     """Score an example until nothing is loaded lazily any more, then keep what exists out of garbage collection's sight."""
     online.warm_up()
     model = request.request_model(release.use_case)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
     from platform_assets.tasks.base import Answer
     from platform_assets.training.predictor import Predictor
-    from serving.online import FeatureVector, OnlineFeatures
+    from serving.online import FeatureLookup, ModelInputs
     from serving.release import ReleaseInfo
 
 STORE_UNREACHABLE = "store unreachable"
@@ -62,7 +62,7 @@ class Scorer:
     """Scores events of one use case with one model."""
 
     def __init__(
-        self, use_case: UseCase, info: ReleaseInfo, digest: str, predictor: Predictor, online: OnlineFeatures
+        self, use_case: UseCase, info: ReleaseInfo, digest: str, predictor: Predictor, online: FeatureLookup
     ) -> None:
         """Bring together what a score needs; `digest` is the release's."""
         self._use_case = use_case
@@ -99,7 +99,7 @@ class Scorer:
             fallback=fallback,
         )
 
-    def _vector(self, event: Mapping[str, Any]) -> tuple[FeatureVector, tuple[str, ...], str | None]:
+    def _vector(self, event: Mapping[str, Any]) -> tuple[ModelInputs, tuple[str, ...], str | None]:
         """The event's features, its unknown entities, and why they are not what the store holds."""
         try:
             vector = self._online.vector(event)

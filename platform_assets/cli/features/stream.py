@@ -22,7 +22,7 @@ from platform_assets.installation import Installation, Settings, environment_var
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
     from platform_assets.features.streaming.event_sources import EventQueue, EventSource, Offsets
-    from platform_assets.features.streaming.writer import Written
+    from platform_assets.features.streaming.writer import AppliedEvents
 
 _TELL_SECONDS = 10.0
 _FORWARDED = ("PLATFORM_ASSETS_", "PYTHONPATH")
@@ -36,16 +36,16 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
         StateError: the online store was not made from this declaration.
         SourceError: the topic cannot be read.
     """
-    from platform_assets.features.streaming.writer import StreamWriter, Written, run_stream
+    from platform_assets.features.streaming.writer import AppliedEvents, StreamWriter, run_stream
 
     settings = Settings.from_environment()
     use_case = declared_use_cases(name)[0].use_case
     feast = Installation(settings).feature_store
-    writer, stop, total = StreamWriter(use_case, feast.settings(use_case)), threading.Event(), Written()
+    writer, stop, total = StreamWriter(use_case, feast.settings(use_case)), threading.Event(), AppliedEvents()
     writer.warm_up()
     told = [time.monotonic()]
 
-    def tell(written: Written) -> None:
+    def tell(written: AppliedEvents) -> None:
         total.add(written)
         if time.monotonic() - told[0] > _TELL_SECONDS:
             told[0] = time.monotonic()

@@ -15,13 +15,12 @@ additions: that is why the online path, which sees a short history, gives the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 
+from platform_assets.features.aggregation.numba_functions import INTEGERS, compiled, read_only, read_only_table
 from platform_assets.features.aggregation.operations import COUNT, DISTINCT, LAST, MAX, MIN, SINCE, STD, SUM
 
 MANTISSA = np.uint64((1 << 52) - 1)
@@ -33,32 +32,6 @@ LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900  # between them neither grid nor sum
 NO_GRID = -1
 POWERS = np.array([2.0**power for power in range(64)])
 MOST_PARTIALS, DAY = 64, 86_400_000_000
-
-_CALLABLE = Callable[..., Any]
-
-
-def _numbers(item: Any, dimensions: int = 1) -> Any:
-    """The type of a read-only array; writable ones convert to it."""
-    return types.Array(item, dimensions, "C", readonly=True)
-
-
-def _table(item: Any) -> Any:
-    return _numbers(item, 2)
-
-
-INTEGERS = _numbers(types.int64)
-
-
-def compiled(*signature: Any) -> Callable[[_CALLABLE], _CALLABLE]:
-    """numba's decorator; cached on disk where there is a folder for it (not in a read-only container)."""
-
-    def decorate(function: _CALLABLE) -> _CALLABLE:
-        try:
-            return numba.njit(*signature, cache=True, nogil=True)(function)  # type: ignore[no-any-return]
-        except RuntimeError:
-            return numba.njit(*signature, nogil=True)(function)  # type: ignore[no-any-return]
-
-    return decorate
 
 
 @compiled()
@@ -302,8 +275,8 @@ def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
 
 
 @compiled(
-    types.void(INTEGERS, INTEGERS, _table(types.float64), _table(types.uint64), _table(types.int64), _numbers(types.float64),
-    types.int64, types.int64, INTEGERS, types.Array(types.float64, 2, "C"))
+    types.void(INTEGERS, INTEGERS, read_only_table(types.float64), read_only_table(types.uint64), read_only_table(types.int64),
+    read_only(types.float64), types.int64, types.int64, INTEGERS, types.Array(types.float64, 2, "C"))
 )  # fmt: skip
 def fill_windows(
     times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, places: Any,

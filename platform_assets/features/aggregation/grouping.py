@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from platform_assets.features.aggregation.compiled_loops import INTEGERS, compiled
+from platform_assets.features.aggregation.numba_functions import INTEGERS, compiled
 
 
 @compiled(types.Tuple((types.int64[::1], types.int64[::1]))(INTEGERS, types.int64, types.int64))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from platform_assets.features.aggregation.compiled_loops import INTEGERS, compiled
+from platform_assets.features.aggregation.numba_functions import INTEGERS, compiled
 
 NONE = -1
 

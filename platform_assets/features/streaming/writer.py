@@ -64,7 +64,7 @@ _SHOWN = 3
 
 
 @dataclass
-class Written:
+class AppliedEvents:
     """What became of events, one count for each event.
 
     Attributes:
@@ -75,14 +75,14 @@ class Written:
     counts: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
-    def add(self, other: Written) -> None:
+    def add(self, other: AppliedEvents) -> None:
         """Add what became of more events."""
         self.counts.update(other.counts)
         self.examples = [*self.examples, *other.examples][:_SHOWN]
 
     def __str__(self) -> str:
-        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.counts.items()) if count) or "nothing"
-        return f"{told} ({'; '.join(self.examples)})" if self.examples else told
+        text = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.counts.items()) if count) or "nothing"
+        return f"{text} ({'; '.join(self.examples)})" if self.examples else text
 
 
 class StreamWriter:
@@ -126,9 +126,9 @@ class StreamWriter:
 
         row_schema(self._source, {})
         unique_schema(self._source)
-        self._conformed([], Written())
+        self._conformed([], AppliedEvents())
 
-    def write(self, arrivals: Sequence[Arrival]) -> Written:
+    def write(self, arrivals: Sequence[Arrival]) -> AppliedEvents:
         """Write a batch of messages: states first, then where the stream stands.
 
         Raises:
@@ -136,7 +136,7 @@ class StreamWriter:
             sqlite3.Error, redis.exceptions.RedisError: the store does not answer; nothing is lost, write them again.
         """
         if not arrivals:
-            return Written()
+            return AppliedEvents()
         events, written = self._rows(arrivals)
         outcomes: list[str] = [SEEN] * len(events)
         if len(events):
@@ -147,9 +147,9 @@ class StreamWriter:
         self.offsets.write(self._positions(arrivals, events), self._now())
         return written
 
-    def _rows(self, arrivals: Sequence[Arrival]) -> tuple[pl.DataFrame, Written]:
+    def _rows(self, arrivals: Sequence[Arrival]) -> tuple[pl.DataFrame, AppliedEvents]:
         """Good rows of events, each key's newest, in order of time and key; the label is not known."""
-        written = Written()
+        written = AppliedEvents()
         frame = self._conformed(arrivals, written)
         deletes = frame[CHANGE_OPERATION] == DELETE
         written.counts[DELETED] += int(deletes.sum())
@@ -175,7 +175,7 @@ class StreamWriter:
         good = good.sort(event_order(self._use_case)).with_columns(pl.lit(None, dtype).alias(label.column))
         return with_entity_columns(good, self._use_case, self._views), written
 
-    def _conformed(self, arrivals: Sequence[Arrival], written: Written) -> pl.DataFrame:
+    def _conformed(self, arrivals: Sequence[Arrival], written: AppliedEvents) -> pl.DataFrame:
         """Rows in declared columns and types; each alone where together they are taken for rows of another table."""
         if not arrivals:
             return conform(frame_of_changes([], self._empty), self._empty).frame
@@ -206,15 +206,15 @@ def run_stream(
     source: EventSource,
     writer: StreamWriter,
     stop: threading.Event,
-    on_batch: Callable[[Written], object] = lambda written: None,
+    on_batch: Callable[[AppliedEvents], object] = lambda written: None,
     retry_seconds: float = 1.0,
-) -> Written:
+) -> AppliedEvents:
     """Bring events into the online store until `stop` is set; a store that does not answer is asked again, nothing is skipped.
 
     Returns:
         What became of all events.
     """
-    total = Written()
+    total = AppliedEvents()
     outages = _outages()
     while not stop.is_set():
         arrivals = source.take()
