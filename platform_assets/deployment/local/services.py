@@ -118,17 +118,6 @@ class Services:
                 self._fail(waiting[0], f"{arm.ready_path} did not answer 200 within {timeout_seconds:g} s")
             time.sleep(POLL_SECONDS)
 
-    def healthy(self, arm: Arm) -> bool:
-        """True when every process of the arm runs and is ready now."""
-        infos = self._supervisor.infos()
-        for program in arm.programs:
-            info = infos.get(program.name)
-            if info is None or info.state not in {"RUNNING", "STARTING"}:
-                return False
-            if not self.answers_ready(program, arm.ready_path):
-                return False
-        return True
-
     def remove(self, arm: Arm) -> None:
         """Stop the arm's processes and delete what described them. Logs stay, up to a number of files."""
         for program in arm.programs:

@@ -1,7 +1,7 @@
 """Building a Bento from a registered model.
 
 Belongs here: the build context, its digest, `bentoml build`, and finding an earlier build again. Does not belong here:
-what goes into the context (`connectors.py`), or starting a Bento.
+what goes into the context (`sources.py`), or starting a Bento.
 """
 
 from __future__ import annotations
