@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from platform_assets.declaration import Source
     from platform_assets.lake.catalog import Catalog
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-
 app = typer.Typer(no_args_is_help=True, help="Refused rows: list them, look at them, let some pass.")
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
@@ -172,6 +170,7 @@ def release_rows(
         RuntimeError: the clean table could not be published.
     """
     from platform_assets.cli.console import console
+    from platform_assets.orchestration.by_hand import publish_again
     from platform_assets.pipelines.quarantine import RowReleaseError, refused_rows
     from platform_assets.pipelines.quarantine import release as record
 
@@ -185,40 +184,8 @@ def release_rows(
         console.print(f"  [yellow]not released:[/] {text}")
     days = sorted(set(rows["event_day"].to_list())) if source.is_daily else [None]
     for one in days:
-        publish_again(chosen, one)
+        publish_again(chosen.catalog, source.name, one)
         console.print(f"  published {source.name}{'' if one is None else f' of {one}'} again")
-
-
-def publish_again(chosen: ChosenSource, day: date | None) -> None:
-    """Audit and publish a day, or a reference table, again.
-
-    Raises:
-        RuntimeError: it does not pass, or the run failed.
-    """
-    import dagster as dg
-
-    from platform_assets.lake.layout import CLEAN
-    from platform_assets.orchestration.assets.clean import clean_asset
-    from platform_assets.orchestration.metadata import asset_key
-
-    use_case, name = chosen.catalog.use_case, chosen.source.name
-    tags = {} if day is None else {RANGE_START: day.isoformat(), RANGE_END: day.isoformat()}
-    result = dg.materialize(
-        [clean_asset(use_case=use_case, source=chosen.source)],
-        instance=dg.DagsterInstance.get(),
-        tags=tags,
-        resources={"lake": chosen.catalog.lake},
-        raise_on_error=False,
-    )
-    if result.success:
-        return
-    key = asset_key(use_case, CLEAN, name)
-    verdicts = [one for one in result.get_asset_check_evaluations() if one.asset_key == key]
-    reasons = "; ".join(str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3])  # type: ignore[union-attr,index]
-    raise RuntimeError(
-        f"the release is recorded, but {name} {day or ''} is still refused: {reasons or 'the run failed'}. "
-        f"Run {result.run_id}: look at it with `make dev`."
-    )
 
 
 def _with_day(rows: pl.DataFrame) -> pl.DataFrame:
