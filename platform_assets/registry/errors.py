@@ -1,4 +1,7 @@
-"""What can go wrong with the registry. Belongs here: exceptions only."""
+"""What can go wrong with the registry.
+
+Belongs here: exceptions only. Does not belong here: what raises them.
+"""
 
 
 class RegistryError(RuntimeError):
