@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ Belongs here: names, and how one is opened. Does not belong here: what a registr
 
 from typing import Protocol
 
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 from platform_assets.registry.base import Environment, ModelRegistry
 
 

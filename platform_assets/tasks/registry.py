@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 from platform_assets.tasks.base import Task
 from platform_assets.tasks.metric import NamedMetric
 

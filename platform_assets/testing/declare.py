@@ -105,6 +105,7 @@ def declaration(
     section = {**_TRAINING[task], "task": task, **(training or {})}
     section.setdefault("splits", {"train_days": 2, "delay_days": label_delay_days, "test_days": 2, "folds": 1})
     request = [column["name"] for column in columns if column is not label_column]
+    decided = {"decision": decision} if DECLARED_TASKS[section["task"]].has_decision else {}
     document = {
         "name": name,
         "description": f"{name}, declared for a test.",
@@ -116,10 +117,7 @@ def declaration(
         "entities": [_described(entity) for entity in (_entities(views, request) if entities is None else entities)],
         "features": views,
         "training": section,
-        "serving": {
-            "request": request,
-            **({"decision": decision} if DECLARED_TASKS[section["task"]].has_decision else {}),
-        },
+        "serving": {"request": request, **decided},
         "monitoring": {"quality_metric": section["select_by"]},
     }
     whole: dict[str, Any] = plain({**document, **sections})

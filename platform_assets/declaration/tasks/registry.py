@@ -5,8 +5,8 @@ Belongs here: the list. Does not belong here: the kinds themselves (one file eac
 
 from collections.abc import Iterator
 
-from platform_assets.declaration.members import MemberRegistry
 from platform_assets.declaration.tasks.base import DeclaredTask
+from platform_assets.members import MemberRegistry
 
 DECLARED_TASKS: MemberRegistry[DeclaredTask] = MemberRegistry(
     "task",

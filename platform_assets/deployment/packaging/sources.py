@@ -3,7 +3,7 @@
 Belongs here: following imports and registries' lists from the service's entry points, and picking pinned requirements. Does not belong
 here: copying or building.
 
-A registry (`declaration/members.py`) names its members as text, `platform_assets.package.module:OBJECT`, and imports them when they are
+A registry (`members.py`) names its members as text, `platform_assets.package.module:OBJECT`, and imports them when they are
 used. Such a text in a packed module counts as an import, unless it points into a room that no service uses.
 """
 

@@ -3,8 +3,8 @@
 Belongs here: the list. Does not belong here: any strategy.
 """
 
-from platform_assets.declaration.members import MemberRegistry
 from platform_assets.deployment.rollout.strategy import Strategy
+from platform_assets.members import MemberRegistry
 
 STRATEGIES: MemberRegistry[type[Strategy]] = MemberRegistry(
     "rollout strategy",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.members import MemberRegistry
 from platform_assets.evaluation.gates.base import Gate
+from platform_assets.members import MemberRegistry
 
 _ROOM = "platform_assets.evaluation.gates"
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import dagster as dg
 
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 from platform_assets.registry.tracking import Tracker
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 from platform_assets.training.tuning.trials import Engine, SearchError
 
 ENGINES: MemberRegistry[Callable[[], Engine]] = MemberRegistry(

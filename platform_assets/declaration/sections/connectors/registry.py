@@ -14,8 +14,8 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdap
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from platform_assets.declaration.members import MemberRegistry
 from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration
+from platform_assets.members import MemberRegistry
 
 CONNECTORS: MemberRegistry[type[ConnectorDeclaration]] = MemberRegistry(
     "connector",

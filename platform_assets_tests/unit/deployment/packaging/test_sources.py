@@ -63,7 +63,7 @@ def test_members_that_a_registry_names_are_packed_with_what_they_import(tmp_path
     write(
         tmp_path,
         platform_assets__tasks__registry="""
-from platform_assets.declaration.members import MemberRegistry
+from platform_assets.members import MemberRegistry
 TASKS = MemberRegistry("task", {
     "binary": "platform_assets.tasks.binary:BINARY",
     "drawn": "platform_assets.evaluation.plots:PLOTS",
