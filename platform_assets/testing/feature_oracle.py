@@ -82,11 +82,12 @@ def expected_features(
                 and (position(other) < position(event) or (with_own and position(other) == position(event)))
                 and (item.where is None or CONDITIONS[item.where](other))
             ]
-            result[f"{item.name}_{length}"] = (value or _aggregate)(item, seen, event[time_name], time_name)
+            result[f"{item.name}_{length}"] = (value or window_value)(item, seen, event[time_name], time_name)
     return result
 
 
-def _aggregate(item: Window, seen: list[dict[str, Any]], now: datetime, time_name: str) -> float | None:
+def window_value(item: Window, seen: list[dict[str, Any]], now: datetime, time_name: str) -> float | None:
+    """A window's value from the events in it, oldest first."""
     if item.aggregate == "ratio":
         assert item.condition is not None
         holding = [CONDITIONS[item.condition](other) for other in seen if is_known(item.condition, other)]

@@ -13,12 +13,12 @@ from platform_assets.features.consistency.explain import entity_moment, explain_
 from platform_assets.features.entity_state import no_events, state_layout
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.testing.feature_oracle import window_value
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,
     LAST_DAY,
     MIDNIGHT,
-    _aggregate,
     histories,
     rich_case,
     use_case,
@@ -55,7 +55,7 @@ def test_the_events_that_count_make_the_value_of_the_feature_table(history: Any,
                 timedelta(microseconds=length) for length in explained.window.lengths_microseconds
             ]
             seen = [rows[event.key["payment_id"]] for event in explained.counted]
-            assert explained.value == pytest.approx(_aggregate(explained.window, seen, row["paid_at"], "paid_at"))
+            assert explained.value == pytest.approx(window_value(explained.window, seen, row["paid_at"], "paid_at"))
             assert len(explained.events) == len(explained.counted) + sum(explained.left_out.values())
 
 
