@@ -100,15 +100,14 @@ def declaration(
     columns = [_column(column, given) for column, given in events.items()]
     label_column = _label_column(label, columns)
     declared = _sources(table, columns, label_column, connector, label_delay_days, label_source)
-    views = _views(features, [column for column in columns[1:] if column["name"] != label_column["name"]])
-    task = _task(label_column)
-    section = {**_TRAINING[task], "task": task, **(training or {})}
-    section.setdefault("splits", {"train_days": 2, "delay_days": label_delay_days, "test_days": 2, "folds": 1})
+    views, task = _views(features, [column for column in columns[1:] if column != label_column]), _task(label_column)
+    splits = {"train_days": 2, "delay_days": label_delay_days, "test_days": 2, "folds": 1}
+    section = {**_TRAINING[task], "task": task, "splits": splits, **(training or {})}
     request = [column["name"] for column in columns if column is not label_column]
     decided = {"decision": decision} if DECLARED_TASKS[section["task"]].has_decision else {}
     document = {
         "name": name,
-        "description": f"{name}, declared for a test.",
+        "description": name,
         "owner": "team:tests",
         "history": {"first_day": "2024-01-01", "last_day": "2024-03-31"},
         "sources": [*declared, *(_described(source) for source in sources)],
