@@ -69,6 +69,19 @@ def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
         raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{shown}") from error
 
 
+def use_dagster_of_this_folder(home: Path) -> None:
+    """Point Dagster to the folder's `dagster.yaml`, as `make` does, so that a command typed by hand finds the same runs.
+
+    A `DAGSTER_HOME` that is set already, and a folder without `dagster.yaml`, change nothing.
+
+    Args:
+        home: the installation's home, where Dagster writes.
+    """
+    if "DAGSTER_HOME" not in os.environ and Path("dagster.yaml").is_file():
+        os.environ["DAGSTER_HOME"] = str(Path.cwd())
+        os.environ.setdefault(f"{PREFIX}DAGSTER", str(home.resolve() / "dagster"))
+
+
 class Settings(BaseModel):
     """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
 
@@ -78,15 +91,15 @@ class Settings(BaseModel):
         description="Folder for everything that is written; default `.platform/default` in the current folder."
     )
     lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
-    mlflow: str = Field(description="MLflow tracking address.")
+    mlflow: str = Field(repr=False, description="MLflow tracking address.")
     environment: Literal["dev", "staging", "production"] = Field(
         default="production",
         description="Whose champion and challenger are meant: MLflow's aliases `champion` and `challenger` in production, "
         "`staging-champion` and so on elsewhere.",
     )
     mlflow_artifacts: str = Field(description="Where MLflow keeps artifacts when it is used without a server.")
-    feast_registry: str = Field(description="SQLAlchemy address of Feast's registry.")
-    feast_online_store: dict[str, Any] = Field(description="Feast's online store configuration, as JSON.")
+    feast_registry: str = Field(repr=False, description="SQLAlchemy address of Feast's registry.")
+    feast_online_store: dict[str, Any] = Field(repr=False, description="Feast's online store configuration, as JSON.")
     port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
     target: str = Field(
         default="local",

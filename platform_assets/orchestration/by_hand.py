@@ -4,7 +4,6 @@ Belongs here: publishing a day again, and rolling back, each as a run that the i
 do (`pipelines/`), whole jobs (`in_process.py`), or printing (`cli/`).
 """
 
-import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.installation import Installation
+from platform_assets.installation import Installation, use_dagster_of_this_folder
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import CLEAN
 from platform_assets.orchestration.assets.clean import clean_asset
@@ -84,9 +83,7 @@ def _instance(home: Path) -> dg.DagsterInstance:
     Raises:
         RuntimeError: there is none.
     """
-    if "DAGSTER_HOME" not in os.environ and Path("dagster.yaml").is_file():
-        os.environ["DAGSTER_HOME"] = str(Path.cwd())
-        os.environ.setdefault("PLATFORM_ASSETS_DAGSTER", str(home.resolve() / "dagster"))
+    use_dagster_of_this_folder(home)
     try:
         return dg.DagsterInstance.get()
     except dg.DagsterError as error:
