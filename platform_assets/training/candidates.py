@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS
 from platform_assets.declaration.sections.training import DeclaredLearner as Declared
 from platform_assets.declaration.sections.training import Training
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.training.compare import Candidate
-from platform_assets.training.learners import Learner, LearnerSettingsError, make_learner
+from platform_assets.training.learners import Learner, LearnerSettingsError, made_of, make_learner
 from platform_assets.training.learners.calibration import calibrated
-from platform_assets.training.learners.ensemble import ensemble
 from platform_assets.training.learners.narrowed import narrowed
 
 _SIGN = {"increasing": 1, "decreasing": -1}
-_OF_A_FEATURE = ("single_feature", "rule", "last_value")
-_TAKE_CATEGORIES = ("logistic_regression", "ridge", "torch_mlp", "estimator")
 
 
 def declared_candidates(training: Training, features: Sequence[str]) -> list[Candidate]:
@@ -64,16 +62,12 @@ def learner_of(document: Mapping[str, Any], task: str) -> Learner:
     members = [learner_of(member, task) for member in document.get("members", ())]
     if not members:
         return make_learner(document["learner"], settings, task)
-    if document["learner"] == "calibrated":
-        return calibrated(members[0], settings["method"])
-    if document["learner"] == "narrowed":
-        return narrowed(members[0], settings["columns"])
-    return ensemble(document["learner"], members, {name: value for name, value in settings.items() if name != "of"})
+    return made_of(document["learner"], members, settings)
 
 
 def _learner(declared: Declared, training: Training, features: Sequence[str], by_name: dict[str, Candidate]) -> Learner:
-    if declared.kind in ("blend", "stack"):
-        learner: Learner = ensemble(declared.kind, [by_name[name].learner for name in declared.of], declared.settings)
+    if DECLARED_LEARNERS[declared.kind].joins_others:
+        learner = made_of(declared.kind, [by_name[name].learner for name in declared.of], declared.settings)
     else:
         own = declared.inputs or features
         learner = make_learner(
@@ -88,12 +82,13 @@ def _settings(declared: Declared, training: Training, features: Sequence[str]) -
     """The declared settings, with names of features as their places among the inputs."""
     settings = dict(declared.settings)
     place = {name: number for number, name in enumerate(features)}
-    if declared.kind in _OF_A_FEATURE:
+    kind = DECLARED_LEARNERS[declared.kind]
+    if kind.may_name_feature:
         settings["column"] = None if declared.feature is None else place[declared.feature]
     if declared.estimator is not None:
         settings["estimator"] = declared.estimator
     if declared.monotone:
         settings["monotone"] = [_SIGN.get(declared.monotone.get(name, ""), 0) for name in features]
-    if training.categories and declared.kind in _TAKE_CATEGORIES:
+    if training.categories and kind.takes_categories:
         settings["categories"] = [place[name] for name in training.categories if name in place]
     return settings

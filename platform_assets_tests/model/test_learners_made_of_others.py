@@ -14,7 +14,7 @@ from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import Learner, LearnerSettingsError, TrainingError, make_learner
 from platform_assets.training.learners.calibration import calibrated
 from platform_assets.training.learners.composite import forward_predictions
-from platform_assets.training.learners.ensemble import ensemble
+from platform_assets.training.learners.ensemble import blend, stack
 from platform_assets.training.learners.narrowed import narrowed
 from platform_assets_tests.model.fitted_models import make_rows
 
@@ -40,17 +40,13 @@ MADE = {
     ),
     "isotonic": lambda: calibrated(few_trees(), "isotonic"),
     "sigmoid": lambda: calibrated(make_learner("random_forest", {"n_estimators": 5}), "sigmoid"),
-    "blend": lambda: ensemble("blend", [few_trees(), make_learner("logistic_regression")], {}),
-    "equal blend": lambda: ensemble(
-        "blend", [few_trees(), make_learner("rule", {"threshold": 50})], {"weights": "equal"}
-    ),
-    "stack": lambda: ensemble("stack", [few_trees(), make_learner("logistic_regression")], {}),
-    "stack of values": lambda: ensemble(
-        "stack", [few_trees("regression"), make_learner("ridge", {}, "regression")], {"C": 2.0}
-    ),
+    "blend": lambda: blend([few_trees(), make_learner("logistic_regression")], {}),
+    "equal blend": lambda: blend([few_trees(), make_learner("rule", {"threshold": 50})], {"weights": "equal"}),
+    "stack": lambda: stack([few_trees(), make_learner("logistic_regression")], {}),
+    "stack of values": lambda: stack([few_trees("regression"), make_learner("ridge", {}, "regression")], {"C": 2.0}),
     "narrowed": lambda: narrowed(few_trees(), [2, 0]),
     "sigmoid of narrowed": lambda: calibrated(narrowed(few_trees(), [2, 0]), "sigmoid"),
-    "stack of calibrated": lambda: ensemble("stack", [calibrated(few_trees(), "sigmoid"), make_learner("rule")], {}),
+    "stack of calibrated": lambda: stack([calibrated(few_trees(), "sigmoid"), make_learner("rule")], {}),
 }
 
 
@@ -90,7 +86,7 @@ def test_it_predicts_the_same_after_loading_and_has_the_same_bytes_again(name: s
             "setting 'max_iter' is {'a': 1}; it must be a number",
         ),
         (lambda: make_learner("estimator"), "'' is not one of scikit-learn's"),
-        (lambda: ensemble("blend", [few_trees()], {}), "needs at least two members, it has 1"),
+        (lambda: blend([few_trees()], {}), "needs at least two members, it has 1"),
         (lambda: calibrated(few_trees("regression"), "isotonic"), "a regression task has no probabilities"),
     ],
 )
@@ -145,7 +141,7 @@ def test_calibration_makes_squashed_probabilities_true_again() -> None:
 def test_a_useless_member_gets_next_to_no_weight_in_a_fitted_blend() -> None:
     rows = make_rows("binary")
     useless = make_learner("rule", {"column": 2, "threshold": -1})
-    fitted: Any = fit_predictor(rows, ensemble("blend", [few_trees(), useless], {}), 0).fitted
+    fitted: Any = fit_predictor(rows, blend([few_trees(), useless], {}), 0).fitted
     assert fitted.weights.sum() == pytest.approx(1.0)
     assert fitted.weights[0] > 0.7
 

@@ -6,9 +6,10 @@ place below `training`. Does not belong here: the settings of a learner, which i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS, DeclaredLearnerKind, declared_learners
 from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
 
 Found = tuple[tuple[int | str, ...], Any, str]
 """Place below `training`, the value there, and what is wrong with it."""
-
-_TASKS = {
-    "logistic_regression": ("binary", "multiclass"),
-    "ridge": ("regression",),
-    "single_feature": ("regression",),
-    "last_value": ("regression",),
-}
-_OF_A_FEATURE = ("single_feature", "rule")
-_MONOTONE = ("random_forest", "xgboost", "estimator")
-_JOINS = ("blend", "stack")
 
 
 def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Found]:
@@ -53,21 +44,30 @@ def _no_such(features: Sequence[str]) -> str:
     return f"no such feature; known: {', '.join(features)}"
 
 
+def _names(is_meant: Callable[[DeclaredLearnerKind], bool]) -> list[str]:
+    """The kinds of learners that are meant, in the order of their list."""
+    return [kind.name for kind in declared_learners() if is_meant(kind)]
+
+
+def _either(names: Sequence[str]) -> str:
+    """The names as alternatives: `a, b or c`."""
+    return " or ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+
+
 def _feature(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
-    if learner.kind in _OF_A_FEATURE and learner.feature is None:
-        yield "feature", None, f"is needed by a learner of kind {learner.kind}"
-    elif learner.feature is not None and learner.kind not in (*_OF_A_FEATURE, "last_value"):
-        yield (
-            "feature",
-            learner.feature,
-            "is needed by a learner of kind single_feature, rule or last_value, and by no other",
-        )
+    kind = DECLARED_LEARNERS[learner.kind]
+    if kind.needs_feature and learner.feature is None:
+        yield "feature", None, f"is needed by a learner of kind {kind.name}"
+    elif learner.feature is not None and not kind.may_name_feature:
+        of_a_feature = _names(lambda other: other.needs_feature)
+        of_a_feature += _names(lambda other: other.may_name_feature and not other.needs_feature)
+        yield "feature", learner.feature, f"is needed by a learner of kind {_either(of_a_feature)}, and by no other"
     elif learner.feature is not None and learner.feature not in features:
         yield "feature", learner.feature, _no_such(features)
 
 
 def _inputs(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
-    if learner.inputs and learner.kind in _JOINS:
+    if learner.inputs and DECLARED_LEARNERS[learner.kind].joins_others:
         yield "inputs", list(learner.inputs), "is for the learners that it joins: declare it there"
     for name in learner.inputs:
         if name not in features:
@@ -77,8 +77,8 @@ def _inputs(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple
 
 
 def _kind(learner: DeclaredLearner, task: DeclaredTask) -> Iterator[tuple[str, Any, str]]:
-    wanted = _TASKS.get(learner.kind)
-    if wanted is not None and task.objective not in wanted:
+    wanted = DECLARED_LEARNERS[learner.kind].objectives
+    if wanted and task.objective not in wanted:
         yield "kind", learner.kind, f"is for {' and '.join(wanted)} tasks, this one is {task.name}"
     if learner.monotone and task.monotone_problem:
         yield "monotone", dict(learner.monotone), task.monotone_problem
@@ -87,18 +87,22 @@ def _kind(learner: DeclaredLearner, task: DeclaredTask) -> Iterator[tuple[str, A
 
 
 def _parts(learner: DeclaredLearner) -> Iterator[tuple[str, Any, str]]:
-    if (learner.kind == "estimator") != (learner.estimator is not None):
-        yield "estimator", learner.estimator, "is needed by a learner of kind estimator, and by no other"
-    if learner.monotone and learner.kind not in _MONOTONE:
-        yield "monotone", dict(learner.monotone), f"is for learners of kind {', '.join(_MONOTONE)}"
-    if learner.search is not None and learner.kind in _JOINS:
+    kind = DECLARED_LEARNERS[learner.kind]
+    if kind.names_estimator != (learner.estimator is not None):
+        of_an_estimator = _either(_names(lambda other: other.names_estimator))
+        yield "estimator", learner.estimator, f"is needed by a learner of kind {of_an_estimator}, and by no other"
+    if learner.monotone and not kind.takes_monotone:
+        monotone = ", ".join(_names(lambda other: other.takes_monotone))
+        yield "monotone", dict(learner.monotone), f"is for learners of kind {monotone}"
+    if learner.search is not None and kind.joins_others:
         yield "search", learner.kind, "is for the learners that it joins: declare it there"
 
 
 def _members(learner: DeclaredLearner, before: Sequence[str], training: Training) -> Iterator[tuple[str, Any, str]]:
-    if learner.kind not in _JOINS:
+    if not DECLARED_LEARNERS[learner.kind].joins_others:
         if learner.of:
-            yield "of", list(learner.of), "is for learners of kind blend or stack"
+            joining = _either(_names(lambda other: other.joins_others))
+            yield "of", list(learner.of), f"is for learners of kind {joining}"
         return
     if len(set(learner.of)) < 2:
         yield "of", list(learner.of), "names fewer than two learners"

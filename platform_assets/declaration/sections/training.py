@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.learner_kinds import learner_names
 from platform_assets.declaration.renamed import current_name
 from platform_assets.declaration.sections.search import Search
 from platform_assets.declaration.tasks.registry import metric_names, task_names
@@ -54,27 +55,17 @@ class Label(Declaration):
     )
 
 
-Kind = Literal[
-    "constant",
-    "single_feature",
-    "last_value",
-    "rule",
-    "logistic_regression",
-    "ridge",
-    "random_forest",
-    "xgboost",
-    "torch_mlp",
-    "estimator",
-    "blend",
-    "stack",
+LearnerName = Annotated[
+    str, BeforeValidator(_one_of(learner_names)), WithJsonSchema({"type": "string", "enum": list(learner_names())})
 ]
+"""Name of a kind of learner."""
 
 
 class DeclaredLearner(Declaration):
     """One candidate."""
 
     name: Identifier = Field(description="Name in comparisons.")
-    kind: Kind = Field(
+    kind: LearnerName = Field(
         description="Which learner. `blend` and `stack` join others; `estimator` is any of scikit-learn's by its dotted name."
     )
     baseline: bool = Field(default=False, description="Whether the champion has to beat this candidate.")

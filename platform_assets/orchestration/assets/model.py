@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake.catalog import Catalog
@@ -105,5 +106,4 @@ def selection_notes(selection: Selection) -> dict[str, Any]:
 
 def _libraries(use_case: UseCase) -> set[str]:
     """Kinds shown on the asset."""
-    known = {"xgboost": "xgboost", "torch_mlp": "pytorch", "random_forest": "scikitlearn"}
-    return {known[learner.kind] for learner in use_case.training.learners if learner.kind in known}
+    return {DECLARED_LEARNERS[learner.kind].library for learner in use_case.training.learners} - {""}

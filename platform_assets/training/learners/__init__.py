@@ -19,7 +19,7 @@ from platform_assets.training.learners.base import (
     TrainingError,
     resolve_settings,
 )
-from platform_assets.training.learners.registry import BY_NAME_ALONE, LEARNERS, learner_kind, make_learner
+from platform_assets.training.learners.registry import BY_NAME_ALONE, LEARNERS, learner_kind, made_of, make_learner
 
 __all__ = [
     "BY_NAME_ALONE",
@@ -33,6 +33,7 @@ __all__ = [
     "Setting",
     "TrainingError",
     "learner_kind",
+    "made_of",
     "make_learner",
     "resolve_settings",
 ]

@@ -5,7 +5,7 @@ Belongs here: types and checks that hold for all learners. Does not belong here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -150,6 +150,7 @@ class LearnerKind:
         fit_libraries: distributions needed to fit it only.
         open_settings: whether it takes settings beyond those listed, because a library names them.
         check: refuses settings that do not go together, with `LearnerSettingsError`; not asked when a model is loaded.
+        made_of: of a kind that is made of other learners: the learner of these members, with settings as declared or as recorded.
     """
 
     name: str
@@ -162,6 +163,7 @@ class LearnerKind:
     fit_libraries: tuple[str, ...] = ()
     open_settings: bool = False
     check: Callable[[Objective, Mapping[str, SettingValue]], None] | None = None
+    made_of: Callable[[Sequence[Learner], Mapping[str, Any]], Learner] | None = None
 
     def checked_task(self, task: str) -> Objective:
         """`task`, if this kind can do it.

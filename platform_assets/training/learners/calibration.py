@@ -71,6 +71,10 @@ def calibrated(learner: Learner, method: Method) -> Composite:
     return Composite(KIND, learner.task, MappingProxyType(settings), (learner,), join)
 
 
+def _made_of(members: Sequence[Learner], settings: Mapping[str, Any]) -> Composite:
+    return calibrated(members[0], settings["method"])
+
+
 def join(members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]) -> FittedModel:
     """Learn the map from scores for rows that the member had not seen."""
     [member] = members
@@ -103,4 +107,5 @@ KIND = LearnerKind(
     tasks=("binary", "multiclass"),
     fit_libraries=("scikit-learn",),
     open_settings=True,
+    made_of=_made_of,
 )

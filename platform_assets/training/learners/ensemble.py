@@ -30,7 +30,14 @@ from platform_assets.training.learners.base import (
     resolve_settings,
 )
 from platform_assets.training.learners.class_joins import read_stacked_classes, stacked_classes
-from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
+from platform_assets.training.learners.composite import (
+    Composite,
+    Join,
+    Member,
+    load_members,
+    refuse_alone,
+    save_members,
+)
 from platform_assets.training.learners.linear import sigmoid
 from platform_assets.training.learners.registry import learner_kind
 from platform_assets.training.learners.score_map import log_odds
@@ -70,27 +77,35 @@ class EnsembleModel:
         return save_members(self.members, folder, document)
 
 
-def ensemble(kind: str, members: Sequence[Learner], settings: Mapping[str, Any]) -> Composite:
-    """A blend or a stack of learners.
-
-    Args:
-        kind: "blend" or "stack".
-        members: at least two, of one task.
-        settings: of the kind.
+def blend(members: Sequence[Learner], settings: Mapping[str, Any]) -> Composite:
+    """The weighted mean of at least two learners for one objective.
 
     Raises:
         LearnerSettingsError: there are too few members, or a setting is wrong.
     """
+    blocks = 1 if settings.get("weights") == "equal" else 3
+    return _ensemble(BLEND, members, settings, _blended, blocks)
+
+
+def stack(members: Sequence[Learner], settings: Mapping[str, Any]) -> Composite:
+    """A linear model on at least two learners for one objective.
+
+    Raises:
+        LearnerSettingsError: there are too few members, or a setting is wrong.
+    """
+    return _ensemble(STACK, members, settings, _stacked, blocks=3)
+
+
+def _ensemble(
+    kind: LearnerKind, members: Sequence[Learner], settings: Mapping[str, Any], join: Join, blocks: int
+) -> Composite:
     if len(members) < 2:
         raise LearnerSettingsError(
-            f"learner {kind!r} needs at least two members, it has {len(members)}: name them in `of`"
+            f"learner {kind.name!r} needs at least two members, it has {len(members)}: name them in `of`"
         )
-    joined = BLEND if kind == "blend" else STACK
     names = {"of": "+".join(member.name for member in members)}
-    resolved = resolve_settings(joined, {**settings, **names})
-    join = _blended if kind == "blend" else _stacked
-    blocks = 1 if resolved.get("weights") == "equal" else 3
-    return Composite(joined, members[0].task, resolved, tuple(members), join, blocks)
+    resolved = resolve_settings(kind, {**settings, **names})
+    return Composite(kind, members[0].task, resolved, tuple(members), join, blocks)
 
 
 def _blended(
@@ -156,6 +171,7 @@ BLEND = LearnerKind(
     load=load,
     libraries=("numpy",),
     fit_libraries=("scipy",),
+    made_of=blend,
 )
 STACK = LearnerKind(
     name="stack",
@@ -170,4 +186,5 @@ STACK = LearnerKind(
     load=load,
     libraries=("numpy",),
     fit_libraries=("scikit-learn",),
+    made_of=stack,
 )

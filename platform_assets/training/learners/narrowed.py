@@ -6,10 +6,11 @@ Belongs here: handing a learner its own columns, when it is fitted and when it p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,10 @@ def narrowed(learner: Learner, columns: Sequence[int]) -> Narrowed:
     return Narrowed(KIND, learner.task, MappingProxyType(settings), (learner,), columns=tuple(columns))
 
 
+def _made_of(members: Sequence[Learner], settings: Mapping[str, Any]) -> Narrowed:
+    return narrowed(members[0], settings["columns"])
+
+
 def load(folder: Path) -> FittedModel:
     """Read back what `NarrowedModel.save` wrote."""
     [member], document = load_members(folder, learner_kind)
@@ -86,4 +91,5 @@ KIND = LearnerKind(
     load=load,
     libraries=("numpy",),
     open_settings=True,
+    made_of=_made_of,
 )

@@ -5,7 +5,7 @@ Belongs here: the list, and finding a member. Does not belong here: the members 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from platform_assets.members import MemberRegistry
@@ -61,3 +61,20 @@ def make_learner(name: str, settings: Mapping[str, Any] | None = None, task: str
     """
     kind = learner_kind(name)
     return Learner(kind, kind.checked_task(task), {}).with_settings(settings or {})
+
+
+def made_of(name: str, members: Sequence[Learner], settings: Mapping[str, Any]) -> Learner:
+    """A learner that is made of other learners.
+
+    Args:
+        name: in the registry, for example "blend".
+        members: what it is made of.
+        settings: as declared or as recorded.
+
+    Raises:
+        LearnerSettingsError: there is no such learner, it is not made of others, or its members or settings do not fit.
+    """
+    kind = learner_kind(name)
+    if kind.made_of is None:
+        raise LearnerSettingsError(f"learner {name!r} is not made of other learners")
+    return kind.made_of(members, settings)

@@ -19,7 +19,7 @@ from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import Fold
 from platform_assets.training.learners import Learner, LearnerSettingsError, TrainingError, make_learner
 from platform_assets.training.learners.calibration import calibrated
-from platform_assets.training.learners.ensemble import ensemble
+from platform_assets.training.learners.ensemble import blend, stack
 
 CLASSES = ("billing", "outage", "how to", "never", "other")
 NEVER = CLASSES.index("never")
@@ -43,8 +43,8 @@ LEARNERS = {
     "estimator": several("estimator", **BOOSTED),
     "isotonic": calibrated(TREES, "isotonic"),
     "sigmoid": calibrated(LOGISTIC, "sigmoid"),
-    "blend": ensemble("blend", [LOGISTIC, TREES], {}),
-    "stack": ensemble("stack", [LOGISTIC, TREES], {}),
+    "blend": blend([LOGISTIC, TREES], {}),
+    "stack": stack([LOGISTIC, TREES], {}),
 }
 
 
