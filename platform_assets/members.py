@@ -31,16 +31,16 @@ class MemberRegistry(Generic[Member]):
 
         Args:
             kind: what a member is, for messages.
-            members: name to `package.module:OBJECT`.
+            members: the address of each member, `package.module:OBJECT`, by name.
         """
         self.kind = kind
-        self._places: dict[str, str] = dict(members)
+        self._addresses: dict[str, str] = dict(members)
         self._loaded: dict[str, Any] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name, in the order of the list."""
-        return tuple(self._places)
+        return tuple(self._addresses)
 
     def __getitem__(self, name: str) -> Member:
         """The member of that name.
@@ -49,23 +49,23 @@ class MemberRegistry(Generic[Member]):
             UnknownMember: there is none.
         """
         if name not in self._loaded:
-            if name not in self._places:
-                raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self._places)}")
-            module, _, attribute = self._places[name].partition(":")
+            if name not in self._addresses:
+                raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self._addresses)}")
+            module, _, attribute = self._addresses[name].partition(":")
             self._loaded[name] = getattr(import_module(module), attribute)
         return cast(Member, self._loaded[name])
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a member of that name."""
-        return name in self._places
+        return name in self._addresses
 
     def __iter__(self) -> Iterator[str]:
         """The names."""
-        return iter(self._places)
+        return iter(self._addresses)
 
     def __len__(self) -> int:
         """How many members there are."""
-        return len(self._places)
+        return len(self._addresses)
 
     @contextmanager
     def with_member(self, name: str, member: Member) -> Iterator[None]:
@@ -74,10 +74,10 @@ class MemberRegistry(Generic[Member]):
         Raises:
             ValueError: the name is taken.
         """
-        if name in self._places:
+        if name in self._addresses:
             raise ValueError(f"there is a {self.kind} {name!r} already")
-        self._places[name], self._loaded[name] = "", member
+        self._addresses[name], self._loaded[name] = "", member
         try:
             yield
         finally:
-            del self._places[name], self._loaded[name]
+            del self._addresses[name], self._loaded[name]

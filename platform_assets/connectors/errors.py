@@ -20,18 +20,18 @@ class ColumnProblem:
 
     column: str
     expected: str
-    found: str
+    delivered: str
     rows: int
     """Rows that cannot be used because of it."""
     examples: tuple[str, ...] = ()
-    """Up to three of the values found."""
+    """Up to three of the delivered values that do not fit."""
     where: str = ""
     """The files in question, where it is not all of them."""
 
     def __str__(self) -> str:
         values = f", for example {', '.join(map(repr, self.examples))}" if self.examples else ""
         files = f" in {self.where}" if self.where else ""
-        return f"column '{self.column}': expected {self.expected}, found {self.found}{files} ({self.rows} rows{values})"
+        return f"column '{self.column}': expected {self.expected}, found {self.delivered}{files} ({self.rows} rows{values})"
 
 
 class SchemaMismatch(SourceError):

@@ -69,8 +69,8 @@ def load_use_case(path: Path) -> UseCase:
         return UseCase.model_validate(document.get("attributes") or {})
     except ValidationError as error:
         lines = [
-            f"{path}:{_line(node, ('attributes', *found['loc']))}: {'.'.join(map(str, found['loc']))}: {found['msg']}"
-            for found in error.errors()
+            f"{path}:{_line(node, ('attributes', *detail['loc']))}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}"
+            for detail in error.errors()
         ]
         raise DeclarationError("\n".join(lines)) from error
 
@@ -80,12 +80,12 @@ def _line(node: Any, where: tuple[int | str, ...]) -> int:
     line = int(node.start_mark.line) + 1 if node is not None else 1
     for step in where:
         if isinstance(node, yaml.MappingNode):
-            found = next((value for key, value in node.value if key.value == step), None)
+            child = next((value for key, value in node.value if key.value == step), None)
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            found = node.value[step]
+            child = node.value[step]
         else:
-            found = None
-        if found is None:
+            child = None
+        if child is None:
             break
-        node, line = found, int(found.start_mark.line) + 1
+        node, line = child, int(child.start_mark.line) + 1
     return line

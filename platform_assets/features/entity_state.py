@@ -201,8 +201,8 @@ def event_rows(layout: StateLayout, events: pl.DataFrame) -> pl.DataFrame:
         columns.append(pl.col(name).cast(layout.list_types[field]).alias(field))
     rows = events.select(columns)
     if layout.plan.values:
-        found = event_values(layout.plan.values, events, layout.use_case)
-        rows = rows.hstack(found.rename(dict(zip(layout.value_columns, layout.value_fields, strict=True))))
+        values = event_values(layout.plan.values, events, layout.use_case)
+        rows = rows.hstack(values.rename(dict(zip(layout.value_columns, layout.value_fields, strict=True))))
     return rows
 
 
@@ -333,19 +333,19 @@ def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
 def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
     """What windows aggregate of the event, by the same expressions as over a table; what the event cannot tell is missing."""
     case = layout.use_case
-    found = {value: _number(case, event, str(value.column)) for value in layout.plan.values if value.is_plain}
-    if len(found) == len(layout.plan.values):
-        return tuple(found.values())
+    values = {value: _number(case, event, str(value.column)) for value in layout.plan.values if value.is_plain}
+    if len(values) == len(layout.plan.values):
+        return tuple(values.values())
     known = {name for name in event if name != case.label.column}
-    computed = [value for value in layout.plan.values if value not in found and value.roots <= known]
+    computed = [value for value in layout.plan.values if value not in values and value.roots <= known]
     if computed:
         schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
         try:
             row = pl.DataFrame({name: [event[name]] for name in schema}, schema=schema)
-            found.update(zip(computed, compute_values(computed, row).row(0), strict=True))
+            values.update(zip(computed, compute_values(computed, row).row(0), strict=True))
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
             raise FeatureError(f"event {_name(case, event)}: conditions cannot be computed: {error}") from error
-    return tuple(found.get(value, float("nan")) for value in layout.plan.values)
+    return tuple(values.get(value, float("nan")) for value in layout.plan.values)
 
 
 def _number(case: UseCase, event: Mapping[str, Any], name: str) -> float:

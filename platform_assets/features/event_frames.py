@@ -32,12 +32,12 @@ def in_order(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     same = first.slice(1) == first.slice(0, len(first) - 1)
     edge = pl.Series([False])
     tied = pl.concat([edge, same]) | pl.concat([same, edge])
-    places = tied.arg_true()
+    positions = tied.arg_true()
     within = ordered.select(names).filter(tied).select(pl.arg_sort_by(names)).to_series()
     order = (
         pl.select(pl.int_range(len(ordered), dtype=pl.get_index_type()))
         .to_series()
-        .scatter(places, places.gather(within))
+        .scatter(positions, positions.gather(within))
     )
     return ordered[order]
 
@@ -62,15 +62,15 @@ def event_order(use_case: UseCase, entity_key: str | None = None) -> list[str]:
     return list(dict.fromkeys(names if entity_key is None else [entity_key, *names]))
 
 
-def require_columns(found: Sequence[str], names: Sequence[str], what: str) -> None:
+def require_columns(columns: Sequence[str], names: Sequence[str], what: str) -> None:
     """Refuse rows that lack columns.
 
     Raises:
         FeatureError: naming what is missing and what is there.
     """
-    missing = [name for name in dict.fromkeys(names) if name not in found]
+    missing = [name for name in dict.fromkeys(names) if name not in columns]
     if missing:
-        raise FeatureError(f"{what} lack columns {missing}; they have {list(found)}")
+        raise FeatureError(f"{what} lack columns {missing}; they have {list(columns)}")
 
 
 def example_keys(frame: pl.DataFrame, keys: Sequence[str], count: int = 3) -> list[dict[str, object]]:

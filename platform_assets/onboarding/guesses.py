@@ -177,11 +177,11 @@ def _identifying(table: TableFacts) -> list[ColumnFacts]:
     return [facts for facts in table.columns if facts.type in ("int64", "string") and facts.nulls + facts.misfits == 0]
 
 
-def _no_label(table: TableFacts, taken: set[str]) -> str:
+def _no_label(table: TableFacts, used: set[str]) -> str:
     text = (
         "no column looks like a label: name it with --label, or add the table that carries it and point `label` to it"
     )
-    words = [facts for facts in table.columns if facts.name not in taken and facts.type == "string"]
+    words = [facts for facts in table.columns if facts.name not in used and facts.type == "string"]
     near = [facts for facts in words if facts.distinct == 2 and facts.values is not None]
     if near:
         pairs = ", ".join(f"{facts.name} ({' or '.join(map(str, facts.values or ()))})" for facts in near)
@@ -189,29 +189,29 @@ def _no_label(table: TableFacts, taken: set[str]) -> str:
     return text
 
 
-def _label(table: TableFacts, named: str | None, taken: set[str]) -> Guess | None:
+def _label(table: TableFacts, named: str | None, used: set[str]) -> Guess | None:
     if named is not None:
         if named not in table.frame.columns:
             raise OnboardingError(f"there is no column {named!r}; there are {', '.join(table.frame.columns)}")
         return Guess(named, "named on the command line")
-    free = [facts for facts in table.columns if facts.name not in taken and facts.type in ("int64", "float64", "bool")]
+    free = [facts for facts in table.columns if facts.name not in used and facts.type in ("int64", "float64", "bool")]
     hinted = [facts for facts in free if _rank(facts.name, LABEL_WORDS)]
     binary = [facts for facts in free if _is_binary(facts)]
     for group, why in (
         ([facts for facts in binary if facts in hinted], "0 or 1, and named like an outcome"),
         (hinted, "named like an outcome"),
         (binary, "the only kind of column with 0 and 1"),
-        (_classes(table, taken), "a few texts, and named like an outcome"),
+        (_classes(table, used), "a few texts, and named like an outcome"),
     ):
         if group:
             return Guess(max(group, key=lambda facts: _rank(facts.name, LABEL_WORDS)).name, why)
     return None
 
 
-def _left_out(table: TableFacts, label: Guess | None, task: str, taken: set[str]) -> tuple[Guess, ...]:
+def _left_out(table: TableFacts, label: Guess | None, task: str, used: set[str]) -> tuple[Guess, ...]:
     result = []
     for facts in table.columns:
-        if facts.name in taken or (label is not None and facts.name == label.value):
+        if facts.name in used or (label is not None and facts.name == label.value):
             continue
         why = _why_left_out(table, facts, label, task)
         if why is not None:
@@ -254,19 +254,13 @@ def _knows_label(frame: pl.DataFrame, facts: ColumnFacts, label: str, task: str)
     return abs(float(cast(float, rows.select(pl.corr("x", "y")).item() or 0.0))) > LEAK_AUC
 
 
-def _entities(table: TableFacts, taken: set[str]) -> tuple[Guess, ...]:
+def _entities(table: TableFacts, used: set[str]) -> tuple[Guess, ...]:
     entities = []
     for facts in table.columns:
         repeats = facts.rows / max(1, facts.distinct)
         named = _is_named_id(facts.name)
         identifies = facts.type in ("int64", "string") and (named or (facts.type == "string" and facts.values is None))
-        if (
-            facts.name in taken
-            or not identifies
-            or facts.distinct < 2
-            or repeats < 2
-            or facts.mean_length > TEXT_LENGTH
-        ):
+        if facts.name in used or not identifies or facts.distinct < 2 or repeats < 2 or facts.mean_length > TEXT_LENGTH:
             continue
         entities.append(Guess(facts.name, f"each of its {facts.distinct:,} values comes {repeats:.1f} times"))
     return tuple(entities)
@@ -292,12 +286,12 @@ def _has_classes(facts: ColumnFacts) -> bool:
     return facts.type == "string" and facts.values is not None and 3 <= facts.distinct <= facts.rows // ROWS_OF_A_CLASS
 
 
-def _classes(table: TableFacts, taken: set[str]) -> list[ColumnFacts]:
+def _classes(table: TableFacts, used: set[str]) -> list[ColumnFacts]:
     """Text columns that may be a label of several classes."""
     return [
         facts
         for facts in table.columns
-        if facts.name not in taken and _has_classes(facts) and _rank(facts.name, LABEL_WORDS)
+        if facts.name not in used and _has_classes(facts) and _rank(facts.name, LABEL_WORDS)
     ]
 
 

@@ -121,7 +121,7 @@ def _name(column: str) -> str:
     return json.dumps(column) if column in _YAML_WORDS else column
 
 
-def _feature(column: str, taken: frozenset[str]) -> tuple[str, str]:
+def _feature(column: str, used: frozenset[str]) -> tuple[str, str]:
     """Name and expression of a feature that is the column itself, quoted where SQL takes the name for its own."""
     try:
         if pl.sql_expr(column).meta.root_names() == [column]:
@@ -129,7 +129,7 @@ def _feature(column: str, taken: frozenset[str]) -> tuple[str, str]:
     except (pl.exceptions.PolarsError, RuntimeError):
         pass
     name = f"{column}_value"
-    return (name if name not in taken else f"{name}_itself"), json.dumps(json.dumps(column))
+    return (name if name not in used else f"{name}_itself"), json.dumps(json.dumps(column))
 
 
 def _rest(guesses: Guesses, table: TableFacts) -> Iterator[str]:
@@ -170,14 +170,14 @@ def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     yield "    - name: event_itself"
     yield "      description: What is known at the event."
     yield "      rows:"
-    taken = frozenset(table.frame.columns)
+    used = frozenset(table.frame.columns)
     for column in guesses.features:
-        name, expression = _feature(column, taken)
+        name, expression = _feature(column, used)
         yield (
             f"        - {{name: {name}, expression: {expression}, description: Say what it means}}"
             f"  # {MARK} known at the event"
         )
-    if guesses.event_time.value in taken and "hour_of_day_utc" not in taken:
+    if guesses.event_time.value in used and "hour_of_day_utc" not in used:
         hour = json.dumps(f'EXTRACT(HOUR FROM "{guesses.event_time.value}")')
         yield f"        - {{name: hour_of_day_utc, expression: {hour}, description: Hour of the event (UTC)}}  # {MARK} days have hours"
     for item in guesses.left_out:

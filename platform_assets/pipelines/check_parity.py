@@ -166,9 +166,9 @@ def _versions_at(table: CleanTable, moments: pl.Series) -> pl.Series:
         return pl.Series([NO_VERSION], dtype=pl.Int64).new_from_index(0, len(moments))
     entries = sorted((entry.committed_at, entry.version) for entry in table.stored.history(None))
     times = pl.Series([moment for moment, _ in entries], dtype=moments.dtype).to_physical().to_numpy()
-    places = np.searchsorted(times, moments.to_physical().to_numpy(), side="right") - 1
+    positions = np.searchsorted(times, moments.to_physical().to_numpy(), side="right") - 1
     numbers = np.array([number for _, number in entries], dtype=np.int64)
-    return pl.Series(np.where(places < 0, NO_VERSION, numbers[np.maximum(places, 0)]))
+    return pl.Series(np.where(positions < 0, NO_VERSION, numbers[np.maximum(positions, 0)]))
 
 
 def require_parity(catalog: Catalog, as_of: str) -> str:

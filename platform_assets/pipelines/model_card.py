@@ -235,7 +235,12 @@ def _thresholds(sources: CardSources) -> dict[str, Any]:
         cells += [f"{row[name]:,.0f}" for name in ("missed_cost", "alarm_cost", "cost")] if has_money else []
         notes = ["serves"] * row["is_declared"] + ["cheapest"] * row["is_cheapest"]
         rows.append({"cells": cells, "is_declared": row["is_declared"], "note": ", ".join(notes)})
-    return {"thresholds": rows, "has_money": has_money, "unit": unit, "money": _money_told(sources.use_case, has_money)}
+    return {
+        "thresholds": rows,
+        "has_money": has_money,
+        "unit": unit,
+        "money": _money_summary(sources.use_case, has_money),
+    }
 
 
 def _classes(sources: CardSources) -> list[dict[str, Any]]:
@@ -252,7 +257,7 @@ def _classes(sources: CardSources) -> list[dict[str, Any]]:
     ]
 
 
-def _money_told(use_case: UseCase, has_money: bool) -> str:
+def _money_summary(use_case: UseCase, has_money: bool) -> str:
     rule = use_case.serving.decision
     if not has_money or rule is None or rule.costs is None:
         return "No costs are declared (serving.decision.costs): the table has counts only."

@@ -120,8 +120,8 @@ def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Datas
     rare = task_of(use_case).rare_rows(rows.y)
     others = np.setdiff1d(np.arange(len(rows)), rare)
     room = max(0, min(IMPORTANCE_ROWS - len(rare[:IMPORTANCE_ROWS]), len(others)))
-    taken = np.sort(np.concatenate([rare[:IMPORTANCE_ROWS], rng.permutation(others)[:room]]))
-    sample = rows.where(np.isin(np.arange(len(rows)), taken))
+    chosen = np.sort(np.concatenate([rare[:IMPORTANCE_ROWS], rng.permutation(others)[:room]]))
+    sample = rows.where(np.isin(np.arange(len(rows)), chosen))
     sign = 1.0 if metric.higher_is_better else -1.0
 
     def score(model: Any, X: Any, y: Any) -> float:

@@ -15,8 +15,8 @@ def mean_loss(loss: Vector, cluster: Counts, *, root: bool) -> Measure:
     """Mean of a loss, or its root, from the sums of the clusters."""
     sums, sizes = np.bincount(cluster, loss), np.bincount(cluster)
 
-    def measure(taken: Counts) -> float:
-        mean = float(taken @ sums) / float(taken @ sizes)
+    def measure(weights: Counts) -> float:
+        mean = float(weights @ sums) / float(weights @ sizes)
         return float(np.sqrt(mean)) if root else mean
 
     return measure
@@ -28,9 +28,9 @@ def explained_variance(y: Vector, prediction: Vector, cluster: Counts) -> Measur
     errors, sizes = np.bincount(cluster, (y - prediction) ** 2), np.bincount(cluster)
     firsts, squares = np.bincount(cluster, centred), np.bincount(cluster, centred**2)
 
-    def measure(taken: Counts) -> float:
-        spread = float(taken @ squares) - float(taken @ firsts) ** 2 / float(taken @ sizes)
-        return 1.0 - float(taken @ errors) / spread if spread > 0.0 else float("nan")
+    def measure(weights: Counts) -> float:
+        spread = float(weights @ squares) - float(weights @ firsts) ** 2 / float(weights @ sizes)
+        return 1.0 - float(weights @ errors) / spread if spread > 0.0 else float("nan")
 
     return measure
 
@@ -52,9 +52,9 @@ def ranking(metric: str, y: Vector, prediction: Vector, cluster: Counts) -> Meas
     segment = np.searchsorted(cuts, np.flatnonzero(positive), side="right") - 1
     clusters_with_positives = cluster_of[positive]
 
-    def measure(taken: Counts) -> float:
-        rows = np.add.reduceat(taken[cluster_of], cuts)
-        gained = np.bincount(segment, taken[clusters_with_positives], minlength=len(cuts))
+    def measure(weights: Counts) -> float:
+        rows = np.add.reduceat(weights[cluster_of], cuts)
+        gained = np.bincount(segment, weights[clusters_with_positives], minlength=len(cuts))
         positives, total = float(gained.sum()), float(rows.sum())
         if positives in (0.0, total):
             return float("nan")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from platform_assets.declaration import UseCase
 from platform_assets.features.event_frames import in_order
 from platform_assets.tasks.labels import LabelError
-from platform_assets.tasks.multiclass.labels import class_places
+from platform_assets.tasks.multiclass.labels import class_indices
 from platform_assets.training.folds import Fold
 
 
@@ -110,7 +110,7 @@ def from_frame(
         if infinite:
             raise DatasetError(f"feature {name!r}: {infinite} of {len(ordered)} rows are infinite; correct the feature")
     try:
-        y = class_places(ordered[label], classes) if classes else _numbers(ordered, label)
+        y = class_indices(ordered[label], classes) if classes else _numbers(ordered, label)
     except LabelError as error:
         raise DatasetError(str(error)) from error
     unusable = int((~np.isfinite(y)).sum())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from platform_assets.features.streaming.event_sources import EventQueue, EventSource, Offsets
     from platform_assets.features.streaming.writer import AppliedEvents
 
-_TELL_SECONDS = 10.0
+_REPORT_SECONDS = 10.0
 _FORWARDED = ("PLATFORM_ASSETS_", "PYTHONPATH")
 
 
@@ -43,19 +43,19 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
     feast = Installation(settings).feature_store
     writer, stop, total = StreamWriter(use_case, feast.settings(use_case)), threading.Event(), AppliedEvents()
     writer.warm_up()
-    told = [time.monotonic()]
+    printed_at = [time.monotonic()]
 
-    def tell(written: AppliedEvents) -> None:
+    def report(written: AppliedEvents) -> None:
         total.add(written)
-        if time.monotonic() - told[0] > _TELL_SECONDS:
-            told[0] = time.monotonic()
+        if time.monotonic() - printed_at[0] > _REPORT_SECONDS:
+            printed_at[0] = time.monotonic()
             console.print(f"{use_case.name}: {total}", markup=False)
 
     with _stopping(stop), _source(use_case, writer.offsets.next_offsets, stop, from_stdin=from_stdin) as source:
         console.print(
             f"{use_case.name}: the online store follows the stream; Ctrl-C stops it, and it goes on where it stopped"
         )
-        run_stream(source, writer, stop, tell)
+        run_stream(source, writer, stop, report)
     console.print(f"{use_case.name}: {total}", markup=False)
     console.print("What an entity's features are now: platform-assets features show ENTITY --at TIME --online")
 

@@ -114,8 +114,8 @@ def _look(entity: str, at: datetime, name: str | None, *, online: bool) -> Looke
             values |= values_at(moment.layout, moment.events, at, own_event(moment))
             moments[view.name] = moment
         values |= {name: stored[name] for name in view.feature_names if name in stored and name not in values}
-    found = _stored_values(use_case, settings, moments, event) if online else {}
-    return Looked(use_case, moments, event, values, found)
+    online_values = _stored_values(use_case, settings, moments, event) if online else {}
+    return Looked(use_case, moments, event, values, online_values)
 
 
 def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
@@ -128,14 +128,14 @@ def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
     if not separator or not value:
         raise ValueError(f"{text!r} is no entity: write its name or key and a value, such as `customer=17`")
     cases = [declared.use_case for declared in declared_use_cases(name)]
-    found = [(case, entity) for case in cases for entity in case.entities if given in (entity.name, entity.key)]
-    if not found:
+    matches = [(case, entity) for case in cases for entity in case.entities if given in (entity.name, entity.key)]
+    if not matches:
         known = ", ".join(f"{entity.name} ({case.name})" for case in cases for entity in case.entities)
         raise ValueError(f"no use case knows an entity {given!r}; declared: {known or 'none'}")
-    if len({case.name for case, _ in found}) > 1:
-        names = ", ".join(case.name for case, _ in found)
+    if len({case.name for case, _ in matches}) > 1:
+        names = ", ".join(case.name for case, _ in matches)
         raise ValueError(f"{given!r} is an entity of {names}: name one with --use-case")
-    case, entity = found[0]
+    case, entity = matches[0]
     kind = case.key_type(entity.key)
     try:
         return case, entity.name, value if kind == "string" else int(value)
@@ -183,13 +183,13 @@ def _stored_values(
         pairs = zip(use_case.feature_names, vector.values.tolist(), strict=True)
         return {name: None if value != value else value for name, value in pairs}
     store = feast_store(feast)
-    found: Values = {}
+    values: Values = {}
     for moment in moments.values():
         layout = moment.layout
         fields = online_table(layout, store).read([moment.entity])[0]
         events = no_events(layout) if fields is None else decode_events(fields, layout, moment.entity)
-        found |= values_at(layout, events, moment.at)
-    return found
+        values |= values_at(layout, events, moment.at)
+    return values
 
 
 def _title(looked: Looked, entity: str, at: datetime) -> None:

@@ -108,8 +108,8 @@ def readable(source: Source, connector: DeltaConnector) -> Iterator[None]:
 
 def with_positions(rows: pl.DataFrame, source: Source, version: int) -> pl.DataFrame:
     """Rows with `source_position` (`delta:orders@12:1234`, version and key), no `delivered_day` and no `source_problem`."""
-    taken = {name: f"{name}_delivered" for name in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if name in rows.columns}
-    rows = rows.rename(taken)
+    new_names = {name: f"{name}_delivered" for name in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if name in rows.columns}
+    rows = rows.rename(new_names)
     keys = [pl.col(name).cast(pl.String).fill_null("None") for name in source.primary_key if name in rows.columns]
     key = pl.concat_str(keys, separator=",") if keys else pl.lit("")
     return rows.with_columns(

@@ -153,10 +153,10 @@ def read_file(
             f"{where} changed while it was read: it is still being written. Load again when it is complete; writers "
             f"should use another name (such as .tmp) until then."
         )
-    taken = {
+    new_names = {
         column: f"{column}_delivered" for column in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
     }
-    frame = rows.cells.rename(taken).with_columns(
+    frame = rows.cells.rename(new_names).with_columns(
         pl.repeat(file.name, len(rows.lines), dtype=pl.String, eager=True).alias(SOURCE_POSITION),
         rows.lines.cast(pl.Int64).alias(SOURCE_LINE),
         pl.repeat(day, len(rows.lines), dtype=pl.Date, eager=True).alias(DELIVERED_DAY),

@@ -41,10 +41,10 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     """
     declared = {column.name: column.type for column in source.columns}
     values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    taken = (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)
+    reserved = (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)
     columns = [
         column_of(name, list(cells), as_text=declared.get(name) == "string").alias(
-            f"{name}_delivered" if name in taken else name
+            f"{name}_delivered" if name in reserved else name
         )
         for name, cells in zip(names, values, strict=True)
     ]

@@ -113,10 +113,10 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
         for place, value, message in (*connector_problems(source), *migration_problems(source)):
             yield Flaw((*where, *place), value, message)
         if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
-            told = (
+            reason = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"
             )
-            yield Flaw((*where, "stream"), source.stream.topic, f"{told}: leave it out")
+            yield Flaw((*where, "stream"), source.stream.topic, f"{reason}: leave it out")
         if source.changes.deletes != "hard" and not source.is_incremental:
             yield Flaw(
                 (*where, "changes", "deletes"),

@@ -94,8 +94,8 @@ def parsed_value(value: Any, dtype: pl.DataType) -> Any:
         return value
     if dtype == pl.Date:
         return date.fromisoformat(value)
-    found = datetime.fromisoformat(value)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    moment = datetime.fromisoformat(value)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def value_of(migration: Default, column: Column) -> Any:

@@ -43,7 +43,7 @@ def _first_ephemeral_port() -> int:
         return 49_152  # the range the standard assigns, which systems without that file use
 
 
-def free_port(start: int, taken: Collection[int]) -> int:
+def free_port(start: int, reserved: Collection[int]) -> int:
     """Find a loopback port that nobody listens on.
 
     Ports below the range of outgoing connections are used: while a service restarts, a client that keeps connecting to
@@ -51,7 +51,7 @@ def free_port(start: int, taken: Collection[int]) -> int:
 
     Args:
         start: where in the range the search begins; different targets begin at different places.
-        taken: ports that are promised to someone who may not listen yet.
+        reserved: ports assigned to a program that may not listen yet.
 
     Raises:
         TargetUnavailable: every port of the range is taken.
@@ -59,7 +59,7 @@ def free_port(start: int, taken: Collection[int]) -> int:
     size = max(_first_ephemeral_port() - LOWEST_PORT, 1_000)
     for offset in range(size):
         port = LOWEST_PORT + (start + offset) % size
-        if port not in taken and port_is_free(port):
+        if port not in reserved and port_is_free(port):
             return port
     raise TargetUnavailable(f"no free port on {LOOPBACK} within {LOWEST_PORT}..{LOWEST_PORT + size - 1}")
 

@@ -139,8 +139,8 @@ class LocalSession:
             moved: list[Program] = []
             for program in arm.programs:
                 if not port_is_free(program.port):
-                    taken = self.store.state.ports() | {other.port for other in moved}
-                    program = Program(name=program.name, port=free_port(start, taken))
+                    reserved = self.store.state.ports() | {other.port for other in moved}
+                    program = Program(name=program.name, port=free_port(start, reserved))
                     self.services.move(program)
                 moved.append(program)
             self.store.put(self.store.state.with_arm(use_case, arm.model_copy(update={"programs": tuple(moved)})))

@@ -91,9 +91,9 @@ def paired_difference(
     rng = np.random.default_rng([seed, len(first.y), count])
     drawn = np.empty(replicates)
     for number in range(replicates):
-        taken = np.bincount(rng.integers(0, count, count), minlength=count)
+        weights = np.bincount(rng.integers(0, count, count), minlength=count)
         one, other = (
-            measure(taken) if measure is not None else _on_draw(metric, rows, cluster, taken)
+            measure(weights) if measure is not None else _on_draw(metric, rows, cluster, weights)
             for measure, rows in zip(measures, (first, second), strict=True)
         )
         drawn[number] = sign * (one - other)
@@ -133,9 +133,9 @@ def clusters_of(rows: Scored) -> tuple[Counts, Unit]:
     return cluster, unit
 
 
-def _on_draw(metric: NamedMetric, rows: Scored, cluster: Counts, taken: Counts) -> float:
+def _on_draw(metric: NamedMetric, rows: Scored, cluster: Counts, weights: Counts) -> float:
     """Any metric on a draw: a group that is drawn twice is two groups."""
-    parts = [np.flatnonzero(taken[cluster] > copy) for copy in range(int(taken.max()))]
+    parts = [np.flatnonzero(weights[cluster] > copy) for copy in range(int(weights.max()))]
     index = np.concatenate(parts)
     copies = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     group = None if rows.group is None else copies * (int(cluster.max()) + 1) + cluster[index]

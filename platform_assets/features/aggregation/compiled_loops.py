@@ -136,16 +136,16 @@ def rounded(high: Any, low: Any, scale: float) -> float:
     if high == ZERO:
         result = np.float64(low) * scale
     else:
-        places = 0
+        width = 0
         rest = high
         while rest != ZERO:
             rest = rest >> ONE
-            places += 1
-        shift = np.uint64(places)
+            width += 1
+        shift = np.uint64(width)
         top = (high << (WORD_BITS - shift)) | (low >> shift)
         if low & ((ONE << shift) - ONE) != ZERO:
             top = top | ONE  # what lies below still tells a tie from more than a tie
-        result = np.float64(top) * POWERS[places] * scale
+        result = np.float64(top) * POWERS[width] * scale
     return -result if negative else result
 
 
@@ -279,7 +279,7 @@ def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
     read_only(types.float64), types.int64, types.int64, INTEGERS, types.Array(types.float64, 2, "C"))
 )  # fmt: skip
 def fill_windows(
-    times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, places: Any,
+    times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, positions: Any,
     out: Any,
 ) -> None:  # fmt: skip
     """Fill `out`; see `kernel.compute_windows`. What an entity's windows of one column share is made once; `bits` are the values."""
@@ -317,11 +317,11 @@ def fill_windows(
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]
                         if high <= low:
-                            answers[places[row]] = empty
+                            answers[positions[row]] = empty
                         elif aggregate == COUNT:
-                            answers[places[row]] = high - low
+                            answers[positions[row]] = high - low
                         else:
-                            answers[places[row]] = (times[row] - times[high - 1]) / 1e6
+                            answers[positions[row]] = (times[row] - times[high - 1]) / 1e6
                     continue
                 numbers = values[column]
                 if not is_counted:
@@ -330,13 +330,15 @@ def fill_windows(
                 if aggregate == COUNT:
                     for row in range(first, stop):
                         count = seen[highs[row - first] - start] - seen[lows[row - first] - start]
-                        answers[places[row]] = count if count > 0 else empty
+                        answers[positions[row]] = count if count > 0 else empty
                 elif aggregate in (MIN, MAX):
                     sign = 1.0 if aggregate == MIN else -1.0
-                    fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, places)
+                    fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, positions)
                 elif aggregate == DISTINCT:
                     bounds = lows, highs
-                    fill_distinct(numbers, start, stop, first, stop, *bounds, queue, following, empty, answers, places)
+                    fill_distinct(
+                        numbers, start, stop, first, stop, *bounds, queue, following, empty, answers, positions
+                    )
                 elif aggregate in (LAST, SINCE):
                     if not is_dated:
                         find_latest(numbers, start, stop, latest)
@@ -345,11 +347,11 @@ def fill_windows(
                         low, high = lows[row - first], highs[row - first]
                         event = latest[high - 1 - start] if high > low else -1
                         if event < low:
-                            answers[places[row]] = empty
+                            answers[positions[row]] = empty
                         elif aggregate == LAST:
-                            answers[places[row]] = numbers[event] + 0.0
+                            answers[positions[row]] = numbers[event] + 0.0
                         else:
-                            answers[places[row]] = (times[row] - times[event]) / 1e6
+                            answers[positions[row]] = (times[row] - times[event]) / 1e6
                 else:
                     if not is_added_up:
                         grid = add_up(bits[column], numbers, start, stop, sums_high, sums_low)
@@ -372,6 +374,8 @@ def fill_windows(
                         if aggregate == STD:
                             means[row - first] = result
                         else:
-                            answers[places[row]] = result
+                            answers[positions[row]] = result
                     if aggregate == STD:
-                        fill_deviations(numbers, start, first, stop, lows, highs, seen, means, empty, answers, places)
+                        fill_deviations(
+                            numbers, start, first, stop, lows, highs, seen, means, empty, answers, positions
+                        )

@@ -58,11 +58,11 @@ class EventValue:
     @cached_property
     def roots(self) -> frozenset[str]:
         """Event columns it is computed from."""
-        found = {self.column} if self.column is not None else set()
+        columns = {self.column} if self.column is not None else set()
         for text in (self.condition, self.where):
             if text is not None:
-                found.update(pl.sql_expr(text).meta.root_names())
-        return frozenset(found)
+                columns.update(pl.sql_expr(text).meta.root_names())
+        return frozenset(columns)
 
     def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
         """The value as an expression over events with these columns; Float64 under its name, NaN where there is none."""
@@ -109,18 +109,18 @@ def event_values(values: Sequence[EventValue], events: pl.DataFrame, use_case: U
         FeatureError: a condition fails on these events, or looks at other rows.
     """
     try:
-        found = compute_values(values, events)
+        computed = compute_values(values, events)
     except pl.exceptions.PolarsError as error:
         conditions = [text for value in values for text in (value.condition, value.where) if text is not None]
         raise FeatureError(
             f"events of {use_case.events!r}: conditions {conditions} cannot be computed on {len(events)} rows: {error}"
         ) from error
-    _refuse_values_of_many_rows(values, events, found, use_case)
-    return found
+    _refuse_values_of_many_rows(values, events, computed, use_case)
+    return computed
 
 
 def _refuse_values_of_many_rows(
-    values: Sequence[EventValue], events: pl.DataFrame, found: pl.DataFrame, use_case: UseCase
+    values: Sequence[EventValue], events: pl.DataFrame, computed: pl.DataFrame, use_case: UseCase
 ) -> None:
     """Refuse conditions that mix rows here and see a single one online: try a few rows alone."""
     values = [value for value in values if value.condition is not None or value.where is not None]
@@ -131,10 +131,10 @@ def _refuse_values_of_many_rows(
         rows, pl.collect_all([values_plan(values, events.slice(row, 1)) for row in rows]), strict=True
     ):
         for value in values:
-            if not alone[value.name].equals(found[value.name].slice(row, 1)):
+            if not alone[value.name].equals(computed[value.name].slice(row, 1)):
                 raise FeatureError(
                     f"events of {use_case.events!r}: where {value.where!r} and condition {value.condition!r} give "
-                    f"{found[value.name][row]!r} among {len(events)} rows and {alone[value.name][0]!r} for the same row alone; "
+                    f"{computed[value.name][row]!r} among {len(events)} rows and {alone[value.name][0]!r} for the same row alone; "
                     "they must depend on their own row only"
                 )
 

@@ -113,7 +113,7 @@ def compute_windows(
     values: Float64Array,
     first_time: int,
     last_time: int,
-    places: Int64Array | None = None,
+    positions: Int64Array | None = None,
     row_count: int | None = None,
 ) -> Float64Array:
     """All window values of the rows whose time lies in [first_time, last_time].
@@ -125,18 +125,18 @@ def compute_windows(
         values: float64 [c, n], NaN where a value is missing; missing values do not count.
         first_time: microseconds; earlier rows are history only.
         last_time: microseconds; later rows are left out.
-        places: int64 [n], where each row's values go; by default where the row lies.
-        row_count: how many places there are; each must be the place of a row in the time range. By default n.
+        positions: int64 [n], the column of the result that each row's values go to; by default the row's own position.
+        row_count: number of columns of the result; each must be the position of one row in the time range. By default n.
 
     Returns:
-        float64 [k, row_count]; NaN stands for null, and by default fills the places of rows outside the time range.
+        float64 [k, row_count]; NaN stands for null, and by default fills the columns of rows outside the time range.
     """
     rows = times.shape[0]
     out = np.empty((len(plan.windows), rows if row_count is None else row_count), dtype=np.float64)
     if row_count is None:
         out.fill(np.nan)
     values = np.ascontiguousarray(values)
-    where = np.arange(rows, dtype=np.int64) if places is None else places
+    where = np.arange(rows, dtype=np.int64) if positions is None else positions
     compiled_kernel()(
         times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
     )

@@ -239,9 +239,9 @@ def parity_verdict(
     mine = log.filter(comparable)
     other = log.height - mine.height
     if mine.is_empty():
-        told = "made under the present feature contract and from the online store"
-        told = f"none of {other} predictions was {told}" if other else "no predictions yet"
-        return ParityVerdict("nothing to compare", 0, 0, 0, other, {}, (), told)
+        explanation = "made under the present feature contract and from the online store"
+        explanation = f"none of {other} predictions was {explanation}" if other else "no predictions yet"
+        return ParityVerdict("nothing to compare", 0, 0, 0, other, {}, (), explanation)
     names, columns = list(use_case.feature_names), _event_columns(use_case, offline)
     today = _beside(mine, offline, list(dict.fromkeys([*names, *columns])), use_case.event_source.primary_key)
     wrong = today.select(_unequal_now(use_case, names, columns))
@@ -252,27 +252,29 @@ def parity_verdict(
     unequal = wrong.select(pl.any_horizontal(pl.all())).to_series()
     rows, bad = rows.filter(unequal), wrong.filter(unequal)
     counts = {name: int(bad[name].sum()) for name in bad.columns if bad[name].any()}
-    found = [
+    mismatches = [
         m for name in counts for m in _mismatches(rows.filter(bad[name]).head(EXAMPLES_PER_FEATURE), name, use_case)
     ]
     as_known = int(differing.sum()) - rows.height
-    return _told(mine.height, as_known, rows.height, other, counts, tuple(found[:EXAMPLES]))
+    return _verdict(mine.height, as_known, rows.height, other, counts, tuple(mismatches[:EXAMPLES]))
 
 
-def _told(
-    predictions: int, as_known: int, unequal: int, other: int, counts: dict[str, int], found: tuple[Mismatch, ...]
+def _verdict(
+    predictions: int, as_known: int, unequal: int, other: int, counts: dict[str, int], mismatches: tuple[Mismatch, ...]
 ) -> ParityVerdict:
     status: Status = "unequal" if unequal else "equal as known then" if as_known else "equal"
     if unequal:
-        told = (
+        explanation = (
             f"{unequal:,} of {predictions:,} predictions were made from values that the offline path does not give: "
-            f"{', '.join(f'{name} ({count:,})' for name, count in counts.items())}; for example {found[0]}"
+            f"{', '.join(f'{name} ({count:,})' for name, count in counts.items())}; for example {mismatches[0]}"
         )
     else:
-        told = f"every feature value of {predictions:,} predictions is what the offline path gives"
+        explanation = f"every feature value of {predictions:,} predictions is what the offline path gives"
         if as_known:
-            told += f", {as_known:,} of them from what was known when they were scored (rows arrived or changed since)"
-    return ParityVerdict(status, predictions, as_known, unequal, other, counts, found, told)
+            explanation += (
+                f", {as_known:,} of them from what was known when they were scored (rows arrived or changed since)"
+            )
+    return ParityVerdict(status, predictions, as_known, unequal, other, counts, mismatches, explanation)
 
 
 def _event_columns(use_case: UseCase, offline: pl.DataFrame) -> list[str]:
@@ -302,10 +304,10 @@ def _unequal_now(use_case: UseCase, names: Sequence[str], columns: Sequence[str]
     """
     there = pl.col("__there")
     exact = _exact_features(use_case)
-    found = [(~there | _is_wrong(name, _offline(name), name in exact)).alias(name) for name in names]
+    wrong_features = [(~there | _is_wrong(name, _offline(name), name in exact)).alias(name) for name in names]
     # An event column named like a feature is compared as the feature, which is that column.
     own = [name for name in columns if name not in names]
-    return [(there & pl.col(name).ne_missing(pl.col(_offline(name)))).alias(name) for name in own] + found
+    return [(there & pl.col(name).ne_missing(pl.col(_offline(name)))).alias(name) for name in own] + wrong_features
 
 
 def _exact_features(use_case: UseCase) -> frozenset[str]:

@@ -64,11 +64,11 @@ def replayed_features(
     requests, held, answered = (
         with_entity_columns(frame, use_case, use_case.features) for frame in (requests, held, answered)
     )
-    found = [
+    parts = [
         _replay(requests.slice(begin, REQUESTS_AT_ONCE), held, answered, use_case, tables or {})
         for begin in range(0, requests.height, REQUESTS_AT_ONCE)
     ]
-    return pl.concat(found)
+    return pl.concat(parts)
 
 
 def _replay(
@@ -92,7 +92,7 @@ def _window_features(
     layout: StateLayout, requests: pl.DataFrame, held: pl.DataFrame, answered: pl.DataFrame
 ) -> list[pl.Series]:
     """The view's windows, a column for each, in the order of the requests."""
-    own = _asked(requests, layout).with_columns(
+    own = _request_rows(requests, layout).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias(_REQUEST), pl.lit(True).alias(_OWN)
     )
     known = _known(own, _pool(layout, requests, held, answered), layout)
@@ -122,57 +122,59 @@ def _window_features(
     return [pl.Series(name, answers[place]).fill_nan(None) for place, name in enumerate(layout.plan.names)]
 
 
-def _asked(rows: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
+def _request_rows(rows: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
     """Requests as a state keeps them; what a request cannot tell of its event is missing.
 
     Returns:
         The columns of `event_rows` and `scored_at` in microseconds.
     """
     source = layout.use_case.event_source
-    told = {*layout.use_case.serving.request} - {layout.use_case.label.column}
-    lacking = [name for value in layout.plan.values for name in sorted(value.roots - told)]
+    carried = {*layout.use_case.serving.request} - {layout.use_case.label.column}
+    lacking = [name for value in layout.plan.values for name in sorted(value.roots - carried)]
     types = {column.name: column.polars_type for column in source.columns}
     label = layout.use_case.label
     types.setdefault(label.column, layout.use_case.label_source.column(label.column).polars_type)
     whole = rows.with_columns(pl.lit(None, types[name]).alias(name) for name in dict.fromkeys(lacking))
-    found = event_rows(layout, whole)
+    events = event_rows(layout, whole)
     unknown = [
-        field for value, field in zip(layout.plan.values, layout.value_fields, strict=True) if not value.roots <= told
+        field
+        for value, field in zip(layout.plan.values, layout.value_fields, strict=True)
+        if not value.roots <= carried
     ]
     since = rows[SCORED_AT].cast(EVENT_TIME_TYPE).to_physical().alias(_SINCE)
-    return found.with_columns([since, *(pl.lit(float("nan")).alias(field) for field in unknown)])
+    return events.with_columns([since, *(pl.lit(float("nan")).alias(field) for field in unknown)])
 
 
 def _pool(layout: StateLayout, requests: pl.DataFrame, held: pl.DataFrame, answered: pl.DataFrame) -> pl.DataFrame:
     """Everything that a request of these may have known of its entity, each event with the moment since when."""
     keys, entity = list(layout.use_case.event_source.primary_key), layout.entity_key
-    asked = requests.select(pl.col(entity).drop_nulls().unique())
+    entities = requests.select(pl.col(entity).drop_nulls().unique())
     time = layout.use_case.event_time
     oldest = requests[time].min()
     reach = timedelta(days=layout.span_days)
     near = pl.col(time) > pl.lit(oldest, EVENT_TIME_TYPE) - reach
-    history = held.filter(near).join(asked, on=entity, how="semi")
+    history = held.filter(near).join(entities, on=entity, how="semi")
     known = event_rows(layout, history).with_columns(pl.lit(_ALWAYS, pl.Int64).alias(_SINCE))
     before = (
         answered.filter(near)
-        .join(asked, on=entity, how="semi")
+        .join(entities, on=entity, how="semi")
         .join(history.select(keys), on=keys, how="anti")
         .sort(SCORED_AT)
         .unique(keys, keep="first", maintain_order=True)
     )
-    return pl.concat([known, _asked(before, layout).select(known.columns)])
+    return pl.concat([known, _request_rows(before, layout).select(known.columns)])
 
 
 def _known(own: pl.DataFrame, pool: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
     """For each request the other events of its entity that were known before it and are not too old, its time in `__at`."""
-    asked = own.select(
+    requests = own.select(
         layout.entity_key,
         _REQUEST,
         pl.col(EVENT_TIMES).alias("__at"),
         pl.col(_SINCE).alias("__scored"),
         *(pl.col(field).alias(f"__{field}") for field in layout.key_fields),
     )
-    pairs = pool.join(asked, on=layout.entity_key, how="inner")
+    pairs = pool.join(requests, on=layout.entity_key, how="inner")
     reach = layout.span_days * MICROSECONDS_PER_DAY
     return pairs.filter(
         pl.col(EVENT_TIMES) > pl.col("__at") - reach,

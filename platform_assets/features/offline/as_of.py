@@ -78,9 +78,9 @@ def as_of_join(
     _refuse_unjoinable(rows, table, keys, values)
     zoned = _is_zoned(rows, row_time, "rows")
     there = _present(table, [*keys, *times])
-    asked = _moments(rows, row_time, "rows", zoned)
+    row_times = _moments(rows, row_time, "rows", zoned)
     held = _moments(there, table_time, "table", zoned).to_numpy()
-    codes, table_codes, count = _entity_codes(rows, there, keys, asked)
+    codes, table_codes, count = _entity_codes(rows, there, keys, row_times)
     if known_at is None:
         if knowledge_time is not None:
             raise FeatureError(
@@ -89,16 +89,16 @@ def as_of_join(
         known = knowledge = np.empty(0, dtype=np.int64)
     else:
         known = _moments(there, known_at, "table", zoned).to_numpy()
-        knowledge, unknown = _knowledge(rows, asked, knowledge_time, zoned)
+        knowledge, unknown = _knowledge(rows, row_times, knowledge_time, zoned)
         codes = np.where(unknown, NOBODY, codes)
-    found = _search(codes, asked.fill_null(0).to_numpy(), knowledge, table_codes, held, known, count, max_age)
-    places = pl.Series(found).set(pl.Series(found < 0), None)
-    return rows.hstack(there.select(pl.col(name).gather(places) for name in values)) if values else rows
+    matches = _search(codes, row_times.fill_null(0).to_numpy(), knowledge, table_codes, held, known, count, max_age)
+    positions = pl.Series(matches).set(pl.Series(matches < 0), None)
+    return rows.hstack(there.select(pl.col(name).gather(positions) for name in values)) if values else rows
 
 
 def _search(
     codes: Int64Array,
-    asked: Int64Array,
+    row_times: Int64Array,
     knowledge: Int64Array,
     table_codes: Int64Array,
     held: Int64Array,
@@ -106,15 +106,15 @@ def _search(
     count: int,
     max_age: timedelta | None,
 ) -> Int64Array:
-    """The place in the table for each row, NOBODY where nothing counts."""
+    """For each row the index of the matching table row, -1 where none counts."""
     from platform_assets.features.aggregation.grouping import group_rows
     from platform_assets.features.offline.as_of_search import find_rows, order_histories
 
     starts, order = group_rows(table_codes, 0, count)
     order_histories(starts, order, held, known)
     longest = np.iinfo(np.int64).max if max_age is None else max_age // timedelta(microseconds=1)
-    found: Int64Array = find_rows(codes, asked, knowledge, starts, order, held, known, longest)
-    return found
+    matches: Int64Array = find_rows(codes, row_times, knowledge, starts, order, held, known, longest)
+    return matches
 
 
 def _refuse_unjoinable(rows: pl.DataFrame, table: pl.DataFrame, keys: Sequence[str], values: Sequence[str]) -> None:
@@ -158,7 +158,7 @@ def _moments(frame: pl.DataFrame, name: str, what: str, zoned: bool) -> pl.Serie
 
 
 def _knowledge(
-    rows: pl.DataFrame, asked: pl.Series, knowledge_time: str | datetime | None, zoned: bool
+    rows: pl.DataFrame, row_times: pl.Series, knowledge_time: str | datetime | None, zoned: bool
 ) -> tuple[Int64Array, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     """What was known when, for each row, in microseconds; and the rows that know nothing."""
     if isinstance(knowledge_time, datetime):
@@ -166,7 +166,7 @@ def _knowledge(
             raise FeatureError(f"an as-of join: knowledge_time {knowledge_time} carries no zone; give it in UTC")
         moments = pl.Series([microseconds(knowledge_time)], dtype=pl.Int64).new_from_index(0, len(rows))
     elif knowledge_time is None:
-        moments = asked
+        moments = row_times
     else:
         require_columns(rows.columns, [knowledge_time], "rows of an as-of join")
         moments = _moments(rows, knowledge_time, "rows", zoned)
@@ -174,7 +174,7 @@ def _knowledge(
 
 
 def _entity_codes(
-    rows: pl.DataFrame, table: pl.DataFrame, keys: Sequence[str], asked: pl.Series
+    rows: pl.DataFrame, table: pl.DataFrame, keys: Sequence[str], row_times: pl.Series
 ) -> tuple[Int64Array, Int64Array, int]:
     """Entities as whole numbers from 0: int64 [n] of the rows, NOBODY where there is none; of the table; and their count."""
     name = keys[0]
@@ -185,7 +185,7 @@ def _entity_codes(
             count = high - low + 1
             if count <= _DENSE_SPREAD * (len(table) + len(rows)) + 1_000:
                 of_rows = rows[name].cast(pl.Int64, strict=False)
-                inside = of_rows.is_between(low, high).fill_null(False) & asked.is_not_null()
+                inside = of_rows.is_between(low, high).fill_null(False) & row_times.is_not_null()
                 codes = (of_rows.fill_null(low) - low).to_numpy()
                 return np.where(inside.to_numpy(), codes, NOBODY), (numbers - low).to_numpy(), count
     entities = table.select(keys).unique(maintain_order=True)
@@ -194,5 +194,5 @@ def _entity_codes(
         frame.select(keys).join(entities, on=keys, how="left", maintain_order="left")[_CODE] for frame in (rows, table)
     )
     of_rows, of_table = codes_of
-    of_rows = of_rows.fill_null(NOBODY).set(asked.is_null(), NOBODY)
+    of_rows = of_rows.fill_null(NOBODY).set(row_times.is_null(), NOBODY)
     return of_rows.to_numpy(), of_table.to_numpy(), len(entities)

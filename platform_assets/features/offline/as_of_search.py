@@ -73,13 +73,13 @@ def link(begin: int, end: int, known: Any, nearest: Any, further: Any, depth: An
 
 @compiled(types.int64[::1](INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, types.int64))
 def find_rows(
-    codes: Any, asked: Any, knowledge: Any, starts: Any, order: Any, times: Any, known: Any, longest_age: int
+    codes: Any, row_times: Any, knowledge: Any, starts: Any, order: Any, times: Any, known: Any, longest_age: int
 ) -> Any:
-    """For each row the place in the table that it sees, or -1.
+    """For each row the index of the table row that it sees, or -1.
 
     Args:
         codes: int64 [n], each row's entity, or -1.
-        asked: int64 [n], each row's time.
+        row_times: int64 [n], each row's time in microseconds.
         knowledge: int64 [n], what was known when; empty where everything is known from its own time on.
         starts: int64 [m + 1] of `group_rows`.
         order: int64 [t], the table's rows by entity, time and knowledge.
@@ -100,7 +100,7 @@ def find_rows(
             learned[place] = known[order[place]]
         for entity in range(starts.shape[0] - 1):
             link(starts[entity], starts[entity + 1], learned, nearest, further, depth)
-    found = np.full(codes.shape[0], NONE, np.int64)
+    matches = np.full(codes.shape[0], NONE, np.int64)
     for row in range(codes.shape[0]):
         code = codes[row]
         if code < 0:
@@ -109,7 +109,7 @@ def find_rows(
         low = begin
         while low < high:
             middle = (low + high) // 2
-            if ordered[middle] <= asked[row]:
+            if ordered[middle] <= row_times[row]:
                 low = middle + 1
             else:
                 high = middle
@@ -118,6 +118,6 @@ def find_rows(
             while place != NONE and learned[place] > knowledge[row]:
                 beyond = further[place]
                 place = beyond if beyond != NONE and learned[beyond] > knowledge[row] else nearest[place]
-        if place != NONE and asked[row] - ordered[place] <= longest_age:
-            found[row] = order[place]
-    return found
+        if place != NONE and row_times[row] - ordered[place] <= longest_age:
+            matches[row] = order[place]
+    return matches

@@ -143,7 +143,7 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
         values=values,
         first_time=microseconds(midnight(state.day)),
         last_time=microseconds(midnight(last_day + _ONE_DAY)) - 1,
-        places=order - len(state.rows),
+        positions=order - len(state.rows),
         row_count=len(events),
     )
     features = events.with_columns(pl.Series(name, windows[k], nan_to_null=True) for k, name in enumerate(plan.names))

@@ -75,13 +75,13 @@ def load(layout: StateLayout, uri: str, needed: MadeFrom, options: Mapping[str, 
     try:
         record = json.loads(pl.read_parquet_metadata(uri, storage_options=_options(options)).get(_RECORD, "{}"))
         digest, count, written = record.pop("digest"), record.pop(_ROWS), record.pop("format")
-        found = MadeFrom(**record)
-        day = date.fromisoformat(found.day)
+        made_from = MadeFrom(**record)
+        day = date.fromisoformat(made_from.day)
     except FileNotFoundError:
         return StoredState(None, None, "there is none")
     except (OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         return StoredState(None, None, f"the file cannot be read: {error}")
-    differing = ["format"] if written != _FORMAT else needed.differs(found)
+    differing = ["format"] if written != _FORMAT else needed.differs(made_from)
     if differing:
         return StoredState(None, day, f"made from another {', '.join(differing)}")
     try:
@@ -91,7 +91,7 @@ def load(layout: StateLayout, uri: str, needed: MadeFrom, options: Mapping[str, 
     expected = {layout.entity_key: layout.schema[layout.entity_key], **layout.list_types}
     if dict(rows.schema) != expected or len(rows) != count or _digest(rows) != digest:
         return StoredState(None, day, "the file is damaged")
-    return StoredState(CarriedState(layout, day, rows, date.fromisoformat(found.labels_day)), day, "")
+    return StoredState(CarriedState(layout, day, rows, date.fromisoformat(made_from.labels_day)), day, "")
 
 
 def save(state: CarriedState, made_from: MadeFrom, uri: str, options: Mapping[str, str] | None = None) -> None:

@@ -163,17 +163,17 @@ def _window_features(
     if begin == end:
         return [pl.Series(name, [], dtype=pl.Float64()) for name in plan.names]
     starts, order = entity_order(ordered[use_case.entity(view.entity).key])
-    found = compute_windows(
+    answers = compute_windows(
         plan,
         times=times[order],
         starts=starts,
         values=value_matrix(plan, ordered, use_case, order),
         first_time=int(times[begin]),
         last_time=int(times[end - 1]),
-        places=order - begin,
+        positions=order - begin,
         row_count=end - begin,
     )
-    return [pl.Series(name, found[place], nan_to_null=True) for place, name in enumerate(plan.names)]
+    return [pl.Series(name, answers[place], nan_to_null=True) for place, name in enumerate(plan.names)]
 
 
 def value_matrix(
@@ -249,9 +249,9 @@ def check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, pla
     looked_up = [name for lookup in view.lookups for name in lookup.names if name not in events.columns]
     if looked_up:
         raise FeatureError(f"{what} lack {looked_up}, which the view looks up; join them in with join_lookups")
-    found = events.schema[use_case.event_time]
-    if found != EVENT_TIME_TYPE:
-        raise FeatureError(f"{what} have {use_case.event_time!r} as {found}; it must be {EVENT_TIME_TYPE}")
+    dtype = events.schema[use_case.event_time]
+    if dtype != EVENT_TIME_TYPE:
+        raise FeatureError(f"{what} have {use_case.event_time!r} as {dtype}; it must be {EVENT_TIME_TYPE}")
     missing = events[use_case.event_time].null_count()
     if missing:
         raise FeatureError(f"{what}: {missing} of {len(events)} rows have no {use_case.event_time!r}; clean them first")

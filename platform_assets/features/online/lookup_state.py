@@ -104,7 +104,7 @@ def lookup_objects(use_case: UseCase, views: Sequence[FeatureView]) -> list[tupl
     feast = feast_module()
     from feast.types import Array, Float64, Int64, String
 
-    made = []
+    objects = []
     for layout in lookup_layouts(use_case, views):
         entity = feast.Entity(
             name=f"{layout.name}_key",
@@ -126,8 +126,8 @@ def lookup_objects(use_case: UseCase, views: Sequence[FeatureView]) -> list[tupl
             owner=use_case.owner,
             tags={"view": layout.view.name, "lookup": layout.lookup.name},
         )
-        made.append((entity, view))
-    return made
+        objects.append((entity, view))
+    return objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,10 +158,10 @@ class LookupTable:
             days = list(fields[KNOWN_DAYS].int64_list_val.val)
             today = (time.astimezone(UTC).date() - _EPOCH).days
             kept = self.layout.days_kept
-            places = [n for n, day in enumerate(days) if kept is None or today - kept <= day <= today]
-            if not places:
+            positions = [n for n, day in enumerate(days) if kept is None or today - kept <= day <= today]
+            if not positions:
                 return None
-            return {name: _decoded(fields[name], t, places[-1]) for name, t in self.layout.types.items()}
+            return {name: _decoded(fields[name], t, positions[-1]) for name, t in self.layout.types.items()}
         except (KeyError, IndexError, AttributeError) as error:
             raise StateError(
                 f"look-up {self.layout.lookup.name!r} of view {self.layout.view.name!r}: what is stored for {key!r} is damaged "

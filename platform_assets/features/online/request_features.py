@@ -97,8 +97,8 @@ class OnlineFeatures:
         }
         names = use_case.feature_names
         self._feature_count = len(names)
-        self._places = [np.array([names.index(n) for n in layout.plan.names], dtype=np.intp) for layout in layouts]
-        self._lookup_places = [
+        self._positions = [np.array([names.index(n) for n in layout.plan.names], dtype=np.intp) for layout in layouts]
+        self._lookup_positions = [
             [(names.index(name), name) for name in table.layout.lookup.feature_names] for table in self._lookups
         ]
         self._rows = RowComputation(use_case, self._request_schema, self._lookups)
@@ -132,10 +132,10 @@ class OnlineFeatures:
         keys = [table.layout.key_of(event) for table in self._lookups]
         # Asked before the store: an event that is stored in between is then seen twice, and counted once.
         waiting = [pending.of(entity) for pending, entity in zip(self._pending, entities, strict=True)]
-        asked: list[Any] = [*entities, *keys] if asking else [None] * (len(entities) + len(keys))
-        stored = self._reads.read(asked)
-        for table, places, entity, fields, pending in zip(
-            self._readers, self._places, entities, stored, waiting, strict=False
+        requested: list[Any] = [*entities, *keys] if asking else [None] * (len(entities) + len(keys))
+        stored = self._reads.read(requested)
+        for table, positions, entity, fields, pending in zip(
+            self._readers, self._positions, entities, stored, waiting, strict=False
         ):
             layout = table.layout
             history = no_events(layout) if fields is None else decode_events(fields, layout, entity)
@@ -144,12 +144,12 @@ class OnlineFeatures:
                 unknown[str(layout.view.entity)] = None
             own = state_event(layout, event)
             if reaches_back(history, own):
-                values[places] = window_values(layout, history, own)
+                values[positions] = window_values(layout, history, own)
             else:
                 too_late[str(layout.view.entity)] = None
         looked_up, absent = self._look_up(event, values, keys, stored[len(entities) :])
         if self._rows.names:
-            values[self._rows.places] = self._rows.values(event, values, looked_up)
+            values[self._rows.positions] = self._rows.values(event, values, looked_up)
         return FeatureVector(values, tuple(unknown), absent, tuple(too_late))
 
     def announce(self, event: Mapping[str, Any]) -> None:
@@ -228,10 +228,10 @@ class OnlineFeatures:
         stored: Sequence[dict[str, Any] | None],
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """What is looked up for a request, by name, defaults put in; its features into `values`; and look-ups without a row."""
-        found: dict[str, Any] = {}
+        looked_up: dict[str, Any] = {}
         absent: dict[str, None] = {}
         time = event[self._use_case.event_time]
-        for table, places, key, fields in zip(self._lookups, self._lookup_places, keys, stored, strict=True):
+        for table, positions, key, fields in zip(self._lookups, self._lookup_positions, keys, stored, strict=True):
             lookup = table.layout.lookup
             row = None if key is None else table.value(key, fields, time)
             if row is None:
@@ -240,10 +240,10 @@ class OnlineFeatures:
             for column, default in lookup.defaults.items():
                 if row[f"{lookup.name}_{column}"] is None:
                     row[f"{lookup.name}_{column}"] = default
-            found |= row
-            for place, name in places:
+            looked_up |= row
+            for place, name in positions:
                 values[place] = np.nan if row[name] is None else row[name]
-        return found, tuple(absent)
+        return looked_up, tuple(absent)
 
     def _require_request(self, event: Mapping[str, Any]) -> None:
         missing = [name for name in self._request_schema if name not in event]

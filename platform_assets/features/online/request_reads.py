@@ -62,30 +62,30 @@ class RequestReads:
         Args:
             names: for each table what is asked for; None asks for nothing.
         """
-        asked = [(place, name) for place, name in enumerate(names) if name is not None]
-        found: list[dict[str, Any] | None] = [None] * len(names)
+        requested = [(place, name) for place, name in enumerate(names) if name is not None]
+        stored: list[dict[str, Any] | None] = [None] * len(names)
         if self._redis is not None:
-            for (place, _), fields in zip(asked, self._in_one_pipeline(asked), strict=True):
-                found[place] = self._tables[place].stored(fields)
-            return found
-        for place, name in asked:
+            for (place, _), fields in zip(requested, self._in_one_pipeline(requested), strict=True):
+                stored[place] = self._tables[place].stored(fields)
+            return stored
+        for place, name in requested:
             table = self._tables[place]
-            found[place] = table.stored(table.store.online_read(table.config, table.view, [table.key(name)])[0][1])
-        return found
+            stored[place] = table.stored(table.store.online_read(table.config, table.view, [table.key(name)])[0][1])
+        return stored
 
-    def _in_one_pipeline(self, asked: Sequence[tuple[int, Any]]) -> list[Any]:
+    def _in_one_pipeline(self, requested: Sequence[tuple[int, Any]]) -> list[Any]:
         assert self._redis is not None
-        if not asked:
+        if not requested:
             return []
         commands = []
-        for place, name in asked:
+        for place, name in requested:
             table = self._tables[place]
             (key,) = table.store._generate_redis_keys_for_entities(table.config, [table.key(name)])
             commands.append((key, self._redis[place].hashed))
         first = self._tables[0]
         replies = first.store._read_hash_fields(first.config, commands)
         answers = []
-        for (place, _), reply in zip(asked, replies, strict=True):
+        for (place, _), reply in zip(requested, replies, strict=True):
             fields = self._redis[place]
             answers.append(first.store._get_features_for_entity(reply, fields.view, fields.names)[1])
         return answers

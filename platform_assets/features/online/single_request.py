@@ -37,7 +37,7 @@ class RowComputation:
 
     Attributes:
         names: of these features.
-        places: of these features among the use case's, int [r].
+        positions: of these features among the use case's, int [r].
     """
 
     def __init__(self, use_case: UseCase, request: Mapping[str, pl.DataType], lookups: Sequence[LookupTable]) -> None:
@@ -55,7 +55,7 @@ class RowComputation:
         rows = [row for view in use_case.features for row in view.rows]
         self._functions = [item for view in use_case.features for item in view.functions]
         self.names = [*(row.name for row in rows), *(item.name for item in self._functions)]
-        self.places = np.array([names.index(name) for name in self.names], dtype=np.intp)
+        self.positions = np.array([names.index(name) for name in self.names], dtype=np.intp)
         self._row_count = len(rows)
         # Missing values are told apart in Python: the same, and several times faster on one row.
         self._expressions = [row_value(row).alias(row.name) for row in rows]
@@ -96,13 +96,13 @@ class RowComputation:
             names = self.names[: self._row_count]
             raise FeatureError(f"row features {names} cannot be computed for {dict(event)}: {error}") from error
         pairs = zip(computed, self._defaults, strict=True)
-        found = [default if value is None or value != value else value for value, default in pairs]
+        results = [default if value is None or value != value else value for value, default in pairs]
         if self._functions:
-            if found:
-                made = zip(self.names, found, strict=False)
-                row = row.with_columns(pl.Series(name, [value], dtype=pl.Float64()) for name, value in made)
-            found += [call(item, row)[0] for item in self._functions]
-        return np.array([np.nan if value is None else value for value in found])
+            if results:
+                named = zip(self.names, results, strict=False)
+                row = row.with_columns(pl.Series(name, [value], dtype=pl.Float64()) for name, value in named)
+            results += [call(item, row)[0] for item in self._functions]
+        return np.array([np.nan if value is None else value for value in results])
 
 
 def one_row(values: Mapping[str, Any], types: Mapping[str, pl.DataType]) -> pl.DataFrame:

@@ -44,7 +44,7 @@ class OnlineTable:
     def read(self, entities: list[Any]) -> list[dict[str, Any] | None]:
         """Stored fields of each entity, as Feast's values; None for an entity without state."""
         rows = self.store.online_read(self.config, self.view, [self.key(entity) for entity in entities])
-        return [self.stored(found) for _, found in rows]
+        return [self.stored(fields) for _, fields in rows]
 
     def key(self, name: Any) -> Any:
         """Feast's key of an entity."""

@@ -201,14 +201,14 @@ def _write_chunk(table: OnlineTable, chunk: pl.DataFrame, moment: datetime) -> N
 def _verify(table: OnlineTable, rows: list[tuple[Any, dict[str, Any], datetime]]) -> None:
     """Read a chunk back: every entity must be there, and every 50th must hold what was written."""
     name = table.layout.view.name
-    found = table.read([entity for entity, _, _ in rows])
-    missing = [entity for (entity, _, _), stored in zip(rows, found, strict=True) if stored is None]
+    read_back = table.read([entity for entity, _, _ in rows])
+    missing = [entity for (entity, _, _), stored in zip(rows, read_back, strict=True) if stored is None]
     if missing:
         raise StateError(
             f"view {name!r}: {len(missing)} of {len(rows)} entities were not in the online store after writing, for "
             f"example {missing[:3]}; the watermark stays where it was: check the store and write again"
         )
-    for (entity, fields, _), stored in list(zip(rows, found, strict=True))[::SAMPLE_EVERY]:
+    for (entity, fields, _), stored in list(zip(rows, read_back, strict=True))[::SAMPLE_EVERY]:
         # Compared as bytes: a NaN is not equal to itself.
         if stored is None or any(_bytes(stored.get(field)) != _bytes(value) for field, value in fields.items()):
             raise StateError(

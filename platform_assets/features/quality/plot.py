@@ -32,7 +32,7 @@ def plot_feature_quality(quality: FeatureQuality, largest_score: float, binary: 
     from matplotlib.figure import Figure
 
     shown = _shown(quality)
-    places = [quality.features.index(profile) for profile in shown]
+    indices = [quality.features.index(profile) for profile in shown]
     height = 1.6 + 0.24 * len(shown)
     figure = Figure(figsize=(13.0, max(3.2, height)), layout="constrained")
     missing, movement, score, matrix = figure.subplots(1, 4, gridspec_kw={"width_ratios": [1, 1.2, 1.2, 2.2]})
@@ -48,7 +48,7 @@ def plot_feature_quality(quality: FeatureQuality, largest_score: float, binary: 
     score.set_xlim(0.45 if binary else 0.0, 1.0)
     score.set_xlabel(f"{'ROC AUC' if binary else 'variance explained'} alone; red: leaks")
     image = matrix.imshow(
-        np.abs(quality.similarity[np.ix_(places, places)]), vmin=0, vmax=1, cmap="Blues", aspect="auto"
+        np.abs(quality.similarity[np.ix_(indices, indices)]), vmin=0, vmax=1, cmap="Blues", aspect="auto"
     )
     matrix.set_xticks(rows, [profile.feature for profile in shown], fontsize=7, rotation=90)
     matrix.set_title("rank correlation with each other", fontsize=9)
@@ -57,9 +57,9 @@ def plot_feature_quality(quality: FeatureQuality, largest_score: float, binary: 
         axes.set_yticks(rows, [""] * len(shown))
     for axes in (missing, movement, score):
         axes.set_ylim(len(shown) - 0.5, -0.5)
-    found = len(quality.questionable)
+    with_findings = len(quality.questionable)
     figure.suptitle(
-        f"{quality.rows:,} of {quality.of_rows:,} rows; {found} of {len(quality.features)} features with a finding",
+        f"{quality.rows:,} of {quality.of_rows:,} rows; {with_findings} of {len(quality.features)} features with a finding",
         fontsize=10,
     )
     buffer = io.BytesIO()

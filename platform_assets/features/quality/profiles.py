@@ -199,16 +199,16 @@ def sees_the_future(
     both = whole.join(
         alone.select(*keys, *view.feature_names), on=keys, how="left", suffix="__past", maintain_order="left"
     )
-    found = {}
+    findings = {}
     for name in view.feature_names:
         changed = both.filter(pl.col(name).ne_missing(pl.col(f"{name}__past")))
         if not changed.is_empty():
             row = changed.row(0, named=True)
-            found[name] = (
+            findings[name] = (
                 f"changes when what came after {moment:%Y-%m-%d %H:%M} is taken away, in {len(changed)} of {len(both)} rows: "
                 f"{ {key: row[key] for key in keys} } has {row[name]!r} with the future and {row[f'{name}__past']!r} without"
             )
-    return found
+    return findings
 
 
 def _periods(days: pl.Series, period_days: int) -> list[tuple[date, date]]:
@@ -216,13 +216,13 @@ def _periods(days: pl.Series, period_days: int) -> list[tuple[date, date]]:
     first, last = days.min(), days.max()
     assert isinstance(first, date), "event days are there"
     assert isinstance(last, date), "event days are there"
-    found = []
+    periods = []
     while last - timedelta(days=period_days - 1) >= first:
         begin = last - timedelta(days=period_days - 1)
         if int(days.is_between(begin, last).sum()) >= FEWEST_ROWS_OF_A_PERIOD:
-            found.append((begin, last))
+            periods.append((begin, last))
         last = begin - timedelta(days=1)
-    return found[::-1]
+    return periods[::-1]
 
 
 def _profile(
@@ -307,8 +307,8 @@ def _spearman(columns: Floats) -> Floats:
     centred = ranks - ranks.mean(axis=0)
     lengths = np.sqrt((centred**2).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = (centred.T @ centred) / np.outer(lengths, lengths)
-    return found
+        correlations: Floats = (centred.T @ centred) / np.outer(lengths, lengths)
+    return correlations
 
 
 def _beyond_the_usual(similarity: Floats, columns: Sequence[Floats]) -> Floats:
@@ -317,15 +317,15 @@ def _beyond_the_usual(similarity: Floats, columns: Sequence[Floats]) -> Floats:
     Two features that are 0 nearly everywhere agree there whatever they say elsewhere: a flag of few rows, and for how many days it has
     been set, have a rank correlation near 1.
     """
-    found = similarity.copy()
+    corrected = similarity.copy()
     for one, other in zip(*np.nonzero(np.triu(np.abs(similarity) >= SIMILAR, 1)), strict=True):
         unusual = _unusual(columns[one]) | _unusual(columns[other])
         pair = np.column_stack([columns[one][unusual], columns[other][unusual]])
         alike = _spearman(pair)[0, 1] if len(pair) else np.nan
         if np.isnan(alike):  # a constant: the same only if both are
             alike = similarity[one, other] if (np.ptp(np.nan_to_num(pair), axis=0) == 0.0).all() else 0.0
-        found[one, other] = found[other, one] = alike
-    return found
+        corrected[one, other] = corrected[other, one] = alike
+    return corrected
 
 
 def _unusual(values: Floats) -> NDArray[np.bool_]:
@@ -361,25 +361,25 @@ def _leak(profile: FeatureProfile, scores: Sequence[float], largest_score: float
     score = profile.single_feature_score
     if score is None:
         return []
-    told = f"alone says {score:.3f} of the label ({what}, on rows it was not fitted on)"
+    finding = f"alone says {score:.3f} of the label ({what}, on rows it was not fitted on)"
     if score >= largest_score:
-        return [f"{told}, and from {largest_score:g} on it is taken to know it"]
+        return [f"{finding}, and from {largest_score:g} on it is taken to know it"]
     stands_out = len(scores) > 1 and score == scores[0] and 1 - score <= STANDS_OUT_RATIO * (1 - scores[1])
     if score >= STANDS_OUT_FROM and stands_out:
-        return [f"{told}, far above the next feature's {scores[1]:.3f}"]
+        return [f"{finding}, far above the next feature's {scores[1]:.3f}"]
     return []
 
 
 def _oddities(profile: FeatureProfile, similar: tuple[str, float] | None) -> list[str]:
     """What is wrong with a feature that does not leak."""
-    found = []
+    findings = []
     if profile.distinct <= 1:
-        found.append("has a single value" if profile.distinct else "has no value at all")
+        findings.append("has a single value" if profile.distinct else "has no value at all")
     elif profile.missing_ratio > MOSTLY_MISSING_RATIO:
-        found.append(f"is missing in {profile.missing_ratio:.1%} of the rows")
+        findings.append(f"is missing in {profile.missing_ratio:.1%} of the rows")
     worst = max(profile.psi_by_period, default=0.0)
     if worst > UNSTABLE_PSI:
-        found.append(f"moves between periods: PSI {worst:.2f}, above {UNSTABLE_PSI:g}")
+        findings.append(f"moves between periods: PSI {worst:.2f}, above {UNSTABLE_PSI:g}")
     if similar is not None and abs(similar[1]) >= SIMILAR:
-        found.append(f"says the same as {similar[0]}: rank correlation {similar[1]:.4f}")
-    return found
+        findings.append(f"says the same as {similar[0]}: rank correlation {similar[1]:.4f}")
+    return findings

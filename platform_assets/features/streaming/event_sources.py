@@ -93,7 +93,7 @@ class EventQueue:
         self._source = use_case.event_source
         self._waiting: queue.Queue[bytes] = queue.Queue(capacity)
         self._count = 0
-        self._taken = 0
+        self._unfinished = 0
 
     def join(self) -> None:
         """Wait until everything that was put has been written, that is until the consumer asks for more."""
@@ -105,18 +105,18 @@ class EventQueue:
 
     def take(self) -> Sequence[Arrival]:
         """What waits, up to 500 events; waits a moment when nothing does."""
-        for _ in range(self._taken):
+        for _ in range(self._unfinished):
             self._waiting.task_done()  # the consumer is done with what it took before
-        found: list[bytes] = []
+        messages: list[bytes] = []
         try:
-            found.append(self._waiting.get(timeout=WAIT_SECONDS))
-            while len(found) < MOST_MESSAGES:
-                found.append(self._waiting.get_nowait())
+            messages.append(self._waiting.get(timeout=WAIT_SECONDS))
+            while len(messages) < MOST_MESSAGES:
+                messages.append(self._waiting.get_nowait())
         except queue.Empty:
             pass
-        self._taken = len(found)
+        self._unfinished = len(messages)
         arrivals = []
-        for value in found:
+        for value in messages:
             change = change_of(Message(0, self._count, None, value), self._source, QUEUE)
             arrivals.append(Arrival(f"{QUEUE.topic}[0]", self._count, change))
             self._count += 1
@@ -153,8 +153,10 @@ class KafkaEvents:
             if error is not None:
                 self._judge(error)
             elif partition is not None and offset is not None:
-                found = Message(partition, offset, _bytes(message.key()), _bytes(message.value()))
-                arrivals.append(Arrival(self._name(partition), offset, change_of(found, self._source, self._connector)))
+                content = Message(partition, offset, _bytes(message.key()), _bytes(message.value()))
+                arrivals.append(
+                    Arrival(self._name(partition), offset, change_of(content, self._source, self._connector))
+                )
         return arrivals
 
     def _name(self, partition: int) -> str:
@@ -170,7 +172,7 @@ class KafkaEvents:
         if not new:
             return
         stored = self._offsets([self._name(partition) for partition in new])
-        places = []
+        assignments = []
         for partition in new:
             low, high = bounds[partition]
             start = stored.get(self._name(partition), low)
@@ -185,8 +187,8 @@ class KafkaEvents:
                     low,
                 )
                 start = low  # an event that is stored already changes nothing
-            places.append(TopicPartition(self._connector.topic, partition, start))
-        self._consumer.incremental_assign(places)
+            assignments.append(TopicPartition(self._connector.topic, partition, start))
+        self._consumer.incremental_assign(assignments)
         self._assigned.update(new)
 
     def _judge(self, error: Any) -> None:

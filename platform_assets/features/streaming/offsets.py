@@ -65,12 +65,12 @@ class StreamOffsets:
         if not partitions:
             return {}
         rows = self._store.online_read(self._config, self._view, [self._key(name) for name in partitions])
-        found = {}
+        positions = {}
         for name, (_, fields) in zip(partitions, rows, strict=True):
             if fields and fields.get(_NEXT_OFFSET) is not None and fields[_NEXT_OFFSET].WhichOneof("val") is not None:
                 newest = _EPOCH + timedelta(microseconds=fields[_NEWEST].int64_val)
-                found[name] = Position(fields[_NEXT_OFFSET].int64_val, newest)
-        return found
+                positions[name] = Position(fields[_NEXT_OFFSET].int64_val, newest)
+        return positions
 
     def next_offsets(self, partitions: Sequence[str]) -> Mapping[str, int]:
         """Next offsets of those of these partitions that have one."""

@@ -179,9 +179,9 @@ class StreamWriter:
         """Rows in declared columns and types; each alone where together they are taken for rows of another table."""
         if not arrivals:
             return conform(frame_of_changes([], self._empty), self._empty).frame
-        found = frame_of_changes(((f"{a.partition}@{a.offset}", a.change) for a in arrivals), self._source)
+        rows = frame_of_changes(((f"{a.partition}@{a.offset}", a.change) for a in arrivals), self._source)
         try:
-            return conform(found, self._source).frame
+            return conform(rows, self._source).frame
         except SourceError as error:
             if len(arrivals) > 1:
                 return pl.concat([self._conformed([arrival], written) for arrival in arrivals])

@@ -87,8 +87,8 @@ def threshold_table(
     costs = np.broadcast_to(np.asarray(0.0 if missed is None else missed, dtype=np.float64), y.shape)[order]
     hits_above = np.cumsum(hits)
     saved = np.cumsum(np.where(hits, costs, 0.0))
-    places = np.unique(np.geomspace(1, len(y), num=min(rows, len(y))).astype(int))
-    chosen = np.unique(np.concatenate([scores[places - 1], [declared]]))[::-1]
+    ranks = np.unique(np.geomspace(1, len(y), num=min(rows, len(y))).astype(int))
+    chosen = np.unique(np.concatenate([scores[ranks - 1], [declared]]))[::-1]
     table = []
     for threshold in chosen:
         alerts = int(np.searchsorted(-scores, -threshold, side="right"))

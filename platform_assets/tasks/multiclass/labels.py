@@ -1,4 +1,4 @@
-"""Labels of a multi-class task: places of classes, logged probabilities, and the share of every class against training.
+"""Labels of a multi-class task: indices of classes, logged probabilities, and the share of every class against training.
 
 Belongs here: reading classes and probabilities as arrays, and comparing shares. Does not belong here: metrics (`metrics`), verdicts
 (`monitoring/quality`).
@@ -22,22 +22,22 @@ class OtherClasses(LabelError):
     """Logged probabilities are those of other classes than the declared ones."""
 
 
-def class_places(labels: pl.Series, classes: Sequence[str]) -> NDArray[np.float64]:
-    """The place of each label among the classes, float64 [n]; NaN for a null.
+def class_indices(labels: pl.Series, classes: Sequence[str]) -> NDArray[np.float64]:
+    """The index of each label among the classes, float64 [n]; NaN for a null.
 
     Raises:
         LabelError: a label is none of the classes.
     """
     texts = labels.cast(pl.String)
-    places = texts.replace_strict(list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64)
-    unknown = texts.filter(places.is_null() & texts.is_not_null())
+    indices = texts.replace_strict(list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64)
+    unknown = texts.filter(indices.is_null() & texts.is_not_null())
     if len(unknown):
         shown = ", ".join(sorted(unknown.unique().to_list())[:5])
         raise LabelError(
             f"label {labels.name!r}: {len(unknown)} of {len(labels)} rows are of no declared class ({shown}); the classes are "
             f"{', '.join(classes)}: add what is missing to the `allowed` values of the label's column"
         )
-    return places.fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
+    return indices.fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
 
 
 def probabilities_of(rows: pl.DataFrame, use_case: UseCase) -> NDArray[np.float64]:

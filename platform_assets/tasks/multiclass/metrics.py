@@ -1,4 +1,4 @@
-"""Metrics of a multi-class task, from the places of the classes and the probability of each.
+"""Metrics of a multi-class task, from the class indices and the probability of each.
 
 Belongs here: figures of one class and of all, with stated definitions. Does not belong here: pictures (`plots`), bounds
 (`evaluation/gates`).
@@ -34,7 +34,7 @@ _LEAST_PROBABILITY = 1e-15
 
 
 def predicted(probabilities: Matrix) -> NDArray[np.int64]:
-    """The place of the predicted class, int64 [n] from float64 [n, K]."""
+    """The index of the predicted class, int64 [n] from float64 [n, K]."""
     return np.asarray(np.argmax(probabilities, axis=1), dtype=np.int64)
 
 
@@ -81,8 +81,8 @@ def worst_class_recall(counts: NDArray[Any]) -> float:
 def macro_f1(counts: NDArray[Any]) -> float:
     """Mean over the classes of the harmonic mean of precision and recall; a class that is predicted and has no rows counts with 0."""
     either = counts.sum(axis=0) + counts.sum(axis=1)
-    taken = either > 0
-    return float(np.mean(2.0 * np.diagonal(counts)[taken] / either[taken])) if taken.any() else float("nan")
+    present = either > 0
+    return float(np.mean(2.0 * np.diagonal(counts)[present] / either[present])) if present.any() else float("nan")
 
 
 OF_CONFUSION: Mapping[str, Callable[[NDArray[Any]], float]] = MappingProxyType(
@@ -172,11 +172,11 @@ def class_reports(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> t
     recall = recalls(counts)
     reports = []
     for place, name in enumerate(classes):
-        rows, taken = int(counts[place].sum()), int(counts[:, place].sum())
+        rows, predicted_rows = int(counts[place].sum()), int(counts[:, place].sum())
         area = roc_auc_score(y == place, probabilities[:, place]) if 0 < rows < len(y) else float("nan")
-        precision = float(counts[place, place] / taken) if taken else float("nan")
+        precision = float(counts[place, place] / predicted_rows) if predicted_rows else float("nan")
         mean = float(probabilities[:, place].mean())
-        reports.append(ClassReport(name, rows, taken, float(recall[place]), precision, float(area), mean))
+        reports.append(ClassReport(name, rows, predicted_rows, float(recall[place]), precision, float(area), mean))
     return tuple(reports)
 
 
@@ -205,7 +205,7 @@ def _of_confusion(name: str) -> NamedMetric:
         cell = rows.y.astype(np.int64) * classes + predicted(rows.prediction)
         count = int(cluster.max()) + 1
         cells = np.bincount(cluster * classes**2 + cell, minlength=count * classes**2).reshape(count, classes**2)
-        return lambda taken: function((taken @ cells).reshape(classes, classes))
+        return lambda weights: function((weights @ cells).reshape(classes, classes))
 
     return NamedMetric(name, True, lambda rows: function(confusion(rows.y, rows.prediction)), by_cluster)
 
@@ -217,7 +217,7 @@ def _one_vs_rest(name: str, function: Callable[[Vector, Matrix], float]) -> Name
         y, probabilities = rows.y, rows.prediction
         occurring = [place for place in range(probabilities.shape[1]) if (y == place).any()]
         each = [ranking(name, (y == place).astype(np.float64), probabilities[:, place], cluster) for place in occurring]
-        return lambda taken: _known_mean([measure(taken) for measure in each])
+        return lambda weights: _known_mean([measure(weights) for measure in each])
 
     return NamedMetric(name, True, lambda rows: function(rows.y, rows.prediction), by_cluster)
 

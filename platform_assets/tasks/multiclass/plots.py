@@ -53,18 +53,18 @@ def _draw_confusion(axes: Any, counts: Any, of_class: Any, names: list[str]) -> 
         for row, column in np.ndindex(counts.shape):
             colour = "white" if shares[row, column] > 0.6 else INK
             axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour, fontsize=8)
-    places = list(range(len(names)))
-    axes.set_xticks(places, names, rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(places, names, fontsize=8)
+    positions = list(range(len(names)))
+    axes.set_xticks(positions, names, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(positions, names, fontsize=8)
     labelled(axes, "Confusion: rows by class and prediction", "predicted", "class")
     axes.grid(False)
 
 
 def _draw_bars(axes: Any, recall: list[float], precision: list[float], names: list[str]) -> None:
-    places = np.arange(len(names))[::-1]
-    axes.barh(places + 0.19, np.nan_to_num(recall), 0.36, color=ACCENT, label="recall")
-    axes.barh(places - 0.19, np.nan_to_num(precision), 0.36, color=MUTED, label="precision")
-    axes.set_yticks(places, names, fontsize=8)
+    positions = np.arange(len(names))[::-1]
+    axes.barh(positions + 0.19, np.nan_to_num(recall), 0.36, color=ACCENT, label="recall")
+    axes.barh(positions - 0.19, np.nan_to_num(precision), 0.36, color=MUTED, label="precision")
+    axes.set_yticks(positions, names, fontsize=8)
     axes.set_xlim(0.0, 1.0)
     axes.legend(frameon=False, fontsize=8)
     labelled(axes, "Recall and precision", "share of the rows", "")

@@ -1,9 +1,10 @@
-"""Classes of a multi-class label: their places, and what a model says of classes that it has not seen.
+"""Classes of a multi-class label: their indices, and what a model says of classes that it has not seen.
 
-Belongs here: arithmetic on places and on probabilities by class. Does not belong here: the classes' names (`training/predictor`), learners.
+Belongs here: arithmetic on class indices and on probabilities by class. Does not belong here: the classes' names (`training/predictor`),
+learners.
 Only numpy is imported: a service needs this module to answer.
 
-A label is the place of its class among the declared ones. A learner is only ever given the classes that its rows have, as 0 to k - 1:
+A label is the index of its class among the declared ones. A learner is only ever given the classes that its rows have, as 0 to k - 1:
 what it has never seen has no probability, whichever learner it is.
 """
 
@@ -16,31 +17,31 @@ from numpy.typing import NDArray
 
 Matrix: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
-Places: TypeAlias = NDArray[np.int64]
+Indices: TypeAlias = NDArray[np.int64]
 
 
-def seen(y: Vector) -> tuple[Places, Vector]:
-    """The places that occur, int64 [k] rising, and the labels as 0 to k - 1, float64 [n]."""
-    places, own = np.unique(y, return_inverse=True)
-    return places.astype(np.int64), own.astype(np.float64)
+def seen(y: Vector) -> tuple[Indices, Vector]:
+    """The indices of the classes that occur, int64 [k] rising, and the labels as 0 to k - 1, float64 [n]."""
+    indices, own = np.unique(y, return_inverse=True)
+    return indices.astype(np.int64), own.astype(np.float64)
 
 
-def spread(prediction: Matrix, places: Places, classes: int) -> Matrix:
+def spread(prediction: Matrix, indices: Indices, classes: int) -> Matrix:
     """Probabilities of the classes that were seen as probabilities of all: 0 for the others.
 
     Args:
         prediction: float64 [n, k]; of two classes that were seen also [n], the probability of the second.
-        places: int64 [k].
+        indices: int64 [k], the classes that were seen, rising.
         classes: how many there are.
 
     Returns:
         float64 [n, classes].
     """
     known = np.column_stack([1.0 - prediction, prediction]) if prediction.ndim == 1 else prediction
-    if len(places) == classes:
+    if len(indices) == classes:
         return known
     result = np.zeros((len(known), classes))
-    result[:, places] = known
+    result[:, indices] = known
     return result
 
 

@@ -25,7 +25,7 @@ from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
 from platform_assets.tasks.multiclass import gates as classes_gates
 from platform_assets.tasks.multiclass import metrics, plots
-from platform_assets.tasks.multiclass.labels import class_places, moved_classes, probabilities_of
+from platform_assets.tasks.multiclass.labels import class_indices, moved_classes, probabilities_of
 from platform_assets.tasks.multiclass.probabilities import spread
 from platform_assets.tasks.plain import plain
 
@@ -45,7 +45,7 @@ class MulticlassTask:
 
     def labels(self, label: pl.Series, classes: Sequence[str]) -> Vector:
         """The place of each label among the classes."""
-        return class_places(label, classes)
+        return class_indices(label, classes)
 
     def label_statistics(self, label: pl.Series, classes: Sequence[str]) -> dict[str, Any]:
         """Rows of every declared class."""

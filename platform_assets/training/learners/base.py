@@ -321,10 +321,10 @@ def check_rows(name: str, X: Matrix, y: Vector, task: Objective) -> None:
                 "so train on more days"
             )
     if task == "multiclass":
-        places = np.unique(y)
-        if not np.array_equal(places, np.arange(len(places))):
+        classes = np.unique(y)
+        if not np.array_equal(classes, np.arange(len(classes))):
             raise TrainingError(f"learner {name!r}: the labels are not the places of classes, 0 to k - 1 without a gap")
-        if name != "constant" and len(places) == 1:
+        if name != "constant" and len(classes) == 1:
             raise TrainingError(
                 f"learner {name!r}: all {len(y)} training labels are of one class; two are needed to learn, so train on more days"
             )

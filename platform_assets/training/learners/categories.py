@@ -1,7 +1,7 @@
-"""Inputs that are codes, not amounts: one column for each known value, or its place for an embedding.
+"""Inputs that are codes, not amounts: one column for each known value, or its index for an embedding.
 
 Belongs here: learning which values there are from the training rows, and telling them apart later; a value that was never seen in
-training has no column and place 0. Does not belong here: what a learner makes of it.
+training has no column and index 0. Does not belong here: what a learner makes of it.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ class Categories:
     """The inputs that are codes, and the values of each that are known, in order.
 
     Attributes:
-        columns: places among the inputs.
+        columns: indices among the inputs.
         values: for each of them float64 [k], rising.
     """
 
     columns: tuple[int, ...]
     values: tuple[Vector, ...]
 
-    def places(self, X: Matrix) -> NDArray[np.int64]:
+    def codes(self, X: Matrix) -> NDArray[np.int64]:
         """int64 [n, c]: for each code 1 to k, or 0 for a value that is not known."""
-        places = np.zeros((len(X), len(self.columns)), dtype=np.int64)
+        codes = np.zeros((len(X), len(self.columns)), dtype=np.int64)
         for number, (column, values) in enumerate(zip(self.columns, self.values, strict=True)):
             place = np.minimum(np.searchsorted(values, X[:, column]), len(values) - 1)
-            places[:, number] = np.where(values[place] == X[:, column], place + 1, 0)
-        return places
+            codes[:, number] = np.where(values[place] == X[:, column], place + 1, 0)
+        return codes
 
     def amounts(self, X: Matrix) -> Matrix:
         """The other inputs, in their order."""
@@ -47,9 +47,9 @@ class Categories:
         """The other inputs, then a column of 0 and 1 for each known value of each code; `X` itself without codes."""
         if not self.columns:
             return X
-        places = self.places(X)
+        codes = self.codes(X)
         known = [
-            (places[:, [number]] == np.arange(1, len(values) + 1)).astype(np.float64)
+            (codes[:, [number]] == np.arange(1, len(values) + 1)).astype(np.float64)
             for number, values in enumerate(self.values)
         ]
         return np.ascontiguousarray(np.column_stack([self.amounts(X), *known]))

@@ -61,8 +61,8 @@ class NeuralModel:
         """Probability of the positive class or of each class, or the value."""
         hidden = self.scaling.scaled(self.categories.amounts(X))
         if self.embeddings:
-            places = self.categories.places(X)
-            embedded = [table[places[:, number]] for number, table in enumerate(self.embeddings)]
+            codes = self.categories.codes(X)
+            embedded = [table[codes[:, number]] for number, table in enumerate(self.embeddings)]
             hidden = np.column_stack([hidden, *embedded])
         for weights, biases in self.layers[:-1]:
             hidden = np.maximum(hidden @ weights.T + biases, 0.0)
@@ -147,7 +147,7 @@ def fit(
     amounts = categories.amounts(X)
     scaling = fit_scaling(amounts, y, task, settings["input_transform"])
     job = Job(
-        inputs=np.column_stack([scaling.scaled(amounts), categories.places(X)]).astype(np.float32),
+        inputs=np.column_stack([scaling.scaled(amounts), categories.codes(X)]).astype(np.float32),
         target=((y - scaling.value_mean) / scaling.value_scale).astype(np.float32),
         held_out=held_out_rows(len(y), event_day),
         task=task,
