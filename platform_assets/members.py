@@ -20,7 +20,7 @@ class UnknownMember(ValueError):
 
 
 class MemberRegistry(Generic[Member]):
-    """Members of one kind, by name, each imported when it is first asked for.
+    """Members of one kind, by name, each imported on first use.
 
     Attributes:
         kind: what the members are, in the singular, for messages: `connector`.

@@ -1,4 +1,4 @@
-"""What can be wrong with a source as a whole.
+"""Errors of a source as a whole.
 
 Belongs here: the errors that stop a load, with all that a person needs to repair it. Does not belong here: single bad
 rows, which are kept and end in quarantine (`validation`).
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 class SourceError(ValueError):
-    """A source cannot be read. The message says what was looked for, where, what is there, and what to do."""
+    """A source cannot be read. The message names what was expected, where, what is there, and the remedy."""
 
 
 @dataclass(frozen=True)

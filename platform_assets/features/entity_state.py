@@ -49,7 +49,7 @@ class StateLayout:
     Attributes:
         view: the windowed view.
         entity_key: column that names the entity; for a combined one, the column that stands for the combination.
-        key_columns: parts of the event's primary key that tell an entity's events at one time apart.
+        key_columns: parts of the event's primary key that distinguish an entity's events at one time.
         value_columns: names of the aggregated values; a plain column's is its own.
         span_days: how far back the events reach, the late-request day included.
     """
@@ -331,7 +331,7 @@ def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
 
 
 def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
-    """What windows aggregate of the event, by the same expressions as over a table; what the event cannot tell is missing."""
+    """What windows aggregate of the event, by the same expressions as over a table; NaN where the event lacks a column."""
     case = layout.use_case
     values = {value: _number(case, event, str(value.column)) for value in layout.plan.values if value.is_plain}
     if len(values) == len(layout.plan.values):

@@ -1,4 +1,4 @@
-"""What a table probably means: key, event time, label, entities, features, splits. Each guess says why.
+"""What a table probably means: key, event time, label, entities, features, splits. Each guess carries its reason.
 
 Belongs here: rules of thumb, and nothing that a team cannot overrule in the file that is written. Does not belong
 here: facts (`facts.py`), or the text of that file (`proposal.py`).

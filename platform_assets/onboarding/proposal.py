@@ -202,7 +202,7 @@ def _features(guesses: Guesses, table: TableFacts) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What a proposal says of a kind of problem."""
+    """The wording of a proposal for one kind of task."""
 
     why: str
     linear: str

@@ -32,7 +32,7 @@ NO_VERSION = -1
 
 
 class ParityNotProven(RuntimeError):
-    """Online and offline features differ, or nobody has looked; the message says which and what to do next."""
+    """Online and offline features differ, or were not compared; the message names which and the remedy."""
 
 
 @dataclass(frozen=True)

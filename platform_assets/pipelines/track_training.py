@@ -1,4 +1,4 @@
-"""What a training run leaves in MLflow, so that the model can be understood, compared and made again.
+"""What a training run records in MLflow, so that the model can be understood, compared and reproduced.
 
 Belongs here: parameters, metrics fold by fold, curves, importances, thresholds with their money, the environment and the
 declaration, of one model. Does not belong here: the model itself (`registry/training_run.py`), opening and closing runs
@@ -111,7 +111,7 @@ def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Datas
     """By how much the selection metric gets worse when a feature's values are shuffled, most important first.
 
     Breiman, Random Forests, 2001, section 10, by scikit-learn, on rows of the latest fold: every positive, and negatives up to
-    `IMPORTANCE_ROWS`. The model was fitted on some of these days, so that the figures say what it uses rather than how well it does.
+    `IMPORTANCE_ROWS`. The model was fitted on some of these days, so that the figures show what it uses rather than how well it performs.
     """
     from sklearn.inspection import permutation_importance
 

@@ -1,7 +1,7 @@
-"""Metrics of resampled rows without touching the rows again: from sums of clusters, once made.
+"""Metrics of resampled rows without reading the rows again: from sums of clusters, computed once.
 
 Belongs here: the forms that several metrics share: a mean of losses, a ranking, a share of variance. Does not belong here: drawing clusters
-and what the draws say (`evaluation/metrics/bootstrap`).
+and the intervals of the draws (`evaluation/metrics/bootstrap`).
 """
 
 from __future__ import annotations

@@ -32,12 +32,12 @@ class Dataset:
 
     Attributes:
         X: float64 [n, f] in C order; NaN stands for a missing value, infinities do not occur.
-        y: float64 [n], 0.0 or 1.0 for a binary task, the place of the class for a multi-class one.
+        y: float64 [n], 0.0 or 1.0 for a binary task, the index of the class for a multi-class one.
         event_day: datetime64[D] [n], the UTC day of the event, never decreasing.
         group: [n] identifiers that belong together (a card, a customer), or None.
         key: [n] the row's unique key.
         features: the f feature names, in the order of X's columns.
-        classes: the classes of a multi-class task, in the order of their places; empty for any other task.
+        classes: the classes of a multi-class task, in the order of their indices; empty for any other task.
     """
 
     X: NDArray[np.float64]

@@ -1,6 +1,6 @@
 """`platform-assets features stream`: the process that keeps the online store fresh.
 
-Belongs here: settings, signals and what is said meanwhile. Does not belong here: what an event does (`features/streaming/writer.py`).
+Belongs here: settings, signals and progress messages. Does not belong here: what an event does (`features/streaming/writer.py`).
 """
 
 from __future__ import annotations

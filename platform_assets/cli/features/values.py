@@ -38,14 +38,14 @@ _NEAR_EVENTS = 3
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found of an entity at a moment.
+    """The features of an entity at one moment.
 
     Attributes:
         moments: of each windowed view, in declared order.
         event: the moment's own event as a frame of one row; None where the entity has none then.
         values: by feature: windows computed anew, the others from the feature table; without an own event the windows of the
             entity's own views only.
-        online: values of the online store, where they were asked for.
+        online: values of the online store, where they were requested.
     """
 
     use_case: UseCase
@@ -56,7 +56,7 @@ class Looked:
 
 
 def show_features(entity: str, at: datetime, name: str | None, *, online: bool) -> bool:
-    """Print all values; whether the online store, where it was asked, has the same."""
+    """Print all values and return whether the online store, where it was read, has the same."""
     looked = _look(entity, at, name, online=online)
     _title(looked, entity, at)
     same = _print_values(looked, list(looked.values), online=online)
@@ -67,7 +67,7 @@ def show_features(entity: str, at: datetime, name: str | None, *, online: bool) 
 def explain_features(
     entity: str, at: datetime, name: str | None, *, online: bool, features: Sequence[str], most: int
 ) -> bool:
-    """Print the account of each window; whether the online store, where it was asked, has the same values.
+    """Print the explanation of each window and return whether the online store, where it was read, has the same values.
 
     Raises:
         ValueError: there is no such feature.

@@ -89,7 +89,7 @@ def scan(table: Any, access: Access) -> pl.LazyFrame:
 
 @contextmanager
 def readable(source: Source, connector: DeltaConnector) -> Iterator[None]:
-    """Turn what deltalake and polars say into what to do."""
+    """Turn errors of deltalake and polars into messages that name the remedy."""
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:

@@ -124,7 +124,7 @@ def _find_daily(
 def no_files_message(
     source: Source, path: str, file_format: str, store: FileStore, folder: Path, looked_for: str
 ) -> str:
-    """What to say where no file was found."""
+    """The message for a pattern that matches no file."""
     return (
         f"source '{source.name}' of {folder}: no {file_format} file at '{looked_for}'. {store.nearby()}. "
         f"Put the files there, or correct connector.path ('{path}') in {folder / 'defs.yaml'}."
@@ -179,7 +179,7 @@ def _parse(source: Source, connector: FilesConnector, store: FileStore, file: So
 
 
 def unpacked(data: bytes, file: SourceFile) -> bytes:
-    """The bytes of a file, without the compression that its name tells of."""
+    """The bytes of a file, decompressed according to the ending of its name."""
     return gzip.decompress(data) if file.name.endswith(".gz") else data
 
 

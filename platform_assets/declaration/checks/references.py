@@ -1,4 +1,4 @@
-"""Cross-checks of a declaration: everything that one field alone cannot tell.
+"""Cross-checks of a declaration: everything that cannot be checked on one field alone.
 
 Belongs here: rules that compare parts of a `UseCase`, each reporting the place in the declaration. Does not belong
 here: limits of a single field (pydantic's job), or anything that needs data.

@@ -123,7 +123,7 @@ def value_of(migration: Default, column: Column) -> Any:
 
 
 def migration_problems(source: "Source") -> Iterator[tuple[tuple[int | str, ...], Any, str]]:
-    """What is wrong with a source's migrations: place below the source, what was found, and what to do."""
+    """Problems of a source's migrations: path below the source, offending value, and message."""
     known = ", ".join(source.column_names)
     for i, migration in enumerate(source.migrations):
         place: tuple[int | str, ...] = ("migrations", i)

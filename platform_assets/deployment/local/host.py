@@ -50,7 +50,7 @@ def free_port(start: int, reserved: Collection[int]) -> int:
     a port inside that range can be given the same port as its own and connect to itself, which keeps the service out.
 
     Args:
-        start: where in the range the search begins; different targets begin at different places.
+        start: where in the range the search begins; different targets begin at different ports.
         reserved: ports assigned to a program that may not listen yet.
 
     Raises:
@@ -81,7 +81,7 @@ def port_owner(port: int) -> str:
 
 
 def resident_bytes(pid: int | None, *, children: bool = True) -> int:
-    """Resident memory of a process, with all below it unless told otherwise; 0 when there is none."""
+    """Resident memory of a process, by default with its descendants; 0 when there is none."""
     if not pid:
         return 0
     try:

@@ -36,7 +36,7 @@ MOST_PARTIALS, DAY = 64, 86_400_000_000
 
 @compiled()
 def first_after(times: Any, begin: int, end: int, time: int) -> int:
-    """The first place in [begin, end) whose time is later than `time`; `end` when there is none."""
+    """The first index in [begin, end) whose time is later than `time`; `end` when there is none."""
     while begin < end:
         middle = (begin + end) // 2
         if times[middle] <= time:
@@ -282,7 +282,7 @@ def fill_windows(
     times: Any, starts: Any, values: Any, bits: Any, windows: Any, empties: Any, first_time: int, last_time: int, positions: Any,
     out: Any,
 ) -> None:  # fmt: skip
-    """Fill `out`; see `kernel.compute_windows`. What an entity's windows of one column share is made once; `bits` are the values."""
+    """Fill `out`; see `kernel.compute_windows`. What an entity's windows of one column share is computed once; `bits` are the values."""
     longest = 1
     for entity in range(starts.shape[0] - 1):
         longest = max(longest, starts[entity + 1] - starts[entity])

@@ -229,7 +229,7 @@ def parity_verdict(
         offline: one row for each event that feature tables have, with key, event time, entities and features.
         use_case: the declaration.
         replay: computes features of some logged rows from what was known when they were scored, in their order
-            (`replay.replayed_features`); asked only about rows that differ from `offline` or are not there.
+            (`replay.replayed_features`); called only with rows that differ from `offline` or are missing there.
 
     Raises:
         FeatureError: a column is missing.
@@ -286,7 +286,7 @@ def _event_columns(use_case: UseCase, offline: pl.DataFrame) -> list[str]:
 
 
 def _beside(logged: pl.DataFrame, offline: pl.DataFrame, names: Sequence[str], on: Sequence[str]) -> pl.DataFrame:
-    """Logged rows with the offline values beside them, and whether there are any, in `__there`."""
+    """Logged rows joined with their offline values; `__there` is whether there are any."""
     require_columns(offline.columns, [*on, *names], "offline rows")
     doubled = offline.filter(pl.struct(on).is_duplicated())
     if not doubled.is_empty():
@@ -333,7 +333,7 @@ def _as_known_then(
     use_case: UseCase,
     replay: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with replayed values in place of today's, and what is wrong by both."""
+    """The rows with replayed values instead of today's, and the values that match neither."""
     replayed = replay(logged)
     names = list(use_case.feature_names)
     exact = _exact_features(use_case)

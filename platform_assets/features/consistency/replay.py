@@ -4,7 +4,7 @@ Belongs here: features over rows that became known one by one. Does not belong h
 (`consistency/parity.py`), finding out what the lake held at a moment (`orchestration/assets/parity.py`), the online store
 (`online/request_features.py`).
 
-A feature table tells what is known today. A row that came late, or a corrected label, changes it after predictions were made, and
+A feature table holds what is known today. A row that came late, or a corrected label, changes it after predictions were made, and
 they are not wrong for that. So a request is replayed: its windows hold the events that the lake held at its moment, the requests
 that were answered before it, and itself as it came in. The same kernel computes them, so that the values agree to the bit.
 """
@@ -118,12 +118,12 @@ def _window_features(
     answers = out[:, rows[_OWN].to_numpy()]
     answers[:, late.to_numpy()] = (
         np.nan
-    )  # the service's history has been cut behind them: it says so, and guesses nothing
+    )  # the service's history has been cut behind them: it reports that, and the values are missing
     return [pl.Series(name, answers[place]).fill_nan(None) for place, name in enumerate(layout.plan.names)]
 
 
 def _request_rows(rows: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:
-    """Requests as a state keeps them; what a request cannot tell of its event is missing.
+    """Requests in the columns of a state; values that need columns a request does not carry are missing.
 
     Returns:
         The columns of `event_rows` and `scored_at` in microseconds.
@@ -184,7 +184,7 @@ def _known(own: pl.DataFrame, pool: pl.DataFrame, layout: StateLayout) -> pl.Dat
 
 
 def _same_event(fields: Sequence[str]) -> pl.Expr:
-    """Whether a pair is the request and its own event; of an entity alone, the time says it."""
+    """Whether a pair is the request and its own event; without other key columns, when their times are equal."""
     if not fields:
         return pl.col(EVENT_TIMES) == pl.col("__at")
     return pl.all_horizontal([pl.col(field) == pl.col(f"__{field}") for field in fields])

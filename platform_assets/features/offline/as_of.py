@@ -45,7 +45,7 @@ def as_of_join(
     knowledge_time: str | datetime | None = None,
     max_age: timedelta | None = None,
 ) -> pl.DataFrame:
-    """`rows` with the values of the table as of each row; the module says which row of the table counts.
+    """`rows` with the values of the table as of each row; which row counts is described in the module.
 
     Times are `Datetime` in milliseconds or microseconds, both with UTC as zone or both without, or `Date`, which stands for
     its 00:00. The table's rows may come in any order; ordered by time they are joined fastest.

@@ -54,7 +54,7 @@ def order_histories(starts: Any, order: Any, times: Any, known: Any) -> None:
 
 @compiled()
 def link(begin: int, end: int, known: Any, nearest: Any, further: Any, depth: Any) -> None:
-    """For each place the nearest earlier one that was known before it, and one further back along these."""
+    """For each position the nearest earlier one that was known before it, and one further back along these."""
     for place in range(begin, end):
         before = place - 1 if place > begin else NONE
         while before != NONE and known[before] >= known[place]:

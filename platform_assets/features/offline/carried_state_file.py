@@ -95,7 +95,7 @@ def load(layout: StateLayout, uri: str, needed: MadeFrom, options: Mapping[str, 
 
 
 def save(state: CarriedState, made_from: MadeFrom, uri: str, options: Mapping[str, str] | None = None) -> None:
-    """Put the state into the file, in place of what is there, at once or not at all."""
+    """Replace the file by the state, atomically."""
     record = asdict(made_from) | {"digest": _digest(state.rows), _ROWS: len(state.rows), "format": _FORMAT}
     metadata = {_RECORD: json.dumps(record, sort_keys=True)}
     if "://" in uri:

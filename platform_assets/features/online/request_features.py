@@ -116,7 +116,7 @@ class OnlineFeatures:
         return self._vector(event, asking=True)
 
     def without_history(self, event: Mapping[str, Any]) -> FeatureVector:
-        """Features of a request as if the store knew nothing of its entities and held no row to look up; it is not asked.
+        """Features of a request as if the store knew nothing of its entities and held no row to look up; it is not read.
 
         Raises:
             FeatureError: a column is missing or has a wrong type.
@@ -227,7 +227,7 @@ class OnlineFeatures:
         keys: Sequence[str | None],
         stored: Sequence[dict[str, Any] | None],
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """What is looked up for a request, by name, defaults put in; its features into `values`; and look-ups without a row."""
+        """Looked-up values by name, defaults filled in, and the look-ups without a row; writes their features into `values`."""
         looked_up: dict[str, Any] = {}
         absent: dict[str, None] = {}
         time = event[self._use_case.event_time]

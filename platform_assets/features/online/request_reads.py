@@ -4,7 +4,7 @@ Belongs here: asking several tables at once. Does not belong here: what the fiel
 `online/lookup_state.py`), or what is computed from them (`online/request_features.py`).
 
 Feast's interface reads one view at a time. On Redis each read is a round trip, so here the views' commands share one pipeline; the
-keys, the fields and their decoding stay Feast's own. Other stores are asked view by view.
+keys, the fields and their decoding stay Feast's own. Other stores are read view by view.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StoredTable(Protocol):
 
 @dataclass(frozen=True)
 class _RedisFields:
-    """What Feast asks Redis for in one view: the view's name there, its fields' names, and their names in the hash."""
+    """What Feast reads from Redis for one view: the view's name there, its fields' names, and their names in the hash."""
 
     view: str
     names: list[str]
@@ -60,7 +60,7 @@ class RequestReads:
         """Stored fields of each table's entity or looked-up row, as Feast's values; None where it is not there.
 
         Args:
-            names: for each table what is asked for; None asks for nothing.
+            names: for each table the entity or key to read; None reads nothing.
         """
         requested = [(place, name) for place, name in enumerate(names) if name is not None]
         stored: list[dict[str, Any] | None] = [None] * len(names)

@@ -51,7 +51,7 @@ class OnlineTable:
         return entity_key(self.layout, name)
 
     def stored(self, fields: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Fields that were read; None for an entity without state, which SQLite tells by None and Redis by empty values."""
+        """Fields that were read; None for an entity without state, which SQLite returns as None and Redis as empty values."""
         return fields if fields and is_set(fields.get(EVENT_TIMES)) else None
 
     def write(self, rows: list[tuple[Any, dict[str, Any], Any]]) -> None:

@@ -19,7 +19,7 @@ GREEN, RED, BLUE, GREY = "#2e8b57", "#b3261e", "#2f6db3", "#8a94a0"
 
 
 def plot_feature_quality(quality: FeatureQuality, largest_score: float, binary: bool) -> bytes:
-    """Missing share, movement, what each feature alone says about the label, and how features go along with each other.
+    """Missing share, movement, single-feature scores, and the correlation of features with each other.
 
     Args:
         quality: what to show.

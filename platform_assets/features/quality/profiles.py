@@ -1,9 +1,9 @@
-"""Quality of features: what each looks like, whether it stays so, what it says about the label, and whether it knows too much.
+"""Quality of features: distribution, stability, predictive value for the label, and leakage.
 
 Belongs here: statistics of a training set's features, the findings drawn from them, and the test that takes the future away. Does
 not belong here: drift of live traffic (`monitoring/`), pictures (`quality/plot.py`), storing.
 
-Leakage shows in two ways. A feature that alone says almost everything about the label, far more than any other, usually knows
+Leakage shows in two ways. A feature that alone predicts the label almost perfectly, far more than any other, usually knows
 it: `single_feature_score` measures that on rows that the rule was not learned on. And a feature whose value changes when later
 rows are taken away has read them: `sees_the_future` computes it with and without.
 """
@@ -56,7 +56,7 @@ class FeatureProfile:
         largest_share: share of the most frequent value among those that are there.
         psi_by_period: movement of each later period against the first.
         correlation: Spearman's, with the label, over rows with a value; None for a constant, and for one of several classes.
-        single_feature_score: what the feature alone says about the label of rows that the rule was not learned on: area under the
+        single_feature_score: how well the feature alone predicts the label of rows it was not fitted on: area under the
             ROC curve (binary) or share of variance explained (regression, at least 0); None where it cannot be computed.
         most_similar: the feature that it goes along with most, and Spearman's correlation with it.
         findings: what is wrong, in words.
@@ -127,7 +127,7 @@ def feature_quality(
         instability: how far a period has moved from the first.
         period_days: length of a period; the last one ends with the last day, and the rest at the beginning is left out.
         largest_score: single-feature score from which a feature is taken to know the label.
-        future: features of which `sees_the_future` told something, and what.
+        future: findings of `sees_the_future`, by feature.
         sample_rows: at most so many rows are looked at, chosen by a fixed seed.
 
     Raises:
@@ -174,7 +174,7 @@ def sees_the_future(
     moment: datetime,
     compute: Callable[..., pl.DataFrame] = compute_view,
 ) -> dict[str, str]:
-    """Features of the view that change when what comes after a moment is taken away, each with what was seen.
+    """Features of the view that change when events after a moment are left out, each with an example.
 
     The rows of the moment's day up to the moment are computed twice: from all events, and from those up to the moment with the
     labels that were known by then. They have to be equal to the bit.
@@ -250,12 +250,12 @@ def _profile(
 
 
 def single_feature_score(values: Floats, y: Floats, binary: bool) -> float | None:
-    """What a feature alone says about the label, by a small decision tree, on the half of the rows it was not fitted on.
+    """How well a feature alone predicts the label: a small decision tree, scored on the half of the rows it was not fitted on.
 
     Args:
         values: float64 [n] in order of time; NaN is missing, which the tree may use.
         y: float64 [n].
-        binary: whether the label is a class: 0 or 1, or the place of one of several.
+        binary: whether the label is a class: 0 or 1, or the index of one of several.
 
     Returns:
         The mean of both halves: area under the ROC curve, of several classes the mean of each against all others, or share of variance
@@ -312,9 +312,9 @@ def _spearman(columns: Floats) -> Floats:
 
 
 def _beyond_the_usual(similarity: Floats, columns: Sequence[Floats]) -> Floats:
-    """The similarity, with pairs that seem to say the same looked at where either differs from its most frequent value.
+    """The similarity, with near-duplicate pairs compared again where either differs from its most frequent value.
 
-    Two features that are 0 nearly everywhere agree there whatever they say elsewhere: a flag of few rows, and for how many days it has
+    Two features that are 0 nearly everywhere agree there whatever their other values are: a flag of few rows, and for how many days it has
     been set, have a rank correlation near 1.
     """
     corrected = similarity.copy()
@@ -357,7 +357,7 @@ def _judged(
 
 
 def _leak(profile: FeatureProfile, scores: Sequence[float], largest_score: float, what: str) -> list[str]:
-    """What says that the feature knows the label."""
+    """Findings that the feature leaks the label."""
     score = profile.single_feature_score
     if score is None:
         return []
@@ -371,7 +371,7 @@ def _leak(profile: FeatureProfile, scores: Sequence[float], largest_score: float
 
 
 def _oddities(profile: FeatureProfile, similar: tuple[str, float] | None) -> list[str]:
-    """What is wrong with a feature that does not leak."""
+    """Findings about a feature that does not leak."""
     findings = []
     if profile.distinct <= 1:
         findings.append("has a single value" if profile.distinct else "has no value at all")

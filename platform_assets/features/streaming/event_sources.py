@@ -1,6 +1,6 @@
 """Where streamed events come from: a Kafka topic, or a queue within the process.
 
-Belongs here: taking messages one after the other, each with its place, and taking a message apart as batch loads do. Does not
+Belongs here: taking messages one after the other, each with its offset, and parsing a message as batch loads do. Does not
 belong here: what an event does to the online store (`streaming/writer.py`), or topics read up to an end (`connectors/kafka/topic.py`).
 """
 
@@ -50,7 +50,7 @@ class Arrival:
 
     Attributes:
         partition: `topic[3]`; offsets are kept by this name.
-        offset: its place in the partition.
+        offset: its offset in the partition.
         change: the row it carries, or why it carries none.
     """
 

@@ -209,7 +209,7 @@ def run_stream(
     on_batch: Callable[[AppliedEvents], object] = lambda written: None,
     retry_seconds: float = 1.0,
 ) -> AppliedEvents:
-    """Bring events into the online store until `stop` is set; a store that does not answer is asked again, nothing is skipped.
+    """Bring events into the online store until `stop` is set; a write to a store that does not answer is retried, nothing is skipped.
 
     Returns:
         What became of all events.

@@ -63,7 +63,7 @@ def moved_classes(y: NDArray[np.float64], use_case: UseCase, class_rows: Mapping
     A class is named when its whole 90 % interval lies outside, and one without training rows when it occurs at all.
 
     Args:
-        y: float64 [n], places of the classes; at least one row.
+        y: float64 [n], class indices; at least one row.
         use_case: classes and `max_label_rate_ratio`.
         class_rows: training rows of each class; none names no class.
 

@@ -24,7 +24,7 @@ def plot_classes(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> by
     """Confusion of classes, their recall and precision, and calibration of the predicted class.
 
     Args:
-        y: float64 [n], places of the classes; may be empty.
+        y: float64 [n], class indices; may be empty.
         probabilities: float64 [n, K].
         classes: their names.
     """

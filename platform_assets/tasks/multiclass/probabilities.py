@@ -1,4 +1,4 @@
-"""Classes of a multi-class label: their indices, and what a model says of classes that it has not seen.
+"""Classes of a multi-class label: their indices, and probabilities of classes that a model has not seen.
 
 Belongs here: arithmetic on class indices and on probabilities by class. Does not belong here: the classes' names (`training/predictor`),
 learners.
@@ -46,7 +46,7 @@ def spread(prediction: Matrix, indices: Indices, classes: int) -> Matrix:
 
 
 def one_hot(y: Vector, classes: int) -> Matrix:
-    """float64 [n, classes] with 1 in the place of each row's class."""
+    """float64 [n, classes] with 1 in the column of each row's class."""
     return np.asarray(y[:, np.newaxis] == np.arange(classes), dtype=np.float64)
 
 

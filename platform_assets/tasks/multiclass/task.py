@@ -1,6 +1,6 @@
 """One of several classes: the answer is the most probable one, with the probability of each.
 
-Belongs here: the member of the registry. Does not belong here: the parts that it is made of (`metrics`, `plots`, `gates`, `labels`).
+Belongs here: the member of the registry. Does not belong here: the parts it is composed of (`metrics`, `plots`, `gates`, `labels`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class MulticlassTask:
         return metrics.metric(name)
 
     def labels(self, label: pl.Series, classes: Sequence[str]) -> Vector:
-        """The place of each label among the classes."""
+        """The index of each label's class."""
         return class_indices(label, classes)
 
     def label_statistics(self, label: pl.Series, classes: Sequence[str]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class MulticlassTask:
         return None
 
     def label_rate(self, y: Vector) -> float | None:
-        """A mean of places says nothing."""
+        """The mean of class indices has no meaning."""
         return None
 
     def moved_labels(self, y: Vector, use_case: UseCase, reference: TrainingLabels) -> list[tuple[str, str]]:

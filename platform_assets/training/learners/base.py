@@ -26,11 +26,11 @@ OBJECTIVES: tuple[Objective, ...] = ("binary", "multiclass", "regression")
 
 
 class LearnerSettingsError(ValueError):
-    """A learner, task or setting that does not exist or is out of its range; the message says what is allowed."""
+    """A learner, task or setting that does not exist or is out of its range; the message names what is allowed."""
 
 
 class TrainingError(ValueError):
-    """Training rows that a learner cannot be fitted on; the message says which rows and why."""
+    """Training rows that a learner cannot be fitted on; the message names the rows and the reason."""
 
 
 class FittedModel(Protocol):
@@ -149,7 +149,7 @@ class LearnerKind:
         tasks: what it can predict.
         fit_libraries: distributions needed to fit it only.
         open_settings: whether it takes settings beyond those listed, because a library names them.
-        check: refuses settings that do not go together, with `LearnerSettingsError`; not asked when a model is loaded.
+        check: refuses settings that do not go together, with `LearnerSettingsError`; not called when a model is loaded.
         made_of: of a kind that is made of other learners: the learner of these members, with settings as declared or as recorded.
     """
 
