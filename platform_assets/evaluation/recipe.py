@@ -40,7 +40,7 @@ def recipe_of(predictor: Predictor, joined: Learner | None = None) -> Recipe:
     impute = dict(zip(predictor.features, predictor.imputation.strategies, strict=True))
 
     def fit(rows: Dataset) -> Predictor:
-        learner = joined or make_learner(predictor.learner, predictor.settings, predictor.task)
+        learner = joined or make_learner(predictor.learner, predictor.settings, predictor.objective)
         return fit_predictor(with_features(rows, predictor.features), learner, predictor.seed, impute)
 
     return fit

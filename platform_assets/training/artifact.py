@@ -68,7 +68,7 @@ def load(folder: Path) -> Predictor:
     try:
         kind = learner_kind(manifest["learner"])
         settings = resolve_settings(kind, manifest["settings"])
-        task = kind.checked_task(manifest["task"])
+        objective = kind.checked_objective(manifest["task"])
         features = tuple(feature["name"] for feature in manifest["features"])
         imputation = _imputation(manifest["features"])
         known = dict(manifest["trained_on"])
@@ -79,7 +79,7 @@ def load(folder: Path) -> Predictor:
     return Predictor(
         learner=kind.name,
         settings=settings,
-        task=task,
+        objective=objective,
         features=features,
         imputation=imputation,
         seed=seed,
@@ -142,7 +142,7 @@ def _manifest(predictor: Predictor, building: Path, files: tuple[str, ...]) -> d
     return {
         "format": FORMAT,
         "learner": predictor.learner,
-        "task": predictor.task,
+        "task": predictor.objective,
         "settings": {name: list(v) if isinstance(v, tuple) else v for name, v in predictor.settings.items()},
         "features": [_feature(predictor, column) for column in range(len(predictor.features))],
         **({"members": list(predictor.members)} if predictor.members else {}),

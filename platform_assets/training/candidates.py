@@ -52,16 +52,16 @@ def candidate_of(
     return Candidate(declared.name, learner, declared.baseline)
 
 
-def learner_of(document: Mapping[str, Any], task: str) -> Learner:
+def learner_of(document: Mapping[str, Any], objective: str) -> Learner:
     """The learner that a model's manifest describes, to be fitted again: `learner`, `settings` and, where it is made of others, `members`.
 
     Raises:
         LearnerSettingsError: this version knows no such learner or setting.
     """
     settings = dict(document["settings"])
-    members = [learner_of(member, task) for member in document.get("members", ())]
+    members = [learner_of(member, objective) for member in document.get("members", ())]
     if not members:
-        return make_learner(document["learner"], settings, task)
+        return make_learner(document["learner"], settings, objective)
     return made_of(document["learner"], members, settings)
 
 

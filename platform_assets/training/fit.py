@@ -51,7 +51,7 @@ def fit_predictor(
     return Predictor(
         learner=learner.name,
         settings=learner.settings,
-        task=learner.task,
+        objective=learner.objective,
         features=rows.features,
         imputation=imputation,
         seed=seed,

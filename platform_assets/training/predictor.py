@@ -160,7 +160,7 @@ class Predictor:
     Attributes:
         learner: the kind's name.
         settings: every setting it was fitted with.
-        task: "binary", "multiclass" or "regression".
+        objective: "binary", "multiclass" or "regression".
         features: the f inputs, in the order of X's columns.
         imputation: what a missing value becomes.
         seed: what its random choices came from.
@@ -175,7 +175,7 @@ class Predictor:
 
     learner: str
     settings: Mapping[str, SettingValue]
-    task: Objective
+    objective: Objective
     features: tuple[str, ...]
     imputation: Imputation
     seed: int

@@ -22,7 +22,7 @@ NEAREST = LearnerKind(
     fit=SINGLE_FEATURE.fit,
     load=SINGLE_FEATURE.load,
     libraries=(),
-    tasks=("regression",),
+    objectives=("regression",),
 )
 DECLARED = DeclaredLearnerKind("nearest", objectives=("regression",), may_name_feature=True, needs_feature=True)
 
@@ -35,7 +35,7 @@ def training(*learners: dict[str, object], task: str = "regression") -> Training
 def test_what_is_declared_of_a_learner_is_what_it_is(name: str) -> None:
     declared, kind = DECLARED_LEARNERS[name], LEARNERS[name]
     assert declared.name == kind.name == name
-    assert set(declared.objectives or OBJECTIVES) == set(kind.tasks)
+    assert set(declared.objectives or OBJECTIVES) == set(kind.objectives)
     assert declared.may_name_feature == ("column" in kind.settings)
     assert declared.may_name_feature or not declared.needs_feature
     assert declared.takes_categories == ("categories" in kind.settings)

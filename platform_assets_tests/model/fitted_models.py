@@ -20,7 +20,7 @@ SMALL = {
     "xgboost": {"n_estimators": 12, "threads": 2},
     "torch_mlp": {"hidden_units": [16, 8], "max_epochs": 12, "batch_size": 64, "learning_rate": 0.01},
 }
-EVERY = [(task, name) for name in BY_NAME_ALONE for task in LEARNERS[name].tasks]
+EVERY = [(task, name) for name in BY_NAME_ALONE for task in LEARNERS[name].objectives]
 
 
 def make_rows(task: str) -> Dataset:

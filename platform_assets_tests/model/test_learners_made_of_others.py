@@ -53,7 +53,7 @@ MADE = {
 @pytest.mark.parametrize("name", MADE)
 def test_it_predicts_the_same_after_loading_and_has_the_same_bytes_again(name: str, tmp_path: Path) -> None:
     learner = MADE[name]()
-    rows = make_rows(learner.task)
+    rows = make_rows(learner.objective)
     predictor = fit_predictor(rows, learner, seed=7)
     predicted = predictor.predict(rows.X)
     digest = save(predictor, tmp_path / "first")
@@ -63,12 +63,12 @@ def test_it_predicts_the_same_after_loading_and_has_the_same_bytes_again(name: s
     np.testing.assert_allclose(one_by_one, predicted[:12], rtol=1e-12)
     assert save(loaded, tmp_path / "again") == digest
     assert save(fit_predictor(rows, MADE[name](), seed=7), tmp_path / "anew") == digest
-    if learner.task == "binary":
+    if learner.objective == "binary":
         assert predicted.min() >= 0.0
         assert predicted.max() <= 1.0
         assert np.corrcoef(predicted, rows.y)[0, 1] > 0.2
     assert set(required_libraries(tmp_path / "first")) == set(learner.libraries)
-    described = learner_of(read_manifest(tmp_path / "first"), learner.task)
+    described = learner_of(read_manifest(tmp_path / "first"), learner.objective)
     assert save(fit_predictor(rows, described, seed=7), tmp_path / "from the manifest") == digest
     assert not [file for file in read_manifest(tmp_path / "first")["files"] if "/" in file]
 

@@ -26,7 +26,7 @@ OBJECTIVES: tuple[Objective, ...] = ("binary", "multiclass", "regression")
 
 
 class LearnerSettingsError(ValueError):
-    """A learner, task or setting that does not exist or is out of its range; the message names what is allowed."""
+    """A learner, objective or setting that does not exist or is out of its range; the message names what is allowed."""
 
 
 class TrainingError(ValueError):
@@ -55,7 +55,7 @@ class FitFunction(Protocol):
     """
 
     def __call__(
-        self, X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+        self, X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
         """The fitted model."""
         ...
@@ -146,7 +146,7 @@ class LearnerKind:
         fit: how it is fitted.
         load: how it is read back.
         libraries: distributions needed to load it and predict, and so by a service.
-        tasks: what it can predict.
+        objectives: what it can be fitted for.
         fit_libraries: distributions needed to fit it only.
         open_settings: whether it takes settings beyond those listed, because a library names them.
         check: refuses settings that do not go together, with `LearnerSettingsError`; not called when a model is loaded.
@@ -159,29 +159,31 @@ class LearnerKind:
     fit: FitFunction
     load: LoadFunction
     libraries: tuple[str, ...]
-    tasks: tuple[Objective, ...] = OBJECTIVES
+    objectives: tuple[Objective, ...] = OBJECTIVES
     fit_libraries: tuple[str, ...] = ()
     open_settings: bool = False
     check: Callable[[Objective, Mapping[str, SettingValue]], None] | None = None
     made_of: Callable[[Sequence[Learner], Mapping[str, Any]], Learner] | None = None
 
-    def checked_task(self, task: str) -> Objective:
-        """`task`, if this kind can do it.
+    def checked_objective(self, objective: str) -> Objective:
+        """`objective`, if this kind can be fitted for it.
 
         Raises:
             LearnerSettingsError: it cannot.
         """
-        if task not in self.tasks:
-            raise LearnerSettingsError(f"learner {self.name!r}: task {task!r} is not one of {', '.join(self.tasks)}")
-        return task
+        if objective not in self.objectives:
+            raise LearnerSettingsError(
+                f"learner {self.name!r}: task {objective!r} is not one of {', '.join(self.objectives)}"
+            )
+        return objective
 
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A kind with its task and complete settings: everything but the rows and the seed."""
+    """A kind with its objective and complete settings: everything but the rows and the seed."""
 
     kind: LearnerKind
-    task: Objective
+    objective: Objective
     settings: Mapping[str, SettingValue]
 
     @property
@@ -216,9 +218,9 @@ class Learner:
         Raises:
             TrainingError: there are no rows, a binary label is neither 0 nor 1, or only one class occurs.
         """
-        check_rows(self.name, X, y, self.task)
+        check_rows(self.name, X, y, self.objective)
         try:
-            return self.kind.fit(X, y, event_day, objective_of(self.task, y), self.settings, seed)
+            return self.kind.fit(X, y, event_day, objective_of(self.objective, y), self.settings, seed)
         except TrainingError:
             raise
         except (ValueError, ArithmeticError, TypeError, np.linalg.LinAlgError) as error:
@@ -232,8 +234,8 @@ class Learner:
         """
         settings = resolve_settings(self.kind, {**self.settings, **changes})
         if self.kind.check is not None:
-            self.kind.check(self.task, settings)
-        return Learner(self.kind, self.task, settings)
+            self.kind.check(self.objective, settings)
+        return Learner(self.kind, self.objective, settings)
 
 
 def resolve_settings(kind: LearnerKind, given: Mapping[str, Any]) -> Mapping[str, SettingValue]:
@@ -300,18 +302,18 @@ def positives(y: Vector) -> int:
     return int((y == 1.0).sum())
 
 
-def objective_of(task: Objective, y: Vector) -> Objective:
+def objective_of(objective: Objective, y: Vector) -> Objective:
     """What a learner is asked to do: a multi-class task whose rows have two classes is a binary one."""
-    return "binary" if task == "multiclass" and int(y.max()) == 1 else task
+    return "binary" if objective == "multiclass" and int(y.max()) == 1 else objective
 
 
-def check_rows(name: str, X: Matrix, y: Vector, task: Objective) -> None:
-    """Rows that no learner of this task could be fitted on are refused with one message for all."""
+def check_rows(name: str, X: Matrix, y: Vector, objective: Objective) -> None:
+    """Rows that no learner could be fitted on for this objective are refused with one message for all."""
     if X.ndim != 2 or len(X) != len(y):
         raise TrainingError(f"learner {name!r}: X has shape {X.shape} and y {y.shape}; they must be [n, f] and [n]")
     if len(X) == 0:
         raise TrainingError(f"learner {name!r}: there are no training rows")
-    if task == "binary":
+    if objective == "binary":
         other = int(((y != 0.0) & (y != 1.0)).sum())
         if other:
             raise TrainingError(f"learner {name!r}: {other} of {len(y)} labels are neither 0 nor 1")
@@ -320,7 +322,7 @@ def check_rows(name: str, X: Matrix, y: Vector, task: Objective) -> None:
                 f"learner {name!r}: all {len(y)} training labels are {y[0]:g}; both classes are needed to learn, "
                 "so train on more days"
             )
-    if task == "multiclass":
+    if objective == "multiclass":
         classes = np.unique(y)
         if not np.array_equal(classes, np.arange(len(classes))):
             raise TrainingError(f"learner {name!r}: the labels are not the places of classes, 0 to k - 1 without a gap")

@@ -48,7 +48,7 @@ class BoostedModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> BoostedModel:
     """Boost trees on histograms.
 
@@ -58,8 +58,8 @@ def fit(
     import xgboost
 
     parameters = {
-        "objective": _OBJECTIVES[task],
-        "base_score": float(y.mean()) if task == "regression" else 0.5,
+        "objective": _OBJECTIVES[objective],
+        "base_score": float(y.mean()) if objective == "regression" else 0.5,
         "tree_method": "hist",
         "max_bin": settings["max_bin"],
         "max_depth": settings["max_depth"],
@@ -69,7 +69,7 @@ def fit(
         "colsample_bytree": settings["colsample_bytree"],
         "reg_lambda": settings["reg_lambda"],
         "gamma": settings["gamma"],
-        "scale_pos_weight": weight_of_positives(settings, y) if task == "binary" else 1.0,
+        "scale_pos_weight": weight_of_positives(settings, y) if objective == "binary" else 1.0,
         "seed": seed,
         "nthread": settings["threads"],
         "verbosity": 0,
@@ -77,7 +77,7 @@ def fit(
     if any(settings["monotone"]):
         parameters["monotone_constraints"] = constraints(settings["monotone"], X.shape[1])
     weights = None
-    if task == "multiclass":
+    if objective == "multiclass":
         parameters["num_class"] = int(y.max()) + 1
         if settings["class_weight"] == "balanced":
             weights = weight_of_each_class("balanced", y)[y.astype(np.int64)]

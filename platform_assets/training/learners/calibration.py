@@ -65,20 +65,24 @@ def calibrated(learner: Learner, method: Method) -> Composite:
     Raises:
         LearnerSettingsError: it does not predict probabilities.
     """
-    if learner.task == "regression":
-        raise LearnerSettingsError(f"learner {learner.name!r}: a {learner.task} task has no probabilities to calibrate")
+    if learner.objective == "regression":
+        raise LearnerSettingsError(
+            f"learner {learner.name!r}: a {learner.objective} task has no probabilities to calibrate"
+        )
     settings = {"method": method, "learner": learner.name, **learner.settings}
-    return Composite(KIND, learner.task, MappingProxyType(settings), (learner,), join)
+    return Composite(KIND, learner.objective, MappingProxyType(settings), (learner,), join)
 
 
 def _made_of(members: Sequence[Learner], settings: Mapping[str, Any]) -> Composite:
     return calibrated(members[0], settings["method"])
 
 
-def join(members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]) -> FittedModel:
+def join(
+    members: Sequence[Member], unseen: Matrix, y: Vector, objective: str, settings: Mapping[str, Any]
+) -> FittedModel:
     """Learn the map from scores for rows that the member had not seen."""
     [member] = members
-    if task == "multiclass":
+    if objective == "multiclass":
         return calibrated_classes(member, unseen[:, 0], y, settings["method"])
     return CalibratedModel(member, settings["method"], *learned_map(unseen[:, 0], y, settings["method"]))
 
@@ -104,7 +108,7 @@ KIND = LearnerKind(
     fit=refuse_alone("learner 'calibrated' is made from another learner: declare `calibrate` on that one"),
     load=load,
     libraries=("numpy",),
-    tasks=("binary", "multiclass"),
+    objectives=("binary", "multiclass"),
     fit_libraries=("scikit-learn",),
     open_settings=True,
     made_of=_made_of,

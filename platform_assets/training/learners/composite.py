@@ -51,7 +51,7 @@ class Join(Protocol):
     """Make one model of fitted members, from what they predicted for rows that they had not seen."""
 
     def __call__(
-        self, members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
+        self, members: Sequence[Member], unseen: Matrix, y: Vector, objective: str, settings: Mapping[str, Any]
     ) -> FittedModel:
         """The model: `unseen` is float64 [r, m], a column for each member; y float64 [r].
 
@@ -77,13 +77,13 @@ class Composite(Learner):
 
     def fit(self, X: Matrix, y: Vector, seed: int, event_day: Days | None = None) -> FittedModel:
         """As `Learner.fit`: members on all rows, the join on rows that members of earlier rows predicted."""
-        check_rows(self.name, X, y, self.task)
+        check_rows(self.name, X, y, self.objective)
         assert self.join is not None, "made by `calibrated`, `blend` or `stack`"
         rows, unseen = (np.empty(0, dtype=np.int64), np.empty((0, len(self.members))))
         if self.blocks > 1:
-            rows, unseen = forward_predictions(self.members, X, y, seed, event_day, self.blocks, self.task)
+            rows, unseen = forward_predictions(self.members, X, y, seed, event_day, self.blocks, self.objective)
         fitted = [Member(member.name, member.fit(X, y, seed, event_day)) for member in self.members]
-        return self.join(fitted, unseen, y[rows], objective_of(self.task, y), self.settings)
+        return self.join(fitted, unseen, y[rows], objective_of(self.objective, y), self.settings)
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def forward_predictions(
     seed: int,
     event_day: Days | None,
     blocks: int,
-    task: Objective = "binary",
+    objective: Objective = "binary",
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Predictions for training rows by members that were fitted on earlier rows only.
 
@@ -129,7 +129,7 @@ def forward_predictions(
         seed: of every fit.
         event_day: datetime64[D] [n]; a day is never divided. Without, or with fewer days than blocks, rows are counted instead.
         blocks: the rows fall into so many parts; the first is never predicted.
-        task: of the members.
+        objective: of the members.
 
     Returns:
         The predicted rows int64 [r], and float64 [r, m]; of more than two classes float64 [r, m, k].
@@ -142,7 +142,7 @@ def forward_predictions(
     for start, stop in itertools.pairwise(edges[1:]):
         days = None if event_day is None else event_day[:start]
         target, known = y[:start], None
-        if task == "multiclass":  # the first days may lack a class that comes later
+        if objective == "multiclass":  # the first days may lack a class that comes later
             known, target = seen(target)
         parts = [member.fit(X[:start], target, seed, days).predict(X[start:stop]) for member in members]
         if known is not None:
@@ -208,7 +208,7 @@ def refuse_alone(message: str) -> FitFunction:
     """
 
     def fit(
-        X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+        X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
     ) -> FittedModel:
         raise LearnerSettingsError(message)
 

@@ -39,10 +39,10 @@ class ConstantModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> ConstantModel:
     """The mean of the labels, or the share of each class."""
-    if task == "multiclass":
+    if objective == "multiclass":
         return ConstantModel(tuple(one_hot(y, int(y.max()) + 1).mean(axis=0).tolist()))
     return ConstantModel(float(y.mean()))
 

@@ -105,11 +105,11 @@ def _ensemble(
         )
     names = {"of": "+".join(member.name for member in members)}
     resolved = resolve_settings(kind, {**settings, **names})
-    return Composite(kind, members[0].task, resolved, tuple(members), join, blocks)
+    return Composite(kind, members[0].objective, resolved, tuple(members), join, blocks)
 
 
 def _blended(
-    members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
+    members: Sequence[Member], unseen: Matrix, y: Vector, objective: str, settings: Mapping[str, Any]
 ) -> EnsembleModel:
     """Weights that are not negative and add up to 1."""
     equal = np.full(len(members), 1.0 / len(members))
@@ -117,7 +117,7 @@ def _blended(
         return EnsembleModel(tuple(members), equal, 0.0, "none")
     from scipy.optimize import nnls
 
-    if task == "multiclass":  # one weight for each member, whatever the class
+    if objective == "multiclass":  # one weight for each member, whatever the class
         classes = unseen.shape[2]
         unseen, y = unseen.transpose(0, 2, 1).reshape(-1, len(members)), one_hot(y, classes).ravel()
     weights, _ = nnls(unseen, y)
@@ -126,15 +126,15 @@ def _blended(
 
 
 def _stacked(
-    members: Sequence[Member], unseen: Matrix, y: Vector, task: str, settings: Mapping[str, Any]
+    members: Sequence[Member], unseen: Matrix, y: Vector, objective: str, settings: Mapping[str, Any]
 ) -> FittedModel:
     """A linear model on what the members predict."""
-    if task == "multiclass":
+    if objective == "multiclass":
         return stacked_classes(members, unseen, y, settings["C"])
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        if task == "binary":
+        if objective == "binary":
             from sklearn.linear_model import LogisticRegression
 
             logistic = LogisticRegression(C=settings["C"], max_iter=1000).fit(log_odds(unseen), y)

@@ -74,7 +74,7 @@ class EstimatorModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> EstimatorModel:
     """Fit with one BLAS thread: the last digit must not depend on the machine's cores.
 
@@ -89,11 +89,11 @@ def fit(
     if settings["scale"]:
         mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
         scale = np.where(spread > 0.0, spread, 1.0)
-    estimator = build(task, settings)
+    estimator = build(objective, settings)
     known = estimator.get_params(deep=False)
     if "random_state" in known and "random_state" not in settings:
         estimator.set_params(random_state=seed)
-    target = y if task == "regression" else y.astype(np.int64)
+    target = y if objective == "regression" else y.astype(np.int64)
     try:
         with threadpool_limits(limits=1):
             estimator.fit((inputs - mean) / scale, target)
@@ -102,7 +102,7 @@ def fit(
     return EstimatorModel(estimator, categories, mean, scale)
 
 
-def build(task: Objective, settings: Mapping[str, Any]) -> Any:
+def build(objective: Objective, settings: Mapping[str, Any]) -> Any:
     """The estimator that the settings name, not fitted.
 
     Raises:
@@ -118,16 +118,16 @@ def build(task: Objective, settings: Mapping[str, Any]) -> Any:
         raise LearnerSettingsError(f"learner 'estimator': {name} does not take these parameters: {error}") from error
 
 
-def check(task: Objective, settings: Mapping[str, SettingValue]) -> None:
+def check(objective: Objective, settings: Mapping[str, SettingValue]) -> None:
     """Refuse an estimator that does not exist or cannot do the task, before anything is fitted."""
-    estimator = build(task, settings)
-    needed = "predict" if task == "regression" else "predict_proba"
+    estimator = build(objective, settings)
+    needed = "predict" if objective == "regression" else "predict_proba"
     if not hasattr(estimator, needed) or not hasattr(estimator, "fit"):
         raise LearnerSettingsError(
-            f"learner 'estimator': {settings['estimator']} has no {needed}, which a {task} task needs"
+            f"learner 'estimator': {settings['estimator']} has no {needed}, which a {objective} task needs"
             + ("; for some, `probability: true` among the settings adds it" if needed == "predict_proba" else "")
         )
-    problem = _unsavable(str(settings["estimator"]), task)
+    problem = _unsavable(str(settings["estimator"]), objective)
     if problem is not None:
         raise LearnerSettingsError(
             f"learner 'estimator': {problem}; choose another, a model is never saved with pickle"
@@ -135,14 +135,14 @@ def check(task: Objective, settings: Mapping[str, SettingValue]) -> None:
 
 
 @cache
-def _unsavable(name: str, task: Objective) -> str | None:
+def _unsavable(name: str, objective: Objective) -> str | None:
     """Why a class cannot be saved, from one fitted on a few rows; None when it can, or does not take such rows."""
     few = np.column_stack([np.arange(40.0), np.arange(40.0) % 7.0])
     estimator = _class(name)()
     if "n_estimators" in estimator.get_params(deep=False):
         estimator.set_params(n_estimators=2)
     try:
-        estimator.fit(few, _FEW_LABELS[task])
+        estimator.fit(few, _FEW_LABELS[objective])
     except (ValueError, TypeError):
         return None  # it will say so on the real rows
     try:

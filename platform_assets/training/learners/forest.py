@@ -76,7 +76,7 @@ class ForestModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> ForestModel:
     """Grow the forest; every tree has a seed of its own, so the number of threads does not change it."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -91,7 +91,7 @@ def fit(
         "n_jobs": settings["threads"],
         "monotonic_cst": constraints(settings["monotone"], X.shape[1]) if any(settings["monotone"]) else None,
     }
-    if task != "regression":
+    if objective != "regression":
         common["class_weight"] = "balanced" if settings["class_weight"] == "balanced" else None
         return ForestModel(RandomForestClassifier(**common).fit(X, y.astype(np.int64)))
     return ForestModel(RandomForestRegressor(**common).fit(X, y))

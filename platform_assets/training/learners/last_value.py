@@ -51,7 +51,7 @@ class LastValueModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> LastValueModel:
     """The newest label of each season; rows come in time order.
 
@@ -83,5 +83,5 @@ KIND = LearnerKind(
     fit=fit,
     load=load,
     libraries=("numpy",),
-    tasks=("regression",),
+    objectives=("regression",),
 )

@@ -68,7 +68,7 @@ def sigmoid(value: Vector) -> Vector:
 
 
 def fit_logistic(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> LinearModel:
     """Logistic regression with an L2 penalty, on standardised inputs; of more than two classes the multinomial one."""
     from sklearn.linear_model import LogisticRegression
@@ -83,7 +83,7 @@ def fit_logistic(
 
 
 def fit_ridge(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> LinearModel:
     """Least squares with an L2 penalty, on standardised inputs."""
     from sklearn.linear_model import Ridge
@@ -123,7 +123,7 @@ LOGISTIC_REGRESSION = LearnerKind(
     fit=fit_logistic,
     load=load,
     libraries=("numpy", "scikit-learn", "skops"),
-    tasks=("binary", "multiclass"),
+    objectives=("binary", "multiclass"),
 )
 RIDGE = LearnerKind(
     name="ridge",
@@ -132,5 +132,5 @@ RIDGE = LearnerKind(
     fit=fit_ridge,
     load=load,
     libraries=("numpy", "scikit-learn", "skops"),
-    tasks=("regression",),
+    objectives=("regression",),
 )

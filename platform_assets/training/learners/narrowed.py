@@ -61,7 +61,7 @@ def narrowed(learner: Learner, columns: Sequence[int]) -> Narrowed:
         columns: places among all inputs.
     """
     settings = {"columns": tuple(columns), "learner": learner.name, **learner.settings}
-    return Narrowed(KIND, learner.task, MappingProxyType(settings), (learner,), columns=tuple(columns))
+    return Narrowed(KIND, learner.objective, MappingProxyType(settings), (learner,), columns=tuple(columns))
 
 
 def _made_of(members: Sequence[Learner], settings: Mapping[str, Any]) -> Narrowed:

@@ -46,14 +46,14 @@ class NeuralModel:
     Attributes:
         layers: (weights [out, in], biases [out]) from the first layer to the last, float64.
         scaling: how amounts become comparable, and a value gets its unit back.
-        task: decides whether the output is a probability.
+        objective: decides whether the output is a probability.
         categories: which inputs are codes.
         embeddings: for each of them float64 [k + 1, size]; row 0, the mean of the others, is for a value never seen.
     """
 
     layers: tuple[tuple[Matrix, Vector], ...]
     scaling: Scaling
-    task: str
+    objective: str
     categories: Categories = NO_CATEGORIES
     embeddings: tuple[Matrix, ...] = ()
 
@@ -67,10 +67,10 @@ class NeuralModel:
         for weights, biases in self.layers[:-1]:
             hidden = np.maximum(hidden @ weights.T + biases, 0.0)
         weights, biases = self.layers[-1]
-        if self.task == "multiclass":
+        if self.objective == "multiclass":
             return softmax(hidden @ weights.T + biases)
         output = hidden @ weights[0] + biases[0]
-        if self.task == "binary":
+        if self.objective == "binary":
             return sigmoid(output)
         return np.asarray(output * self.scaling.value_scale + self.scaling.value_mean, dtype=np.float64)
 
@@ -86,7 +86,7 @@ class NeuralModel:
             tensors[f"embedding{number:02d}"] = np.ascontiguousarray(table)
         save_file(tensors, folder / _WEIGHTS)
         architecture = {
-            "task": self.task,
+            "task": self.objective,
             "activation": "relu",
             "layers": [list(weights.shape[::-1]) for weights, _ in self.layers],
             "input_transform": self.scaling.transform,
@@ -119,12 +119,12 @@ def transformed(X: Matrix, transform: str) -> Matrix:
     return np.copysign(np.log1p(np.abs(X)), X) if transform == "log" else X
 
 
-def fit_scaling(X: Matrix, y: Vector, task: Objective, transform: str) -> Scaling:
+def fit_scaling(X: Matrix, y: Vector, objective: Objective, transform: str) -> Scaling:
     """Means and standard deviations of the training rows; a feature that never varies is left at 0."""
     inputs = transformed(X, transform)
     scale = inputs.std(axis=0)
     scale = np.where(scale > 0.0, scale, 1.0)
-    if task != "regression":
+    if objective != "regression":
         return Scaling(transform, inputs.mean(axis=0), scale, 0.0, 1.0)
     spread = float(y.std())
     return Scaling(transform, inputs.mean(axis=0), scale, float(y.mean()), spread if spread > 0.0 else 1.0)
@@ -134,7 +134,7 @@ def fit(
     X: Matrix,
     y: Vector,
     event_day: Days | None,
-    task: Objective,
+    objective: Objective,
     settings: Mapping[str, Any],
     seed: int,
     train_together: Train | None = None,
@@ -145,19 +145,19 @@ def fit(
     """
     categories = fit_categories(X, settings["categories"])
     amounts = categories.amounts(X)
-    scaling = fit_scaling(amounts, y, task, settings["input_transform"])
+    scaling = fit_scaling(amounts, y, objective, settings["input_transform"])
     job = Job(
         inputs=np.column_stack([scaling.scaled(amounts), categories.codes(X)]).astype(np.float32),
         target=((y - scaling.value_mean) / scaling.value_scale).astype(np.float32),
         held_out=held_out_rows(len(y), event_day),
-        task=task,
+        objective=objective,
         settings={
             **settings,
             KNOWN_VALUES: [len(values) for values in categories.values],
-            POSITIVES_WEIGH: weight_of_positives(settings, y) if task == "binary" else 1.0,
+            POSITIVES_WEIGH: weight_of_positives(settings, y) if objective == "binary" else 1.0,
             **(
                 {CLASSES_WEIGH: weight_of_each_class(settings["class_weight"], y).tolist()}
-                if task == "multiclass"
+                if objective == "multiclass"
                 else {}
             ),
         },
@@ -165,7 +165,7 @@ def fit(
     )
     layers = _fitted_layers(job, train_together)
     embeddings = tuple(_with_unseen(table) for table, _ in layers[: len(categories.columns)])
-    return NeuralModel(layers[len(categories.columns) :], scaling, task, categories, embeddings)
+    return NeuralModel(layers[len(categories.columns) :], scaling, objective, categories, embeddings)
 
 
 def _fitted_layers(job: Job, train_together: Train | None) -> Layers:

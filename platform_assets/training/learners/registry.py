@@ -48,19 +48,19 @@ def learner_kind(name: str) -> LearnerKind:
     return LEARNERS[name]
 
 
-def make_learner(name: str, settings: Mapping[str, Any] | None = None, task: str = "binary") -> Learner:
+def make_learner(name: str, settings: Mapping[str, Any] | None = None, objective: str = "binary") -> Learner:
     """A learner ready to be fitted, with every setting filled in and checked.
 
     Args:
         name: in the registry, for example "xgboost".
         settings: what differs from the kind's defaults.
-        task: "binary", "multiclass" or "regression".
+        objective: "binary", "multiclass" or "regression".
 
     Raises:
-        LearnerSettingsError: unknown learner, setting or task, or a value out of its range; the message says what is allowed.
+        LearnerSettingsError: unknown learner, setting or objective, or a value out of its range; the message says what is allowed.
     """
     kind = learner_kind(name)
-    return Learner(kind, kind.checked_task(task), {}).with_settings(settings or {})
+    return Learner(kind, kind.checked_objective(objective), {}).with_settings(settings or {})
 
 
 def made_of(name: str, members: Sequence[Learner], settings: Mapping[str, Any]) -> Learner:

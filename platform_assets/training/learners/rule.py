@@ -46,7 +46,7 @@ class RuleModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> RuleModel:
     """The mean label on either side; the overall mean on a side without rows.
 
@@ -57,7 +57,7 @@ def fit(
     if column >= X.shape[1]:
         raise TrainingError(f"learner 'rule': column {column} of {X.shape[1]} inputs; the first one is 0")
     above = X[:, column] > settings["threshold"]
-    if task == "multiclass":
+    if objective == "multiclass":
         labels = one_hot(y, int(y.max()) + 1)
         shares = [tuple((labels[side] if side.any() else labels).mean(axis=0).tolist()) for side in (above, ~above)]
         return RuleModel(int(column), float(settings["threshold"]), *shares)

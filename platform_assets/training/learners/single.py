@@ -42,7 +42,7 @@ class SingleFeatureModel:
 
 
 def fit(
-    X: Matrix, y: Vector, event_day: Days | None, task: Objective, settings: Mapping[str, Any], seed: int
+    X: Matrix, y: Vector, event_day: Days | None, objective: Objective, settings: Mapping[str, Any], seed: int
 ) -> SingleFeatureModel:
     """Nothing is learned; the column has to be there.
 
@@ -67,5 +67,5 @@ KIND = LearnerKind(
     fit=fit,
     load=load,
     libraries=("numpy",),
-    tasks=("regression",),
+    objectives=("regression",),
 )

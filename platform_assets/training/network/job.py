@@ -34,7 +34,7 @@ class Job:
         inputs: float32 [n, f], scaled.
         target: float32 [n], scaled.
         held_out: bool [n], the rows that early stopping watches.
-        task: the learner's.
+        objective: the learner's.
         settings: the learner's, complete.
         seed: decides every random choice.
     """
@@ -42,7 +42,7 @@ class Job:
     inputs: NDArray[np.float32]
     target: NDArray[np.float32]
     held_out: NDArray[np.bool_]
-    task: Objective
+    objective: Objective
     settings: Mapping[str, Any]
     seed: int
 
@@ -50,7 +50,7 @@ class Job:
         """Into a folder that the processes of this machine can read."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
-        document = {"task": self.task, "settings": dict(self.settings), "seed": self.seed}
+        document = {"task": self.objective, "settings": dict(self.settings), "seed": self.seed}
         (folder / _SETTINGS).write_text(json.dumps(document), encoding="utf-8")
 
     @staticmethod
@@ -58,7 +58,7 @@ class Job:
         """The arrays are memory-mapped: the processes of a machine share one copy."""
         document = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in _ARRAYS}
-        return Job(**arrays, **document)
+        return Job(**arrays, objective=document["task"], settings=document["settings"], seed=document["seed"])
 
 
 Train: TypeAlias = Callable[[Job], Layers]

@@ -79,13 +79,13 @@ def _loss(job: Job) -> Any:
     """The sum over rows of the cross-entropy, with the declared weights, or of the squared error: from outputs [n, k] and labels [n]."""
     import torch
 
-    if job.task == "multiclass":
+    if job.objective == "multiclass":
         of_class = torch.nn.CrossEntropyLoss(reduction="sum", weight=torch.tensor(job.settings[CLASSES_WEIGH]))
         return lambda output, target: of_class(output, target.long())
     weight = float(job.settings.get(POSITIVES_WEIGH, 1.0))
     of_one = (
         torch.nn.BCEWithLogitsLoss(reduction="sum", pos_weight=None if weight == 1.0 else torch.tensor(weight))
-        if job.task == "binary"
+        if job.objective == "binary"
         else torch.nn.MSELoss(reduction="sum")
     )
     return lambda output, target: of_one(output.squeeze(1), target)

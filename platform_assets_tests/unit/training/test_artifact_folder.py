@@ -40,7 +40,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     digest = save(saved, tmp_path / "model")
     loaded = load(tmp_path / "model")
     assert loaded.digest == digest == model_digest(tmp_path / "model")
-    for name in ("learner", "task", "features", "seed", "trained_on"):
+    for name in ("learner", "objective", "features", "seed", "trained_on"):
         assert getattr(loaded, name) == getattr(saved, name)
     assert dict(loaded.versions) == dict(saved.versions)
     assert loaded.imputation.values.tolist() == [2.0, 0.0]

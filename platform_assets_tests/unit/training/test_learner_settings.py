@@ -46,7 +46,7 @@ def test_settings_are_complete_and_have_their_own_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in BY_NAME_ALONE if "binary" in LEARNERS[name].tasks and name != "constant"]
+    "name", [name for name in BY_NAME_ALONE if "binary" in LEARNERS[name].objectives and name != "constant"]
 )
 def test_labels_of_one_class_are_refused_by_every_learner(name: str) -> None:
     with pytest.raises(TrainingError, match="all 5 training labels are 0; both classes are needed"):

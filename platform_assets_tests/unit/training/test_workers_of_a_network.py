@@ -40,7 +40,7 @@ def test_a_job_reads_back_as_it_was_written(tmp_path: Any) -> None:
     )
     job.write(tmp_path)
     read = Job.read(tmp_path)
-    assert (read.task, read.seed, tuple(read.settings["hidden_units"])) == ("binary", 7, (4, 2))
+    assert (read.objective, read.seed, tuple(read.settings["hidden_units"])) == ("binary", 7, (4, 2))
     for name in ("inputs", "target", "held_out"):
         np.testing.assert_array_equal(getattr(read, name), getattr(job, name))
         assert getattr(read, name).dtype == getattr(job, name).dtype
@@ -65,7 +65,7 @@ def test_of_several_failures_the_first_is_told_and_where_there_is_none_what_the_
 
 def test_an_installation_without_settings_leaves_every_learner_as_it_is() -> None:
     for name in ("torch_mlp", "xgboost", "ridge"):
-        learner = make_learner(name, task="regression")
+        learner = make_learner(name, objective="regression")
         assert placed(learner) is learner
     assert isinstance(engine("optuna", make_learner("xgboost")), OptunaEngine)
 
