@@ -42,12 +42,12 @@ class SchemaMismatch(SourceError):
         problems: One for each column, in declared order.
     """
 
-    def __init__(self, source: str, problems: Sequence[ColumnProblem], found_columns: Sequence[str]) -> None:
+    def __init__(self, source: str, problems: Sequence[ColumnProblem], delivered_columns: Sequence[str]) -> None:
         self.source = source
         self.problems = tuple(problems)
         listed = "; ".join(str(problem) for problem in self.problems)
         super().__init__(
             f"source '{source}' does not deliver what is declared: {listed}. Columns found: "
-            f"{', '.join(map(repr, found_columns)) or 'none'}. Nothing was loaded: have the source corrected, or "
+            f"{', '.join(map(repr, delivered_columns)) or 'none'}. Nothing was loaded: have the source corrected, or "
             f"change the columns of '{source}' in defs.yaml to what it now delivers."
         )

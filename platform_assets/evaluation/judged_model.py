@@ -159,10 +159,10 @@ def against_same_day(model: JudgedModel, recorded: pl.DataFrame) -> SameRows:
     """
     own = pl.DataFrame({"key": model.judged.key, "place": np.arange(len(model.judged))})
     both = own.join(recorded, on="key", how="inner").sort("place")
-    place = both["place"].to_numpy()
+    position = both["place"].to_numpy()
     mask = np.zeros(len(model.judged), dtype=np.bool_)
-    mask[place] = True
-    problem = "" if len(place) else "there are no rows that both were judged on"
+    mask[position] = True
+    problem = "" if len(position) else "there are no rows that both were judged on"
     rows = model.judged.where(mask)
     return SameRows(rows, model.prediction[mask], both["champion"].to_numpy(), BOTH_OUT_OF_FOLD, problem)
 

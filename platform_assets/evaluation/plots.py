@@ -22,11 +22,11 @@ def plot_candidates(comparison: Comparison, metric: str) -> bytes:
     results = [result for result in comparison.results if result.failure is None]
     figure = figure_of(6.4, 0.5 * len(results) + 1.3)
     axes = figure.subplots()
-    for place, result in enumerate(reversed(results)):
+    for position, result in enumerate(reversed(results)):
         values = result.values(metric)
         colour = MUTED if result.candidate.baseline else ACCENT
-        axes.plot(values, np.full(len(values), place), "o", color=colour, alpha=0.6, markersize=5)
-        axes.plot([result.mean(metric)] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
+        axes.plot(values, np.full(len(values), position), "o", color=colour, alpha=0.6, markersize=5)
+        axes.plot([result.mean(metric)] * 2, [position - 0.3, position + 0.3], color=INK, linewidth=2)
     axes.set_yticks(range(len(results)), [result.candidate.name for result in reversed(results)])
     axes.set_xlabel(f"{metric}: folds and their mean (baselines in grey)")
     axes.grid(axis="x", alpha=0.3)

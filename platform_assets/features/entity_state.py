@@ -233,46 +233,52 @@ class EntityEvents:
         return int(self.times.shape[0])
 
     def find(self, event: StateEvent) -> int | None:
-        """Place of the event with this key, or None."""
+        """Position of the event with this key, or None."""
         if not self.keys:
-            place = int(np.searchsorted(self.times, event.time))
-            return place if place < len(self) and self.times[place] == event.time else None
+            position = int(np.searchsorted(self.times, event.time))
+            return position if position < len(self) and self.times[position] == event.time else None
         try:
-            place = self.keys[0].index(event.key[0])
-            while any(column[place] != part for column, part in zip(self.keys, event.key, strict=True)):
-                place = self.keys[0].index(event.key[0], place + 1)
+            position = self.keys[0].index(event.key[0])
+            while any(column[position] != part for column, part in zip(self.keys, event.key, strict=True)):
+                position = self.keys[0].index(event.key[0], position + 1)
         except ValueError:
             return None
-        return place
+        return position
 
     def add(self, event: StateEvent) -> tuple[EntityEvents, int]:
-        """These events with one more in its place, and that place."""
-        place = int(np.searchsorted(self.times, event.time))
-        while place < len(self) and self.times[place] == event.time and self._key(place) < event.key:
-            place += 1
+        """These events with one more, in order, and its position."""
+        position = int(np.searchsorted(self.times, event.time))
+        while position < len(self) and self.times[position] == event.time and self._key(position) < event.key:
+            position += 1
         count = len(self) + 1
         times = np.empty(count, dtype=np.int64)
-        times[:place], times[place], times[place + 1 :] = self.times[:place], event.time, self.times[place:]
-        values = np.empty((len(event.values), count), dtype=np.float64)
-        values[:, :place], values[:, place + 1 :] = self.values[:, :place], self.values[:, place:]
-        values[:, place] = event.values
-        keys = tuple(
-            [*column[:place], part, *column[place:]] for column, part in zip(self.keys, event.key, strict=True)
+        times[:position], times[position], times[position + 1 :] = (
+            self.times[:position],
+            event.time,
+            self.times[position:],
         )
-        return EntityEvents(times, keys, values), place
+        values = np.empty((len(event.values), count), dtype=np.float64)
+        values[:, :position], values[:, position + 1 :] = self.values[:, :position], self.values[:, position:]
+        values[:, position] = event.values
+        keys = tuple(
+            [*column[:position], part, *column[position:]] for column, part in zip(self.keys, event.key, strict=True)
+        )
+        return EntityEvents(times, keys, values), position
 
-    def without(self, place: int) -> EntityEvents:
-        """These events without the one at a place."""
-        keys = tuple([*column[:place], *column[place + 1 :]] for column in self.keys)
-        return EntityEvents(np.delete(self.times, place), keys, np.delete(self.values, place, axis=1))
+    def without(self, position: int) -> EntityEvents:
+        """These events without the one at a position."""
+        keys = tuple([*column[:position], *column[position + 1 :]] for column in self.keys)
+        return EntityEvents(np.delete(self.times, position), keys, np.delete(self.values, position, axis=1))
 
     def since(self, oldest_microseconds: int) -> EntityEvents:
         """The events at or after a time."""
-        place = int(np.searchsorted(self.times, oldest_microseconds))
-        return EntityEvents(self.times[place:], tuple(column[place:] for column in self.keys), self.values[:, place:])
+        position = int(np.searchsorted(self.times, oldest_microseconds))
+        return EntityEvents(
+            self.times[position:], tuple(column[position:] for column in self.keys), self.values[:, position:]
+        )
 
-    def _key(self, place: int) -> tuple[Any, ...]:
-        return tuple(column[place] for column in self.keys)
+    def _key(self, position: int) -> tuple[Any, ...]:
+        return tuple(column[position] for column in self.keys)
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,9 @@ def metric_interval(metric: NamedMetric, rows: Scored, seed: int = 0) -> Interva
 
 
 def _strata(y: NDArray[np.float64], has_classes: bool) -> list[NDArray[np.int64]]:
-    """Row numbers by class where labels are places of classes or 0 and 1, else all rows together."""
+    """Row numbers by class where labels are class indices or 0 and 1, else all rows together."""
     if has_classes:
-        return [np.flatnonzero(y == place) for place in np.unique(y)]
+        return [np.flatnonzero(y == index) for index in np.unique(y)]
     if not np.isin(y, (0.0, 1.0)).all():
         return [np.arange(y.size)]
     return [rows for rows in (np.flatnonzero(y == 0.0), np.flatnonzero(y == 1.0)) if rows.size]

@@ -36,8 +36,8 @@ def propose(name: str, table: TableFacts, guesses: Guesses) -> str:
 
 
 def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
-    looked = f"{table.frame.height:,} rows of {table.origin}" + ("" if table.complete else ", the first of more")
-    yield f"# Proposed from {looked}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go."
+    origin = f"{table.frame.height:,} rows of {table.origin}" + ("" if table.complete else ", the first of more")
+    yield f"# Proposed from {origin}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go."
     for problem in guesses.problems:
         yield f"# To do: {problem}."
     yield "type: platform_assets.MlUseCase"

@@ -83,7 +83,7 @@ def render_card(sources: CardSources) -> str:
         latest_fold=_latest_fold(sources),
         **_thresholds(sources),
         classes=_classes(sources),
-        importances_told="Loss of the selection metric on rows of the latest fold: what the model uses, not what causes the label.",
+        importances_caption="Loss of the selection metric on rows of the latest fold: what the model uses, not what causes the label.",
         pictures=_pictures(sources, winner),
         slices=_slices(evidence),
         gates=[_gate(gate) for gate in evidence.get("gates", ())],
@@ -227,7 +227,7 @@ def _thresholds(sources: CardSources) -> dict[str, Any]:
     unit = f", {rule.costs.currency}" if rule is not None and rule.costs is not None and rule.costs.currency else ""
     has_money = bool(table) and table[0]["cost"] is not None
     step = max(1, len(table) // _THRESHOLDS_SHOWN)
-    kept = [row for place, row in enumerate(table) if place % step == 0 or row["is_declared"] or row["is_cheapest"]]
+    kept = [row for index, row in enumerate(table) if index % step == 0 or row["is_declared"] or row["is_cheapest"]]
     rows = []
     for row in kept:
         cells = [f"{row['threshold']:.3g}", f"{row['alerts_per_day']:,.1f}", f"{row['found']:,}", f"{row['missed']:,}",

@@ -84,12 +84,12 @@ def changed_by_the_future(catalog: Catalog, day: date) -> dict[str, str]:
         first = max(history_needed(view, day), use_case.history.first_day)
         # More labels than were known that day: a feature that reads one of them changes.
         events = labelled_events(catalog, first, day) if uses_label(view, use_case) else catalog.events.read(first, day)
-        events = join_lookups(events, _looked_into(catalog, view, first, day), view, use_case)
+        events = join_lookups(events, _lookup_tables(catalog, view, first, day), view, use_case)
         changed |= sees_the_future(view, use_case, events, moment)
     return changed
 
 
-def _looked_into(catalog: Catalog, view: FeatureView, first: date, last: date) -> dict[str, pl.DataFrame]:
+def _lookup_tables(catalog: Catalog, view: FeatureView, first: date, last: date) -> dict[str, pl.DataFrame]:
     """Rows of the tables that a view looks into, by source."""
     tables = {}
     for lookup in view.lookups:

@@ -27,7 +27,7 @@ from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.fit import declared_imputation
 from platform_assets.training.folds import refit_days
 from platform_assets.training.predictor import Predictor
-from platform_assets.training.selection import HERE, Placement, Selection, select_learner
+from platform_assets.training.selection import IN_THIS_PROCESS, Placement, Selection, select_learner
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def select_model(
     as_of: date,
     log: Callable[[str], None],
     storage: str | None = None,
-    place: Placement = HERE,
+    placement: Placement = IN_THIS_PROCESS,
 ) -> Selection:
     """Every declared learner searched and compared on the folds that end as of the day, the best of them chosen."""
     training = use_case.training
@@ -155,7 +155,7 @@ def select_model(
         log,
         exclude_known_groups=leaves_out_known_groups(use_case),
         storage=storage,
-        place=place,
+        placement=placement,
     )
 
 

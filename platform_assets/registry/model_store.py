@@ -12,7 +12,7 @@ from platform_assets.lake.layout import MODEL, table_uri
 from platform_assets.registry.base import PRODUCTION, Environment, ModelRegistry
 from platform_assets.registry.ledger import Ledger, ledger_table
 from platform_assets.registry.registry import MODEL_REGISTRIES
-from platform_assets.training.selection import HERE, Placement
+from platform_assets.training.selection import IN_THIS_PROCESS, Placement
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ModelStore:
     lake: Lake
     environment: Environment = PRODUCTION
     searches: Path | None = None
-    placement: Placement = HERE
+    placement: Placement = IN_THIS_PROCESS
     kind: str = "mlflow"
 
     def registry(self) -> ModelRegistry:

@@ -29,7 +29,7 @@ class Scored:
     """Rows with what was predicted for them.
 
     Attributes:
-        y: float64 [n], the labels; of a multi-class task the places of the classes.
+        y: float64 [n], the labels; of a multi-class task the class indices.
         prediction: float64 [n], probability or value; of a multi-class task float64 [n, K], the probability of each class.
         event_day: datetime64[D] [n].
         group: [n] identifiers that belong together, or None.

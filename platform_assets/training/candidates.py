@@ -81,14 +81,14 @@ def _learner(declared: Declared, training: Training, features: Sequence[str], by
 def _settings(declared: Declared, training: Training, features: Sequence[str]) -> dict[str, Any]:
     """The declared settings, with names of features as their places among the inputs."""
     settings = dict(declared.settings)
-    place = {name: number for number, name in enumerate(features)}
+    index = {name: number for number, name in enumerate(features)}
     kind = DECLARED_LEARNERS[declared.kind]
     if kind.may_name_feature:
-        settings["column"] = None if declared.feature is None else place[declared.feature]
+        settings["column"] = None if declared.feature is None else index[declared.feature]
     if declared.estimator is not None:
         settings["estimator"] = declared.estimator
     if declared.monotone:
         settings["monotone"] = [_SIGN.get(declared.monotone.get(name, ""), 0) for name in features]
     if training.categories and kind.takes_categories:
-        settings["categories"] = [place[name] for name in training.categories if name in place]
+        settings["categories"] = [index[name] for name in training.categories if name in index]
     return settings

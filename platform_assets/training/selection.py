@@ -43,7 +43,7 @@ class Placement:
     workers: int | None = None
 
 
-HERE = Placement()
+IN_THIS_PROCESS = Placement()
 """In this process, as declared."""
 
 
@@ -89,7 +89,7 @@ def searched_candidates(
     *,
     exclude_known_groups: bool,
     storage: str | None = None,
-    place: Placement = HERE,
+    placement: Placement = IN_THIS_PROCESS,
 ) -> tuple[list[Candidate], dict[str, SearchResult]]:
     """Every declared learner as a candidate, those with a `search` with the best settings found.
 
@@ -103,7 +103,7 @@ def searched_candidates(
         progress: called with one line for each trial.
         exclude_known_groups: see `dataset.rows_to_judge`.
         storage: where finished trials are kept, unless a search says so itself.
-        place: where is fitted and searched.
+        placement: where models are fitted and searched.
 
     Raises:
         LearnerSettingsError: a setting does not exist or its value is not allowed.
@@ -115,7 +115,7 @@ def searched_candidates(
     splits = None
     for declared in training.learners:
         candidate = candidate_of(declared, training, dataset.features, by_name)
-        candidate = replace(candidate, learner=placed(candidate.learner, place.ray_address, place.workers))
+        candidate = replace(candidate, learner=placed(candidate.learner, placement.ray_address, placement.workers))
         if declared.search is not None:
             splits = splits or [split_fold(dataset, fold, exclude_known_groups) for fold in folds]
             candidate, searches[declared.name] = search_candidate(
@@ -127,7 +127,7 @@ def searched_candidates(
                 lambda line, name=declared.name: progress(f"{name}: {line}"),  # type: ignore[misc]
                 storage=storage,
                 impute=declared_imputation(training),
-                engine=engine(declared.search.engine, candidate.learner, place.ray_address),
+                engine=engine(declared.search.engine, candidate.learner, placement.ray_address),
             )
         by_name[declared.name] = candidate
     return list(by_name.values()), searches
@@ -153,7 +153,7 @@ def select_learner(
     *,
     exclude_known_groups: bool,
     storage: str | None = None,
-    place: Placement = HERE,
+    placement: Placement = IN_THIS_PROCESS,
 ) -> Selection:
     """Search, compare, choose, and judge the choice once on the final test.
 
@@ -166,7 +166,7 @@ def select_learner(
         progress: called with one line whenever something is done.
         exclude_known_groups: see `dataset.rows_to_judge`.
         storage: where finished trials of searches are kept.
-        place: where is fitted and searched.
+        placement: where models are fitted and searched.
 
     Raises:
         ComparisonError: no candidate could be measured.
@@ -182,7 +182,7 @@ def select_learner(
         progress,
         exclude_known_groups=exclude_known_groups,
         storage=storage,
-        place=place,
+        placement=placement,
     )
     comparison = compare(
         dataset,

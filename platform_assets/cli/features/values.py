@@ -37,7 +37,7 @@ _NEAR_EVENTS = 3
 
 
 @dataclass(frozen=True)
-class Looked:
+class EntityValues:
     """The features of an entity at one moment.
 
     Attributes:
@@ -57,9 +57,9 @@ class Looked:
 
 def show_features(entity: str, at: datetime, name: str | None, *, online: bool) -> bool:
     """Print all values and return whether the online store, where it was read, has the same."""
-    looked = _look(entity, at, name, online=online)
-    _title(looked, entity, at)
-    same = _print_values(looked, list(looked.values), online=online)
+    entity_values = _entity_values(entity, at, name, online=online)
+    _title(entity_values, entity, at)
+    same = _print_values(entity_values, list(entity_values.values), online=online)
     console.print(f"Which events made them: platform-assets features explain {entity} --at {at.isoformat()}")
     return same
 
@@ -72,27 +72,31 @@ def explain_features(
     Raises:
         ValueError: there is no such feature.
     """
-    looked = _look(entity, at, name, online=online)
-    unknown = [feature for feature in features if feature not in looked.values]
+    entity_values = _entity_values(entity, at, name, online=online)
+    unknown = [feature for feature in features if feature not in entity_values.values]
     if unknown:
-        raise ValueError(f"{', '.join(unknown)}: no such feature here; there are {', '.join(looked.values)}")
-    _title(looked, entity, at)
-    explained = [item for moment in looked.moments.values() for item in explain_view(moment)]
+        raise ValueError(f"{', '.join(unknown)}: no such feature here; there are {', '.join(entity_values.values)}")
+    _title(entity_values, entity, at)
+    explained = [item for moment in entity_values.moments.values() for item in explain_view(moment)]
     for item in explained:
         if not features or item.feature in features:
             _print_explanation(item, most)
-    left = [feature for feature in features or looked.values if feature not in {item.feature for item in explained}]
+    left = [
+        feature for feature in features or entity_values.values if feature not in {item.feature for item in explained}
+    ]
     if left:
         console.print(
             "\nComputed from the event's own columns, look-ups and the windows above; from the feature table:"
         )
-        _print_values(looked, left, online=False)
-    same = not online or _print_values(looked, [name for name in looked.values if name in looked.online], online=True)
+        _print_values(entity_values, left, online=False)
+    same = not online or _print_values(
+        entity_values, [name for name in entity_values.values if name in entity_values.online], online=True
+    )
     console.print("Where a column comes from: platform-assets lineage USE_CASE COLUMN")
     return same
 
 
-def _look(entity: str, at: datetime, name: str | None, *, online: bool) -> Looked:
+def _entity_values(entity: str, at: datetime, name: str | None, *, online: bool) -> EntityValues:
     from platform_assets.features.entities import with_entity_columns
     from platform_assets.installation import Installation, Settings
 
@@ -115,7 +119,7 @@ def _look(entity: str, at: datetime, name: str | None, *, online: bool) -> Looke
             moments[view.name] = moment
         values |= {name: stored[name] for name in view.feature_names if name in stored and name not in values}
     online_values = _stored_values(use_case, settings, moments, event) if online else {}
-    return Looked(use_case, moments, event, values, online_values)
+    return EntityValues(use_case, moments, event, values, online_values)
 
 
 def _entity(text: str, name: str | None) -> tuple[UseCase, str, Any]:
@@ -192,36 +196,41 @@ def _stored_values(
     return values
 
 
-def _title(looked: Looked, entity: str, at: datetime) -> None:
-    use_case = looked.use_case
-    if looked.event is not None:
-        keys = {name: looked.event[name][0] for name in use_case.event_source.primary_key}
+def _title(entity_values: EntityValues, entity: str, at: datetime) -> None:
+    use_case = entity_values.use_case
+    if entity_values.event is not None:
+        keys = {name: entity_values.event[name][0] for name in use_case.event_source.primary_key}
         console.print(f"[bold]{use_case.name}[/] {entity} at {at.isoformat()}, its event {_key(keys)}")
         return
     console.print(
         f"[bold]{use_case.name}[/] {entity} at {at.isoformat()}: no event then, so no window has one of its own"
     )
     times = sorted(
-        {time for moment in looked.moments.values() for time in moment.rows[use_case.event_time].to_list()},
+        {time for moment in entity_values.moments.values() for time in moment.rows[use_case.event_time].to_list()},
         key=lambda time: abs(time - at),
     )
     near = ", ".join(time.isoformat() for time in times[:_NEAR_EVENTS])
     console.print(f"  [dim]its nearest events: {near or 'none within the longest window'}[/]")
 
 
-def _print_values(looked: Looked, names: Sequence[str], *, online: bool) -> bool:
+def _print_values(entity_values: EntityValues, names: Sequence[str], *, online: bool) -> bool:
     """A table of values; whether the online values are the same to the bit."""
     from rich.table import Table
 
-    views: dict[str, FeatureView] = {name: view for view in looked.use_case.features for name in view.feature_names}
+    views: dict[str, FeatureView] = {
+        name: view for view in entity_values.use_case.features for name in view.feature_names
+    }
     table = Table("view", "feature", "value", *(["online store", ""] if online else []))
     same = True
     for name in names:
-        cells = [views[name].name, name, _number(looked.values[name])]
+        cells = [views[name].name, name, _number(entity_values.values[name])]
         if online:
-            equal = name not in looked.online or looked.online[name] == looked.values[name]
+            equal = name not in entity_values.online or entity_values.online[name] == entity_values.values[name]
             same = same and equal
-            cells += [_number(looked.online[name]) if name in looked.online else "", "" if equal else "[red]differs[/]"]
+            cells += [
+                _number(entity_values.online[name]) if name in entity_values.online else "",
+                "" if equal else "[red]differs[/]",
+            ]
         table.add_row(*cells)
     console.print(table)
     if not same:

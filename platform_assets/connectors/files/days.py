@@ -114,19 +114,17 @@ def _find_daily(
         for file in store.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
     ]
     if not files:
-        looked_for = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
+        pattern = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
         if last_day != first_day:
-            looked_for += f" ... {last_day.isoformat()}"
-        raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, looked_for))
+            pattern += f" ... {last_day.isoformat()}"
+        raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, pattern))
     return files
 
 
-def no_files_message(
-    source: Source, path: str, file_format: str, store: FileStore, folder: Path, looked_for: str
-) -> str:
+def no_files_message(source: Source, path: str, file_format: str, store: FileStore, folder: Path, pattern: str) -> str:
     """The message for a pattern that matches no file."""
     return (
-        f"source '{source.name}' of {folder}: no {file_format} file at '{looked_for}'. {store.nearby()}. "
+        f"source '{source.name}' of {folder}: no {file_format} file at '{pattern}'. {store.nearby()}. "
         f"Put the files there, or correct connector.path ('{path}') in {folder / 'defs.yaml'}."
     )
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
     from platform_assets.declaration.use_case import UseCase
 
-Found = tuple[tuple[int | str, ...], Any, str]
-"""A place, the value there, and what is wrong with it."""
+Problem = tuple[tuple[int | str, ...], Any, str]
+"""A path in the declaration, the value there, and the message."""
 
 COMBINABLE = frozenset({"int8", "int32", "int64", "string", "bool", "date", "datetime"})
 """Types of columns that can be part of a combined entity or of a look-up's key: those whose equality is certain."""
@@ -30,8 +30,8 @@ def _known(names: Sequence[str]) -> str:
     return f"known: {', '.join(names)}" if names else "none are declared"
 
 
-def entity_problems(use_case: UseCase) -> Iterator[Found]:
-    """What is wrong with the entities; places are of the use case."""
+def entity_problems(use_case: UseCase) -> Iterator[Problem]:
+    """Problems of the entities; paths start at the use case."""
     events = use_case.event_source
     for i, entity in enumerate(use_case.entities):
         field = "keys" if entity.is_combined else "key"
@@ -50,12 +50,12 @@ def entity_problems(use_case: UseCase) -> Iterator[Found]:
             yield ("entities", i, "key"), entity.key, message
 
 
-def view_problems(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
-    """What is wrong with a view's look-ups, row features, functions and version; places are below the view."""
+def view_problems(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
+    """Problems of a view's look-ups, row features, functions and version; paths start at the view."""
     yield from _version(use_case, view)
     for j, lookup in enumerate(view.lookups):
-        for place, value, message in _lookup(use_case, view, lookup):
-            yield ("lookups", j, *place), value, message
+        for path, value, message in _lookup(use_case, view, lookup):
+            yield ("lookups", j, *path), value, message
     yield from _rows(use_case, view)
     yield from _functions(use_case, view)
 
@@ -78,7 +78,7 @@ def lookup_on(use_case: UseCase, lookup: Lookup) -> dict[str, str]:
     return {name: name for name in source.primary_key if name != source.event_time}
 
 
-def _version(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
+def _version(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
     tables = Counter(other.table for other in use_case.stored_views)
     if tables[view.table] > 1 and (view.version != 1 or view in use_case.previous_features):
         message = f"table {view.table!r} is declared {tables[view.table]} times: versions of a view must differ"
@@ -89,7 +89,7 @@ def _version(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
         yield ("version",), view.version, message
 
 
-def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Found]:
+def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Problem]:
     tables = {source.name: source for source in use_case.sources}
     if lookup.source not in tables:
         yield ("source",), lookup.source, f"no such source; {_known(list(tables))}"
@@ -128,7 +128,7 @@ def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Fo
         yield ("name",), name, "is the name of a column of the events or of another look-up: rename this look-up"
 
 
-def _lookup_key(use_case: UseCase, lookup: Lookup, source: Source) -> Iterator[Found]:
+def _lookup_key(use_case: UseCase, lookup: Lookup, source: Source) -> Iterator[Problem]:
     events, on = use_case.event_source, lookup_on(use_case, lookup)
     for mine, theirs in on.items():
         if mine not in events.column_names:
@@ -154,39 +154,39 @@ def _lookup_key(use_case: UseCase, lookup: Lookup, source: Source) -> Iterator[F
         yield ("on",), dict(on), message
 
 
-def _rows(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
+def _rows(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
     own = set(view.computed_from)
     known = set(use_case.event_source.column_names) | own
     for j, row in enumerate(view.rows):
-        place = ("rows", j, "expression")
+        path = ("rows", j, "expression")
         try:
             roots = set(pl.sql_expr(row.expression).meta.root_names())
         except pl.exceptions.PolarsError as error:
-            yield place, row.expression, f"is not an expression in polars' SQL dialect: {error}"
+            yield path, row.expression, f"is not an expression in polars' SQL dialect: {error}"
             continue
         if use_case.label.column in roots:
-            yield place, row.expression, f"uses the label {use_case.label.column!r}: a label cannot be a feature"
+            yield path, row.expression, f"uses the label {use_case.label.column!r}: a label cannot be a feature"
         unknown = sorted(roots - known - {use_case.label.column})
         if unknown:
-            yield place, row.expression, f"uses unknown columns {', '.join(unknown)}; {_known(sorted(known))}"
+            yield path, row.expression, f"uses unknown columns {', '.join(unknown)}; {_known(sorted(known))}"
         late = sorted((roots & known) - own - set(use_case.serving.request))
         if late:
             message = f"uses {', '.join(late)}, which a request does not carry: add it to serving.request"
-            yield place, row.expression, message
+            yield path, row.expression, message
 
 
-def _functions(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
+def _functions(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
     own = {*view.computed_from, *(row.name for row in view.rows)}
     known = set(use_case.event_source.column_names) | own
     for j, item in enumerate(view.functions):
         for k, name in enumerate(item.columns):
-            place = ("functions", j, "columns", k)
+            path = ("functions", j, "columns", k)
             if name == use_case.label.column:
-                yield place, name, f"is the label {name!r}: a label cannot be a feature"
+                yield path, name, f"is the label {name!r}: a label cannot be a feature"
             elif name not in known:
-                yield place, name, f"no such column; {_known(sorted(known))}"
+                yield path, name, f"no such column; {_known(sorted(known))}"
             elif name not in own and name not in use_case.serving.request:
-                yield place, name, f"{name} is not what a request carries: add it to serving.request"
+                yield path, name, f"{name} is not what a request carries: add it to serving.request"
         try:
             function_source(item.function)
         except FunctionNotFound as error:

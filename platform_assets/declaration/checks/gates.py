@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
 
 Path = tuple[int | str, ...]
-Found = tuple[Path, Any, str]
+Problem = tuple[Path, Any, str]
 
 
-def gate_problems(use_case: UseCase) -> Iterator[Found]:
-    """Place below `gates`, the value there, and what is wrong with it."""
+def gate_problems(use_case: UseCase) -> Iterator[Problem]:
+    """Path below `gates`, the value there, and the message."""
     yield from _metrics(use_case)
     yield from _slices(use_case)
     yield from _behaviour(use_case)
     yield from _bypasses(use_case)
 
 
-def _metrics(use_case: UseCase) -> Iterator[Found]:
+def _metrics(use_case: UseCase) -> Iterator[Problem]:
     gates, metrics = use_case.gates, use_case.training.metrics
     known = f"known: {', '.join(metrics)}"
     for j, floor in enumerate(gates.floors):
@@ -54,7 +54,7 @@ def _metrics(use_case: UseCase) -> Iterator[Found]:
             )
 
 
-def _slices(use_case: UseCase) -> Iterator[Found]:
+def _slices(use_case: UseCase) -> Iterator[Problem]:
     yield from _repeated(("slices",), "name", [item.name for item in use_case.gates.slices])
     known = {*use_case.event_source.column_names, *use_case.feature_names}
     for j, item in enumerate(use_case.gates.slices):
@@ -69,22 +69,22 @@ def _slices(use_case: UseCase) -> Iterator[Found]:
             yield where, item.name, message
 
 
-def _behaviour(use_case: UseCase) -> Iterator[Found]:
+def _behaviour(use_case: UseCase) -> Iterator[Problem]:
     yield from _repeated(("behaviour",), "name", [test.name for test in use_case.gates.behaviour])
     features = set(use_case.feature_names)
     for j, test in enumerate(use_case.gates.behaviour):
         field, values = ("given", test.given) if isinstance(test, MinimumCase) else ("change", test.change)
         for name, value in values.items():
-            place: Path = ("behaviour", j, field, name)
+            path: Path = ("behaviour", j, field, name)
             if name not in features:
-                yield place, name, f"no such feature; known: {', '.join(use_case.feature_names)}"
+                yield path, name, f"no such feature; known: {', '.join(use_case.feature_names)}"
             if isinstance(value, str):
-                yield from _expression(place, value, features, use_case.label.column)
+                yield from _expression(path, value, features, use_case.label.column)
         if not isinstance(test, MinimumCase) and test.where is not None:
             yield from _expression(("behaviour", j, "where"), test.where, features, use_case.label.column)
 
 
-def _bypasses(use_case: UseCase) -> Iterator[Found]:
+def _bypasses(use_case: UseCase) -> Iterator[Problem]:
     names = gate_names(use_case.gates, use_case.task)
     for j, bypass in enumerate(use_case.gates.bypasses):
         if bypass.gate not in names:
@@ -92,7 +92,7 @@ def _bypasses(use_case: UseCase) -> Iterator[Found]:
     yield from _repeated(("bypasses",), "gate", [bypass.gate for bypass in use_case.gates.bypasses])
 
 
-def _expression(where: Path, expression: str, known: set[str], label: str) -> Iterator[Found]:
+def _expression(where: Path, expression: str, known: set[str], label: str) -> Iterator[Problem]:
     try:
         roots = set(pl.sql_expr(expression).meta.root_names())
     except pl.exceptions.PolarsError as error:
@@ -105,7 +105,7 @@ def _expression(where: Path, expression: str, known: set[str], label: str) -> It
         yield where, expression, f"uses unknown columns {', '.join(unknown)}; known: {', '.join(sorted(known))}"
 
 
-def _repeated(where: Path, field: str, names: list[str]) -> Iterator[Found]:
+def _repeated(where: Path, field: str, names: list[str]) -> Iterator[Problem]:
     for name, count in Counter(names).items():
         if count > 1:
             last = len(names) - 1 - names[::-1].index(name)

@@ -1,7 +1,7 @@
 """Cross-checks of learners: what one field of a learner alone cannot tell.
 
 Belongs here: rules that compare a learner's parts with each other, with the other learners and with the features, each problem with its
-place below `training`. Does not belong here: the settings of a learner, which its own kind checks (`training/learners`).
+path below `training`. Does not belong here: the settings of a learner, which its own kind checks (`training/learners`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.training import DeclaredLearner, Training
 
-Found = tuple[tuple[int | str, ...], Any, str]
-"""Place below `training`, the value there, and what is wrong with it."""
+Problem = tuple[tuple[int | str, ...], Any, str]
+"""Path below `training`, the value there, and the message."""
 
 
-def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Found]:
+def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Problem]:
     """Everything about the learners that does not fit together."""
     task = DECLARED_TASKS[training.task]
     for j, learner in enumerate(training.learners):

@@ -1,6 +1,6 @@
 """Cross-checks of a declaration: everything that cannot be checked on one field alone.
 
-Belongs here: rules that compare parts of a `UseCase`, each reporting the place in the declaration. Does not belong
+Belongs here: rules that compare parts of a `UseCase`, each reporting the path in the declaration. Does not belong
 here: limits of a single field (pydantic's job), or anything that needs data.
 """
 
@@ -110,8 +110,8 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
                 yield Flaw(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
                 )
-        for place, value, message in (*connector_problems(source), *migration_problems(source)):
-            yield Flaw((*where, *place), value, message)
+        for path, value, message in (*connector_problems(source), *migration_problems(source)):
+            yield Flaw((*where, *path), value, message)
         if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
             reason = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"
@@ -133,18 +133,18 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
 
 def _columns(use_case: UseCase, source: Source, where: Path) -> Iterator[Flaw]:
     for j, column in enumerate(source.columns):
-        place: Path = (*where, "columns", j)
+        path: Path = (*where, "columns", j)
         if column.name in RESERVED_COLUMNS:
-            yield Flaw((*place, "name"), column.name, "this name is reserved for the platform's own columns: rename it")
+            yield Flaw((*path, "name"), column.name, "this name is reserved for the platform's own columns: rename it")
         limits = column.minimum is not None or column.maximum is not None
         if limits and not column.is_numeric:
-            yield Flaw((*place, "type"), column.type, "minimum and maximum apply to numbers only")
+            yield Flaw((*path, "type"), column.type, "minimum and maximum apply to numbers only")
         if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
-            yield Flaw((*place, "minimum"), column.minimum, f"is larger than maximum {column.maximum}")
+            yield Flaw((*path, "minimum"), column.minimum, f"is larger than maximum {column.maximum}")
         if column.references is not None:
             problem = _reference(use_case, source, column.references)
             if problem:
-                yield Flaw((*place, "references"), column.references, problem)
+                yield Flaw((*path, "references"), column.references, problem)
 
 
 def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
@@ -199,10 +199,10 @@ def _features(use_case: UseCase) -> Iterator[Flaw]:
         if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
             names = [entity.name for entity in use_case.entities]
             yield Flaw((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
-        for place, value, message in window_problems(use_case, view):
-            yield Flaw((*where, *place), value, message)
-        for place, value, message in view_problems(use_case, view):
-            yield Flaw((*where, *place), value, message)
+        for path, value, message in window_problems(use_case, view):
+            yield Flaw((*where, *path), value, message)
+        for path, value, message in view_problems(use_case, view):
+            yield Flaw((*where, *path), value, message)
         if where[0] == "previous_features":
             continue
         for name in view.feature_names:
@@ -227,8 +227,8 @@ def _training(use_case: UseCase) -> Iterator[Flaw]:
         yield Flaw(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
     if all(learner.baseline for learner in training.learners):
         yield Flaw(("training", "learners"), len(training.learners), "declare at least one learner that is no baseline")
-    for place, value, message in learner_problems(training, use_case.feature_names):
-        yield Flaw(("training", *place), value, message)
+    for path, value, message in learner_problems(training, use_case.feature_names):
+        yield Flaw(("training", *path), value, message)
     for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
         for name in named:
             if name not in use_case.feature_names:
@@ -263,8 +263,8 @@ def _training(use_case: UseCase) -> Iterator[Flaw]:
 
 def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
     metrics = use_case.training.metrics
-    for place, value, message in gate_problems(use_case):
-        yield Flaw(("gates", *place), value, message)
+    for path, value, message in gate_problems(use_case):
+        yield Flaw(("gates", *path), value, message)
     monitoring = use_case.monitoring
     if monitoring.quality_metric not in metrics:
         yield Flaw(("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}")

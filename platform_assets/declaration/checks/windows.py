@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from platform_assets.declaration.sections.features import FeatureView
     from platform_assets.declaration.use_case import UseCase
 
-Found = tuple[tuple[int | str, ...], Any, str]
-"""Place below the view, the value there, and what is wrong with it."""
+Problem = tuple[tuple[int | str, ...], Any, str]
+"""Path below the view, the value there, and the message."""
 
 
 def window_columns(window: Window) -> tuple[str, ...]:
@@ -44,19 +44,19 @@ def uses_request_columns(use_case: UseCase, window: Window) -> tuple[str, ...]:
         return ()  # reported at the window
 
 
-def window_problems(use_case: UseCase, view: FeatureView) -> Iterator[Found]:
+def window_problems(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
     """Everything about a view's windows that does not fit together."""
     for j, window in enumerate(view.windows):
-        for place, value, message in (
+        for path, value, message in (
             *_lengths(use_case, window),
             *_resolution(window),
             *_own_event(window),
             *_aggregate(use_case, window),
         ):
-            yield ("windows", j, *place), value, message
+            yield ("windows", j, *path), value, message
 
 
-def _lengths(use_case: UseCase, window: Window) -> Iterator[Found]:
+def _lengths(use_case: UseCase, window: Window) -> Iterator[Problem]:
     if not window.durations:
         yield ("lengths_days",), [], "a window needs a length: give `lengths_days` or `lengths`"
     if any(length < 1 for length in window.lengths_days):
@@ -74,7 +74,7 @@ def _lengths(use_case: UseCase, window: Window) -> Iterator[Found]:
             yield ("lengths_days" if window.lengths_days else "lengths",), list(window.durations), message
 
 
-def _resolution(window: Window) -> Iterator[Found]:
+def _resolution(window: Window) -> Iterator[Problem]:
     """A window of whole days holds the rest of its newest day: that day must be over, and lengths are whole days."""
     if window.covers_whole_days and (window.delay is not None or window.delay_days < 1):
         yield (
@@ -86,7 +86,7 @@ def _resolution(window: Window) -> Iterator[Found]:
         yield ("lengths",), list(window.lengths), "a window of whole days takes `lengths_days` only"
 
 
-def _own_event(window: Window) -> Iterator[Found]:
+def _own_event(window: Window) -> Iterator[Problem]:
     if window.own_event and window.delay_microseconds > 0:
         yield ("own_event",), True, "a window with a delay ends before the event: leave own_event out"
     problem = AGGREGATES[window.aggregate].own_event_problem
@@ -94,7 +94,7 @@ def _own_event(window: Window) -> Iterator[Found]:
         yield ("own_event",), True, f"{problem}: leave own_event out"
 
 
-def _aggregate(use_case: UseCase, window: Window) -> Iterator[Found]:
+def _aggregate(use_case: UseCase, window: Window) -> Iterator[Problem]:
     aggregate = AGGREGATES[window.aggregate]
     takes_condition = aggregate.input == "condition"
     if takes_condition != (window.condition is not None):
@@ -114,7 +114,7 @@ def _aggregate(use_case: UseCase, window: Window) -> Iterator[Found]:
         yield from _expression(use_case, window, field, text)
 
 
-def _column(use_case: UseCase, window: Window, column: str) -> Iterator[Found]:
+def _column(use_case: UseCase, window: Window, column: str) -> Iterator[Problem]:
     if column == use_case.label.column:
         if _knows_label_early(use_case, window):
             yield ("delay_days",), window.delay_days, _too_early(use_case)
@@ -124,7 +124,7 @@ def _column(use_case: UseCase, window: Window, column: str) -> Iterator[Found]:
         yield ("column",), column, f"aggregate {window.aggregate!r} needs a number"
 
 
-def _expression(use_case: UseCase, window: Window, field: str, text: str) -> Iterator[Found]:
+def _expression(use_case: UseCase, window: Window, field: str, text: str) -> Iterator[Problem]:
     try:
         roots = set(pl.sql_expr(text).meta.root_names())
     except pl.exceptions.PolarsError as error:

@@ -78,7 +78,7 @@ class Entity(Declaration):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = handler(self)
         if not self.keys:
             document.pop("keys", None)
@@ -147,7 +147,7 @@ class Window(Declaration):
     )
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Fields that came later are left out where they say nothing: the contract of older declarations stays what it is."""
         document: dict[str, Any] = handler(self)
         for name in ("condition", "where", "lengths", "delay", "own_event"):
@@ -222,7 +222,7 @@ class RowFeature(Declaration):
     default: float | None = Field(default=None, description="Value where the expression gives none; absent means null.")
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return without(handler(self), default=None)
 
 
@@ -309,7 +309,7 @@ class FeatureView(Declaration):
     )
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = handler(self)
         for name in ("lookups", "functions"):
             if not document.get(name):

@@ -126,25 +126,25 @@ def migration_problems(source: "Source") -> Iterator[tuple[tuple[int | str, ...]
     """Problems of a source's migrations: path below the source, offending value, and message."""
     known = ", ".join(source.column_names)
     for i, migration in enumerate(source.migrations):
-        place: tuple[int | str, ...] = ("migrations", i)
+        path: tuple[int | str, ...] = ("migrations", i)
         name = migration.column
         later = [other.was for other in source.migrations[i + 1 :] if isinstance(other, Rename)]
         if isinstance(migration, Retire):
             if name in source.column_names:
-                yield (*place, "column"), name, "is still declared: take it out of `columns`, or take the migration out"
+                yield (*path, "column"), name, "is still declared: take it out of `columns`, or take the migration out"
             continue
         if name not in source.column_names and name not in later:
-            yield (*place, "column"), name, f"no such column in {source.name!r}; known: {known}"
+            yield (*path, "column"), name, f"no such column in {source.name!r}; known: {known}"
             continue
         if isinstance(migration, Rename):
             if migration.was in source.column_names:
-                yield (*place, "was"), migration.was, "is still declared: a renamed column has one name only"
+                yield (*path, "was"), migration.was, "is still declared: a renamed column has one name only"
         elif name in source.column_names:
-            yield from _problem_of_values(migration, source, place)
+            yield from _problem_of_values(migration, source, path)
 
 
 def _problem_of_values(
-    migration: Widen | Default, source: "Source", place: tuple[int | str, ...]
+    migration: Widen | Default, source: "Source", path: tuple[int | str, ...]
 ) -> Iterator[tuple[tuple[int | str, ...], Any, str]]:
     column = source.column(migration.column)
     if isinstance(migration, Widen):
@@ -152,14 +152,14 @@ def _problem_of_values(
         if column.type not in wider:
             allowed = ", ".join(wider) or "nothing"
             yield (
-                (*place, "was"),
+                (*path, "was"),
                 migration.was,
                 f"does not widen into {column.type}, the declared type of {column.name!r}; it widens into {allowed}",
             )
         return
     if column.name in (*source.primary_key, source.event_time):
         yield (
-            (*place, "column"),
+            (*path, "column"),
             column.name,
             "identifies or dates a row: it cannot have one value for all rows from before",
         )
@@ -167,4 +167,4 @@ def _problem_of_values(
     try:
         value_of(migration, column)
     except ValueError as error:
-        yield (*place, "value"), migration.value, str(error)
+        yield (*path, "value"), migration.value, str(error)

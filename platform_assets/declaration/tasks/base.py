@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Objective: TypeAlias = Literal["binary", "multiclass", "regression"]
 """What a learner can be fitted for. Several kinds of task may share one."""
 Finding: TypeAlias = tuple[tuple[int | str, ...], Any, str]
-"""Place in the declaration, the value there, and what is wrong with it."""
+"""Path in the declaration, the value there, and the message."""
 
 
 def no_problems(use_case: UseCase) -> Iterator[Finding]:

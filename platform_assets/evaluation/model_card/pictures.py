@@ -31,11 +31,11 @@ def draw_folds(comparison: Mapping[str, Any], metric: str, chosen: str) -> bytes
     named = [(name, result) for name, result in comparison["candidates"].items() if not result["failure"]]
     figure = _figure(9.6, 0.36 * len(named) + 1.0)
     axes = figure.subplots()
-    for place, (name, result) in enumerate(reversed(named)):
+    for position, (name, result) in enumerate(reversed(named)):
         values = [fold["metrics"][metric] for fold in result["by_fold"]]
         colour = ACCENT if name == chosen else MUTED
-        axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.75, markersize=6)
-        axes.plot([result["mean"][metric]] * 2, [place - 0.32, place + 0.32], color=INK, linewidth=2)
+        axes.plot(values, [position] * len(values), "o", color=colour, alpha=0.75, markersize=6)
+        axes.plot([result["mean"][metric]] * 2, [position - 0.32, position + 0.32], color=INK, linewidth=2)
     axes.set_yticks(range(len(named)), [name for name, _ in reversed(named)])
     axes.set_xlabel(f"{metric}: folds, and their mean as a line")
     axes.grid(axis="x", alpha=0.3)

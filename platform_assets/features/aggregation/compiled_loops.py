@@ -162,8 +162,8 @@ def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
             continue
         plain += value
         kept = 0
-        for place in range(count):
-            other = partials[place]
+        for position in range(count):
+            other = partials[position]
             if abs(value) < abs(other):
                 value, other = other, value
             total = value + other
@@ -178,16 +178,18 @@ def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
         return special
     if count == 0:
         return 0.0
-    place = count - 1
-    total, rest = partials[place], 0.0
-    while place > 0:
-        place -= 1
+    position = count - 1
+    total, rest = partials[position], 0.0
+    while position > 0:
+        position -= 1
         value = total
-        total = value + partials[place]
-        rest = partials[place] - (total - value)
+        total = value + partials[position]
+        rest = partials[position] - (total - value)
         if rest != 0.0:
             break
-    if place > 0 and ((rest < 0.0 and partials[place - 1] < 0.0) or (rest > 0.0 and partials[place - 1] > 0.0)):
+    if position > 0 and (
+        (rest < 0.0 and partials[position - 1] < 0.0) or (rest > 0.0 and partials[position - 1] > 0.0)
+    ):
         doubled = rest * 2.0
         value = total + doubled
         if doubled == value - total:
@@ -242,9 +244,9 @@ def fill_distinct(
 ) -> None:  # fmt: skip
     """Count of different values: an event counts while it is the first in the window with its value."""
     order = np.argsort(values[begin:end], kind="mergesort")  # NaN last, equal values in event order
-    for place in range(end - begin):
-        previous[place] = -1
-        following[place] = end
+    for position in range(end - begin):
+        previous[position] = -1
+        following[position] = end
     for rank in range(1, end - begin):
         earlier, later = order[rank - 1], order[rank]
         if values[begin + earlier] == values[begin + later]:

@@ -60,7 +60,7 @@ class WindowPlan:
     Attributes:
         names: the k feature names.
         values: the c values of an event that are aggregated, each once.
-        windows: int64 [o, 6]: length and delay in microseconds, operation, place in `values` or NO_COLUMN
+        windows: int64 [o, 6]: length and delay in microseconds, operation, row of `values` or NO_COLUMN
             where events are counted, 1 where the row's own event is part of its window, and 1 where the window covers whole
             UTC days.
         empties: float64 [o], the value of an empty window; NaN stands for null.

@@ -92,7 +92,7 @@ class EntityMoment:
         rows: the entity's events as rows, in order.
         events: the same as a state holds them.
         at: the moment.
-        own: place of the moment's own event; None where it has none.
+        own: position of the moment's own event; None where it has none.
     """
 
     layout: StateLayout
@@ -155,12 +155,12 @@ def values_at(
         windows = plan.windows.copy()
         windows[:, 4] = 0
         nothing = StateEvent(microseconds(at), tuple(None for _ in layout.key_columns), (np.nan,) * len(plan.values))
-        place = int(np.searchsorted(events.times, nothing.time, side="right"))
-        times = np.insert(events.times, place, nothing.time)
-        values = np.insert(events.values, place, np.nan, axis=1)
+        position = int(np.searchsorted(events.times, nothing.time, side="right"))
+        times = np.insert(events.times, position, nothing.time)
+        values = np.insert(events.values, position, np.nan, axis=1)
         starts = np.array([0, times.shape[0]], dtype=np.int64)
         without_own = replace(plan, windows=windows)
-        computed = compute_windows(without_own, times, starts, values, nothing.time, nothing.time)[:, place]
+        computed = compute_windows(without_own, times, starts, values, nothing.time, nothing.time)[:, position]
     else:
         computed = window_values(layout, events, own)
     return {name: None if np.isnan(value) else float(value) for name, value in zip(plan.names, computed, strict=True)}
@@ -170,9 +170,9 @@ def own_event(moment: EntityMoment) -> StateEvent | None:
     """The moment's own event as a state holds it."""
     if moment.own is None:
         return None
-    events, place = moment.events, moment.own
-    key = tuple(column[place] for column in events.keys)
-    return StateEvent(int(events.times[place]), key, tuple(events.values[:, place].tolist()))
+    events, position = moment.events, moment.own
+    key = tuple(column[position] for column in events.keys)
+    return StateEvent(int(events.times[position]), key, tuple(events.values[:, position].tolist()))
 
 
 def explain_view(moment: EntityMoment) -> list[Explanation]:
@@ -190,7 +190,8 @@ def explain_view(moment: EntityMoment) -> list[Explanation]:
         for name, length in zip(window.feature_names, window.lengths_microseconds, strict=True):
             oldest = newest - timedelta(microseconds=length)
             events = tuple(
-                _judged(moment, window, place, (oldest, newest), numbers, passes) for place in range(len(moment.events))
+                _judged(moment, window, position, (oldest, newest), numbers, passes)
+                for position in range(len(moment.events))
             )
             explained.append(Explanation(name, window, oldest, newest, values[name], events))
     return explained
@@ -207,15 +208,15 @@ def _passing(window: Window, rows: pl.DataFrame) -> Sequence[bool]:
 def _judged(
     moment: EntityMoment,
     window: Window,
-    place: int,
+    position: int,
     edges: tuple[datetime, datetime],
     numbers: np.ndarray[Any, np.dtype[np.float64]] | None,
     passes: Sequence[bool],
 ) -> JudgedEvent:
     """One event as one window sees it."""
-    time = moment.rows[moment.layout.use_case.event_time][place]
-    number = None if numbers is None or np.isnan(numbers[place]) else float(numbers[place])
-    behind = place > moment.own if moment.own is not None else time > moment.at
+    time = moment.rows[moment.layout.use_case.event_time][position]
+    number = None if numbers is None or np.isnan(numbers[position]) else float(numbers[position])
+    behind = position > moment.own if moment.own is not None else time > moment.at
     verdict: Verdict = "counts"
     if time > moment.at or (behind and not window.delay_microseconds):
         verdict = "later"
@@ -223,11 +224,11 @@ def _judged(
         verdict = "delayed"
     elif time <= edges[0]:
         verdict = "too old"
-    elif place == moment.own and not window.counts_own_event:
+    elif position == moment.own and not window.counts_own_event:
         verdict = "own event left out"
-    elif not passes[place]:
+    elif not passes[position]:
         verdict = "filtered"
     elif numbers is not None and number is None:
         verdict = "missing"
     keys = moment.layout.use_case.event_source.primary_key
-    return JudgedEvent({name: moment.rows[name][place] for name in keys}, time, number, verdict)
+    return JudgedEvent({name: moment.rows[name][position] for name in keys}, time, number, verdict)

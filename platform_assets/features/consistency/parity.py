@@ -302,12 +302,12 @@ def _unequal_now(use_case: UseCase, names: Sequence[str], columns: Sequence[str]
 
     Event columns come first: what is computed from a wrong event is a consequence.
     """
-    there = pl.col("__there")
+    is_offline = pl.col("__there")
     exact = _exact_features(use_case)
-    wrong_features = [(~there | _is_wrong(name, _offline(name), name in exact)).alias(name) for name in names]
+    wrong_features = [(~is_offline | _is_wrong(name, _offline(name), name in exact)).alias(name) for name in names]
     # An event column named like a feature is compared as the feature, which is that column.
     own = [name for name in columns if name not in names]
-    return [(there & pl.col(name).ne_missing(pl.col(_offline(name)))).alias(name) for name in own] + wrong_features
+    return [(is_offline & pl.col(name).ne_missing(pl.col(_offline(name)))).alias(name) for name in own] + wrong_features
 
 
 def _exact_features(use_case: UseCase) -> frozenset[str]:

@@ -105,8 +105,8 @@ def _window_features(
     counts = rows.group_by(_REQUEST).len().sort(_REQUEST)["len"].to_numpy()
     times = rows[EVENT_TIMES].to_numpy()
     values = np.empty((len(layout.value_fields), rows.height))
-    for place, name in enumerate(layout.value_fields):
-        values[place] = rows[name].to_numpy()
+    for index, name in enumerate(layout.value_fields):
+        values[index] = rows[name].to_numpy()
     out = compute_windows(
         layout.plan,
         times=times,
@@ -119,7 +119,7 @@ def _window_features(
     answers[:, late.to_numpy()] = (
         np.nan
     )  # the service's history has been cut behind them: it reports that, and the values are missing
-    return [pl.Series(name, answers[place]).fill_nan(None) for place, name in enumerate(layout.plan.names)]
+    return [pl.Series(name, answers[index]).fill_nan(None) for index, name in enumerate(layout.plan.names)]
 
 
 def _request_rows(rows: pl.DataFrame, layout: StateLayout) -> pl.DataFrame:

@@ -77,10 +77,10 @@ def as_of_join(
     values = [name for name in table.columns if name not in {*keys, *times}]
     _refuse_unjoinable(rows, table, keys, values)
     zoned = _is_zoned(rows, row_time, "rows")
-    there = _present(table, [*keys, *times])
+    usable = _present(table, [*keys, *times])
     row_times = _moments(rows, row_time, "rows", zoned)
-    held = _moments(there, table_time, "table", zoned).to_numpy()
-    codes, table_codes, count = _entity_codes(rows, there, keys, row_times)
+    held = _moments(usable, table_time, "table", zoned).to_numpy()
+    codes, table_codes, count = _entity_codes(rows, usable, keys, row_times)
     if known_at is None:
         if knowledge_time is not None:
             raise FeatureError(
@@ -88,12 +88,12 @@ def as_of_join(
             )
         known = knowledge = np.empty(0, dtype=np.int64)
     else:
-        known = _moments(there, known_at, "table", zoned).to_numpy()
+        known = _moments(usable, known_at, "table", zoned).to_numpy()
         knowledge, unknown = _knowledge(rows, row_times, knowledge_time, zoned)
         codes = np.where(unknown, NOBODY, codes)
     matches = _search(codes, row_times.fill_null(0).to_numpy(), knowledge, table_codes, held, known, count, max_age)
     positions = pl.Series(matches).set(pl.Series(matches < 0), None)
-    return rows.hstack(there.select(pl.col(name).gather(positions) for name in values)) if values else rows
+    return rows.hstack(usable.select(pl.col(name).gather(positions) for name in values)) if values else rows
 
 
 def _search(

@@ -31,8 +31,8 @@ def order_histories(starts: Any, order: Any, times: Any, known: Any) -> None:
     for entity in range(starts.shape[0] - 1):
         begin, end = starts[entity], starts[entity + 1]
         sorted_already = True
-        for place in range(begin + 1, end):
-            before, now = order[place - 1], order[place]
+        for position in range(begin + 1, end):
+            before, now = order[position - 1], order[position]
             if times[now] < times[before] or (
                 times[now] == times[before] and known.shape[0] > 0 and known[now] < known[before]
             ):
@@ -43,32 +43,32 @@ def order_histories(starts: Any, order: Any, times: Any, known: Any) -> None:
         rows = order[begin:end].copy()
         if known.shape[0] > 0:
             keys = np.empty(end - begin, np.int64)
-            for place in range(end - begin):
-                keys[place] = known[rows[place]]
+            for position in range(end - begin):
+                keys[position] = known[rows[position]]
             rows = rows[np.argsort(keys, kind="mergesort")]
         keys = np.empty(end - begin, np.int64)
-        for place in range(end - begin):
-            keys[place] = times[rows[place]]
+        for position in range(end - begin):
+            keys[position] = times[rows[position]]
         order[begin:end] = rows[np.argsort(keys, kind="mergesort")]
 
 
 @compiled()
 def link(begin: int, end: int, known: Any, nearest: Any, further: Any, depth: Any) -> None:
     """For each position the nearest earlier one that was known before it, and one further back along these."""
-    for place in range(begin, end):
-        before = place - 1 if place > begin else NONE
-        while before != NONE and known[before] >= known[place]:
+    for position in range(begin, end):
+        before = position - 1 if position > begin else NONE
+        while before != NONE and known[before] >= known[position]:
             before = nearest[before]
-        nearest[place] = before
+        nearest[position] = before
         if before == NONE:
-            further[place], depth[place] = NONE, 0
+            further[position], depth[position] = NONE, 0
             continue
-        depth[place] = depth[before] + 1
+        depth[position] = depth[before] + 1
         beyond = further[before]
         far = further[beyond] if beyond != NONE else NONE
         near_step = depth[before] - (depth[beyond] if beyond != NONE else -1)
         far_step = (depth[beyond] if beyond != NONE else -1) - (depth[far] if far != NONE else -1)
-        further[place] = far if beyond != NONE and near_step == far_step else before
+        further[position] = far if beyond != NONE and near_step == far_step else before
 
 
 @compiled(types.int64[::1](INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, INTEGERS, types.int64))
@@ -89,15 +89,15 @@ def find_rows(
     """
     count = order.shape[0]
     ordered = np.empty(count, np.int64)
-    for place in range(count):
-        ordered[place] = times[order[place]]
+    for position in range(count):
+        ordered[position] = times[order[position]]
     late = known.shape[0] > 0
     size = count if late else 0
     learned, nearest = np.empty(size, np.int64), np.empty(size, np.int64)
     further, depth = np.empty(size, np.int64), np.empty(size, np.int64)
     if late:
-        for place in range(count):
-            learned[place] = known[order[place]]
+        for position in range(count):
+            learned[position] = known[order[position]]
         for entity in range(starts.shape[0] - 1):
             link(starts[entity], starts[entity + 1], learned, nearest, further, depth)
     matches = np.full(codes.shape[0], NONE, np.int64)
@@ -113,11 +113,11 @@ def find_rows(
                 low = middle + 1
             else:
                 high = middle
-        place = low - 1 if low > begin else NONE
+        position = low - 1 if low > begin else NONE
         if late:
-            while place != NONE and learned[place] > knowledge[row]:
-                beyond = further[place]
-                place = beyond if beyond != NONE and learned[beyond] > knowledge[row] else nearest[place]
-        if place != NONE and row_times[row] - ordered[place] <= longest_age:
-            matches[row] = order[place]
+            while position != NONE and learned[position] > knowledge[row]:
+                beyond = further[position]
+                position = beyond if beyond != NONE and learned[beyond] > knowledge[row] else nearest[position]
+        if position != NONE and row_times[row] - ordered[position] <= longest_age:
+            matches[row] = order[position]
     return matches

@@ -134,8 +134,8 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
     both = pl.concat([state.rows, event_rows(layout, known_labels(layout, events, last_day))])
     starts, order = entity_order(both[layout.entity_key])
     values = np.empty((len(plan.values), len(both)))
-    for place, field in enumerate(layout.value_fields):
-        np.take(both[field].to_numpy(), order, out=values[place])
+    for index, field in enumerate(layout.value_fields):
+        np.take(both[field].to_numpy(), order, out=values[index])
     windows = compute_windows(
         plan,
         times=both[EVENT_TIMES].to_numpy()[order],

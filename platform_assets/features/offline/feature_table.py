@@ -173,7 +173,7 @@ def _window_features(
         positions=order - begin,
         row_count=end - begin,
     )
-    return [pl.Series(name, answers[place], nan_to_null=True) for place, name in enumerate(plan.names)]
+    return [pl.Series(name, answers[index], nan_to_null=True) for index, name in enumerate(plan.names)]
 
 
 def value_matrix(
@@ -185,9 +185,9 @@ def value_matrix(
         FeatureError: a condition fails on these events, or looks at other rows.
     """
     matrix = np.empty((len(plan.values), len(events)), dtype=np.float64)
-    for place, value in enumerate(plan.values):
+    for index, value in enumerate(plan.values):
         column = event_values([value], events, use_case).to_series().to_numpy()
-        matrix[place] = column if order is None else column[order]
+        matrix[index] = column if order is None else column[order]
     return matrix
 
 
@@ -220,12 +220,12 @@ def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, r
     names = [*(row.name for row in view.rows), *(item.name for item in view.functions)]
     if not names or rows.is_empty():
         return
-    for place in sorted({0, len(rows) // 2, len(rows) - 1}):
-        alone = add_row_features(inputs.slice(place, 1), [view])
+    for index in sorted({0, len(rows) // 2, len(rows) - 1}):
+        alone = add_row_features(inputs.slice(index, 1), [view])
         for name in names:
-            if not alone[name].equals(rows[name].slice(place, 1), null_equal=True):
+            if not alone[name].equals(rows[name].slice(index, 1), null_equal=True):
                 raise FeatureError(
-                    f"view {view.name!r}: row feature {name!r} gives {rows[name][place]!r} among {len(rows)} rows and "
+                    f"view {view.name!r}: row feature {name!r} gives {rows[name][index]!r} among {len(rows)} rows and "
                     f"{alone[name][0]!r} for the same row alone; it must depend on its own row only, and give the same each time: "
                     "declare a window; where only the last digit differs, multiply instead of dividing by a number"
                 )

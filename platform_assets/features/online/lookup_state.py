@@ -294,8 +294,8 @@ def _whole(item: Any) -> int:
     return (item - _EPOCH).days if isinstance(item, date) else int(item)
 
 
-def _decoded(value: Any, dtype: pl.DataType, place: int) -> Any:
-    item = getattr(value, value.WhichOneof("val")).val[place]
+def _decoded(value: Any, dtype: pl.DataType, position: int) -> Any:
+    item = getattr(value, value.WhichOneof("val")).val[position]
     if dtype == pl.String():
         return item[1:] if item else None
     if dtype == pl.Float64():

@@ -32,9 +32,9 @@ class PendingEvents:
         """
         with self._lock:
             events = list(self._events.pop(entity, ()))
-            for place, pending in enumerate(events):
+            for position, pending in enumerate(events):
                 if (pending.time, pending.key) == (event.time, event.key):
-                    del events[place]
+                    del events[position]
                     break
             if events:
                 self._events[entity] = tuple(events)

@@ -241,8 +241,8 @@ class OnlineFeatures:
                 if row[f"{lookup.name}_{column}"] is None:
                     row[f"{lookup.name}_{column}"] = default
             looked_up |= row
-            for place, name in positions:
-                values[place] = np.nan if row[name] is None else row[name]
+            for position, name in positions:
+                values[position] = np.nan if row[name] is None else row[name]
         return looked_up, tuple(absent)
 
     def _require_request(self, event: Mapping[str, Any]) -> None:

@@ -62,15 +62,15 @@ class RequestReads:
         Args:
             names: for each table the entity or key to read; None reads nothing.
         """
-        requested = [(place, name) for place, name in enumerate(names) if name is not None]
+        requested = [(position, name) for position, name in enumerate(names) if name is not None]
         stored: list[dict[str, Any] | None] = [None] * len(names)
         if self._redis is not None:
-            for (place, _), fields in zip(requested, self._in_one_pipeline(requested), strict=True):
-                stored[place] = self._tables[place].stored(fields)
+            for (position, _), fields in zip(requested, self._in_one_pipeline(requested), strict=True):
+                stored[position] = self._tables[position].stored(fields)
             return stored
-        for place, name in requested:
-            table = self._tables[place]
-            stored[place] = table.stored(table.store.online_read(table.config, table.view, [table.key(name)])[0][1])
+        for position, name in requested:
+            table = self._tables[position]
+            stored[position] = table.stored(table.store.online_read(table.config, table.view, [table.key(name)])[0][1])
         return stored
 
     def _in_one_pipeline(self, requested: Sequence[tuple[int, Any]]) -> list[Any]:
@@ -78,15 +78,15 @@ class RequestReads:
         if not requested:
             return []
         commands = []
-        for place, name in requested:
-            table = self._tables[place]
+        for position, name in requested:
+            table = self._tables[position]
             (key,) = table.store._generate_redis_keys_for_entities(table.config, [table.key(name)])
-            commands.append((key, self._redis[place].hashed))
+            commands.append((key, self._redis[position].hashed))
         first = self._tables[0]
         replies = first.store._read_hash_fields(first.config, commands)
         answers = []
-        for (place, _), reply in zip(requested, replies, strict=True):
-            fields = self._redis[place]
+        for (position, _), reply in zip(requested, replies, strict=True):
+            fields = self._redis[position]
             answers.append(first.store._get_features_for_entity(reply, fields.view, fields.names)[1])
         return answers
 

@@ -26,9 +26,9 @@ def window_values(layout: StateLayout, history: EntityEvents, own: StateEvent) -
     recorded = history.find(own)
     if recorded is not None:
         history = history.without(recorded)
-    events, place = history.add(own)
+    events, position = history.add(own)
     starts = np.array([0, len(events)], dtype=np.int64)
     values: Float64Array = compute_windows(layout.plan, events.times, starts, events.values, own.time, own.time)[
-        :, place
+        :, position
     ]
     return values

@@ -85,8 +85,8 @@ class RowComputation:
             FeatureError: a value does not fit its type, or an expression or function fails.
         """
         given = {name: event[name] for name in self._request}
-        for name, place in self._windows.items():
-            value = float(windows[place])
+        for name, position in self._windows.items():
+            value = float(windows[position])
             given[name] = None if value != value else value
         given.update((name, looked_up[name]) for name in self._looked_up)
         row = one_row(given, self._types)

@@ -134,8 +134,8 @@ def decode_events(fields: Mapping[str, Any], layout: StateLayout, entity: Any) -
         times = np.array(decode_list(fields[EVENT_TIMES]), dtype=np.int64)
         keys = tuple(list(decode_list(fields[name])) for name in layout.key_fields)
         values = np.empty((len(layout.value_fields), times.shape[0]), dtype=np.float64)
-        for place, name in enumerate(layout.value_fields):
-            values[place] = decode_list(fields[name])
+        for index, name in enumerate(layout.value_fields):
+            values[index] = decode_list(fields[name])
         if any(len(column) != times.shape[0] for column in keys):
             raise ValueError(f"{times.shape[0]} times, but keys of lengths {[len(column) for column in keys]}")
     except (KeyError, TypeError, ValueError) as error:

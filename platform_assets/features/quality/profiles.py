@@ -228,20 +228,20 @@ def _periods(days: pl.Series, period_days: int) -> list[tuple[date, date]]:
 def _profile(
     name: str, values: Floats, y: Floats, by_period: Sequence[Floats], instability: Instability, binary: bool
 ) -> FeatureProfile:
-    there = values[np.isfinite(values)]
-    _, counts = np.unique(there, return_counts=True)
-    marks = np.quantile(there, [0, 0.01, 0.5, 0.99, 1]).tolist() if there.size else [None] * 5
+    present = values[np.isfinite(values)]
+    _, counts = np.unique(present, return_counts=True)
+    marks = np.quantile(present, [0, 0.01, 0.5, 0.99, 1]).tolist() if present.size else [None] * 5
     label = _spearman(np.column_stack([values, y]))[0, 1]
     return FeatureProfile(
         feature=name,
-        missing_ratio=1 - there.size / max(1, values.size),
+        missing_ratio=1 - present.size / max(1, values.size),
         distinct=int(counts.size),
         minimum=marks[0],
         lower=marks[1],
         median=marks[2],
         upper=marks[3],
         maximum=marks[4],
-        largest_share=float(counts.max() / there.size) if there.size else 1.0,
+        largest_share=float(counts.max() / present.size) if present.size else 1.0,
         psi_by_period=tuple(instability(by_period[0], later) for later in by_period[1:]),
         correlation=None if np.isnan(label) else float(label),
         single_feature_score=single_feature_score(values, y, binary),
@@ -291,7 +291,7 @@ def _area(y: Floats, probabilities: Floats, classes: Floats) -> float:
 
     if len(classes) == 2 and np.isin(y, classes).all():
         return float(roc_auc_score(y, probabilities[:, 1]))
-    column = {value: place for place, value in enumerate(classes.tolist())}
+    column = {value: index for index, value in enumerate(classes.tolist())}
     areas = [
         roc_auc_score(y == value, probabilities[:, column[value]]) if value in column else 0.5
         for value in np.unique(y).tolist()
@@ -330,8 +330,8 @@ def _beyond_the_usual(similarity: Floats, columns: Sequence[Floats]) -> Floats:
 
 def _unusual(values: Floats) -> NDArray[np.bool_]:
     """Where a column has not its most frequent value; a missing value counts as one."""
-    different, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray(place != int(np.argmax(counts))) if len(different) else np.zeros(0, dtype=np.bool_)
+    different, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray(index != int(np.argmax(counts))) if len(different) else np.zeros(0, dtype=np.bool_)
 
 
 def _judged(
@@ -345,8 +345,8 @@ def _judged(
     scores = sorted((p.single_feature_score for p in profiles if p.single_feature_score is not None), reverse=True)
     what = "area under the ROC curve" if binary else "share of variance explained"
     judged = []
-    for place, profile in enumerate(profiles):
-        others = np.where(np.arange(len(profiles)) == place, 0.0, np.nan_to_num(similarity[place]))
+    for index, profile in enumerate(profiles):
+        others = np.where(np.arange(len(profiles)) == index, 0.0, np.nan_to_num(similarity[index]))
         nearest = int(np.argmax(np.abs(others)))
         similar = (profiles[nearest].feature, float(others[nearest])) if others[nearest] else None
         leak = _leak(profile, scores, largest_score, what)

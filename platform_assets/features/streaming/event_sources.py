@@ -136,7 +136,7 @@ class KafkaEvents:
         self._consumer = consumer
         self._offsets = offsets
         self._assigned: set[int] = set()
-        self._looked = 0.0
+        self._partitions_checked_at = 0.0
         self._assign()
 
     def take(self) -> Sequence[Arrival]:
@@ -145,7 +145,7 @@ class KafkaEvents:
         Raises:
             FeatureError: the client cannot go on.
         """
-        if monotonic() - self._looked > _LOOK_FOR_PARTITIONS_SECONDS:
+        if monotonic() - self._partitions_checked_at > _LOOK_FOR_PARTITIONS_SECONDS:
             self._assign()
         arrivals = []
         for message in self._consumer.consume(MOST_MESSAGES, timeout=WAIT_SECONDS):
@@ -166,7 +166,7 @@ class KafkaEvents:
         """Read from partitions that are not read from yet."""
         from confluent_kafka import TopicPartition
 
-        self._looked = monotonic()
+        self._partitions_checked_at = monotonic()
         bounds = watermarks(self._source, self._consumer, self._connector.topic, self._variable)
         new = sorted(set(bounds) - self._assigned)
         if not new:

@@ -245,24 +245,24 @@ def _write_view(table: OnlineTable, events: pl.DataFrame, outcomes: list[str]) -
     """Bring events into the states of one view's entities; what became of each is noted in `outcomes`."""
     layout = table.layout
     by_entity: dict[Any, list[tuple[int, StateEvent]]] = {}
-    for place, (entity, event) in enumerate(_state_events(table, events)):
+    for position, (entity, event) in enumerate(_state_events(table, events)):
         if entity is not None:
-            by_entity.setdefault(entity, []).append((place, event))
+            by_entity.setdefault(entity, []).append((position, event))
     if not by_entity:
         return
     entities = list(by_entity)
     label = layout.use_case.label.column
-    labelled = [place for place, value in enumerate(layout.plan.values) if label in value.roots]
+    labelled = [position for position, value in enumerate(layout.plan.values) if label in value.roots]
     rows = []
     for entity, stored in zip(entities, table.read(entities), strict=True):
         history = no_events(layout) if stored is None else decode_events(stored, layout, entity)
         before = history
-        for place, event in by_entity[entity]:
+        for position, event in by_entity[entity]:
             changed, outcome = upserted(history, event, labelled)
             if outcome != SEEN:
                 changed = trimmed(changed, layout)
                 outcome, history = (TOO_OLD, history) if changed.find(event) is None else (outcome, changed)
-            outcomes[place] = max(outcomes[place], outcome, key=_RANK.index)
+            outcomes[position] = max(outcomes[position], outcome, key=_RANK.index)
         if history is not before:
             rows.append(
                 (entity, encode_events(history, layout), _EPOCH + timedelta(microseconds=int(history.times[-1])))
@@ -284,18 +284,18 @@ def upserted(history: EntityEvents, event: StateEvent, labelled: Sequence[int] =
     Args:
         history: an entity's events.
         event: the event.
-        labelled: places of values that need the label: the stored event's are kept, a stream knows no label.
+        labelled: positions of values that need the label: the stored event's are kept, a stream knows no label.
 
     Returns:
         The history, the same object where nothing changed, and what became of the event.
     """
-    place = history.find(event)
-    if place is None:
+    position = history.find(event)
+    if position is None:
         return history.add(event)[0], ADDED
-    stored = history.values[:, place]
+    stored = history.values[:, position]
     values = np.array(event.values, dtype=np.float64)
     values[list(labelled)] = stored[list(labelled)]
-    if history.times[place] == event.time and np.array_equal(values, stored, equal_nan=True):
+    if history.times[position] == event.time and np.array_equal(values, stored, equal_nan=True):
         return history, SEEN
     changed = StateEvent(event.time, event.key, tuple(values.tolist()))
-    return history.without(place).add(changed)[0], CHANGED
+    return history.without(position).add(changed)[0], CHANGED

@@ -95,16 +95,16 @@ def group_precision_by_day(
     """
     if k < 1 or len(y) == 0:
         raise MetricError(f"group precision needs k of at least 1 and rows; k is {k} and there are {len(y)} rows")
-    groups, place = np.unique(group, return_inverse=True)
+    groups, group_index = np.unique(group, return_inverse=True)
     caught = np.zeros(len(groups), dtype=np.bool_)
     result: dict[str, float] = {}
     for day in np.unique(event_day):
-        rows = np.flatnonzero((event_day == day) & ~caught[place])
+        rows = np.flatnonzero((event_day == day) & ~caught[group_index])
         score = np.full(len(groups), -np.inf)
-        np.maximum.at(score, place[rows], prediction[rows])
+        np.maximum.at(score, group_index[rows], prediction[rows])
         bad = np.zeros(len(groups), dtype=np.bool_)
-        bad[place[rows[y[rows] == 1.0]]] = True
-        seen = np.unique(place[rows])
+        bad[group_index[rows[y[rows] == 1.0]]] = True
+        seen = np.unique(group_index[rows])
         top = seen[np.lexsort((seen, -score[seen]))][:k]
         hits = top[bad[top]]
         result[str(day)] = len(hits) / k

@@ -131,8 +131,8 @@ def losses(y: Vector, probabilities: Matrix) -> Vector:
 
 def correctness(y: Vector, probabilities: Matrix) -> tuple[Vector, Vector]:
     """Whether the predicted class is right, 0 or 1, and its probability: what calibration is about (Guo et al. 2017, section 2)."""
-    place = predicted(probabilities)
-    return (place == y).astype(np.float64), np.minimum(probabilities[np.arange(len(y)), place], 1.0)
+    index = predicted(probabilities)
+    return (index == y).astype(np.float64), np.minimum(probabilities[np.arange(len(y)), index], 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +171,20 @@ def class_reports(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> t
     counts = confusion(y, probabilities)
     recall = recalls(counts)
     reports = []
-    for place, name in enumerate(classes):
-        rows, predicted_rows = int(counts[place].sum()), int(counts[:, place].sum())
-        area = roc_auc_score(y == place, probabilities[:, place]) if 0 < rows < len(y) else float("nan")
-        precision = float(counts[place, place] / predicted_rows) if predicted_rows else float("nan")
-        mean = float(probabilities[:, place].mean())
-        reports.append(ClassReport(name, rows, predicted_rows, float(recall[place]), precision, float(area), mean))
+    for index, name in enumerate(classes):
+        rows, predicted_rows = int(counts[index].sum()), int(counts[:, index].sum())
+        area = roc_auc_score(y == index, probabilities[:, index]) if 0 < rows < len(y) else float("nan")
+        precision = float(counts[index, index] / predicted_rows) if predicted_rows else float("nan")
+        mean = float(probabilities[:, index].mean())
+        reports.append(ClassReport(name, rows, predicted_rows, float(recall[index]), precision, float(area), mean))
     return tuple(reports)
 
 
 def _mean_over_classes(of_one: Callable[[Any, Any], float], y: Vector, probabilities: Matrix) -> float:
-    occurring = [place for place in range(probabilities.shape[1]) if (y == place).any()]
+    occurring = [index for index in range(probabilities.shape[1]) if (y == index).any()]
     if len(occurring) < 2:
         raise MetricError(f"all {len(y)} labels are of one class: two are needed")
-    return float(np.mean([of_one(y == place, probabilities[:, place]) for place in occurring]))
+    return float(np.mean([of_one(y == index, probabilities[:, index]) for index in occurring]))
 
 
 def metric(name: str) -> NamedMetric:
@@ -215,8 +215,8 @@ def _one_vs_rest(name: str, function: Callable[[Vector, Matrix], float]) -> Name
 
     def by_cluster(rows: Scored, cluster: Counts) -> Measure:
         y, probabilities = rows.y, rows.prediction
-        occurring = [place for place in range(probabilities.shape[1]) if (y == place).any()]
-        each = [ranking(name, (y == place).astype(np.float64), probabilities[:, place], cluster) for place in occurring]
+        occurring = [index for index in range(probabilities.shape[1]) if (y == index).any()]
+        each = [ranking(name, (y == index).astype(np.float64), probabilities[:, index], cluster) for index in occurring]
         return lambda weights: _known_mean([measure(weights) for measure in each])
 
     return NamedMetric(name, True, lambda rows: function(rows.y, rows.prediction), by_cluster)

@@ -32,11 +32,11 @@ def plot_classes(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> by
         return note("There are no rows to compare on.")
     counts = confusion(y, probabilities)
     shown = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:MOST_CLASSES])
-    names = [classes[place] for place in shown]
+    names = [classes[index] for index in shown]
     figure = figure_of(10.4, max(4.4, 0.28 * len(shown) + 2.0))
     matrix, bars, calibration = figure.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
     _draw_confusion(matrix, counts[np.ix_(shown, shown)], counts[shown].sum(axis=1), names)
-    reports = [class_reports(y, probabilities, classes)[place] for place in shown]
+    reports = [class_reports(y, probabilities, classes)[index] for index in shown]
     _draw_bars(bars, [report.recall for report in reports], [report.precision for report in reports], names)
     bins = reliability_bins(*correctness(y, probabilities))
     calibration.plot([b.mean_prediction for b in bins], [b.observed_ratio for b in bins], "o-", color=ACCENT)

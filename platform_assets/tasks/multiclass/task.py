@@ -104,7 +104,7 @@ class MulticlassTask:
         """The highest probability, its class, and the probability of each."""
         return {
             "score": pl.Series(predictions.max(axis=1), dtype=pl.Float64),
-            "decision": pl.Series([classes[place] for place in predictions.argmax(axis=1)], dtype=pl.String),
+            "decision": pl.Series([classes[index] for index in predictions.argmax(axis=1)], dtype=pl.String),
             PROBABILITIES: pl.Series(predictions.tolist(), dtype=pl.List(pl.Float64)),
         }
 

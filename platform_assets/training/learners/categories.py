@@ -35,8 +35,8 @@ class Categories:
         """int64 [n, c]: for each code 1 to k, or 0 for a value that is not known."""
         codes = np.zeros((len(X), len(self.columns)), dtype=np.int64)
         for number, (column, values) in enumerate(zip(self.columns, self.values, strict=True)):
-            place = np.minimum(np.searchsorted(values, X[:, column]), len(values) - 1)
-            codes[:, number] = np.where(values[place] == X[:, column], place + 1, 0)
+            position = np.minimum(np.searchsorted(values, X[:, column]), len(values) - 1)
+            codes[:, number] = np.where(values[position] == X[:, column], position + 1, 0)
         return codes
 
     def amounts(self, X: Matrix) -> Matrix:
@@ -67,7 +67,7 @@ def fit_categories(X: Matrix, columns: tuple[int, ...]) -> Categories:
     """The values of the codes in the training rows; the `MOST_VALUES` most frequent of each.
 
     Raises:
-        TrainingError: there are fewer inputs than a place says.
+        TrainingError: an index lies beyond the inputs.
     """
     wrong = [column for column in columns if not 0 <= column < X.shape[1]]
     if wrong:

@@ -42,7 +42,7 @@ class CalibratedClasses:
     def predict(self, X: Matrix) -> Matrix:
         """Calibrated probability of each class, float64 [n, k]."""
         raw = self.member.fitted.predict(X)
-        columns = [mapped(raw[:, place], self.method, x, y) for place, (x, y) in enumerate(self.maps)]
+        columns = [mapped(raw[:, index], self.method, x, y) for index, (x, y) in enumerate(self.maps)]
         return normalised(np.column_stack(columns))
 
     def save(self, folder: Path) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def calibrated_classes(member: Member, unseen: Matrix, y: Vector, method: Method
     Args:
         member: fitted on all rows.
         unseen: float64 [r, k], what it predicted for rows that it had not seen.
-        y: float64 [r], the classes' places.
+        y: float64 [r], class indices.
         method: of the maps.
 
     Raises:
@@ -65,7 +65,7 @@ def calibrated_classes(member: Member, unseen: Matrix, y: Vector, method: Method
     """
     labels = one_hot(y, unseen.shape[1])
     _require_all(labels, "calibrate")
-    maps = tuple(learned_map(unseen[:, place], labels[:, place], method) for place in range(unseen.shape[1]))
+    maps = tuple(learned_map(unseen[:, index], labels[:, index], method) for index in range(unseen.shape[1]))
     return CalibratedClasses(member, method, maps)
 
 
@@ -110,7 +110,7 @@ def stacked_classes(members: Sequence[Member], unseen: Matrix, y: Vector, C: flo
     Args:
         members: fitted on all rows.
         unseen: float64 [r, m, k].
-        y: float64 [r], the classes' places.
+        y: float64 [r], class indices.
         C: inverse strength of the L2 penalty.
 
     Raises:

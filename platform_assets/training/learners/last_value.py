@@ -35,8 +35,8 @@ class LastValueModel:
         """The season's newest value."""
         if self.column is None:
             return np.full(len(X), self.newest, dtype=np.float64)
-        place = np.minimum(np.searchsorted(self.seasons, X[:, self.column]), len(self.seasons) - 1)
-        return np.where(self.seasons[place] == X[:, self.column], self.values[place], self.newest)
+        position = np.minimum(np.searchsorted(self.seasons, X[:, self.column]), len(self.seasons) - 1)
+        return np.where(self.seasons[position] == X[:, self.column], self.values[position], self.newest)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """One JSON file; the numbers keep all their digits."""

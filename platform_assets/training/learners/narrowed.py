@@ -25,7 +25,7 @@ class NarrowedModel:
 
     Attributes:
         member: the model.
-        columns: places of its inputs among all of them, in its own order.
+        columns: indices of its inputs among all of them, in its own order.
     """
 
     member: Member
@@ -58,7 +58,7 @@ def narrowed(learner: Learner, columns: Sequence[int]) -> Narrowed:
 
     Args:
         learner: whose settings speak of its own columns: the first of `columns` is its column 0.
-        columns: places among all inputs.
+        columns: indices among all inputs.
     """
     settings = {"columns": tuple(columns), "learner": learner.name, **learner.settings}
     return Narrowed(KIND, learner.objective, MappingProxyType(settings), (learner,), columns=tuple(columns))

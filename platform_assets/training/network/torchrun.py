@@ -34,7 +34,7 @@ def train(job: Job) -> Layers:
         job.write(folder)
         code = _launch(folder, workers)
         if code != 0:
-            raise WorkersFailed(f"learner 'torch_mlp' with {workers} workers: {why_there_is_no_result(folder, code)}")
+            raise WorkersFailed(f"learner 'torch_mlp' with {workers} workers: {failure_reason(folder, code)}")
         return read_layers(folder)
 
 
@@ -63,8 +63,8 @@ def _stop(launcher: subprocess.Popen[bytes]) -> None:
         launcher.wait()
 
 
-def why_there_is_no_result(folder: Path, code: int) -> str:
-    """Which worker failed and what it said."""
+def failure_reason(folder: Path, code: int) -> str:
+    """Which worker failed, with its error message or the end of the launcher's log."""
     if (folder / FAILURES).exists():
         failures = json.loads((folder / FAILURES).read_text(encoding="utf-8"))
         first = failures[0]

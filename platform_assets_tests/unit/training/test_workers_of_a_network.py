@@ -16,7 +16,7 @@ from platform_assets.training.distributed.ray_train import RayTrain
 from platform_assets.training.learners import make_learner
 from platform_assets.training.network.group import part
 from platform_assets.training.network.job import Job, read_layers, write_layers
-from platform_assets.training.network.torchrun import why_there_is_no_result
+from platform_assets.training.network.torchrun import failure_reason
 from platform_assets.training.tuning.optuna_engine import OptunaEngine
 
 
@@ -56,11 +56,11 @@ def test_layers_read_back_in_order(tmp_path: Any) -> None:
 
 def test_of_several_failures_the_first_is_told_and_where_there_is_none_what_the_launcher_said(tmp_path: Any) -> None:
     (tmp_path / "log.txt").write_text("one\ntwo\nthree\nno such file\n")
-    assert why_there_is_no_result(tmp_path, 1) == "the launcher ended with 1: two / three / no such file"
-    assert why_there_is_no_result(tmp_path, -9).startswith("the launcher was killed by SIGKILL")
+    assert failure_reason(tmp_path, 1) == "the launcher ended with 1: two / three / no such file"
+    assert failure_reason(tmp_path, -9).startswith("the launcher was killed by SIGKILL")
     told = [{"rank": 1, "problem": "killed by SIGKILL"}, {"rank": 0, "problem": "RuntimeError: connection closed"}]
     (tmp_path / "failures.json").write_text(json.dumps(told))
-    assert why_there_is_no_result(tmp_path, 3) == "worker 1 failed: killed by SIGKILL (1 more ended with it)"
+    assert failure_reason(tmp_path, 3) == "worker 1 failed: killed by SIGKILL (1 more ended with it)"
 
 
 def test_an_installation_without_settings_leaves_every_learner_as_it_is() -> None:
