@@ -57,9 +57,9 @@ class EntityValues:
 
 def show_features(entity: str, at: datetime, name: str | None, *, online: bool) -> bool:
     """Print all values and return whether the online store, where it was read, has the same."""
-    entity_values = _entity_values(entity, at, name, online=online)
-    _title(entity_values, entity, at)
-    same = _print_values(entity_values, list(entity_values.values), online=online)
+    shown = _entity_values(entity, at, name, online=online)
+    _title(shown, entity, at)
+    same = _print_values(shown, list(shown.values), online=online)
     console.print(f"Which events made them: platform-assets features explain {entity} --at {at.isoformat()}")
     return same
 
@@ -72,26 +72,22 @@ def explain_features(
     Raises:
         ValueError: there is no such feature.
     """
-    entity_values = _entity_values(entity, at, name, online=online)
-    unknown = [feature for feature in features if feature not in entity_values.values]
+    shown = _entity_values(entity, at, name, online=online)
+    unknown = [feature for feature in features if feature not in shown.values]
     if unknown:
-        raise ValueError(f"{', '.join(unknown)}: no such feature here; there are {', '.join(entity_values.values)}")
-    _title(entity_values, entity, at)
-    explained = [item for moment in entity_values.moments.values() for item in explain_view(moment)]
+        raise ValueError(f"{', '.join(unknown)}: no such feature here; there are {', '.join(shown.values)}")
+    _title(shown, entity, at)
+    explained = [item for moment in shown.moments.values() for item in explain_view(moment)]
     for item in explained:
         if not features or item.feature in features:
             _print_explanation(item, most)
-    left = [
-        feature for feature in features or entity_values.values if feature not in {item.feature for item in explained}
-    ]
+    left = [feature for feature in features or shown.values if feature not in {item.feature for item in explained}]
     if left:
         console.print(
             "\nComputed from the event's own columns, look-ups and the windows above; from the feature table:"
         )
-        _print_values(entity_values, left, online=False)
-    same = not online or _print_values(
-        entity_values, [name for name in entity_values.values if name in entity_values.online], online=True
-    )
+        _print_values(shown, left, online=False)
+    same = not online or _print_values(shown, [name for name in shown.values if name in shown.online], online=True)
     console.print("Where a column comes from: platform-assets lineage USE_CASE COLUMN")
     return same
 
@@ -196,39 +192,37 @@ def _stored_values(
     return values
 
 
-def _title(entity_values: EntityValues, entity: str, at: datetime) -> None:
-    use_case = entity_values.use_case
-    if entity_values.event is not None:
-        keys = {name: entity_values.event[name][0] for name in use_case.event_source.primary_key}
+def _title(shown: EntityValues, entity: str, at: datetime) -> None:
+    use_case = shown.use_case
+    if shown.event is not None:
+        keys = {name: shown.event[name][0] for name in use_case.event_source.primary_key}
         console.print(f"[bold]{use_case.name}[/] {entity} at {at.isoformat()}, its event {_key(keys)}")
         return
     console.print(
         f"[bold]{use_case.name}[/] {entity} at {at.isoformat()}: no event then, so no window has one of its own"
     )
     times = sorted(
-        {time for moment in entity_values.moments.values() for time in moment.rows[use_case.event_time].to_list()},
+        {time for moment in shown.moments.values() for time in moment.rows[use_case.event_time].to_list()},
         key=lambda time: abs(time - at),
     )
     near = ", ".join(time.isoformat() for time in times[:_NEAR_EVENTS])
     console.print(f"  [dim]its nearest events: {near or 'none within the longest window'}[/]")
 
 
-def _print_values(entity_values: EntityValues, names: Sequence[str], *, online: bool) -> bool:
+def _print_values(shown: EntityValues, names: Sequence[str], *, online: bool) -> bool:
     """A table of values; whether the online values are the same to the bit."""
     from rich.table import Table
 
-    views: dict[str, FeatureView] = {
-        name: view for view in entity_values.use_case.features for name in view.feature_names
-    }
+    views: dict[str, FeatureView] = {name: view for view in shown.use_case.features for name in view.feature_names}
     table = Table("view", "feature", "value", *(["online store", ""] if online else []))
     same = True
     for name in names:
-        cells = [views[name].name, name, _number(entity_values.values[name])]
+        cells = [views[name].name, name, _number(shown.values[name])]
         if online:
-            equal = name not in entity_values.online or entity_values.online[name] == entity_values.values[name]
+            equal = name not in shown.online or shown.online[name] == shown.values[name]
             same = same and equal
             cells += [
-                _number(entity_values.online[name]) if name in entity_values.online else "",
+                _number(shown.online[name]) if name in shown.online else "",
                 "" if equal else "[red]differs[/]",
             ]
         table.add_row(*cells)
