@@ -22,6 +22,7 @@ from platform_assets.features.online.feast_objects import feature_service_name
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.state_table import online_table
 from platform_assets.features.online.store import apply, write_state
+from platform_assets_tests.unit.features.both_paths import offline_values, write_states
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,
@@ -69,22 +70,6 @@ def value(features: OnlineFeatures, event: Mapping[str, Any], name: str) -> floa
     return float(features.vector(event).values[CASE.feature_names.index(name)])
 
 
-def write_states(settings: FeastSettings, events: pl.DataFrame, case: UseCase = CASE) -> None:
-    for view in case.features:
-        if view.windows:
-            write_state(view, entity_state(view, case, events, AT), settings, case)
-
-
-def offline_values(events: pl.DataFrame, case: UseCase = CASE) -> dict[int, list[float]]:
-    """Feature values by event key, NaN for null."""
-    found: dict[int, list[float]] = {key: [] for key in events["payment_id"]}
-    for view in case.features:
-        for row in compute_view(view, case, events, FIRST_DAY, LAST_DAY).to_dicts():
-            values = [np.nan if row[name] is None else row[name] for name in view.feature_names]
-            found[row["payment_id"]] += values
-    return found
-
-
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(history=histories())
 def test_online_equals_offline_to_the_bit(history: History, settings: FeastSettings, online: OnlineFeatures) -> None:
@@ -94,8 +79,8 @@ def test_online_equals_offline_to_the_bit(history: History, settings: FeastSetti
     events = events.with_columns(pl.col("card_id") + entity, pl.col("shop_id") + entity)
     known = labels.filter(pl.col("event_day") + pl.duration(days=CASE.label_delay_days) <= AT_DAY)
     labelled = join_labels(events, known, CASE)
-    write_states(settings, labelled)
-    expected = offline_values(labelled)
+    write_states(settings, labelled, CASE, AT)
+    expected = offline_values(labelled, CASE)
     for row in labelled.filter(pl.col("paid_at") >= AT).sort("paid_at", "payment_id").to_dicts():
         event = {name: row[name] for name in CASE.serving.request}
         np.testing.assert_array_equal(online.vector(event).values, expected[row["payment_id"]])
@@ -113,7 +98,7 @@ def test_every_aggregate_and_filter_is_equal_to_the_bit(
     events = events.with_columns(pl.col("card_id") + entity, pl.col("shop_id") + entity)
     known = labels.filter(pl.col("event_day") + pl.duration(days=CASE.label_delay_days) <= AT_DAY)
     labelled = join_labels(events, known, RICH)
-    write_states(settings, labelled, RICH)
+    write_states(settings, labelled, RICH, AT)
     expected = offline_values(labelled, RICH)
     for row in labelled.filter(pl.col("paid_at") >= AT).sort("paid_at", "payment_id").to_dicts():
         event = {name: row[name] for name in RICH.serving.request}
@@ -132,7 +117,7 @@ def test_recording_in_any_order_ends_in_the_same_state(history: History, online:
         online.record(event)
         online.record(event)
     unlabelled = events.filter(pl.col("event_day") >= AT_DAY).with_columns(pl.lit(None, pl.Int8).alias("is_bad"))
-    expected = offline_values(unlabelled)
+    expected = offline_values(unlabelled, CASE)
     last = recent.filter(pl.col("paid_at") == pl.col("paid_at").max())
     for event in last.select(CASE.serving.request).to_dicts():
         np.testing.assert_array_equal(online.vector(event).values, expected[event["payment_id"]])
@@ -331,7 +316,7 @@ def test_announced_and_recorded_events_give_the_same_features(
     events = history[0].with_columns(pl.col("card_id") + entity, pl.col("shop_id") + entity)
     recent = events.filter(pl.col("event_day") >= AT_DAY)
     unlabelled = recent.with_columns(pl.lit(None, pl.Int8).alias("is_bad"))
-    expected = offline_values(unlabelled)
+    expected = offline_values(unlabelled, CASE)
     sent = recent.sort("paid_at", "payment_id").select(CASE.serving.request).to_dicts()
     for place, event in enumerate(sent):
         np.testing.assert_array_equal(online.vector(event).values, expected[event["payment_id"]])
