@@ -12,7 +12,9 @@ A further kind of connector is a folder here with an object of `base.Reader`, a 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.conforming import Conformed, conform
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.connectors.reading import read_changes, read_source
+from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELETE,
@@ -23,10 +25,8 @@ from platform_assets.connectors.delivery import (
     SOURCE_PROBLEM,
     UNCAST,
     UPSERT,
-    positions,
 )
-from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.reading import read_changes, read_source
+from platform_assets.declaration.delivered_columns import row_positions as positions
 
 __all__ = [
     "CHANGE_OPERATION",

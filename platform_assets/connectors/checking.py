@@ -17,9 +17,9 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import Inspection
 from platform_assets.connectors.casting import text_to_times
 from platform_assets.connectors.conforming import conform
-from platform_assets.connectors.delivery import CHANGE_OPERATION, DELETE
 from platform_assets.connectors.errors import SchemaMismatch, SourceError
 from platform_assets.connectors.registry import reader_of
+from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, DELETE
 from platform_assets.declaration.sections.sources import Source
 
 _CLOCKS_DIFFER = timedelta(minutes=5)

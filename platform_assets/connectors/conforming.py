@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from platform_assets.connectors.casting import cast_text, cast_typed
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.delivery import uncast_text
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch
+from platform_assets.connectors.migrations import apply_migrations
+from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
     DELETE,
@@ -23,10 +26,7 @@ from platform_assets.connectors.delivery import (
     SOURCE_PROBLEM,
     UNCAST,
     WHOLE_ROW,
-    uncast_text,
 )
-from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch
-from platform_assets.connectors.migrations import apply_migrations
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
 

@@ -1,6 +1,7 @@
-"""What travels with every row beside its own columns.
+"""What travels with every row beside its own columns, as connectors make it.
 
-Belongs here: the names of these columns, and how they are made. Does not belong here: the row's own values.
+Belongs here: how these columns are made and read. Does not belong here: their names (`declaration/delivered_columns.py`), or the row's
+own values.
 """
 
 from __future__ import annotations
@@ -10,40 +11,7 @@ from datetime import date
 import polars as pl
 
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.delivered_columns import (
-    CHANGE_COLUMNS,
-    DELIVERED_DAY,
-    DELIVERY_COLUMNS,
-    EXTRA,
-    SOURCE_LINE,
-    SOURCE_POSITION,
-    SOURCE_PROBLEM,
-    UNCAST,
-    WHOLE_ROW,
-)
-from platform_assets.declaration.delivered_columns import row_positions as positions
-from platform_assets.declaration.sections.changes import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.declaration.sections.sources import Source
-
-__all__ = [
-    "CHANGE_COLUMNS",
-    "CHANGE_OPERATION",
-    "CHANGE_SEQUENCE",
-    "DELETE",
-    "DELIVERED_DAY",
-    "DELIVERY_COLUMNS",
-    "EXTRA",
-    "SOURCE_LINE",
-    "SOURCE_POSITION",
-    "SOURCE_PROBLEM",
-    "UNCAST",
-    "UPSERT",
-    "WHOLE_ROW",
-    "day_range",
-    "first_uncast",
-    "positions",
-    "uncast_text",
-]
 
 
 def day_range(source: Source, first_day: date | None, last_day: date | None) -> tuple[date, date]:

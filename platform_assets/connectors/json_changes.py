@@ -13,7 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.files.text_formats import Number, json_object, json_text
+from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -23,7 +24,6 @@ from platform_assets.connectors.delivery import (
     SOURCE_PROBLEM,
     UPSERT,
 )
-from platform_assets.connectors.files.text_formats import Number, json_object, json_text
 from platform_assets.declaration.sections.connectors.base import EpochUnit
 from platform_assets.declaration.sections.sources import Source
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from platform_assets.connectors.conforming import Conformed, conform
 from platform_assets.connectors.control_totals import totals_metadata
-from platform_assets.connectors.delivery import DELIVERED_DAY
 from platform_assets.connectors.errors import SchemaMismatch
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.evolution import migrations_metadata

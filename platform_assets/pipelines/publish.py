@@ -15,9 +15,9 @@ import polars as pl
 
 from platform_assets.connectors.base import Totals
 from platform_assets.connectors.control_totals import totals_from
-from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange, consecutive_ranges
+from platform_assets.declaration.delivered_columns import SOURCE_POSITION
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE

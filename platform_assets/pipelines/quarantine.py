@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.connectors.delivery import SOURCE_POSITION
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.delivered_columns import SOURCE_POSITION
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.table import LakeTable

@@ -18,11 +18,12 @@ import polars as pl
 
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.conforming import conform
-from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST, WHOLE_ROW, uncast_text
+from platform_assets.connectors.delivery import uncast_text
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, UNCAST, WHOLE_ROW
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,

@@ -14,9 +14,9 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors import conform
-from platform_assets.connectors.delivery import DELIVERY_COLUMNS
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.delivered_columns import DELIVERY_COLUMNS
 from platform_assets.lake.catalog import Catalog
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.testing.fault_world import FOLDER, SCALE, FaultWorld, payments_use_case

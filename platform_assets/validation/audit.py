@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from platform_assets.connectors.base import ControlTotals
-from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_POSITION, positions
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, SOURCE_POSITION
+from platform_assets.declaration.delivered_columns import row_positions as positions
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.lake.schemas import QUARANTINE_SCHEMA
 from platform_assets.validation.load_facts import Judging

@@ -14,7 +14,7 @@ import polars as pl
 
 from platform_assets.connectors.base import ControlTotals, Totals
 from platform_assets.connectors.control_totals import frame_totals, summed_columns
-from platform_assets.connectors.delivery import DELIVERED_DAY
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.validation.anomalies import ProfileHistory, judge_profile
 from platform_assets.validation.reconcile import reconcile

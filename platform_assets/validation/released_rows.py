@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from platform_assets.connectors.delivery import SOURCE_POSITION, UNCAST, positions
+from platform_assets.declaration.delivered_columns import SOURCE_POSITION, UNCAST
+from platform_assets.declaration.delivered_columns import row_positions as positions
 from platform_assets.declaration.sections.sources import Source
 
 ROW = "#row"

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.connectors.delivery import DELIVERED_DAY, WHOLE_ROW, first_uncast
+from platform_assets.connectors.delivery import first_uncast
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, WHOLE_ROW
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.validation.released_rows import ROW, without_released
 from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, UNCAST
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.validation.released_rows import ROW

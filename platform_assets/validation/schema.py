@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.connectors.delivery import DELIVERED_DAY, UNCAST
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, UNCAST
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
 

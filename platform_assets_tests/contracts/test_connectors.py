@@ -20,7 +20,12 @@ from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.checking import check_source
 from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.control_totals import control_totals
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.reading import read_changes, read_source
+from platform_assets.connectors.registry import reader_of
+from platform_assets.connectors.source_reader import SourceReader
+from platform_assets.declaration import DeclarationError, Source, UseCase, load_use_case
+from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELETE,
@@ -28,13 +33,8 @@ from platform_assets.connectors.delivery import (
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UPSERT,
-    positions,
 )
-from platform_assets.connectors.errors import SourceError
-from platform_assets.connectors.reading import read_changes, read_source
-from platform_assets.connectors.registry import reader_of
-from platform_assets.connectors.source_reader import SourceReader
-from platform_assets.declaration import DeclarationError, Source, UseCase, load_use_case
+from platform_assets.declaration.delivered_columns import row_positions as positions
 from platform_assets.declaration.sections.connectors.registry import CONNECTORS
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets

@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from platform_assets.connectors.delivery import DELETE, UPSERT
 from platform_assets.connectors.files.text_formats import Number
 from platform_assets.connectors.json_changes import (
     Change,
@@ -23,6 +22,7 @@ from platform_assets.connectors.json_changes import (
     whole_number,
     with_times,
 )
+from platform_assets.declaration.delivered_columns import DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 

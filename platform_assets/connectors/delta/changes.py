@@ -18,9 +18,9 @@ import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
-from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.connectors.delta.days import open_table, readable, scan, with_positions
 from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 

@@ -16,15 +16,15 @@ import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import event_days
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.delivery import day_range
+from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
     DELIVERY_COLUMNS,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
-    day_range,
 )
-from platform_assets.connectors.errors import SourceError
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 

@@ -20,7 +20,10 @@ import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.connectors.files.days import FileRows, no_files_message, read_file, source_store, stack
+from platform_assets.connectors.files.stores import FileStore, SourceFile
+from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
@@ -29,9 +32,6 @@ from platform_assets.connectors.delivery import (
     SOURCE_PROBLEM,
     UPSERT,
 )
-from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.files.days import FileRows, no_files_message, read_file, source_store, stack
-from platform_assets.connectors.files.stores import FileStore, SourceFile
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 

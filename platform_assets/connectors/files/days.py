@@ -17,19 +17,19 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import cast_typed, event_days
 from platform_assets.connectors.conforming import column_problem
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.delivery import day_range
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
+from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
     DELIVERY_COLUMNS,
     SOURCE_LINE,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
-    day_range,
 )
-from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
-from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
-from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.connectors.access import ATTEMPTS, Access, with_patience
 from platform_assets.connectors.base import ChangeBatch
-from platform_assets.connectors.delivery import DELETE, UPSERT
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.text_formats import json_value
 from platform_assets.connectors.json_changes import (
@@ -30,6 +29,7 @@ from platform_assets.connectors.json_changes import (
     whole_number,
     with_times,
 )
+from platform_assets.declaration.delivered_columns import DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.sections.sources import Source
 

@@ -12,8 +12,9 @@ import polars as pl
 from pydantic import ValidationError
 
 from platform_assets.connectors.casting import event_days
-from platform_assets.connectors.delivery import DELIVERED_DAY, SOURCE_LINE, SOURCE_POSITION, SOURCE_PROBLEM, day_range
+from platform_assets.connectors.delivery import day_range
 from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, SOURCE_LINE, SOURCE_POSITION, SOURCE_PROBLEM
 from platform_assets.declaration.sections.connectors.simulator import SimulatorConnector
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.simulation.faults import Fault, FaultError, plant_all

@@ -27,10 +27,16 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.casting import text_to_times
-from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, SOURCE_PROBLEM, UPSERT
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.sql.days import Relation, ask, fetch, stream
 from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.declaration.delivered_columns import (
+    CHANGE_OPERATION,
+    CHANGE_SEQUENCE,
+    DELETE,
+    SOURCE_PROBLEM,
+    UPSERT,
+)
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 

@@ -19,9 +19,10 @@ import polars as pl
 
 from platform_assets.connectors.access import ATTEMPTS, Access, Result, with_patience
 from platform_assets.connectors.casting import event_days
-from platform_assets.connectors.delivery import DELIVERED_DAY, day_range
+from platform_assets.connectors.delivery import day_range
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 

@@ -12,10 +12,10 @@ import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
-from platform_assets.connectors.delivery import DELIVERY_COLUMNS
 from platform_assets.connectors.sql.changes import read_sql_changes
 from platform_assets.connectors.sql.days import Relation, ask, fetch
 from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.declaration.delivered_columns import DELIVERY_COLUMNS
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.connectors.delivery import (
+from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
     DELIVERY_COLUMNS,

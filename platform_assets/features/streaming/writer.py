@@ -22,9 +22,9 @@ import numpy as np
 import polars as pl
 
 from platform_assets.connectors.conforming import conform
-from platform_assets.connectors.delivery import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.json_changes import frame_of_changes
+from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.entities import with_entity_columns

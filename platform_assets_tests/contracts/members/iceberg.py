@@ -22,17 +22,17 @@ from pydantic import Field
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, ChangeBatch, Inspection, Reader
 from platform_assets.connectors.casting import event_days
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.delivery import day_range
+from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration import Source
+from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UPSERT,
-    day_range,
 )
-from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration import Source
 from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, ConnectorProblem
 
 

@@ -10,7 +10,10 @@ import polars as pl
 import pytest
 
 from platform_assets.connectors.conforming import conform
-from platform_assets.connectors.delivery import (
+from platform_assets.connectors.delivery import first_uncast
+from platform_assets.connectors.errors import SchemaMismatch, SourceError
+from platform_assets.declaration import Source
+from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     DELIVERED_DAY,
@@ -19,10 +22,7 @@ from platform_assets.connectors.delivery import (
     SOURCE_POSITION,
     SOURCE_PROBLEM,
     UNCAST,
-    first_uncast,
 )
-from platform_assets.connectors.errors import SchemaMismatch, SourceError
-from platform_assets.declaration import Source
 
 
 def found(**columns: Any) -> pl.DataFrame:
