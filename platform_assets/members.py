@@ -7,12 +7,13 @@ What varies in the platform is an object behind a narrow Protocol. A registry is
 import, and a member is imported when it is used for the first time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Generic, TypeVar, cast
 
 Member = TypeVar("Member")
+Declared = TypeVar("Declared")
 
 
 class UnknownMember(ValueError):
@@ -51,8 +52,7 @@ class MemberRegistry(Generic[Member]):
         if name not in self._loaded:
             if name not in self._addresses:
                 raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self._addresses)}")
-            module, _, attribute = self._addresses[name].partition(":")
-            self._loaded[name] = getattr(import_module(module), attribute)
+            self._loaded[name] = imported(self._addresses[name])
         return cast(Member, self._loaded[name])
 
     def __contains__(self, name: object) -> bool:
@@ -81,3 +81,63 @@ class MemberRegistry(Generic[Member]):
             yield
         finally:
             del self._addresses[name], self._loaded[name]
+
+
+class ImplementationRegistry(Generic[Member]):
+    """What carries out each member of a declared list: the list stands once, in the declaration, and each entry names its implementation.
+
+    Attributes:
+        kind: what the members are, in the singular, for messages: `task`.
+    """
+
+    def __init__(
+        self,
+        declared: MemberRegistry[Declared],
+        address_of: Callable[[Declared], str],
+        beside: Mapping[str, str] | None = None,
+    ) -> None:
+        """Follow a list.
+
+        Args:
+            declared: the list.
+            address_of: the address of what carries out an entry, `package.module:OBJECT`.
+            beside: addresses of members that nobody declares, by name.
+        """
+        self.kind = declared.kind
+        self._declared = declared
+        self._address_of = address_of
+        self._beside = dict(beside or {})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name: those of the list in its order, then those that nobody declares."""
+        return (*self._declared.names, *self._beside)
+
+    def __getitem__(self, name: str) -> Member:
+        """The member of that name, imported on first use.
+
+        Raises:
+            UnknownMember: there is none.
+        """
+        if name not in self:
+            raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self.names)}")
+        address = self._beside[name] if name in self._beside else self._address_of(self._declared[name])
+        return cast(Member, imported(address))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a member of that name."""
+        return name in self._declared or name in self._beside
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        """How many members there are."""
+        return len(self.names)
+
+
+def imported(address: str) -> Any:
+    """The object at an address `package.module:OBJECT`."""
+    module, _, attribute = address.partition(":")
+    return getattr(import_module(module), attribute)

@@ -4,14 +4,13 @@ Belongs here: from a declared source to what reads it. Does not belong here: the
 (`declaration/sections/connectors/registry.py`): each names its reader.
 """
 
-from importlib import import_module
 from typing import Any, cast
 
 from platform_assets.connectors.base import Reader
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.members import imported
 
 
 def reader_of(source: Source) -> Reader[Any]:
     """What reads a source, imported when it is asked for first: drivers and clients cost seconds."""
-    module, _, name = source.connector.reader.partition(":")
-    return cast(Reader[Any], getattr(import_module(module), name))
+    return cast(Reader[Any], imported(source.connector.reader))

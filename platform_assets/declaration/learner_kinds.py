@@ -1,9 +1,9 @@
 """What the declaration knows of a kind of learner: which fields it may have, and which objectives it is for.
 
 Belongs here: one object for each kind that can be declared, and their list, which is the truth about what `training.learners[].kind` may
-say. Does not belong here: settings, fitting and saving (`training/learners`, whose list also holds learners that nobody declares).
+say. Does not belong here: settings, fitting and saving (`training/learners`, which also has learners that nobody declares).
 
-A further learner is an object here with a line in this list, and a file in `training/learners` with a line in that list.
+A further learner is an object here that says by what it is carried out, a line in this list, and a file in `training/learners`.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ class DeclaredLearnerKind:
 
     Attributes:
         name: what `training.learners[].kind` calls it, and the name of the learner in `training/learners`.
+        carried_out_by: `package.module:OBJECT` of the `training.learners.base.LearnerKind` that fits and saves it.
         objectives: what it can be fitted for; empty for everything.
         may_name_feature: whether it can have a `feature`, which becomes its setting `column`.
         needs_feature: whether it has to.
@@ -29,6 +30,7 @@ class DeclaredLearnerKind:
     """
 
     name: str
+    carried_out_by: str
     objectives: tuple[Objective, ...] = ()
     may_name_feature: bool = False
     needs_feature: bool = False
@@ -39,22 +41,47 @@ class DeclaredLearnerKind:
     library: str = ""
 
 
-CONSTANT = DeclaredLearnerKind("constant")
+CONSTANT = DeclaredLearnerKind("constant", "platform_assets.training.learners.constant:KIND")
 SINGLE_FEATURE = DeclaredLearnerKind(
-    "single_feature", objectives=("regression",), may_name_feature=True, needs_feature=True
+    "single_feature",
+    "platform_assets.training.learners.single:KIND",
+    objectives=("regression",),
+    may_name_feature=True,
+    needs_feature=True,
 )
-LAST_VALUE = DeclaredLearnerKind("last_value", objectives=("regression",), may_name_feature=True)
-RULE = DeclaredLearnerKind("rule", may_name_feature=True, needs_feature=True)
+LAST_VALUE = DeclaredLearnerKind(
+    "last_value", "platform_assets.training.learners.last_value:KIND", objectives=("regression",), may_name_feature=True
+)
+RULE = DeclaredLearnerKind(
+    "rule", "platform_assets.training.learners.rule:KIND", may_name_feature=True, needs_feature=True
+)
 LOGISTIC_REGRESSION = DeclaredLearnerKind(
-    "logistic_regression", objectives=("binary", "multiclass"), takes_categories=True
+    "logistic_regression",
+    "platform_assets.training.learners.linear:LOGISTIC_REGRESSION",
+    objectives=("binary", "multiclass"),
+    takes_categories=True,
 )
-RIDGE = DeclaredLearnerKind("ridge", objectives=("regression",), takes_categories=True)
-RANDOM_FOREST = DeclaredLearnerKind("random_forest", takes_monotone=True, library="scikitlearn")
-XGBOOST = DeclaredLearnerKind("xgboost", takes_monotone=True, library="xgboost")
-TORCH_MLP = DeclaredLearnerKind("torch_mlp", takes_categories=True, library="pytorch")
-ESTIMATOR = DeclaredLearnerKind("estimator", takes_monotone=True, takes_categories=True, names_estimator=True)
-BLEND = DeclaredLearnerKind("blend", joins_others=True)
-STACK = DeclaredLearnerKind("stack", joins_others=True)
+RIDGE = DeclaredLearnerKind(
+    "ridge", "platform_assets.training.learners.linear:RIDGE", objectives=("regression",), takes_categories=True
+)
+RANDOM_FOREST = DeclaredLearnerKind(
+    "random_forest", "platform_assets.training.learners.forest:KIND", takes_monotone=True, library="scikitlearn"
+)
+XGBOOST = DeclaredLearnerKind(
+    "xgboost", "platform_assets.training.learners.boosting:KIND", takes_monotone=True, library="xgboost"
+)
+TORCH_MLP = DeclaredLearnerKind(
+    "torch_mlp", "platform_assets.training.learners.neural:KIND", takes_categories=True, library="pytorch"
+)
+ESTIMATOR = DeclaredLearnerKind(
+    "estimator",
+    "platform_assets.training.learners.estimator:KIND",
+    takes_monotone=True,
+    takes_categories=True,
+    names_estimator=True,
+)
+BLEND = DeclaredLearnerKind("blend", "platform_assets.training.learners.ensemble:BLEND", joins_others=True)
+STACK = DeclaredLearnerKind("stack", "platform_assets.training.learners.ensemble:STACK", joins_others=True)
 
 _MODULE = "platform_assets.declaration.learner_kinds"
 DECLARED_LEARNERS: MemberRegistry[DeclaredLearnerKind] = MemberRegistry(

@@ -1,6 +1,7 @@
-"""The kinds of task.
+"""What computes for each kind of task.
 
-Belongs here: the list, and finding a member by declaration. Does not belong here: the members (one folder each).
+Belongs here: finding it by declaration. Does not belong here: the kinds (one folder each), or their list, which is the declaration's
+(`declaration/tasks/registry.py`).
 """
 
 from __future__ import annotations
@@ -8,21 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from platform_assets.members import MemberRegistry
+from platform_assets.declaration.tasks.registry import DECLARED_TASKS
+from platform_assets.members import ImplementationRegistry
 from platform_assets.tasks.base import Task
 from platform_assets.tasks.metric import NamedMetric
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
 
-TASKS: MemberRegistry[Task] = MemberRegistry(
-    "task",
-    {
-        "binary": "platform_assets.tasks.binary.task:BINARY",
-        "multiclass": "platform_assets.tasks.multiclass.task:MULTICLASS",
-        "regression": "platform_assets.tasks.regression.task:REGRESSION",
-    },
-)
+TASKS: ImplementationRegistry[Task] = ImplementationRegistry(DECLARED_TASKS, lambda declared: declared.carried_out_by)
 
 
 def task_of(use_case: UseCase) -> Task:

@@ -14,16 +14,15 @@ from pathlib import Path
 import pytest
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.gate_names import names_by_gate
+from platform_assets.declaration.gate_kinds import DECLARED_GATES, DeclaredGate, gate_names
 from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.gates.judging import guarded, judge
-from platform_assets.evaluation.gates.registry import GATES, gate_names
+from platform_assets.evaluation.gates.registry import GATES
 from platform_assets.evaluation.judged_model import JudgedModel, against_champion, alone
 from platform_assets.orchestration.assets.evaluation import evaluation_asset
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.testing.credit_world import AS_OF, champion, declared
 from platform_assets.testing.planted_models import KINDS, good, leaked, squashed
-from platform_assets_tests.contracts.members.few_inputs import FewInputs
 
 SEED = 3
 
@@ -70,8 +69,11 @@ def inputs_of(model: JudgedModel, *, with_champion: bool = True) -> GateInputs:
 
 
 def results(key: str, inputs: GateInputs) -> list[GateResult]:
-    gate = GATES[key]
-    return [guarded(name, gate.judge, inputs) for name in gate.names(inputs.model.use_case)]
+    return [guarded(name, GATES[key], inputs) for name in names_of(key, inputs.model.use_case)]
+
+
+def names_of(key: str, use_case: UseCase) -> tuple[str, ...]:
+    return DECLARED_GATES[key].names(use_case.gates, use_case.task)
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +83,15 @@ def good_inputs(tmp_path_factory: pytest.TempPathFactory) -> GateInputs:
 
 def test_every_gate_has_names_in_the_declaration_and_a_bad_model() -> None:
     use_case = declared()
-    assert list(names_by_gate(use_case.gates, use_case.task)) == list(GATES), "the same gates, in the same order"
     assert set(BAD) == set(GATES), "a gate that nobody has seen red is no gate"
-    assert len(set(gate_names(use_case))) == len(gate_names(use_case))
+    assert len(set(gate_names(use_case.gates, use_case.task))) == len(gate_names(use_case.gates, use_case.task))
 
 
 @pytest.mark.parametrize("key", GATES.names)
 def test_a_good_model_passes(key: str, good_inputs: GateInputs) -> None:
     found = results(key, good_inputs)
     assert found, "the world declares every kind of gate"
-    for name, result in zip(GATES[key].names(declared()), found, strict=True):
+    for name, result in zip(names_of(key, declared()), found, strict=True):
         assert result.name == name
         assert result.passed, result.explanation
         assert result.explanation.endswith(".")
@@ -111,7 +112,7 @@ def test_a_gate_that_cannot_run_is_red_and_says_why(key: str, good_inputs: GateI
     def silent(inputs: GateInputs, name: str) -> None:
         return None
 
-    for name in GATES[key].names(declared()):
+    for name in names_of(key, declared()):
         result = guarded(name, broken, good_inputs)
         assert (result.name, result.passed) == (name, False)
         assert result.explanation == f"{name} could not be judged: the rows are gone"
@@ -120,11 +121,13 @@ def test_a_gate_that_cannot_run_is_red_and_says_why(key: str, good_inputs: GateI
 
 def test_a_gate_of_the_tests_own_is_judged_and_checked_like_any_other(good_inputs: GateInputs) -> None:
     model, same_rows = good_inputs.model, good_inputs.same_rows
-    for bound, passed in ((50, True), (1, False)):
-        with GATES.with_member("few_inputs", FewInputs(bound)):
-            assert gate_names(model.use_case)[-1] == "few_inputs"
+    use_case, members = model.use_case, "platform_assets_tests.contracts.members.few_inputs"
+    for judgement, passed in (("AT_MOST_FIFTY", True), ("AT_MOST_ONE", False)):
+        gate = DeclaredGate(lambda gates, task: ("few_inputs",), f"{members}:{judgement}")
+        with DECLARED_GATES.with_member("few_inputs", gate):
+            assert gate_names(use_case.gates, use_case.task)[-1] == "few_inputs"
             result = judge(model, same_rows, AS_OF, has_champion=True).gates[-1]
-            checks = {spec.name for spec in evaluation_asset(use_case=model.use_case).check_specs}
+            checks = {spec.name for spec in evaluation_asset(use_case=use_case).check_specs}
         assert (result.name, result.passed) == ("few_inputs", passed)
         assert "few_inputs" in checks
-    assert "few_inputs" not in gate_names(model.use_case)
+    assert "few_inputs" not in gate_names(use_case.gates, use_case.task)

@@ -24,7 +24,9 @@ NEAREST = LearnerKind(
     libraries=(),
     objectives=("regression",),
 )
-DECLARED = DeclaredLearnerKind("nearest", objectives=("regression",), may_name_feature=True, needs_feature=True)
+DECLARED = DeclaredLearnerKind(
+    "nearest", f"{__name__}:NEAREST", objectives=("regression",), may_name_feature=True, needs_feature=True
+)
 
 
 def training(*learners: dict[str, object], task: str = "regression") -> Training:
@@ -48,7 +50,7 @@ def test_a_further_learner_edits_no_existing_file() -> None:
     nearest = {"name": "near", "kind": "nearest", "feature": "b"}
     with pytest.raises(ValidationError, match=r"Input should be 'constant', .*'blend' or 'stack'"):
         training(nearest)
-    with DECLARED_LEARNERS.with_member("nearest", DECLARED), LEARNERS.with_member("nearest", NEAREST):
+    with DECLARED_LEARNERS.with_member("nearest", DECLARED):
         assert not list(learner_problems(training(nearest), ["a", "b"]))
         [candidate] = declared_candidates(training(nearest), ["a", "b"])
         assert candidate.learner.kind is NEAREST

@@ -17,17 +17,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS, is_higher_better
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.judged_model import alone
 from platform_assets.evaluation.metrics.bootstrap import clusters_of, paired_difference
 from platform_assets.lake.schemas import watched_columns
 from platform_assets.monitoring.quality import join_labels, production_quality
 from platform_assets.tasks.base import FoldRows, TrainingLabels
 from platform_assets.tasks.registry import TASKS
-from platform_assets_tests.contracts.members.quantile import DECLARED, QUANTILE
+from platform_assets_tests.contracts.members.quantile import DECLARED
 from platform_assets_tests.contracts.task_worlds import AS_OF, World, make_world
 from serving.request import answer_model
 
@@ -40,7 +40,6 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with ExitStack() as stack:
         if request.param == "quantile":
             stack.enter_context(DECLARED_TASKS.with_member("quantile", DECLARED))
-            stack.enter_context(TASKS.with_member("quantile", QUANTILE))
         yield make_world(request.param, tmp_path_factory.mktemp(request.param))
 
 
@@ -130,7 +129,7 @@ def test_predictions_are_read_back_from_the_log(world: World) -> None:
 
 def test_a_good_model_passes_its_gates_and_too_little_data_does_not(world: World) -> None:
     verdict = judge(world.model, alone(world.model), AS_OF, has_champion=False)
-    assert [gate.name for gate in verdict.gates] == gate_names(world.use_case)
+    assert [gate.name for gate in verdict.gates] == gate_names(world.use_case.gates, world.use_case.task)
     assert [gate.explanation for gate in verdict.gates if not gate.passed] == []
     assert world.task.enough_data(training_labels(world), world.use_case).passed
     assert not world.task.enough_data(training_labels(world, rows=3), world.use_case).passed

@@ -18,10 +18,10 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.sections.gates import Bypass, Floor
-from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.schemas import PARITY_SCHEMA
@@ -117,7 +117,7 @@ def assert_stopped_at(world: ModelWorld, result: dg.ExecuteInProcessResult, *gat
 def test_a_good_model_is_promoted_and_the_ledger_says_why(world: ModelWorld) -> None:
     result = world.materialize([MODEL, EVALUATION, CHAMPION], as_of=LATER)
     assert result.success
-    assert verdicts(result) == dict.fromkeys(gate_names(world.use_case), True)
+    assert verdicts(result) == dict.fromkeys(gate_names(world.use_case.gates, world.use_case.task), True)
     told = evidence(result, "no_worse_than_champion")
     assert told["measured"] >= told["bound"]
     assert champion(world) == "2"
@@ -127,7 +127,7 @@ def test_a_good_model_is_promoted_and_the_ledger_says_why(world: ModelWorld) -> 
     kept = json.loads(entry["evidence"])
     assert kept["passed"] is True
     assert kept["model_version"] == "2"
-    assert {gate["name"] for gate in kept["gates"]} == set(gate_names(world.use_case))
+    assert {gate["name"] for gate in kept["gates"]} == set(gate_names(world.use_case.gates, world.use_case.task))
     assert entry["run_id"] == result.run_id
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.sections.gates import Bypass
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import JudgedModel, against_champion, alone
 from platform_assets.tasks.gate_result import GateResult
@@ -50,7 +50,7 @@ def good_model(tmp_path_factory: pytest.TempPathFactory) -> JudgedModel:
 def test_a_good_model_passes_every_gate(good_model: JudgedModel) -> None:
     verdict = judged(good_model, with_champion=True)
     assert red(verdict) == []
-    assert [result.name for result in verdict.gates] == gate_names(declared())
+    assert [result.name for result in verdict.gates] == gate_names(declared().gates, declared().task)
 
 
 def test_the_recipe_in_the_models_folder_makes_the_same_model(good_model: JudgedModel) -> None:

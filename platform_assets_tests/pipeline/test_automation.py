@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import EVENT_DAY, UseCase, load_use_case
-from platform_assets.evaluation.gates.registry import gate_names
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.installation import Installation, Settings
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
@@ -55,7 +55,7 @@ def judged(
     instance: dg.DagsterInstance, use_case: UseCase, partition: str, red: str | None, left_out: str = ""
 ) -> None:
     """An evaluation as of a day with its gates, one of them red or never judged."""
-    names = gate_names(use_case)
+    names = gate_names(use_case.gates, use_case.task)
     assert red is None or red in names
 
     @dg.asset(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_assets.declaration.gate_names import gate_names
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.sections.behaviour import MinimumCase
 from platform_assets.declaration.tasks.registry import declared_tasks, single_feature_metric_names
 

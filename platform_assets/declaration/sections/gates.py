@@ -1,6 +1,6 @@
 """Gates: what a model has to prove before it is promoted.
 
-Belongs here: bounds, and bypasses with who, why and until when. Does not belong here: the names of the gates they make (`gate_names`),
+Belongs here: bounds, and bypasses with who, why and until when. Does not belong here: the names of the gates they make (`gate_kinds`),
 judging (`evaluation/gates`), what is measured of every candidate (`training.py`).
 """
 

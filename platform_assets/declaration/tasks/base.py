@@ -34,6 +34,7 @@ class DeclaredTask:
         model_name: last part of the model asset's key.
         objective: what its learners minimise: the loss of a 0 or 1, of one of several classes, or of a value.
         metrics: what can be measured of a model: name to whether higher is better.
+        carried_out_by: `package.module:OBJECT` of the `tasks.base.Task` that computes what this kind declares.
         single_feature_metrics: metrics of `gates.max_single_feature` that apply; the first one is the score of a feature before there
             is a model (asset `feature_quality`).
         gate_fields: bounds on probabilities in `gates` that apply: of `max_calibration_error`, `max_relative_calibration_error` and
@@ -53,6 +54,7 @@ class DeclaredTask:
     objective: Objective
     metrics: Mapping[str, bool]
     single_feature_metrics: tuple[str, ...]
+    carried_out_by: str
     gate_fields: frozenset[str] = frozenset()
     has_decision: bool = False
     without_decision: str = ""

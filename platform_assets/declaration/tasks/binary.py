@@ -18,6 +18,7 @@ BINARY = DeclaredTask(
         "calibration_error": False,
     },
     single_feature_metrics=("auc_roc", "average_precision"),
+    carried_out_by="platform_assets.tasks.binary.task:BINARY",
     gate_fields=frozenset({"max_calibration_error", "max_relative_calibration_error", "max_calibration_ratio"}),
     has_decision=True,
     has_probabilities=True,

@@ -72,6 +72,7 @@ MULTICLASS = DeclaredTask(
         "calibration_error": False,
     },
     single_feature_metrics=("auc_roc", "average_precision"),
+    carried_out_by="platform_assets.tasks.multiclass.task:MULTICLASS",
     gate_fields=frozenset({"max_calibration_error", "max_calibration_ratio"}),
     without_decision="a multi-class model answers the class that is most probable",
     has_probabilities=True,

@@ -1,6 +1,8 @@
 """The kinds of task that a declaration can name, and what their metrics are called.
 
-Belongs here: the list. Does not belong here: the kinds themselves (one file each).
+Belongs here: the list. Does not belong here: the kinds themselves (one file each), or what computes for them (`platform_assets/tasks`).
+
+A further kind is a file here that says by what it is carried out, and a line in this list.
 """
 
 from collections.abc import Iterator

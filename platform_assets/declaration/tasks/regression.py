@@ -11,4 +11,5 @@ REGRESSION = DeclaredTask(
     objective="regression",
     metrics={"rmse": False, "mae": False, "r2": True},
     single_feature_metrics=("r2",),
+    carried_out_by="platform_assets.tasks.regression.task:REGRESSION",
 )

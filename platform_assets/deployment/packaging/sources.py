@@ -3,8 +3,8 @@
 Belongs here: following imports and registries' lists from the service's entry points, and picking pinned requirements. Does not belong
 here: copying or building.
 
-A registry (`members.py`) names its members as text, `platform_assets.package.module:OBJECT`, and imports them when they are
-used. Such a text in a packed module counts as an import, unless it points into a room that no service uses.
+A registry (`members.py`) names its members as text, whole and never put together, `platform_assets.package.module:OBJECT`, and imports
+them when they are used. Such a text in a packed module counts as an import, unless it points into a room that no service uses.
 """
 
 from __future__ import annotations

@@ -1,20 +1,18 @@
-"""A gate: its names in a declaration, and the judgement of each.
+"""A gate, and what it may look at.
 
-Belongs here: the Protocol, and what a gate may look at. Does not belong here: the gates themselves, or which there are (`registry`).
+Belongs here: the form that every gate has. Does not belong here: the gates themselves, or which there are (`declaration/gate_kinds.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
-from platform_assets.declaration import UseCase
-from platform_assets.declaration.gate_names import names_by_gate
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.evaluation.judged_model import JudgedModel, SameRows
 from platform_assets.evaluation.recipe import with_features
@@ -67,34 +65,5 @@ class GateInputs:
         return predictor.predict(np.ascontiguousarray(values.to_numpy()))
 
 
-class Gate(Protocol):
-    """Something that a model has to prove, once or several times as it is declared."""
-
-    def names(self, use_case: UseCase) -> Sequence[str]:
-        """Its names in a declaration, one for each check; none where it is not declared."""
-        ...
-
-    def judge(self, inputs: GateInputs, name: str) -> GateResult:
-        """The result under one of these names; whatever it raises of `judging.COULD_NOT_RUN` is a red gate."""
-        ...
-
-
-@dataclass(frozen=True)
-class DeclaredGate:
-    """A gate that the section `gates` declares.
-
-    Attributes:
-        key: what `declaration.gate_names` calls it.
-        judgement: how it is judged.
-    """
-
-    key: str
-    judgement: Callable[[GateInputs, str], GateResult]
-
-    def names(self, use_case: UseCase) -> Sequence[str]:
-        """As the declaration names them."""
-        return names_by_gate(use_case.gates, use_case.task)[self.key]
-
-    def judge(self, inputs: GateInputs, name: str) -> GateResult:
-        """As `judgement` says."""
-        return self.judgement(inputs, name)
+Judgement: TypeAlias = Callable[[GateInputs, str], GateResult]
+"""A gate: the result under one of the names that the declaration gives it; whatever it raises of `judging.COULD_NOT_RUN` is red."""

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration.sections.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError, Vector
 
@@ -135,10 +135,8 @@ def _shown(row: dict[str, Any]) -> dict[str, float | None]:
     return {name: None if value is None else float(value) for name, value in row.items()}
 
 
-def _test(inputs: GateInputs, name: str) -> GateResult:
+def behaviour_gate(inputs: GateInputs, name: str) -> GateResult:
+    """One declared test of behaviour."""
     use_case = inputs.model.use_case
     [test] = [test for test in inputs.gates.behaviour if name == f"behaviour_{test.name}"]
     return judge_behaviour(test, inputs.feature_rows, inputs.predict, use_case.training.seed, use_case.classes)
-
-
-BEHAVIOUR = DeclaredGate("behaviour", _test)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from platform_assets.declaration.sections.gates import Floor
 from platform_assets.declaration.tasks.registry import is_higher_better
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.training.compare import scored
 
@@ -65,17 +65,19 @@ def if_finite(value: float | None) -> float | None:
     return value if is_finite(value) else None
 
 
-def _floor(inputs: GateInputs, name: str) -> GateResult:
+def floors_gate(inputs: GateInputs, name: str) -> GateResult:
+    """A metric keeps its floor."""
     [floor] = [floor for floor in inputs.gates.floors if name == f"floor_{floor.metric}"]
     return keeps_floor(inputs.model.means, floor)
 
 
-def _plausible(inputs: GateInputs, name: str) -> GateResult:
+def plausible_gate(inputs: GateInputs, name: str) -> GateResult:
+    """A metric is not too good to be true."""
     metric = name.removeprefix("plausible_")
     return is_plausible(inputs.model.means, metric, inputs.gates.plausible[metric])
 
 
-def _calibration(inputs: GateInputs, name: str) -> GateResult:
+def calibration_gate(inputs: GateInputs, name: str) -> GateResult:
     """Its mean over the folds where it is measured, else that of the latest fold."""
     model, metric = inputs.model, inputs.task.metric("calibration_error")
     error = model.means.get(metric.name)
@@ -85,20 +87,15 @@ def _calibration(inputs: GateInputs, name: str) -> GateResult:
     return is_calibrated(error, inputs.gates.max_calibration_error)
 
 
-def _relative_calibration(inputs: GateInputs, name: str) -> GateResult:
+def relative_calibration_gate(inputs: GateInputs, name: str) -> GateResult:
+    """Probabilities are right in proportion."""
     model = inputs.model
     [result] = inputs.task.relative_calibration(model.judged.y, model.prediction, inputs.gates)
     return result
 
 
-def _mean_prediction(inputs: GateInputs, name: str) -> GateResult:
+def mean_prediction_gate(inputs: GateInputs, name: str) -> GateResult:
+    """The mean prediction is near the share of positives."""
     model = inputs.model
     [result] = inputs.task.mean_prediction(model.judged.y, model.prediction, model.use_case)
     return result
-
-
-FLOORS = DeclaredGate("floors", _floor)
-PLAUSIBLE = DeclaredGate("plausible", _plausible)
-CALIBRATION = DeclaredGate("calibration", _calibration)
-RELATIVE_CALIBRATION = DeclaredGate("relative_calibration", _relative_calibration)
-MEAN_PREDICTION = DeclaredGate("mean_prediction", _mean_prediction)

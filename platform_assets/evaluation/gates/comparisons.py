@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from platform_assets.declaration.tasks.registry import is_higher_better
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.gates.bounds import if_finite, is_better, is_finite
 from platform_assets.evaluation.judged_model import SameRows
 from platform_assets.evaluation.metrics.bootstrap import BootstrapDifference, paired_difference
@@ -115,7 +115,8 @@ def _interval(difference: BootstrapDifference) -> str:
     return f"{difference.difference:.4f}, at least {bound} ({difference.clusters:,} {difference.unit}s drawn)"
 
 
-def _baselines(inputs: GateInputs, name: str) -> GateResult:
+def beats_baselines_gate(inputs: GateInputs, name: str) -> GateResult:
+    """Better than every baseline."""
     model, margin, by = inputs.model, inputs.gates.baseline_margin, inputs.select_by
     mean, baselines = model.means.get(by), model.baselines
     if margin == 0.0 or not baselines:
@@ -127,7 +128,8 @@ def _baselines(inputs: GateInputs, name: str) -> GateResult:
     return beats_baselines(by, mean, baselines, margin, difference, problem)
 
 
-def _champion(inputs: GateInputs, name: str) -> GateResult:
+def no_worse_than_champion_gate(inputs: GateInputs, name: str) -> GateResult:
+    """No worse than the champion, where there is one."""
     same_rows, tolerance = inputs.same_rows, inputs.gates.champion_tolerance
     difference, problem = None, same_rows.problem
     if inputs.has_champion and not problem:
@@ -152,7 +154,3 @@ def _difference(inputs: GateInputs, same_rows: SameRows) -> tuple[BootstrapDiffe
         return paired_difference(metric, first, second, inputs.gates.confidence, training.seed), ""
     except MetricError as error:
         return None, f"{metric.name} could not be computed: {error}"
-
-
-BASELINES = DeclaredGate(BEATS_BASELINES, _baselines)
-CHAMPION = DeclaredGate(NO_WORSE_THAN_CHAMPION, _champion)

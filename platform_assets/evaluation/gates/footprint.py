@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.recipe import with_features
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError, Vector
@@ -104,15 +104,13 @@ def is_small_enough(megabytes: float, bound: float) -> GateResult:
     return GateResult("model_size", megabytes <= bound, megabytes, bound, explanation)
 
 
-def _scoring_time(inputs: GateInputs, name: str) -> GateResult:
+def scoring_time_gate(inputs: GateInputs, name: str) -> GateResult:
+    """One row is scored fast enough."""
     model = inputs.model
     X = with_features(model.judged, model.predictor.features).X
     return scores_in_time(scoring_milliseconds(model.predictor, X), inputs.gates.max_scoring_milliseconds or 0.0)
 
 
-def _model_size(inputs: GateInputs, name: str) -> GateResult:
+def model_size_gate(inputs: GateInputs, name: str) -> GateResult:
+    """The saved model is small enough."""
     return is_small_enough(folder_megabytes(inputs.model.folder), inputs.gates.max_model_megabytes or 0.0)
-
-
-SCORING_TIME = DeclaredGate("scoring_time", _scoring_time)
-MODEL_SIZE = DeclaredGate("model_size", _model_size)

@@ -33,7 +33,7 @@ def judge(model: JudgedModel, same_rows: SameRows, today: date, *, has_champion:
         has_champion: whether there is a champion to be no worse than.
     """
     inputs = GateInputs(model, same_rows, has_champion)
-    results = [guarded(name, gate.judge, inputs) for gate, name in declared_gates(model.use_case)]
+    results = [guarded(name, judgement, inputs) for judgement, name in declared_gates(model.use_case)]
     return with_bypasses(results, model.use_case.gates.bypasses, today)
 
 

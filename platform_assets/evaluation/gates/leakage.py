@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.recipe import with_features
 from platform_assets.tasks.base import Task
 from platform_assets.tasks.gate_result import GateResult
@@ -122,20 +122,18 @@ def _best(by_feature: Mapping[str, float], count: int = SHOWN) -> dict[str, floa
     return {name: by_feature[name] for name in ordered[:count]}
 
 
-def _single_feature(inputs: GateInputs, name: str) -> GateResult:
+def single_feature_gate(inputs: GateInputs, name: str) -> GateResult:
+    """No feature alone says the label."""
     model, training = inputs.model, inputs.model.use_case.training
     train = model.dataset.rows(model.fold.train_first, model.fold.train_last)
     bounds = inputs.gates.single_feature_bounds(inputs.task.declared)
     return no_feature_is_the_label(train, model.judged, bounds, inputs.task, training.seed)
 
 
-def _importance(inputs: GateInputs, name: str) -> GateResult:
+def importance_gate(inputs: GateInputs, name: str) -> GateResult:
+    """No feature carries the model alone."""
     model = inputs.model
     rows = with_features(model.judged, model.predictor.features)
     metric = inputs.task.metric(inputs.select_by)
     shares = importance_shares(model.predictor, rows, metric, model.use_case.training.seed)
     return no_feature_dominates(shares, metric.name, inputs.gates.max_importance_share or 1.0)
-
-
-SINGLE_FEATURE = DeclaredGate("single_feature", _single_feature)
-IMPORTANCE = DeclaredGate("importance", _importance)

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 
 from platform_assets.declaration.tasks.registry import is_higher_better
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.gates.bounds import is_better
 from platform_assets.evaluation.judged_model import JudgedModel
 from platform_assets.evaluation.recipe import fit_again, largest_difference, training_rows_of, with_features
@@ -106,13 +106,11 @@ def _shown(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "missing"
 
 
-def _not_trained_on_test_days(inputs: GateInputs, name: str) -> GateResult:
+def not_trained_on_test_days_gate(inputs: GateInputs, name: str) -> GateResult:
+    """None of the judged days was trained on."""
     return not_trained_on_test_days(inputs.model)
 
 
-def _reproducible(inputs: GateInputs, name: str) -> GateResult:
+def reproducible_gate(inputs: GateInputs, name: str) -> GateResult:
+    """Fitted again, it is the same model."""
     return is_reproducible(inputs.model)
-
-
-NOT_TRAINED_ON_TEST_DAYS = DeclaredGate("not_trained_on_test_days", _not_trained_on_test_days)
-REPRODUCIBLE = DeclaredGate("reproducible", _reproducible)

@@ -1,7 +1,7 @@
-"""The gates, in the order in which they are judged.
+"""The judgement of each gate.
 
-Belongs here: the list, and the names that a use case makes of it. Does not belong here: the gates themselves, or putting their results
-together (`judging`).
+Belongs here: finding it by declaration. Does not belong here: the gates themselves, their names and their list, which are the
+declaration's (`declaration/gate_kinds.py`), or putting results together (`judging`).
 """
 
 from __future__ import annotations
@@ -9,44 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_assets.declaration import UseCase
-from platform_assets.evaluation.gates.base import Gate
-from platform_assets.members import MemberRegistry
+from platform_assets.declaration.gate_kinds import DECLARED_GATES
+from platform_assets.evaluation.gates.base import Judgement
+from platform_assets.members import ImplementationRegistry
 
-_ROOM = "platform_assets.evaluation.gates"
-
-GATES: MemberRegistry[Gate] = MemberRegistry(
-    "gate",
-    {
-        "training_data": f"{_ROOM}.training_period:TRAINING_DATA",
-        "training_days": f"{_ROOM}.training_period:TRAINING_DAYS",
-        "beats_baselines": f"{_ROOM}.comparisons:BASELINES",
-        "no_worse_than_champion": f"{_ROOM}.comparisons:CHAMPION",
-        "not_trained_on_test_days": f"{_ROOM}.provenance:NOT_TRAINED_ON_TEST_DAYS",
-        "floors": f"{_ROOM}.bounds:FLOORS",
-        "plausible": f"{_ROOM}.bounds:PLAUSIBLE",
-        "calibration": f"{_ROOM}.bounds:CALIBRATION",
-        "relative_calibration": f"{_ROOM}.bounds:RELATIVE_CALIBRATION",
-        "mean_prediction": f"{_ROOM}.bounds:MEAN_PREDICTION",
-        "slices": f"{_ROOM}.slices:SLICES",
-        "fairness": f"{_ROOM}.slices:FAIRNESS",
-        "behaviour": f"{_ROOM}.behaviour:BEHAVIOUR",
-        "single_feature": f"{_ROOM}.leakage:SINGLE_FEATURE",
-        "importance": f"{_ROOM}.leakage:IMPORTANCE",
-        "scoring_time": f"{_ROOM}.footprint:SCORING_TIME",
-        "model_size": f"{_ROOM}.footprint:MODEL_SIZE",
-        "reproducible": f"{_ROOM}.provenance:REPRODUCIBLE",
-    },
-)
+GATES: ImplementationRegistry[Judgement] = ImplementationRegistry(DECLARED_GATES, lambda declared: declared.judged_by)
 
 
-def declared_gates(use_case: UseCase) -> Iterator[tuple[Gate, str]]:
+def declared_gates(use_case: UseCase) -> Iterator[tuple[Judgement, str]]:
     """Every gate of a use case with its name, in the order in which they are judged."""
-    for key in GATES:
-        gate = GATES[key]
-        for name in gate.names(use_case):
-            yield gate, name
-
-
-def gate_names(use_case: UseCase) -> list[str]:
-    """The names of a use case's gates, in the order in which they are judged."""
-    return [name for _, name in declared_gates(use_case)]
+    for key in DECLARED_GATES:
+        for name in DECLARED_GATES[key].names(use_case.gates, use_case.task):
+            yield GATES[key], name

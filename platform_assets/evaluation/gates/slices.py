@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.slices import Slice
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.gates.bounds import is_better
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError, NamedMetric, Scored
@@ -250,7 +250,7 @@ def _on(metric: NamedMetric, rows: Scored, index: NDArray[np.int64]) -> float:
         return float("nan")
 
 
-def _slice(inputs: GateInputs, name: str) -> GateResult:
+def slices_gate(inputs: GateInputs, name: str) -> GateResult:
     """The gate of that name: a slice's quality or its fairness."""
     model, decision = inputs.model, inputs.model.use_case.serving.decision
     [item] = [item for item in inputs.gates.slices if name in (f"slice_{item.name}", f"fairness_{item.name}")]
@@ -263,7 +263,3 @@ def _slice(inputs: GateInputs, name: str) -> GateResult:
     )
     [result] = [result for result in results if result.name == name]
     return result
-
-
-SLICES = DeclaredGate("slices", _slice)
-FAIRNESS = DeclaredGate("fairness", _slice)

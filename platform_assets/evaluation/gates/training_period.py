@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from platform_assets.evaluation.gates.base import DeclaredGate, GateInputs
+from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.judged_model import JudgedModel
 from platform_assets.tasks.base import TrainingLabels
 from platform_assets.tasks.gate_result import GateResult
@@ -53,7 +53,8 @@ def rows_by_day(model: JudgedModel) -> dict[date, int]:
     return {day: counted.get(day, 0) for day in (first + timedelta(days=n) for n in range((last - first).days + 1))}
 
 
-def _enough(inputs: GateInputs, name: str) -> GateResult:
+def training_data_gate(inputs: GateInputs, name: str) -> GateResult:
+    """The training period has the declared rows."""
     predictor = inputs.model.predictor
     trained_on = predictor.trained_on
     by_class = dict(zip(predictor.classes, trained_on.class_rows, strict=True))
@@ -61,10 +62,7 @@ def _enough(inputs: GateInputs, name: str) -> GateResult:
     return inputs.task.enough_data(labels, inputs.model.use_case)
 
 
-def _every_day(inputs: GateInputs, name: str) -> GateResult:
+def training_days_gate(inputs: GateInputs, name: str) -> GateResult:
+    """No training day has too few rows."""
     assert inputs.gates.min_day_ratio is not None
     return covers_its_days(rows_by_day(inputs.model), inputs.gates.min_day_ratio)
-
-
-TRAINING_DATA = DeclaredGate("training_data", _enough)
-TRAINING_DAYS = DeclaredGate("training_days", _every_day)

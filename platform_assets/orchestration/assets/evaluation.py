@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.names import EVALUATION
-from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -28,7 +28,7 @@ from platform_assets.tasks.plain import plain
 def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """The verdict on the model as of a day; each gate is a blocking check, and a gate without a result is red."""
     key = asset_key(use_case, MODEL, EVALUATION)
-    names = gate_names(use_case)
+    names = gate_names(use_case.gates, use_case.task)
 
     @dg.asset(
         key=key,

@@ -1,6 +1,7 @@
 """The learners, by name.
 
-Belongs here: the list, and finding a member. Does not belong here: the members (one file each).
+Belongs here: finding one, and those that nobody declares. Does not belong here: the learners (one file each), or the list of those that
+can be declared (`declaration/learner_kinds.py`).
 """
 
 from __future__ import annotations
@@ -8,33 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platform_assets.members import MemberRegistry
+from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS, declared_learners
+from platform_assets.members import ImplementationRegistry
 from platform_assets.training.learners.base import Learner, LearnerKind, LearnerSettingsError
 
-_BY_NAME_ALONE = {
-    "constant": "platform_assets.training.learners.constant:KIND",
-    "single_feature": "platform_assets.training.learners.single:KIND",
-    "last_value": "platform_assets.training.learners.last_value:KIND",
-    "rule": "platform_assets.training.learners.rule:KIND",
-    "logistic_regression": "platform_assets.training.learners.linear:LOGISTIC_REGRESSION",
-    "ridge": "platform_assets.training.learners.linear:RIDGE",
-    "random_forest": "platform_assets.training.learners.forest:KIND",
-    "xgboost": "platform_assets.training.learners.boosting:KIND",
-    "torch_mlp": "platform_assets.training.learners.neural:KIND",
-}
-_MADE_OF_OTHERS = {
-    "estimator": "platform_assets.training.learners.estimator:KIND",
-    "narrowed": "platform_assets.training.learners.narrowed:KIND",
-    "calibrated": "platform_assets.training.learners.calibration:KIND",
-    "blend": "platform_assets.training.learners.ensemble:BLEND",
-    "stack": "platform_assets.training.learners.ensemble:STACK",
-}
-"""Learners that take something else to be made: the name of a class, or other learners."""
-
-BY_NAME_ALONE = tuple(_BY_NAME_ALONE)
+LEARNERS: ImplementationRegistry[LearnerKind] = ImplementationRegistry(
+    DECLARED_LEARNERS,
+    lambda declared: declared.carried_out_by,
+    beside={
+        "narrowed": "platform_assets.training.learners.narrowed:KIND",
+        "calibrated": "platform_assets.training.learners.calibration:KIND",
+    },
+)
+"""Every learner: those that can be declared, and those that are made around one of them."""
+BY_NAME_ALONE = tuple(kind.name for kind in declared_learners() if not (kind.joins_others or kind.names_estimator))
 """Learners that can be made by their name alone."""
-LEARNERS: MemberRegistry[LearnerKind] = MemberRegistry("learner", {**_BY_NAME_ALONE, **_MADE_OF_OTHERS})
-"""Every learner, simplest first."""
 
 
 def learner_kind(name: str) -> LearnerKind:

@@ -32,6 +32,7 @@ DECLARED = DeclaredTask(
     objective="regression",
     metrics={"pinball_loss": False, "coverage_error": False},
     single_feature_metrics=("r2",),
+    carried_out_by="platform_assets_tests.contracts.members.quantile:QUANTILE",
     log_columns={LEVEL_COLUMN: pl.Float64()},
 )
 

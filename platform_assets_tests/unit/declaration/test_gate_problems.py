@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.declaration.gate_names import gate_names
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.tasks.binary import BINARY
 from platform_assets.declaration.tasks.regression import REGRESSION
 

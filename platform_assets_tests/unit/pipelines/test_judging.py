@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.sections.gates import Bypass, Floor
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import BOTH_OUT_OF_FOLD, ON_CHAMPION_DAYS, OUT_OF_FOLD, SameRows
 from platform_assets.orchestration.assets.evaluation import check_result, gates_table
@@ -60,7 +60,7 @@ def test_every_declared_gate_is_judged_in_the_declared_order(
     floors = (Floor(metric="auc_roc", bound=0.5), Floor(metric="average_precision", bound=0.5))
     strict = use_case.model_copy(update={"gates": use_case.gates.model_copy(update={"floors": floors})})
     rows, verdict = judged(strict, first, None, folders)
-    assert [result.name for result in verdict.gates] == gate_names(strict)
+    assert [result.name for result in verdict.gates] == gate_names(strict.gates, strict.task)
     assert [result.name for result in verdict.gates if not result.passed] == []
     assert gate(verdict).explanation == "There is no champion yet."
     assert rows.champion is None
@@ -197,7 +197,7 @@ def test_the_evidence_is_json_and_says_how_model_and_champion_were_compared(
     assert (evidence["format"], evidence["model_version"], evidence["champion"]) == (2, "2", "1")
     assert evidence["same_rows"]["how"] == ON_CHAMPION_DAYS
     assert set(evidence["same_rows"]) == {"rows", "how", "model", "champion"}
-    assert [found["name"] for found in evidence["gates"]] == gate_names(use_case)
+    assert [found["name"] for found in evidence["gates"]] == gate_names(use_case.gates, use_case.task)
     assert gates_table(verdict).count("\n") == len(verdict.gates) + 1
 
 

@@ -17,9 +17,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.deployment.packaging.self_test import _difference, _score
 from platform_assets.evaluation.gates.judging import judge
-from platform_assets.evaluation.gates.registry import gate_names
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.features.quality.profiles import feature_quality
@@ -140,7 +140,7 @@ def test_the_model_passes_the_gates_that_are_declared_and_fit(tickets: Made) -> 
     verdict, evidence = tickets.judged()
     assert verdict.passed, verdict.reason
     names = [result.name for result in verdict.gates]
-    assert names == gate_names(tickets.use_case)
+    assert names == gate_names(tickets.use_case.gates, tickets.use_case.task)
     assert {"training_data", "calibration", "mean_prediction", "single_feature", "slice_size", "reproducible"} <= set(
         names
     )
