@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,7 +55,9 @@ _CUSTOMERS, _TERMINALS, _TRANSACTIONS, _BAD_TERMINALS, _BAD_CUSTOMERS, _STOLEN_C
 
 _EVENT_TIME = pl.Datetime("us", "UTC")
 _MICROSECONDS_PER_SECOND = 1_000_000
-_NEIGHBOUR_PAIRS_PER_CHUNK = 4_000_000
+_NEIGHBOUR_PAIRS_PER_CHUNK = 200_000
+"""Few enough that what is known about them stays in the processor's cache."""
+_BANDS_PER_RADIUS = 2
 
 
 class CardPaymentsSettings(BaseModel):
@@ -190,7 +192,9 @@ class CardPayments:
 
     @cached_property
     def _neighbourhoods(self) -> tuple[IntArray, IntArray]:
-        return _terminals_within(self._customers, self._terminals, self.settings.radius)
+        s = self.settings
+        reach = {"seed": s.seed, "customers": s.customers, "terminals": s.terminals, "radius": s.radius}
+        return _neighbourhoods_of(CardPaymentsSettings(**reach))
 
     def _customers_table(self) -> pl.DataFrame:
         return pl.DataFrame({"customer_id": np.arange(self.settings.customers, dtype=np.int64), **self._customers})
@@ -259,36 +263,70 @@ class CardPayments:
         return [self._rng(_BAD_CUSTOMERS, day).choice(total, size, replace=False) for day in draws]
 
 
+@lru_cache(maxsize=2)
+def _neighbourhoods_of(world: CardPaymentsSettings) -> tuple[IntArray, IntArray]:
+    """Terminals within reach of each customer: a world is read day by day, each time by a generator of its own."""
+    population = CardPayments(world)
+    return _terminals_within(population._customers, population._terminals, world.radius)
+
+
 def _terminals_within(
     customers: dict[str, FloatArray],
     terminals: dict[str, FloatArray],
     radius: float,
     pairs_per_chunk: int = _NEIGHBOUR_PAIRS_PER_CHUNK,
 ) -> tuple[IntArray, IntArray]:
-    """Terminals nearer than `radius` to each customer, as offsets (customers + 1) into one array of terminal ids.
+    """Terminals nearer than `radius` to each customer, as offsets (customers + 1) into one array of terminal ids, those of a customer by x.
 
-    Terminals are swept in order of x: only those in the vertical strip around a customer are measured, and at most
-    about `pairs_per_chunk` pairs at a time.
+    Terminals lie in horizontal bands, each in order of x: only those that are near in both directions are measured, about a third more
+    than there are neighbours, and at most about `pairs_per_chunk` pairs at a time.
     """
-    by_x = np.argsort(terminals["x"], kind="stable")
-    x, y = terminals["x"][by_x], terminals["y"][by_x]
-    low = np.searchsorted(x, customers["x"] - radius, side="left")
-    high = np.searchsorted(x, customers["x"] + radius, side="right")
-    candidates_before = np.concatenate([[0], np.cumsum(high - low)])
+    bands = _Bands(terminals, radius)
+    low, high = bands.near(customers)
+    candidates_before = np.concatenate([[0], np.cumsum((high - low).sum(axis=1))])
     counts = np.zeros(len(low), dtype=np.int64)
     neighbours: list[IntArray] = []
     begin = 0
     while begin < len(low):
         limit = candidates_before[begin] + pairs_per_chunk
         end = max(begin + 1, int(np.searchsorted(candidates_before, limit, side="right")) - 1)
-        sizes = (high - low)[begin:end]
-        owner = np.repeat(np.arange(begin, end), sizes)
-        position = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(low[begin:end], sizes)
-        near = (x[position] - customers["x"][owner]) ** 2 + (y[position] - customers["y"][owner]) ** 2 < radius**2
+        first, sizes = low[begin:end].ravel(), (high - low)[begin:end].ravel()
+        owner = np.repeat(np.repeat(np.arange(begin, end), low.shape[1]), sizes)
+        position = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(first, sizes)
+        across = (bands.x[position] - customers["x"][owner]) ** 2
+        near = across + (bands.y[position] - customers["y"][owner]) ** 2 < radius**2
         counts[begin:end] = np.bincount(owner[near] - begin, minlength=end - begin)
-        neighbours.append(by_x[position[near]].astype(np.int64))
+        # The bands of a customer are put together in order of x.
+        place = np.sort((owner[near] - begin) * len(bands.x) + bands.rank[position[near]])
+        neighbours.append(bands.by_x[place % max(len(bands.x), 1)])
         begin = end
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.concatenate(neighbours)
+
+
+class _Bands:
+    """Terminals by horizontal band, then x, with the place of each in order of x alone."""
+
+    def __init__(self, terminals: dict[str, FloatArray], radius: float) -> None:
+        self._radius, self._height = radius, radius / _BANDS_PER_RADIUS
+        self.by_x = np.argsort(terminals["x"], kind="stable").astype(np.int64)
+        band = np.floor(terminals["y"][self.by_x] / self._height).astype(np.int64)
+        self.rank = np.argsort(band, kind="stable").astype(np.int64)
+        order = self.by_x[self.rank]
+        self.x, self.y, self._band = terminals["x"][order], terminals["y"][order], band[self.rank]
+
+    def near(self, customers: dict[str, FloatArray]) -> tuple[IntArray, IntArray]:
+        """From which position to which the candidates of each customer lie, in each band within reach: [customers, bands] each."""
+        # A band and an x as one number, far enough apart for the widest reach.
+        width = 4 * (PLANE_SIDE + self._radius)
+        keys = self._band * width + self.x
+        x, y = customers["x"][:, None], customers["y"][:, None]
+        around = np.arange(-_BANDS_PER_RADIUS, _BANDS_PER_RADIUS + 1.0)
+        band = np.floor(y / self._height) + around
+        # How far the nearest edge of the band lies above or below; a little wider, so that rounding leaves no candidate out.
+        apart = np.maximum(np.maximum(band * self._height - y, y - (band + 1) * self._height), 0.0)
+        reach = np.sqrt(np.maximum(self._radius**2 - apart**2, 0.0)) + 1e-6 * self._radius
+        low = np.searchsorted(keys, band * width + x - reach, side="left")
+        return low, np.searchsorted(keys, band * width + x + reach, side="right")
 
 
 def _column(days: list[_Day], name: str, dtype: type[np.generic]) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """The simulated payments: reproducible day by day, and distributed as published."""
 
 import hashlib
+import itertools
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings, _terminals_within
+from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings, _Bands, _terminals_within
 from platform_assets.simulation.generators import GeneratorError
 
 START = date(2018, 4, 1)
@@ -274,3 +275,38 @@ def test_customers_without_a_terminal_in_reach_do_not_pay() -> None:
         people["y"].to_numpy()[:, None] - places["y"].to_numpy()
     ) ** 2
     assert set(payers) <= set(np.flatnonzero((squared < 9.0).any(axis=1)).tolist())
+
+
+def test_the_default_world_is_the_same_to_the_bit() -> None:
+    world, digest = CardPayments(CardPaymentsSettings()), hashlib.sha256()
+    for table in world.tables:
+        for column in world.read(table, day(0), day(4)):
+            digest.update(column.to_physical().to_numpy().tobytes())
+    assert digest.hexdigest() == "84bdcb2f8dccabeee1ac4c0149b3121c7eb1613bd9515742ac0bedf4d4154684"
+
+
+def test_a_world_ten_times_as_large_measures_ten_times_as_many_pairs_and_not_a_hundred_times_more_than_it_needs() -> (
+    None
+):
+    world = CardPayments(CardPaymentsSettings(customers=300, terminals=100_000))
+    low, high = _Bands(world._terminals, 5.0).near(world._customers)
+    offsets, _ = _terminals_within(world._customers, world._terminals, 5.0)
+    assert offsets[-1] < (high - low).sum() < 1.5 * offsets[-1]
+
+
+def test_neighbourhoods_are_searched_once_for_a_world_that_is_read_day_by_day() -> None:
+    settings_ = CardPaymentsSettings(seed=77, customers=20, terminals=50)
+    first = CardPayments(settings_)._neighbourhoods
+    later = CardPayments(settings_.model_copy(update={"label_delay_days": 3}))._neighbourhoods
+    assert first[1] is later[1]
+    assert CardPayments(settings_.model_copy(update={"seed": 78}))._neighbourhoods[1] is not first[1]
+
+
+@given(seed=st.integers(0, 10_000), radius=st.floats(0.5, 150))
+@settings(max_examples=30, deadline=None)
+def test_terminals_of_a_customer_stand_in_order_of_x_whatever_the_chunk(seed: int, radius: float) -> None:
+    rng = np.random.default_rng(seed)
+    people = {"x": rng.uniform(0, 100, 30), "y": rng.uniform(0, 100, 30)}
+    places = {"x": rng.uniform(0, 100, 40), "y": rng.uniform(0, 100, 40)}
+    offsets, ids = _terminals_within(people, places, radius, pairs_per_chunk=13)
+    assert all((np.diff(places["x"][ids[a:b]]) > 0).all() for a, b in itertools.pairwise(offsets.tolist()))
