@@ -26,6 +26,7 @@ from starlette.routing import Route
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from serving import request as requests
 from serving.online import EventTooOld, StoreUnavailable
+from serving.prediction_log import LogUnavailable
 from serving.request import Problem, RequestRefused
 
 if TYPE_CHECKING:
@@ -44,19 +45,22 @@ RETRY_AFTER_SECONDS = 1
 
 def paths(use_case: UseCase) -> dict[str, str]:
     """The routes by what they do."""
-    return {name: f"/v1/{use_case.name}/{name}" for name in ("score", "predict", "release")}
+    return {name: f"/v1/{use_case.name}/{name}" for name in ("score", "predict", "release", "self_test")}
 
 
 def make_app(use_case: UseCase) -> Starlette:
     """The application of a use case; it answers once `app.state.runtime` is set."""
     path = paths(use_case)
-    score = functools.partial(_score, use_case, requests.request_model(use_case))
+    model = requests.request_model(use_case)
+    score = functools.partial(_score, use_case, model)
+    self_test = functools.partial(_self_test, use_case, model)
     predict = functools.partial(_predict, requests.features_model(use_case))
     return Starlette(
         routes=[
             Route(path["score"], _answering(score), methods=["POST"]),
             Route(path["predict"], _answering(predict), methods=["POST"]),
             Route(path["release"], _release, methods=["GET"]),
+            Route(path["self_test"], _answering(self_test), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
@@ -107,6 +111,22 @@ async def _predict(model: Any, request: Request, runtime: Runtime, request_id: s
     )
 
 
+async def _self_test(use_case: UseCase, model: Any, request: Request, runtime: Runtime, request_id: str) -> Response:
+    """Score an event as every other one, store, model and log's folder included, and remember nothing of it.
+
+    Without a body it is the declared example. It happens now: an event that was sent before would be too old for what is stored.
+    """
+    started = time.perf_counter()
+    body = await _body(request, runtime.settings.body_limit_bytes)
+    event = requests.parse_event(model, body or json.dumps(requests.example_event(use_case)).encode())
+    prediction = runtime.scorer.score(event | {use_case.event_time: datetime.now(UTC)}, request_id, started)
+    reason = runtime.unready()
+    if reason is not None:
+        return _refusal(503, reason, request_id)
+    answer = runtime.scorer.answer(prediction)
+    return _json(answer | {"release": runtime.digest, "latency_ms": round(prediction.latency_ms, 3)})
+
+
 async def _release(request: Request) -> Response:
     """What is being served: versions, contract, digest."""
     runtime: Runtime = request.app.state.runtime
@@ -126,6 +146,11 @@ def _answering(handle: Callable[[Request, Runtime, str], Awaitable[Response]]) -
             return _refusal(error.status, str(error), request_id, error.problems)
         except StoreUnavailable as error:
             message = f"the online store does not answer: {error}; the request was not scored, send it again"
+            return _refusal(503, message, request_id, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+        except LogUnavailable as error:
+            message = (
+                f"the prediction cannot be logged, and none is answered that is not: {error}; send the request again"
+            )
             return _refusal(503, message, request_id, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
         except FunctionFailed as error:
             logger.error("request %s: %s", request_id, error)

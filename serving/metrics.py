@@ -55,6 +55,7 @@ class ServiceMetrics:
         )
         failed = counter("background_failures_total", "Work lost because it failed.", "queue")
         logged = counter("prediction_log_lines_total", "Predictions written to the log.")
+        unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
         info = prometheus_client.Gauge(
             "platform_assets_release_info",
             "1 for the release that this process serves.",
@@ -69,9 +70,10 @@ class ServiceMetrics:
         self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
         self.features = {name: features.labels(failed=name, **labels) for name in ("function", "expression")}
         self.fallbacks = fallbacks.labels(reason="store unreachable", **labels)
-        self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("log", "record")}
-        self.failed = {name: failed.labels(queue=name, **labels) for name in ("log", "record")}
+        self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("record",)}
+        self.failed = {name: failed.labels(queue=name, **labels) for name in ("record",)}
         self.logged = logged.labels(**labels)
+        self.unlogged = unlogged.labels(**labels)
         self.latency = _latency(registry).labels(**labels)
         info.labels(model_version=model_version, release=release, **labels).set(1)
 

@@ -1,23 +1,46 @@
 """The prediction log: what was asked, from which features it was answered, and how.
 
-Belongs here: appending lines to segments. Does not belong here: reading them (`platform_assets/monitoring/`), or the
-columns (`platform_assets/declaration/prediction_log.py`).
+Belongs here: appending lines to segments, and whether the folder takes them. Does not belong here: reading them
+(`platform_assets/monitoring/`), or the columns (`platform_assets/declaration/prediction_log.py`).
 
-Segments are only ever appended to. One is started by every process and whenever the last one is full; its name carries start time,
-release and process. A line is one prediction as JSON. A process that dies mid-write leaves a last line without an end: readers drop
-whatever follows the last line break of a segment.
+Segments are only ever appended to. One is started by every process and whenever the last one is full, or is no longer where it was
+opened; its name carries start time, release and process. A line is one prediction as JSON. What a failed write left of a line is cut off
+again, and a segment that got no line is removed. A process that dies mid-write leaves a last line without an end: readers drop whatever
+follows the last line break of a segment.
+
+A request is answered only after its line was written, so nothing is lost while the folder takes none: those requests are refused. How
+many, for which event days and why is written beside the segments as soon as there is room again, for monitoring to read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-SEGMENT_SUFFIX = ".jsonl"
+from platform_assets.declaration.prediction_log import OUTAGE_SUFFIX, SEGMENT_SUFFIX
+
+ROOM_BYTES = 64 * 1024
+"""A folder that takes this much at once takes the next lines."""
+
+
+class LogUnavailable(RuntimeError):
+    """The prediction log takes no lines; trying again later may help."""
+
+
+@dataclass
+class _Outage:
+    """Requests that were refused because their line could not be written, since the last one that could."""
+
+    since: datetime
+    reason: str
+    refused: int = 0
+    days: set[date] = field(default_factory=set)
 
 
 class PredictionLog:
@@ -37,8 +60,8 @@ class PredictionLog:
         Raises:
             OSError: the folder cannot be made or written to.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(
                 f"{folder}: the prediction log cannot be written there; give the service a folder of its own"
             )
@@ -46,44 +69,126 @@ class PredictionLog:
         self._release = release.removeprefix("sha256:")[:12]
         self._segment_bytes = segment_bytes
         self._descriptor: int | None = None
+        self._path = folder
+        self._identity = (0, 0)
         self._size = 0
         self._count = 0
+        self._outage: _Outage | None = None
 
-    def append(self, record: Mapping[str, Any]) -> None:
+    def append(self, record: Mapping[str, Any], event_day: date | None = None) -> None:
         """Write one prediction; after a failed write, once more into a new segment.
 
+        Args:
+            record: the prediction.
+            event_day: of its event, for the count of refused requests.
+
         Raises:
-            OSError: the second attempt failed too.
+            LogUnavailable: the second attempt failed too; nothing is left of the line.
             ValueError: a number is not finite.
         """
         line = (json.dumps(record, default=_json, allow_nan=False, separators=(",", ":")) + "\n").encode()
         try:
-            self._write(line)
-        except OSError:
+            try:
+                self._write(line)
+            except OSError:
+                self.close()
+                self._write(line)
+        except OSError as error:
             self.close()
-            self._write(line)
+            self._refused(error, event_day)
+            raise LogUnavailable(f"{self._folder} takes no lines: {error.strerror}") from error
+        if self._outage is not None:
+            self._report_outage()
+
+    def problem(self) -> str | None:
+        """Why the folder takes no lines now, None where it does; a file is written and removed to know."""
+        probe = self._folder / f".room-{os.getpid()}"
+        try:
+            with probe.open("wb", buffering=0) as file:
+                if file.write(b"\0" * ROOM_BYTES) < ROOM_BYTES:
+                    return f"{self._folder} takes no lines: less than {ROOM_BYTES // 1024} kB are free"
+        except OSError as error:
+            return f"{self._folder} takes no lines: {error.strerror}"
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
+        if self._outage is not None:
+            self._report_outage()
+        return None
 
     def close(self) -> None:
-        """Close the segment; the next line starts another one."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the segment; the next line starts another one. A segment without a line is removed."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        with contextlib.suppress(OSError):
+            if os.fstat(descriptor).st_size == 0 and self._in_place():
+                self._path.unlink()
+        os.close(descriptor)
 
     def _write(self, line: bytes) -> None:
+        if self._descriptor is not None and not self._in_place():
+            self.close()  # the folder was emptied, moved or replaced: a line in this segment would be read by nobody
         if self._descriptor is None or self._size + len(line) > self._segment_bytes:
             self.close()
-            self._descriptor = self._open()
-        while line:
-            written = os.write(self._descriptor, line)
-            self._size += written
-            line = line[written:]
+            self._open()
+        assert self._descriptor is not None
+        rest = line
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(line)
 
-    def _open(self) -> int:
+    def _in_place(self) -> bool:
+        """Whether the segment is still the file of its name."""
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._identity
+
+    def _open(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._count += 1
-        self._size = 0
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        name = f"{started}-{self._release}-{os.getpid()}-{self._count:04d}{SEGMENT_SUFFIX}"
-        return os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._path = self._folder / f"{started}-{self._release}-{os.getpid()}-{self._count:04d}{SEGMENT_SUFFIX}"
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        status = os.fstat(self._descriptor)
+        self._identity, self._size = (status.st_dev, status.st_ino), 0
+
+    def _refused(self, error: OSError, event_day: date | None) -> None:
+        if self._outage is None:
+            self._outage = _Outage(datetime.now(UTC), error.strerror or str(error))
+        self._outage.refused += 1
+        if event_day is not None:
+            self._outage.days.add(event_day)
+
+    def _report_outage(self) -> None:
+        """Leave word of the refused requests; kept for the next attempt where there is still no room for it."""
+        outage = self._outage
+        assert outage is not None
+        report = {
+            "since": outage.since,
+            "until": datetime.now(UTC),
+            "refused": outage.refused,
+            "event_days": sorted(outage.days),
+            "reason": outage.reason,
+            "release": self._release,
+        }
+        name = f"{outage.since.strftime('%Y%m%dT%H%M%S.%fZ')}-{os.getpid()}{OUTAGE_SUFFIX}"
+        temporary = self._folder / f".{name}.tmp"
+        try:
+            temporary.write_text(json.dumps(report, default=_json), encoding="utf-8")
+            temporary.replace(self._folder / name)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            return
+        self._outage = None
 
 
 def _json(value: Any) -> str:

@@ -10,8 +10,9 @@ import gc
 import json
 import logging
 import sys
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from serving import request
 from serving.background import Background
 from serving.metrics import ServiceMetrics
 from serving.online import FeatureLookup, StoreUnavailable, open_named
-from serving.prediction_log import PredictionLog
+from serving.prediction_log import LogUnavailable, PredictionLog
 from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
 
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WARM_UP_ROUNDS = 30
+RECORD_PAUSE_SECONDS = 0.5
+"""Between two attempts to record an event while the online store takes none."""
+BEHIND_SECONDS = 5.0
+"""A store that took no event for so long makes the process not ready."""
 
 
 @dataclass
 class Runtime:
-    """Everything a running service holds. `ready` turns off when the stop begins."""
+    """Everything a running service holds. `stopping` is set when the stop begins."""
 
     release: PackedRelease
     digest: str
@@ -44,39 +49,60 @@ class Runtime:
     online: FeatureLookup
     log: PredictionLog
     metrics: ServiceMetrics
-    log_queue: Background
     record_queue: Background
-    ready: bool = True
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _behind: tuple[float, str] | None = field(default=None, init=False)
 
     def remember(self, prediction: Prediction) -> None:
-        """Queue a prediction for the log and its event for the online store; never waits.
+        """Write a prediction to the log, and queue its event for the online store.
 
-        The next request to this process sees the event already, however long the store takes.
+        An answer is given only after this: what a caller was answered stands in the log. The next request to this process sees the
+        event already, however long the store takes.
+
+        Raises:
+            LogUnavailable: the log took no line; nothing is remembered, and the request must not be answered.
         """
+        event_day = prediction.event[self.release.use_case.event_time].date()
+        try:
+            self.log.append(self.scorer.log_record(prediction), event_day)
+        except LogUnavailable:
+            self.metrics.unlogged.inc()
+            raise
+        self.metrics.logged.inc()
         self.online.announce(prediction.event)
         if not self.record_queue.submit(self._record, prediction):
             self.online.forget(prediction.event)
-        self.log_queue.submit(self._write, prediction)
 
-    def _write(self, prediction: Prediction) -> None:
-        self.log.append(self.scorer.log_record(prediction))
-        self.metrics.logged.inc()
+    def unready(self) -> str | None:
+        """Why this process should get no requests now; None when it should."""
+        if self.stopping.is_set():
+            return "the service is stopping"
+        behind = self._behind
+        if behind is not None and time.monotonic() - behind[0] > BEHIND_SECONDS:
+            return f"the online store takes no events: {behind[1]}"
+        return self.log.problem()
 
     def _record(self, prediction: Prediction) -> None:
-        try:
-            self.online.record(prediction.event)
-        except StoreUnavailable:
-            self.metrics.store["write"].inc()
-            raise
+        """Record an event, again and again while the store does not take it: later ones wait, and none is lost before the queue is full."""
+        event = prediction.event
+        while True:
+            try:
+                self.online.record(event)
+                self._behind = None
+                return
+            except StoreUnavailable as error:
+                self.metrics.store["write"].inc()
+                self._behind = (time.monotonic() if self._behind is None else self._behind[0], str(error))
+                if self.stopping.is_set():
+                    raise
+                self.online.announce(event)  # a failed attempt ends the announcement
+                self.stopping.wait(RECORD_PAUSE_SECONDS)
 
     def close(self) -> None:
         """Stop: not ready any more, finish what is queued for at most `drain_seconds`, close the log."""
-        self.ready = False
-        lost = self.log_queue.close(self.settings.drain_seconds)
-        self.metrics.dropped["log"].inc(lost)
+        self.stopping.set()
         self.metrics.dropped["record"].inc(self.record_queue.close(self.settings.drain_seconds))
-        if not lost:
-            self.log.close()
+        self.log.close()
 
 
 def start_runtime(release: PackedRelease, code_folder: Path | None, settings: ServingSettings) -> Runtime:
@@ -115,7 +141,6 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
         online=online,
         log=log,
         metrics=metrics,
-        log_queue=_queue("log", settings, metrics),
         record_queue=_queue("record", settings, metrics),
     )
     logger.info(

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 DURATION_BUCKETS_SECONDS = [0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]
+READY_PATH = "/readyz"
 REFERENCE = "#/components/schemas/{model}"
 
 Message = MutableMapping[str, Any]
@@ -59,7 +60,7 @@ def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any
                 app.state.runtime = start_runtime(release, code_folder, ServingSettings.from_environment())
 
         async def __is_ready__(self) -> bool:
-            return self.runtime.ready
+            return self.runtime.unready() is None
 
         @bentoml.on_shutdown  # type: ignore[untyped-decorator, unused-ignore]
         def close(self) -> None:
@@ -69,7 +70,7 @@ def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any
     service = bentoml.service(
         name=release.use_case.name,
         description=release.use_case.description,
-        service_class=_documented_service(release),
+        service_class=_documented_service(release, lambda: app.state.runtime.unready()),
         workers=release.use_case.serving.processes,
         traffic={"timeout": REQUEST_TIMEOUT_SECONDS},
         logging={"access": {"enabled": False}},  # every prediction is in the prediction log; saves 0.1 ms per request
@@ -80,8 +81,8 @@ def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any
     return service
 
 
-def _documented_service(release: PackedRelease) -> type[Any]:
-    """A service class whose OpenAPI page shows the mounted routes, and which turns unknown paths away early."""
+def _documented_service(release: PackedRelease, unready: Callable[[], str | None]) -> type[Any]:
+    """A service class whose OpenAPI page shows the mounted routes, which turns unknown paths away early and says why it is not ready."""
     from bentoml import Service
 
     class DocumentedService(Service):  # type: ignore[misc, unused-ignore]
@@ -98,8 +99,8 @@ def _documented_service(release: PackedRelease) -> type[Any]:
             return add_routes(super().openapi_spec, release)
 
         def to_asgi(self, is_main: bool = True) -> Any:
-            """The application behind a guard against unknown paths."""
-            return refuse_unknown_paths(super().to_asgi(is_main=is_main))
+            """The application behind its guard."""
+            return guarded(super().to_asgi(is_main=is_main), unready)
 
     return DocumentedService
 
@@ -136,6 +137,11 @@ def add_routes(specification: Any, release: PackedRelease) -> Any:
         path["predict"]: {
             "post": _operation("predict", "Score rows of feature values; nothing is logged.", "PredictRequest", None)
         },
+        path["self_test"]: {
+            "post": _operation(
+                "self_test", "Score an event, by default an example; nothing of it is remembered.", None, None
+            )
+        },
         path["release"]: {"get": _operation("release", "What is being served.", None, None)},
     }
     items = {name: path_item(operation) for name, operation in operations.items()}
@@ -153,7 +159,7 @@ def _operation(name: str, description: str, body: str | None, answer: str | None
             "400": "Not JSON.",
             "413": "Too large.",
             "422": "A field is wrong.",
-            "503": "Store unreachable.",
+            "503": "The store or the prediction log does not take part.",
         }.items():
             responses[status] = {"description": words, "content": content("Refusal")}
     operation: dict[str, Any] = {
@@ -167,21 +173,28 @@ def _operation(name: str, description: str, body: str | None, answer: str | None
     return operation
 
 
-def refuse_unknown_paths(app: Any) -> Asgi:
-    """Answer paths that no route has with 404 before BentoML sees them.
+def guarded(app: Any, unready: Callable[[], str | None]) -> Asgi:
+    """Answer two things before BentoML sees them: paths that no route has, with 404, and readiness, with its reason when it is off.
 
-    BentoML's request metrics take the path as it comes as a label: a scan of made-up paths would add a time series for each.
+    BentoML's request metrics take the path as it comes as a label: a scan of made-up paths would add a time series for each. Its own
+    readiness knows no reason.
     """
     known = _known_paths(app.routes)
-    body = json.dumps({"error": "no such path; see /docs.json", "problems": [], "request_id": ""}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+
+    async def refuse(send: Callable[[Message], Awaitable[None]], status: int, error: str) -> None:
+        body = json.dumps({"error": error, "problems": [], "request_id": ""}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def guard(
         scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        if scope["type"] == "http" and scope["path"] not in known:
-            await send({"type": "http.response.start", "status": 404, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+        http = scope["type"] == "http"
+        if http and scope["path"] not in known:
+            await refuse(send, 404, "no such path; see /docs.json")
+        elif http and scope["path"] == READY_PATH and (reason := unready()) is not None:
+            await refuse(send, 503, reason)
         else:
             await app(scope, receive, send)
 

@@ -39,9 +39,7 @@ class ServingSettings(BaseModel):
         default=None, description="Digest that the packed release must have; absent accepts what is packed."
     )
     log_segment_bytes: int = Field(default=64 * 2**20, ge=4096, description="A log segment is closed past this size.")
-    queue_capacity: int = Field(
-        default=10_000, ge=1, description="Predictions that may wait for the log, and events for the online store."
-    )
+    queue_capacity: int = Field(default=10_000, ge=1, description="Events that may wait for the online store.")
     drain_seconds: float = Field(default=10.0, gt=0, description="How long a stop waits for what is still queued.")
     body_limit_bytes: int = Field(default=2**20, ge=1024, description="Largest request body.")
     max_future_seconds: float = Field(

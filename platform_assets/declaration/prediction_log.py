@@ -1,6 +1,6 @@
 """The prediction log's columns: written by the service, read by monitoring.
 
-Belongs here: names and types that both sides share. Does not belong here: writing (`serving/`) or reading
+Belongs here: names, types and file names that both sides share. Does not belong here: writing (`serving/`) or reading
 (`monitoring/`).
 """
 
@@ -10,6 +10,12 @@ import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
+
+SEGMENT_SUFFIX = ".jsonl"
+"""Ends the names of files with predictions, one a line."""
+
+OUTAGE_SUFFIX = ".refused.json"
+"""Ends the names of files that count the requests that were refused because the log took no lines."""
 
 FEATURE_PREFIX = "feature__"
 """Prefix of the columns that hold the feature values a prediction was made from."""

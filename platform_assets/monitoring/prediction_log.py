@@ -20,7 +20,12 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration.contract import feature_contract_hash
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.declaration.prediction_log import (
+    FEATURE_PREFIX,
+    OUTAGE_SUFFIX,
+    SEGMENT_SUFFIX,
+    prediction_log_schema,
+)
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 
@@ -29,6 +34,12 @@ NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback"})
 
 LATER_COLUMNS = frozenset({"fallback"})
 """Columns that services of earlier versions do not write."""
+
+LINE_BYTES = 1024 * 1024
+"""No line is longer: as far as the newest one is looked for."""
+
+NEWEST_SEGMENTS = 32
+"""The newest line stands in one of those that were changed last: as many as processes may write at a time, and more."""
 
 Converter = Callable[[Any], Any]
 
@@ -74,6 +85,25 @@ class SegmentRead:
     segments_skipped: int
 
 
+@dataclass(frozen=True, slots=True)
+class LogOutage:
+    """A while in which the log took no lines, so that requests were refused.
+
+    Attributes:
+        since: of the first refused request, wall-clock time.
+        until: when there was room again.
+        refused: how many requests.
+        event_days: of their events, ascending.
+        reason: the operating system's.
+    """
+
+    since: datetime
+    until: datetime
+    refused: int
+    event_days: tuple[date, ...]
+    reason: str
+
+
 class _LineError(ValueError):
     """A line that is no prediction; the message is its reason."""
 
@@ -114,6 +144,46 @@ def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | No
             rows[row["request_id"]] = row
     frame = pl.DataFrame(list(rows.values()), schema=schema, orient="row").sort("scored_at", "request_id")
     return SegmentRead(frame, lines, torn, duplicates, other_contract, tuple(bad), len(paths), skipped)
+
+
+def read_outages(folder: Path) -> tuple[LogOutage, ...]:
+    """Every time that requests were refused because the log took no lines, as services left word of it, oldest first.
+
+    Raises:
+        ValueError: a file is damaged; its name is in the message.
+    """
+    outages = []
+    for path in sorted(folder.glob(f"*{OUTAGE_SUFFIX}")):
+        try:
+            values = json.loads(path.read_bytes())
+            days = tuple(date.fromisoformat(day) for day in values["event_days"])
+            since, until = _time(values["since"]), _time(values["until"])
+            outages.append(LogOutage(since, until, int(values["refused"]), days, str(values["reason"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is no report of refused requests: {error}; look at it and remove it") from error
+    return tuple(outages)
+
+
+def newest_line(folder: Path) -> dict[str, Any] | None:
+    """The newest prediction of a folder, as its service wrote it; None without one.
+
+    Only the end of each segment is read, the last changed ones first.
+    """
+    newest: dict[str, Any] | None = None
+    segments = sorted(folder.glob(f"*{SEGMENT_SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in segments[:NEWEST_SEGMENTS]:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LINE_BYTES))
+            complete = file.read().rpartition(b"\n")[0]
+        line = complete.rpartition(b"\n")[2]
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue  # damaged, or not one complete line: reading the whole folder says so
+        if isinstance(values, dict) and (newest is None or values.get("scored_at", "") > newest.get("scored_at", "")):
+            newest = values
+    return newest
 
 
 def days_touched(frame: pl.DataFrame) -> tuple[date, ...]:
@@ -183,7 +253,7 @@ class _Parser:
 
 def _segments(folder: Path, modified_since: datetime | None) -> tuple[list[Path], int]:
     """Segments to read, by name, and how many were left out."""
-    paths = sorted(folder.glob("*.jsonl"))
+    paths = sorted(folder.glob(f"*{SEGMENT_SUFFIX}"))
     if modified_since is None:
         return paths, 0
     recent = [path for path in paths if path.stat().st_mtime >= modified_since.timestamp()]

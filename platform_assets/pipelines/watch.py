@@ -22,7 +22,7 @@ from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.drift_page import evidently_report
 from platform_assets.monitoring.latency import ServiceDay, service_days
 from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
-from platform_assets.monitoring.prediction_log import SegmentRead, read_segments
+from platform_assets.monitoring.prediction_log import LogOutage, SegmentRead, read_outages, read_segments
 from platform_assets.monitoring.quality import (
     QualityResult,
     join_labels,
@@ -49,6 +49,7 @@ class StoredPredictions:
     Attributes:
         rows: the predictions of the days.
         segments: what was read, with lines that are no predictions.
+        outages: times when requests of these days were refused because the log took no lines.
         by_day: figures of each day that has predictions.
         latency_plot: a picture of them, PNG; None without predictions.
         commit: of the table.
@@ -57,6 +58,7 @@ class StoredPredictions:
 
     rows: pl.DataFrame
     segments: SegmentRead
+    outages: Sequence[LogOutage]
     by_day: Sequence[ServiceDay]
     latency_plot: bytes | None
     commit: Commit
@@ -123,7 +125,14 @@ def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> Sto
     else:
         commit = table.merge_rows(rows, ["request_id"], when_matched="keep")
     by_day = service_days(rows)
-    return StoredPredictions(rows, segments, by_day, plot_latency(by_day) if by_day else None, commit, table.uri)
+    outages = [
+        outage
+        for outage in read_outages(log_folder)
+        if any(days.first <= day <= days.last for day in outage.event_days)
+    ]
+    return StoredPredictions(
+        rows, segments, outages, by_day, plot_latency(by_day) if by_day else None, commit, table.uri
+    )
 
 
 def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, day: date) -> WatchedDrift:

@@ -4,6 +4,7 @@ Belongs here: what Dagster is told of them, verdicts as checks among it. Does no
 asking for a new model (`orchestration/sensors.py`).
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
 from platform_assets.lake.schemas import VERDICT_SCHEMA
-from platform_assets.monitoring.prediction_log import SegmentRead
+from platform_assets.monitoring.prediction_log import LogOutage, SegmentRead
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -34,6 +35,7 @@ from platform_assets.pipelines.watch import StoredVerdict, store_predictions, wa
 from platform_assets.registry.model_store import ModelStore
 
 READABLE_CHECK = "readable"
+LOG_CHECK = "requests_logged"
 STORE_CHECK = "store_answered"
 DRIFT_CHECK = "no_drift"
 QUALITY_CHECK = "quality_kept"
@@ -60,6 +62,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         check_specs=[
             dg.AssetCheckSpec(READABLE_CHECK, asset=key, description="Every line the service wrote is a prediction."),
+            dg.AssetCheckSpec(LOG_CHECK, asset=key, description="No request was refused because the log took no line."),
             dg.AssetCheckSpec(
                 STORE_CHECK, asset=key, description="No prediction was made without what the online store holds."
             ),
@@ -87,7 +90,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "service_days": [day.to_dict() for day in stored.by_day[:31]],
             },
             data_version=data_version(stored.commit),
-            check_results=[_readable(segments), _store_answered(stored.rows, use_case)],
+            check_results=[_readable(segments), _lines_taken(stored.outages), _store_answered(stored.rows, use_case)],
         )
 
     return prediction_log
@@ -102,6 +105,17 @@ def _readable(segments: SegmentRead) -> dg.AssetCheckResult:
             "bad_lines": [f"{line.place}: {line.reason}" for line in segments.bad_lines[:20]],
         },
     )
+
+
+def _lines_taken(outages: Sequence[LogOutage]) -> dg.AssetCheckResult:
+    """Nothing is lost, for nothing is answered that is not logged; but somebody asked and got no answer."""
+    evidence: dict[str, Any] = {"refused_requests": sum(outage.refused for outage in outages)}
+    if outages:
+        evidence["outages"] = [
+            f"{o.since:%Y-%m-%d %H:%M:%S} .. {o.until:%H:%M:%S}: {o.refused}, {o.reason}" for o in outages
+        ]
+        evidence["next_step"] = "make room where the log is written; the callers have to send these requests again"
+    return dg.AssetCheckResult(check_name=LOG_CHECK, passed=not outages, metadata=evidence)
 
 
 def _store_answered(rows: pl.DataFrame, use_case: UseCase) -> dg.AssetCheckResult:

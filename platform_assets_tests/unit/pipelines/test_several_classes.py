@@ -306,7 +306,6 @@ def service(tickets: Made, tmp_path: Path) -> Service:
         online=store,
         log=PredictionLog(settings.log_folder, "sha256:" + "ab" * 32, settings.log_segment_bytes),
         metrics=ServiceMetrics(release.use_case, "digest", "1", CollectorRegistry()),
-        log_queue=Background("log", 1000),
         record_queue=Background("record", 1000),
     )
     app = make_app(release.use_case)

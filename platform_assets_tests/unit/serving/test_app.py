@@ -65,7 +65,6 @@ class Served:
             online=self.store,
             log=PredictionLog(settings.log_folder, DIGEST, settings.log_segment_bytes),
             metrics=ServiceMetrics(release.use_case, DIGEST, "3", self.registry),
-            log_queue=Background("log", 100),
             record_queue=Background("record", 100),
         )
         app = make_app(release.use_case)
