@@ -8,8 +8,9 @@ case.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -97,7 +98,10 @@ class Settings(BaseModel):
         description="Whose champion and challenger are meant: MLflow's aliases `champion` and `challenger` in production, "
         "`staging-champion` and so on elsewhere.",
     )
-    mlflow_artifacts: str = Field(description="Where MLflow keeps artifacts when it is used without a server.")
+    mlflow_artifacts: str | None = Field(
+        description="Where MLflow keeps artifacts: a folder or an `s3://` address; when not set a folder below `home`, or what the server "
+        "says where `mlflow` is the address of a server."
+    )
     feast_registry: str = Field(repr=False, description="SQLAlchemy address of Feast's registry.")
     feast_online_store: dict[str, Any] = Field(repr=False, description="Feast's online store configuration, as JSON.")
     port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
@@ -152,11 +156,14 @@ class Settings(BaseModel):
 
         home = Path(value("home", ".platform/default")).absolute()
         online_store = json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
+        mlflow = value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
+        # A server keeps artifacts where every machine finds them; a folder of this one would hold them back from all others.
+        artifacts = "" if mlflow.startswith(("http://", "https://")) else str(home / "mlflow" / "artifacts")
         values: dict[str, Any] = {
             "home": home,
             "lake": value("lake", str(home / "lake")),
-            "mlflow": value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"),
-            "mlflow_artifacts": value("mlflow_artifacts", str(home / "mlflow" / "artifacts")),
+            "mlflow": mlflow,
+            "mlflow_artifacts": value("mlflow_artifacts", artifacts) or None,
             "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
             "port": value("port", "8700"),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
@@ -188,6 +195,47 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
             ) from error
+
+
+_LENT = {
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+    "region": "AWS_DEFAULT_REGION",
+    "default_region": "AWS_DEFAULT_REGION",
+    "endpoint_url": "MLFLOW_S3_ENDPOINT_URL",
+    "endpoint": "MLFLOW_S3_ENDPOINT_URL",
+}
+"""Keys of `object_store`, without `AWS_` and in small letters, and the variables that MLflow's client reads them from."""
+
+
+def lend_object_store(settings: Settings, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let MLflow's client reach artifacts in an object store: it reads endpoint and keys from the environment, and from nowhere else.
+
+    Nothing is lent where artifacts lie in a folder, and a variable that is set already keeps its value.
+
+    Args:
+        settings: their `object_store` is lent.
+        environment: of this process.
+
+    Raises:
+        SettingsError: artifacts lie in an object store, and boto3, which reaches it, is not installed.
+    """
+    by_server = settings.mlflow.startswith(("http://", "https://"))
+    in_store = (settings.mlflow_artifacts or "").startswith("s3://")
+    if in_store and find_spec("boto3") is None:
+        raise SettingsError(
+            f"{PREFIX}MLFLOW_ARTIFACTS is in an object store, which needs `platform-assets[s3]` (boto3)"
+        )
+    if not (by_server or in_store):
+        return
+    for key, text in settings.object_store.items():
+        variable = _LENT.get(key.lower().removeprefix("aws_"))
+        if variable is not None:
+            environment.setdefault(variable, text)
+    if settings.object_store:
+        environment.setdefault("AWS_RETRY_MODE", "standard")
+        environment.setdefault("AWS_MAX_ATTEMPTS", "10")  # with the pauses of the standard mode more than a minute
 
 
 def source_access() -> Access:
@@ -233,8 +281,13 @@ class Installation:
 
     @cached_property
     def models(self) -> ModelStore:
-        """The registry of models and the ledger."""
+        """The registry of models and the ledger.
+
+        Raises:
+            SettingsError: artifacts lie in an object store, and the library that reaches it is not installed.
+        """
         settings = self.settings
+        lend_object_store(settings)
         return ModelStore(
             settings.mlflow,
             self.lake,

@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL, an object store, a Kafka cluster.
+"""Real servers for tests: PostgreSQL, an object store, a Kafka cluster, Redis, MLflow.
 
 Belongs here: starting each on a free port of this machine, and stopping it. Does not belong here: what a test puts
 there. Each is a context manager; PostgreSQL takes two seconds to start, so that tests share one.
@@ -197,6 +197,29 @@ def s3() -> Iterator[S3]:
             yield S3(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
+            process.wait(20)
+
+
+@contextmanager
+def mlflow_server(folder: Path, *options: str, **environment: str) -> Iterator[str]:
+    """MLflow's server on a free port, with its database in a folder; its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", *options]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, env=os.environ | environment, start_new_session=True
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not _listens(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise AssertionError(f"MLflow's server does not start: {log.read().decode()}")
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
 
 

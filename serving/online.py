@@ -106,8 +106,13 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> Feature
     Raises:
         StoreUnavailable: the store does not answer.
         StateError: Feast's registry has no feature service for this use case's feature contract.
+        DriverMissing: the release lacks the driver of the database that the settings name.
     """
     from sqlalchemy.exc import SQLAlchemyError
+
+    from platform_assets.features.online.drivers import require_driver
+
+    require_driver(feast)
 
     from platform_assets.features.online.feast_connection import FeastSettings
     from platform_assets.features.online.request_features import OnlineFeatures
@@ -117,7 +122,16 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> Feature
 
 
 def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> FeatureLookup:
-    """Online features that know nothing and remember nothing: for a self-test, whose rows carry their features."""
+    """Online features that know nothing and remember nothing: for a self-test, whose rows carry their features.
+
+    Nothing is opened, but what would open it is loaded.
+
+    Raises:
+        DriverMissing: the release lacks the driver of the database that the settings name.
+    """
+    from platform_assets.features.online.drivers import require_driver
+
+    require_driver(feast)
     return _NoStore(use_case)
 
 

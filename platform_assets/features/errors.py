@@ -23,3 +23,7 @@ class StateError(FeatureError):
 
 class OlderState(StateError):
     """A state is older than the one in the online store, which stays."""
+
+
+class DriverMissing(FeatureError):
+    """The driver of a database that the settings name is not there; the message names it."""

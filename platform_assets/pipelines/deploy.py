@@ -73,6 +73,12 @@ def deploy(
             f"{use_case.name}: no service was built for version {version.version}, or it was changed since; materialize "
             f"{use_case.name}/{SERVING}/{SERVICE} of {as_of} again"
         )
+    lacking = bento.lacks(feature_store.drivers())
+    if lacking:
+        raise NotPromoted(
+            f"{use_case.name}: the service of version {version.version} was built under other settings and lacks the driver "
+            f"{', '.join(lacking)} of Feast's registry; materialize {use_case.name}/{SERVING}/{SERVICE} of {as_of} again"
+        )
     return put_in_service(use_case, version, bento, models, feature_store, serving, run_id, strategy=strategy)
 
 

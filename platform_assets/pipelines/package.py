@@ -17,7 +17,9 @@ from platform_assets.deployment.packaging import (
     build_bento,
     self_test,
 )
+from platform_assets.deployment.packaging.sources import PackingError
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.errors import DriverMissing
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
@@ -84,10 +86,12 @@ def package(
     registry = models.registry()
     try:
         run = registered_run(registry, version)
-        bento = build_bento(use_case, run.predictor_folder, release_info(use_case, version, run), serving.bento_root())
+        info = release_info(use_case, version, run)
+        drivers = feature_store.drivers()
+        bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root(), drivers=drivers)
         log(f"Bento {bento.tag}, {bento.size_bytes / 1e6:.1f} MB, built before: {bento.reused}")
         tested = self_test(bento, serving_settings(use_case, feature_store, serving))
-    except (ArtifactError, BentoError, PackedReleaseError, SelfTestError) as error:
+    except (ArtifactError, BentoError, DriverMissing, PackedReleaseError, PackingError, SelfTestError) as error:
         raise PackagingFailed(str(error)) from error
     registry.set_tags(version, {DIGEST_TAG: bento.digest})
     return PackagedService(version.version, bento, tested)

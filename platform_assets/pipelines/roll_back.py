@@ -158,12 +158,14 @@ def _serves(
 ) -> AnswersAgain:
     """The kept release starts, answers known rows like the model, and takes the traffic; until then the present one serves.
 
-    A release that was removed since is built again from the registered model.
+    A release that was removed since, or lacks a driver that the settings need by now, is built again from the registered model.
     """
     digest = version.tags.get(DIGEST_TAG, "")
     bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
-    if bento is None:
-        bento = build_bento(use_case, run.predictor_folder, release_info(use_case, version, run), serving.bento_root())
+    drivers = feature_store.drivers()
+    if bento is None or bento.lacks(drivers):
+        info = release_info(use_case, version, run)
+        bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root(), drivers=drivers)
         models.registry().set_tags(version, {DIGEST_TAG: bento.digest})
     try:
         deployed = put_in_service(use_case, version, bento, models, feature_store, serving, run_id, {"rollback": True})

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,21 @@ from pathlib import Path
 import yaml
 
 from platform_assets.declaration import UseCase
-from platform_assets.deployment.packaging.sources import ENTRY_POINTS, requirements, service_modules, third_party
+from platform_assets.deployment.packaging.sources import (
+    ENTRY_POINTS,
+    distributions_of,
+    read_lock,
+    requirements,
+    service_modules,
+    third_party,
+)
 from platform_assets.training import artifact
 from serving.release import ReleaseInfo, content_digest, write_release
 
 ROOT = Path(__file__).resolve().parents[3]
 BENTO_FILE = "bento.yaml"
 CODE_FOLDER = "src"
+REQUIREMENTS_FILE = "requirements.txt"
 BUILD_TIMEOUT_SECONDS = 300.0
 TOP_PACKAGE_TEXT = '"""Platform Assets: the part that a service needs."""\n'
 """Stands in for the top package's own module, which loads the components that only the asset graph needs."""
@@ -59,9 +67,20 @@ class BuiltBento:
         """The packed code with the release: what the digest is about."""
         return self.path / CODE_FOLDER
 
+    def lacks(self, drivers: Sequence[str]) -> list[str]:
+        """Which of these database drivers its requirements do not carry: it was built under other settings."""
+        needed = {name: distributions for name in drivers if (distributions := distributions_of(name))}
+        carried = set(read_lock(self.code_folder / REQUIREMENTS_FILE)) if needed else set()
+        return [name for name, distributions in needed.items() if not distributions <= carried]
+
 
 def build_bento(
-    use_case: UseCase, model_folder: Path, release_info: ReleaseInfo, out_root: Path, source_root: Path = ROOT
+    use_case: UseCase,
+    model_folder: Path,
+    release_info: ReleaseInfo,
+    out_root: Path,
+    source_root: Path = ROOT,
+    drivers: Sequence[str] = (),
 ) -> BuiltBento:
     """Build a Bento, or find the one that an earlier build made from the same content.
 
@@ -71,6 +90,7 @@ def build_bento(
         release_info: where the model comes from and what it must answer.
         out_root: BentoML's home for these builds; made when missing.
         source_root: folder with the packages and `requirements.lock`.
+        drivers: modules of database drivers that the installation's settings need, such as `psycopg`.
 
     Raises:
         BentoError: the build failed.
@@ -83,7 +103,7 @@ def build_bento(
     # Not below out_root: BentoML refuses a build context with a hidden folder (such as .platform) in its path.
     with tempfile.TemporaryDirectory(prefix="bento-context-") as scratch, _locked(out_root):
         context = Path(scratch)
-        write_context(context, use_case, model_folder, release_info, source_root)
+        write_context(context, use_case, model_folder, release_info, source_root, drivers)
         digest = content_digest(context)
         path = _bento_path(out_root, use_case, digest)
         earlier = _checked(path, digest)
@@ -105,7 +125,12 @@ def find_bento(use_case: UseCase, digest: str, out_root: Path) -> BuiltBento | N
 
 
 def write_context(
-    context: Path, use_case: UseCase, model_folder: Path, release_info: ReleaseInfo, source_root: Path
+    context: Path,
+    use_case: UseCase,
+    model_folder: Path,
+    release_info: ReleaseInfo,
+    source_root: Path,
+    drivers: Sequence[str] = (),
 ) -> None:
     """Write everything that is packed: code, requirements, release, and BentoML's build file."""
     functions = [item.function.partition(":")[0] for view in use_case.features for item in view.functions]
@@ -118,8 +143,8 @@ def write_context(
         else:
             shutil.copyfile(path, target)
     libraries = list(artifact.required_libraries(model_folder))
-    pinned = requirements(third_party(modules), libraries, source_root / "requirements.lock")
-    (context / "requirements.txt").write_text("\n".join(pinned) + "\n", encoding="utf-8")
+    pinned = requirements(third_party(modules), libraries, source_root / "requirements.lock", drivers)
+    (context / REQUIREMENTS_FILE).write_text("\n".join(pinned) + "\n", encoding="utf-8")
     write_release(context / "release", use_case, model_folder, release_info)
     build_file = {
         "service": "serving.bento:service",

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 FIRST_PARTY = ("serving", "platform_assets")
+PROJECT = "platform-assets"
+"""The distribution whose requirements name the extras of a driver."""
 ENTRY_POINTS = (
     "serving.bento",
     "serving.__main__",
@@ -152,13 +154,16 @@ def third_party(modules: Mapping[str, Path]) -> set[str]:
     return names - set(FIRST_PARTY) - sys.stdlib_module_names
 
 
-def requirements(top_level: Iterable[str], distributions: Iterable[str], lock: Path) -> list[str]:
+def requirements(
+    top_level: Iterable[str], distributions: Iterable[str], lock: Path, drivers: Iterable[str] = ()
+) -> list[str]:
     """Pinned requirements of a service: what it imports and all that this needs in turn, as `name==version`.
 
     Args:
         top_level: imported names, such as `yaml`.
         distributions: further distributions by name, such as `xgboost-cpu`.
         lock: the project's lock file, from which every version is taken.
+        drivers: imported names of database drivers, such as `psycopg`; they come with the extras that this project requires them with.
 
     Raises:
         PackingError: a needed distribution is not in the lock file.
@@ -170,11 +175,22 @@ def requirements(top_level: Iterable[str], distributions: Iterable[str], lock: P
     wanted = {_normal(name) for name in (*ALWAYS, *distributions)}
     for name in top_level:
         wanted |= {_normal(provider) for provider in providers.get(name, [name])}
-    closed = _with_dependencies(wanted)
+    extras = {one: _required_extras(one) for driver in drivers for one in distributions_of(driver)}
+    wanted |= set(extras)
+    closed = _with_dependencies(wanted, extras)
     missing = sorted(wanted - set(pinned))
     if missing:
         raise PackingError(f"{lock} does not pin {', '.join(missing)}; add them to pyproject.toml and lock again")
     return [f"{name}=={pinned[name]}" for name in sorted(closed & set(pinned))]
+
+
+def distributions_of(driver: str) -> set[str]:
+    """The distributions that bring a database driver, by its module's name; none where Python itself does."""
+    from importlib.metadata import packages_distributions
+
+    if driver in sys.stdlib_module_names:
+        return set()
+    return {_normal(provider) for provider in packages_distributions().get(driver, [driver])}
 
 
 def read_lock(lock: Path) -> dict[str, str]:
@@ -195,14 +211,28 @@ def read_lock(lock: Path) -> dict[str, str]:
     }
 
 
-def _with_dependencies(names: set[str]) -> set[str]:
+def _required_extras(distribution: str) -> frozenset[str]:
+    """The extras that this project requires a distribution with; a driver is often a shell around one of them."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from packaging.requirements import Requirement
+
+    try:
+        required = [Requirement(text) for text in requires(PROJECT) or []]
+    except PackageNotFoundError:
+        return frozenset()
+    named = [one for one in required if _normal(one.name) == _normal(distribution)]
+    return frozenset(extra for one in named for extra in one.extras)
+
+
+def _with_dependencies(names: set[str], extras_of: Mapping[str, frozenset[str]]) -> set[str]:
     """The distributions and everything that they require on this platform, by what is installed."""
     from importlib.metadata import PackageNotFoundError, requires
 
     from packaging.requirements import Requirement
 
     closed: set[str] = set()
-    waiting = [(name, frozenset[str]()) for name in sorted(names)]
+    waiting = [(name, extras_of.get(name, frozenset[str]())) for name in sorted(names)]
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         name, extras = waiting.pop()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.declaration import UseCase
+from platform_assets.features.online.drivers import registry_driver
 from platform_assets.features.online.feast_connection import FeastSettings
 
 
@@ -30,3 +31,11 @@ class FeatureStore:
         return FeastSettings(
             project=use_case.name, registry=self.registry, online_store=dict(self.online_store), home=self.home
         )
+
+    def drivers(self) -> tuple[str, ...]:
+        """Modules of the database drivers that a service of this feature store needs.
+
+        Raises:
+            DriverMissing: the registry's address names no database that can be opened.
+        """
+        return (registry_driver(self.registry),)

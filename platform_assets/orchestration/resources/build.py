@@ -21,12 +21,13 @@ def build_resources(installation: Installation) -> dict[str, Any]:
         installation: the installation.
     """
     settings = installation.settings
+    models = installation.models  # first: it lends the object store's keys to the tracker's client
     return {
         "lake": installation.lake,
         "sources": installation.sources,
         "feast": installation.feature_store,
         "mlflow": tracker_resource(TrackingAddress(settings.mlflow, settings.mlflow_artifacts, EXPERIMENT)),
-        "models": installation.models,
+        "models": models,
         "serving": installation.serving,
     }
 

@@ -24,12 +24,11 @@ def open_mlflow(address: TrackingAddress, run: TrackedDagsterRun) -> Iterator[Ml
     from dagster_mlflow.resources import MlFlow
 
     client = mlflow.MlflowClient(tracking_uri=address.uri)
-    if client.get_experiment_by_name(address.experiment) is None:
-        client.create_experiment(address.experiment, artifact_location=address.artifacts)
+    experiment = _experiment(client, address)
     config = {
-        "experiment_name": address.experiment,
+        "experiment_name": experiment,
         "mlflow_tracking_uri": address.uri,
-        "mlflow_run_id": _outer_run(client, address.experiment, run.run_id),
+        "mlflow_run_id": _outer_run(client, experiment, run.run_id),
     }
     outer: Any = MlFlow(
         SimpleNamespace(
@@ -49,6 +48,30 @@ def open_mlflow(address: TrackingAddress, run: TrackedDagsterRun) -> Iterator[Ml
         if status == "FINISHED" and run.has_failed():
             status = "FAILED"
         outer.end_run(status=status)
+
+
+def _experiment(client: Any, address: TrackingAddress) -> str:
+    """Name of the experiment whose artifacts lie where the settings say; it is made when it is not there.
+
+    MLflow never moves an experiment's artifacts: one that was made under other settings keeps its runs, and new runs go to one whose name
+    carries the place.
+    """
+    for name in (address.experiment, f"{address.experiment} in {address.artifacts or 'the server'}"):
+        known = client.get_experiment_by_name(name)
+        if known is None:
+            client.create_experiment(name, artifact_location=address.artifacts)
+            return name
+        if _same_place(str(known.artifact_location), address.artifacts):
+            return name
+    return name
+
+
+def _same_place(location: str, wanted: str | None) -> bool:
+    """Whether an experiment's artifacts lie where the settings say; a server's own choice is any place but a folder."""
+    path = location.removeprefix("file://")
+    if wanted is None:
+        return not path.startswith("/")
+    return path.rstrip("/") == wanted.removeprefix("file://").rstrip("/")
 
 
 def _outer_run(client: Any, experiment_name: str, dagster_run_id: str) -> str | None:

@@ -22,12 +22,12 @@ class TrackingAddress:
 
     Attributes:
         uri: the tracker's address; never shown, it may hold a password.
-        artifacts: where it keeps artifacts, when it is used without a server.
+        artifacts: where it keeps artifacts; None where a server says so.
         experiment: name of the experiment that holds all runs.
     """
 
     uri: str = field(repr=False)
-    artifacts: str
+    artifacts: str | None
     experiment: str
 
 
