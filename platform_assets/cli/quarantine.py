@@ -1,7 +1,7 @@
-"""`platform-assets quarantine list|show|release`: refused rows, and letting some of them pass.
+"""`platform-assets quarantine list|show|release|accept|undo`: refused rows and days, and letting some of them pass.
 
-Belongs here: the commands and their tables. Does not belong here: what is refused (`validation/`), and what a release
-records (`pipelines/quarantine.py`).
+Belongs here: the commands and their tables. Does not belong here: accepting days (`accepted_days.py`), what is refused
+(`validation/`), and what a release records (`pipelines/quarantine.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration import Source
     from platform_assets.lake.catalog import Catalog
 
-app = typer.Typer(no_args_is_help=True, help="Refused rows: list them, look at them, let some pass.")
+app = typer.Typer(no_args_is_help=True, help="Refused rows and days: list them, look at them, let some pass.")
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
 Table = Annotated[str, typer.Argument(help="Name of the source table.")]
@@ -88,6 +88,44 @@ def release(
         release_rows(chosen, _date(day), rule, position or [], who=who, why=why, until=_date(until))
 
 
+@app.command()
+def accept(
+    use_case: UseCaseName,
+    table: Table,
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The event day.")],
+    why: Annotated[str, typer.Option(help="The reason, for whoever reads it later.")],
+    who: Annotated[str | None, typer.Option(help="Who decides; by default the user of this system.")] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="The rules that are accepted; all of them when left out.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day on which a load lets the day pass.")
+    ] = None,
+) -> None:
+    """Accept a day that rules refuse, or that has no rows: record the decision for this delivery, and publish the day."""
+    from platform_assets.cli.accepted_days import accept_day
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        accept_day(use_case, table, day.date(), who=who, why=why, rules=rule or [], until=_date(until))
+
+
+@app.command()
+def undo(
+    use_case: UseCaseName,
+    table: Table,
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The event day.")],
+    why: Annotated[str, typer.Option(help="The reason, for whoever reads it later.")],
+    who: Annotated[str | None, typer.Option(help="Who decides; by default the user of this system.")] = None,
+) -> None:
+    """Take the acceptance of a day back: the day is judged as if nobody had accepted it, and what was published of it is withdrawn."""
+    from platform_assets.cli.accepted_days import undo_day
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        undo_day(use_case, table, day.date(), who=who, why=why)
+
+
 def chosen_sources(use_case: str | None, table: str | None) -> list[ChosenSource]:
     """The sources that the command is about.
 
@@ -115,6 +153,7 @@ def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | N
     import polars as pl
     from rich.table import Table as RichTable
 
+    from platform_assets.cli.accepted_days import show_accepted
     from platform_assets.cli.console import console
     from platform_assets.declaration import EVENT_DAY
     from platform_assets.pipelines.quarantine import refused_rows, released_rows
@@ -135,6 +174,7 @@ def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | N
     if rows:
         console.print(shown)
     console.print(f"{rows:,} rows in quarantine; {decided:,} releases recorded.")
+    show_accepted(sources, day)
 
 
 def show_rows(chosen: ChosenSource, day: date | None, rule: str | None, positions: Sequence[str], limit: int) -> None:

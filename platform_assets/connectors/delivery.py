@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from platform_assets.connectors.errors import SourceError
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY, SOURCE_LINE, SOURCE_POSITION, SOURCE_PROBLEM
 from platform_assets.declaration.sections.sources import Source
 
 
@@ -25,6 +26,19 @@ def day_range(source: Source, first_day: date | None, last_day: date | None) -> 
     if last_day < first_day:
         raise SourceError(f"source '{source.name}': last_day {last_day} lies before first_day {first_day}.")
     return first_day, last_day
+
+
+def no_rows(source: Source) -> pl.DataFrame:
+    """What a source without a row delivers: its declared columns, and those that travel with a row."""
+    text = {column.name for column in source.columns if source.connector.arrives_as_text(column)}
+    columns = {column.name: pl.String() if column.name in text else column.polars_type for column in source.columns}
+    delivery = {
+        SOURCE_POSITION: pl.String(),
+        SOURCE_LINE: pl.Int64(),
+        DELIVERED_DAY: pl.Date(),
+        SOURCE_PROBLEM: pl.String(),
+    }
+    return pl.DataFrame(schema={**columns, **delivery})
 
 
 def uncast_text(column: str, text: pl.Expr) -> pl.Expr:

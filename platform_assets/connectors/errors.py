@@ -14,6 +14,10 @@ class SourceError(ValueError):
     """A source cannot be read. The message names what was expected, where, what is there, and the remedy."""
 
 
+class NothingDelivered(SourceError):
+    """A source has nothing for the days it was asked for: no file has their name. Right where the days have no events."""
+
+
 @dataclass(frozen=True)
 class ColumnProblem:
     """One declared column that the source does not deliver as declared."""

@@ -4,7 +4,7 @@ Belongs here: what an installation changes about sources (a smaller simulated wo
 belong here: any one connector, or where credentials come from (`installation.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,8 +15,11 @@ import polars as pl
 from platform_assets.connectors.access import NO_ACCESS, Access
 from platform_assets.connectors.base import ChangeBatch, Totals
 from platform_assets.connectors.control_totals import control_totals
+from platform_assets.connectors.delivery import no_rows
+from platform_assets.connectors.errors import NothingDelivered
 from platform_assets.connectors.reading import read_changes, read_source
 from platform_assets.declaration import Source
+from platform_assets.declaration.days import DayRange
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,29 @@ class SourceReader:
     access: Callable[[], Access] = field(default=lambda: NO_ACCESS, repr=False)
 
     def read(
-        self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
+        self,
+        source: Source,
+        folder: Path,
+        first: date | None,
+        last: date | None,
+        faults: list[dict[str, Any]],
+        without_events: Container[date] = (),
     ) -> pl.DataFrame:
         """Rows of a source as found (see `connectors.reading.read_source`), with `faults` planted in simulated rows.
+
+        Where nothing was delivered for days that have no events, by the declared calendar or by `without_events`, there are no rows.
 
         Raises:
             SourceError: when the source cannot be read, or faults are asked of a source that is not simulated.
         """
-        return read_source(self.configured(source, faults), folder, first, last, access=self.access())
+        try:
+            return read_source(self.configured(source, faults), folder, first, last, access=self.access())
+        except NothingDelivered:
+            days = DayRange(first, last).days if first and last else []
+            calendar = source.event_calendar
+            if days and all(calendar.may_be_empty(day) or day in without_events for day in days):
+                return no_rows(source)
+            raise
 
     def read_changes(self, source: Source, folder: Path, cursor: str | None, max_rows: int) -> ChangeBatch:
         """What is new in an incremental source since a cursor (see `connectors.reading.read_changes`).

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from platform_assets.declaration.sections.calendar import HolidaysFileError
 from platform_assets.declaration.use_case import UseCase
 
 COMPONENT_TYPE = "platform_assets.MlUseCase"
@@ -66,7 +67,9 @@ def load_use_case(path: Path) -> UseCase:
     if not isinstance(document, dict) or document.get("type") != COMPONENT_TYPE:
         raise DeclarationError(f"{path}:1: expected `type: {COMPONENT_TYPE}` with `attributes`")
     try:
-        return UseCase.model_validate(document.get("attributes") or {})
+        return UseCase.model_validate(document.get("attributes") or {}).in_folder(path.parent)
+    except HolidaysFileError as error:
+        raise DeclarationError(f"{path}: {error}") from error
     except ValidationError as error:
         lines = [
             f"{path}:{_line(node, ('attributes', *detail['loc']))}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}"

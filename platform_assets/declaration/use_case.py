@@ -5,6 +5,7 @@ Belongs here: the `UseCase` model and what is derived from several of its sectio
 """
 
 from datetime import date
+from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
@@ -14,6 +15,7 @@ from pydantic_core import InitErrorDetails
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.checks.references import find_problems
 from platform_assets.declaration.renamed import with_current_names
+from platform_assets.declaration.sections.calendar import Calendar
 from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.declaration.sections.features import Entity, FeatureView
@@ -97,6 +99,20 @@ class UseCase(Declaration):
                 ],
             )
         return self
+
+    def in_folder(self, folder: Path) -> Self:
+        """The use case with what its files beside the declaration add: the holidays of calendars.
+
+        Raises:
+            HolidaysFileError: a file is missing, or a line of it is no day.
+        """
+        sources = tuple(
+            source.model_copy(update={"calendar": source.calendar.in_folder(folder)})
+            if isinstance(source.calendar, Calendar) and source.calendar.holidays_file
+            else source
+            for source in self.sources
+        )
+        return self if sources == self.sources else self.model_copy(update={"sources": sources})
 
     def source(self, name: str) -> Source:
         """The source of that name.

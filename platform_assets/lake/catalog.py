@@ -43,6 +43,7 @@ from platform_assets.lake.changes import current_rows, deleted_rows, versions, w
 from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import (
+    ACCEPTANCES,
     CLEAN,
     FEATURES,
     HISTORY,
@@ -60,6 +61,7 @@ from platform_assets.lake.layout import (
 )
 from platform_assets.lake.maintenance import stored_tables
 from platform_assets.lake.schemas import (
+    ACCEPTANCE_SCHEMA,
     AS_OF,
     FEATURE_QUALITY_SCHEMA,
     LEDGER_SCHEMA,
@@ -243,6 +245,10 @@ class Catalog:
     def releases(self, source: str) -> LakeTable:
         """Decisions to publish refused rows."""
         return self._table(RELEASES, source, releases_schema(self.use_case.source(source)))
+
+    def acceptances(self, source: str) -> LakeTable:
+        """Decisions about days that rules refuse."""
+        return self._table(ACCEPTANCES, source, ACCEPTANCE_SCHEMA)
 
     def profile(self, source: str) -> LakeTable:
         """What each column of each day looked like when it was audited."""

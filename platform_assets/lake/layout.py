@@ -13,6 +13,7 @@ QUARANTINE: Final = "quarantine"
 HISTORY: Final = "history"
 PROFILE: Final = "profile"
 RELEASES: Final = "releases"
+ACCEPTANCES: Final = "acceptances"
 FEATURES: Final = "features"
 TRAINING: Final = "training"
 MODEL: Final = "model"
@@ -29,6 +30,7 @@ LAYERS: Final = (
     HISTORY,
     PROFILE,
     RELEASES,
+    ACCEPTANCES,
     FEATURES,
     TRAINING,
     MODEL,

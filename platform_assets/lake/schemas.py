@@ -68,6 +68,20 @@ and value, further ones it breaks (`maximum(torque), reference(machine_id)`), an
 RELEASED_SCHEMA = pl.Schema({SOURCE_POSITION: pl.String(), "row": pl.String()})
 """What tells a released row again: its position in the source, and its whole content as in the quarantine."""
 
+ACCEPTANCE_SCHEMA: dict[str, pl.DataType] = {
+    "action": pl.String(),
+    "rules": pl.String(),
+    "rows": pl.Int64(),
+    "content": pl.String(),
+    "who": pl.String(),
+    "why": pl.String(),
+    "at": pl.Datetime("us", "UTC"),
+    "until": pl.Date(),
+    EVENT_DAY: pl.Date(),
+}
+"""One row for each decision about a day, `accept` or `undo`; the newest of a day counts. `rules` is JSON, `[[rule, column], ...]`: what was
+accepted. `content` is a digest of the rows that were delivered then."""
+
 FEATURE_QUALITY_SCHEMA: dict[str, pl.DataType] = {
     "feature": pl.String(),
     "missing_ratio": pl.Float64(),

@@ -11,14 +11,40 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.installation import Installation, use_dagster_of_this_folder
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import CLEAN
 from platform_assets.orchestration.assets.clean import clean_asset
+from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.rollback import rollback_asset
 from platform_assets.orchestration.due_runs import RANGE_END, RANGE_START
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.resources.build import build_resources
+
+_QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""A command prints what it did itself."""
+
+
+def load_again(declared: DeclaredUseCase, installation: Installation, source: str, day: date) -> None:
+    """Load a day of a source again: what is delivered now takes the place of what was.
+
+    Raises:
+        RuntimeError: the run failed.
+    """
+    use_case = declared.use_case
+    raw = raw_asset(use_case=use_case, source=use_case.source(source), folder=declared.folder)
+    result = dg.materialize(
+        [raw],
+        instance=dg.DagsterInstance.get(),
+        tags={RANGE_START: day.isoformat(), RANGE_END: day.isoformat()},
+        resources={"lake": installation.catalog(use_case).lake, "sources": installation.sources},
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    if not result.success:
+        failures = [event.step_failure_data for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+        raise RuntimeError("; ".join(map(_failure_text, failures)) or f"run {result.run_id} failed")
 
 
 def publish_again(catalog: Catalog, source: str, day: date | None) -> None:
@@ -33,6 +59,7 @@ def publish_again(catalog: Catalog, source: str, day: date | None) -> None:
         instance=dg.DagsterInstance.get(),
         tags={} if day is None else {RANGE_START: day.isoformat(), RANGE_END: day.isoformat()},
         resources={"lake": catalog.lake},
+        run_config=_QUIET,
         raise_on_error=False,
     )
     if result.success:
@@ -41,7 +68,7 @@ def publish_again(catalog: Catalog, source: str, day: date | None) -> None:
     verdicts = [one for one in result.get_asset_check_evaluations() if one.asset_key == key]
     reasons = "; ".join(str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3])  # type: ignore[union-attr,index]
     raise RuntimeError(
-        f"the release is recorded, but {source} {day or ''} is still refused: {reasons or 'the run failed'}. "
+        f"the decision is recorded, but {source} {day or ''} is refused: {reasons or 'the run failed'}. "
         f"Run {result.run_id}: look at it with `make dev`."
     )
 
@@ -65,7 +92,7 @@ def materialize_rollback(use_case: UseCase, installation: Installation, config: 
         resources={key: parts[key] for key in ("models", "feast", "serving")},
         run_config={
             "ops": {asset.op.name: {"config": config}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            **_QUIET,
         },
         tags={"platform_assets/rollback": use_case.name},
         raise_on_error=False,

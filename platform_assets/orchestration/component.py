@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.calendar import HolidaysFileError
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.automation import build_automation
@@ -45,7 +46,10 @@ class MlUseCase(dg.Component):
             raise dg.DagsterInvalidDefinitionError(
                 f"{context.path}: `attributes` are missing; `dg scaffold defs platform_assets.MlUseCase NAME` writes a start"
             )
-        return cls(use_case=attributes, folder=context.path)
+        try:
+            return cls(use_case=attributes.in_folder(context.path), folder=context.path)
+        except HolidaysFileError as error:
+            raise dg.DagsterInvalidDefinitionError(f"{context.path}: {error}") from error
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The use case's asset graph, jobs, schedules and sensors."""

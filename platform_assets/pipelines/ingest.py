@@ -22,6 +22,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.acceptances import accepted_days
 
 CHUNK_ROWS = 2_000_000
 """About how many rows of a long range are in memory at a time; each chunk of days is one commit."""
@@ -117,8 +118,10 @@ def ingest(
         SourceError: The source cannot be read; what was stored before stays. A changed column is no error here but `mismatch`.
     """
 
+    accepted = accepted_days(catalog, source.name)
+
     def read(first: date | None, last: date | None) -> Conformed:
-        return conform(reader.read(source, folder, first, last, faults), source)
+        return conform(reader.read(source, folder, first, last, faults, without_events=accepted), source)
 
     def totals(first: date | None, last: date | None) -> dict[str, str]:
         return totals_metadata(reader.totals(source, folder, first, last, faults))

@@ -19,6 +19,7 @@ from platform_assets.declaration.prediction_log import FEATURE_PREFIX, predictio
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
+from platform_assets.pipelines.acceptances import days_without_events
 from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import MODEL_DIGEST_TAG, registered_run
 from platform_assets.tasks.registry import task_of
@@ -38,7 +39,8 @@ class DailyPredictions:
         events: how many events the days have.
         without_prediction: events without a finite prediction.
         mean: of all predictions.
-        commit: of the table; None where nothing was written, because a prediction is lacking or there is no event.
+        commit: of the table; None where nothing was written, because a prediction is lacking, or there is no event on days that must
+            have some.
         uri: the table's address.
     """
 
@@ -71,8 +73,8 @@ def predict(catalog: Catalog, registry: ModelRegistry, days: DayRange) -> DailyP
     frame = predict_rows(use_case, joined, registered_run(registry, version).predictor(), version)
     lacking = frame.filter(~pl.col("score").is_finite()).height + events.height - frame.height
     table = catalog.predictions
-    is_complete = lacking == 0 and events.height > 0
-    commit = table.write_partitions(frame, days.first, days.last) if is_complete else None
+    is_complete = lacking == 0 and (events.height > 0 or set(days.days) <= set(days_without_events(catalog, days)))
+    commit = table.write_partitions(frame, days.first, days.last, allow_empty=True) if is_complete else None
     mean = frame["score"].mean()
     return DailyPredictions(
         version, events.height, lacking, float(str(mean)) if mean is not None else float("nan"), commit, table.uri

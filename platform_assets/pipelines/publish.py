@@ -23,6 +23,7 @@ from platform_assets.lake.commits import Commit
 from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE
 from platform_assets.lake.read_ahead import WriteBehind, read_ahead
 from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.acceptances import accepted_days, decisions_record
 from platform_assets.pipelines.profiles import (
     TREND_DAYS,
     RecentProfiles,
@@ -52,6 +53,8 @@ class PublishedLoad:
         rows_released: accepted rows that break a rule and that a person released.
         refused_days: days of which nothing was published, in order.
         failed_rules: the table rules that refused a day or the table.
+        accepted_rules: the table rules that fail on a day which a person accepted.
+        days_without_events: days that passed without a row, each with the reason.
         rows_by_rule: rows that break each row rule.
         rows_by_rule_and_column: rows in quarantine by `rule:column`.
         delivered_by_day: rows delivered.
@@ -67,6 +70,8 @@ class PublishedLoad:
     rows_released: int = 0
     refused_days: tuple[date, ...] = ()
     failed_rules: tuple[RuleResult, ...] = ()
+    accepted_rules: tuple[RuleResult, ...] = ()
+    days_without_events: Mapping[date, str] = field(default_factory=dict)
     rows_by_rule: Mapping[str, int] = field(default_factory=dict)
     rows_by_rule_and_column: Mapping[str, int] = field(default_factory=dict)
     delivered_by_day: Mapping[date, int] = field(default_factory=dict)
@@ -91,6 +96,8 @@ class PublishedLoad:
             rows_released=self.rows_released + len(result.released),
             refused_days=(*self.refused_days, *result.refused_days),
             failed_rules=(*self.failed_rules, *result.failed_rules),
+            accepted_rules=(*self.accepted_rules, *result.accepted_rules),
+            days_without_events={**self.days_without_events, **result.days_without_events},
             rows_by_rule=_added(self.rows_by_rule, result.rows_by_rule),
             rows_by_rule_and_column=_added(
                 self.rows_by_rule_and_column, {f"{rule}:{column}": rows for rule, column, rows in by_column}
@@ -140,6 +147,7 @@ def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows:
                 profiles=earlier,
                 totals=totals,
                 releases=released_rows(releases, chunk).select(SOURCE_POSITION, "row").unique(),
+                accepted=accepted_days(catalog, source.name, chunk),
             )
             del delivered  # else it lives while the next chunk is audited
             load = load.plus(result)
@@ -149,27 +157,54 @@ def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows:
     return _with_plots(catalog, source, days, replace(load, commits=commits))
 
 
+def judged_day(catalog: Catalog, source: Source, day: date) -> tuple[Audit, pl.DataFrame]:
+    """The audit of a day as it stands, decisions of people left out, and its delivered rows. Nothing is written.
+
+    Raises:
+        LakeTableMissing: Nothing was ever delivered, or a table that the source refers to was never published.
+    """
+    chunk, raw = DayRange(day, day), catalog.raw(source.name)
+    earlier = RecentProfiles(catalog.profile(source.name), source, day).before(day)
+    delivered = raw.delivered_rows(chunk)
+    result = audit(
+        delivered,
+        source,
+        [day],
+        _reference_values(catalog, source),
+        _published_before(catalog.clean(source.name).stored, earlier, chunk),
+        profiles=earlier,
+        totals=_totals(raw.stored, chunk),
+        releases=released_rows(catalog.releases(source.name), chunk).select(SOURCE_POSITION, "row").unique(),
+    )
+    return result, delivered
+
+
 def _write(catalog: Catalog, source: Source, chunk: DayRange | None, result: Audit, commits: dict[str, Commit]) -> None:
     """Write what became of a chunk, clean rows last, and remember the commits."""
     commits[QUARANTINE] = store_quarantine(catalog.quarantine(source.name), result, chunk)
     commits[PROFILE] = store_profile(catalog.profile(source.name), result, chunk)
     rows = catalog.raw(source.name).with_kept_deletions(chunk, result.accepted)
-    for commit in _publish(catalog.clean(source.name).stored, result, rows, chunk, allow_empty=source.is_incremental):
+    for commit in _publish(catalog.clean(source.name).stored, result, rows, chunk, changes=source.is_incremental):
         commits[CLEAN] = commit
 
 
 def _publish(
-    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None, *, allow_empty: bool
+    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None, *, changes: bool
 ) -> Iterator[Commit]:
-    """Write what is to be published, leaving refused days as they were. Changes may leave a day without rows."""
+    """Write what is to be published, leaving refused days as they were. Changes, and days without events, may leave a day without rows.
+
+    What a person accepted, and which days have no events, stands in the commit.
+    """
     if days is None:
         if result.passed:
             yield table.replace(rows)
         return
-    refused = set(result.refused_days)
+    refused, without = set(result.refused_days), result.days_without_events
     for good in consecutive_ranges(day for day in days.days if day not in refused):
         of_days = rows.filter(pl.col(EVENT_DAY).is_between(good.first, good.last))
-        yield table.write_partitions(of_days, good.first, good.last, allow_empty=allow_empty)
+        allow_empty = changes or any(day in without for day in good.days)
+        record = decisions_record(result, good)
+        yield table.write_partitions(of_days, good.first, good.last, allow_empty=allow_empty, metadata=record)
 
 
 def day_chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[DayRange | None]:

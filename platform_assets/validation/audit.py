@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from platform_assets.declaration.delivered_columns import DELIVERED_DAY, SOURCE_
 from platform_assets.declaration.delivered_columns import row_positions as positions
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.lake.schemas import QUARANTINE_SCHEMA
+from platform_assets.validation.accepted_day import DayAcceptance, content_digest
 from platform_assets.validation.load_facts import Judging
 from platform_assets.validation.profile import profile
 from platform_assets.validation.released_rows import ROW, row_content
@@ -52,7 +54,20 @@ class Audit:
     @property
     def failed_rules(self) -> list[RuleResult]:
         """The table rules that refuse a day or the table."""
-        return [rule for rule in self.rules if rule.is_table_rule and not rule.passed]
+        return [rule for rule in self.rules if rule.refuses]
+
+    @property
+    def accepted_rules(self) -> list[RuleResult]:
+        """The table rules that fail on a day which a person accepted."""
+        return [rule for rule in self.rules if rule.accepted]
+
+    @property
+    def days_without_events(self) -> dict[date, str]:
+        """Days that pass without a row, each with the reason: by the calendar, or because somebody accepted it."""
+        empty = [
+            rule for rule in self.rules if rule.rule == "empty" and not rule.rows and rule.day not in self.refused_days
+        ]
+        return {rule.day: rule.accepted or "by the calendar" for rule in empty if rule.day is not None}
 
     @property
     def rows_by_rule(self) -> dict[str, int]:
@@ -74,6 +89,7 @@ def audit(
     profiles: pl.DataFrame | None = None,
     totals: Mapping[date | None, ControlTotals] | None = None,
     releases: pl.DataFrame | None = None,
+    accepted: Mapping[date, DayAcceptance] = MappingProxyType({}),
 ) -> Audit:
     """Hold a conformed load to every rule of its declaration.
 
@@ -88,6 +104,7 @@ def audit(
         profiles: Profiles of days published before, for rules about distributions.
         totals: What the source itself counted, for the days it says something about.
         releases: Rows that a person released, as in `RELEASED_SCHEMA`.
+        accepted: Days that a person accepted although rules refuse them.
 
     Raises:
         AuditError: If the frame is not conformed, a reference is missing, or rows were delivered for other days.
@@ -105,13 +122,23 @@ def audit(
     judging = Judging(source, frame, violations, profiled, profiles, totals or {})
     results = summarise(violations, source, frame.height)
     if source.is_daily:
-        results += judge_days(days, delivered, refused, source.quality, history_counts, judging.of_day, judging.passed)
+        results += judge_days(
+            days,
+            delivered,
+            refused,
+            source.quality,
+            history_counts,
+            judging.of_day,
+            judging.passed,
+            source.event_calendar,
+            _of_these_rows(frame, source, accepted),
+        )
     else:
         results += judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
     if source.is_incremental:
         # A day without rows is one whose rows were deleted or have moved, not a delivery that failed.
         results = [result for result in results if result.rule != "empty"]
-    failed = {result.day for result in results if result.is_table_rule and not result.passed}
+    failed = {result.day for result in results if result.refuses}
     audited: Sequence[date | None] = sorted(days) if source.is_daily else [None]
     return Audit(
         accepted=_accepted(candidates, source, failed),
@@ -158,6 +185,14 @@ def _delivered_counts(frame: pl.DataFrame, source: Source, days: Sequence[date])
             f"asked for. Audit the days that were read."
         )
     return delivered
+
+
+def _of_these_rows(
+    frame: pl.DataFrame, source: Source, accepted: Mapping[date, DayAcceptance]
+) -> dict[date, DayAcceptance]:
+    """The acceptances that were decided for the rows that are there, and not for another delivery of the day."""
+    delivered = {day: frame.filter(pl.col(DELIVERED_DAY) == day) for day in accepted}
+    return {day: one for day, one in accepted.items() if content_digest(delivered[day], source) == one.content}
 
 
 def _counts(days: pl.Series) -> dict[date | None, int]:

@@ -14,6 +14,7 @@ RowRule = Literal[
 ]
 TableRule = Literal[
     "empty",
+    "closed_day",
     "refused_ratio",
     "volume",
     "duplicate_ratio",
@@ -69,6 +70,13 @@ class RuleResult:
     rows: int
     """Rows that break a row rule or, for a table rule, rows judged."""
     explanation: str
+    accepted: str = ""
+    """Who accepted the day although this rule fails, and why; empty where nobody did."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it keeps the whole partition from being published."""
+        return self.is_table_rule and not self.passed and not self.accepted
 
     @property
     def is_table_rule(self) -> bool:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from statistics import median
+from types import MappingProxyType
 
+from platform_assets.declaration.sections.calendar import EVERY_DAY, Calendar
 from platform_assets.declaration.sections.quality import Quality, VolumeRule
+from platform_assets.validation.accepted_day import DayAcceptance
 from platform_assets.validation.results import RuleResult
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -23,6 +26,8 @@ def judge_days(
     history_counts: Mapping[date, int],
     further: Callable[[date], list[RuleResult]] = lambda _: [],
     passed: Callable[[date], None] = lambda _: None,
+    calendar: Calendar = EVERY_DAY,
+    accepted: Mapping[date, DayAcceptance] = MappingProxyType({}),
 ) -> list[RuleResult]:
     """Every table rule on every day, in order of time.
 
@@ -37,20 +42,26 @@ def judge_days(
         history_counts: Published rows by day, before this load.
         further: More rules on a day; called in order of time.
         passed: Called with each day that no rule refuses, before the next day is judged.
+        calendar: The days that have events.
+        accepted: Days that a person accepted although rules refuse them.
     """
     history = dict(history_counts)
     results: list[RuleResult] = []
     for day in sorted(days):
         rows, bad = delivered.get(day, 0), refused.get(day, 0)
         of_day = [
-            empty(day, rows),
+            empty(day, rows, calendar),
+            *closed_day(day, rows, calendar),
             refused_ratio(day, rows, bad, quality.max_refused_ratio),
-            volume(day, rows, quality.volume, history),
+            *([] if not rows and calendar.may_be_empty(day) else [volume(day, rows, quality.volume, history)]),
             *further(day),
         ]
+        if day in accepted:
+            of_day = [accepted[day].applied_to(result) for result in of_day]
         results += of_day
-        if all(result.passed for result in of_day):
-            history[day] = rows - bad
+        if not any(result.refuses for result in of_day):
+            if rows:
+                history[day] = rows - bad
             passed(day)
     return results
 
@@ -84,10 +95,23 @@ def broken_ratios(
     return results
 
 
-def empty(day: date | None, rows: int) -> RuleResult:
-    """A partition without rows is refused: a delivery that failed looks the same."""
+def empty(day: date | None, rows: int, calendar: Calendar = EVERY_DAY) -> RuleResult:
+    """A partition without rows is refused, because a delivery that failed looks the same; unless the calendar lets the day be so."""
     text = f"{_name(day)}{rows} rows were delivered" if rows else f"{_name(day)}no rows were delivered"
-    return RuleResult("empty", None, day, rows > 0, float(rows), 1.0, rows, text)
+    if rows or day is None or not calendar.may_be_empty(day):
+        return RuleResult("empty", None, day, rows > 0, float(rows), 1.0, rows, text)
+    reason = calendar.closed(day)
+    text += f", as declared: {reason} has no events" if reason else ", as declared: any day may be without events"
+    return RuleResult("empty", None, day, True, float(rows), 0.0, rows, text)
+
+
+def closed_day(day: date, rows: int, calendar: Calendar) -> list[RuleResult]:
+    """Rows on a day that has no events by the calendar: one of the two is wrong. Nothing for a day that may have events."""
+    reason = calendar.closed(day)
+    if reason is None:
+        return []
+    text = f"{_name(day)}{rows} rows were delivered for {reason}, on which the calendar has no events"
+    return [RuleResult("closed_day", None, day, rows == 0, float(rows), 0.0, rows, text)]
 
 
 def refused_ratio(day: date | None, rows: int, refused: int, bound: float) -> RuleResult:

@@ -18,7 +18,7 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import cast_typed, event_days
 from platform_assets.connectors.conforming import column_problem
 from platform_assets.connectors.delivery import day_range
-from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.connectors.errors import ColumnProblem, NothingDelivered, SchemaMismatch, SourceError
 from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
 from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
 from platform_assets.declaration.days import DayRange
@@ -56,11 +56,13 @@ def read_files(
     """Rows of the files that the connector names.
 
     With `{event_day}` in the path, a row is delivered for the day of its file, whatever its event time says, and a day
-    without a file has no rows. Without it, a row is delivered for the day of its event time. A row whose event time is
-    none goes with the row before it in the file (or the first one after it that has a time, or the first day asked
-    for), so that it is delivered exactly once, however the days are loaded.
+    without a file has no rows; without a file for any of the days nothing was delivered. Without it, a row is delivered
+    for the day of its event time. A row whose event time is none goes with the row before it in the file (or the first
+    one after it that has a time, or the first day asked for), so that it is delivered exactly once, however the days
+    are loaded.
 
     Raises:
+        NothingDelivered: If none of the days has a file.
         SourceError: If no file matches, or one cannot be read or is still being written.
         SchemaMismatch: If the files disagree about a declared column.
     """
@@ -117,7 +119,7 @@ def _find_daily(
         pattern = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
         if last_day != first_day:
             pattern += f" ... {last_day.isoformat()}"
-        raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, pattern))
+        raise NothingDelivered(no_files_message(source, connector.path, connector.format, store, folder, pattern))
     return files
 
 

@@ -112,6 +112,9 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
                 )
         for path, value, message in (*connector_problems(source), *migration_problems(source)):
             yield Flaw((*where, *path), value, message)
+        if source.calendar is not None and (source.is_incremental or not source.is_daily):
+            reason = "asked what is new, whatever its day" if source.is_daily else "loaded whole"
+            yield Flaw((*where, "calendar"), source.name, f"{source.name!r} is {reason}: leave the calendar out")
         if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
             reason = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"

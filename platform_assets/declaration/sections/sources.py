@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.calendar import Calendar, EventDays, calendar_of
 from platform_assets.declaration.sections.changes import Changes
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
@@ -39,6 +40,11 @@ class Source(Declaration):
     arrival_delay_days: int = Field(
         default=0, ge=0, description="Rows of event day d are known from 00:00 UTC of day d + this many days."
     )
+    calendar: EventDays | None = Field(
+        default=None,
+        description="On which days there are events: `any` (a day may be without), `weekdays` (Monday to Friday), or weekdays and holidays "
+        "by name; by default every day has some. A day without a file, or with a header only, is refused unless it is closed here.",
+    )
     changes: Changes = Field(
         default_factory=Changes, description="What changes do to the published table; for incremental sources."
     )
@@ -52,6 +58,11 @@ class Source(Declaration):
     def is_daily(self) -> bool:
         """Whether the table is partitioned by event day."""
         return self.event_time is not None
+
+    @property
+    def event_calendar(self) -> Calendar:
+        """The days on which it has events."""
+        return calendar_of(self.calendar)
 
     @property
     def is_incremental(self) -> bool:

@@ -19,6 +19,7 @@ from platform_assets.declaration.names import (
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.lake.catalog import predictions_path
 from platform_assets.lake.layout import (
+    ACCEPTANCES,
     CLEAN,
     FEATURES,
     HISTORY,
@@ -58,6 +59,7 @@ def lineage(use_case: UseCase) -> Lineage:
         otherwise[(QUARANTINE, source.name)] = tuple(ColumnOf(RAW, source.name, name) for name in source.column_names)
         otherwise[(PROFILE, source.name)] = otherwise[(QUARANTINE, source.name)]
         otherwise[(RELEASES, source.name)] = (ColumnOf(QUARANTINE, source.name, WHOLE_ROW),)
+        otherwise[(ACCEPTANCES, source.name)] = (ColumnOf(RAW, source.name, WHOLE_ROW),)
     judged = (*use_case.feature_names, use_case.label.column)
     otherwise[(FEATURES, FEATURE_QUALITY)] = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in judged)
     logged = [ColumnOf(*predictions_path(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names]

@@ -147,6 +147,8 @@ def _check_result(key: dg.AssetKey, load: PublishedLoad) -> dg.AssetCheckResult:
             "rows_by_rule": dict(load.rows_by_rule),
             "broken_table_rules": sorted({rule.rule for rule in load.failed_rules}),
             "failed_rules": [rule.explanation for rule in load.failed_rules[:SHOWN_FAILURES]],
+            **({"accepted_rules": [rule.explanation for rule in load.accepted_rules]} if load.accepted_rules else {}),
+            **_without_events(load),
             **_picture_if("rows_per_day", load.volume_plot),
         },
     )
@@ -154,6 +156,11 @@ def _check_result(key: dg.AssetKey, load: PublishedLoad) -> dg.AssetCheckResult:
 
 def _picture_if(name: str, png: bytes | None) -> dict[str, Any]:
     return {} if png is None else {name: picture(png)}
+
+
+def _without_events(load: PublishedLoad) -> dict[str, Any]:
+    days = load.days_without_events
+    return {"days_without_events": {day.isoformat(): reason for day, reason in days.items()}} if days else {}
 
 
 def _refusal(source: Source, load: PublishedLoad) -> str:

@@ -28,6 +28,7 @@ def test_tables_lie_where_stored_homes_have_them(use_case: UseCase) -> None:
         "quarantine/labels": catalog.quarantine("labels"),
         "profile/labels": catalog.profile("labels"),
         "releases/labels": catalog.releases("labels"),
+        "acceptances/labels": catalog.acceptances("labels"),
         "history/labels": catalog.history("labels"),
         f"features/{view.table}": catalog.features(view),
         "features/feature_quality": catalog.feature_quality,
