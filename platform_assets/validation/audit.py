@@ -122,22 +122,10 @@ def audit(
     judging = Judging(source, frame, violations, profiled, profiles, totals or {})
     results = summarise(violations, source, frame.height)
     if source.is_daily:
-        results += judge_days(
-            days,
-            delivered,
-            refused,
-            source.quality,
-            history_counts,
-            judging.of_day,
-            judging.passed,
-            source.event_calendar,
-            _of_these_rows(frame, source, accepted),
-        )
+        these = _of_these_rows(frame, source, accepted)
+        results += _daily_rules(source, days, delivered, refused, history_counts, judging, these)
     else:
         results += judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
-    if source.is_incremental:
-        # A day without rows is one whose rows were deleted or have moved, not a delivery that failed.
-        results = [result for result in results if result.rule != "empty"]
     failed = {result.day for result in results if result.refuses}
     audited: Sequence[date | None] = sorted(days) if source.is_daily else [None]
     return Audit(
@@ -151,6 +139,30 @@ def audit(
         released=_released(frame, rows, source, releases),
         passed=not failed,
     )
+
+
+def _daily_rules(
+    source: Source,
+    days: Sequence[date],
+    delivered: Mapping[date | None, int],
+    refused: Mapping[date | None, int],
+    history_counts: Mapping[date, int],
+    judging: Judging,
+    accepted: Mapping[date, DayAcceptance],
+) -> list[RuleResult]:
+    """The table rules of each day. A day of changes without rows is one whose rows were deleted or have moved: no delivery failed."""
+    results = judge_days(
+        days,
+        delivered,
+        refused,
+        source.quality,
+        history_counts,
+        judging.of_day,
+        judging.passed,
+        calendar=source.event_calendar,
+        accepted=accepted,
+    )
+    return [result for result in results if not (source.is_incremental and result.rule == "empty")]
 
 
 def _references(source: Source, references: Mapping[str, pl.Series | pl.DataFrame]) -> dict[str, pl.Series]:
