@@ -42,7 +42,7 @@ def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequenc
     contract: dict[str, Any] = {
         "events": {"name": events.name, "primary_key": list(events.primary_key), "event_time": events.event_time},
         "columns": {column.name: column.type for column in events.columns},
-        "label": {"column": use_case.label.column, "delay_days": use_case.label_delay_days},
+        "label": _label(use_case),
         "entities": _without_prose([entity.model_dump(mode="json") for entity in entities]),
         "features": _without_prose([view.model_dump(mode="json") for view in views]),
     }
@@ -55,6 +55,16 @@ def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequenc
     if functions:
         contract["functions"] = {path: source_digest(path) for path in functions}
     return contract
+
+
+def _label(use_case: UseCase) -> dict[str, Any]:
+    label = use_case.label
+    meaning: dict[str, Any] = {"column": label.column, "delay_days": use_case.label_delay_days}
+    if label.decided_at is not None:
+        meaning |= {"decided_at": label.decided_at, "arrival_days": use_case.label_arrival_days}
+    if label.absent is not None:
+        meaning["absent"] = label.absent
+    return meaning
 
 
 def _looked_up(source: Source) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.checks.labels import UNDATED_LABEL
 from platform_assets.declaration.checks.references import find_problems
 from platform_assets.declaration.renamed import with_current_names
 from platform_assets.declaration.sections.calendar import Calendar
@@ -20,10 +21,11 @@ from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.gates import Gates
+from platform_assets.declaration.sections.label import Label
 from platform_assets.declaration.sections.retention import Retention
 from platform_assets.declaration.sections.serving import Freshness, Monitoring, Serving
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
-from platform_assets.declaration.sections.training import Label, Training
+from platform_assets.declaration.sections.training import Training
 from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 
@@ -83,8 +85,10 @@ class UseCase(Declaration):
         return with_current_names(given) if info.mode == "json" else given
 
     @model_validator(mode="after")
-    def _refuse_problems(self) -> Self:
+    def _refuse_problems(self, info: ValidationInfo) -> Self:
         problems = find_problems(self)
+        if info.mode == "json":  # what was released before labels had to be dated still serves
+            problems = [item for item in problems if (item.where, item.value) != (UNDATED_LABEL, None)]
         if problems:
             raise ValidationError.from_exception_data(
                 "UseCase",
@@ -159,8 +163,16 @@ class UseCase(Declaration):
 
     @property
     def label_delay_days(self) -> int:
-        """Labels of event day e are known from 00:00 UTC of day e + this."""
-        return self.label_source.arrival_delay_days
+        """Labels of event day e are complete from 00:00 UTC of day e + this."""
+        declared = self.label.complete_after_days
+        return self.label_source.arrival_delay_days if declared is None else declared
+
+    @property
+    def label_arrival_days(self) -> int:
+        """Rows of day d of the label's source are known from 00:00 UTC of day d + this, whatever event they are about."""
+        if self.label.decided_at is None:
+            return self.label_delay_days
+        return max(1, self.label_source.arrival_delay_days)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

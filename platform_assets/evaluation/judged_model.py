@@ -138,7 +138,7 @@ def against_champion(model: JudgedModel, champion: Predictor) -> SameRows:
             ),
         )
     last = date.fromisoformat(champion.trained_on.last_day)
-    training = _days_of(champion, model.dataset)
+    training = _days_of(champion, model.dataset, model.use_case.label_delay_days)
     if training is None:
         later = model.judged.event_day > np.datetime64(last)
         rows, prediction, how = model.judged.where(later), model.prediction[later], OUT_OF_FOLD
@@ -167,12 +167,13 @@ def against_same_day(model: JudgedModel, recorded: pl.DataFrame) -> SameRows:
     return SameRows(rows, model.prediction[mask], both["champion"].to_numpy(), BOTH_OUT_OF_FOLD, problem)
 
 
-def _days_of(champion: Predictor, dataset: Dataset) -> Dataset | None:
+def _days_of(champion: Predictor, dataset: Dataset, label_delay_days: int) -> Dataset | None:
     """The rows of the champion's training days; None when the data set does not reach as far."""
     first, last = (date.fromisoformat(day) for day in (champion.trained_on.first_day, champion.trained_on.last_day))
     if len(dataset) == 0 or dataset.event_day[0] > np.datetime64(first) or dataset.event_day[-1] < np.datetime64(last):
         return None
     rows = dataset.rows(first, last)
+    rows = rows.as_known(last + timedelta(days=max(1, label_delay_days)))  # the champion's own day
     return rows if len(rows) else None
 
 

@@ -209,8 +209,8 @@ def event_rows(layout: StateLayout, events: pl.DataFrame) -> pl.DataFrame:
 def known_labels(layout: StateLayout, events: pl.DataFrame, day: date) -> pl.DataFrame:
     """`events` with the labels that are not known at 00:00 UTC of `day` left out, where the state holds labels at all."""
     label = layout.use_case.label.column
-    if label not in roots_of(layout.plan.values):
-        return events
+    if label not in roots_of(layout.plan.values) or layout.use_case.label.decided_at is not None:
+        return events  # labels that are dated by their decision are joined in as they were known on the day
     known = pl.col(EVENT_DAY) + pl.duration(days=layout.use_case.label_delay_days) <= day
     return events.with_columns(pl.when(known).then(pl.col(label)).alias(label))
 

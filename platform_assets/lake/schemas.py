@@ -22,6 +22,9 @@ from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.tasks.registry import task_of
 
+LABEL_DAYS, LABEL_VALUES = "label_days", "label_values"
+"""Of a training set whose labels are dated by their decision: the days from which a row's label had each of its values, in order."""
+
 AS_OF = "as_of"
 """Partition column of tables that are made as of a day."""
 
@@ -230,6 +233,8 @@ def training_set_schema(use_case: UseCase) -> dict[str, pl.DataType]:
     schema[use_case.event_time] = events.column(use_case.event_time).polars_type
     schema.update({name: pl.Float64() for name in use_case.feature_names})
     schema[label.column] = use_case.label_source.column(label.column).polars_type
+    if use_case.label.decided_at is not None:
+        schema |= {LABEL_DAYS: pl.List(pl.Date()), LABEL_VALUES: pl.List(schema[label.column])}
     schema[EVENT_DAY] = pl.Date()
     schema[AS_OF] = pl.Date()
     return schema

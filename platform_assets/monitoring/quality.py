@@ -16,6 +16,8 @@ import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.errors import PointInTimeError
+from platform_assets.features.offline.known_labels import is_dated_by_decision, labels_of_rows
 from platform_assets.monitoring.intervals import metric_interval
 from platform_assets.tasks.base import TrainingLabels
 from platform_assets.tasks.intervals import Interval
@@ -112,6 +114,7 @@ def join_labels(
     use_case: UseCase,
     as_of: date,
     model_versions: Collection[str] | None = None,
+    loaded: Collection[date] | None = None,
 ) -> pl.DataFrame:
     """Predictions whose label should be known, one for each event, with the label where it is.
 
@@ -126,6 +129,7 @@ def join_labels(
         as_of: known is what is known at 00:00 UTC of this day.
         model_versions: versions that were champion; predictions of others (shadow or challenger) are left out. None
             keeps all.
+        loaded: days of the label's source that were loaded, where an absent label means something; None for all.
 
     Returns:
         The log's columns and the label as Float64, a class as String, under its own name, ordered by (event_day, scored_at, request_id).
@@ -137,19 +141,19 @@ def join_labels(
     _require(log, [*key, EVENT_DAY, "scored_at", "request_id", "score", "model_version"], "the prediction log")
     _require(labels, [*key, EVENT_DAY, label], f"the label table {use_case.label_source.name}")
     last = last_labelled_day(as_of, use_case.label_delay_days)
-    known = labels.filter(pl.col(EVENT_DAY) <= last, pl.col(label).is_not_null())
-    known = known.select(*key, pl.col(label).cast(task_of(use_case).label_type))
-    repeated = int(known.select(pl.struct(key).is_duplicated().sum()).item())
-    if repeated:
-        raise QualityError(
-            f"the label table {use_case.label_source.name} has {repeated} rows that share {', '.join(key)} with "
-            "another; keep one label for each event"
-        )
     scored = log.filter(pl.col(EVENT_DAY) <= last)
     if model_versions is not None:
         scored = scored.filter(pl.col("model_version").is_in(sorted(model_versions)))
     first = scored.sort("scored_at", "request_id").unique(subset=key, keep="first", maintain_order=True)
-    return first.drop(label, strict=False).join(known, on=key, how="left").sort(EVENT_DAY, "scored_at", "request_id")
+    if not is_dated_by_decision(use_case):
+        labels = labels.filter(pl.col(EVENT_DAY) <= last, pl.col(label).is_not_null())
+    try:
+        joined = labels_of_rows(first.drop(label, strict=False), labels, use_case, as_of, loaded)
+    except PointInTimeError as error:
+        raise QualityError(f"the label table {use_case.label_source.name}: {error}") from error
+    return joined.with_columns(pl.col(label).cast(task_of(use_case).label_type)).sort(
+        EVENT_DAY, "scored_at", "request_id"
+    )
 
 
 def production_quality(

@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
-from platform_assets.features.offline.training_set import training_set
+from platform_assets.features.offline.training_set import training_set, training_set_of_events
 from platform_assets.lake.catalog import Catalog, CleanTable
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 from platform_assets.registry.pins import DATA_VERSIONS
 from platform_assets.tasks.registry import task_of
 from platform_assets.training.folds import training_offsets
@@ -128,9 +129,29 @@ def training_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | No
     first, last = training_days(use_case, as_of)
     tables = {view.name: catalog.features(view) for view in use_case.features}
     views = {name: table.read(first, last, version=versions.get(catalog.path(table))) for name, table in tables.items()}
-    delivered = catalog.labels.read(first, last, version=versions.get(catalog.path(catalog.labels)))
+    version = versions.get(catalog.path(catalog.labels))
+    if starts_from_events(use_case):
+        events = catalog.events.read(
+            first, last, _event_columns(use_case), version=versions.get(catalog.path(catalog.events))
+        )
+        delivered, loaded = label_rows(catalog, first, as_of, version), loaded_label_days(catalog)
+        frame = training_set_of_events(events, delivered, views, use_case, as_of, first, last, loaded)
+        keys = list(use_case.event_source.primary_key)
+        return TrainingRows(frame, delivered.height, delivered.join(events.select(keys), on=keys, how="semi").height)
+    delivered = catalog.labels.read(first, last, version=version)
     labels = labels_of_events(delivered, views, use_case)
     return TrainingRows(training_set(labels, views, use_case, as_of, first, last), delivered.height, labels.height)
+
+
+def starts_from_events(use_case: UseCase) -> bool:
+    """Whether the rows of the label's source do not tell which events have a label: its rows lie on other days, or are absent."""
+    return use_case.label.decided_at is not None or use_case.label.absent is not None
+
+
+def _event_columns(use_case: UseCase) -> list[str]:
+    """Columns of the events that a training set is started from; a label that is one of them with the time of its decision."""
+    own = [use_case.label.column, use_case.label.decided_at] if use_case.label.source == use_case.events else []
+    return list(dict.fromkeys([*use_case.event_source.primary_key, *(name for name in own if name), EVENT_DAY]))
 
 
 def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], use_case: UseCase) -> pl.DataFrame:
@@ -148,4 +169,5 @@ def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], us
 
 def _tables(catalog: Catalog) -> list[CleanTable | LakeTable]:
     """The tables that a training set reads."""
-    return [catalog.labels, *(catalog.features(view) for view in catalog.use_case.features)]
+    events = [catalog.events] if starts_from_events(catalog.use_case) else []
+    return [catalog.labels, *events, *(catalog.features(view) for view in catalog.use_case.features)]

@@ -27,6 +27,8 @@ from platform_assets.lake.commits import Commit
 from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.layout import MONITORING
 from platform_assets.lake.schemas import PARITY_SCHEMA, clean_schema
+from platform_assets.pipelines.build_training_set import starts_from_events
+from platform_assets.pipelines.labelled_events import loaded_label_days
 
 NO_VERSION = -1
 
@@ -114,14 +116,25 @@ def replayed_from_lake(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
     answered = catalog.predictions.read(first, last) if use_case.is_realtime else rows.clear()
     placed = rows.with_row_index("__place").with_columns(versions.values())
     replayed = []
-    for _, group in placed.group_by([series.name for series in versions.values()], maintain_order=True):
+    together = [series.name for series in versions.values()]
+    if starts_from_events(use_case):
+        together.append(EVENT_DAY)
+    for _, group in placed.group_by(together, maintain_order=True):
         tables = _held(catalog, group, (first, last))
-        events = tables[use_case.events]
-        if use_case.label_source.name in tables:
-            events = join_labels(events, tables[use_case.label_source.name], use_case)
+        events = _with_labels(catalog, tables, group[EVENT_DAY][0])
         features = replayed_features(group, events, answered, use_case, tables)
         replayed.append(features.with_columns(group["__place"]))
     return pl.concat(replayed).sort("__place").drop("__place")
+
+
+def _with_labels(catalog: Catalog, tables: dict[str, pl.DataFrame], day: date) -> pl.DataFrame:
+    """Events with the labels that the lake held; dated ones as they were known at the midnight of a day."""
+    use_case = catalog.use_case
+    events = tables[use_case.events]
+    if use_case.label_source.name not in tables:
+        return events
+    as_of = day if starts_from_events(use_case) else None
+    return join_labels(events, tables[use_case.label_source.name], use_case, as_of, loaded_label_days(catalog))
 
 
 def _read_by_features(catalog: Catalog) -> list[CleanTable]:

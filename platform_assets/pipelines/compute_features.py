@@ -16,7 +16,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from platform_assets.declaration import FeatureView
+from platform_assets.declaration import EVENT_DAY, FeatureView
 from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.sections.features import Lookup
@@ -31,10 +31,12 @@ from platform_assets.features.offline.carried_state import (
     with_labels,
 )
 from platform_assets.features.offline.carried_state_file import MadeFrom, StoredState, load, save
-from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
+from platform_assets.features.offline.feature_table import compute_days, compute_view, join_labels, uses_label
+from platform_assets.features.offline.known_labels import is_dated_by_decision
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
+from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 
 MOST_ROWS = 2_000_000
 """Events that are computed at once; a day with more is computed whole."""
@@ -97,6 +99,8 @@ class FeatureDays:
         self.versions = {name: catalog.clean(name).version() for name in names}
         self.meaning = view_meaning_hash(use_case, view)
         self._layout = state_layout(view, use_case) if view.windows else None
+        self._is_dated = uses_label(view, use_case) and is_dated_by_decision(use_case)
+        self._loaded = loaded_label_days(catalog) if self._joins_label else None
         self._listed: dict[str, dict[date, tuple[str, ...]]] = {}
         self.state_used = ""
         self._uri = catalog.carried_state_uri(view)
@@ -116,6 +120,9 @@ class FeatureDays:
                 events = self._looked_up(self._events(begin, end), begin, end)
                 yield begin, end, compute_view(self._view, self._case, events, begin, end)
             return
+        if self._is_dated:
+            yield from self._dated_frames(first, last)
+            return
         stored = load(self._layout, self._uri, self._made_from(first, first - _ONE_DAY), self._storage_options)
         self.state_used = stored.why_not
         state = self._state_from_events(first) if stored.state is None else stored.state
@@ -125,6 +132,24 @@ class FeatureDays:
             features, state = next_days(state, events, end)
             yield begin, end, features
         self._keep(state, stored)
+
+    def _dated_frames(self, first: date, last: date) -> Iterator[tuple[date, date, pl.DataFrame]]:
+        """The same for labels that are dated by their decision: they differ from midnight to midnight, so no state is carried."""
+        self.state_used = (
+            "labels are dated by their decision: each day is computed from the events that its windows reach"
+        )
+        for begin, end in self._chunks(first, last):
+            oldest = max(self._case.history.first_day, begin - timedelta(days=self._view.span_days))
+            events = self._events(oldest, end)
+            of_days = pl.col(EVENT_DAY).is_between(begin, end)
+            looked_up = self._looked_up(events.filter(of_days), begin, end)
+            rows = pl.concat([events.filter(~of_days), looked_up], how="diagonal")
+            labels = (
+                label_rows(self._catalog, oldest, end, self.versions[self._case.label_source.name])
+                if self._joins_label
+                else rows
+            )
+            yield begin, end, compute_days(self._view, self._case, rows, labels, begin, end, self._loaded)
 
     def _keep(self, state: CarriedState, stored: StoredState) -> None:
         """Store a state unless a later day's is there: that one was made from days that this run did not touch, or is refused."""
@@ -149,6 +174,8 @@ class FeatureDays:
             if self._joins_label:
                 newest = labels_day - timedelta(days=self._case.label_delay_days)
                 reach.append(self._files(self._case.label_source.name, oldest, newest))
+                if self._loaded is not None:
+                    reach.append([sorted(day.isoformat() for day in self._loaded if oldest <= day <= newest)])
         digest = hashlib.sha256(json.dumps(reach).encode()).hexdigest()
         return MadeFrom(self.meaning, day.isoformat(), known.isoformat(), digest)
 
@@ -182,9 +209,10 @@ class FeatureDays:
             return events
         last = day - timedelta(days=self._case.label_delay_days)
         source = self._case.label_source
+        as_of = None if self._case.label.absent is None else day
         if last < max(first, self._case.history.first_day):  # none of them is known yet, and the table may not be there
-            return join_labels(events, pl.DataFrame(schema=source.polars_schema()), self._case)
-        return join_labels(events, self._rows(source.name, first, last), self._case)
+            return join_labels(events, pl.DataFrame(schema=source.polars_schema()), self._case, as_of, self._loaded)
+        return join_labels(events, self._rows(source.name, first, last), self._case, as_of, self._loaded)
 
     def _looked_up(self, events: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
         tables = {lookup.source: self._lookup_rows(lookup, first, last) for lookup in self._view.lookups}

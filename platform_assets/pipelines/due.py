@@ -71,7 +71,13 @@ def newest_day(use_case: UseCase, job: str, day: date) -> date:
         day: the day as of which is asked.
     """
     ahead, delay = use_case.history.days_ahead, use_case.label_delay_days
-    days_back = {LABELS: delay, LOAD: 1 - ahead, PREDICT: 1 - ahead, TRAIN: 0, JUDGE: max(1, delay)}
+    days_back = {
+        LABELS: use_case.label_arrival_days,
+        LOAD: 1 - ahead,
+        PREDICT: 1 - ahead,
+        TRAIN: 0,
+        JUDGE: max(1, delay),
+    }
     return day - timedelta(days=days_back.get(job, 1))
 
 

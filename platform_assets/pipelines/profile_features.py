@@ -13,6 +13,7 @@ import polars as pl
 
 from platform_assets.declaration import FeatureView
 from platform_assets.features.offline.feature_table import history_needed, uses_label
+from platform_assets.features.offline.known_labels import is_dated_by_decision
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.features.quality.plot import plot_feature_quality
 from platform_assets.features.quality.profiles import FeatureQuality, feature_quality, sees_the_future
@@ -83,7 +84,9 @@ def changed_by_the_future(catalog: Catalog, day: date) -> dict[str, str]:
     for view in use_case.features:
         first = max(history_needed(view, day), use_case.history.first_day)
         # More labels than were known that day: a feature that reads one of them changes.
-        events = labelled_events(catalog, first, day) if uses_label(view, use_case) else catalog.events.read(first, day)
+        as_of = day if is_dated_by_decision(use_case) else None
+        labelled = uses_label(view, use_case)
+        events = labelled_events(catalog, first, day, as_of) if labelled else catalog.events.read(first, day)
         events = join_lookups(events, _lookup_tables(catalog, view, first, day), view, use_case)
         changed |= sees_the_future(view, use_case, events, moment)
     return changed

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
+import polars as pl
+
 from platform_assets.declaration import FeatureView
 from platform_assets.features.entity_state import entity_state, views_with_state
 from platform_assets.features.errors import OlderState
@@ -78,12 +80,17 @@ def refresh_online_store(
 def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date) -> int:
     use_case = catalog.use_case
     first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
-    if uses_label(view, use_case):
-        # At midnight the labels of one more day have arrived than the day's own features could know.
-        events = labelled_events(catalog, first, at - ONE_DAY, at - timedelta(days=use_case.label_delay_days))
-    else:
-        events = catalog.events.read(first, at - ONE_DAY)
-    return write_state(view, entity_state(view, use_case, events, at), settings, use_case)
+    return write_state(view, entity_state(view, use_case, _events(catalog, view, first, at), at), settings, use_case)
+
+
+def _events(catalog: Catalog, view: FeatureView, first: date, at: date) -> pl.DataFrame:
+    """Events up to a midnight: by then the labels of one more day have arrived than the day's own features could know."""
+    last = at - ONE_DAY
+    return (
+        labelled_events(catalog, first, last, at)
+        if uses_label(view, catalog.use_case)
+        else catalog.events.read(first, last)
+    )
 
 
 def _write_lookup(catalog: Catalog, layout: LookupLayout, settings: FeastSettings, at: date) -> int:

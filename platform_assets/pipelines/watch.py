@@ -32,6 +32,7 @@ from platform_assets.monitoring.quality import (
 )
 from platform_assets.monitoring.retrain_verdict import window_verdict
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
+from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, registered_run
 from platform_assets.tasks.registry import task_of
@@ -179,7 +180,8 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
     first, last = quality_days(use_case, as_of)
     log = catalog.predictions.read(first, last)
     version = _model_of(use_case, log, registry)
-    joined = join_labels(log, catalog.labels.read(first, last), use_case, as_of, {version.version})
+    labels = label_rows(catalog, first, as_of)
+    joined = join_labels(log, labels, use_case, as_of, {version.version}, loaded_label_days(catalog))
     comparison = registered_run(registry, version).comparison
     promised = comparison["candidates"][version.tags["learner"]]["mean"]
     label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None

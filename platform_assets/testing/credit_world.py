@@ -167,7 +167,9 @@ def subject_from(
     baseline = Candidate(BASELINE, make_learner("constant"), baseline=True)
     comparison = compare(dataset, folds, [baseline], metrics, 0, lambda line: None, exclude_known_groups=True)
     judged = comparison.latest_rows
-    prediction = (seen or recipe)(dataset.rows(fold.train_first, fold.train_last)).predict(judged.X)
+    prediction = (seen or recipe)(dataset.rows(fold.train_first, fold.train_last).as_known(fold.test_first)).predict(
+        judged.X
+    )
     measured = {metric.name: metric(scored_rows(judged, prediction)) for metric in metrics}
     predictor = recipe(dataset.rows(fold.test_last - timedelta(days=splits.train_days - 1), fold.test_last))
     digest = artifact.save(predictor, folder / "model")

@@ -236,7 +236,7 @@ def split_fold(dataset: Dataset, fold: Fold, exclude_known_groups: bool) -> tupl
     Raises:
         DatasetError: there are none.
     """
-    train = dataset.rows(fold.train_first, fold.train_last)
+    train = dataset.rows(fold.train_first, fold.train_last).as_known(fold.test_first)
     test = rows_to_judge(dataset, fold, exclude_known_groups)
     if len(train) == 0 or len(test) == 0:
         raise DatasetError(

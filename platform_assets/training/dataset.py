@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration import UseCase
 from platform_assets.features.event_frames import in_order
+from platform_assets.lake.schemas import LABEL_DAYS, LABEL_VALUES
 from platform_assets.tasks.labels import LabelError
 from platform_assets.tasks.multiclass.labels import class_indices
 from platform_assets.training.folds import Fold
@@ -38,6 +39,8 @@ class Dataset:
         key: [n] the row's unique key.
         features: the f feature names, in the order of X's columns.
         classes: the classes of a multi-class task, in the order of their indices; empty for any other task.
+        history: where labels are dated by their decision, n rows of two lists: `label_days` in order, and `label_values` as in y, which
+            the label had from each of these days on; None where a label never changes.
     """
 
     X: NDArray[np.float64]
@@ -47,6 +50,7 @@ class Dataset:
     key: NDArray[Any]
     features: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    history: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
@@ -61,8 +65,18 @@ class Dataset:
         """The rows where `mask` (bool [n]) is true, in the same order."""
         return self._take(mask)
 
+    def as_known(self, day: date) -> Dataset:
+        """The rows with the labels that were known at 00:00 UTC of a day; rows without one are left out."""
+        if self.history is None:
+            return self
+        position = pl.col(LABEL_DAYS).list.eval(pl.element() <= day).list.sum().cast(pl.Int64) - 1
+        value = pl.when(position >= 0).then(pl.col(LABEL_VALUES).list.get(position, null_on_oob=True))
+        y = self.history.select(value.alias("y"))["y"].fill_null(float("nan")).to_numpy()
+        return replace(self, y=y)._take(np.isfinite(y))
+
     def _take(self, index: slice | NDArray[np.bool_]) -> Dataset:
         group = None if self.group is None else self.group[index]
+        history = None if self.history is None else _rows_of(self.history, index)
         return replace(
             self,
             X=self.X[index],
@@ -70,6 +84,7 @@ class Dataset:
             event_day=self.event_day[index],
             group=group,
             key=self.key[index],
+            history=history,
         )
 
 
@@ -127,7 +142,20 @@ def from_frame(
         key=ordered[key].to_numpy(),
         features=tuple(features),
         classes=tuple(classes),
+        history=_history(ordered, classes) if LABEL_DAYS in ordered.columns else None,
     )
+
+
+def _history(ordered: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
+    """Days and values of each row's label, the values as in y."""
+    values = pl.element().cast(pl.Float64)
+    if classes:
+        values = pl.element().cast(pl.String).replace_strict(list(classes), list(range(len(classes))), default=None)
+    return ordered.select(LABEL_DAYS, pl.col(LABEL_VALUES).list.eval(values.cast(pl.Float64)))
+
+
+def _rows_of(history: pl.DataFrame, index: slice | NDArray[np.bool_]) -> pl.DataFrame:
+    return history[index] if isinstance(index, slice) else history.filter(pl.Series(index))
 
 
 def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
@@ -175,15 +203,29 @@ def rows_to_judge(dataset: Dataset, fold: Fold, exclude_known_groups: bool = Fal
         raise DatasetError("groups known to be positive cannot be left out: no group column is declared")
     if not np.isin(seen.y, (0.0, 1.0)).all():
         raise DatasetError("groups known to be positive cannot be left out: the label is not binary")
-    positive = seen.y == 1.0
-    groups, first_row = np.unique(seen.group[positive], return_index=True)
-    if len(groups) == 0:
+    positive = seen.y == 1.0 if seen.history is None else _was_positive(seen.history)
+    if not positive.any():
         return test
-    first_day = seen.event_day[positive][first_row]
-    position = np.minimum(np.searchsorted(groups, test.group), len(groups) - 1)
-    delay = fold.test_first - fold.train_last
-    known = (groups[position] == test.group) & (first_day[position] <= test.event_day - np.timedelta64(delay.days, "D"))
-    return test.where(~known)
+    delay = np.timedelta64((fold.test_first - fold.train_last).days, "D")
+    known_from = seen.event_day + delay if seen.history is None else _positive_since(seen.history)
+    days = pl.DataFrame({"group": seen.group[positive], "since": known_from[positive]})
+    first = days.group_by("group").agg(pl.col("since").min())
+    judged = pl.DataFrame({"group": test.group, "day": test.event_day}).join(
+        first, on="group", how="left", maintain_order="left"
+    )
+    return test.where(~(judged["since"] <= judged["day"]).fill_null(False).to_numpy())
+
+
+def _was_positive(history: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether a label was ever known to be positive."""
+    return history[LABEL_VALUES].list.contains(1.0).fill_null(False).to_numpy()
+
+
+def _positive_since(history: pl.DataFrame) -> NDArray[np.datetime64]:
+    """The day from which a label was first known to be positive."""
+    position = pl.col(LABEL_VALUES).list.eval(pl.element() == 1.0).list.arg_max()
+    days = history.select(pl.col(LABEL_DAYS).list.get(position, null_on_oob=True))[LABEL_DAYS]
+    return days.to_numpy().astype("datetime64[D]")
 
 
 def _numbers(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:

@@ -148,7 +148,8 @@ def _read(use_case: UseCase, lake: Lake, first: date, last: date) -> pl.DataFram
     from platform_assets.lake.catalog import Catalog
     from platform_assets.pipelines.labelled_events import labelled_events
 
-    return labelled_events(Catalog(use_case, lake), max(first, use_case.history.first_day), last)
+    as_of = last if use_case.label.decided_at is not None else None
+    return labelled_events(Catalog(use_case, lake), max(first, use_case.history.first_day), last, as_of)
 
 
 def _table_row(use_case: UseCase, view: FeatureView, lake: Lake, event: pl.DataFrame) -> Values:

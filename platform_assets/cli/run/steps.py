@@ -89,7 +89,7 @@ def _go_live(journey: Journey) -> Traffic | None:
         with step(f"live day {day}"):
             total.merge(send(_panel(journey, day), use_case, address))
             console.print(f"    {total.sent} requests sent so far, {len(total.failures)} failed")
-            newest_label = day - timedelta(days=max(1, use_case.label_delay_days) - 1)
+            newest_label = day - timedelta(days=max(1, use_case.label_arrival_days) - 1)
             today = DayRange(day, day)
             wanted = {LABELS: DayRange(newest_label, newest_label), LOAD: today, ONLINE: today}
             journey.catch_up(day + ONE_DAY, wanted)
@@ -99,7 +99,7 @@ def _go_live(journey: Journey) -> Traffic | None:
 def _predict(journey: Journey) -> None:
     """The live days of a use case without a service: their events, the labels known meanwhile, their predictions."""
     days = journey.days
-    known = DayRange(days.labels.last, days.live.last - timedelta(days=max(1, journey.use_case.label_delay_days)))
+    known = DayRange(days.labels.last, days.live.last - timedelta(days=max(1, journey.use_case.label_arrival_days)))
     journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: days.live})
 
 
@@ -118,4 +118,5 @@ def _watch(journey: Journey) -> None:
     last = DayRange(days.live.last, days.live.last)
     journey.catch_up(last.last + ONE_DAY, {LOG: days.live, WATCH: last})
     arrived = last.last + timedelta(days=max(1, journey.use_case.label_delay_days))
-    journey.catch_up(arrived, {LABELS: DayRange(days.labels.last, last.last), JUDGE: last})
+    newest_label = arrived - timedelta(days=max(1, journey.use_case.label_arrival_days))
+    journey.catch_up(arrived, {LABELS: DayRange(days.labels.last, newest_label), JUDGE: last})

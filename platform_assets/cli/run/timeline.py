@@ -48,7 +48,7 @@ def plan(use_case: UseCase) -> Timeline:
         )
     return Timeline(
         history=DayRange(first, live.first - timedelta(days=1)),
-        labels=DayRange(first, live.first - timedelta(days=delay)),
+        labels=DayRange(first, live.first - timedelta(days=max(1, use_case.label_arrival_days))),
         as_of=live.first,
         live=live,
     )

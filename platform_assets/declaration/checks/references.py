@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
+from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
@@ -48,7 +49,8 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *_history(use_case),
         *_duplicate_names(use_case),
         *_sources(use_case),
-        *_events_and_label(use_case),
+        *_events(use_case),
+        *(Flaw(*finding) for finding in label_problems(use_case)),
     ]
     known = {source.name for source in use_case.sources}
     if use_case.events not in known or use_case.label.source not in known:
@@ -162,32 +164,12 @@ def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
     return None
 
 
-def _events_and_label(use_case: UseCase) -> Iterator[Flaw]:
+def _events(use_case: UseCase) -> Iterator[Flaw]:
     names = [source.name for source in use_case.sources]
     if use_case.events not in names:
         yield Flaw(("events",), use_case.events, f"no such source; {_known(names)}")
     elif not use_case.event_source.is_daily:
         yield Flaw(("events",), use_case.events, "the scored table needs an event_time")
-    if use_case.label.source not in names:
-        yield Flaw(("label", "source"), use_case.label.source, f"no such source; {_known(names)}")
-        return
-    source = use_case.label_source
-    if use_case.label.column not in source.column_names:
-        yield Flaw(
-            ("label", "column"),
-            use_case.label.column,
-            f"no such column in {source.name!r}; {_known(source.column_names)}",
-        )
-    if not source.is_daily:
-        yield Flaw(("label", "source"), source.name, "the label's source needs an event_time")
-    if use_case.events in names:
-        missing = [key for key in use_case.event_source.primary_key if key not in source.column_names]
-        if missing:
-            yield Flaw(
-                ("label", "source"),
-                source.name,
-                f"lacks {', '.join(missing)}: labels join {use_case.events!r} by its primary key",
-            )
 
 
 def _features(use_case: UseCase) -> Iterator[Flaw]:

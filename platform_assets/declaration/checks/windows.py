@@ -140,11 +140,11 @@ def _expression(use_case: UseCase, window: Window, field: str, text: str) -> Ite
 
 
 def _knows_label_early(use_case: UseCase, window: Window) -> bool:
-    return window.delay_microseconds < max(1, use_case.label_delay_days) * MICROSECONDS["d"]
+    return window.delay_microseconds < max(1, use_case.label_arrival_days) * MICROSECONDS["d"]
 
 
 def _too_early(use_case: UseCase) -> str:
-    days = max(1, use_case.label_delay_days)
+    days = max(1, use_case.label_arrival_days)
     return f"the window would know the label too early: its delay must be at least {days} days"
 
 

@@ -1,7 +1,7 @@
-"""Label, learners, splits, metrics and gates: what a model must learn and what it must prove.
+"""Learners, splits and metrics: how a model is made.
 
-Belongs here: declarations that `training/` and `evaluation/` are driven by. Does not belong here: any fitting or
-measuring.
+Belongs here: declarations that `training/` and `evaluation/` are driven by. Does not belong here: the label (`label.py`),
+any fitting or measuring.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,16 +43,6 @@ Metric = Annotated[
     str, BeforeValidator(_one_of(metric_names)), WithJsonSchema({"type": "string", "enum": list(metric_names())})
 ]
 """Name of a metric of any kind of task."""
-
-
-class Label(Declaration):
-    """What the model predicts. Its delay is the `arrival_delay_days` of its source."""
-
-    source: Identifier = Field(description="Source that carries the label.")
-    column: Identifier = Field(
-        description="Column with the label: 0 or 1 for a binary task; for a multi-class task a text or whole number, whose `allowed` "
-        "values are the classes, in the order in which probabilities are given."
-    )
 
 
 LearnerName = Annotated[

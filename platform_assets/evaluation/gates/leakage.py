@@ -125,7 +125,7 @@ def _best(by_feature: Mapping[str, float], count: int = SHOWN) -> dict[str, floa
 def single_feature_gate(inputs: GateInputs, name: str) -> GateResult:
     """No feature alone says the label."""
     model, training = inputs.model, inputs.model.use_case.training
-    train = model.dataset.rows(model.fold.train_first, model.fold.train_last)
+    train = model.dataset.rows(model.fold.train_first, model.fold.train_last).as_known(model.fold.test_first)
     bounds = inputs.gates.single_feature_bounds(inputs.task.declared)
     return no_feature_is_the_label(train, model.judged, bounds, inputs.task, training.seed)
 

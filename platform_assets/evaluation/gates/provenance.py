@@ -49,7 +49,9 @@ def not_trained_on_test_days(model: JudgedModel) -> GateResult:
             f"{model.last_labelled_day} only."
         )
         return GateResult(name, False, None, None, explanation)
-    rows = with_features(model.dataset.rows(fold.train_first, fold.train_last), model.predictor.features)
+    rows = with_features(
+        model.dataset.rows(fold.train_first, fold.train_last).as_known(fold.test_first), model.predictor.features
+    )
     honest = model.recipe(rows).predict(with_features(model.judged, model.predictor.features).X)
     by = use_case.training.select_by
     was, now = (_measured(model, by, prediction) for prediction in (model.prediction, honest))

@@ -5,12 +5,13 @@ here: the aggregation itself (`aggregation/kernel.py`), joining views into a tra
 
 What a row may know: windows end `delay_days` before the row, and the declaration refuses a label window whose delay is
 shorter than the label's. A label of event day e is known from 00:00 of e + label delay; the newest event that a label
-window sees lies at least that many days before the row, so its label was known by the row's own midnight.
+window sees lies at least that many days before the row, so its label was known by the row's own midnight. Labels that are dated by
+their decision differ from midnight to midnight: such a view is computed day by day (`compute_days`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -32,6 +33,7 @@ from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.event_frames import event_order, example_keys, in_order, require_columns
 from platform_assets.features.functions import call
+from platform_assets.features.offline.known_labels import join_labels as join_labels
 
 EVENT_TIME_TYPE = pl.Datetime("us", "UTC")
 
@@ -44,35 +46,6 @@ def history_needed(view: FeatureView, first_day: date) -> date:
 def uses_label(view: FeatureView, use_case: UseCase) -> bool:
     """Whether a window of the view aggregates the label, so that `compute_view` needs it among the events' columns."""
     return any(use_case.label.column in window_columns(window) for window in view.windows)
-
-
-def join_labels(events: pl.DataFrame, labels: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
-    """Events with the label as one more column; null where there is no label (yet).
-
-    Args:
-        events: clean rows of the event source.
-        labels: rows of the label source that have arrived; ignored when the events carry the label themselves.
-        use_case: the declaration.
-
-    Raises:
-        FeatureError: a column is missing.
-        PointInTimeError: an event has more than one label.
-    """
-    label = use_case.label.column
-    if use_case.label.source == use_case.events:
-        require_columns(events.columns, [label], f"events of {use_case.events!r}")
-        return events
-    keys = list(use_case.event_source.primary_key)
-    require_columns(events.columns, keys, f"events of {use_case.events!r}")
-    require_columns(labels.columns, [*keys, label], f"labels of {use_case.label.source!r}")
-    known = labels.select(*keys, label)
-    doubled = known.filter(pl.struct(keys).is_duplicated())
-    if not doubled.is_empty():
-        raise PointInTimeError(
-            f"labels of {use_case.label.source!r}: {len(doubled)} of {len(known)} rows repeat a key, for example "
-            f"{example_keys(doubled, keys)}; keep one label for each event"
-        )
-    return events.drop(label, strict=False).join(known, on=keys, how="left", maintain_order="left")
 
 
 def compute_view(
@@ -108,6 +81,43 @@ def compute_view(
     if view.windows:
         rows = rows.with_columns(_window_features(view, use_case, ordered, plan, begin, end))
     return with_row_features(view, use_case, rows)
+
+
+def compute_days(
+    view: FeatureView,
+    use_case: UseCase,
+    events: pl.DataFrame,
+    labels: pl.DataFrame,
+    first_day: date,
+    last_day: date,
+    loaded: Collection[date] | None = None,
+) -> pl.DataFrame:
+    """Features of the events of `first_day` to `last_day`, each day from the labels that were known at its own midnight.
+
+    For labels that are dated by their decision: what was decided later, or reversed, is not part of an earlier day.
+
+    Args:
+        view: the features to compute.
+        use_case: the declaration.
+        events: as for `compute_view`, without the label.
+        labels: rows of the label's source, those that came later included.
+        first_day: first event day of the result.
+        last_day: last event day of the result.
+        loaded: see `join_labels`.
+
+    Returns:
+        As `compute_view`.
+
+    Raises:
+        FeatureError: what `compute_view` refuses.
+        PointInTimeError: a key appears twice among the events.
+    """
+    parts = []
+    for number in range((last_day - first_day).days + 1):
+        day = first_day + timedelta(days=number)
+        needed = events.filter(pl.col(EVENT_DAY).is_between(history_needed(view, day), day))
+        parts.append(compute_view(view, use_case, join_labels(needed, labels, use_case, day, loaded), day, day))
+    return pl.concat(parts)
 
 
 def with_row_features(view: FeatureView, use_case: UseCase, rows: pl.DataFrame) -> pl.DataFrame:
@@ -239,7 +249,7 @@ def check_events(view: FeatureView, use_case: UseCase, events: pl.DataFrame, pla
     if uses_label(view, use_case) and label not in events.columns:
         raise FeatureError(f"{what} lack the label {label!r} that its windows use; join it in with join_labels")
     for window in view.windows:
-        least = max(1, use_case.label_delay_days)
+        least = max(1, use_case.label_arrival_days)
         if label in window_columns(window) and window.delay_microseconds < least * MICROSECONDS["d"]:
             raise FeatureError(
                 f"view {view.name!r}: window {window.name!r} ends {window.delay or window.delay_days} days before the event, but "

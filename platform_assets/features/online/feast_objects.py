@@ -33,7 +33,7 @@ def feast_view_name(layout: StateLayout) -> str:
     older one keeps reading what it understands.
     """
     case = layout.use_case
-    meaning = {
+    meaning: dict[str, Any] = {
         "events": case.events,
         "time": case.event_time,
         "columns": {n: case.key_type(n) for n in (layout.entity_key, *layout.key_columns)},
@@ -41,6 +41,8 @@ def feast_view_name(layout: StateLayout) -> str:
         "label": [case.label.column, case.label_delay_days],
         "span_days": layout.span_days,
     }
+    if case.label.decided_at is not None or case.label.absent is not None:
+        meaning["label"] += [case.label.decided_at, case.label.absent, case.label_arrival_days]
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:8]
     return f"{layout.view.name}_{digest}"
 

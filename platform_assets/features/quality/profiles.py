@@ -24,6 +24,7 @@ from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import require_columns
 from platform_assets.features.offline.feature_table import compute_view
+from platform_assets.features.offline.known_labels import is_dated_by_decision
 from platform_assets.tasks.registry import task_of
 
 Floats = NDArray[np.float64]
@@ -189,7 +190,7 @@ def sees_the_future(
     day, time, label = moment.date(), use_case.event_time, use_case.label.column
     keys = list(use_case.event_source.primary_key)
     past = events.filter(pl.col(time) <= moment)
-    if label in past.columns:
+    if label in past.columns and not is_dated_by_decision(use_case):
         known = pl.col(EVENT_DAY) + pl.duration(days=use_case.label_delay_days) <= day
         past = past.with_columns(pl.when(known).then(pl.col(label)).alias(label))
     whole = compute(view, use_case, events, day, day).join(

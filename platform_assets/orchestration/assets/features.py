@@ -33,7 +33,7 @@ def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
     windows reach it."""
     deps = {use_case.events: earlier_days(-view.span_days, 0)}
     if uses_label(view, use_case) and use_case.label.source != use_case.events:
-        deps[use_case.label.source] = earlier_days(-view.span_days, -use_case.label_delay_days)
+        deps[use_case.label.source] = earlier_days(-view.span_days, -use_case.label_arrival_days)
     return [
         *(dg.AssetDep(asset_key(use_case, CLEAN, name), partition_mapping=days) for name, days in deps.items()),
         *lookup_deps(use_case, [view]),

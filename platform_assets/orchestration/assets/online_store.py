@@ -67,6 +67,6 @@ def online_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
         dg.AssetDep(asset_key(use_case, CLEAN, use_case.events), partition_mapping=earlier_days(-view.span_days, 0))
     ]
     if uses_label(view, use_case) and use_case.label.source != use_case.events:
-        mapping = earlier_days(-view.span_days, 1 - use_case.label_delay_days)
+        mapping = earlier_days(-view.span_days, 1 - use_case.label_arrival_days)
         deps.append(dg.AssetDep(asset_key(use_case, CLEAN, use_case.label.source), partition_mapping=mapping))
     return deps

@@ -24,7 +24,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import as_of_days, earlier_days
-from platform_assets.pipelines.build_training_set import build_training_set
+from platform_assets.pipelines.build_training_set import build_training_set, starts_from_events
 from platform_assets.training.folds import training_offsets
 
 
@@ -42,14 +42,13 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """The training set as of a day: labelled events with the features as of each event, and the versions it came from."""
     offsets = training_offsets(use_case)
     mapping = earlier_days(offsets.first, offsets.last)
-    labels_key = asset_key(use_case, CLEAN, use_case.label.source)
-    upstream = [labels_key, *(asset_key(use_case, FEATURES, view.table) for view in use_case.features)]
+    features = [asset_key(use_case, FEATURES, view.table) for view in use_case.features]
     schema = training_set_schema(use_case)
     key = asset_key(use_case, TRAINING, TRAINING_SET)
 
     @dg.asset(
         key=key,
-        deps=[dg.AssetDep(dep, partition_mapping=mapping) for dep in upstream],
+        deps=[*table_deps(use_case), *(dg.AssetDep(dep, partition_mapping=mapping) for dep in features)],
         description="Labelled events whose label was known as of the day, with the features each event had at its time.",
         kinds={"deltalake", "polars"},
         metadata=column_schema(schema, {use_case.label.column: "The label."}),
@@ -76,6 +75,15 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return build
+
+
+def table_deps(use_case: UseCase) -> list[dg.AssetDep]:
+    """The published tables that a training set reads: labels of all days that had arrived, and events where these are started from."""
+    offsets = training_offsets(use_case)
+    newest = offsets.last if use_case.label.decided_at is None else -use_case.label_arrival_days
+    days = {use_case.events: earlier_days(offsets.first, offsets.last)} if starts_from_events(use_case) else {}
+    days[use_case.label.source] = earlier_days(offsets.first, newest)
+    return [dg.AssetDep(asset_key(use_case, CLEAN, name), partition_mapping=mapping) for name, mapping in days.items()]
 
 
 def _moment(text: str) -> datetime:

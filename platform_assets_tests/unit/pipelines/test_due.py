@@ -54,6 +54,8 @@ def with_feed(use_case: UseCase, *sources: str) -> UseCase:
         if source["name"] in sources:
             source["connector"] = {"kind": "change_feed", "path": "in"}
             source["changes"] = {"deletes": "history"}
+    if document["label"]["source"] in sources:  # a feed's label says itself when it was decided
+        document["label"]["decided_at"] = "transaction_time"
     return UseCase.model_validate(document)
 
 
