@@ -30,7 +30,7 @@ DELAYED = 7
 
 
 def events_of(world: World, first: date, last: date) -> pl.DataFrame:
-    return labelled_events(Catalog(world.use_case, world.lake()), first, last, last - timedelta(days=DELAYED))
+    return labelled_events(Catalog(world.use_case, world.lake()), first, last, last)
 
 
 def served(world: World, events: pl.DataFrame, scored_at: datetime) -> pl.DataFrame:
