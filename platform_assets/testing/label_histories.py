@@ -28,7 +28,7 @@ from platform_assets.training.dataset import read_dataset
 FIRST_DAY, DAYS = date(2024, 2, 26), 12
 KEYS_OF_HISTORY = 100
 VIEW = "shop_verdicts"
-_SCHEMA = {
+_SCHEMA: dict[str, Any] = {
     "payment_id": pl.Int64,
     "decided_at": pl.Datetime("us", "UTC"),
     "is_bad": pl.Int8,
@@ -95,7 +95,7 @@ def dated_case(arrival_days: int = 0, complete_after_days: int | None = None, ab
     )
 
 
-CASES = (
+CASES: tuple[dict[str, Any], ...] = (
     {},
     {"arrival_days": 1},
     {"complete_after_days": 3, "absent": 0},
@@ -107,7 +107,8 @@ CASES = (
 def history_of(number: int, chance: random.Random) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Events and rows of labels of one history, each in the columns of its table."""
     base, midnight = number * KEYS_OF_HISTORY, datetime.combine(FIRST_DAY, time(), UTC)
-    events, labels = [], []
+    events: list[tuple[Any, ...]] = []
+    labels: list[tuple[Any, ...]] = []
     for key in range(base, base + chance.choice((0, 1, 3, 6, 10))):
         moment = midnight + timedelta(minutes=30 * chance.randrange(DAYS * 48))
         shop, amount = base + chance.choice((0, 0, 1)), chance.choice((None, 0.1, 0.2, 5.0, -1.5))
