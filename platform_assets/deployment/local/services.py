@@ -7,7 +7,6 @@ Does not belong here: traffic. Nothing here knows weights, and nothing here deci
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,28 +44,21 @@ class Services:
     def describe(self, arm: Arm, release: Release) -> None:
         """Write down how each process of the arm is launched, in files that only this user can read."""
         for program in arm.programs:
-            values = {
-                "program": program.name,
-                "port": program.port,
-                "command": release.command,
-                "environment": dict(release.environment),
-                "working_dir": str(release.working_dir),
-            }
-            write_private(self._launch_file(program), json.dumps(values, indent=1))
+            self._describe(program, release.command, release.environment, release.working_dir)
 
     def keep(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
         """Keep a process of another kind running, and bring it back with the target; returns its log."""
         program = Program(name=name, port=UNUSED_PORT)
-        values = {
-            "program": name,
-            "port": UNUSED_PORT,
-            "command": list(command),
-            "environment": dict(environment),
-            "working_dir": str(working_dir),
-        }
-        write_private(self._launch_file(program), json.dumps(values, indent=1))
+        self._describe(program, command, environment, working_dir)
         self._run(program)
         return self._log_file(program)
+
+    def _describe(
+        self, program: Program, command: Sequence[str], environment: Mapping[str, str], working_dir: Path
+    ) -> None:
+        launch.describe(
+            self._launch_file(program), program.name, command, environment, working_dir, program.port, STOP_SECONDS
+        )
 
     def drop(self, name: str) -> None:
         """Stop such a process and delete what described it; nothing where there is none."""
@@ -87,8 +79,7 @@ class Services:
             self._run(program)
 
     def _run(self, program: Program) -> None:
-        # -I: the launcher is a script inside a package whose neighbours must not shadow the standard library.
-        command = [sys.executable, "-I", launch.__file__, str(self._launch_file(program))]
+        command = launch.launching(self._launch_file(program))
         log = self._log_file(program)
         config = render_program(program.name, command, log, priority=PRIORITY, stop_seconds=STOP_SECONDS)
         self._supervisor.ensure_program(program.name, config)

@@ -7,7 +7,7 @@ bringing the target up (`target.py`), and the formats of the process manager and
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from platform_assets.deployment.errors import StartFailed
@@ -132,13 +132,13 @@ class LocalSession:
             self.mirror(use_case, None)
         self._with(use_case, arm, lambda known: self._remove(use_case, known))
 
-    def move_from_taken_ports(self) -> None:
-        """Give programs of a stopped target another port where theirs is taken by now."""
+    def move_from_taken_ports(self, alive: Collection[str]) -> None:
+        """Give programs of a stopped target another port where theirs is taken by now; not those that hold it themselves, being alive."""
         start = first_port(self.store.state.target_id, 0)
         for use_case, arm in list(self.store.state.arms()):
             moved: list[Program] = []
             for program in arm.programs:
-                if not port_is_free(program.port):
+                if program.name not in alive and not port_is_free(program.port):
                     reserved = self.store.state.ports() | {other.port for other in moved}
                     program = Program(name=program.name, port=free_port(start, reserved))
                     self.services.move(program)
@@ -161,7 +161,7 @@ class LocalSession:
         self.envoy.set_routes(state)
 
     def _drain(self, arm: Arm) -> None:
-        if not self.envoy.drain(self.store.state, arm.name, self.drain_timeout_seconds):
+        if not self.envoy.drain(arm.name, self.drain_timeout_seconds):
             logger.warning("%s still had requests in flight after %g s", arm.name, self.drain_timeout_seconds)
 
     def _remove(self, use_case: str, arm: Arm) -> None:

@@ -68,11 +68,15 @@ class UseCaseState(_Stored):
 
 
 class TargetState(_Stored):
-    """Everything the target remembers between two commands."""
+    """Everything the target remembers between two commands.
+
+    Attributes:
+        admin_port: of no use any more; from when the proxy's own interface was on a port.
+    """
 
     target_id: str
     envoy_port: int
-    admin_port: int
+    admin_port: int = 0
     generation: int = 0
     use_cases: dict[str, UseCaseState] = {}
 
@@ -93,7 +97,7 @@ class TargetState(_Stored):
     def ports(self) -> set[int]:
         """Every port this target has promised to something."""
         services = {program.port for _, arm in self.arms() for program in arm.programs}
-        return services | {self.envoy_port, self.admin_port}
+        return services | {self.envoy_port}
 
     def serving(self, use_case: str) -> Arm | None:
         """The arm with the most traffic, None when none has any."""

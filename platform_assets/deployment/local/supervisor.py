@@ -6,13 +6,14 @@ Does not belong here: versions, rollouts and the proxy. A program here is a name
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shlex
 import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,13 @@ import psutil
 
 from platform_assets.deployment.errors import StopFailed, TargetUnavailable
 from platform_assets.deployment.local import launch
-from platform_assets.deployment.local.host import last_lines, make_private_directory, socket_path, write_private
+from platform_assets.deployment.local.host import (
+    last_lines,
+    make_private_directory,
+    open_files_limit,
+    socket_path,
+    write_private,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +59,11 @@ def _escape(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def render_main(root: Path, socket_path: Path, target_id: str, *, as_root: bool) -> str:
-    """Configuration of supervisord itself. Its children carry the target's mark, by which leftovers are found."""
+def render_main(root: Path, socket_path: Path, target_id: str, *, as_root: bool, open_files: int) -> str:
+    """Configuration of supervisord itself. Its children carry the target's mark, by which leftovers are found.
+
+    They inherit the limit of open files, which bounds how many connections the proxy can hold, and make files for their owner only.
+    """
     return f"""[unix_http_server]
 file = {socket_path}
 chmod = 0700
@@ -66,6 +76,8 @@ logfile_maxbytes = 5MB
 logfile_backups = 1
 childlogdir = {root}/logs
 directory = {root}
+umask = 077
+minfds = {open_files}
 environment = {launch.TARGET_VARIABLE}="{target_id}"
 {"user = root" if as_root else ""}
 
@@ -98,6 +110,21 @@ stdout_logfile = {log_path}
 stdout_logfile_maxbytes = 10MB
 stdout_logfile_backups = 1
 """
+
+
+def _launches(process: psutil.Process) -> bool:
+    """Whether a process is a launcher that has not become its program: it watches over one."""
+    try:
+        return launch.__file__ in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _is_of(process: psutil.Process, programs: Collection[str]) -> bool:
+    try:
+        return process.environ().get(launch.PROGRAM_VARIABLE) in programs
+    except (psutil.Error, OSError):
+        return False
 
 
 class Supervisor:
@@ -144,8 +171,23 @@ class Supervisor:
         except (TargetUnavailable, xmlrpc.client.Fault):  # a fault: it is shutting down
             return None
 
-    def ensure_running(self) -> bool:
+    def configured(self) -> set[str]:
+        """Programs that have a configuration file: they start with supervisord."""
+        return {path.stem for path in self._programs.glob("*.ini")}
+
+    def alive(self) -> set[str]:
+        """Programs that have processes, whether a supervisord watches them or not."""
+        names = set()
+        for process in self._marked():
+            with contextlib.suppress(psutil.Error, OSError):
+                names.add(process.environ().get(launch.PROGRAM_VARIABLE, ""))
+        return names - {""}
+
+    def ensure_running(self, keep: Collection[str] = ()) -> bool:
         """Bring supervisord up. It starts every program that has a configuration file.
+
+        Args:
+            keep: programs whose processes may live on where an earlier supervisord was killed; they are watched over from now on.
 
         Returns:
             True when it was started now, False when it was running.
@@ -155,9 +197,12 @@ class Supervisor:
         """
         if self.pid() is not None:
             return False
-        self.end_leftovers()
+        self.end_leftovers(keep)
         make_private_directory(self.socket_path.parent)
-        write_private(self._config, render_main(self._root, self.socket_path, self._target_id, as_root=self._as_root))
+        main = render_main(
+            self._root, self.socket_path, self._target_id, as_root=self._as_root, open_files=open_files_limit()
+        )
+        write_private(self._config, main)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)]
         try:
             done = subprocess.run(
@@ -168,6 +213,7 @@ class Supervisor:
                 text=True,
                 timeout=30,
                 check=False,
+                umask=0o077,  # its own log is made before it sets the one of its configuration
             )
         except subprocess.TimeoutExpired as error:
             raise TargetUnavailable(f"supervisord of {self._root} did not go to the background in 30 s") from error
@@ -181,8 +227,11 @@ class Supervisor:
         )
         raise TargetUnavailable(f"supervisord of {self._root} did not start (exit {done.returncode}): {reason}")
 
-    def end_leftovers(self) -> list[int]:
+    def end_leftovers(self, keep: Collection[str] = ()) -> list[int]:
         """End what an earlier supervisord of this target left behind, itself included, and remove its files.
+
+        Args:
+            keep: programs whose processes are left alone.
 
         Returns:
             Process ids that were ended.
@@ -190,7 +239,13 @@ class Supervisor:
         Raises:
             StopFailed: some of them are still there.
         """
-        leftovers = [*self._supervisors(), *self._marked()]
+        marked = self._marked()
+        launchers = [process for process in marked if _launches(process)]
+        for launcher in launchers:  # by a signal that it does not hand on to what it watches over
+            with contextlib.suppress(psutil.Error):
+                launcher.kill()
+        others = [process for process in marked if process not in launchers and not _is_of(process, keep)]
+        leftovers = [*self._supervisors(), *others]
         if leftovers:
             logger.warning("ending %d processes of an earlier run of %s", len(leftovers), self._root)
         alive = launch.end_processes(list(leftovers), launch.LEFTOVER_TIMEOUT_SECONDS)
@@ -198,8 +253,11 @@ class Supervisor:
             raise StopFailed(
                 f"processes {sorted(p.pid for p in alive)} of {self._root} cannot be ended; end them by hand"
             )
-        self.socket_path.unlink(missing_ok=True)
-        self._pidfile.unlink(missing_ok=True)
+        for path in (self.socket_path, self._pidfile):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("%s cannot be removed: %s", path, error.strerror)
         return [process.pid for process in leftovers]
 
     def _marked(self, program: str | None = None) -> list[psutil.Process]:
@@ -283,7 +341,7 @@ class Supervisor:
             while self._supervisors() and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
         self.end_leftovers()
-        if self.socket_path.parent.exists():
+        with contextlib.suppress(OSError):  # another socket is still there, or the folder is read-only
             self.socket_path.parent.rmdir()
 
     def _stop_and_drop(self, name: str) -> None:

@@ -27,7 +27,6 @@ from platform_assets.deployment.errors import (
 from platform_assets.deployment.local import envoy, envoy_config
 from platform_assets.deployment.local.host import (
     LOOPBACK,
-    free_port,
     make_directory,
     port_is_free,
     port_owner,
@@ -35,7 +34,7 @@ from platform_assets.deployment.local.host import (
 )
 from platform_assets.deployment.local.reporting import LocalStatus, use_case_status
 from platform_assets.deployment.local.services import Services
-from platform_assets.deployment.local.session import LocalSession, first_port
+from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import StateStore, TargetState, load_state
 from platform_assets.deployment.local.supervisor import Supervisor
 from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
@@ -104,6 +103,7 @@ class LocalTarget:
         self._services = Services(self.root, self._supervisor)
         self._envoy = envoy.Envoy(
             self.root,
+            self._target_id,
             self._supervisor,
             request_timeout_seconds=request_timeout_seconds,
             access_log=access_log,
@@ -232,6 +232,7 @@ class LocalTarget:
                 except (StateUnreadable, TargetUnavailable) as error:
                     logger.warning("the proxy is stopped without waiting for its requests: %s", error)
             self._supervisor.shut_down()
+            self._envoy.remove_socket()
 
     def status(self) -> LocalStatus:
         """Look at the target without changing anything or waiting for other commands.
@@ -258,6 +259,17 @@ class LocalTarget:
             resident_bytes=memory,
             use_cases=use_cases,
         )
+
+    def _revive(self, session: LocalSession) -> None:
+        """Start supervisord. What an earlier one left running, having been killed, goes on answering and is watched over."""
+        keep = self._supervisor.configured()
+        if not self._envoy.listens(session.store.state):
+            keep -= {envoy.PROGRAM}
+        self._supervisor.end_leftovers(keep)
+        if envoy.PROGRAM not in keep and not port_is_free(self.envoy_port):
+            raise PortInUse(self.envoy_port, setting=self._port_setting, owner=port_owner(self.envoy_port))
+        session.move_from_taken_ports(self._supervisor.alive())
+        self._supervisor.ensure_running(keep)
 
     @property
     def _state_path(self) -> Path:
@@ -286,8 +298,7 @@ class LocalTarget:
         """The state as it is stored, or a first one, with this object's public port."""
         state = load_state(self._state_path)
         if state is None:
-            admin_port = free_port(first_port(self._target_id, 0), {self.envoy_port})
-            state = TargetState(target_id=self._target_id, envoy_port=self.envoy_port, admin_port=admin_port)
+            state = TargetState(target_id=self._target_id, envoy_port=self.envoy_port)
         return StateStore(self._state_path, state.model_copy(update={"envoy_port": self.envoy_port}))
 
     def _bring_up(self) -> LocalSession:
@@ -299,13 +310,9 @@ class LocalTarget:
             store, self._services, self._envoy, self._start_timeout_seconds, self._drain_timeout_seconds
         )
         if self._supervisor.pid() is None:
-            self._supervisor.end_leftovers()
-            if not port_is_free(self.envoy_port):
-                raise PortInUse(self.envoy_port, setting=self._port_setting, owner=port_owner(self.envoy_port))
-            session.move_from_taken_ports()
-            self._supervisor.ensure_running()
-        state = self._envoy.ensure_running(store.state, first_port(self._target_id, 0))
-        store.put(state)
+            self._revive(session)
+        self._envoy.ensure_running(store.state)
+        state = store.put(store.state)
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
         for name in set(self._supervisor.infos()) - known:
             if name.startswith(BESIDE):

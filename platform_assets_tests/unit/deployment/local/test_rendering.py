@@ -107,13 +107,24 @@ def test_the_version_in_force_changes_with_the_weights_and_only_then() -> None:
 
 def test_everything_listens_on_loopback_only() -> None:
     texts = [
-        envoy_config.render_bootstrap(state(), DIRECTORY),
+        envoy_config.render_bootstrap("t", DIRECTORY, Path("/target/run/envoy.sock"), 100),
         envoy_config.render_listeners(state(), DIRECTORY, Path("/target/access.log")),
         envoy_config.render_clusters(state()),
     ]
     addresses = [row for text in texts for row in _values(json.loads(text), "socket_address")]
     assert {address["address"] for address in addresses} == {"127.0.0.1"}
-    assert {address["port_value"] for address in addresses} == {8700, 8701, 20001}
+    assert {address["port_value"] for address in addresses} == {8700, 20001}
+
+
+def test_the_proxy_s_own_interface_is_a_private_socket_and_callers_are_limited() -> None:
+    text = envoy_config.render_bootstrap("t", DIRECTORY, Path("/target/run/envoy.sock"), 4321)
+    assert json.loads(text)["admin"]["address"] == {"pipe": {"path": "/target/run/envoy.sock", "mode": 0o600}}
+    assert _values(json.loads(text), "max_active_downstream_connections") == [4321]
+
+
+@pytest.mark.parametrize(("open_files", "connections"), [(1024, 256), (20_000, 9744), (65_536, 20_000), (256, 200)])
+def test_each_caller_may_need_two_of_the_open_files(open_files: int, connections: int) -> None:
+    assert envoy_config.most_connections(open_files) == connections
 
 
 def _values(node: Any, key: str) -> list[Any]:
@@ -184,12 +195,13 @@ def test_a_program_runs_exactly_the_command_it_was_given(command: list[str]) -> 
 
 
 def test_supervisord_is_reached_through_a_private_socket_alone() -> None:
-    text = render_main(Path("/target"), Path("/target/run/supervisor.sock"), "abc", as_root=False)
+    text = render_main(Path("/target"), Path("/target/run/supervisor.sock"), "abc", as_root=False, open_files=20_000)
     parser = configparser.RawConfigParser()
     parser.read_string(text)
     assert "inet_http_server" not in parser
     assert parser["unix_http_server"]["chmod"] == "0700"
     assert "user" not in parser["supervisord"]
+    assert (parser["supervisord"]["umask"], parser["supervisord"]["minfds"]) == ("077", "20000")
 
 
 @pytest.mark.parametrize("depth", [1, 5, 40])

@@ -65,7 +65,7 @@ class Machine:
     def set_routes(self, state: TargetState) -> None:
         self.happen(lambda: setattr(self, "weights", {a.name: a.weight for _, a in state.arms() if a.weight}))
 
-    def drain(self, state: TargetState, arm_name: str, timeout_seconds: float) -> bool:
+    def drain(self, arm_name: str, timeout_seconds: float) -> bool:
         self.happen(lambda: None)
         return True
 
