@@ -3,7 +3,11 @@
 import os
 import socket
 import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import psutil
 import pytest
 
 from platform_assets.deployment.local import LocalTarget
-from platform_assets.deployment.release import Release
+from platform_assets.deployment.release import ProcessStatus, Release
 
 SERVICE = """
 import asyncio, os, sys
@@ -71,6 +75,45 @@ def text(url: str) -> str:
     answer = httpx.get(url, trust_env=False, timeout=20)
     assert answer.status_code == 200, answer.text
     return answer.text
+
+
+@contextmanager
+def load(url: str, per_second: float, timeout_seconds: float = 20) -> Iterator[Counter[str]]:
+    """One client on kept-alive connections asks for the url all the while; counts what it got by answer or error."""
+    seen: Counter[str] = Counter()
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(trust_env=False, timeout=timeout_seconds) as client:
+            due = time.monotonic()
+            while not over.is_set():
+                seen["sent"] += 1
+                try:
+                    answer = client.post(url, content=b"{}")
+                    seen[answer.text if answer.status_code == 200 else f"status {answer.status_code}"] += 1
+                except httpx.HTTPError as error:
+                    seen[type(error).__name__] += 1
+                due += 1 / per_second
+                time.sleep(max(0.0, due - time.monotonic()))
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        client.join()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes(target: LocalTarget) -> tuple[ProcessStatus, ...]:
+    return target.status().use_cases["card_fraud"].processes
 
 
 @pytest.fixture
