@@ -38,6 +38,8 @@ class ChangeBatch:
     same commit. It may have some hundred thousand characters (a long folder, a wide overlap)."""
     more: bool
     """Whether another read would find more now."""
+    notices: tuple[str, ...] = ()
+    """What a person should know about the order of these changes: a numbering that begins anew, times that go backwards."""
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,18 @@
 """Changes that arrive as JSON, put together to rows.
 
-Belongs here: one change, the rows that many make, and times that arrive as numbers. Does not belong here: the envelope
-that says what a change does (`debezium/envelope.py`), and where messages come from (`kafka/`, `debezium/`).
+Belongs here: one change, its key, and the rows that many make. Does not belong here: the envelope that says what a change does
+(`debezium/envelope.py`), times and exact numbers (`json_types.py`), and where messages come from (`kafka/`, `debezium/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from platform_assets.connectors.files.text_formats import Number, json_object, json_text
+from platform_assets.connectors.files.text_formats import json_object, json_text
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
@@ -24,16 +23,8 @@ from platform_assets.declaration.delivered_columns import (
     SOURCE_PROBLEM,
     UPSERT,
 )
-from platform_assets.declaration.sections.connectors.base import EpochUnit
 from platform_assets.declaration.sections.sources import Source
 
-PER_SECOND: Mapping[EpochUnit, int] = {
-    "seconds": 1,
-    "milliseconds": 1_000,
-    "microseconds": 1_000_000,
-    "nanoseconds": 1_000_000_000,
-}
-_EPOCH = datetime(1970, 1, 1)
 _LARGEST = 2**63 - 1
 _SHOWN = 300
 """Characters of a message that a problem quotes."""
@@ -80,36 +71,6 @@ def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> p
             *pl.DataFrame(rest, schema=schema, orient="row").get_columns(),
         ]
     )
-
-
-def with_times(cells: Mapping[str, Any], source: Source, unit: EpochUnit | None) -> dict[str, Any]:
-    """Cells of which declared times that are whole numbers since 1970 are ISO text, as are dates that are days."""
-    result = dict(cells)
-    if unit is None:
-        return result
-    for column in source.columns:
-        value = result.get(column.name)
-        if isinstance(value, Number) and column.type == "datetime":
-            result[column.name] = time_text(value, unit)
-        elif isinstance(value, Number) and column.type == "date":
-            result[column.name] = day_text(value)
-    return result
-
-
-def time_text(value: str, unit: EpochUnit) -> str:
-    """A whole number of units since 1970 as an ISO time in UTC; anything else as it is."""
-    try:
-        return (_EPOCH + timedelta(microseconds=int(value) * 1_000_000 // PER_SECOND[unit])).isoformat()
-    except (ValueError, OverflowError):
-        return value
-
-
-def day_text(value: str) -> str:
-    """A number of days since 1970 as an ISO date; anything else as it is."""
-    try:
-        return (date(1970, 1, 1) + timedelta(days=int(value))).isoformat()
-    except (ValueError, OverflowError):
-        return value
 
 
 def whole_number(value: Any) -> int | None:

@@ -64,6 +64,7 @@ class IngestedBatch:
         unordered: changes without key or sequence.
         ahead: rows of a day that is further ahead than clocks may differ.
         extra_columns: columns that the source delivers and the declaration does not know.
+        notices: what a person should know about the order of the changes.
     """
 
     version: int
@@ -78,6 +79,7 @@ class IngestedBatch:
     unordered: int
     ahead: int
     extra_columns: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
 
 _COUNTS = ("late", "moved", "duplicates", "unknown_deletes", "unordered", "ahead")
@@ -92,6 +94,7 @@ class IngestedChanges:
         commits: batches.
         cursor_before: where the first batch started.
         extra_columns: of all batches.
+        notices: of all batches, what a person should know about the order of the changes.
         failure: why the source could not be read to its end; the batches before that stay.
     """
 
@@ -105,6 +108,7 @@ class IngestedChanges:
     commits: int = 0
     cursor_before: str | None = None
     extra_columns: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     failure: SourceError | None = None
 
     def plus(self, batch: IngestedBatch) -> IngestedChanges:
@@ -117,6 +121,7 @@ class IngestedChanges:
             commits=self.commits + 1,
             cursor_before=self.cursor_before if self.commits else batch.cursor_before,
             extra_columns=tuple(dict.fromkeys([*self.extra_columns, *batch.extra_columns])),
+            notices=tuple(dict.fromkeys([*self.notices, *batch.notices])),
         )
 
 
@@ -159,6 +164,8 @@ def take_in_changes(
         for batch in ingest_batches(table, source, read, history.first_day, utc_today(), history.last_day):
             ingested = ingested.plus(batch)
             log(f"{source.name}: version {batch.version}, {batch.rows}, {len(batch.touched_days)} days")
+            for notice in batch.notices:
+                log(f"{source.name}: {notice}")
     except SourceError as error:
         return replace(ingested, failure=error)
     return ingested
@@ -295,6 +302,17 @@ def _ingested_batch(
         unordered=changes.filter(is_loose(keys)).height,
         ahead=ahead,
         extra_columns=extra_columns,
+        notices=(*batch.notices, *_late_notice(placed.late)),
+    )
+
+
+def _late_notice(late: int) -> tuple[str, ...]:
+    """A change that comes after a newer one of its row has no effect on it: that is right once, and a sign if it goes on."""
+    if not late:
+        return ()
+    return (
+        f"{late:,} changes came after newer ones of the same rows, and changed nothing: deliveries came in another order, or the "
+        f"source counts its changes anew. If so, load into a new table",
     )
 
 

@@ -5,6 +5,7 @@ Belongs here: the envelopes of files as changes. Does not belong here: the envel
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.debezium.envelope import changes_of
+from platform_assets.connectors.debezium.order import FeedOrder
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor, next_parts, settled_files
 from platform_assets.connectors.files.days import FileRows, stack, unpacked
@@ -33,12 +35,21 @@ def read_feed_files(
     store = feed_store(source, connector, folder, access)
     before = FilesCursor.of(cursor, f"source '{source.name}'")
     files = settled_files(source, store, connector.path or "", "jsonl", connector.settle_seconds, folder)
-    parts, after, more = next_parts(
-        files, before, max_rows, lambda file: read_envelopes(source, connector, store, file)
-    )
+    orders = [FeedOrder.of(before.order, begun=cursor is not None)]
+
+    def read(file: SourceFile) -> pl.DataFrame:
+        order = orders[-1].copy()
+        frame = read_envelopes(source, connector, store, file, order)
+        orders.append(order)
+        return frame
+
+    parts, after, more = next_parts(files, before, max_rows, read)
+    complete = orders[-2] if after.row and len(orders) > 1 else orders[-1]
     nothing = frame_of_changes([], source)
     frame = stack(source, [FileRows("", nothing), *[FileRows(part.file.name, part.frame) for part in parts]])
-    return ChangeBatch(frame, after.text() if parts or cursor is None else cursor, more)
+    reached = replace(after, order=complete.kept()).text()
+    notices = tuple(notice for order in orders for notice in order.all_notices())
+    return ChangeBatch(frame, reached if parts or cursor is None else cursor, more, notices)
 
 
 def feed_store(source: Source, connector: ChangeFeedConnector, folder: Path, access: Access) -> FileStore:
@@ -46,8 +57,10 @@ def feed_store(source: Source, connector: ChangeFeedConnector, folder: Path, acc
     return file_store(connector.path or "", "jsonl", folder, access, f"source '{source.name}' of {folder}")
 
 
-def read_envelopes(source: Source, connector: ChangeFeedConnector, store: FileStore, file: SourceFile) -> pl.DataFrame:
-    """The changes in one file, as found.
+def read_envelopes(
+    source: Source, connector: ChangeFeedConnector, store: FileStore, file: SourceFile, order: FeedOrder
+) -> pl.DataFrame:
+    """The changes in one file, as found; `order` goes on to its end.
 
     Raises:
         SourceError: If it cannot be read, or changed meanwhile.
@@ -64,8 +77,9 @@ def read_envelopes(source: Source, connector: ChangeFeedConnector, store: FileSt
         )
     changes = []
     for number, line in lines:
+        order.where = f"{file.name}:{number}"
         try:
-            changed = changes_of(json_value(line), source, connector, number)
+            changed = changes_of(json_value(line), source, connector, order)
         except ValueError:
             changed = [Change({}, problem=f"not JSON: {line.strip()}")]
         changes += [(f"{file.name}:{number}", change) for change in changed]

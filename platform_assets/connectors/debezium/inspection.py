@@ -11,6 +11,7 @@ from pathlib import Path
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection
 from platform_assets.connectors.debezium.feed import feed_store, read_envelopes
+from platform_assets.connectors.debezium.order import FeedOrder
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor
 from platform_assets.connectors.files.days import no_files_message
@@ -28,7 +29,7 @@ def inspect_feed_files(
     if not files:
         raise SourceError(no_files_message(source, path, "jsonl", store, folder, path))
     newest = max(files, key=lambda file: (file.modified_ns, file.address))
-    frame = read_envelopes(source, connector, store, newest)
+    frame = read_envelopes(source, connector, store, newest, FeedOrder())
     after = FilesCursor.of(cursor, f"source '{source.name}'")
     notes = (
         f"{len(files):,} files, the newest is {newest.name}",

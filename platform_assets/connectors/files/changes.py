@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +23,7 @@ from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.files.days import FileRows, no_files_message, read_file, source_store, stack
 from platform_assets.connectors.files.stores import FileStore, SourceFile
+from platform_assets.connectors.marks import with_deletes
 from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
@@ -56,6 +57,8 @@ class FilesCursor:
     """How many rows of the file that is being delivered are, 0 when none is."""
     begun: bytes = b""
     """State of that file."""
+    order: Mapping[str, Any] | None = None
+    """How the changes of a feed are numbered, as of the end of the file before; None where files have no order of their own."""
 
     @classmethod
     def of(cls, text: str | None, where: str) -> FilesCursor:
@@ -73,7 +76,8 @@ class FilesCursor:
             pairs = [packed[at : at + size] for at in range(0, len(packed), size)]
             delivered = {pair[:_DIGEST_BYTES]: pair[_DIGEST_BYTES:] for pair in pairs}
             begun = bytes.fromhex(content["begun"])
-            return cls(delivered, int(content["deliveries"]), str(content["last"]), int(content["row"]), begun)
+            deliveries, row = int(content["deliveries"]), int(content["row"])
+            return cls(delivered, deliveries, str(content["last"]), row, begun, content.get("order"))
         except (ValueError, TypeError, KeyError) as error:
             raise SourceError(
                 f"{where}: the cursor kept with its table is not one of files: {text[:80]!r}. The connector was "
@@ -83,7 +87,13 @@ class FilesCursor:
     def text(self) -> str:
         """The cursor as JSON; the same files give the same text."""
         packed = b"".join(name + state for name, state in sorted(self.delivered.items()))
-        content = {"files": len(self.delivered), "deliveries": self.deliveries, "last": self.last, "row": self.row}
+        content: dict[str, Any] = {
+            "files": len(self.delivered),
+            "deliveries": self.deliveries,
+            "last": self.last,
+            "row": self.row,
+        }
+        content |= {} if self.order is None else {"order": self.order}
         return json.dumps({**content, "begun": self.begun.hex(), "delivered": base64.b64encode(packed).decode()})
 
     def is_new(self, file: SourceFile) -> bool:
@@ -175,7 +185,7 @@ def settled_files(
 def read_file_changes(
     source: Source, connector: FilesConnector, folder: Path, cursor: str | None, max_rows: int, access: Access
 ) -> ChangeBatch:
-    """Rows of new and changed files, each an upsert.
+    """Rows of new and changed files, each an upsert, or the delete of a row that is marked.
 
     A changed file (its size or time of change differs) is delivered again as a whole: its rows are newer than those it
     had, and rows that it no longer has stay. The sequence of a row is the number of its delivery and its row there.
@@ -189,6 +199,7 @@ def read_file_changes(
     # Files of nothing but a header still tell which columns there are.
     frames = [FileRows(part.file.name, _with_changes(part)) for part in parts]
     frame = stack(source, frames) if frames else no_changes()
+    frame = with_deletes(frame, connector.deleted)
     return ChangeBatch(frame, after.text() if parts or cursor is None else cursor, more)
 
 

@@ -24,11 +24,13 @@ from platform_assets.connectors.json_changes import (
     Change,
     frame_of_changes,
     key_cells,
+    key_of,
     not_json,
     shown,
     whole_number,
-    with_times,
 )
+from platform_assets.connectors.json_types import fields_of, typed_cells
+from platform_assets.connectors.marks import is_deleted
 from platform_assets.declaration.delivered_columns import DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.sections.sources import Source
@@ -61,13 +63,22 @@ class BrokersLost(Exception):
 def read_topic(
     source: Source, connector: KafkaConnector, cursor: str | None, max_rows: int, access: Access
 ) -> ChangeBatch:
-    """Messages after the cursor's offsets, each an upsert; one without a value deletes the row that its key names.
+    """Messages after the cursor's offsets, each an upsert or a delete (`change_of`).
+
+    An empty message that follows the marked delete of its row says nothing new, and is passed over.
 
     Raises:
         SourceError: If the brokers or the topic cannot be reached, or messages that the cursor expects are gone.
     """
     messages, after, more = take(source, connector.topic, connector.brokers, cursor, max_rows, access)
-    changes = [(position(connector.topic, message), change_of(message, source, connector)) for message in messages]
+    changes: list[tuple[str, Change]] = []
+    deleted: dict[int, bytes | None] = {}
+    for message in messages:
+        if message.value is None and message.key is not None and deleted.get(message.partition) == message.key:
+            continue
+        change = change_of(message, source, connector)
+        deleted[message.partition] = message.key if change.operation == DELETE else None
+        changes.append((position(connector.topic, message), change))
     return ChangeBatch(frame_of_changes(changes, source), after, more)
 
 
@@ -77,7 +88,7 @@ def position(topic: str, message: Message) -> str:
 
 
 def change_of(message: Message, source: Source, connector: KafkaConnector) -> Change:
-    """What a plain message does to a row: an upsert, or without a value the delete of the row that its key names."""
+    """What a plain message does to a row: an upsert, or the delete of one that is marked, or that the key of an empty message names."""
     if message.value is None:
         key = key_cells(message.key, source)
         if key is None:
@@ -89,8 +100,9 @@ def change_of(message: Message, source: Source, connector: KafkaConnector) -> Ch
         cells = json_value(message.value)
     except ValueError:
         return not_json(message.value)
+    schema: Any = None
     if isinstance(cells, dict) and cells.keys() == {"schema", "payload"}:
-        cells = cells["payload"]
+        schema, cells = cells["schema"], cells["payload"]
     if not isinstance(cells, dict):
         return not_json(message.value)
     sequence: int | None = message.offset
@@ -100,7 +112,13 @@ def change_of(message: Message, source: Source, connector: KafkaConnector) -> Ch
         return Change(
             {}, problem=f"no whole number in {connector.sequence} to order changes by: {shown(message.value)}"
         )
-    return Change(with_times(cells, source, connector.epoch_unit), UPSERT, sequence)
+    cells = typed_cells(cells, fields_of(schema), source, connector.epoch_unit)
+    if not is_deleted(cells.get(connector.deleted)):
+        return Change(cells, UPSERT, sequence)
+    key = key_of(cells, source) or key_cells(message.key, source)
+    if key is None:
+        return Change({}, problem=f"a delete that names no row by its primary key: {shown(message.value)}")
+    return Change(key, DELETE, sequence)
 
 
 # Taking messages.

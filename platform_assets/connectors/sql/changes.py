@@ -28,6 +28,7 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.casting import text_to_times
 from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.marks import is_deleted
 from platform_assets.connectors.sql.days import Relation, ask, fetch, stream
 from platform_assets.connectors.sql.rows import frame_of
 from platform_assets.declaration.delivered_columns import (
@@ -52,7 +53,6 @@ _OPERATIONS = {
     **dict.fromkeys(("insert", "i", "create", "c", "update", "u", "upsert", "read", "r"), UPSERT),
     **dict.fromkeys(("delete", "d"), DELETE),
 }
-_NOT_DELETED = frozenset({"", "0", "0.0", "f", "false", "n", "no"})
 
 RowOrder = tuple[Any, ...]
 """Cursor value, then primary key: where a row stands in the order; the key may be left out."""
@@ -256,7 +256,7 @@ def _operations(connector: SqlConnector, frame: pl.DataFrame) -> list[pl.Series]
             operations[row] = operation or UPSERT
     elif connector.deleted is not None:
         marks = frame[connector.deleted]
-        operations = [DELETE if str(mark).lower() not in _NOT_DELETED | {"none"} else UPSERT for mark in marks]
+        operations = [DELETE if is_deleted(mark) else UPSERT for mark in marks]
     return [
         pl.Series(CHANGE_OPERATION, operations, dtype=pl.String),
         pl.Series(SOURCE_PROBLEM, problems, dtype=pl.String),

@@ -155,6 +155,7 @@ def _metadata(
         "rows_ahead_of_the_clock": ingested.ahead,
         "commits": ingested.commits,
         "extra_columns": list(ingested.extra_columns),
+        "order_notices": list(ingested.notices),
         TOUCHED: [day.isoformat() for day in now],
         WAITING_DAYS: [day.isoformat() for day in waiting],
         REPORTED_VERSION: version,

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Name of an environment variable: addresses with credentials stand there, never in a declaration."""
 
-EpochUnit = Literal["seconds", "milliseconds", "microseconds", "nanoseconds"]
+EpochUnit = Literal["days", "seconds", "milliseconds", "microseconds", "nanoseconds"]
+
+EpochUnits = EpochUnit | dict[str, EpochUnit]
+"""What numbers count where times are declared: one unit, or one for each column."""
 
 EVENT_DAY_IN_PATH = "{event_day}"
 """Stands for the event day in a path."""
@@ -74,3 +77,13 @@ class ConnectorDeclaration(Declaration):
     def simulated_with(self, settings: Mapping[str, Any], faults: Iterable[Mapping[str, Any]]) -> Self:
         """The connector with other settings of its simulation and more faults; itself where nothing is simulated."""
         return self
+
+
+def epoch_unit_problems(units: EpochUnits | None, source: Source) -> Iterator[ConnectorProblem]:
+    """Columns that have a unit of time and are no times."""
+    for name in units if isinstance(units, dict) else ():
+        if name not in source.column_names:
+            yield ConnectorProblem(("connector", "epoch_unit"), name, "is no declared column")
+        elif source.column(name).type not in ("datetime", "date"):
+            message = f"is declared {source.column(name).type}: a unit of time is for columns of type datetime or date"
+            yield ConnectorProblem(("connector", "epoch_unit"), name, message)

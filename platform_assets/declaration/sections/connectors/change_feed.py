@@ -14,8 +14,9 @@ from platform_assets.declaration.sections.connectors.base import (
     EVENT_DAY_IN_PATH,
     ConnectorDeclaration,
     ConnectorProblem,
-    EpochUnit,
+    EpochUnits,
     Variable,
+    epoch_unit_problems,
 )
 
 if TYPE_CHECKING:
@@ -38,11 +39,17 @@ class ChangeFeedConnector(ConnectorDeclaration):
     )
     sequence: str | None = Field(
         default=None,
-        description="Field of the envelope that orders the changes of a row; default: `source.lsn`, without one the time `ts_ms`.",
+        description="Field of the envelope that orders the changes of a row; default: the position in the database's log that its "
+        "connector sends, without one the time `ts_ms`.",
     )
-    epoch_unit: EpochUnit | None = Field(
+    epoch_unit: EpochUnits | None = Field(
         default=None,
-        description="Unit of times that arrive as numbers; default: what the envelope's schema says; without both they are refused.",
+        description="Unit of times that arrive as numbers, or one for each column; default: what the envelope's schema says; without "
+        "both they are refused.",
+    )
+    deleted: str | None = Field(
+        default=None,
+        description="Column that marks deleted rows where the database keeps them: true, not 0, or a time of deletion.",
     )
     settle_seconds: float = Field(
         default=5,
@@ -54,6 +61,11 @@ class ChangeFeedConnector(ConnectorDeclaration):
     def is_incremental(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """As `ConnectorDeclaration.own_columns`."""
+        return () if self.deleted is None else (self.deleted,)
 
     def arrives_as_text(self, column: Column) -> bool:
         """Every cell of an envelope is kept as its text."""
@@ -70,3 +82,4 @@ class ChangeFeedConnector(ConnectorDeclaration):
         if self.path is not None and EVENT_DAY_IN_PATH in self.path:
             message = "a change feed takes every new file, whatever its day: write `*` for `{event_day}`"
             yield ConnectorProblem(where, self.path, message)
+        yield from epoch_unit_problems(self.epoch_unit, source)

@@ -25,6 +25,17 @@ class DeltaConnector(ConnectorDeclaration):
         description="Whether to follow the table's change data feed, version by version, instead of reading event days.",
     )
 
+    deleted: str = Field(
+        default="__deleted",
+        description="Incremental only: column that marks deleted rows (true, not 0, or a time of deletion), where rows have it; the "
+        "default is what Debezium adds to rows that it takes out of their envelope.",
+    )
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """As `ConnectorDeclaration.own_columns`."""
+        return (self.deleted,) if self.incremental else ()
+
     @property
     def is_incremental(self) -> bool:
         """As declared."""

@@ -40,6 +40,17 @@ class FilesConnector(ConnectorDeclaration):
         description="Incremental only: a local file that changed less long ago than this may be incomplete and waits for the next read.",
     )
 
+    deleted: str = Field(
+        default="__deleted",
+        description="Incremental only: column that marks deleted rows (true, not 0, or a time of deletion), where rows have it; the "
+        "default is what Debezium adds to rows that it takes out of their envelope.",
+    )
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """As `ConnectorDeclaration.own_columns`."""
+        return (self.deleted,) if self.incremental else ()
+
     @property
     def is_incremental(self) -> bool:
         """As declared."""

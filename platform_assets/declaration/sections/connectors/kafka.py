@@ -3,12 +3,22 @@
 Belongs here: the declaration. Does not belong here: reading the topic (`connectors/kafka/`, `features/streaming/`).
 """
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, EpochUnit, Variable
+from platform_assets.declaration.sections.connectors.base import (
+    ConnectorDeclaration,
+    ConnectorProblem,
+    EpochUnits,
+    Variable,
+    epoch_unit_problems,
+)
+
+if TYPE_CHECKING:
+    from platform_assets.declaration.sections.sources import Source
 
 
 class KafkaConnector(ConnectorDeclaration):
@@ -25,8 +35,15 @@ class KafkaConnector(ConnectorDeclaration):
         default=None,
         description="Whole-number field that orders the changes of a key; default: the offset, right where a key keeps its partition.",
     )
-    epoch_unit: EpochUnit | None = Field(
-        default=None, description="Unit of times that arrive as numbers; without one such times are refused."
+    epoch_unit: EpochUnits | None = Field(
+        default=None,
+        description="Unit of times that arrive as numbers, or one for each column; default: what the message's schema says; without "
+        "both they are refused.",
+    )
+    deleted: str = Field(
+        default="__deleted",
+        description="Field that marks a deleted row, `true` or `false`, where messages have it; the default is what Debezium adds to "
+        "rows that it takes out of their envelope.",
     )
 
     @property
@@ -42,3 +59,12 @@ class KafkaConnector(ConnectorDeclaration):
     def arrives_as_text(self, column: Column) -> bool:
         """Every cell of a message is kept as its text."""
         return True
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """As `ConnectorDeclaration.own_columns`."""
+        return (self.deleted,)
+
+    def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
+        """As `ConnectorDeclaration.problems`."""
+        yield from epoch_unit_problems(self.epoch_unit, source)
