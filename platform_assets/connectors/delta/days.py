@@ -1,23 +1,20 @@
 """Delta tables that somebody else writes: event days, or the whole of a reference table.
 
-Belongs here: opening such a table and reading a version of it. Does not belong here: following its changes
-(`changes.py`), and the tables of this platform (`lake/`).
+Belongs here: which rows of its latest version are delivered, and for which day. Does not belong here: opening and reading a version
+(`versions.py`), and following changes (`changes.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import event_days
 from platform_assets.connectors.delivery import day_range
-from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.delta.versions import open_table, query, readable
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
@@ -47,63 +44,16 @@ def read_delta(
     days = day_range(source, first_day, last_day) if source.is_daily else None
     table = open_table(source, connector, use_case_folder, access)
     with readable(source, connector):
-        rows = scan(table, access)
+        condition = ""
         time_column = source.event_time
-        if days is not None and time_column in (schema := rows.collect_schema()) and time_column is not None:
-            rows = rows.filter(_within(schema[time_column], time_column, *days))
-        delivered = with_positions(rows.collect(), source, table.version())
+        if days is not None and time_column is not None:
+            schema = query(table, "false").schema
+            condition = _within(schema[time_column], time_column, *days) if time_column in schema else ""
+        delivered = with_positions(query(table, condition), source, table.version())
     if days is None or source.event_time not in delivered.columns:
         return delivered
     days_of_rows = event_days(delivered[source.event_time or ""]).alias(DELIVERED_DAY)
     return delivered.with_columns(days_of_rows).filter(pl.col(DELIVERED_DAY).is_between(*days))
-
-
-def open_table(
-    source: Source, connector: DeltaConnector, folder: Path, access: Access, version: int | None = None
-) -> Any:
-    """The table, at its latest version or at another one.
-
-    Raises:
-        SourceError: If there is none.
-    """
-    from deltalake import DeltaTable
-
-    uri = connector.uri if "://" in connector.uri else str(folder / connector.uri)
-    if "://" not in uri and not Path(uri).is_dir():
-        raise SourceError(
-            f"source '{source.name}': there is no folder {uri}, so no Delta table. Correct connector.uri in defs.yaml."
-        )
-    with readable(source, connector):
-        return DeltaTable(uri, version=version, storage_options=options(access, uri))
-
-
-def options(access: Access, uri: str) -> dict[str, str] | None:
-    """Options of the object store, for an address in one."""
-    return dict(access.object_store) or None if "://" in uri else None
-
-
-def scan(table: Any, access: Access) -> pl.LazyFrame:
-    """All rows of the version that the table was opened at."""
-    return pl.scan_delta(table, version=table.version(), storage_options=options(access, table.table_uri))
-
-
-@contextmanager
-def readable(source: Source, connector: DeltaConnector) -> Iterator[None]:
-    """Turn errors of deltalake and polars into messages that name the remedy."""
-    from deltalake.exceptions import DeltaError, TableNotFoundError
-
-    try:
-        yield
-    except TableNotFoundError as error:
-        raise SourceError(
-            f"source '{source.name}': there is no Delta table at {connector.uri}. Correct connector.uri in defs.yaml, or "
-            f"wait until its owner has written it."
-        ) from error
-    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        raise SourceError(
-            f"source '{source.name}': the Delta table at {connector.uri} cannot be read: {error}. Check that it may be "
-            f"reached (PLATFORM_ASSETS_OBJECT_STORE for s3://) and that its files were not removed by a vacuum."
-        ) from error
 
 
 def with_positions(rows: pl.DataFrame, source: Source, version: int) -> pl.DataFrame:
@@ -119,14 +69,19 @@ def with_positions(rows: pl.DataFrame, source: Source, version: int) -> pl.DataF
     )
 
 
-def _within(dtype: pl.DataType, name: str, first: date, last: date) -> pl.Expr:
-    """A condition that deltalake and Parquet can skip files by; what is not a time is judged afterwards."""
-    column = pl.col(name)
+def quoted(name: str) -> str:
+    """A name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _within(dtype: pl.DataType, name: str, first: date, last: date) -> str:
+    """A condition that files can be skipped by; what is not a time is judged afterwards."""
+    column, after = quoted(name), last + timedelta(days=1)
     if dtype == pl.Date:
-        return column.is_between(first, last)
+        return f"{column} BETWEEN DATE '{first}' AND DATE '{last}'"
     if not isinstance(dtype, pl.Datetime):
-        return pl.lit(True)
-    zone = UTC if dtype.time_zone else None
-    begin = datetime.combine(first, time(), zone)
-    end = datetime.combine(last + timedelta(days=1), time(), zone)
-    return (column >= begin) & (column < end)
+        return ""
+    kind = f"""Timestamp(Microsecond, {f'Some("{dtype.time_zone}")' if dtype.time_zone else "None"})"""
+    zone = "Z" if dtype.time_zone else ""
+    begin, end = (f"arrow_cast('{day}T00:00:00{zone}', '{kind}')" for day in (first, after))
+    return f"{column} >= {begin} AND {column} < {end}"

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import polars as pl
-
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
 from platform_assets.connectors.delta.changes import read_delta_changes
-from platform_assets.connectors.delta.days import open_table, readable, scan, with_positions
+from platform_assets.connectors.delta.days import quoted, with_positions
+from platform_assets.connectors.delta.versions import open_table, query, readable
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -24,16 +23,13 @@ def inspect_table(
     """As `Reader.inspect`, without a day."""
     table = open_table(source, connector, folder, access)
     with readable(source, connector):
-        rows = scan(table, access)
-        sample = with_positions(rows.tail(SAMPLE_ROWS).collect(), source, table.version())
-        count = rows.select(pl.len()).collect().item()
-        known = source.event_time in sample.columns
-        time = pl.col(source.event_time or "")
-        newest, missing = (
-            rows.select(time.max().alias("newest"), time.null_count().alias("missing")).collect().row(0)
-            if known
-            else (None, 0)
-        )
+        count = query(table, columns="count(*) AS rows").item()
+        sample = with_positions(query(table, f"true LIMIT {SAMPLE_ROWS}"), source, table.version())
+        newest, missing = None, 0
+        if source.event_time is not None and source.event_time in sample.columns:
+            time = quoted(source.event_time)
+            summary = query(table, columns=f"max({time}) AS newest, count(*) - count({time}) AS missing")
+            newest, missing = summary.row(0)
     if source.is_incremental:
         read_delta_changes(source, connector, folder, cursor, 1, access)
     problems = (rows_without_day(source, missing),) if missing else ()
