@@ -7,6 +7,7 @@ what happens to a row or a load when a value does not fit (`conforming.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
 import polars as pl
@@ -58,8 +59,8 @@ def cast_typed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]
     """Typed values in the declared type, without loss.
 
     A number becomes another type of number, a date or time another type of time, where casting back gives the same
-    value; a time without zone is UTC; NaN among whole numbers is null. Text is never turned into anything else, nor
-    anything else into text.
+    value; an exact number becomes the float that is written with the same digits; a time without zone is UTC; NaN among
+    whole numbers is null. Text is never turned into anything else, nor anything else into text.
 
     Returns:
         The values, null where they do not fit, and the Boolean mask of those that do not.
@@ -73,10 +74,23 @@ def cast_typed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]
         return pl.repeat(None, len(values), dtype=target, eager=True), values.is_not_null()
     if values.dtype.is_float():
         values = values.fill_nan(None)
+    if values.dtype.is_decimal() and target == pl.Float64:
+        return _decimals_as_floats(values)
     if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is None:
         values = values.dt.replace_time_zone("UTC")
     result = values.cast(target, strict=False)
     failed = values.is_not_null() & result.cast(values.dtype, strict=False).ne_missing(values)
+    return result.set(failed, None) if failed.any() else result, failed
+
+
+def _decimals_as_floats(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Exact numbers as the floats that are written with the same digits, and the mask of those that no float is."""
+    result = values.cast(pl.String).cast(pl.Float64)
+    again = result.cast(pl.String).cast(values.dtype, strict=False)
+    failed = values.is_not_null() & again.ne_missing(values)
+    if failed.any():  # among them those that polars writes with an exponent
+        pairs = zip(result.filter(failed), values.filter(failed), strict=True)
+        failed = failed.scatter(failed.arg_true(), [Decimal(repr(number)) != value for number, value in pairs])
     return result.set(failed, None) if failed.any() else result, failed
 
 

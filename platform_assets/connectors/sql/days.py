@@ -34,7 +34,9 @@ BATCH_ROWS = 10_000
 
 _CONNECT_SECONDS = 5
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
+_ESCAPED = re.compile(r"\\(?=:\w*(?![:\w]))")
+_BIND = re.compile(r"(?<![:\w\\]):(?=\w+(?![:\w]))")
+"""What SQLAlchemy takes for an escape and for a parameter, by its own patterns (`sqlalchemy.sql.compiler`)."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def _relation(source: Source, connector: SqlConnector, connection: sa.Connection
 
     label = f"{connection.dialect.name}:{connector.table or source.name}"
     if connector.query is not None:
-        text = _BIND.sub(r"\\:", connector.query.strip().rstrip(";"))
+        text = verbatim(f"{connector.select}\n")  # the query may end in a comment
         whole = sa.select(sa.text("*")).select_from(sa.text(f"({text}) AS delivered"))
         columns = _columns(source, connector, connection, whole)
         selectable: Any = sa.text(text).columns(*[sa.column(name) for name in columns]).subquery("delivered")
@@ -231,6 +233,11 @@ def _relation(source: Source, connector: SqlConnector, connection: sa.Connection
     bare = sa.table(name, schema=schema or None)
     columns = _columns(source, connector, connection, sa.select(sa.text("*")).select_from(bare))
     return Relation(sa.table(name, *[sa.column(column) for column in columns], schema=schema or None), columns, label)
+
+
+def verbatim(query: str) -> str:
+    """A query for `sqlalchemy.text` that reaches the database as it is written."""
+    return _BIND.sub(r"\\:", _ESCAPED.sub(r"\\\\", query))
 
 
 def _columns(source: Source, connector: SqlConnector, connection: sa.Connection, whole: Any) -> tuple[str, ...]:

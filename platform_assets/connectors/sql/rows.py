@@ -21,6 +21,7 @@ from platform_assets.declaration.delivered_columns import (
     SOURCE_POSITION,
     SOURCE_PROBLEM,
 )
+from platform_assets.declaration.sections.columns import ColumnType
 from platform_assets.declaration.sections.sources import Source
 
 _WHOLE_FLOATS = 2**53
@@ -43,9 +44,7 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     values = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     reserved = (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)
     columns = [
-        column_of(name, list(cells), as_text=declared.get(name) == "string").alias(
-            f"{name}_delivered" if name in reserved else name
-        )
+        column_of(name, list(cells), declared.get(name)).alias(f"{name}_delivered" if name in reserved else name)
         for name, cells in zip(names, values, strict=True)
     ]
     key = [names.index(name) for name in source.primary_key if name in names]
@@ -60,12 +59,13 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     )
 
 
-def column_of(name: str, values: list[Any], *, as_text: bool = False) -> pl.Series:
+def column_of(name: str, values: list[Any], declared: ColumnType | None = None) -> pl.Series:
     """A column that holds the values exactly.
 
     Values of several types in one column (SQLite allows them) become text, as does what has no type in a table:
-    identifiers, documents, numbers of more than 38 digits.
+    identifiers, documents, numbers of more than 38 digits; those of them that floats are declared for and hold are floats.
     """
+    as_text = declared == "string"
     values = [bytes(value) if isinstance(value, memoryview | bytearray) else value for value in values]
     kinds = {type(value) for value in values if value is not None}
     if not kinds:
@@ -91,6 +91,8 @@ def column_of(name: str, values: list[Any], *, as_text: bool = False) -> pl.Seri
         return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
     if kinds <= {Decimal, int} and not as_text:
         numbers = _decimals(name, values)
+        if numbers is None and declared == "float64":
+            numbers = _floats(name, values)
         if numbers is not None:
             return numbers
     return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
@@ -122,6 +124,14 @@ def _decimals(name: str, values: list[Any]) -> pl.Series | None:
     if max(whole, 1) + scale > _DECIMAL_DIGITS:
         return None
     return pl.Series(name, numbers, dtype=pl.Decimal(_DECIMAL_DIGITS, scale))
+
+
+def _floats(name: str, values: list[Any]) -> pl.Series | None:
+    """Exact numbers as the floats that are written with the same digits, not-a-number as null; None where one is none."""
+    numbers = [None if value is None or Decimal(value).is_nan() else Decimal(value) for value in values]
+    if any(number is not None and Decimal(repr(float(number))) != number for number in numbers):
+        return None
+    return pl.Series(name, [None if number is None else float(number) for number in numbers], dtype=pl.Float64)
 
 
 def _text(value: Any) -> str | None:

@@ -147,3 +147,23 @@ def test_days_of_event_times_are_those_of_utc() -> None:
     assert event_days(pl.Series(["2024-03-01T00:30:00+01:00", "x"])).to_list() == [date(2024, 2, 29), None]
     assert event_days(pl.Series([date(2024, 3, 1)])).to_list() == [date(2024, 3, 1)]
     assert event_days(pl.Series([5])).to_list() == [None]
+
+
+@given(
+    st.lists(st.floats(-1e15, 1e15).map(lambda x: Decimal(repr(round(x, 4)))), min_size=1, max_size=5),
+    st.integers(4, 18),
+)
+def test_exact_numbers_that_floats_are_written_as_become_them(numbers: list[Decimal], scale: int) -> None:
+    values = pl.Series([*numbers, None], dtype=pl.Decimal(38, scale))
+    result, failed = cast_typed(values, column("float64"))
+    assert result.to_list() == [*map(float, numbers), None]
+    assert not failed.any()
+
+
+def test_exact_numbers_of_more_digits_than_a_float_has_do_not_fit() -> None:
+    texts = ["1999.990000000000000001", "0.333333333333333333", "9007199254740993.0", "1999.99"]
+    result, failed = cast_typed(
+        pl.Series([Decimal(text) for text in texts], dtype=pl.Decimal(38, 18)), column("float64")
+    )
+    assert failed.to_list() == [True, True, True, False]
+    assert result.to_list() == [None, None, None, 1999.99]

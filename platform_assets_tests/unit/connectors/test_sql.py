@@ -98,6 +98,10 @@ TYPED = [
     ("int64", "BIGINT", "9223372036854775807", 9223372036854775807),
     ("int64", "NUMERIC(20,2)", "12.00", 12),
     ("float64", "NUMERIC(10,4)", "0.1", 0.1),
+    ("float64", "NUMERIC(38,18)", "1999.99", 1999.99),
+    ("float64", "NUMERIC(38,18)", "-0.000000000000000005", -5e-18),
+    ("float64", "NUMERIC(38,4)", "12345678901234500000.0000", 1.23456789012345e19),
+    ("float64", "NUMERIC(60,30)", "1e20", 1e20),
     ("string", "NUMERIC(40,10)", "123456789012345678901234567890.0123456789", "123456789012345678901234567890.0123456789"),
     ("string", "JSONB", """'{"a": [1, 2.50]}'""", '{"a": [1, 2.50]}'),
     ("string", "UUID", "'0b9c4ab8-9b4e-4c1d-8c9e-6d5d6f6a7b8c'", "0b9c4ab8-9b4e-4c1d-8c9e-6d5d6f6a7b8c"),
@@ -138,6 +142,33 @@ def test_a_number_that_a_float_cannot_hold_stops_the_load(
     found = read(make_orders(), ANYWHERE, date(2024, 3, 1), date(2024, 3, 1), access=access(database))
     with pytest.raises(SchemaMismatch, match="'amount': expected float64"):
         conform(found, make_orders())
+
+
+TEXTS = [
+    "10:00:00Z",
+    ":name, ::text, :1 and :x:y",
+    r"\:a \\:b C:\dir",
+    "100 %, %s and %(x)s, a;b -- c /* d */",
+    "it''s \"so\" $$",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_in_a_query_is_what_the_database_says(
+    make_orders: Callable[..., Source], database: Database, text: str
+) -> None:
+    columns = [{"name": name, "type": "string", "description": "x"} for name in ("order_id", "x")]
+    query = f"SELECT '1' AS order_id, '{text}' AS x /* a; b */ ; -- the end;"
+    source = make_orders(columns=columns, query=query).model_copy(update={"event_time": None})
+    assert read(source, ANYWHERE, access=access(database))["x"].to_list() == [text.replace("''", "'")]
+
+
+def test_times_may_be_put_together_in_a_query(make_orders: Callable[..., Source], database: Database) -> None:
+    database.execute(ORDERS)
+    source = make_orders(query="SELECT order_id, '2024-03-01T' || '10' || ':00:00Z' AS ordered_at, amount FROM orders")
+    found = read(source, ANYWHERE, date(2024, 3, 1), date(2024, 3, 1), access=access(database))
+    assert set(found["ordered_at"]) == {"2024-03-01T10:00:00Z"}
 
 
 def test_columns_of_one_name_stop_the_load(make_orders: Callable[..., Source], postgresql_server: Any) -> None:

@@ -57,13 +57,13 @@ AS_TEXT: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "text"), AS_TEXT, ids=[text for _, text in AS_TEXT])
 def test_a_string_column_takes_the_text_of_what_has_no_type_of_its_own(value: Any, text: str) -> None:
-    found = column_of("x", [value, None], as_text=True)
+    found = column_of("x", [value, None], "string")
     assert (found.dtype, found.to_list()) == (pl.String, [text, None])
 
 
 @pytest.mark.parametrize("value", [1, 1.5, True, NOON, date(2024, 3, 1)])
 def test_a_string_column_does_not_hide_that_a_column_has_another_type(value: Any) -> None:
-    assert column_of("x", [value], as_text=True).dtype != pl.String
+    assert column_of("x", [value], "string").dtype != pl.String
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,9 @@ def test_a_string_column_does_not_hide_that_a_column_has_another_type(value: Any
 )
 def test_what_no_type_holds_exactly_becomes_text(values: list[Any], texts: list[str]) -> None:
     assert column_of("x", values).to_list() == texts
+
+
+def test_numbers_of_too_many_digits_are_the_floats_that_are_declared_for_them() -> None:
+    values = [Decimal("1E+20"), Decimal("0." + "0" * 40 + "25"), Decimal("NaN"), Decimal("Infinity"), None]
+    assert column_of("x", values, "float64").to_list() == [1e20, 2.5e-41, None, float("inf"), None]
+    assert column_of("x", [Decimal("1." + "3" * 40)], "float64").dtype == pl.String

@@ -3,6 +3,7 @@
 Belongs here: the declaration, and what does not fit together in it. Does not belong here: asking a database (`connectors/sql/`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,6 +15,11 @@ from platform_assets.declaration.sections.connectors.base import ConnectorDeclar
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
+
+_TOKENS = re.compile(
+    r"""[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|;""", re.DOTALL
+)
+"""Texts, names and comments of a query, in which a `;` ends nothing, and a `;` that does."""
 
 _PLATFORM_COLUMNS = frozenset((*DELIVERY_COLUMNS, *CHANGE_COLUMNS))
 """What travels with every row beside its own columns while it is read."""
@@ -59,6 +65,17 @@ class SqlConnector(ConnectorDeclaration):
         """As `ConnectorDeclaration.own_columns`."""
         return tuple(name for name in (self.cursor, self.operation, self.deleted) if name)
 
+    @property
+    def select(self) -> str | None:
+        """The query without the `;` at its end; None without a query, and where something follows its `;`."""
+        ends = [token.start() for token in _TOKENS.finditer(self.query or "") if token.group() == ";"]
+        if self.query is None or not ends:
+            return self.query
+        rest = _TOKENS.sub(
+            lambda token: "" if token.group().startswith((";", "--", "/*")) else token.group(), self.query[ends[0] :]
+        )
+        return None if rest.strip() else self.query[: ends[0]]
+
     def arrives_as_text(self, column: Column) -> bool:
         """In a database text may stand for a time: SQLite knows no times."""
         return column.type in ("datetime", "date")
@@ -74,7 +91,7 @@ class SqlConnector(ConnectorDeclaration):
             yield ConnectorProblem(where, self.query, "give `table` or `query`, not both")
         if self.table is None and self.query is None:
             yield ConnectorProblem(("connector", "table"), None, "give the `table` or the `query` to read")
-        if self.query is not None and ";" in self.query.strip().rstrip(";"):
+        if self.query is not None and self.select is None:
             yield ConnectorProblem(where, self.query, "must be a single SELECT: remove the `;`")
 
     def _cursor_problems(self, source: "Source") -> Iterator[ConnectorProblem]:
