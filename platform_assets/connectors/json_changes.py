@@ -93,8 +93,8 @@ def key_cells(key: bytes | str | None, source: Source) -> dict[str, Any] | None:
         return key_of(cells, source)
     if len(source.primary_key) != 1:
         return None
-    text = key.decode(errors="replace") if isinstance(key, bytes) else key
-    return {source.primary_key[0]: text.strip('"')}
+    text = (key.decode(errors="replace") if isinstance(key, bytes) else key).strip('"')
+    return None if text in ("", "null") else {source.primary_key[0]: text}
 
 
 def key_of(cells: Mapping[str, Any], source: Source) -> dict[str, Any] | None:

@@ -139,6 +139,96 @@ def test_without_a_schema_the_declaration_tells(
     assert unsure["uncast"].to_list() == [f"started_at='{number}'"], "a number is no time unless somebody says so"
 
 
+@pytest.mark.parametrize(
+    ("kind", "number", "declared", "value"),
+    [
+        ("io.debezium.time.Timestamp", 1_709_294_400_123, "datetime", "2024-03-01 12:00:00.123000+00:00"),
+        ("io.debezium.time.NanoTimestamp", 1_709_294_400_123_456_789, "datetime", "2024-03-01 12:00:00.123456+00:00"),
+        ("org.apache.kafka.connect.data.Timestamp", -1, "datetime", "1969-12-31 23:59:59.999000+00:00"),
+        ("io.debezium.time.ZonedTimestamp", "2024-03-01T13:00:00+01:00", "datetime", "2024-03-01 12:00:00+00:00"),
+        ("io.debezium.time.Date", 19783, "datetime", "2024-03-01 00:00:00+00:00"),
+        ("org.apache.kafka.connect.data.Date", 19783, "date", "2024-03-01"),
+        ("io.debezium.time.MicroTimestamp", 1_709_251_200_000_000, "date", "2024-03-01"),
+        ("io.debezium.time.Timestamp", 1_709_294_400_123, "int64", "1709294400123"),
+        ("io.debezium.time.Time", 45_296_789, "string", "12:34:56.789000"),
+        ("io.debezium.time.MicroTime", -3_600_000_000, "string", "-01:00:00"),
+        ("io.debezium.time.NanoTime", 90_000_000_000_000, "string", "25:00:00"),
+        ("io.debezium.time.Year", 2024, "int64", "2024"),
+        ("io.debezium.time.MicroDuration", 1_500_000, "float64", "1500000.0"),
+    ],
+)
+def test_each_type_of_time_in_a_schema(
+    make_source: Callable[..., Source], tmp_path: Path, kind: str, number: Any, declared: str, value: str
+) -> None:
+    columns = [
+        {"name": "ride_id", "type": "int64", "description": "x"},
+        {"name": "x", "type": declared, "description": "x", "nullable": True},
+    ]
+    connector = {"kind": "change_feed", "path": "in", "settle_seconds": 0}
+    source = make_source(connector=connector, columns=columns, event_time=None)
+    schema = {"fields": [{"field": "after", "fields": [{"field": "x", "type": "int64", "name": kind}]}]}
+    write(tmp_path, {"schema": schema, "payload": change("c", None, {"ride_id": 1, "x": number})})
+    frame = conform(found(source, tmp_path), source).frame
+    assert frame["uncast"].to_list() == [None]
+    assert str(frame["x"][0]) == value
+
+
+def test_a_unit_may_be_declared_for_each_column(make_source: Callable[..., Source], tmp_path: Path) -> None:
+    times = {"a": "microseconds", "b": "milliseconds", "c": "days", "d": "seconds"}
+    columns = [
+        {"name": "ride_id", "type": "int64", "description": "x"},
+        *({"name": name, "type": "datetime", "description": "x"} for name in "ab"),
+        *({"name": name, "type": "date", "description": "x"} for name in "cd"),
+        {"name": "e", "type": "datetime", "description": "x", "nullable": True},
+    ]
+    connector = {"kind": "change_feed", "path": "in", "settle_seconds": 0, "epoch_unit": times}
+    source = make_source(connector=connector, columns=columns, event_time="a")
+    row = {"ride_id": 1, "a": 1_709_294_400_000_001, "b": 1_709_294_400_000, "c": 19783, "d": 1_709_251_200}
+    write(tmp_path, change("c", None, row), change("c", None, {**row, "ride_id": 2, "e": 1}))
+    frame = conform(found(source, tmp_path), source).frame
+    assert [str(value) for value in frame.select("a", "b", "c", "d").row(0)] == [
+        "2024-03-01 12:00:00.000001+00:00",
+        "2024-03-01 12:00:00+00:00",
+        "2024-03-01",
+        "2024-03-01",
+    ]
+    assert frame["uncast"].to_list() == [None, "e='1'"], "a column without a unit stays refused"
+
+
+def test_a_unit_for_a_column_that_is_no_time(make_source: Callable[..., Source]) -> None:
+    connector = {"kind": "change_feed", "path": "in", "epoch_unit": {"price": "days", "when": "days"}}
+    source = make_source(connector=connector)
+    assert [problem.value for problem in source.connector.problems(source)] == ["price", "when"]
+
+
+def test_documents_of_mongodb(make_source: Callable[..., Source], tmp_path: Path) -> None:
+    document = (
+        '{"_id": {"$oid": "65e1"}, "ride_id": {"$numberLong": "7"}, "started_at": {"$date": 1709294400000}, '
+        '"price": {"$numberDecimal": "1.10"}, "tags": [{"$numberInt": "3"}]}'
+    )
+    relaxed = '{"ride_id": 8, "started_at": {"$date": "2024-03-01T12:00:00Z"}, "price": 2.5, "remark": null}'
+    messages = [
+        change("c", None, text, None, source={"connector": "mongodb", "ord": number, "ts_ms": 1000})
+        for number, text in enumerate((document, relaxed))
+    ]
+    write(tmp_path, *messages, change("c", None, "[1", 9))
+    source = make_source(connector={"kind": "change_feed", "path": "in", "settle_seconds": 0})
+    frame = conform(found(source, tmp_path), source).frame
+    assert frame.select("ride_id", "price").rows() == [(7, 1.1), (8, 2.5), (None, None)]
+    assert frame["started_at"].to_list()[:2] == [datetime(2024, 3, 1, 12, tzinfo=UTC)] * 2
+    assert json.loads(frame["extra"][0])["tags"] == "[3]"
+    assert "without `after`" in frame["uncast"][2]
+
+
+def test_a_row_that_its_database_marks_is_deleted(feed: Callable[..., Source], tmp_path: Path) -> None:
+    marks = [None, False, "false", 0, "", True, "true", 1, "2024-03-01T12:00:00Z"]
+    write(tmp_path, *(change("u", None, ride(n, gone=mark), n + 1) for n, mark in enumerate(marks)))
+    source = feed(deleted="gone")
+    conformed = conform(found(source, tmp_path), source)
+    assert conformed.frame[CHANGE_OPERATION].to_list() == ["upsert"] * 5 + ["delete"] * 4
+    assert conformed.extra_columns == ()
+
+
 def test_what_orders_changes(feed: Callable[..., Source], tmp_path: Path) -> None:
     write(
         tmp_path,
