@@ -60,19 +60,19 @@ def typed_cells(
     declared = {column.name: column.type for column in source.columns}
     described = set()
     for field in fields:
-        if not isinstance(field, Mapping) or result.get(field.get("field")) is None or not field.get("name"):
+        name, kind = (field.get("field"), field.get("name")) if isinstance(field, Mapping) else (None, None)
+        if not isinstance(name, str) or not isinstance(kind, str) or result.get(name) is None:
             continue
-        name, kind = field["field"], str(field["name"])
         is_number = declared.get(name) in NUMERIC_TYPES
         value = _of_kind(result[name], kind, field.get("parameters") or {}, is_number=is_number)
         if value is not result[name]:
             described.add(name)
             result[name] = _as_date(value) if declared.get(name) == "date" else value
-    for name, kind in declared.items():
-        unit = _unit_of(name, kind, units)
+    for name, column_type in declared.items():
+        unit = _unit_of(name, column_type, units)
         if unit is not None and name not in described and isinstance(result.get(name), Number):
             text = time_text(result[name], unit)
-            result[name] = _as_date(text) if kind == "date" else text
+            result[name] = _as_date(text) if column_type == "date" else text
     return result
 
 
