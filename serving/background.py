@@ -42,12 +42,14 @@ class Background:
         self.failed = 0
 
     def submit(self, task: Callable[..., object], *arguments: object) -> bool:
-        """Queue a task; False when the queue is full, and the task is lost."""
+        """Queue a task; False when the queue is full or closed, and the task is lost."""
         if not self._free.acquire(blocking=False):
-            self.dropped += 1
-            self._on_drop()
-            return False
-        future = self._executor.submit(task, *arguments)
+            return self._drop()
+        try:
+            future = self._executor.submit(task, *arguments)
+        except RuntimeError:  # a request that came while the process stops
+            self._free.release()
+            return self._drop()
         self._waiting.add(future)
         future.add_done_callback(self._done)
         return True
@@ -62,6 +64,11 @@ class Background:
         if given_up:
             logger.error("%s: %d tasks were given up after %.1f seconds", self._name, given_up, timeout_seconds)
         return given_up
+
+    def _drop(self) -> bool:
+        self.dropped += 1
+        self._on_drop()
+        return False
 
     def _done(self, future: Future[object]) -> None:
         self._waiting.discard(future)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.tasks.registry import task_of
+from serving.refusals import STATUSES
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
@@ -65,7 +66,7 @@ class ServiceMetrics:
         )
         names = task_of(use_case).decisions(use_case) or ("none",)
         self.decisions = {name: decisions.labels(decision=name, **labels) for name in names}
-        self.refused = {status: refused.labels(status=str(status), **labels) for status in (400, 413, 422)}
+        self.refused = {status: refused.labels(status=str(status), **labels) for status in STATUSES}
         self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}
         self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
         self.features = {name: features.labels(failed=name, **labels) for name in ("function", "expression")}

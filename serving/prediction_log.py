@@ -194,7 +194,8 @@ class PredictionLog:
 def _json(value: Any) -> str:
     """Times as UTC text with microseconds."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        # Not strftime: it writes a year before 1000 without its zeros, which no reader takes for a time.
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written to the prediction log")

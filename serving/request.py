@@ -1,7 +1,10 @@
 """Requests and answers as models, derived from the declaration.
 
-Belongs here: the request model of a use case, the answers, and how a refusal is worded. Does not belong here: HTTP
-(`app.py`), or scoring.
+Belongs here: the request model of a use case, and the answers. Does not belong here: HTTP (`app.py`), bytes and JSON (`bodies.py`),
+which times an event may have (`event_times.py`), or scoring.
+
+A value fits as it would in a file of typed columns: a number is no text and no truth value, a whole number may be written with a
+decimal point (`12.0`) as long as nothing stands behind it, and nothing is rounded.
 """
 
 from __future__ import annotations
@@ -11,44 +14,21 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from platform_assets.declaration import Column, UseCase
 from platform_assets.tasks.registry import task_of
+from serving.bodies import MAX_BATCH_ROWS, MAX_STRING_LENGTH, json_value, shown_name
+from serving.refusals import MAX_PROBLEMS, Problem, unusable
 
 ISO_YEAR = re.compile(r"[0-9]{4}-")
 REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 INTEGER_BITS = {"int8": 8, "int32": 32, "int64": 64}
-MAX_STRING_LENGTH = 4096
-MAX_BATCH_ROWS = 1000
-MAX_PROBLEMS = 20
-
-
-class Problem(BaseModel):
-    """One thing that is wrong with a request."""
-
-    field: str = Field(description="Field of the request; empty when it is the request as a whole.")
-    reason: str = Field(description="What is wrong with it.")
-
-
-class Refusal(BaseModel):
-    """Answer to a request that was not scored."""
-
-    error: str = Field(description="What went wrong, in one sentence.")
-    problems: list[Problem] = Field(default=[], description="Every field that is wrong.")
-    request_id: str = Field(description="The request's id: `x-request-id` if it was given.")
-
-
-class RequestRefused(ValueError):
-    """A request that cannot be scored, with the HTTP status and every problem."""
-
-    def __init__(self, status: int, error: str, problems: tuple[Problem, ...] = ()) -> None:
-        super().__init__(error)
-        self.status = status
-        self.problems = problems
+EXACT_BELOW = 2**53
+"""From here on a number with a decimal point stands for several whole numbers."""
 
 
 class _Request(BaseModel):
@@ -58,7 +38,7 @@ class _Request(BaseModel):
 def request_model(use_case: UseCase) -> type[BaseModel]:
     """The request model of a use case: its declared columns with their types, limits and nullability, and nothing else.
 
-    Types are strict: a number in quotes is refused, and a time needs its UTC offset.
+    Types are strict: a number in quotes is refused, and a time needs its UTC offset. `12.0` is the whole number 12.
     """
     fields: dict[str, Any] = {}
     for name in use_case.serving.request:
@@ -108,7 +88,8 @@ def answer_model(use_case: UseCase) -> type[BaseModel]:
 def _field_type(column: Column) -> Any:
     """The type of one column with its limits."""
     if column.allowed is not None:
-        return Literal[tuple(column.allowed)]
+        allowed: Any = Literal[tuple(column.allowed)]
+        return Annotated[allowed, BeforeValidator(_whole_number)] if column.is_numeric else allowed
     limits: dict[str, Any] = {}
     if column.minimum is not None:
         limits["ge"] = column.minimum
@@ -121,16 +102,41 @@ def _field_type(column: Column) -> Any:
             least = max(least, math.ceil(column.minimum))
         if column.maximum is not None:
             most = min(most, math.floor(column.maximum))
-        return Annotated[int, Field(ge=least, le=most)]
+        return Annotated[int, Field(ge=least, le=most), BeforeValidator(_whole_number)]
     if column.type == "float64":
         return Annotated[float, Field(allow_inf_nan=False, **limits)]
     if column.type == "string":
-        return Annotated[str, Field(max_length=MAX_STRING_LENGTH)]
+        return Annotated[str, Field(max_length=MAX_STRING_LENGTH), BeforeValidator(_whole_characters)]
     if column.type == "bool":
         return bool
-    # Lax, because a validator in front takes a field out of JSON mode, in which strict would accept text.
+    # Lax, because strict takes no text for a time once it is out of JSON.
     kind: Any = date if column.type == "date" else AwareDatetime
     return Annotated[kind, Field(strict=False), BeforeValidator(_text_only)]
+
+
+def _whole_number(value: Any) -> Any:
+    """A number that is whole, written with a decimal point or without, as an int; anything else as it is, but no truth value."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    if not value.is_integer():
+        raise PydanticCustomError("int_from_float", "Input should be a valid integer, nothing behind its decimal point")
+    if abs(value) >= EXACT_BELOW:
+        raise PydanticCustomError(
+            "int_not_exact", "Input should be a valid integer; of this size it is exact without a decimal point only"
+        )
+    return int(value)
+
+
+def _whole_characters(value: Any) -> Any:
+    """Half of a surrogate pair is no character: no store and no log can keep it."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise PydanticCustomError("string_unicode", "Input should be a valid string of whole characters") from error
+    return value
 
 
 def _text_only(value: Any) -> Any:
@@ -148,7 +154,14 @@ def parse_event(model: type[BaseModel], body: bytes) -> dict[str, Any]:
     Raises:
         RequestRefused: the body is not JSON, or a field is wrong.
     """
-    parsed = _parsed(model, body)
+    values = json_value(body)
+    problems, count = _names_refused(values, model)
+    if not isinstance(values, dict):
+        raise unusable(*problems)
+    parsed, errors = _validated(model, {name: values[name] for name in model.model_fields if name in values})
+    if parsed is None or count:
+        # No more errors than the model has fields, and unknown names are counted without being validated.
+        raise unusable(*errors, *problems, count=count + len(errors))
     event = {name: getattr(parsed, name) for name in model.model_fields}
     for name, value in event.items():
         if isinstance(value, datetime):
@@ -157,55 +170,71 @@ def parse_event(model: type[BaseModel], body: bytes) -> dict[str, Any]:
 
 
 def parse_rows(model: type[BaseModel], body: bytes) -> list[dict[str, float | None]]:
-    """The rows of feature values in the body of `predict`.
+    """The rows of feature values in the body of `predict`. A body of many wrong rows is read no further than its first problems.
 
     Raises:
         RequestRefused: the body is not JSON, or a feature is missing or unknown.
     """
-    parsed: Any = _parsed(model, body)
-    return [row.model_dump() for row in parsed.rows]
+    values = json_value(body)
+    problems, count = _names_refused(values, model)
+    if count:
+        raise unusable(*problems, count=count)
+    rows = values.get("rows")
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_BATCH_ROWS:
+        raise unusable(Problem(field="rows", reason=f"Input should be a list of 1 to {MAX_BATCH_ROWS} rows"))
+    (row_model,) = get_args(model.model_fields["rows"].annotation)
+    parsed = []
+    for index, row in enumerate(rows):
+        found, _ = _names_refused(row, row_model)
+        one, errors = _validated(row_model, {} if found else row)
+        wrong = found or errors
+        problems += [Problem(field=f"rows.{index}.{item.field}".rstrip("."), reason=item.reason) for item in wrong]
+        if len(problems) >= MAX_PROBLEMS:
+            raise unusable(*problems, more=index + 1 < len(rows))
+        if one is not None:
+            parsed.append(one.model_dump())
+    if problems:
+        raise unusable(*problems)
+    return parsed
 
 
-def _parsed(model: type[BaseModel], body: bytes) -> BaseModel:
+def _names_refused(values: Any, model: type[BaseModel]) -> tuple[list[Problem], int]:
+    """What is wrong with an object before any of its values is looked at: the first problems, and how many there are."""
+    if not isinstance(values, dict):
+        return [Problem(field="", reason="Input should be an object")], 1
+    unknown = [name for name in values if name not in model.model_fields]
+    reason = "Extra inputs are not permitted"
+    return [Problem(field=shown_name(name), reason=reason) for name in unknown[:MAX_PROBLEMS]], len(unknown)
+
+
+def _validated(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[BaseModel | None, list[Problem]]:
+    """An object of the model, or what is wrong with its fields; `values` has none that the model lacks."""
     try:
-        return model.model_validate_json(body)
+        return model.model_validate(values), []
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False, include_context=False)
-        if any(item["type"] == "json_invalid" for item in errors):
-            raise RequestRefused(400, "the body is not JSON", (Problem(field="", reason=errors[0]["msg"]),)) from error
-        problems = [
-            Problem(field=".".join(map(str, item["loc"])), reason=item["msg"]) for item in errors[:MAX_PROBLEMS]
-        ]
-        raise _unusable(*problems) from error
+        return None, [Problem(field=".".join(map(str, item["loc"])), reason=item["msg"]) for item in errors]
 
 
 def _in_utc(name: str, value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise _unusable(Problem(field=name, reason="Input lies outside the years 1 to 9999 in UTC")) from error
+        raise unusable(Problem(field=name, reason="Input lies outside the years 1 to 9999 in UTC")) from error
 
 
-def _unusable(*problems: Problem) -> RequestRefused:
-    return RequestRefused(422, f"the request is not usable: {len(problems)} problem(s)", problems)
-
-
-def check_not_in_future(use_case: UseCase, event: Mapping[str, Any], now: datetime, max_future_seconds: float) -> None:
-    """Refuse an event from the future: once recorded, it would hide the entity's real events from then on.
-
-    Raises:
-        RequestRefused: the event's time is too far ahead of `now`.
-    """
-    ahead = (event[use_case.event_time] - now).total_seconds()
-    if ahead > max_future_seconds:
-        reason = f"Input lies {ahead:.0f} seconds in the future; at most {max_future_seconds:.0f} are accepted"
-        raise _unusable(Problem(field=use_case.event_time, reason=reason))
+def caller_id_from(header: str | None) -> str | None:
+    """The caller's id of a request: printable ASCII without spaces, at most 128 characters; None where it is anything else."""
+    return header if header is not None and REQUEST_ID.fullmatch(header) else None
 
 
 def request_id_from(header: str | None) -> str:
-    """The caller's id if it is printable ASCII without spaces of at most 128 characters, else a new one."""
-    if header is not None and REQUEST_ID.fullmatch(header):
-        return header
+    """The caller's id, else a new one."""
+    return caller_id_from(header) or new_request_id()
+
+
+def new_request_id() -> str:
+    """The key of a prediction in the log: two requests never share it, whatever ids their callers give them."""
     return uuid.uuid4().hex
 
 

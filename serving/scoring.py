@@ -38,7 +38,7 @@ class Prediction:
     """One answered request.
 
     Attributes:
-        request_id: names the request in the log.
+        request_id: names the request in the log; no other prediction has it.
         event: request columns by name.
         features: float64 [f], what the model was given.
         unknown_entities: entities without history; empty where nobody was asked.
@@ -46,6 +46,7 @@ class Prediction:
         scored_at: when the answer was ready, UTC.
         latency_ms: from the request's arrival to the answer.
         fallback: why the features are not what the online store holds; None where they are.
+        caller_request_id: the caller's own id of the request, if it gave one; a request that is sent again has it again.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class Prediction:
     scored_at: datetime
     latency_ms: float
     fallback: str | None = None
+    caller_request_id: str | None = None
 
 
 class Scorer:
@@ -73,13 +75,16 @@ class Scorer:
         self._answer = task_of(use_case).answers(use_case)
         self._feature_columns = tuple(FEATURE_PREFIX + name for name in use_case.feature_names)
 
-    def score(self, event: Mapping[str, Any], request_id: str, started: float) -> Prediction:
+    def score(
+        self, event: Mapping[str, Any], request_id: str, started: float, caller_request_id: str | None = None
+    ) -> Prediction:
         """Look the event's features up and score them.
 
         Args:
             event: request columns by name.
             request_id: names the request in the log.
             started: `time.perf_counter()` when the request arrived.
+            caller_request_id: the caller's own id, if any.
 
         Raises:
             StoreUnavailable: the online store does not answer, and the declaration knows no fallback.
@@ -97,6 +102,7 @@ class Scorer:
             scored_at=datetime.now(UTC),
             latency_ms=(time.perf_counter() - started) * 1e3,
             fallback=fallback,
+            caller_request_id=caller_request_id,
         )
 
     def _vector(self, event: Mapping[str, Any]) -> tuple[ModelInputs, tuple[str, ...], str | None]:
@@ -127,7 +133,7 @@ class Scorer:
         """What the caller is given."""
         answer = dict(prediction.answer.fields)
         answer["model_version"] = self._info.model_version
-        answer["request_id"] = prediction.request_id
+        answer["request_id"] = prediction.caller_request_id or prediction.request_id
         if prediction.unknown_entities:
             answer["unknown_entities"] = list(prediction.unknown_entities)
         if prediction.fallback is not None:
@@ -152,6 +158,7 @@ class Scorer:
         record["unknown_entities"] = ",".join(prediction.unknown_entities)
         record["latency_ms"] = round(prediction.latency_ms, 4)
         record["fallback"] = prediction.fallback
+        record["caller_request_id"] = prediction.caller_request_id
         for name, value in zip(self._feature_columns, prediction.features.tolist(), strict=True):
             record[name] = value if math.isfinite(value) else None
         return record

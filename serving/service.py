@@ -6,7 +6,6 @@ or anything that is measured in milliseconds per request.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 from serving import request as requests
 from serving.app import make_app, paths
 from serving.bentoml_internals import path_item
+from serving.refusals import STATUSES, Refusal
 from serving.release import PackedRelease
 from serving.runtime import Runtime, start_runtime
 from serving.settings import ServingSettings
@@ -121,7 +121,7 @@ def add_routes(specification: Any, release: PackedRelease) -> Any:
         "ScoreRequest": requests.request_model(use_case),
         "ScoreAnswer": requests.answer_model(use_case),
         "PredictRequest": requests.features_model(use_case),
-        "Refusal": requests.Refusal,
+        "Refusal": Refusal,
     }
     schemas: dict[str, Any] = {}
     for name, model in models.items():
@@ -155,13 +155,8 @@ def _operation(name: str, description: str, body: str | None, answer: str | None
 
     responses: dict[str, Any] = {"200": {"description": "Answered.", "content": content(answer)}}
     if body is not None:
-        for status, words in {
-            "400": "Not JSON.",
-            "413": "Too large.",
-            "422": "A field is wrong.",
-            "503": "The store or the prediction log does not take part.",
-        }.items():
-            responses[status] = {"description": words, "content": content("Refusal")}
+        for status, words in {**STATUSES, 503: "The store or the prediction log does not take part."}.items():
+            responses[str(status)] = {"description": words, "content": content("Refusal")}
     operation: dict[str, Any] = {
         "tags": ["Service APIs"],
         "operationId": name,
@@ -181,8 +176,9 @@ def guarded(app: Any, unready: Callable[[], str | None]) -> Asgi:
     """
     known = _known_paths(app.routes)
 
-    async def refuse(send: Callable[[Message], Awaitable[None]], status: int, error: str) -> None:
-        body = json.dumps({"error": error, "problems": [], "request_id": ""}).encode()
+    async def refuse(scope: Message, send: Callable[[Message], Awaitable[None]], status: int, error: str) -> None:
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), None)
+        body = Refusal(error=error, request_id=requests.request_id_from(given)).model_dump_json().encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -192,9 +188,9 @@ def guarded(app: Any, unready: Callable[[], str | None]) -> Asgi:
     ) -> None:
         http = scope["type"] == "http"
         if http and scope["path"] not in known:
-            await refuse(send, 404, "no such path; see /docs.json")
+            await refuse(scope, send, 404, "no such path; see /docs.json")
         elif http and scope["path"] == READY_PATH and (reason := unready()) is not None:
-            await refuse(send, 503, reason)
+            await refuse(scope, send, 503, reason)
         else:
             await app(scope, receive, send)
 

@@ -41,7 +41,11 @@ class ServingSettings(BaseModel):
     log_segment_bytes: int = Field(default=64 * 2**20, ge=4096, description="A log segment is closed past this size.")
     queue_capacity: int = Field(default=10_000, ge=1, description="Events that may wait for the online store.")
     drain_seconds: float = Field(default=10.0, gt=0, description="How long a stop waits for what is still queued.")
-    body_limit_bytes: int = Field(default=2**20, ge=1024, description="Largest request body.")
+    body_limit_bytes: int = Field(
+        default=2**20,
+        ge=1024,
+        description="Largest request body; where the request model needs less, that is the limit.",
+    )
     max_future_seconds: float = Field(
         default=LONGEST_CLOCK_SKEW_SECONDS,
         ge=0,

@@ -31,8 +31,10 @@ PREDICTION_COLUMNS: Mapping[str, pl.DataType] = {
     "unknown_entities": pl.String(),
     "latency_ms": pl.Float64(),
     "fallback": pl.String(),
+    "caller_request_id": pl.String(),
 }
-"""What every prediction carries besides the request and its features: `release` is the service's digest,
+"""What every prediction carries besides the request and its features: `request_id` is the service's own and unique,
+`caller_request_id` the `x-request-id` that came with the request, which may come again, `release` is the service's digest,
 `unknown_entities` the names of entities without history, joined by commas, `latency_ms` the time in the service, `fallback`
 why the features are not what the online store holds (`store unreachable`); null for all others. Of a multi-class
 task `decision` is the predicted class and `score` its probability."""

@@ -23,7 +23,7 @@ from platform_assets.declaration.sections.columns import POLARS_TYPES
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.event_values import compute_values, event_values, roots_of
+from platform_assets.features.aggregation.event_values import event_values, roots_of
 from platform_assets.features.aggregation.kernel import (
     MICROSECONDS_PER_DAY,
     Float64Array,
@@ -65,6 +65,11 @@ class StateLayout:
     def plan(self) -> WindowPlan:
         """The view's windows as arrays."""
         return plan_windows(self.view)
+
+    @property
+    def late_days(self) -> int:
+        """How many days behind its entity's newest event a request may come and still find every event that its windows reach."""
+        return late_days(self.use_case)
 
     @cached_property
     def entity(self) -> Entity:
@@ -123,8 +128,13 @@ def state_layout(view: FeatureView, use_case: UseCase) -> StateLayout:
         entity_key=entity_key,
         key_columns=tuple(name for name in use_case.event_source.primary_key if name not in constant),
         value_columns=plan_windows(view).value_columns,
-        span_days=view.span_days + LATE_REQUEST_DAYS,
+        span_days=view.span_days + late_days(use_case),
     )
+
+
+def late_days(use_case: UseCase) -> int:
+    """`LATE_REQUEST_DAYS`; where a service is asked about events that are declared to come ahead, so many days more."""
+    return LATE_REQUEST_DAYS + (use_case.history.days_ahead if use_case.is_realtime else 0)
 
 
 def views_with_state(use_case: UseCase) -> list[FeatureView]:
@@ -281,13 +291,25 @@ class EntityEvents:
         return tuple(column[position] for column in self.keys)
 
 
-@dataclass(frozen=True)
+EventIdentity = tuple[int, tuple[Any, ...]]
+"""What makes two events of an entity the same: time in microseconds, and the parts of the key."""
+
+
+@dataclass(frozen=True, eq=False)
 class StateEvent:
-    """One event as a view's state keeps it: time in microseconds, key parts, and values with NaN where missing."""
+    """One event as a view's state keeps it: time in microseconds, key parts, and values with NaN where missing.
+
+    Two are compared by their `identity`: by their values they would not even equal themselves where one is missing.
+    """
 
     time: int
     key: tuple[Any, ...]
     values: tuple[float, ...]
+
+    @property
+    def identity(self) -> EventIdentity:
+        """Time and key."""
+        return self.time, self.key
 
 
 def no_events(layout: StateLayout) -> EntityEvents:
@@ -302,71 +324,3 @@ def trimmed(events: EntityEvents, layout: StateLayout) -> EntityEvents:
     if not len(events):
         return events
     return events.since(int(events.times[-1]) - layout.span_days * MICROSECONDS_PER_DAY + 1)
-
-
-def state_event(layout: StateLayout, event: Mapping[str, Any]) -> StateEvent:
-    """A request or event row as the layout's state keeps it. The label counts as not known.
-
-    Raises:
-        FeatureError: the event lacks its time or key, or a value is no number.
-    """
-    case = layout.use_case
-    time = event.get(case.event_time)
-    if not isinstance(time, datetime) or time.tzinfo is None:
-        raise FeatureError(
-            f"event {_name(case, event)}: {case.event_time!r} is {time!r}; a time with its zone is needed"
-        )
-    key = tuple(_key_part(case, event, name) for name in layout.key_columns)
-    return StateEvent(microseconds(time), key, _values(layout, event))
-
-
-def _key_part(case: UseCase, event: Mapping[str, Any], name: str) -> Any:
-    """A part of the key as it is kept in lists: whole numbers for everything that is neither text nor float."""
-    part = event.get(name)
-    if part is None:
-        raise FeatureError(f"event {_name(case, event)} lacks {name!r}, a part of its key")
-    if isinstance(part, datetime):
-        return microseconds(part)
-    if isinstance(part, date):
-        return (part - date(1970, 1, 1)).days
-    kind = case.event_source.column(name).type
-    try:
-        return str(part) if kind == "string" else float(part) if kind == "float64" else int(part)
-    except (TypeError, ValueError) as error:
-        raise FeatureError(f"event {_name(case, event)}: {name!r} is {part!r}; it must be {kind}") from error
-
-
-def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
-    """What windows aggregate of the event, by the same expressions as over a table; NaN where the event lacks a column."""
-    case = layout.use_case
-    values = {value: _number(case, event, str(value.column)) for value in layout.plan.values if value.is_plain}
-    if len(values) == len(layout.plan.values):
-        return tuple(values.values())
-    known = {name for name in event if name != case.label.column}
-    computed = [value for value in layout.plan.values if value not in values and value.roots <= known]
-    if computed:
-        schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
-        try:
-            row = pl.DataFrame({name: [event[name]] for name in schema}, schema=schema)
-            values.update(zip(computed, compute_values(computed, row).row(0), strict=True))
-        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-            raise FeatureError(f"event {_name(case, event)}: conditions cannot be computed: {error}") from error
-    return tuple(values.get(value, float("nan")) for value in layout.plan.values)
-
-
-def _number(case: UseCase, event: Mapping[str, Any], name: str) -> float:
-    """A column's value as the kernel takes it."""
-    value = None if name == case.label.column else event.get(name)
-    if value is None:
-        return float("nan")
-    column = case.event_source.column(name)
-    if not (column.is_numeric or column.type == "bool"):
-        return 1.0
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise FeatureError(f"event {_name(case, event)}: {name!r} is {value!r}; a number is needed") from error
-
-
-def _name(case: UseCase, event: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: event.get(name) for name in case.event_source.primary_key}

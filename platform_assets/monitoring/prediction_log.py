@@ -29,10 +29,10 @@ from platform_assets.declaration.prediction_log import (
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 
-NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback"})
+NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback", "caller_request_id"})
 """Prediction columns that may be null: a regression decides nothing, and most requests know their entities."""
 
-LATER_COLUMNS = frozenset({"fallback"})
+LATER_COLUMNS = frozenset({"fallback", "caller_request_id"})
 """Columns that services of earlier versions do not write."""
 
 LINE_BYTES = 1024 * 1024
@@ -308,7 +308,9 @@ def _text(value: Any) -> str:
 
 
 def _time(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
+    """A time; services of earlier versions wrote years before 1000 without their zeros."""
+    year, dash, rest = _text(value).partition("-")
+    moment = datetime.fromisoformat(f"{year:0>4}{dash}{rest}")
     if moment.tzinfo is None:
         raise ValueError("a time with an offset is expected, such as 2018-09-20T10:00:00Z")
     return moment.astimezone(UTC)

@@ -139,6 +139,7 @@ def predict_rows(
         "unknown_entities": pl.lit(""),
         "latency_ms": pl.lit(each_ms),
         "fallback": pl.lit(None),
+        "caller_request_id": pl.lit(None),
         **{FEATURE_PREFIX + name: pl.col(name) for name in use_case.feature_names},
     }
     schema = prediction_log_schema(use_case)

@@ -17,10 +17,11 @@ from platform_assets.declaration.aggregates import AGGREGATES, Aggregate
 from platform_assets.declaration.sections.features import Window
 from platform_assets.features.aggregation import operations
 from platform_assets.features.consistency.explain import rows_as_events
-from platform_assets.features.entity_state import no_events, state_event, state_layout, trimmed
+from platform_assets.features.entity_state import no_events, state_layout, trimmed
 from platform_assets.features.event_frames import event_order
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.online.request_windows import reaches_back, window_values
+from platform_assets.features.state_events import state_event
 from platform_assets.features.streaming.writer import upserted
 from platform_assets.testing.feature_oracle import is_known
 from platform_assets_tests.contracts.members.value_range import VALUE_RANGE

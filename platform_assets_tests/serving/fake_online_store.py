@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from serving.online import StoreUnavailable
+
+FORGOTTEN_DAY = date(2024, 1, 1)
+"""An event of this day is older than what the store keeps."""
 
 
 @dataclass
@@ -26,7 +30,7 @@ class FakeStore:
 
     def vector(self, event: dict[str, Any]) -> Vector:
         self._answer()
-        if event["arrived_at"].year < 2000:
+        if event["arrived_at"].date() == FORGOTTEN_DAY:
             return Vector([event["speed"], float("nan"), float("nan")], [], ("lot",))
         others = {key: speed for key, speed in self.events.get(event["lot"], {}).items() if key != event["arrival"]}
         speeds = [*others.values(), event["speed"]]

@@ -20,7 +20,7 @@ import polars as pl
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, compute_windows
 from platform_assets.features.entities import with_entity_columns
-from platform_assets.features.entity_state import EVENT_TIMES, LATE_REQUEST_DAYS, StateLayout, event_rows, state_layout
+from platform_assets.features.entity_state import EVENT_TIMES, StateLayout, event_rows, state_layout
 from platform_assets.features.event_frames import require_columns
 from platform_assets.features.offline.feature_table import EVENT_TIME_TYPE, add_row_features
 from platform_assets.features.offline.lookups import join_lookups
@@ -96,7 +96,7 @@ def _window_features(
         pl.int_range(pl.len(), dtype=pl.Int64).alias(_REQUEST), pl.lit(True).alias(_OWN)
     )
     known = _known(own, _pool(layout, requests, held, answered), layout)
-    late = known.filter(pl.col(EVENT_TIMES) > pl.col("__at") + LATE_REQUEST_DAYS * MICROSECONDS_PER_DAY)[
+    late = known.filter(pl.col(EVENT_TIMES) > pl.col("__at") + layout.late_days * MICROSECONDS_PER_DAY)[
         _REQUEST
     ].unique()
     seen = known.filter(pl.col(EVENT_TIMES) <= pl.col("__at")).drop("__at")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import compiled_kernel
-from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
+from platform_assets.features.clock_skew import latest_event_time
 from platform_assets.features.entity_state import (
     EntityEvents,
     no_events,
-    state_event,
     state_layout,
     trimmed,
 )
@@ -40,8 +39,7 @@ from platform_assets.features.online.request_windows import reaches_back, window
 from platform_assets.features.online.single_request import RowComputation
 from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
 from platform_assets.features.online.store import WriteLock
-
-_LONGEST_CLOCK_SKEW = timedelta(seconds=LONGEST_CLOCK_SKEW_SECONDS)
+from platform_assets.features.state_events import event_identity, state_event
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +141,7 @@ class OnlineFeatures:
             if not len(history):
                 unknown[str(layout.view.entity)] = None
             own = state_event(layout, event)
-            if reaches_back(history, own):
+            if reaches_back(history, own, layout.late_days):
                 values[positions] = window_values(layout, history, own)
             else:
                 too_late[str(layout.view.entity)] = None
@@ -159,15 +157,26 @@ class OnlineFeatures:
             FeatureError: a column is missing.
         """
         self._require_request(event)
-        for table, pending in zip(self._writers, self._pending, strict=True):
-            entity = table.layout.entity_of(event)
+        layouts = [table.layout for table in self._writers]
+        announced = [
+            (layout.entity_of(event), state_event(layout, event)) for layout in layouts
+        ]  # all of it, or nothing
+        for pending, (entity, own) in zip(self._pending, announced, strict=True):
             if entity is not None:
-                pending.add(entity, state_event(table.layout, event))
+                pending.add(entity, own)
 
     def forget(self, event: Mapping[str, Any]) -> None:
-        """Take back an announcement; nothing where there was none."""
+        """Take back an announcement, the newest of several of one event; nothing where there was none."""
+        self._end_announcement(event, newest=True)
+
+    def _end_announcement(self, event: Mapping[str, Any], *, newest: bool) -> None:
         for table, pending in zip(self._writers, self._pending, strict=True):
-            pending.drop(table.layout.entity_of(event), state_event(table.layout, event))
+            pending.drop(table.layout.entity_of(event), event_identity(table.layout, event), newest=newest)
+
+    @property
+    def pending_count(self) -> int:
+        """How many announced events are not stored yet, counted for each view."""
+        return sum(len(pending) for pending in self._pending)
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Add a scored event to the states of its entities, once: an event whose key is there already changes nothing.
@@ -183,7 +192,7 @@ class OnlineFeatures:
             self._refuse_future(event)
             self._store(event)
         finally:
-            self.forget(event)
+            self._end_announcement(event, newest=False)
 
     def _store(self, event: Mapping[str, Any]) -> None:
         with self._lock.held():
@@ -252,7 +261,7 @@ class OnlineFeatures:
 
     def _refuse_future(self, event: Mapping[str, Any]) -> None:
         time = event[self._use_case.event_time]
-        if isinstance(time, datetime) and time.tzinfo is not None and time > datetime.now(UTC) + _LONGEST_CLOCK_SKEW:
+        if isinstance(time, datetime) and time.tzinfo and time > latest_event_time(self._use_case, datetime.now(UTC)):
             raise FeatureError(
                 f"event time {time} lies in the future: recording it would push the history out of its entities' states"
             )

@@ -12,9 +12,9 @@ from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY, Fl
 from platform_assets.features.entity_state import LATE_REQUEST_DAYS, EntityEvents, StateEvent, StateLayout
 
 
-def reaches_back(history: EntityEvents, own: StateEvent) -> bool:
+def reaches_back(history: EntityEvents, own: StateEvent, late_days: int = LATE_REQUEST_DAYS) -> bool:
     """Whether a history holds every event that a window of this event can reach; see `entity_state.py` on how far it goes back."""
-    return not len(history) or own.time >= int(history.times[-1]) - LATE_REQUEST_DAYS * MICROSECONDS_PER_DAY
+    return not len(history) or own.time >= int(history.times[-1]) - late_days * MICROSECONDS_PER_DAY
 
 
 def window_values(layout: StateLayout, history: EntityEvents, own: StateEvent) -> Float64Array:

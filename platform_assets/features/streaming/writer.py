@@ -26,7 +26,7 @@ from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.json_changes import frame_of_changes
 from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
+from platform_assets.features.clock_skew import latest_event_time
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import (
     EntityEvents,
@@ -54,7 +54,7 @@ ADDED, CHANGED, SEEN, TOO_OLD, REFUSED, FUTURE, DELETED = (
     *("added", "changed", "seen before", "too old", "refused", "future", "deletes left to the batch"),
 )
 """What became of an event. Too old: beyond what any window can still reach. Refused: its row broke a rule, as in the batch. Future:
-more than a day ahead of this machine's clock. A delete names no entity: the next batch state brings it."""
+further ahead of this machine's clock than clocks differ. A delete names no entity: the next batch state brings it."""
 
 _RANK = (SEEN, TOO_OLD, CHANGED, ADDED)
 """What an event counts as, of what it is to several views."""
@@ -168,7 +168,7 @@ class StreamWriter:
             for line in violations.head(_SHOWN).iter_rows(named=True):
                 written.examples.append(f"{line['column']}={line['value']!r} breaks {line['rule']}")
             newest = newest.with_row_index("#row").filter(~pl.col("#row").is_in(refused.implode())).drop("#row")
-        good = newest.filter(time <= self._now() + timedelta(seconds=LONGEST_CLOCK_SKEW_SECONDS))
+        good = newest.filter(time <= latest_event_time(self._use_case, self._now()))
         written.counts[FUTURE] += len(newest) - len(good)
         label = self._use_case.label
         dtype = self._use_case.label_source.column(label.column).polars_type

@@ -14,13 +14,13 @@ from platform_assets.features.entity_state import (
     StateEvent,
     entity_state,
     no_events,
-    state_event,
     state_layout,
     trimmed,
 )
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import microseconds
 from platform_assets.features.offline.feature_table import join_labels
+from platform_assets.features.state_events import state_event
 from platform_assets_tests.unit.features.histories import MIDNIGHT, histories, use_case, view_of
 
 CASE = use_case()

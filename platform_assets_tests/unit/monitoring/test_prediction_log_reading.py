@@ -112,6 +112,27 @@ def test_a_bad_line_is_reported_with_file_line_and_reason(
     assert str(bad).startswith(bad.place)
 
 
+def test_years_that_earlier_services_wrote_without_zeros_are_read(
+    tmp_path: Path, use_case: UseCase, make_log: MakeLog
+) -> None:
+    """One such line kept the check of the log red for ever."""
+    early = line(records(make_log([0.1]))[0], shipped_at="1-01-01T00:00:00.000000Z")
+    (tmp_path / "a.jsonl").write_text(early)
+    read = read_segments(tmp_path, use_case)
+    assert read.bad_lines == ()
+    assert read.frame["shipped_at"].to_list() == [datetime(1, 1, 1, tzinfo=UTC)]
+
+
+def test_lines_of_services_that_knew_no_callers_id_are_read(
+    tmp_path: Path, use_case: UseCase, make_log: MakeLog
+) -> None:
+    record = records(make_log([0.1]))[0]
+    del record["caller_request_id"]
+    (tmp_path / "a.jsonl").write_text(line(record))
+    read = read_segments(tmp_path, use_case)
+    assert (read.bad_lines, read.frame["caller_request_id"].to_list()) == ((), [None])
+
+
 def test_predictions_of_another_feature_contract_keep_their_score(
     tmp_path: Path, use_case: UseCase, make_log: MakeLog
 ) -> None:

@@ -67,9 +67,9 @@ class Served:
             metrics=ServiceMetrics(release.use_case, DIGEST, "3", self.registry),
             record_queue=Background("record", 100),
         )
-        app = make_app(release.use_case)
-        app.state.runtime = self.runtime
-        self.client = Client(app)
+        self.app = make_app(release.use_case)
+        self.app.state.runtime = self.runtime
+        self.client = Client(self.app)
 
     def logged(self) -> list[dict[str, Any]]:
         self.runtime.close()
@@ -98,7 +98,8 @@ def test_an_event_gets_score_decision_version_and_id(served: Served) -> None:
     logged = served.logged()
     assert len(logged) == 1
     assert logged[0]["score"] == answer["probability"]
-    assert logged[0]["request_id"] == "mine"
+    assert logged[0]["caller_request_id"] == "mine"
+    assert response.headers["x-request-id"] == "mine"
     assert served.metric("decisions_total", decision=answer["decision"]) == 1
     assert served.metric("unknown_entities_total", entity="lot") == 1
     assert served.metric("prediction_seconds_count") == 1
@@ -125,6 +126,8 @@ def test_a_wrong_request_is_told_why_and_not_logged(served: Served) -> None:
         ("POST", SCORE, b"{", 400),
         ("POST", SCORE, b"x" * 3000, 413),
         ("POST", SCORE, b"[]", 422),
+        ("POST", SCORE, b'{"arrival": "a", "arrival": "b"}', 400),
+        ("POST", SCORE, b"[" * 1500, 400),
         ("GET", SCORE, b"", 405),
         ("POST", "/v1/parking/nothing", b"{}", 404),
         ("POST", "/v1/parking/predict", b'{"rows": []}', 422),
@@ -152,7 +155,7 @@ def test_the_future_ends_at_one_limit(served: Served, seconds: float, status: in
     response = served.client.post(SCORE, json=EVENT | {"arrived_at": arrived.isoformat()})
     assert response.status_code == status, response.text
     assert len(served.logged()) == (status == 200)
-    with pytest.raises(ValueError, match="less than or equal to 86400"):
+    with pytest.raises(ValueError, match="less than or equal to 300"):
         ServingSettings(feast={}, log_folder=served.folder, max_future_seconds=LONGEST_CLOCK_SKEW_SECONDS + 1)
 
 
@@ -245,11 +248,72 @@ def test_the_declared_fallback_answers_without_the_store_and_says_so(tmp_path: P
 
 
 def test_an_event_that_the_store_no_longer_covers_is_refused_with_the_way_out(served: Served) -> None:
-    response = served.client.post(SCORE, json=EVENT | {"arrived_at": "1999-01-01T00:00:00Z"})
+    response = served.client.post(SCORE, json=EVENT | {"arrived_at": "2024-01-01T10:00:00Z"})
     assert response.status_code == 422
     assert response.json()["error"] == "the event is older than what the online store keeps"
     assert response.json()["problems"][0]["field"] == "arrived_at"
     assert "its lot" in response.json()["problems"][0]["reason"]
     assert "score it in batch" in response.json()["problems"][0]["reason"]
     assert served.metric("refused_requests_total", status="422") == 1
+    assert served.logged() == []
+
+
+def test_an_id_that_comes_again_is_no_collision(served: Served) -> None:
+    """The log's key is the service's own: a request that is sent again is another prediction, and both are found by the caller's id."""
+    for _ in range(2):
+        answer = served.client.post(SCORE, json=EVENT, headers={"x-request-id": "payment-4711"})
+        assert answer.json()["request_id"] == answer.headers["x-request-id"] == "payment-4711"
+    own = served.client.post(SCORE, json=EVENT)
+    lines = served.logged()
+    assert [line["caller_request_id"] for line in lines] == ["payment-4711", "payment-4711", None]
+    assert len({line["request_id"] for line in lines}) == 3
+    assert own.json()["request_id"] == own.headers["x-request-id"] == lines[2]["request_id"]
+
+
+@pytest.mark.parametrize("given", ["a b", "x" * 129, "", "\x7f"])
+def test_an_unusable_id_is_replaced_and_not_logged(served: Served, given: str) -> None:
+    answer = served.client.post(SCORE, json=EVENT, headers={"x-request-id": given})
+    (line,) = served.logged()
+    assert answer.json()["request_id"] == line["request_id"] != given
+    assert line["caller_request_id"] is None
+
+
+@pytest.mark.parametrize("path", [SCORE, "/v1/parking/nothing"])
+def test_a_refusal_carries_the_callers_id(served: Served, path: str) -> None:
+    answer = served.client.post(path, content=b"{", headers={"x-request-id": "payment-4711"})
+    assert answer.json()["request_id"] == answer.headers["x-request-id"] == "payment-4711"
+
+
+def test_another_type_of_content_is_refused_and_counted(served: Served) -> None:
+    response = served.client.post(SCORE, data={"lot": "7"})
+    assert response.status_code == 415
+    assert "application/json" in response.json()["error"]
+    assert served.metric("refused_requests_total", status="415") == 1
+
+
+@pytest.mark.parametrize("year", ["0001", "1970", "9999"])
+def test_an_impossible_year_is_refused_and_leaves_nothing(served: Served, year: str) -> None:
+    response = served.client.post(SCORE, json=EVENT | {"arrived_at": f"{year}-01-01T00:00:00Z"})
+    assert response.status_code == 422
+    assert response.json()["problems"][0]["field"] == "arrived_at"
+    assert served.logged() == []
+    assert served.store.events == {}
+
+
+def test_a_caller_that_goes_away_is_counted_and_scores_nothing(served: Served) -> None:
+    """Before its body is complete. No traceback, no 500: whoever reads the statuses sees a 499."""
+    messages = iter([{"type": "http.request", "body": b'{"arr', "more_body": True}, {"type": "http.disconnect"}])
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status"))
+
+    path = {"path": SCORE, "raw_path": SCORE.encode(), "query_string": b"", "root_path": ""}
+    scope = {"type": "http", "method": "POST", "headers": [], "http_version": "1.1", "scheme": "http", **path}
+    asyncio.run(served.app(scope, receive, send))
+    assert statuses[0] == 499
+    assert served.metric("refused_requests_total", status="499") == 1
     assert served.logged() == []

@@ -44,3 +44,11 @@ def test_close_gives_up_and_tells_how_many() -> None:
         queue.submit(go.wait)
     assert queue.close(timeout_seconds=0.05) == 3
     go.set()
+
+
+def test_a_closed_queue_refuses_and_counts_and_frees_its_slot() -> None:
+    drops: list[int] = []
+    queue = Background("test", capacity=1, on_drop=lambda: drops.append(1))
+    queue.close(timeout_seconds=1)
+    assert [queue.submit(int) for _ in range(3)] == [False, False, False]
+    assert queue.dropped == len(drops) == 3

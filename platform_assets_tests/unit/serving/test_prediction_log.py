@@ -50,6 +50,15 @@ def test_a_line_has_the_columns_of_the_log_and_monitoring_reads_it(tmp_path: Pat
     assert row["release"] == DIGEST
 
 
+@pytest.mark.parametrize("year", [1, 999, 1970, 9999])
+def test_every_year_is_written_as_it_is_read(tmp_path: Path, record: dict[str, Any], year: int) -> None:
+    moment = datetime(year, 1, 1, 12, 30, tzinfo=UTC)
+    PredictionLog(tmp_path, DIGEST, 2**20).append(record | {"arrived_at": moment})
+    read = read_segments(tmp_path, use_case())
+    assert read.bad_lines == ()
+    assert read.frame["arrived_at"].to_list() == [moment]
+
+
 def test_a_line_is_there_as_soon_as_append_returns(tmp_path: Path, record: dict[str, Any]) -> None:
     log = PredictionLog(tmp_path, DIGEST, 2**20)
     for expected in (1, 2, 3):

@@ -1,0 +1,162 @@
+"""Announced events: each ends with its record or its taking back, whatever values it has and whatever fails on the way."""
+
+import math
+import sqlite3
+from collections import Counter
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from platform_assets.features.entity_state import StateEvent, state_layout, views_with_state
+from platform_assets.features.errors import FeatureError
+from platform_assets.features.online.feast_connection import FeastSettings
+from platform_assets.features.online.pending import PendingEvents
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.state_events import state_event
+from platform_assets.testing.declare import declare, window
+from platform_assets_tests.unit.features.histories import MIDNIGHT, use_case
+
+CASE = use_case()
+ENTITIES = count(1_000_000, 10)
+AMOUNTS = st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 0.0, 1.0, None])
+
+
+@pytest.fixture(scope="module")
+def online(settings: FeastSettings) -> OnlineFeatures:
+    return OnlineFeatures(CASE, settings)
+
+
+def request(card: int, key: int, hours: float, amount: float | None) -> dict[str, Any]:
+    time = MIDNIGHT + timedelta(days=7, hours=hours)
+    return {"payment_id": key, "paid_at": time, "card_id": card, "shop_id": card, "amount": amount}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "drop", "take back"]), st.integers(0, 2), st.integers(0, 3)), max_size=40
+    )
+)
+def test_pending_events_are_counted_by_entity_time_and_key(steps: list[tuple[str, int, int]]) -> None:
+    """Against a counter. Every value is a NaN of its own, and every key and entity an object of its own."""
+    pending, oracle = PendingEvents(), Counter[tuple[int, int]]()
+    for step, entity, key in steps:
+        event = StateEvent(1_000 + key % 2, (float(key), str(key)), (float("nan"),))
+        if step == "add":
+            pending.add(entity, event)
+            oracle[entity, key] += 1
+        else:
+            pending.drop(entity, event.identity, newest=step == "take back")
+            oracle[entity, key] -= oracle[entity, key] > 0
+        assert len(pending) == oracle.total()
+        for name in range(3):
+            kept = {int(event.key[0]) for event in pending.of(name)}
+            assert kept == {key for (who, key), number in oracle.items() if who == name and number}
+    assert set(pending._events) == {entity for (entity, _), number in oracle.items() if number}
+
+
+def test_of_several_that_are_the_same_the_store_keeps_the_first_and_the_newest_is_taken_back() -> None:
+    pending = PendingEvents()
+    first, corrected = StateEvent(5, (1,), (10.0,)), StateEvent(5, (1,), (20.0,))
+    pending.add("card", first)
+    pending.add("card", corrected)
+    assert pending.of("card") == (first,), "counted once, as it will be stored"
+    pending.drop("card", corrected.identity, newest=True)
+    assert pending.of("card") == (first,)
+    pending.add("card", corrected)
+    pending.drop("card", first.identity)
+    assert pending.of("card") == (corrected,)
+
+
+SENT = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.integers(0, 2), AMOUNTS, st.sampled_from(["stored", "failed", "refused", "taken back"])
+    ),
+    max_size=12,
+)
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(SENT)
+def test_nothing_stays_pending_whatever_values_come_and_whatever_fails(
+    online: OnlineFeatures, sent: list[tuple[int, int, float | None, str]]
+) -> None:
+    """Announced all together, so that repetitions and corrections of one key are pending at once; then each ends as it does."""
+    card = next(ENTITIES)
+    events = [request(card, card * 10 + key, hours, amount) for key, hours, amount, _ in sent]
+    for event in events:
+        online.announce(event)
+    assert online.pending_count == len(events) * len(online._pending)
+    for event, (*_, outcome) in zip(events, sent, strict=True):
+        if outcome == "taken back":
+            online.forget(event)
+            continue
+        with pytest.MonkeyPatch.context() as patch:
+            if outcome == "failed":
+                patch.setattr(online, "_store", _failing(sqlite3.OperationalError("disk I/O error")))
+            if outcome == "refused":
+                patch.setattr(online, "_refuse_future", _failing(FeatureError("lies in the future")))
+            if outcome == "stored":
+                online.record(event)
+            else:
+                with pytest.raises((sqlite3.OperationalError, FeatureError)):
+                    online.record(event)
+    assert online.pending_count == 0
+    stored = {event["payment_id"] for event, (*_, outcome) in zip(events, sent, strict=True) if outcome == "stored"}
+    later = online.vector(request(card, card * 10 + 9, 5, 1.0)).values[CASE.feature_names.index("card_count_1d")]
+    assert later == len(stored) + 1, "what was stored counts once each, and nothing else"
+
+
+def _failing(error: Exception) -> Any:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+def test_a_repeated_request_costs_no_memory(online: OnlineFeatures) -> None:
+    """200 events of one card, each sent twice, none with a label yet: the windows over labels hold a NaN for each of them."""
+    card = next(ENTITIES)
+    for key in range(100):
+        for _ in range(2):
+            event = request(card, card * 10 + key, key / 100, None)
+            online.announce(event)
+            online.record(event)
+    assert online.pending_count == 0
+    assert [pending._events for pending in online._pending] == [{} for _ in online._pending]
+
+
+def test_an_announcement_is_whole_or_nothing(online: OnlineFeatures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that the second view cannot keep is not pending in the first either."""
+    import platform_assets.features.online.request_features as module
+
+    calls = count()
+
+    def second_fails(layout: Any, event: Any) -> StateEvent:
+        if next(calls) == 1:
+            raise FeatureError("conditions cannot be computed")
+        return state_event(layout, event)
+
+    assert len(online._pending) > 1
+    monkeypatch.setattr(module, "state_event", second_fails)
+    with pytest.raises(FeatureError, match="conditions"):
+        online.announce(request(next(ENTITIES), 1, 0, 1.0))
+    assert online.pending_count == 0
+
+
+def test_a_key_that_is_nan_is_refused() -> None:
+    case = declare(
+        events={"visit": "float64", "at": "datetime", "lot": "int32", "speed": "float64"},
+        label="unpaid",
+        features=["speed", {"name": "lots", "entity": "lot", "windows": [window("visits", "count", None, [1])]}],
+    )
+    layout = state_layout(views_with_state(case)[0], case)
+    event = {"visit": -0.0, "at": MIDNIGHT, "lot": 1, "speed": np.nan}
+    assert state_event(layout, event).identity == state_event(layout, event | {"visit": 0.0}).identity
+    with pytest.raises(FeatureError, match="NaN, which equals nothing"):
+        state_event(layout, event | {"visit": math.nan})
