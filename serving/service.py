@@ -177,7 +177,9 @@ def guarded(app: Any, unready: Callable[[], str | None]) -> Asgi:
     known = _known_paths(app.routes)
 
     async def refuse(scope: Message, send: Callable[[Message], Awaitable[None]], status: int, error: str) -> None:
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), None)
+        given = next(
+            (value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"x-request-id"), None
+        )
         body = Refusal(error=error, request_id=requests.request_id_from(given)).model_dump_json().encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})

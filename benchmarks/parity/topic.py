@@ -134,6 +134,7 @@ def _log_rows(case: UseCase, request: pl.DataFrame, rows: list[tuple[Any, ...]])
         "unknown_entities": pl.lit(""),
         "latency_ms": pl.lit(0.0),
         "fallback": pl.lit(None),
+        "caller_request_id": pl.lit(None),
     }
     rows_of_log = request.hstack(values.with_columns(pl.col(names).fill_nan(None)).get_columns()).with_columns(**given)
     return rows_of_log.select(pl.col(name).cast(dtype) for name, dtype in prediction_log_schema(case).items())

@@ -50,6 +50,7 @@ def served(world: World, events: pl.DataFrame, scored_at: datetime) -> pl.DataFr
         "unknown_entities": pl.lit(""),
         "latency_ms": 1.0,
         "fallback": pl.lit(None),
+        "caller_request_id": pl.lit(None),
         **{FEATURE_PREFIX + name: pl.col(name) for name in case.feature_names},
     }
     schema = prediction_log_schema(case)

@@ -95,6 +95,7 @@ class SpoiltWorld:
             pl.lit(None, dtype=pl.String).alias("unknown_entities"),
             pl.lit(5.0).alias("latency_ms"),
             pl.lit(None, dtype=pl.String).alias("fallback"),
+            pl.lit(None, dtype=pl.String).alias("caller_request_id"),
         )
         schema = prediction_log_schema(case)
         table = self.lake.table(case.name, SERVING, PREDICTION_LOG, schema)

@@ -130,6 +130,7 @@ def make_log(use_case: UseCase) -> Callable[..., pl.DataFrame]:
             "unknown_entities": [""] * rows,
             "latency_ms": [2.0] * rows,
             "fallback": [None] * rows,
+            "caller_request_id": [None] * rows,
             "feature__weight": [1.0] * rows,
             "feature__is_heavy": [0.0] * rows,
             "event_day": [moment.date() for moment in moments],
