@@ -20,6 +20,7 @@ from platform_assets.orchestration.jobs import job_name
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.progress import progress_logger
 from platform_assets.orchestration.run_origin import execute_with_origin
+from platform_assets.orchestration.schedules import schedule_tags
 from platform_assets.pipelines.due import DueJob, Materialized
 
 PROGRESS = "progress"
@@ -82,7 +83,9 @@ class InProcess:
         """
         name = job_name(use_case, due_job.job)
         config: dict[str, Any] = {"loggers": {PROGRESS: {}}}
-        result = execute_with_origin(self.definitions, self.instance, name, run_request(due_job), config)
+        request = run_request(due_job)
+        request = request.with_replaced_attrs(tags={**request.tags, **schedule_tags(use_case, due_job.job)})
+        result = execute_with_origin(self.definitions, self.instance, name, request, config)
         if not result.success:
             failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
             texts = [event.step_failure_data.error_display_string.strip().splitlines() for event in failures]

@@ -1,6 +1,7 @@
 """Schedules: the daily load, labels as they arrive, training every so many days.
 
-Belongs here: cron. Does not belong here: which day a tick is about (`pipelines/due.py`), or anything that reacts to data (`sensors.py`).
+Belongs here: cron, and how a run says which schedule it is of. Does not belong here: which day a tick is about (`pipelines/due.py`), or
+anything that reacts to data (`sensors.py`).
 """
 
 from collections.abc import Iterator
@@ -71,13 +72,27 @@ TIMETABLES = (
 )
 
 
+SCHEDULE_NAME = "dagster/schedule_name"
+"""Tag by which Dagster's UI lists runs on a schedule's page."""
+
+
+def schedule_tags(use_case: UseCase, job: str) -> dict[str, str]:
+    """Tags of a run that does what a tick of the job's schedule would request; none for a job without a schedule."""
+    names = [_name(use_case, timetable) for timetable in TIMETABLES if timetable.job == job]
+    return {SCHEDULE_NAME: names[0]} if names else {}
+
+
+def _name(use_case: UseCase, timetable: Timetable) -> str:
+    return f"{use_case.name}__{timetable.name}"
+
+
 def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition]:
     """The schedules of a use case; all are off until somebody turns them on."""
     return [
         _daily(use_case, timetable, jobs[timetable.job])
         if timetable.daily
         else dg.ScheduleDefinition(
-            name=f"{use_case.name}__{timetable.name}",
+            name=_name(use_case, timetable),
             job=jobs[timetable.job],
             cron_schedule=timetable.cron,
             description=timetable.description,
@@ -91,7 +106,7 @@ def _daily(use_case: UseCase, timetable: Timetable, job: AssetJob) -> dg.Schedul
     @dg.schedule(
         job=job,
         cron_schedule=timetable.cron,
-        name=f"{use_case.name}__{timetable.name}",
+        name=_name(use_case, timetable),
         description=timetable.description,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

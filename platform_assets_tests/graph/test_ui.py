@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from platform_assets.orchestration.in_process import InProcess
 from platform_assets.orchestration.run_origin import LOCATION, MODULE
 from platform_assets.pipelines.due import DueJob
 from platform_assets.pipelines.jobs import JOBS, MAINTAIN, job_tables
+from platform_assets_tests.graph import launchpad_with_secret
 
 ROOT = Path(__file__).parents[2]
 SECRET = "only-for-the-object-store-and-redis"
@@ -76,16 +78,22 @@ def run_id(instance: dg.DagsterInstance, tmp_path_factory: pytest.TempPathFactor
     return run.run_id
 
 
+@contextmanager
+def loaded(instance: dg.DagsterInstance, target: LoadableTargetOrigin) -> Iterator[Ui]:
+    """A workspace with one code location, loaded in this process."""
+    location = InProcessCodeLocationOrigin(loadable_target_origin=target, location_name=LOCATION)
+    with WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget([location])) as process:
+        yield Ui(process.create_request_context())
+
+
 @pytest.fixture(scope="module")
 def ui(instance: dg.DagsterInstance, environment: dict[str, str]) -> Iterator[Ui]:
-    """A workspace with the code location of `workspace.yaml`, loaded in this process."""
-    target = LoadableTargetOrigin(module_name=MODULE)
-    location = InProcessCodeLocationOrigin(loadable_target_origin=target, location_name=LOCATION)
+    """The code location of `workspace.yaml`."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        with WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget([location])) as process:
-            yield Ui(process.create_request_context())
+        with loaded(instance, LoadableTargetOrigin(module_name=MODULE)) as ui:
+            yield ui
 
 
 def test_a_run_in_this_process_carries_the_origin_of_its_job(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -117,8 +125,18 @@ def test_the_job_s_page_lists_it(ui: Ui, run_id: str) -> None:
     assert page["pipelineOrError"]["runs"] == [{"id": run_id}]
 
 
-@pytest.mark.parametrize("job", JOBS_OF_ALL)
-def test_no_launchpad_shows_a_secret(ui: Ui, job: str) -> None:
+def test_its_schedule_s_page_lists_it(ui: Ui, run_id: str) -> None:
+    query = (
+        "query($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector)"
+        " { ... on Schedule { scheduleState { runs { id } } } } }"
+    )
+    for schedule, runs in (("maintain_weekly", [{"id": run_id}]), ("load_daily", [])):
+        page = ui.answer(query, selector={**REPOSITORY, "scheduleName": f"{USE_CASES[0].name}__{schedule}"})
+        assert page["scheduleOrError"]["scheduleState"]["runs"] == runs
+
+
+def launchpad(ui: Ui, job: str) -> str:
+    """What the launchpad of a job is made from."""
     page = ui.answer(
         "query($selector: PipelineSelector!) { runConfigSchemaOrError(selector: $selector)"
         " { __typename ... on RunConfigSchema { rootDefaultYaml allConfigTypes { key"
@@ -126,7 +144,17 @@ def test_no_launchpad_shows_a_secret(ui: Ui, job: str) -> None:
         selector={**REPOSITORY, "pipelineName": job},
     )["runConfigSchemaOrError"]
     assert page["__typename"] == "RunConfigSchema"
-    assert SECRET not in json.dumps(page)
+    return json.dumps(page)
+
+
+@pytest.mark.parametrize("job", JOBS_OF_ALL)
+def test_no_launchpad_shows_a_secret(ui: Ui, job: str) -> None:
+    assert SECRET not in launchpad(ui, job)
+
+
+def test_a_secret_in_a_launchpad_would_be_seen(instance: dg.DagsterInstance) -> None:
+    with loaded(instance, LoadableTargetOrigin(module_name=launchpad_with_secret.__name__)) as ui:
+        assert launchpad_with_secret.PLANTED in launchpad(ui, "load")
 
 
 def test_the_origin_is_that_of_the_workspace() -> None:
