@@ -1,40 +1,98 @@
-"""Commands that the README shows and that change nothing, run as they stand there in a home that was lived in."""
+"""Commands that the documents show: those that only read, run in a home that was lived in; the others, where they are run."""
 
-import re
-import shlex
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from platform_assets.cli import app
+from platform_assets_tests.documented_commands import documented_commands
 
 from .conftest import LivedIn
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-READ_ONLY = ("sources check", "quarantine list", "versions", "lineage", "models list", "models ledger")
-ASKED = {"USE_CASE": "card_fraud", "COLUMN": "amount"}
-"""What a reader puts in place of the words in capitals."""
+TESTS = Path(__file__).parents[1]
+READING = (
+    "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
+    "models compare", "models ledger", "experiments design", "status",
+)  # fmt: skip
+CHANGING = {
+    "run": "pipeline/conftest.py",
+    "stop": "pipeline/conftest.py",
+    "init": "onboarding/test_init.py",
+    "docs": "graph/test_definitions.py",
+    "reproduce": "model/test_made_again.py",
+    "models reproduce": "model/test_made_again.py",
+    "models promote": "unit/cli/test_models_commands.py",
+    "models rollback": "unit/cli/test_models_commands.py",
+    "quarantine release": "gates/test_releases.py",
+    "features stream": "unit/cli/test_features_command.py",
+}
+"""Commands that change something, and the test that runs them."""
+EXAMPLES = {
+    "USE_CASE": "card_fraud", "fraud": "card_fraud", "churn": "card_fraud", "COLUMN": "amount",
+    "fraud@7": "card_fraud@1", "5": "1", "TIME": "2018-07-01T12:00:00Z",
+}  # fmt: skip
+"""What a reader puts in place of a name that a page makes up."""
+
+
+def resolved(words: list[str]) -> tuple[str, list[str]]:
+    """The command that the first words name, and its arguments."""
+    command: Any = typer.main.get_command(app)
+    name = []
+    while words and hasattr(command, "commands") and words[0] in command.commands:
+        command, name, words = command.commands[words[0]], [*name, words[0]], words[1:]
+    return " ".join(name), words
+
+
+def every_command(command: Any, *path: str) -> Iterator[str]:
+    if hasattr(command, "commands"):
+        for name, below in command.commands.items():
+            yield from every_command(below, *path, name)
+    else:
+        yield " ".join(path)
 
 
 def shown() -> list[list[str]]:
-    lines = re.findall(r"^platform-assets (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
-    commands = [
-        f"{before}{verb}" if verb else before
-        for line in lines
-        for before, verbs in [re.match(r"(.*?)((?:\w+\|)+\w+)?$", line).groups()]  # type: ignore[union-attr]
-        for verb in (verbs or "").split("|")
-    ]
-    return [
-        [ASKED.get(word, word) for word in shlex.split(command)]
-        for command in commands
-        if command.startswith(READ_ONLY)
-    ]
+    """Each command that only reads, with the arguments of a page; a mention by name alone leaves needed arguments out."""
+    found = {}
+    for _, [program, *words] in documented_commands():
+        name, arguments = resolved(words)
+        if program == "platform-assets" and name in READING and (arguments or name in ("models list", "status")):
+            found[" ".join(words)] = [*name.split(), *(EXAMPLES.get(word, word) for word in arguments)]
+    return list(found.values())
 
 
-def test_the_readme_shows_each_of_them() -> None:
-    assert len(shown()) == len(READ_ONLY)
+@pytest.fixture
+def answer(lived_in: LivedIn, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], tuple[int, str]]:
+    for name, value in lived_in.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(words: list[str]) -> tuple[int, str]:
+        before = dict(os.environ)
+        result = CliRunner().invoke(app, words)
+        assert dict(os.environ) == before
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    assert set(every_command(typer.main.get_command(app))) == {*READING, *CHANGING}
+    for command, file in CHANGING.items():
+        assert f'"{command.split()[-1]}"' in (TESTS / file).read_text(), f"{file} does not run {command}"
+
+
+def test_the_pages_show_the_commands_that_read() -> None:
+    assert {name for name, _ in map(resolved, shown())} >= {*READING} - {"features show"}
 
 
 @pytest.mark.parametrize("words", shown(), ids=" ".join)
-def test_a_command_of_the_readme_answers(lived_in: LivedIn, words: list[str]) -> None:
-    code, printed = lived_in.run(*words)
+def test_a_documented_command_answers(answer: Callable[[list[str]], tuple[int, str]], words: list[str]) -> None:
+    code, printed = answer(words)
     assert code == 0, printed
     assert printed.strip()

@@ -1,8 +1,6 @@
 """Commands and snippets in README, guide and runbooks: each command exists with its options, each snippet is what it says it is."""
 
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +9,12 @@ import typer
 import yaml
 
 from platform_assets.cli import app
+from platform_assets_tests.documented_commands import FENCE, PAGES, ROOT, documented_commands
 
-ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES += [page for folder in ("guide", "operations") for page in sorted((ROOT / "docs" / folder).glob("*.md"))]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:platform-assets|make|dg) [^`]+)`")
-COMMAND = re.compile(r"^(?: {4})?((?:platform-assets|make|dg) .*)$", re.MULTILINE)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 EXECUTED = {"testing.md"}
 """Pages whose Python stands by itself."""
-
-
-def written() -> Iterator[tuple[str, str]]:
-    """Every command with its page: lines of blocks, and inline code."""
-    for page in PAGES:
-        text = re.sub(r"\s*\\\n\s*", " ", page.read_text(encoding="utf-8"))
-        found = [line for language, block in FENCE.findall(text) if not language for line in COMMAND.findall(block)]
-        outside = FENCE.sub("", text)
-        for line in [*found, *COMMAND.findall(outside), *INLINE.findall(outside)]:
-            yield page.name, line
-
-
-def as_typed(line: str) -> list[str]:
-    """The words of a command without its comment, or the description in a second column; optional parts included."""
-    command = re.split(r"\s+#\s|\s{3,}", line)[0]
-    return shlex.split(re.sub(r"[\[\]]", "", command))
-
-
-def spread(words: list[str]) -> list[list[str]]:
-    """A command for each alternative of `list|compare`."""
-    for index, word in enumerate(words):
-        if "|" in word:
-            return [[*words[:index], one, *words[index + 1 :]] for one in word.split("|")]
-    return [words]
-
-
-CASES = [
-    pytest.param(words, id=f"{page}: {' '.join(words)}"[:110])
-    for page, line in dict.fromkeys(written())
-    for words in spread(as_typed(line))
-]
+CASES = [pytest.param(words, id=f"{page}: {' '.join(words)}"[:110]) for page, words in documented_commands()]
 
 
 def resolved(command: Any, words: list[str]) -> tuple[Any, list[str]]:

@@ -1,25 +1,30 @@
 """Gates that name what does not exist are refused at load, with place and remedy."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.tasks.binary import BINARY
 from platform_assets.declaration.tasks.regression import REGRESSION
+from platform_assets.testing.declare import declare, row, window
 
-FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
+EVENTS = {"payment": "int64", "at": "datetime", "customer": "int64", "shop": "int64", "amount": "float64"}
+VIEWS = [
+    "amount",
+    {"name": "when", "rows": [row("is_night", "CASE WHEN extract(hour FROM at) < 6 THEN 1 ELSE 0 END")]},
+    {"name": "activity", "entity": "customer", "windows": [window("customer_count", "count", None, [7])]},
+]
 BYPASS = {"who": "head of risk", "why": "agreed for the pilot", "until": "2999-01-01"}
 SLICE = {"name": "night", "expression": "is_night", "floor": 0.5}
 DIRECTION = {"name": "amount", "kind": "direction", "change": {"amount": "amount * 2"}, "score": "not_lower"}
 
 
 def declared(**gates: Any) -> UseCase:
-    return UseCase.model_validate({**load_use_case(FOLDER).model_dump(), "gates": gates})
+    return declare(events=EVENTS, label="is_bad", features=VIEWS, gates=gates)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +38,11 @@ def declared(**gates: Any) -> UseCase:
         ({"max_single_feature": {"brier": 0.1}}, "does not apply to one feature"),
         ({"slices": [{**SLICE, "expression": "amount >"}]}, "is not an expression"),
         ({"slices": [{**SLICE, "expression": "amount > limit_of_card"}]}, "uses unknown columns limit_of_card"),
-        ({"slices": [{**SLICE, "expression": "is_fraud"}]}, "uses the label 'is_fraud'"),
+        ({"slices": [{**SLICE, "expression": "is_bad"}]}, "uses the label 'is_bad'"),
         ({"slices": [{**SLICE, "metric": "r2"}]}, "is not measured"),
         ({"slices": [SLICE, SLICE]}, "'night' is declared 2 times"),
         ({"behaviour": [{**DIRECTION, "change": {"sum": 1}}]}, "no such feature"),
-        ({"behaviour": [{**DIRECTION, "change": {"amount": "terminal_id"}}]}, "uses unknown columns terminal_id"),
+        ({"behaviour": [{**DIRECTION, "change": {"amount": "shop"}}]}, "uses unknown columns shop"),
         ({"behaviour": [{**DIRECTION, "where": "amount >"}]}, "is not an expression"),
         ({"baseline_margin": -0.1}, "greater than or equal to 0"),
     ],
@@ -48,19 +53,18 @@ def test_what_does_not_exist_is_refused(gates: dict[str, Any], told: str) -> Non
 
 
 def test_what_applies_to_another_task_is_refused() -> None:
-    bikes = load_use_case(FOLDER.parent / "bike_demand").model_dump()
     for gates, told in (
         ({"max_calibration_error": 0.1}, "applies to binary and multiclass tasks only"),
         ({"slices": [{"name": "rain", "expression": "rain > 1", "max_error_rate_difference": 0.1}]}, "apply to binary"),
     ):
         with pytest.raises(ValidationError, match=told):
-            UseCase.model_validate({**bikes, "gates": gates})
+            declare(events={**EVENTS, "rain": "float64"}, label={"rides": "float64"}, gates=gates)
 
 
 def test_columns_of_the_event_table_and_features_can_divide_rows() -> None:
     use_case = declared(
         slices=[
-            {**SLICE, "expression": "terminal_id > 5000"},
+            {**SLICE, "expression": "shop > 5000"},
             {**SLICE, "name": "busy", "expression": "customer_count_7d > 9"},
         ]
     )

@@ -1,37 +1,57 @@
 """Jobs select what their name says, and schedules ask for the day that is due, within the declared history."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
-from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration import UseCase
 from platform_assets.installation import Installation
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.testing.declare import CONNECTOR, declare, window
 
-FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
+TERMINALS = {
+    "name": "terminals",
+    "connector": dict(CONNECTOR),
+    "columns": [{"name": "terminal", "type": "int64", "description": "terminal"}],
+    "primary_key": ["terminal"],
+}
 
 
 @pytest.fixture(scope="module")
 def use_case() -> UseCase:
-    return load_use_case(FOLDER)
+    return declare(
+        name="payments",
+        table="transactions",
+        events={"payment": "int64", "at": "datetime", "customer": "int64", "terminal": "int64", "amount": "float64"},
+        label="is_bad",
+        label_delay_days=7,
+        features=[
+            "amount",
+            {"name": "activity", "entity": "customer", "windows": [window("payments_of_customer", "count", None, [7])]},
+        ],
+        sources=[TERMINALS],
+        training={"splits": {"train_days": 35, "delay_days": 7, "test_days": 7, "folds": 2}},
+        history={"first_day": "2024-04-01", "last_day": "2024-09-30"},
+    )
 
 
 @pytest.fixture(scope="module")
-def definitions(use_case: UseCase) -> dg.Definitions:
+def definitions(use_case: UseCase, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     resources = build_resources(Installation.from_environment({}))
-    return dg.Definitions.merge(use_case_definitions(use_case, FOLDER), dg.Definitions(resources=resources))
+    return dg.Definitions.merge(
+        use_case_definitions(use_case, tmp_path_factory.mktemp("payments")), dg.Definitions(resources=resources)
+    )
 
 
 def selected(definitions: dg.Definitions, job: str) -> set[str]:
     """Layer and table of the assets of a job."""
-    keys = definitions.resolve_job_def(f"card_fraud__{job}").asset_layer.selected_asset_keys
+    keys = definitions.resolve_job_def(f"payments__{job}").asset_layer.selected_asset_keys
     return {"/".join(key.path[1:]) for key in keys}
 
 
@@ -50,9 +70,9 @@ def test_training_goes_from_the_training_set_to_the_deployment(definitions: dg.D
 
 def test_prompt_tables_and_late_labels_are_loaded_by_jobs_of_their_own(definitions: dg.Definitions) -> None:
     load, labels, reference = (selected(definitions, job) for job in ("load", "labels", "reference"))
-    assert {"clean/transactions", "features/customer_activity", "features/terminal_risk"} <= load
+    assert {"clean/transactions", "features/as_delivered", "features/activity"} <= load
     assert labels == {"raw/labels", "clean/labels", "quarantine/labels", "profile/labels"}
-    assert {"clean/customers", "clean/terminals"} <= reference
+    assert {"raw/terminals", "clean/terminals"} <= reference
     assert not load & labels
     assert not (load | labels) & reference
 
@@ -70,12 +90,12 @@ def test_a_use_case_whose_labels_come_with_its_events_has_no_job_for_them(use_ca
     jobs = build_jobs(use_case.model_copy(update={"sources": daily_only}))
     assert not {"labels", "reference"} & set(jobs)
     automation = build_automation(use_case.model_copy(update={"sources": daily_only}))
-    assert "card_fraud__labels_daily" not in {schedule.name for schedule in automation.schedules}
+    assert "payments__labels_daily" not in {schedule.name for schedule in automation.schedules}
 
 
 def due(use_case: UseCase, schedule: str, at: datetime) -> str:
     """The partition a schedule asks for at a time, or why it asks for none."""
-    (definition,) = [found for found in build_automation(use_case).schedules if found.name == f"card_fraud__{schedule}"]
+    (definition,) = [found for found in build_automation(use_case).schedules if found.name == f"payments__{schedule}"]
     (answer,) = definition(dg.build_schedule_context(scheduled_execution_time=at))
     if isinstance(answer, dg.SkipReason):
         return f"skipped: {answer.skip_message}"
@@ -86,33 +106,33 @@ def due(use_case: UseCase, schedule: str, at: datetime) -> str:
 @pytest.mark.parametrize(
     ("schedule", "day"),
     [
-        ("load_daily", "2018-06-09"),
-        ("labels_daily", "2018-06-03"),
-        ("log_daily", "2018-06-09"),
-        ("watch_daily", "2018-06-09"),
-        ("judge_daily", "2018-06-03"),
-        ("train_periodically", "2018-06-10"),
+        ("load_daily", "2024-06-09"),
+        ("labels_daily", "2024-06-03"),
+        ("log_daily", "2024-06-09"),
+        ("watch_daily", "2024-06-09"),
+        ("judge_daily", "2024-06-03"),
+        ("train_periodically", "2024-06-10"),
     ],
 )
 def test_each_schedule_asks_for_the_day_that_is_due(use_case: UseCase, schedule: str, day: str) -> None:
     """Early on 10 June: yesterday's events, the labels of a week ago, a model as of today (70 days into the history)."""
-    assert due(use_case, schedule, datetime(2018, 6, 10, 1, 30, tzinfo=UTC)) == day
+    assert due(use_case, schedule, datetime(2024, 6, 10, 1, 30, tzinfo=UTC)) == day
 
 
 @pytest.mark.parametrize("schedule", ["load_daily", "labels_daily", "log_daily", "watch_daily", "judge_daily"])
-@pytest.mark.parametrize("at", [datetime(2018, 4, 1, 1, tzinfo=UTC), datetime(2019, 1, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("at", [datetime(2024, 4, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, 1, tzinfo=UTC)])
 def test_outside_the_history_nothing_is_due(use_case: UseCase, schedule: str, at: datetime) -> None:
     assert "outside the declared history" in due(use_case, schedule, at)
 
 
 def test_a_model_is_trained_every_so_many_days(use_case: UseCase) -> None:
-    found = [due(use_case, "train_periodically", datetime(2018, 6, day, 1, 30, tzinfo=UTC)) for day in range(10, 18)]
-    assert found == ["2018-06-10", *["skipped: a model is trained every 7 days"] * 6, "2018-06-17"]
+    found = [due(use_case, "train_periodically", datetime(2024, 6, day, 1, 30, tzinfo=UTC)) for day in range(10, 18)]
+    assert found == ["2024-06-10", *["skipped: a model is trained every 7 days"] * 6, "2024-06-17"]
 
 
 def test_the_scheduled_day_is_the_day_in_utc(use_case: UseCase) -> None:
-    evening_in_new_york = datetime(2018, 6, 9, 20, 15, tzinfo=ZoneInfo("America/New_York"))
-    assert due(use_case, "load_daily", evening_in_new_york) == "2018-06-09"
+    evening_in_new_york = datetime(2024, 6, 9, 20, 15, tzinfo=ZoneInfo("America/New_York"))
+    assert due(use_case, "load_daily", evening_in_new_york) == "2024-06-09"
 
 
 def test_everything_that_starts_by_itself_is_off_until_somebody_turns_it_on(use_case: UseCase) -> None:

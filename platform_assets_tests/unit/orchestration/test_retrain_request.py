@@ -9,21 +9,22 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration import UseCase
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.orchestration.sensors import CAUSE_TAG
 from platform_assets.pipelines.retrain import window_history
+from platform_assets.testing.declare import declare
 
-FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
-MONDAY = date(2018, 8, 6)
+MONDAY = date(2024, 3, 4)
 
 
 @pytest.fixture(scope="module")
 def use_case() -> UseCase:
-    return load_use_case(FOLDER)
+    events = {"payment": "int64", "at": "datetime", "amount": "float64"}
+    return declare(events=events, label="is_bad", label_delay_days=7)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_one_bad_window_is_not_enough(use_case: UseCase, lake: Lake) -> None:
 
 
 def test_quality_of_a_day_is_known_when_its_labels_are(use_case: UseCase, lake: Lake) -> None:
-    watch(use_case, lake, "quality", [["quality:average_precision"]] * 2)
+    watch(use_case, lake, "quality", [["quality:auc_roc"]] * 2)
     watch(use_case, lake, "drift", [["drift:amount"]] * 2)
     known = {
         name: [window.day for window in window_history(Catalog(use_case, lake), name)] for name in ("quality", "drift")
@@ -89,7 +90,7 @@ def test_quality_of_a_day_is_known_when_its_labels_are(use_case: UseCase, lake: 
     assert known["quality"][-1] == MONDAY + timedelta(days=7)
     assert known["drift"][-1] == MONDAY + timedelta(days=1)
     (request,) = ask(use_case, lake).run_requests or []
-    assert str(request.run_key).startswith("quality:average_precision@")
+    assert str(request.run_key).startswith("quality:auc_roc@")
     assert request.partition_key == (MONDAY + timedelta(days=7)).isoformat()
 
 

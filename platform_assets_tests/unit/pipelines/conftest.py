@@ -7,15 +7,12 @@ whole runs of the graph (`gates/`).
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.declaration.sections.gates import Gates
-from platform_assets.declaration.sections.training import DeclaredLearner, Splits
+from platform_assets.declaration import UseCase
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.pipelines.train import select_model
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
@@ -25,12 +22,12 @@ from platform_assets.registry.training_run import (
     read_model_run,
     write_model_run,
 )
+from platform_assets.testing.declare import declare, row, window
 from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets.training.compare import Comparison, refit
 from platform_assets.training.dataset import read_dataset
 from platform_assets.training.folds import refit_days
 
-FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 AS_OF = date(2018, 6, 1)
 LATER = AS_OF + timedelta(days=2)
 ROWS_A_DAY = 40
@@ -38,22 +35,43 @@ ROWS_A_DAY = 40
 
 @pytest.fixture(scope="session")
 def use_case() -> UseCase:
-    """The default use case with three learners that are fitted at once."""
-    declared = load_use_case(FOLDER)
-    learners = (
-        DeclaredLearner(name="constant", kind="constant", baseline=True),
-        DeclaredLearner(name="simple", kind="logistic_regression", baseline=True, settings={"C": 1e-6}),
-        DeclaredLearner(name="good", kind="logistic_regression"),
-    )
-    training = {
-        "learners": learners,
-        "splits": Splits(train_days=4, delay_days=7, test_days=4, folds=1),
-        "metrics": ("average_precision", "auc_roc", "calibration_error"),
-        "group": None,
-    }
-    gates = Gates(min_training_rows=10, min_positives=1, champion_tolerance=0.5, max_calibration_error=0.5)
-    changed = declared.model_copy(update={"training": declared.training.model_copy(update=training), "gates": gates})
-    return UseCase.model_validate(changed.model_dump())
+    """Payments with three learners that are fitted at once."""
+    return declare(
+        name="card_fraud",  # commands of the tests look it up by name
+        table="transactions",
+        events={
+            "transaction_id": "int64", "transaction_time": "datetime", "customer_id": "int64", "terminal_id": "int64", "amount": "float64",
+        },
+        label="is_fraud",
+        connector={"kind": "simulator", "generator": "platform_assets.simulation.card_payments:CardPayments"},
+        label_delay_days=7,
+        features=[
+            {
+                "name": "context",
+                "rows": [
+                    {**row("amount", "amount"), "description": "Amount of the payment"},
+                    row("is_night", "CASE WHEN extract(hour FROM transaction_time) < 6 THEN 1 ELSE 0 END"),
+                ],
+            },
+            {
+                "name": "customer_activity",
+                "entity": "customer",
+                "windows": [window("customer_count", "count", None, [1, 7]), window("customer_amount", "mean", "amount", [7])],
+            },
+        ],
+        training={
+            "learners": [
+                {"name": "constant", "kind": "constant", "baseline": True},
+                {"name": "simple", "kind": "logistic_regression", "baseline": True, "settings": {"C": 1e-6}},
+                {"name": "good", "kind": "logistic_regression"},
+            ],
+            "splits": {"train_days": 4, "delay_days": 7, "test_days": 4, "folds": 1},
+            "metrics": ["average_precision", "auc_roc", "calibration_error"],
+            "select_by": "average_precision",
+        },
+        gates={"min_training_rows": 10, "min_positives": 1, "champion_tolerance": 0.5, "max_calibration_error": 0.5},
+        history={"first_day": "2018-04-01", "last_day": "2018-09-30"},
+    )  # fmt: skip
 
 
 def training_rows(use_case: UseCase, as_of: date) -> pl.DataFrame:
