@@ -1,7 +1,7 @@
 """Finding declarations, and reading one from its YAML file, with file and line in every error.
 
-Belongs here: YAML to `UseCase` outside dagster (the service, the command line, tests), and the use cases below `platform_assets/defs/`.
-Does not belong here: the rules themselves; inside dagster the component does the same through dagster's own YAML reader.
+Belongs here: from a file to a `UseCase`, for dagster's component as for the service, the command line and tests, and the use cases below
+`platform_assets/defs/`. Does not belong here: the rules themselves, and reading YAML (`yaml_text.py`).
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from platform_assets.declaration.sections.calendar import HolidaysFileError
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.declaration.yaml_text import DuplicateKey, line_of, load_yaml
 
 COMPONENT_TYPE = "platform_assets.MlUseCase"
 DEFINITIONS_FOLDER = Path(__file__).parents[1] / "defs"
@@ -59,11 +60,7 @@ def load_use_case(path: Path) -> UseCase:
         path = path / "defs.yaml"
     if not path.exists():
         raise DeclarationError(f"{path}: no such file; create it with `dg scaffold defs {COMPONENT_TYPE} NAME`")
-    try:
-        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-        document = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+    document, node = _parsed(path)
     if not isinstance(document, dict) or document.get("type") != COMPONENT_TYPE:
         raise DeclarationError(f"{path}:1: expected `type: {COMPONENT_TYPE}` with `attributes`")
     try:
@@ -72,23 +69,26 @@ def load_use_case(path: Path) -> UseCase:
         raise DeclarationError(f"{path}: {error}") from error
     except ValidationError as error:
         lines = [
-            f"{path}:{_line(node, ('attributes', *detail['loc']))}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}"
+            f"{path}:{line_of(node, ('attributes', *detail['loc']))}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}"
             for detail in error.errors()
         ]
         raise DeclarationError("\n".join(lines)) from error
 
 
-def _line(node: Any, where: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of `where` that the document has."""
-    line = int(node.start_mark.line) + 1 if node is not None else 1
-    for step in where:
-        if isinstance(node, yaml.MappingNode):
-            child = next((value for key, value in node.value if key.value == step), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            child = node.value[step]
-        else:
-            child = None
-        if child is None:
-            break
-        node, line = child, int(child.start_mark.line) + 1
-    return line
+def _parsed(path: Path) -> tuple[Any, Any]:
+    """The document and its nodes.
+
+    Raises:
+        DeclarationError: it is no YAML, or no text in UTF-8; with its line.
+    """
+    try:
+        return load_yaml(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DeclarationError(f"{path}: not valid YAML: it is not UTF-8 ({error}). Save it as UTF-8.") from error
+    except DuplicateKey as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        raise DeclarationError(f"{path}:{line}: {error.context}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
+        raise DeclarationError(f"{where}: not valid YAML: {error}") from error

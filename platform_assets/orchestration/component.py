@@ -1,6 +1,6 @@
 """The component `platform_assets.MlUseCase`: a declared use case becomes Dagster definitions.
 
-Belongs here: reading `attributes` into a `UseCase`, assembling its assets, jobs and sensors, and what
+Belongs here: reading the file into a `UseCase`, assembling its assets, jobs and sensors, and what
 `dg scaffold defs` writes. Does not belong here: any single asset (`orchestration/assets/`) or trigger (`orchestration/`).
 """
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from platform_assets.declaration import UseCase
-from platform_assets.declaration.sections.calendar import HolidaysFileError
+from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.automation import build_automation
@@ -26,6 +27,21 @@ class UseCaseScaffolder(dg.Scaffolder[Any]):
         (request.target_path / "defs.yaml").write_text(use_case_template(request.target_path.name))
 
 
+class UnreadAttributes(BaseModel):
+    """What dagster has read of `attributes`: taken over as it is, and not used.
+
+    Dagster reads YAML 1.1, where the key `on` is a Boolean and a key that stands twice is lost. The component reads the file itself, as the
+    command line and the service do; to people and tools this model looks like the declaration's.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of a use case."""
+        return handler.resolve_ref_schema(handler(UseCase.__pydantic_core_schema__))
+
+
 @dg.scaffold_with(UseCaseScaffolder)
 @dataclass(frozen=True)
 class MlUseCase(dg.Component):
@@ -36,20 +52,24 @@ class MlUseCase(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
-        """The declaration's model; its descriptions are the component's documentation."""
-        return UseCase
+        """The declaration's schema, whose descriptions are the component's documentation."""
+        return UnreadAttributes
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
-        """Take over what dagster's YAML reader has validated, file and line included."""
-        if not isinstance(attributes, UseCase):
+        """Read the file, with file and line in every error.
+
+        Raises:
+            dg.DagsterInvalidDefinitionError: there are no attributes, or the file does not hold a valid use case.
+        """
+        if attributes is None:
             raise dg.DagsterInvalidDefinitionError(
                 f"{context.path}: `attributes` are missing; `dg scaffold defs platform_assets.MlUseCase NAME` writes a start"
             )
         try:
-            return cls(use_case=attributes.in_folder(context.path), folder=context.path)
-        except HolidaysFileError as error:
-            raise dg.DagsterInvalidDefinitionError(f"{context.path}: {error}") from error
+            return cls(use_case=load_use_case(context.path), folder=context.path)
+        except DeclarationError as error:
+            raise dg.DagsterInvalidDefinitionError(str(error)) from error
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The use case's asset graph, jobs, schedules and sensors."""
