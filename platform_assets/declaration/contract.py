@@ -9,10 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import polars as pl
-
 from platform_assets.declaration.checks.features import lookup_on
 from platform_assets.declaration.checks.windows import window_columns
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.functions import source_digest
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import Source
@@ -86,7 +85,7 @@ def view_meaning_hash(use_case: UseCase, view: FeatureView) -> str:
     used = {*use_case.event_source.primary_key, use_case.event_time}
     used |= {name for entity in entities for name in entity.key_columns}
     used |= {name for window in view.windows for name in window_columns(window)}
-    used |= {name for row in view.rows for name in pl.sql_expr(row.expression).meta.root_names()}
+    used |= {name for row in view.rows for name in columns_of(row.expression)}
     used |= {name for lookup in view.lookups for name in lookup_on(use_case, lookup)}
     used |= {name for item in view.functions for name in item.columns}
     contract["columns"] = {name: kind for name, kind in contract["columns"].items() if name in used}

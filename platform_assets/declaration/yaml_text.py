@@ -41,11 +41,16 @@ class _CoreLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
 
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        """Decimal, `0o17` or `0x1f`; leading zeros do not matter."""
-        text = str(self.construct_scalar(node))
-        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-        return int(text if base == 10 else text[2:], base)
+
+def _whole_number(loader: yaml.Loader | yaml.SafeLoader, node: Any) -> int:
+    """Decimal, `0o17` or `0x1f`; leading zeros do not matter."""
+    text = str(loader.construct_scalar(node))
+    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    return int(text if base == 10 else text[2:], base)
+
+
+def _text(loader: yaml.Loader | yaml.SafeLoader, node: Any) -> str:
+    return str(loader.construct_scalar(node))
 
 
 for _name, _pattern, _first in _CORE:
@@ -53,8 +58,8 @@ for _name, _pattern, _first in _CORE:
         _key = "" if _character == "\0" else _character
         _entry = (_TAG + _name, re.compile(rf"^(?:{_pattern})$"))
         _CoreLoader.yaml_implicit_resolvers.setdefault(_key, []).append(_entry)
-_CoreLoader.add_constructor(_TAG + "int", _CoreLoader.construct_yaml_int)
-_CoreLoader.add_constructor(_MERGE, _CoreLoader.construct_yaml_str)  # as a value it is a text
+yaml.add_constructor(_TAG + "int", _whole_number, Loader=_CoreLoader)
+yaml.add_constructor(_MERGE, _text, Loader=_CoreLoader)  # `<<` as a value
 
 
 def load_yaml(text: str) -> tuple[Any, yaml.Node | None]:

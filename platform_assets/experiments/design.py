@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.experiments import Experiment
 
 DAY, UNIT, VALUE = "day", "unit", "value"
@@ -140,7 +141,7 @@ def measured(events: pl.DataFrame, experiment: Experiment, day: str) -> pl.DataF
         DesignError: the measure cannot be computed, is not a number, or lacks for some events.
     """
     try:
-        value = events.select(pl.sql_expr(experiment.measure).alias(VALUE))[VALUE]
+        value = events.select(sql_expression(experiment.measure, events.schema).alias(VALUE))[VALUE]
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise DesignError(f"experiment.measure {experiment.measure!r} cannot be computed: {error}") from error
     if not (value.dtype.is_numeric() or value.dtype == pl.Boolean) or len(value) != events.height:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import polars as pl
 
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.onboarding.facts import ColumnFacts, TableFacts
 from platform_assets.onboarding.guesses import CHANGE_ME, Guesses, live_days
@@ -124,7 +125,7 @@ def _name(column: str) -> str:
 def _feature(column: str, used: frozenset[str]) -> tuple[str, str]:
     """Name and expression of a feature that is the column itself, quoted where SQL takes the name for its own."""
     try:
-        if pl.sql_expr(column).meta.root_names() == [column]:
+        if columns_of(column) == [column]:
             return _name(column), _name(column)
     except (pl.exceptions.PolarsError, RuntimeError):
         pass

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.evaluation.judged_model import (
@@ -114,7 +115,7 @@ def columns_of_slices(catalog: Catalog, frame: pl.DataFrame) -> pl.DataFrame | N
 
 def columns_to_divide_by(use_case: UseCase) -> list[str]:
     """Columns of the event table that a slice needs and the training set does not carry."""
-    wanted = {name for item in use_case.gates.slices for name in pl.sql_expr(item.expression).meta.root_names()}
+    wanted = {name for item in use_case.gates.slices for name in columns_of(item.expression)}
     kept = {*use_case.event_source.primary_key, use_case.event_time, *use_case.feature_names}
     kept |= {use_case.training.group} if use_case.training.group is not None else set()
     return sorted(wanted - kept)

@@ -17,12 +17,10 @@ import polars as pl
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY, UNCAST
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.validation.damaged_text import DAMAGED_TEXT
 
 UNIQUE = "unique:"
 """Begins the name of a uniqueness check, which goes on with the columns of its key."""
-
-DAMAGED_TEXT = r"[\x{FFFD}\x{0080}-\x{009F}]|[\x{00C2}\x{00C3}][\x{0080}-\x{00BF}]|\x{00E2}\x{20AC}"
-"""The sign for a byte that was no text, control characters that no text has, and UTF-8 that was read as Latin-1."""
 
 
 def row_schema(source: Source, references: Mapping[str, pl.Series]) -> Any:

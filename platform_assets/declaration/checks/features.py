@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.functions import FunctionNotFound, function_source
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _rows(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
     for j, row in enumerate(view.rows):
         path = ("rows", j, "expression")
         try:
-            roots = set(pl.sql_expr(row.expression).meta.root_names())
+            roots = set(columns_of(row.expression))
         except pl.exceptions.PolarsError as error:
             yield path, row.expression, f"is not an expression in polars' SQL dialect: {error}"
             continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.sections.behaviour import MinimumCase
 from platform_assets.declaration.tasks.registry import declared_tasks, single_feature_metric_names
@@ -94,7 +95,7 @@ def _bypasses(use_case: UseCase) -> Iterator[Problem]:
 
 def _expression(where: Path, expression: str, known: set[str], label: str) -> Iterator[Problem]:
     try:
-        roots = set(pl.sql_expr(expression).meta.root_names())
+        roots = set(columns_of(expression))
     except pl.exceptions.PolarsError as error:
         yield where, expression, f"is not an expression in polars' SQL dialect: {error}"
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_assets.declaration.aggregates import AGGREGATES
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.sections.features import MICROSECONDS, Window
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def window_columns(window: Window) -> tuple[str, ...]:
     """
     named = [] if window.column is None else [window.column]
     for text in window.expressions.values():
-        named += sorted(set(pl.sql_expr(text).meta.root_names()))
+        named += sorted(set(columns_of(text)))
     return tuple(dict.fromkeys(named))
 
 
@@ -126,7 +127,7 @@ def _column(use_case: UseCase, window: Window, column: str) -> Iterator[Problem]
 
 def _expression(use_case: UseCase, window: Window, field: str, text: str) -> Iterator[Problem]:
     try:
-        roots = set(pl.sql_expr(text).meta.root_names())
+        roots = set(columns_of(text))
     except pl.exceptions.PolarsError as error:
         yield (field,), text, f"is not an expression in polars' SQL dialect: {error}"
         return

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.behaviour import BehaviourTest, Direction, Invariance, MinimumCase
 from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.tasks.gate_result import GateResult
@@ -49,7 +50,7 @@ def judge_behaviour(
         raise MetricError("there are no rows to try")
     if isinstance(test, MinimumCase):
         return _minimum_case(test, rows, partial(_of_class, ask, test.of_class, classes))
-    tried = rows if test.where is None else rows.filter(pl.sql_expr(test.where))
+    tried = rows if test.where is None else rows.filter(sql_expression(test.where, rows.schema))
     if len(tried) < test.min_rows:
         counted = f"{len(tried):,} of {len(rows):,} rows can be tried"
         raise MetricError(
@@ -57,7 +58,7 @@ def judge_behaviour(
         )
     tried = tried.sample(min(len(tried), MOST_ROWS), seed=seed)
     changed = tried.with_columns(
-        (pl.sql_expr(value) if isinstance(value, str) else pl.lit(value)).cast(pl.Float64).alias(name)
+        (sql_expression(value, tried.schema) if isinstance(value, str) else pl.lit(value)).cast(pl.Float64).alias(name)
         for name, value in test.change.items()
     )
     before, after = ask(tried), ask(changed)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.slices import Slice
 from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.gates.bounds import is_better
@@ -61,7 +62,9 @@ def part_of_each_row(item: Slice, columns: pl.DataFrame) -> NDArray[np.str_]:
         MetricError: the expression gives one value for all rows, or so many that they are no division.
         polars.exceptions.PolarsError: it cannot be computed.
     """
-    values = columns.select(pl.sql_expr(item.expression).alias("part").cast(pl.String).fill_null(MISSING))["part"]
+    values = columns.select(
+        sql_expression(item.expression, columns.schema).alias("part").cast(pl.String).fill_null(MISSING)
+    )["part"]
     if len(values) != len(columns):
         raise MetricError(f"{item.expression!r} gives {len(values)} values for {len(columns)} rows")
     if values.n_unique() > MOST_PARTS:

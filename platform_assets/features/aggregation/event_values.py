@@ -17,6 +17,7 @@ from typing import Literal
 import polars as pl
 
 from platform_assets.declaration.aggregates import AGGREGATES
+from platform_assets.declaration.expressions import columns_of, sql_expression
 from platform_assets.declaration.sections.features import Window
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
@@ -61,7 +62,7 @@ class EventValue:
         columns = {self.column} if self.column is not None else set()
         for text in (self.condition, self.where):
             if text is not None:
-                columns.update(pl.sql_expr(text).meta.root_names())
+                columns.update(columns_of(text))
         return frozenset(columns)
 
     def expression(self, schema: Mapping[str, pl.DataType]) -> pl.Expr:
@@ -69,7 +70,7 @@ class EventValue:
         if self.kind == "event":
             number = pl.lit(1.0)
         elif self.kind == "condition":
-            number = pl.sql_expr(str(self.condition)).cast(pl.Boolean).cast(pl.Float64)
+            number = sql_expression(str(self.condition), schema).cast(pl.Boolean).cast(pl.Float64)
         elif self.kind == "code":
             number = pl.col(str(self.column)).map_batches(codes, return_dtype=pl.Float64(), is_elementwise=True)
         else:
@@ -78,7 +79,7 @@ class EventValue:
             numeric = dtype.is_numeric() or dtype == pl.Boolean
             number = pl.col(name).cast(pl.Float64) if numeric else pl.when(pl.col(name).is_not_null()).then(1.0)
         if self.where is not None:
-            number = pl.when(pl.sql_expr(self.where).cast(pl.Boolean)).then(number)
+            number = pl.when(sql_expression(self.where, schema).cast(pl.Boolean)).then(number)
         return number.fill_null(float("nan")).alias(self.name)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.features import FeatureView, Window
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import event_value
@@ -201,7 +202,9 @@ def _passing(window: Window, rows: pl.DataFrame) -> Sequence[bool]:
     """Whether each row satisfies the window's filter."""
     if window.where is None or rows.is_empty():
         return [True] * len(rows)
-    holds = rows.select(pl.sql_expr(window.where).cast(pl.Boolean).fill_null(False).alias("holds"))["holds"]
+    holds = rows.select(sql_expression(window.where, rows.schema).cast(pl.Boolean).fill_null(False).alias("holds"))[
+        "holds"
+    ]
     return list(holds.to_list())
 
 

@@ -11,13 +11,14 @@ their decision differ from midnight to midnight: such a view is computed day by 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
 from platform_assets.declaration.checks.windows import window_columns
+from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.features import MICROSECONDS, FeatureView, RowFeature
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
@@ -141,7 +142,7 @@ def add_row_features(frame: pl.DataFrame, views: Sequence[FeatureView]) -> pl.Da
         FeatureError: an expression or a function fails on these columns.
     """
     try:
-        computed = frame.with_columns(row_expressions(views))
+        computed = frame.with_columns(row_expressions(views, frame.schema))
     except pl.exceptions.PolarsError as error:
         names = [row.name for view in views for row in view.rows]
         raise FeatureError(f"row features {names} cannot be computed on {len(frame)} rows: {error}") from error
@@ -149,19 +150,19 @@ def add_row_features(frame: pl.DataFrame, views: Sequence[FeatureView]) -> pl.Da
     return computed.with_columns(called) if called else computed
 
 
-def row_expressions(views: Iterable[FeatureView]) -> list[pl.Expr]:
-    """The row features of `views` as polars expressions that yield Float64 under the features' names; null is missing."""
-    return [_row_expression(row).alias(row.name) for view in views for row in view.rows]
+def row_expressions(views: Iterable[FeatureView], schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    """The row features of `views` over columns of these types: Float64 under the features' names; null is missing."""
+    return [_row_expression(row, schema).alias(row.name) for view in views for row in view.rows]
 
 
-def _row_expression(row: RowFeature) -> pl.Expr:
-    value = row_value(row).fill_nan(None)
+def _row_expression(row: RowFeature, schema: Mapping[str, pl.DataType]) -> pl.Expr:
+    value = row_value(row, schema).fill_nan(None)
     return value if row.default is None else value.fill_null(row.default)
 
 
-def row_value(row: RowFeature) -> pl.Expr:
+def row_value(row: RowFeature, schema: Mapping[str, pl.DataType]) -> pl.Expr:
     """What a row feature declares, as Float64, before missing values are treated: both null and NaN mean missing."""
-    return pl.sql_expr(row.expression).cast(pl.Float64)
+    return sql_expression(row.expression, schema).cast(pl.Float64)
 
 
 def _window_features(

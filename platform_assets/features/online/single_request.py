@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import microseconds
@@ -57,10 +58,8 @@ class RowComputation:
         self.names = [*(row.name for row in rows), *(item.name for item in self._functions)]
         self.positions = np.array([names.index(name) for name in self.names], dtype=np.intp)
         self._row_count = len(rows)
-        # Missing values are told apart in Python: the same, and several times faster on one row.
-        self._expressions = [row_value(row).alias(row.name) for row in rows]
         self._defaults = [row.default for row in rows]
-        needed = {root for row in rows for root in pl.sql_expr(row.expression).meta.root_names()}
+        needed = {root for row in rows for root in columns_of(row.expression)}
         needed |= {name for item in self._functions for name in item.columns}
         windows = [name for view in use_case.features for window in view.windows for name in window.feature_names]
         self._windows = {name: names.index(name) for name in windows if name in needed}
@@ -68,6 +67,8 @@ class RowComputation:
         looked_up = {name: dtype for table in lookups for name, dtype in table.layout.types.items()}
         self._looked_up = {name: dtype for name, dtype in looked_up.items() if name in needed}
         self._types = self._request | dict.fromkeys(self._windows, pl.Float64()) | self._looked_up
+        # Missing values are told apart in Python: the same, and several times faster on one row.
+        self._expressions = [row_value(row, self._types).alias(row.name) for row in rows]
         for item in self._functions:
             load_function(item.function)
 

@@ -6,10 +6,9 @@ or the graph (`graph.py`).
 
 from collections.abc import Iterable
 
-import polars as pl
-
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase
 from platform_assets.declaration.checks.features import lookup_keys
+from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.lake.lineage.graph import PLATFORM, WHOLE_ROW, ColumnOf, Origins
@@ -28,7 +27,7 @@ def view_origins(use_case: UseCase, view: FeatureView) -> Origins:
         read = [ColumnOf(CLEAN, events, use_case.event_time)]
         if view.entity is not None:
             read += [ColumnOf(CLEAN, events, key) for key in use_case.entity(view.entity).key_columns]
-        conditions = [root for text in window.expressions.values() for root in pl.sql_expr(text).meta.root_names()]
+        conditions = [root for text in window.expressions.values() for root in columns_of(text)]
         for column in (*([] if window.column is None else [window.column]), *conditions):
             read.append(ColumnOf(CLEAN, label.source if column == label.column else events, column))
         origins |= {name: tuple(dict.fromkeys(read)) for name in window.feature_names}
@@ -40,7 +39,7 @@ def view_origins(use_case: UseCase, view: FeatureView) -> Origins:
         for lookup in view.lookups
         for name, column in lookup.names.items()
     }
-    made_of = {row.name: tuple(pl.sql_expr(row.expression).meta.root_names()) for row in view.rows}
+    made_of = {row.name: tuple(columns_of(row.expression)) for row in view.rows}
     for name, roots in (made_of | {item.name: item.columns for item in view.functions}).items():
         known = looked_up | origins
         above = [origin for root in roots for origin in known.get(root, (ColumnOf(CLEAN, events, root),))]
@@ -105,7 +104,7 @@ def is_windowed(use_case: UseCase, feature: str) -> bool:
     stored = {name for view in use_case.features for name in view.computed_from}
     made_of: dict[str, Iterable[str]] = {}
     for view in use_case.features:
-        made_of |= {row.name: pl.sql_expr(row.expression).meta.root_names() for row in view.rows}
+        made_of |= {row.name: columns_of(row.expression) for row in view.rows}
         made_of |= {item.name: item.columns for item in view.functions}
     return feature in stored or any(
         root in stored or (root != feature and root in made_of and bool(stored & set(made_of[root])))
