@@ -1,13 +1,16 @@
 """`platform-assets stop` and `status`.
 
-Belongs here: the state of what runs. Does not belong here: starting anything.
+Belongs here: the state of what runs, and whether it answers. Does not belong here: starting anything.
 """
 
+import typer
+from rich.markup import escape
 from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
+from platform_assets.pipelines.check_service import ServiceCheck, check_service, line_in_words
 
 
 def stop_services(installation: Installation) -> None:
@@ -17,13 +20,31 @@ def stop_services(installation: Installation) -> None:
 
 
 def show_status(installation: Installation) -> None:
-    """Print what runs, and the ledger of every use case."""
+    """Print what runs, whether it answers, and the ledger of every use case.
+
+    Raises:
+        typer.Exit: with code 1, when a deployed service does not answer rightly.
+    """
     status = installation.serving.target().status()
-    console.print(f"address {status.address}: {'answering' if status.running else 'not running; `make run` starts it'}")
+    checks = [
+        check_service(declared.use_case, installation.serving, status)
+        for declared in declared_use_cases()
+        if declared.use_case.name in status.use_cases
+    ]
+    wrong = any(not check.passed for check in checks)
+    listening = (
+        "[red]not answering rightly[/]" if wrong else "answering" if checks else "listening, nothing is deployed"
+    )
+    console.print(f"address {status.address}: {listening if status.running else 'not running; `make run` starts it'}")
     for name, use_case in status.use_cases.items():
         console.print(f"  {name}: version {use_case.version}, weights {dict(use_case.weights)}")
         for process in use_case.processes:
-            console.print(f"    {process.program} {process.state} pid {process.pid}, up {process.uptime_seconds:.0f} s")
+            ready = "ready" if process.ready else f"[red]not ready: {escape(process.reason)}[/]"
+            console.print(
+                f"    {process.program} {process.state} pid {process.pid}, up {process.uptime_seconds:.0f} s, {ready}"
+            )
+    for check in checks:
+        print_service_check(check)
     for declared in declared_use_cases():
         entries = installation.models.ledger(declared.use_case.name).entries(declared.use_case.name)
         table = Table("at", "action", "model version", "before", "release", title=f"ledger of {declared.use_case.name}")
@@ -36,3 +57,17 @@ def show_status(installation: Installation) -> None:
                 (row["release"] or "")[:19],
             )
         console.print(table)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def print_service_check(service: ServiceCheck) -> None:
+    """Print a scored request and the newest line of the log, or what is wrong."""
+    name = f"[bold]{service.use_case}[/]"
+    if service.answer is not None:
+        shown = {key: value for key, value in service.answer.items() if key not in ("request_id", "release")}
+        console.print(f"{name} scored a request, which leaves no trace: {escape(str(shown))}")
+    newest = "none yet" if service.newest is None else line_in_words(service.newest)
+    console.print(f"{name} newest line of the prediction log: {escape(newest)}")
+    for problem in service.problems:
+        console.print(f"{name} [red]does not answer rightly:[/] {escape(problem)}")

@@ -110,6 +110,7 @@ class ProcessStatus:
         state: the process manager's word (RUNNING, STARTING, BACKOFF, EXITED, FATAL, STOPPED ...).
         ready: whether it answered 200 on its readiness path when it was looked at.
         resident_bytes: memory of the process and all below it.
+        reason: why it is not ready, in its own words or those of who asked it; empty when it is.
     """
 
     program: str
@@ -120,6 +121,7 @@ class ProcessStatus:
     ready: bool
     uptime_seconds: float
     resident_bytes: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,11 @@ class TargetStatus:
     Attributes:
         running: whether the target's proxy answers on the public address.
         resident_bytes: memory of the target's own processes, by name.
+        problems: what is wrong with the target itself, each with what to do.
     """
 
     running: bool
     address: str
     resident_bytes: Mapping[str, int]
     use_cases: Mapping[str, UseCaseStatus]
+    problems: tuple[str, ...] = field(default=(), kw_only=True)

@@ -22,7 +22,7 @@ SERVICE = """
 import asyncio, os, sys
 
 VERSION, MODE = os.environ["VERSION"], os.environ.get("MODE", "")
-if MODE == "does not start":
+if MODE == "does not start" or os.path.exists("broken"):
     print("cannot load the model: file is missing", flush=True)
     sys.exit(3)
 
@@ -44,6 +44,14 @@ async def app(scope, receive, send):
             message = await receive()
             length, more = length + len(message.get("body", b"")), message.get("more_body", False)
         body = str(length)
+    if path.endswith("/self_test"):
+        body = '{"probability": 0.25, "decision": "approve"}'
+        if os.path.exists("store_gone"):
+            status, body = 503, '{"error": "the online store does not answer: online.db was deleted"}'
+        if os.path.exists("log_full"):
+            status, body = 503, '{"error": "/log takes no lines: No space left on device"}'
+    if path == "/readyz" and os.path.exists("log_full"):
+        status, body = 503, '{"error": "/log takes no lines: No space left on device"}'
     if path == "/readyz" and MODE == "never ready":
         status = 503
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})

@@ -13,6 +13,7 @@ from platform_assets.cli.console import console, step
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, panel, send
 from platform_assets.cli.run.summary import print_summary
+from platform_assets.cli.run.turns import one_run_at_a_time
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
@@ -21,6 +22,12 @@ from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.orchestration.in_process import InProcess
+from platform_assets.pipelines.check_service import (
+    ServiceNotAnswering,
+    check_service,
+    explanation,
+    require_answers,
+)
 from platform_assets.pipelines.due import polled
 from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
 
@@ -28,17 +35,33 @@ from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, ONLINE, PRE
 def run_use_cases(installation: Installation, name: str | None) -> None:
     """Run one use case, or all that are declared."""
     installation.settings.prepare()
+    with one_run_at_a_time(installation.settings.home):
+        _run_use_cases(installation, name)
+
+
+def _run_use_cases(installation: Installation, name: str | None) -> None:
+    """As `run_use_cases`, while no other run works on this home.
+
+    Raises:
+        ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
+    """
     started = monotonic()
     with step("load the definitions"):
         jobs = InProcess.of(installation, console.print)
     chosen = declared_use_cases(name)
     if any(declared.use_case.is_realtime for declared in chosen):
         installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
+    wrong = []
     with compiled_meanwhile():
         for declared in chosen:
             journey = Journey(declared, installation, jobs)
             traffic = run_one(journey)
-            print_summary(journey, traffic, monotonic() - started)
+            service = check_service(journey.use_case, installation.serving) if journey.use_case.is_realtime else None
+            print_summary(journey, traffic, monotonic() - started, service)
+            if service is not None and not service.passed:
+                wrong.append(explanation(service))
+    if wrong:
+        raise ServiceNotAnswering("; ".join(wrong))
 
 
 def run_one(journey: Journey) -> Traffic | None:
@@ -81,6 +104,7 @@ def _go_live(journey: Journey) -> Traffic | None:
     use_case, live = journey.use_case, journey.days.live
     if set(live.days) <= journey.done(SERVING, PREDICTION_LOG):
         return None
+    require_answers(use_case, journey.installation.serving)  # else each request of the replay would wait in vain
     total = Traffic()
     address = journey.installation.serving.target().address(use_case.name)
     for day in live.days:

@@ -11,15 +11,26 @@ from rich.table import Table
 from platform_assets.cli.console import console
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
+from platform_assets.cli.services import print_service_check
 from platform_assets.declaration import Source
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.lake.layout import MONITORING
+from platform_assets.pipelines.check_service import ServiceCheck
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.training_run import ModelRun, registered_run
 
 
-def print_summary(journey: Journey, traffic: Traffic | None, seconds: float) -> None:
-    """Print the screen: data, checks, models, champion, service, monitoring, next commands."""
+def print_summary(
+    journey: Journey, traffic: Traffic | None, seconds: float, service: ServiceCheck | None = None
+) -> None:
+    """Print the screen: data, checks, models, champion, service, monitoring, next commands.
+
+    Args:
+        journey: the use case and where its state lives.
+        traffic: what the replay measured, if there was one.
+        seconds: since the run began.
+        service: what asking the service for a score showed; None for a use case without one.
+    """
     use_case = journey.use_case
     registry = journey.installation.models.registry()
     champion = registry.by_alias(use_case.name, CHAMPION)
@@ -33,7 +44,10 @@ def print_summary(journey: Journey, traffic: Traffic | None, seconds: float) -> 
     else:
         _print_predictions(journey)
     _print_monitoring(journey)
-    _print_next(seconds)
+    if service is not None:
+        print_service_check(service)
+    if service is None or service.passed:
+        _print_next(seconds)
 
 
 def _print_data(journey: Journey) -> None:

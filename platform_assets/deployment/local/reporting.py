@@ -15,6 +15,9 @@ from platform_assets.deployment.local.state import Arm, Program, TargetState
 from platform_assets.deployment.local.supervisor import ProgramInfo
 from platform_assets.deployment.release import ProcessStatus, TargetStatus, UseCaseStatus
 
+UNWATCHED = "UNWATCHED"
+"""State of a process that answers while no process manager runs."""
+
 
 @dataclass(frozen=True)
 class LocalStatus(TargetStatus):
@@ -52,14 +55,18 @@ def use_case_status(
 
 
 def _process(arm: Arm, program: Program, infos: Mapping[str, ProgramInfo], services: Services) -> ProcessStatus:
-    info = infos.get(program.name) or ProgramInfo(program.name, "STOPPED", None, 0.0, "")
+    reason = services.unready(program, arm.ready_path)
+    # Without a process manager a process may live on.
+    state = "STOPPED" if reason is not None else UNWATCHED
+    info = infos.get(program.name) or ProgramInfo(program.name, state, None, 0.0, "")
     return ProcessStatus(
         program=program.name,
         version=arm.version,
         state=info.state,
         pid=info.pid,
         port=program.port,
-        ready=info.pid is not None and services.answers_ready(program, arm.ready_path),
+        ready=reason is None,
         uptime_seconds=info.uptime_seconds,
         resident_bytes=resident_bytes(info.pid),
+        reason=reason or "",
     )

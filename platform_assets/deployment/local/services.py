@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from platform_assets.deployment.answers import reason_of
 from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.local import launch
 from platform_assets.deployment.local.host import LOOPBACK, last_lines, write_private
@@ -136,10 +137,15 @@ class Services:
 
     def answers_ready(self, program: Program, ready_path: str) -> bool:
         """True when the process answers 200 on its readiness path now."""
+        return self.unready(program, ready_path) is None
+
+    def unready(self, program: Program, ready_path: str) -> str | None:
+        """Why the process does not answer 200 on its readiness path now; None when it does."""
         import httpx
 
         try:
             with httpx.Client(trust_env=False, verify=False, timeout=READY_TIMEOUT_SECONDS) as client:
-                return client.get(base_url(program) + ready_path).status_code == 200
-        except httpx.HTTPError:
-            return False
+                answer = client.get(base_url(program) + ready_path)
+        except httpx.HTTPError as error:
+            return f"it does not answer ({type(error).__name__})"
+        return None if answer.status_code == 200 else f"it answers {answer.status_code}: {reason_of(answer.text)}"

@@ -250,15 +250,32 @@ class LocalTarget:
         if state is not None:
             for name in state.use_cases:
                 use_cases[name] = use_case_status(state, name, self.address(name), infos, self._services)
+        listens = state is not None and self._envoy.listens(state)
         return LocalStatus(
-            running=pid is not None and state is not None and self._envoy.routing_version(state) is not None,
+            running=pid is not None and listens,
             address=self.address(),
             supervisor_pid=pid,
             envoy_pid=proxy.pid if proxy else None,
             envoy_state=proxy.state if proxy else "STOPPED",
             resident_bytes=memory,
             use_cases=use_cases,
+            problems=self._problems(pid, listens) if use_cases else (),
         )
+
+    def _problems(self, supervisor_pid: int | None, listens: bool) -> tuple[str, ...]:
+        """What is wrong with the process manager and the proxy of a target that something was deployed on."""
+        problems = []
+        if not listens and not port_is_free(self.envoy_port):
+            owner = port_owner(self.envoy_port)
+            problems.append(
+                f"port {self.envoy_port} is in use by {owner}: end it, or set {self._port_setting}; then run again"
+            )
+        elif not listens:
+            problems.append(f"the proxy does not listen on port {self.envoy_port}; `platform-assets run` starts it")
+        if supervisor_pid is None:
+            words = "what it left goes on answering, watched by nobody" if listens else "nothing of it runs"
+            problems.append(f"supervisord does not run and {words}; `platform-assets run` starts it")
+        return tuple(problems)
 
     def _revive(self, session: LocalSession) -> None:
         """Start supervisord. What an earlier one left running, having been killed, goes on answering and is watched over."""
