@@ -131,6 +131,7 @@ def make_target(tmp_path: Path) -> Iterator[Callable[..., LocalTarget]]:
 
     def make(name: str = "target", **options: Any) -> LocalTarget:
         port = options.pop("envoy_port", None) or unused_port()
+        options.setdefault("guarded", False)  # a test that kills the process manager looks before it comes back
         made.append(LocalTarget(tmp_path / name, port, **options))
         return made[-1]
 

@@ -127,3 +127,38 @@ def test_what_a_killed_service_had_forked_does_not_outlive_it(target: LocalTarge
     wait_for(lambda: all(not child.is_running() or child.status() == psutil.STATUS_ZOMBIE for child in children))
     wait_for(lambda: target.status().use_cases["card_fraud"].serving)
     assert text(f"{address}/score") == "1"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_guardian_brings_a_killed_process_manager_back(
+    make_target: MakeTarget, release: MakeRelease, how: signal.Signals
+) -> None:
+    target = make_target(guarded=True)
+    address = target.deploy(release("1")).address
+    for _ in range(2):
+        before = target.status().supervisor_pid
+        assert before is not None
+        os.kill(before, how)
+        wait_for(lambda gone=before: target.status().running and target.status().supervisor_pid != gone, seconds=60)
+        wait_for(lambda: target.status().use_cases["card_fraud"].serving, seconds=60)
+        assert text(f"{address}/score") == "1"
+        wait_for(lambda: "guardian" in target._supervisor.infos() and len(guardians(target)) == 1, seconds=30)
+        time.sleep(1)  # until it looks after the new one
+
+
+def guardians(target: LocalTarget) -> list[str]:
+    return [line for line in marked(target) if "guardian.py" in line and "launch.py" not in line]
+
+
+def test_what_was_stopped_on_purpose_is_not_brought_back(make_target: MakeTarget, release: MakeRelease) -> None:
+    target = make_target(guarded=True)
+    target.deploy(release("1"))
+    target.stop_all()
+    assert not target.bring_back()
+    assert marked(target) == []
+    target.ensure_running()
+    os.kill(target.status().supervisor_pid or 0, signal.SIGKILL)
+    target.stop_all()
+    time.sleep(2)
+    assert marked(target) == []
+    assert not target.status().running

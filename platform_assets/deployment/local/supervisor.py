@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shlex
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 import psutil
 
 from platform_assets.deployment.errors import StopFailed, TargetUnavailable
-from platform_assets.deployment.local import launch
+from platform_assets.deployment.local import guardian, launch
 from platform_assets.deployment.local.host import (
     last_lines,
     make_private_directory,
@@ -118,6 +119,18 @@ def _launches(process: psutil.Process) -> bool:
         return launch.__file__ in process.cmdline()
     except psutil.Error:
         return False
+
+
+def _processes_with(*arguments: str) -> list[psutil.Process]:
+    """Live processes whose command line has all these arguments."""
+    processes = []
+    for process in psutil.process_iter():
+        try:
+            if set(arguments) <= set(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                processes.append(process)
+        except psutil.Error:
+            continue
+    return processes
 
 
 def _is_of(process: psutil.Process, programs: Collection[str]) -> bool:
@@ -245,7 +258,7 @@ class Supervisor:
             with contextlib.suppress(psutil.Error):
                 launcher.kill()
         others = [process for process in marked if process not in launchers and not _is_of(process, keep)]
-        leftovers = [*self._supervisors(), *others]
+        leftovers = [*self._supervisors(), *others, *self._menders()]
         if leftovers:
             logger.warning("ending %d processes of an earlier run of %s", len(leftovers), self._root)
         alive = launch.end_processes(list(leftovers), launch.LEFTOVER_TIMEOUT_SECONDS)
@@ -269,15 +282,12 @@ class Supervisor:
 
     def _supervisors(self) -> list[psutil.Process]:
         """Live supervisord processes that run this target's configuration, whether they answer or not."""
-        supervisors = []
-        for process in psutil.process_iter():
-            try:
-                wanted = {"supervisor.supervisord", str(self._config)}
-                if wanted <= set(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
-                    supervisors.append(process)
-            except psutil.Error:
-                continue
-        return supervisors
+        return _processes_with("supervisor.supervisord", str(self._config))
+
+    def _menders(self) -> list[psutil.Process]:
+        """Other processes that are about to bring this target back."""
+        menders = _processes_with(guardian.MEND_MODULE, str(self._root))
+        return [process for process in menders if process.pid != os.getpid()]
 
     def infos(self) -> dict[str, ProgramInfo]:
         """What runs, by program."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from platform_assets.deployment.errors import (
     TargetBusy,
     TargetUnavailable,
 )
-from platform_assets.deployment.local import envoy, envoy_config
+from platform_assets.deployment.local import envoy, envoy_config, guardian, launch
 from platform_assets.deployment.local.host import (
     LOOPBACK,
     make_directory,
@@ -36,7 +37,7 @@ from platform_assets.deployment.local.reporting import LocalStatus, use_case_sta
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import StateStore, TargetState, load_state
-from platform_assets.deployment.local.supervisor import Supervisor
+from platform_assets.deployment.local.supervisor import Supervisor, render_program
 from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
 from platform_assets.deployment.rollout import engine
 from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
@@ -45,6 +46,9 @@ from platform_assets.deployment.target import BESIDE, Target
 logger = logging.getLogger(__name__)
 
 STOP_DRAIN_SECONDS = 5.0
+GUARDIAN = "guardian"
+GUARDIAN_PRIORITY = 1_000  # it starts last and stops first
+GUARDIAN_STOP_SECONDS = 5
 
 
 def open_local_target(home: Path, port: int) -> Target:
@@ -71,6 +75,7 @@ class LocalTarget:
         request_timeout_seconds: float = 15.0,
         access_log: bool = False,
         port_setting: str = "envoy_port",
+        guarded: bool = True,
     ) -> None:
         """Describe a target; nothing is started or written.
 
@@ -83,6 +88,7 @@ class LocalTarget:
             request_timeout_seconds: the longest a request may take in the proxy, repeated attempts included.
             access_log: whether the proxy writes a line per request to `logs/access.log`.
             port_setting: how the user's settings call `envoy_port`, for error messages.
+            guarded: whether a guardian brings the process manager back when it is killed.
 
         Raises:
             ValueError: the port is out of range, or the root's path cannot stand in a configuration file.
@@ -99,6 +105,7 @@ class LocalTarget:
         self._drain_timeout_seconds = drain_timeout_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
         self._port_setting = port_setting
+        self._guarded = guarded
         self._supervisor = Supervisor(self.root, self._target_id, as_root=os.getuid() == 0)
         self._services = Services(self.root, self._supervisor)
         self._envoy = envoy.Envoy(
@@ -135,6 +142,23 @@ class LocalTarget:
                 except StartFailed as error:
                     logger.warning("%s", error)
         return self.status()
+
+    def bring_back(self) -> bool:
+        """Bring up what ran when the process manager was killed; what was stopped on purpose stays stopped.
+
+        Returns:
+            False when there was nothing to do.
+
+        Raises:
+            PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: see `ensure_running`.
+        """
+        if not self.root.exists():
+            return False
+        with self._locked():
+            if self._stopped_file.exists() or self._supervisor.pid() is not None:
+                return False
+            self._bring_up()
+            return True
 
     @contextmanager
     def session(self) -> Iterator[LocalSession]:
@@ -226,6 +250,7 @@ class LocalTarget:
         if not self.root.exists():
             return
         with self._locked():
+            self._stopped_file.touch()
             if self._supervisor.pid() is not None and envoy.PROGRAM in self._supervisor.infos():
                 try:
                     self._envoy.stop(self._store().state, STOP_DRAIN_SECONDS)
@@ -277,6 +302,15 @@ class LocalTarget:
             problems.append(f"supervisord does not run and {words}; `platform-assets run` starts it")
         return tuple(problems)
 
+    def _guardian_program(self) -> str:
+        path = self.root / "launch" / f"{GUARDIAN}.json"
+        command = [sys.executable, "-I", guardian.__file__, str(self.root), str(self.envoy_port), self._port_setting]
+        launch.describe(path, GUARDIAN, command, {}, self.root, 0, GUARDIAN_STOP_SECONDS)
+        log = self.root / "logs" / f"{GUARDIAN}.log"
+        return render_program(
+            GUARDIAN, launch.launching(path), log, priority=GUARDIAN_PRIORITY, stop_seconds=GUARDIAN_STOP_SECONDS
+        )
+
     def _revive(self, session: LocalSession) -> None:
         """Start supervisord. What an earlier one left running, having been killed, goes on answering and is watched over."""
         keep = self._supervisor.configured()
@@ -287,6 +321,10 @@ class LocalTarget:
             raise PortInUse(self.envoy_port, setting=self._port_setting, owner=port_owner(self.envoy_port))
         session.move_from_taken_ports(self._supervisor.alive())
         self._supervisor.ensure_running(keep)
+
+    @property
+    def _stopped_file(self) -> Path:
+        return self.root / guardian.STOPPED_FILE
 
     @property
     def _state_path(self) -> Path:
@@ -322,6 +360,7 @@ class LocalTarget:
         """Bring supervisord, Envoy and all recorded arms up, and finish what was interrupted. Needs the lock."""
         for name in ("run", "logs", "launch", "supervisor/programs", "envoy/dynamic"):
             make_directory(self.root / name)
+        self._stopped_file.unlink(missing_ok=True)
         store = self._store()
         session = LocalSession(
             store, self._services, self._envoy, self._start_timeout_seconds, self._drain_timeout_seconds
@@ -331,6 +370,9 @@ class LocalTarget:
         self._envoy.ensure_running(store.state)
         state = store.put(store.state)
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
+        if self._guarded:
+            known.add(GUARDIAN)
+            self._supervisor.ensure_program(GUARDIAN, self._guardian_program())
         for name in set(self._supervisor.infos()) - known:
             if name.startswith(BESIDE):
                 continue
