@@ -62,7 +62,10 @@ class Runtime:
         Raises:
             LogUnavailable: the log took no line; nothing is remembered, and the request must not be answered.
         """
-        event_day = prediction.event[self.release.use_case.event_time].date()
+        from platform_assets.declaration.time_zones import day_of
+
+        case = self.release.use_case
+        event_day = day_of(prediction.event[case.event_time], case.time_zone)
         try:
             self.log.append(self.scorer.log_record(prediction), event_day)
         except LogUnavailable:

@@ -133,9 +133,10 @@ def _refuse_what_is_not_loaded(
     from datetime import UTC, datetime
 
     from platform_assets.connectors.errors import NothingDelivered
+    from platform_assets.declaration.time_zones import day_of
     from platform_assets.pipelines.acceptances import DayAcceptanceError
 
-    if day >= datetime.now(UTC).date():
+    if day >= day_of(datetime.now(UTC), source.time_zone):
         raise DayAcceptanceError(f"{day} is not over: what it lacks may still arrive.")
     raw = installation.catalog(declared.use_case).raw(source.name).stored
     if not raw.exists():

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import polars as pl
 
 from platform_assets.declaration.sections.columns import Column
+from platform_assets.declaration.time_zones import UTC_ZONE
 
 _TIME = pl.Datetime("us", "UTC")
 _TIME_FORMATS = (
@@ -94,12 +95,14 @@ def _decimals_as_floats(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     return result.set(failed, None) if failed.any() else result, failed
 
 
-def event_days(values: pl.Series) -> pl.Series:
-    """The UTC day of each event time, text or typed; null where it is not a time."""
+def event_days(values: pl.Series, zone: str = UTC_ZONE) -> pl.Series:
+    """The day of each event time in a zone, text or typed; null where it is not a time. A date is the day itself."""
     if values.dtype == pl.String:
-        return text_to_times(values).cast(pl.Date)
-    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
-        values = values.dt.convert_time_zone("UTC")
+        values = text_to_times(values)
+    if isinstance(values.dtype, pl.Datetime):
+        if values.dtype.time_zone is None:
+            values = values.dt.replace_time_zone("UTC")
+        return values.dt.convert_time_zone(zone).dt.date()
     if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
         return values.cast(pl.Date)
     return pl.repeat(None, len(values), dtype=pl.Date, eager=True)

@@ -15,6 +15,7 @@ from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.functions import source_digest
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.declaration.use_case import UseCase
 
 PROSE = {"description"}
@@ -45,6 +46,8 @@ def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequenc
         "entities": _without_prose([entity.model_dump(mode="json") for entity in entities]),
         "features": _without_prose([view.model_dump(mode="json") for view in views]),
     }
+    if use_case.time_zone != UTC_ZONE:
+        contract["events"]["time_zone"] = use_case.time_zone
     if use_case.task.has_classes:
         contract["label"]["classes"] = list(use_case.classes)
     looked_up = [use_case.source(lookup.source) for view in views for lookup in view.lookups]

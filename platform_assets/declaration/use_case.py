@@ -157,6 +157,11 @@ class UseCase(Declaration):
         return event_time
 
     @property
+    def time_zone(self) -> str:
+        """The zone in which days begin and end: that of the events, and of every other table with an event time."""
+        return self.event_source.time_zone
+
+    @property
     def label_source(self) -> Source:
         """The source that carries the label; may be the event table itself."""
         return self.source(self.label.source)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ import polars as pl
 from platform_assets.declaration.sections.columns import POLARS_TYPES
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.time_zones import UTC_ZONE, day_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import event_values, roots_of
 from platform_assets.features.aggregation.kernel import (
@@ -64,7 +65,7 @@ class StateLayout:
     @cached_property
     def plan(self) -> WindowPlan:
         """The view's windows as arrays."""
-        return plan_windows(self.view)
+        return plan_windows(self.view, self.use_case.time_zone)
 
     @property
     def late_days(self) -> int:
@@ -128,7 +129,8 @@ def state_layout(view: FeatureView, use_case: UseCase) -> StateLayout:
         entity_key=entity_key,
         key_columns=tuple(name for name in use_case.event_source.primary_key if name not in constant),
         value_columns=plan_windows(view).value_columns,
-        span_days=view.span_days + late_days(use_case),
+        # Days of a time zone may have 25 hours, and windows of whole days are as long.
+        span_days=view.span_days + late_days(use_case) + (use_case.time_zone != UTC_ZONE),
     )
 
 
@@ -150,7 +152,7 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
         use_case: the declaration.
         events: clean rows of the event source, in any order, with the label joined in where the view uses it; earlier
             and later rows change nothing.
-        at: the moment of knowledge; a date means its 00:00 UTC. Labels that are not known by then are left out.
+        at: the moment of knowledge; a date means its 00:00. Labels that are not known by then are left out.
 
     Returns:
         One row for each entity with an event in reach, ordered by entity: the entity's key, `state_time`, and lists in
@@ -162,12 +164,12 @@ def entity_state(view: FeatureView, use_case: UseCase, events: pl.DataFrame, at:
     """
     layout = state_layout(view, use_case)
     events = with_entity_columns(events, use_case, [view])
-    moment = at if isinstance(at, datetime) else midnight(at)
+    moment = at if isinstance(at, datetime) else midnight(at, use_case.time_zone)
     if moment.tzinfo is None:
         raise FeatureError(f"state of view {view.name!r}: the time {moment} carries no zone; give it in UTC")
     needed = [layout.entity_key, EVENT_DAY, *event_order(use_case), *roots_of(layout.plan.values)]
     require_columns(events.columns, needed, f"view {view.name!r}: events of {use_case.events!r}")
-    events = known_labels(layout, events, moment.astimezone(UTC).date())
+    events = known_labels(layout, events, day_of(moment, use_case.time_zone))
     rows = state_rows(layout, events, moment).filter(pl.col(EVENT_TIMES) < microseconds(moment))
     return as_entity_state(layout, rows, moment)
 

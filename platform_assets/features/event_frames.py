@@ -7,10 +7,11 @@ Belongs here: what every room of features does with rows of events. Does not bel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from platform_assets.declaration.time_zones import UTC_ZONE, day_start
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 
@@ -83,6 +84,6 @@ def microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def midnight(day: date) -> datetime:
-    """00:00 UTC of a day."""
-    return datetime.combine(day, time(), tzinfo=UTC)
+def midnight(day: date, zone: str = UTC_ZONE) -> datetime:
+    """The moment at which a day begins, in UTC or in a zone."""
+    return day_start(day, zone)

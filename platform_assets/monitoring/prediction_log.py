@@ -27,6 +27,7 @@ from platform_assets.declaration.prediction_log import (
     prediction_log_schema,
 )
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
 
 NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback", "caller_request_id"})
@@ -200,6 +201,7 @@ class _Parser:
     columns: frozenset[str]
     contract: str
     event_time: str
+    time_zone: str
 
     @classmethod
     def of(cls, use_case: UseCase, schema: Mapping[str, pl.DataType]) -> _Parser:
@@ -213,6 +215,7 @@ class _Parser:
             columns=frozenset(columns),
             contract=feature_contract_hash(use_case),
             event_time=use_case.event_time,
+            time_zone=use_case.time_zone,
         )
 
     def parse(self, line: bytes) -> dict[str, Any]:
@@ -236,7 +239,7 @@ class _Parser:
                 row[name] = convert(value)
             except (TypeError, ValueError, OverflowError) as error:
                 raise _LineError(f"{name} is {str(value)[:60]!r}: {error}") from error
-        row[EVENT_DAY] = row[self.event_time].date()
+        row[EVENT_DAY] = day_of(row[self.event_time], self.time_zone)
         return row
 
     def _refuse_columns(self, values: Mapping[str, Any]) -> None:

@@ -15,18 +15,19 @@ from platform_assets.pipelines.due import as_of_days_declared, event_days_declar
 
 def event_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:
     """One partition for each event day of the history."""
-    return _daily(event_days_declared(use_case), end_offset=use_case.history.days_ahead)
+    return _daily(event_days_declared(use_case), use_case.history.days_ahead, use_case.time_zone)
 
 
 def as_of_days(use_case: UseCase) -> dg.DailyPartitionsDefinition:
     """One partition for each day a model can be trained as of; that of today is there when the day begins."""
-    return _daily(as_of_days_declared(use_case), end_offset=1)
+    return _daily(as_of_days_declared(use_case), 1, use_case.time_zone)
 
 
-def _daily(declared: tuple[date, date | None], end_offset: int) -> dg.DailyPartitionsDefinition:
+def _daily(declared: tuple[date, date | None], end_offset: int, zone: str) -> dg.DailyPartitionsDefinition:
     first, last = declared
     end = (last + timedelta(days=1)).isoformat() if last else None
-    return dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_date=end, end_offset=end_offset)
+    start = first.isoformat()
+    return dg.DailyPartitionsDefinition(start_date=start, end_date=end, end_offset=end_offset, timezone=zone)
 
 
 def earlier_days(first: int, last: int) -> dg.TimeWindowPartitionMapping:

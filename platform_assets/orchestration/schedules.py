@@ -6,11 +6,11 @@ anything that reacts to data (`sensors.py`).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC
 
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.due_runs import run_request
 from platform_assets.orchestration.jobs import Jobs
@@ -108,9 +108,10 @@ def _daily(use_case: UseCase, timetable: Timetable, job: AssetJob) -> dg.Schedul
         cron_schedule=timetable.cron,
         name=_name(use_case, timetable),
         description=timetable.description,
+        execution_timezone=use_case.time_zone,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        day = context.scheduled_execution_time.astimezone(UTC).date()
+        day = day_of(context.scheduled_execution_time, use_case.time_zone)
         if timetable.job == TRAIN and not is_training_day(use_case, day):
             yield dg.SkipReason(f"a model is trained every {use_case.training.every_days} days")
             return

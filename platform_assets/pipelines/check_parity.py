@@ -18,6 +18,7 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, FeatureView
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import PARITY
+from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.features.consistency.parity import ParityVerdict, parity_verdict
 from platform_assets.features.consistency.replay import SCORED_AT, replayed_features
 from platform_assets.features.offline.feature_table import join_labels, uses_label
@@ -112,7 +113,7 @@ def replayed_from_lake(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
     first, last = days.min(), days.max()
     assert isinstance(first, date), "rows to replay have an event day"
     assert isinstance(last, date), "rows to replay have an event day"
-    first -= timedelta(days=max(_reach_days(view) for view in use_case.features))
+    first -= timedelta(days=max(_reach_days(view) for view in use_case.features) + (use_case.time_zone != UTC_ZONE))
     answered = catalog.predictions.read(first, last) if use_case.is_realtime else rows.clear()
     placed = rows.with_row_index("__place").with_columns(versions.values())
     replayed = []

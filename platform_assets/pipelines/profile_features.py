@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration import FeatureView
+from platform_assets.declaration.time_zones import zone_of
 from platform_assets.features.offline.feature_table import history_needed, uses_label
 from platform_assets.features.offline.known_labels import is_dated_by_decision
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
@@ -79,10 +80,10 @@ def instability(before: FloatArray, now: FloatArray) -> float:
 def changed_by_the_future(catalog: Catalog, day: date) -> dict[str, str]:
     """Features whose values of a day's morning change when its afternoon, and what came later, is taken away."""
     use_case = catalog.use_case
-    moment = datetime.combine(day, BUSY_HOUR, tzinfo=UTC)
+    moment = datetime.combine(day, BUSY_HOUR, tzinfo=zone_of(catalog.use_case.time_zone)).astimezone(UTC)
     changed: dict[str, str] = {}
     for view in use_case.features:
-        first = max(history_needed(view, day), use_case.history.first_day)
+        first = max(history_needed(view, day, use_case.time_zone), use_case.history.first_day)
         # More labels than were known that day: a feature that reads one of them changes.
         as_of = day if is_dated_by_decision(use_case) else None
         labelled = uses_label(view, use_case)

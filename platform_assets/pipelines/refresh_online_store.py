@@ -17,7 +17,8 @@ from functools import partial
 import polars as pl
 
 from platform_assets.declaration import FeatureView
-from platform_assets.features.entity_state import entity_state, views_with_state
+from platform_assets.declaration.time_zones import UTC_ZONE
+from platform_assets.features.entity_state import entity_state, state_layout, views_with_state
 from platform_assets.features.errors import OlderState
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import days_to_read
@@ -79,7 +80,8 @@ def refresh_online_store(
 
 def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date) -> int:
     use_case = catalog.use_case
-    first = max(at - timedelta(days=view.span_days + 1), use_case.history.first_day)
+    reach = timedelta(days=state_layout(view, use_case).span_days + (use_case.time_zone != UTC_ZONE))
+    first = max(at - reach, use_case.history.first_day)
     return write_state(view, entity_state(view, use_case, _events(catalog, view, first, at), at), settings, use_case)
 
 

@@ -32,6 +32,7 @@ from platform_assets.declaration.sections.changes import (
     ROW_SEQUENCE,
     UPSERT,
 )
+from platform_assets.declaration.time_zones import UTC_ZONE, day_of, days_of
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.changes import PlacedChanges, is_loose, place_changes
 from platform_assets.lake.commits import HistoryEntry
@@ -161,7 +162,9 @@ def take_in_changes(
     ingested = IngestedChanges()
     table = catalog.raw(source.name).stored
     try:
-        for batch in ingest_batches(table, source, read, history.first_day, utc_today(), history.last_day):
+        for batch in ingest_batches(
+            table, source, read, history.first_day, today_in(source.time_zone), history.last_day
+        ):
             ingested = ingested.plus(batch)
             log(f"{source.name}: version {batch.version}, {batch.rows}, {len(batch.touched_days)} days")
             for notice in batch.notices:
@@ -239,7 +242,7 @@ def ingest_batches(
         source: The declared source.
         read: Reads what is new since a cursor.
         first_day: First day of the history, where rows without a readable time go if there is no better day.
-        today: The day it is now, UTC.
+        today: The day it is now, in the source's time zone.
         last_day: Last day of the history, if it has one: no row without a readable time goes to a day that is never audited.
 
     Raises:
@@ -273,9 +276,9 @@ def ingest_batches(
                 return
 
 
-def utc_today() -> date:
-    """The day it is now."""
-    return datetime.now(UTC).date()
+def today_in(zone: str = UTC_ZONE) -> date:
+    """The day it is now in a time zone."""
+    return day_of(datetime.now(UTC), zone)
 
 
 def _ingested_batch(
@@ -335,7 +338,7 @@ def _with_days(frame: pl.DataFrame, source: Source, history: DayRange, today: da
         pl.when(problem.is_null()).then(CHANGE_OPERATION).otherwise(pl.lit(UPSERT)).alias(CHANGE_OPERATION),
     )
     assert source.event_time is not None, "an incremental source without event time is refused"
-    day = pl.col(source.event_time).dt.date()
+    day = days_of(pl.col(source.event_time), source.time_zone)
     plausible = day <= today + timedelta(days=CLOCK_TOLERANCE_DAYS)
     upsert = pl.col(CHANGE_OPERATION) == UPSERT
     audited = day.is_between(history.first, history.last)

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.features.event_frames import in_order
 from platform_assets.lake.schemas import LABEL_DAYS, LABEL_VALUES
 from platform_assets.tasks.labels import LabelError
@@ -96,6 +97,7 @@ def from_frame(
     key: str,
     time: str,
     classes: Sequence[str] = (),
+    zone: str = UTC_ZONE,
 ) -> Dataset:
     """Turn a training-set frame into a `Dataset`, ordered by (time, key) whatever the order of the frame.
 
@@ -107,6 +109,7 @@ def from_frame(
         key: a column that identifies a row.
         time: the event time (Datetime; UTC when it carries no zone) or event day (Date).
         classes: the classes of a multi-class task, as text, in their order.
+        zone: the time zone whose days count.
 
     Raises:
         DatasetError: a column is missing or of the wrong type, a label is null or none of the classes, a value infinite, or a key repeated.
@@ -137,7 +140,7 @@ def from_frame(
     return Dataset(
         X=X,
         y=y,
-        event_day=_days(ordered[time]),
+        event_day=_days(ordered[time], zone),
         group=None if group is None else ordered[group].to_numpy(),
         key=ordered[key].to_numpy(),
         features=tuple(features),
@@ -176,6 +179,7 @@ def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
         key=use_case.event_source.primary_key[0],
         time=use_case.event_time,
         classes=use_case.classes,
+        zone=use_case.time_zone,
     )
 
 
@@ -233,10 +237,11 @@ def _numbers(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
     return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
 
 
-def _days(times: pl.Series) -> NDArray[np.datetime64]:
-    """The UTC day of each time."""
-    if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone not in (None, "UTC"):
-        times = times.dt.convert_time_zone("UTC")
+def _days(times: pl.Series, zone: str) -> NDArray[np.datetime64]:
+    """The day of each time in a zone."""
+    if isinstance(times.dtype, pl.Datetime):
+        times = (times if times.dtype.time_zone else times.dt.replace_time_zone("UTC")).dt.convert_time_zone(zone)
+        times = times.dt.replace_time_zone(None)
     return times.cast(pl.Date).to_numpy().astype("datetime64[D]")
 
 

@@ -15,7 +15,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -23,6 +23,7 @@ import polars as pl
 
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.time_zones import UTC_ZONE, hours_of, zone_of
 from platform_assets.validation.results import RuleResult, TableRule
 from platform_assets.validation.schema import is_nullable
 
@@ -154,7 +155,7 @@ class _Judged:
         hours = _hours(self.today[name])
         newest = max((hour for hour in range(24) if hours[hour]), default=0)
         if rule.newest_hour is not None:
-            clock = str(self.today[name]["maximum"])[11:16] or "00:00"
+            clock = _clock(str(self.today[name]["maximum"]), self.source.time_zone)
             reached = int(clock[:2]) + int(clock[3:]) / 60
             if reached < rule.newest_hour:
                 text = f"{name}: the newest event is of {clock}, at least hour {rule.newest_hour:g} is declared"
@@ -171,16 +172,19 @@ class _Judged:
         if len(self.past) < self.source.quality.anomalies.min_history:
             return []
         past = [_hours(day[name]) for day in self.past if name in day]
+        # Where clocks are put forward, one hour of the day does not exist.
+        there = hours_of(self.day, self.source.time_zone) if self.source.time_zone != UTC_ZONE else range(24)
         problems, first = [], None
         for hour in range(25):
-            silent = hour < 24 and not hours[hour]
+            silent = hour < 24 and not hours[hour] and hour in there
             if silent and first is None:
                 first = hour
             if silent or first is None:
                 continue
             usual = [sum(one[first:hour]) for one in past]
             if min(usual) > 0 and median(usual) >= self.source.quality.freshness.min_expected_rows:
-                text = f"{name}: no event from {first:02d}:00 to {hour:02d}:00 UTC, where the days before had {median(usual):g}"
+                silence = f"no event from {first:02d}:00 to {hour:02d}:00 {self.source.time_zone}"
+                text = f"{name}: {silence}, where the days before had {median(usual):g}"
                 problems.append(_Problem(name, float(first), float(hour), text))
             first = None
         return problems
@@ -264,6 +268,13 @@ class _Judged:
             return None
         text = f"{column.name}: {value} different values, usually {median(past):g} (score {score:.1f})"
         return _Problem(column.name, score, rules.max_score, text)
+
+
+def _clock(time: str, zone: str) -> str:
+    """What clocks of a zone show at a profile's time, as `17:30`."""
+    if zone == UTC_ZONE or len(time) < len("2024-03-01 17:30"):
+        return time[11:16] or "00:00"
+    return datetime.fromisoformat(time[:16]).replace(tzinfo=UTC).astimezone(zone_of(zone)).strftime("%H:%M")
 
 
 def _hours(line: Line) -> list[int]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.lake.schemas import PROFILE_SCHEMA, QUANTILES
 
 BINS = 20
@@ -73,8 +74,14 @@ def _summary(values: pl.Series, column: Column, source: Source) -> dict[str, Any
         if column.is_numeric and len(ordered):
             summary |= _of_numbers(ordered)
     if column.name == source.event_time:
-        summary["histogram"] = json.dumps({"hours": _by_hour(ordered)})
+        local = ordered if source.time_zone == UTC_ZONE else np.sort(_local(present, source.time_zone))
+        summary["histogram"] = json.dumps({"hours": _by_hour(local)})
     return summary
+
+
+def _local(times: pl.Series, zone: str) -> NDArray[np.int64]:
+    """What clocks of a zone show, in microseconds."""
+    return times.dt.convert_time_zone(zone).dt.replace_time_zone(None).to_physical().to_numpy()
 
 
 def _in_order(values: pl.Series) -> NDArray[Any]:
@@ -90,7 +97,7 @@ def _in_order(values: pl.Series) -> NDArray[Any]:
 
 
 def _by_hour(ordered: NDArray[Any]) -> list[int]:
-    """How many of the times, microseconds from small to large, lie in each hour of the day in UTC."""
+    """How many of the times, microseconds from small to large, lie in each hour of the day."""
     if not len(ordered):
         return [0] * 24
     first, last = int(ordered[0]) // MICROSECONDS_PER_HOUR, int(ordered[-1]) // MICROSECONDS_PER_HOUR

@@ -17,6 +17,7 @@ import polars as pl
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY, UNCAST
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.time_zones import days_of
 from platform_assets.validation.damaged_text import DAMAGED_TEXT
 
 UNIQUE = "unique:"
@@ -99,7 +100,7 @@ def row_tests(column: Column, source: Source, reference: pl.Series | None) -> Se
     if reference is not None:
         tests.append(("reference", value.is_in(_values(column, reference))))
     if column.name == source.event_time:
-        day = value.cast(pl.Date)
+        day = days_of(value, source.time_zone)
         tests += [("late", day >= pl.col(DELIVERED_DAY)), ("early", day <= pl.col(DELIVERED_DAY))]
     return tests
 

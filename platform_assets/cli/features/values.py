@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.features.consistency.explain import (
     VERDICTS,
     EntityMoment,
@@ -100,8 +101,9 @@ def _entity_values(entity: str, at: datetime, name: str | None, *, online: bool)
     lake = Installation(settings).lake
     use_case, entity_name, value = _entity(entity, name)
     views = use_case.features
-    first = at.date() - timedelta(days=max((view.span_days for view in views), default=0) + 1)
-    events = with_entity_columns(_read(use_case, lake, first, at.date()), use_case, views)
+    day = day_of(at, use_case.time_zone)
+    first = day - timedelta(days=max((view.span_days for view in views), default=0) + 2)
+    events = with_entity_columns(_read(use_case, lake, first, day), use_case, views)
     own = events.filter(pl.col(use_case.entity(entity_name).key) == value, pl.col(use_case.event_time) == at)
     event = own.sort(use_case.event_source.primary_key).tail(1) if own.height else None
     moments: dict[str, EntityMoment] = {}

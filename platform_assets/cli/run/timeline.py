@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.training.folds import training_offsets
 
 
@@ -35,7 +36,7 @@ def plan(use_case: UseCase) -> Timeline:
         ValueError: the history is too short for the declared folds and the live days.
     """
     first = use_case.history.first_day
-    last = use_case.history.last_day or datetime.now(UTC).date() - timedelta(days=1)
+    last = use_case.history.last_day or day_of(datetime.now(UTC), use_case.time_zone) - timedelta(days=1)
     delay = max(1, use_case.label_delay_days)
     live_last = last + timedelta(days=1 - delay)
     live = DayRange(live_last - timedelta(days=use_case.monitoring.window_days - 1), live_last)

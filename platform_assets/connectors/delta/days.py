@@ -24,6 +24,7 @@ from platform_assets.declaration.delivered_columns import (
 )
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.time_zones import day_start
 
 
 def read_delta(
@@ -36,7 +37,7 @@ def read_delta(
 ) -> pl.DataFrame:
     """Rows of the table's latest version.
 
-    A row is delivered for the UTC day of its event time; one without an event time is delivered for no day.
+    A row is delivered for the day of its event time, in UTC or in the source's zone; one without an event time is delivered for no day.
 
     Raises:
         SourceError: If there is no table, or it cannot be read.
@@ -48,11 +49,12 @@ def read_delta(
         time_column = source.event_time
         if days is not None and time_column is not None:
             schema = query(table, "false").schema
-            condition = _within(schema[time_column], time_column, *days) if time_column in schema else ""
+            known = time_column in schema
+            condition = _within(schema[time_column], time_column, *days, source.time_zone) if known else ""
         delivered = with_positions(query(table, condition), source, table.version())
     if days is None or source.event_time not in delivered.columns:
         return delivered
-    days_of_rows = event_days(delivered[source.event_time or ""]).alias(DELIVERED_DAY)
+    days_of_rows = event_days(delivered[source.event_time or ""], source.time_zone).alias(DELIVERED_DAY)
     return delivered.with_columns(days_of_rows).filter(pl.col(DELIVERED_DAY).is_between(*days))
 
 
@@ -74,14 +76,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _within(dtype: pl.DataType, name: str, first: date, last: date) -> str:
+def _within(dtype: pl.DataType, name: str, first: date, last: date, zone: str) -> str:
     """A condition that files can be skipped by; what is not a time is judged afterwards."""
-    column, after = quoted(name), last + timedelta(days=1)
+    column = quoted(name)
     if dtype == pl.Date:
         return f"{column} BETWEEN DATE '{first}' AND DATE '{last}'"
     if not isinstance(dtype, pl.Datetime):
         return ""
     kind = f"""Timestamp(Microsecond, {f'Some("{dtype.time_zone}")' if dtype.time_zone else "None"})"""
-    zone = "Z" if dtype.time_zone else ""
-    begin, end = (f"arrow_cast('{day}T00:00:00{zone}', '{kind}')" for day in (first, after))
+    mark = "Z" if dtype.time_zone else ""
+    edges = (day_start(first, zone), day_start(last + timedelta(days=1), zone))
+    begin, end = (f"arrow_cast('{edge:%Y-%m-%dT%H:%M:%S}{mark}', '{kind}')" for edge in edges)
     return f"{column} >= {begin} AND {column} < {end}"

@@ -92,7 +92,7 @@ def source_store(source: Source, connector: FilesConnector, use_case_folder: Pat
 def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Series:
     if source.event_time not in frame.columns:
         return pl.repeat(first_day, frame.height, dtype=pl.Date, eager=True).alias(DELIVERED_DAY)
-    days = event_days(frame[source.event_time]).alias(DELIVERED_DAY)
+    days = event_days(frame[source.event_time], source.time_zone).alias(DELIVERED_DAY)
     return days.fill_null(strategy="forward").fill_null(strategy="backward").fill_null(first_day)
 
 

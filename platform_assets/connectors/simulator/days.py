@@ -71,7 +71,7 @@ def _delivered_day(source: Source, frame: pl.DataFrame) -> pl.Series:
             f"source '{source.name}': its table has no column '{source.event_time}', declared as event_time; it has "
             f"{', '.join(frame.columns)}. Correct event_time in defs.yaml."
         )
-    return event_days(frame[source.event_time]).alias(DELIVERED_DAY)
+    return event_days(frame[source.event_time], source.time_zone).alias(DELIVERED_DAY)
 
 
 def _positions(table: str) -> list[pl.Expr]:

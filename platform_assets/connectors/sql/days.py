@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from platform_assets.connectors.sql.rows import frame_of
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.time_zones import day_start
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -58,7 +59,7 @@ def read_sql(
 ) -> pl.DataFrame:
     """Rows of a reference table, or of the event days asked for.
 
-    A row is delivered for the UTC day of its event time; one without an event time is delivered for no day.
+    A row is delivered for the day of its event time, in UTC or in the source's zone; one without an event time is delivered for no day.
 
     Raises:
         SourceError: If the database cannot be reached after several attempts, or does not have what is declared.
@@ -75,7 +76,7 @@ def read_sql(
         frame = frame_of(source, relation.columns, rows, relation.label)
         if days is None:
             return frame
-        delivered = event_days(frame[source.event_time or ""]).alias(DELIVERED_DAY)
+        delivered = event_days(frame[source.event_time or ""], source.time_zone).alias(DELIVERED_DAY)
         return frame.with_columns(delivered).filter(pl.col(DELIVERED_DAY).is_between(*days))
 
     needed = [source.event_time] if source.event_time else []
@@ -163,10 +164,8 @@ def within_days(connection: sa.Connection, source: Source, relation: Relation, f
         return [column >= str(first - timedelta(days=1)), column < str(last + timedelta(days=2))]
     if isinstance(example, date) and not isinstance(example, datetime):
         return [column >= first, column <= last]
-    return [
-        column >= datetime.combine(first, time()),
-        column < datetime.combine(last + timedelta(days=1), time()),
-    ]
+    begin, end = day_start(first, source.time_zone), day_start(last + timedelta(days=1), source.time_zone)
+    return [column >= begin.replace(tzinfo=None), column < end.replace(tzinfo=None)]
 
 
 def _engine(source: Source, connector: SqlConnector, access: Access) -> sa.Engine:

@@ -22,6 +22,7 @@ from platform_assets.declaration.sections.features import MICROSECONDS
 from platform_assets.declaration.sections.migrations import migration_problems
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.declaration.tasks.registry import declared_tasks
+from platform_assets.declaration.time_zones import UTC_ZONE
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -51,6 +52,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *_sources(use_case),
         *_events(use_case),
         *(Flaw(*finding) for finding in label_problems(use_case)),
+        *_time_zones(use_case),
     ]
     known = {source.name for source in use_case.sources}
     if use_case.events not in known or use_case.label.source not in known:
@@ -162,6 +164,27 @@ def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
     if others[table].is_daily:
         return f"source {table!r} is daily: only a reference table (without event_time) can be referred to"
     return None
+
+
+def _time_zones(use_case: UseCase) -> Iterator[Flaw]:
+    """Days of two kinds cannot be put together: a row would belong to one day here and to another there."""
+    zones = {source.name: source.time_zone for source in use_case.sources if source.is_daily}
+    for i, source in enumerate(use_case.sources):
+        if not source.is_daily and source.time_zone != UTC_ZONE:
+            message = f"{source.name!r} has no event time, and so no days: leave it out"
+            yield Flaw(("sources", i, "time_zone"), source.time_zone, message)
+        expected = zones.get(use_case.events, UTC_ZONE)
+        if source.is_daily and source.time_zone != expected:
+            message = f"days of {use_case.events!r} are those of {expected}: declare the same zone for {source.name!r}"
+            yield Flaw(("sources", i, "time_zone"), source.time_zone, message)
+    if use_case.events not in zones or zones[use_case.events] == UTC_ZONE:
+        return
+    for where, views in (("features", use_case.features), ("previous_features", use_case.previous_features)):
+        for i, view in enumerate(views):
+            for j, window in enumerate(view.windows):
+                if window.covers_whole_days and window.aggregate == "seconds_since_last":
+                    message = "days of a zone differ in length: count the seconds with `resolution: exact`"
+                    yield Flaw((where, i, "windows", j, "resolution"), window.resolution, message)
 
 
 def _events(use_case: UseCase) -> Iterator[Flaw]:

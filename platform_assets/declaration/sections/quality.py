@@ -59,7 +59,7 @@ class FreshnessRule(Declaration):
         default=None,
         ge=0,
         lt=24,
-        description="UTC hour of the day that the newest event must reach; absent: history decides.",
+        description="Hour of the day, in UTC or the source's `time_zone`, that the newest event must reach; absent: history decides.",
     )
     min_expected_rows: int = Field(
         default=30,

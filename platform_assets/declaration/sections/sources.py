@@ -15,9 +15,10 @@ from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.sections.connectors.registry import Connector
 from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.quality import Quality
+from platform_assets.declaration.time_zones import UTC_ZONE, TimeZone
 
 EVENT_DAY = "event_day"
-"""Partition column of every daily table: the UTC date of the row's event time."""
+"""Partition column of every daily table: the date of the row's event time, in UTC or in the source's `time_zone`."""
 
 
 class Source(Declaration):
@@ -37,8 +38,15 @@ class Source(Declaration):
         default=None,
         description="Column with the time of the event; absent for a reference table that is loaded whole.",
     )
+    time_zone: TimeZone = Field(
+        default=UTC_ZONE,
+        description="IANA zone at whose midnights the days of the source begin and end, such as America/Chicago: `event_day` is the day "
+        "there, and some have 23 or 25 hours. The same for every source with an event time.",
+    )
     arrival_delay_days: int = Field(
-        default=0, ge=0, description="Rows of event day d are known from 00:00 UTC of day d + this many days."
+        default=0,
+        ge=0,
+        description="Rows of event day d are known from 00:00 of day d + this many days, in UTC or the source's `time_zone`.",
     )
     calendar: EventDays | None = Field(
         default=None,

@@ -5,8 +5,8 @@ Belongs here: a view's windows as the arrays that the compiled loops take, and t
 
 A window of a row at time t covers (t - delay - length, t - delay] of the entity's events, which are ordered by event
 time, then primary key. Without delay the row's own event is part of it (where the window does not leave it out), and of
-the events at the same time those before the row. A window with the resolution of a day ends with the last instant of a UTC day,
-`delay` before that of the row. What a window gives depends on its events alone, to the bit: sums are
+the events at the same time those before the row. A window with the resolution of a day ends with the last instant of a day (of UTC, or
+of the zone of the plan), `delay` days before that of the row. What a window gives depends on its events alone, to the bit: sums are
 exact and rounded once.
 """
 
@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.aggregates import AGGREGATES, Aggregate
 from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.time_zones import MICROSECONDS_PER_DAY as MICROSECONDS_PER_DAY
+from platform_assets.declaration.time_zones import UTC_ZONE, by_the_calendar
 from platform_assets.features.aggregation.event_values import EventValue, event_value
 
 Int64Array = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
 
-MICROSECONDS_PER_DAY = 86_400_000_000
 NO_COLUMN = -1
+BY_DAY = 5
+"""Column of `WindowPlan.windows` that is 1 where a window covers whole days."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class WindowPlan:
             UTC days.
         empties: float64 [o], the value of an empty window; NaN stands for null.
         composed: where some feature is made of several operations, how each feature is made of its rows; else empty.
+        zone: the time zone whose days windows of whole days cover.
     """
 
     names: tuple[str, ...]
@@ -72,6 +76,12 @@ class WindowPlan:
     windows: Int64Array
     empties: Float64Array
     composed: tuple[Composition, ...] = ()
+    zone: str = UTC_ZONE
+
+    @property
+    def has_local_days(self) -> bool:
+        """Whether a window covers whole days that are not those of UTC."""
+        return self.zone != UTC_ZONE and bool(self.windows[:, BY_DAY].any())
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -79,8 +89,8 @@ class WindowPlan:
         return tuple(value.name for value in self.values)
 
 
-def plan_windows(view: FeatureView) -> WindowPlan:
-    """The plan of a view's windows; without windows all its arrays are empty."""
+def plan_windows(view: FeatureView, zone: str = UTC_ZONE) -> WindowPlan:
+    """The plan of a view's windows over the days of a time zone; without windows all its arrays are empty."""
     needed = [event_value(window) for window in view.windows]
     values = tuple(dict.fromkeys(value for value in needed if value is not None))
     rows: list[tuple[int, ...]] = []
@@ -103,6 +113,7 @@ def plan_windows(view: FeatureView) -> WindowPlan:
         windows=np.array(rows, dtype=np.int64).reshape(-1, 6),
         empties=np.array(empties, dtype=np.float64),
         composed=tuple(features) if len(rows) > len(features) else (),
+        zone=zone,
     )
 
 
@@ -137,13 +148,43 @@ def compute_windows(
         out.fill(np.nan)
     values = np.ascontiguousarray(values)
     where = np.arange(rows, dtype=np.int64) if positions is None else positions
-    compiled_kernel()(
-        times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
-    )
+    if plan.has_local_days:
+        _fill_by_local_days(plan, times, starts, values, first_time, last_time, where, out)
+    else:
+        compiled_kernel()(
+            times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
+        )
     if not plan.composed:
         return out
     in_range = np.full(out.shape[1], True) if row_count is not None else (times >= first_time) & (times <= last_time)
     return np.stack([feature.values(out, in_range) for feature in plan.composed])
+
+
+def _fill_by_local_days(
+    plan: WindowPlan,
+    times: Int64Array,
+    starts: Int64Array,
+    values: Float64Array,
+    first_time: int,
+    last_time: int,
+    where: Int64Array,
+    out: Float64Array,
+) -> None:
+    """Windows of whole days on the calendar's scale, all others on that of time; the rows are the same on both."""
+    by_day = plan.windows[:, BY_DAY] == 1
+    in_range = (times >= first_time) & (times <= last_time)
+    if not in_range.any():
+        return
+    calendar = by_the_calendar(times, plan.zone)
+    first, last = (int(end) for end in by_the_calendar(np.array([first_time, last_time], dtype=np.int64), plan.zone))
+    # In the last hour of a day with 25 rows share one instant of the calendar: those out of range must not answer.
+    asked = np.where(in_range, where, out.shape[1])
+    for chosen, scale, begin, end in ((by_day, calendar, first, last), (~by_day, times, first_time, last_time)):
+        if chosen.any():
+            part = np.full((int(chosen.sum()), out.shape[1] + 1), np.nan)
+            windows, empties = np.ascontiguousarray(plan.windows[chosen]), np.ascontiguousarray(plan.empties[chosen])
+            compiled_kernel()(scale, starts, values, values.view(np.uint64), windows, empties, begin, end, asked, part)
+            out[chosen] = part[:, :-1]
 
 
 def compiled_kernel() -> Callable[..., Any]:

@@ -20,6 +20,7 @@ import polars as pl
 
 from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.features import FeatureView, Window
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import event_value
 from platform_assets.features.aggregation.kernel import compute_windows
@@ -184,18 +185,26 @@ def explain_view(moment: EntityMoment) -> list[Explanation]:
         value = event_value(window)
         numbers = None if value is None else moment.events.values[moment.layout.plan.values.index(value)]
         passes = _passing(window, moment.rows)
-        at = moment.at
-        if window.covers_whole_days:
-            at = midnight(at.astimezone(UTC).date() + timedelta(days=1)) - timedelta(microseconds=1)
-        newest = at - timedelta(microseconds=window.delay_microseconds)
         for name, length in zip(window.feature_names, window.lengths_microseconds, strict=True):
-            oldest = newest - timedelta(microseconds=length)
+            oldest, newest = _edges(moment, window, length)
             events = tuple(
                 _judged(moment, window, position, (oldest, newest), numbers, passes)
                 for position in range(len(moment.events))
             )
             explained.append(Explanation(name, window, oldest, newest, values[name], events))
     return explained
+
+
+def _edges(moment: EntityMoment, window: Window, length: int) -> tuple[datetime, datetime]:
+    """The window is later than the first, up to and including the second; windows of whole days end with a day's last instant."""
+    ages = (window.delay_microseconds + length, window.delay_microseconds)
+    if not window.covers_whole_days:
+        oldest, newest = (moment.at - timedelta(microseconds=age) for age in ages)
+        return oldest, newest
+    zone = moment.layout.use_case.time_zone
+    after = day_of(moment.at, zone) + timedelta(days=1)
+    oldest, newest = (midnight(after - timedelta(microseconds=age), zone) - timedelta(microseconds=1) for age in ages)
+    return oldest, newest
 
 
 def _passing(window: Window, rows: pl.DataFrame) -> Sequence[bool]:

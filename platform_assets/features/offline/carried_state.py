@@ -72,7 +72,7 @@ class CarriedState:
                 f"view {self.layout.view.name!r}: the state of {self.day} holds labels as of {self.labels_day}; bring in the "
                 "later ones with `with_labels` first"
             )
-        return as_entity_state(self.layout, self.rows, midnight(self.day))
+        return as_entity_state(self.layout, self.rows, midnight(self.day, self.layout.use_case.time_zone))
 
 
 def holds_labels(layout: StateLayout) -> bool:
@@ -83,7 +83,7 @@ def holds_labels(layout: StateLayout) -> bool:
 def carried_state(
     view: FeatureView, use_case: UseCase, events: pl.DataFrame, day: date, labels_day: date | None = None
 ) -> CarriedState:
-    """The state at 00:00 UTC of `day`, made from clean rows of the days that windows reach back to.
+    """The state at 00:00 of `day`, made from clean rows of the days that windows reach back to.
 
     Args:
         view: a view with windows.
@@ -96,7 +96,7 @@ def carried_state(
         FeatureError: the view has no windows, or a condition fails.
     """
     layout = state_layout(view, use_case)
-    moment, labels_day = midnight(day), day if labels_day is None else labels_day
+    moment, labels_day = midnight(day, use_case.time_zone), day if labels_day is None else labels_day
     rows = state_rows(layout, known_labels(layout, events, labels_day), moment)
     return CarriedState(layout, day, rows.filter(pl.col(EVENT_TIMES) < microseconds(moment)), labels_day)
 
@@ -141,8 +141,8 @@ def next_days(state: CarriedState, events: pl.DataFrame, last_day: date) -> tupl
         times=both[EVENT_TIMES].to_numpy()[order],
         starts=starts,
         values=values,
-        first_time=microseconds(midnight(state.day)),
-        last_time=microseconds(midnight(last_day + _ONE_DAY)) - 1,
+        first_time=microseconds(midnight(state.day, use_case.time_zone)),
+        last_time=microseconds(midnight(last_day + _ONE_DAY, use_case.time_zone)) - 1,
         positions=order - len(state.rows),
         row_count=len(events),
     )
@@ -204,7 +204,7 @@ def day_chunks(
 def _moved_on(layout: StateLayout, both: pl.DataFrame, last_day: date) -> CarriedState:
     """The state at the midnight after `last_day`, from the rows of the earlier state and of the days since, in order of time."""
     day = last_day + _ONE_DAY
-    oldest = microseconds(midnight(day) - timedelta(days=layout.span_days))
+    oldest = microseconds(midnight(day, layout.use_case.time_zone) - timedelta(days=layout.span_days))
     kept = both.slice(int(both[EVENT_TIMES].search_sorted(oldest, side="right")))
     if kept[layout.entity_key].null_count():
         kept = kept.filter(pl.col(layout.entity_key).is_not_null())

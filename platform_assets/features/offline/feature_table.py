@@ -21,6 +21,7 @@ from platform_assets.declaration.checks.windows import window_columns
 from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.features import MICROSECONDS, FeatureView, RowFeature
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.event_values import event_values, roots_of
 from platform_assets.features.aggregation.kernel import (
@@ -39,9 +40,17 @@ from platform_assets.features.offline.known_labels import join_labels as join_la
 EVENT_TIME_TYPE = pl.Datetime("us", "UTC")
 
 
-def history_needed(view: FeatureView, first_day: date) -> date:
-    """The first event day that the view's rows of `first_day` depend on; `first_day` itself without windows."""
-    return first_day - timedelta(days=view.span_days)
+def history_needed(view: FeatureView, first_day: date, zone: str = UTC_ZONE) -> date:
+    """The first event day that the view's rows of `first_day` depend on; `first_day` itself without windows.
+
+    In a time zone it is one day more, because a day may have 23 hours.
+    """
+    return first_day - timedelta(days=days_reached(view, zone))
+
+
+def days_reached(view: FeatureView, zone: str = UTC_ZONE) -> int:
+    """How many earlier event days the view's windows reach into."""
+    return view.span_days + int(zone != UTC_ZONE and view.span_days > 0)
 
 
 def uses_label(view: FeatureView, use_case: UseCase) -> bool:
@@ -73,7 +82,7 @@ def compute_view(
     require_columns(
         events.columns, [EVENT_DAY, *event_order(use_case)], f"view {view.name!r}: events of {use_case.events!r}"
     )
-    plan = plan_windows(view)
+    plan = plan_windows(view, use_case.time_zone)
     ordered = in_order(with_entity_columns(events, use_case, [view]), event_order(use_case))
     check_events(view, use_case, ordered, plan)
     begin = ordered[EVENT_DAY].search_sorted(first_day, side="left")
@@ -116,7 +125,7 @@ def compute_days(
     parts = []
     for number in range((last_day - first_day).days + 1):
         day = first_day + timedelta(days=number)
-        needed = events.filter(pl.col(EVENT_DAY).is_between(history_needed(view, day), day))
+        needed = events.filter(pl.col(EVENT_DAY).is_between(history_needed(view, day, use_case.time_zone), day))
         parts.append(compute_view(view, use_case, join_labels(needed, labels, use_case, day, loaded), day, day))
     return pl.concat(parts)
 

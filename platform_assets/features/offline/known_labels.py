@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.time_zones import days_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import PointInTimeError
 from platform_assets.features.event_frames import example_keys, require_columns
@@ -124,7 +125,7 @@ def label_versions(labels: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
         order = list(dict.fromkeys([label.decided_at, EVENT_DAY, *use_case.label_source.primary_key]))
         labels = labels.sort(order, nulls_last=False).with_row_index(LABEL_RANK)
     arrived = pl.col(EVENT_DAY) + pl.duration(days=use_case.label_arrival_days)
-    decided = pl.col(label.decided_at).dt.date() + pl.duration(days=1)
+    decided = days_of(pl.col(label.decided_at), use_case.time_zone) + pl.duration(days=1)
     days = [arrived, decided, *([pl.col(LABEL_KNOWN_DAY)] if LABEL_KNOWN_DAY in labels.columns else [])]
     return labels.select(*keys, label.column, pl.max_horizontal(days).alias(LABEL_KNOWN_DAY), LABEL_RANK)
 

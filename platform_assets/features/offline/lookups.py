@@ -3,7 +3,7 @@
 Belongs here: which row of the table counts for an event, and joining it in. Does not belong here: the join (`offline/as_of.py`), keeping
 looked-up rows online (`online/lookup_state.py`), features computed from them (`offline/feature_table.py`).
 
-A row of a table with an event time counts from a midnight on: 00:00 UTC of its event day plus the days after which the table
+A row of a table with an event time counts from a midnight on: 00:00 of its event day plus the days after which the table
 arrives, at least one. From then on it is in the lake and in the online store alike, which is what makes the two equal: a change that
 was made an hour before an event counts in neither. Of the rows of a key that count, the newest by event time does, then by primary
 key; rows older than `max_age_days` do not. A reference table has one row for each key, as it is now.
@@ -19,6 +19,7 @@ import polars as pl
 from platform_assets.declaration.checks.features import lookup_on
 from platform_assets.declaration.sections.features import FeatureView, Lookup
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
+from platform_assets.declaration.time_zones import days_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_key
 from platform_assets.features.errors import FeatureError, PointInTimeError
@@ -108,7 +109,7 @@ def _joined(events: pl.DataFrame, known: pl.DataFrame, lookup: Lookup, use_case:
     on, source = lookup_on(use_case, lookup), use_case.source(lookup.source)
     requested = events.select(
         combined_key(on, events.schema).alias(LOOKUP_KEY),
-        pl.col(use_case.event_time).dt.date().alias(_DAY),
+        days_of(pl.col(use_case.event_time), use_case.time_zone).alias(_DAY),
     )
     if not source.is_daily:
         rows = requested.join(known.drop(KNOWN_DAY), on=LOOKUP_KEY, how="left", maintain_order="left")

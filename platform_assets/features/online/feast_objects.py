@@ -15,6 +15,7 @@ import polars as pl
 
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entity_state import StateLayout, state_layout, views_with_state
 from platform_assets.features.errors import FeatureError
@@ -43,6 +44,8 @@ def feast_view_name(layout: StateLayout) -> str:
     }
     if case.label.decided_at is not None or case.label.absent is not None:
         meaning["label"] += [case.label.decided_at, case.label.absent, case.label_arrival_days]
+    if case.time_zone != UTC_ZONE:
+        meaning["time_zone"] = case.time_zone
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:8]
     return f"{layout.view.name}_{digest}"
 

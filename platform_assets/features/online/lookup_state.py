@@ -20,6 +20,7 @@ import polars as pl
 
 from platform_assets.declaration.checks.features import lookup_on
 from platform_assets.declaration.sections.features import FeatureView, Lookup
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_value
 from platform_assets.features.entity_state import LATE_REQUEST_DAYS
@@ -156,7 +157,7 @@ class LookupTable:
             return None
         try:
             days = list(fields[KNOWN_DAYS].int64_list_val.val)
-            today = (time.astimezone(UTC).date() - _EPOCH).days
+            today = (day_of(time, self.layout.use_case.time_zone) - _EPOCH).days
             kept = self.layout.days_kept
             positions = [n for n, day in enumerate(days) if kept is None or today - kept <= day <= today]
             if not positions:
@@ -226,7 +227,7 @@ def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettin
         PointInTimeError: a reference table has two rows for a key.
     """
     store = feast_store(settings)
-    table, moment = lookup_table(layout, store), midnight(at)
+    table, moment = lookup_table(layout, store), midnight(at, layout.use_case.time_zone)
     ends = [end if end.tzinfo else end.replace(tzinfo=UTC) for _, end in table.view.materialization_intervals]
     if ends and moment < max(ends):
         raise OlderState(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import require_columns
@@ -187,7 +188,7 @@ def sees_the_future(
         moment: with its zone; best a busy time of day.
         compute: computes a view's rows of some days, as `windows.compute_view`.
     """
-    day, time, label = moment.date(), use_case.event_time, use_case.label.column
+    day, time, label = day_of(moment, use_case.time_zone), use_case.event_time, use_case.label.column
     keys = list(use_case.event_source.primary_key)
     past = events.filter(pl.col(time) <= moment)
     if label in past.columns and not is_dated_by_decision(use_case):

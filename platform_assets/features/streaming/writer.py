@@ -25,6 +25,7 @@ from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.json_changes import frame_of_changes
 from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
+from platform_assets.declaration.time_zones import days_of
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.clock_skew import latest_event_time
 from platform_assets.features.entities import with_entity_columns
@@ -160,7 +161,9 @@ class StreamWriter:
         newest = pl.concat([named, rows.filter(nameless)])
         written.counts[SEEN] += len(rows) - len(newest)
         time = pl.col(self._use_case.event_time)
-        newest = newest.with_columns(time.cast(pl.Date).fill_null(_EPOCH.date()).alias(DELIVERED_DAY))
+        newest = newest.with_columns(
+            days_of(time, self._source.time_zone).fill_null(_EPOCH.date()).alias(DELIVERED_DAY)
+        )
         violations = find_violations(newest, self._source, {})
         if violations.height:
             refused = violations["#row"].unique()

@@ -10,7 +10,7 @@ import dagster as dg
 
 from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
-from platform_assets.features.offline.feature_table import uses_label
+from platform_assets.features.offline.feature_table import days_reached, uses_label
 from platform_assets.features.offline.lookups import arrival_days
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -31,9 +31,10 @@ from platform_assets.pipelines.compute_features import compute_features
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
     """Upstream tables of a view, with the days that each day of the view reads: a changed day makes exactly those days stale whose
     windows reach it."""
-    deps = {use_case.events: earlier_days(-view.span_days, 0)}
+    span = days_reached(view, use_case.time_zone)
+    deps = {use_case.events: earlier_days(-span, 0)}
     if uses_label(view, use_case) and use_case.label.source != use_case.events:
-        deps[use_case.label.source] = earlier_days(-view.span_days, -use_case.label_arrival_days)
+        deps[use_case.label.source] = earlier_days(-span, -use_case.label_arrival_days)
     return [
         *(dg.AssetDep(asset_key(use_case, CLEAN, name), partition_mapping=days) for name, days in deps.items()),
         *lookup_deps(use_case, [view]),

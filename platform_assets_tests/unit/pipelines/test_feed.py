@@ -12,7 +12,7 @@ from platform_assets.connectors import ChangeBatch, read_changes
 from platform_assets.declaration import UseCase
 from platform_assets.lake.changes import UNKNOWN_DAY
 from platform_assets.orchestration.assets import feed
-from platform_assets.pipelines.take_in_changes import ingest_batches, utc_today
+from platform_assets.pipelines.take_in_changes import ingest_batches, today_in
 from platform_assets_tests.unit.pipelines.shops import Shop
 
 FIRST, SECOND, THIRD = (date(2018, 4, day) for day in (2, 3, 4))
@@ -112,7 +112,7 @@ def test_deleted_rows_are_kept_where_declared_and_nobody_sees_them(
 
 
 def test_rows_that_cannot_be_placed_reach_quarantine(shop: Shop) -> None:
-    ahead = (utc_today() + timedelta(days=400)).isoformat()
+    ahead = (today_in() + timedelta(days=400)).isoformat()
     shop.deliver(
         change(1, row(1, FIRST)),
         change(2, row(2, "yesterday")),
@@ -159,7 +159,7 @@ def test_days_of_a_feed_that_died_before_it_told_them_are_told_by_the_next(shop:
     def read(cursor: str | None) -> ChangeBatch:
         return read_changes(shop.source, shop.folder, cursor, max_rows=100)
 
-    assert len(list(ingest_batches(table, shop.source, read, FIRST, utc_today()))) == 1
+    assert len(list(ingest_batches(table, shop.source, read, FIRST, today_in()))) == 1
     assert shop.told_days() == []
     assert shop.feed()["touched_days"] == [str(FIRST)]
     assert shop.told_days() == [str(FIRST)]
@@ -175,10 +175,10 @@ def test_of_two_feeds_that_read_the_same_one_commits(shop: Shop) -> None:
     def overtaken(cursor: str | None) -> ChangeBatch:
         batch = read(cursor)
         if cursor is None:
-            list(ingest_batches(table, shop.source, read, FIRST, utc_today()))
+            list(ingest_batches(table, shop.source, read, FIRST, today_in()))
         return batch
 
-    assert list(ingest_batches(table, shop.source, overtaken, FIRST, utc_today())) == []
+    assert list(ingest_batches(table, shop.source, overtaken, FIRST, today_in())) == []
     assert table.read().height == 2
 
 
@@ -218,7 +218,7 @@ def test_every_version_is_kept_where_declared(tmp_path: Path, instance: dg.Dagst
 
 def test_a_day_that_is_not_over_is_told_once_it_is(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.keep_arriving()
-    today = utc_today()
+    today = today_in()
     shop.deliver(change(1, row(1, today)), change(2, row(2, FIRST)))
     told = shop.feed()
     assert (told["touched_days"], told["waiting_days"]) == ([str(FIRST)], [str(today)])
