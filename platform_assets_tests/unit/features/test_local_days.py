@@ -11,10 +11,11 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.time_zones import day_of, day_start
 from platform_assets.features.consistency.explain import entity_moment, explain_view
-from platform_assets.features.entity_state import EntityEvents, entity_state, state_event, state_layout
+from platform_assets.features.entity_state import EntityEvents, entity_state, state_layout
 from platform_assets.features.offline.carried_state import carried_state, next_days
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.online.request_windows import window_values
+from platform_assets.features.state_events import state_event
 from platform_assets.testing.declare import declaration, window
 
 ZONE = "America/Chicago"
