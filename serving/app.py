@@ -92,8 +92,27 @@ async def _score(
     except FeatureError as error:
         runtime.metrics.features["function" if isinstance(error, FunctionFailed) else "expression"].inc()
         raise
+    if prediction.unknown_outcome is not None:
+        runtime.metrics.unknown_outcomes[prediction.unknown_outcome].inc()
+    if prediction.unknown_outcome == "refuse":
+        raise _unknown(runtime, prediction)
     runtime.remember(prediction)
     return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+
+
+def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
+    """The refusal that is declared for strangers. Nothing of the event is remembered: a load or the stream makes its entity known."""
+    use_case = runtime.release.use_case
+    problems = []
+    for name in prediction.unknown_entities:
+        runtime.metrics.unknown[name].inc()
+        columns = ", ".join(use_case.entity(name).key_columns)
+        problems.append(
+            Problem(field=columns, reason=f"This {name} has no history, and such requests are declared to be refused")
+        )
+    names = ", ".join(prediction.unknown_entities)
+    logger.info("request %s: refused, no history of %s", prediction.caller_request_id or prediction.request_id, names)
+    return RequestRefused(422, f"nothing is known of the request's {names}", tuple(problems))
 
 
 async def _after(runtime: Runtime, prediction: Prediction) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
 from serving.refusals import STATUSES
 
@@ -42,6 +43,11 @@ class ServiceMetrics:
             "refused_requests_total", "Requests not scored because the request was wrong, by status.", "status"
         )
         unknown = counter("unknown_entities_total", "Predictions in which an entity had no history.", "entity")
+        outcomes = counter(
+            "unknown_entity_requests_total",
+            "Requests in which an entity had no history, by what is declared for them.",
+            "outcome",
+        )
         store = counter("store_failures_total", "Calls that the online store did not answer.", "operation")
         features = counter(
             "feature_failures_total",
@@ -64,10 +70,16 @@ class ServiceMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        names = task_of(use_case).decisions(use_case) or ("none",)
+        names = [
+            *(task_of(use_case).decisions(use_case) or ("none",)),
+            *([REVIEW] if use_case.serving.unknown == REVIEW else []),
+        ]
         self.decisions = {name: decisions.labels(decision=name, **labels) for name in names}
         self.refused = {status: refused.labels(status=str(status), **labels) for status in STATUSES}
         self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}
+        self.unknown_outcomes = {
+            name: outcomes.labels(outcome=name, **labels) for name in ("refuse", "review", "decide")
+        }
         self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
         self.features = {name: features.labels(failed=name, **labels) for name in ("function", "expression")}
         self.fallbacks = fallbacks.labels(reason="store unreachable", **labels)

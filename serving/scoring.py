@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
 from serving.online import EventTooOld, StoreUnavailable
 
@@ -47,6 +48,7 @@ class Prediction:
         latency_ms: from the request's arrival to the answer.
         fallback: why the features are not what the online store holds; None where they are.
         caller_request_id: the caller's own id of the request, if it gave one; a request that is sent again has it again.
+        unknown_outcome: what is declared for a request with unknown entities: `refuse`, `review` or `decide`; None where all are known.
     """
 
     request_id: str
@@ -58,6 +60,7 @@ class Prediction:
     latency_ms: float
     fallback: str | None = None
     caller_request_id: str | None = None
+    unknown_outcome: str | None = None
 
 
 class Scorer:
@@ -73,6 +76,7 @@ class Scorer:
         self._predictor = predictor
         self._online = online
         self._answer = task_of(use_case).answers(use_case)
+        self._unknown_outcome = use_case.serving.unknown or "decide"
         self._feature_columns = tuple(FEATURE_PREFIX + name for name in use_case.feature_names)
 
     def score(
@@ -92,17 +96,21 @@ class Scorer:
         """
         vector, unknown, fallback = self._vector(event)
         features = np.asarray(vector.values, dtype=np.float64)
-        output = self._predictor.predict(features.reshape(1, -1))[0].tolist()
+        answer = self._answer(self._predictor.predict(features.reshape(1, -1))[0].tolist())
+        outcome = self._unknown_outcome if unknown else None
+        if outcome == REVIEW:
+            answer = replace(answer, decision=REVIEW, fields={**answer.fields, "decision": REVIEW})
         return Prediction(
             request_id=request_id,
             event=event,
             features=features,
             unknown_entities=unknown,
-            answer=self._answer(output),
+            answer=answer,
             scored_at=datetime.now(UTC),
             latency_ms=(time.perf_counter() - started) * 1e3,
             fallback=fallback,
             caller_request_id=caller_request_id,
+            unknown_outcome=outcome,
         )
 
     def _vector(self, event: Mapping[str, Any]) -> tuple[ModelInputs, tuple[str, ...], str | None]:

@@ -48,6 +48,7 @@ TRAINING_DAYS = _gate(
     _once("training_days", lambda gates, task: gates.min_day_ratio is not None),
     "training_period:training_days_gate",
 )
+UNKNOWN_ENTITIES = _gate(lambda gates, task: ("unknown_entities",), "unknown_entities:unknown_entities_gate")
 BEATS_BASELINES = _gate(lambda gates, task: ("beats_baselines",), "comparisons:beats_baselines_gate")
 NO_WORSE_THAN_CHAMPION = _gate(
     lambda gates, task: ("no_worse_than_champion",), "comparisons:no_worse_than_champion_gate"
@@ -98,6 +99,7 @@ DECLARED_GATES: MemberRegistry[DeclaredGate] = MemberRegistry(
     {
         "training_data": f"{_MODULE}:TRAINING_DATA",
         "training_days": f"{_MODULE}:TRAINING_DAYS",
+        "unknown_entities": f"{_MODULE}:UNKNOWN_ENTITIES",
         "beats_baselines": f"{_MODULE}:BEATS_BASELINES",
         "no_worse_than_champion": f"{_MODULE}:NO_WORSE_THAN_CHAMPION",
         "not_trained_on_test_days": f"{_MODULE}:NOT_TRAINED_ON_TEST_DAYS",

@@ -68,6 +68,7 @@ attributes:
   serving:
     request: [event_id, event_time, user_id, value]
     decision: {{threshold: 0.5, above: act, below: pass}}  # GUESS
+    unknown: review  # GUESS: what a request of somebody unknown gets: refuse, review or decide
 
   monitoring:
     quality_metric: average_precision

@@ -213,6 +213,12 @@ class UseCase(Declaration):
         return self.serving.mode == "realtime"
 
     @property
+    def entities_with_history(self) -> tuple[str, ...]:
+        """Entities whose events the model's windows look back at, in declared order: a request can lack them."""
+        looked_at = {view.entity for view in self.features if view.windows}
+        return tuple(entity.name for entity in self.entities if entity.name in looked_at)
+
+    @property
     def model_name(self) -> str:
         """Last part of the model asset's key."""
         return self.task.model_name

@@ -257,6 +257,9 @@ def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     yield f"    request: [{', '.join(map(_name, request))}]  # {MARK} what is known when a prediction is asked for"
     if DECLARED_TASKS[guesses.task].has_decision:
         yield f"    decision: {{threshold: 0.5, above: act, below: pass}}  # {MARK} your words and your threshold"
+        yield f"    unknown: review  # {MARK} what a request of somebody unknown gets: refuse, review or decide"
+    else:
+        yield f"    unknown: decide  # {MARK} what a request of somebody unknown gets: refuse or decide"
     yield ""
     metric = _WORDS[guesses.task].select_by
     yield "  monitoring:"

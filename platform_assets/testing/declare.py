@@ -116,7 +116,7 @@ def declaration(
         "entities": [_described(entity) for entity in (_entities(views, request) if entities is None else entities)],
         "features": views,
         "training": section,
-        "serving": {"request": request, **decided},
+        "serving": {"request": request, "unknown": "decide", **decided},
         "monitoring": {"quality_metric": section["select_by"]},
     }
     whole: dict[str, Any] = plain({**document, **sections})

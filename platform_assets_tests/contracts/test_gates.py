@@ -22,6 +22,7 @@ from platform_assets.evaluation.judged_model import JudgedModel, against_champio
 from platform_assets.orchestration.assets.evaluation import evaluation_asset
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.testing.credit_world import AS_OF, champion, declared
+from platform_assets.testing.declare import window
 from platform_assets.testing.planted_models import KINDS, good, leaked, squashed
 
 SEED = 3
@@ -40,9 +41,24 @@ def with_gates(
     return replace(plant(seed, folder), use_case=use_case)
 
 
+def undeclared_strangers(seed: int, folder: Path) -> JudgedModel:
+    """A good model whose use case keeps histories and does not say what somebody without one gets."""
+    document = declared().model_dump()
+    history = {
+        "name": "history",
+        "description": "h",
+        "entity": "member",
+        "windows": [window("applications", "count", None, [7])],
+    }
+    serving = document["serving"] | {"unknown": None}
+    changed = {**document, "features": [*document["features"], history], "serving": serving}
+    return replace(good(seed, folder), use_case=UseCase.model_validate(changed))
+
+
 BAD: Mapping[str, Callable[[int, Path], JudgedModel]] = {
     "training_data": partial(with_gates, good, {"min_positives": 100_000}),
     "training_days": planted("a training day missing"),
+    "unknown_entities": undeclared_strangers,
     "beats_baselines": planted("shuffled labels"),
     "no_worse_than_champion": planted("worse than the champion"),
     "not_trained_on_test_days": planted("trained on the test period"),

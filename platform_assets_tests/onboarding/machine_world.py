@@ -114,6 +114,7 @@ attributes:
   serving:
     request: [inspection, inspected_at, machine, site, product, temperature, torque]
     decision: {threshold: 0.5, above: service, below: carry_on}
+    unknown: decide
 
   monitoring:
     window_days: 7
@@ -172,6 +173,7 @@ attributes:
 
   serving:
     request: [run, started_at, pieces, outside]
+    unknown: decide
 
   monitoring:
     window_days: 7

@@ -324,6 +324,14 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
         tasks = " and ".join(task.name for task in declared_tasks() if task.has_decision)
         message = "; ".join(filter(None, [f"applies to {tasks} tasks only", use_case.task.without_decision]))
         yield Flaw(("serving", "decision"), serving.decision.threshold, message)
+    if serving.unknown in ("refuse", "review") and not use_case.is_realtime:
+        message = "is for services: in batch mode every row of a day is predicted; declare `decide` or leave it out"
+        yield Flaw(("serving", "unknown"), serving.unknown, message)
+    elif serving.unknown == "review" and serving.decision is None:
+        message = (
+            f"needs a decision that it replaces; a {use_case.task.name} task has none: declare `refuse` or `decide`"
+        )
+        yield Flaw(("serving", "unknown"), serving.unknown, message)
     costs = serving.decision.costs if serving.decision is not None else None
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")

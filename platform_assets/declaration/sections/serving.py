@@ -34,6 +34,10 @@ class Decision(Declaration):
     )
 
 
+REVIEW = "review"
+"""The decision on a request that people are to look at."""
+
+
 class Serving(Declaration):
     """How the model answers."""
 
@@ -52,6 +56,12 @@ class Serving(Declaration):
         default="refuse",
         description="What a request gets while the online store does not answer. `refuse`: status 503. `no_history`: a score as if "
         "its entities had no history; the answer and the prediction log say so, and it is counted.",
+    )
+    unknown: Literal["refuse", "review", "decide"] | None = Field(
+        default=None,
+        description="What a request gets of which an entity has no history. `refuse`: status 422, not scored. `review`: a score with the "
+        "decision `review` (binary tasks). `decide`: the model's answer, as for any other. Undeclared the model decides, and the gate "
+        "`unknown_entities` of a service that keeps histories is red.",
     )
     processes: int = Field(default=1, ge=1, le=16, description="Service processes for each version.")
 

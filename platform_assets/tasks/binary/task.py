@@ -15,7 +15,7 @@ from pydantic import Field
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.gates import Gates
-from platform_assets.declaration.sections.serving import Decision
+from platform_assets.declaration.sections.serving import REVIEW, Decision
 from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.binary import BINARY as DECLARED
 from platform_assets.tasks.base import Answer, Answers, FoldRows, Task, TrainingLabels
@@ -86,10 +86,11 @@ class BinaryTask:
     def answer_fields(self, use_case: UseCase) -> dict[str, Any]:
         """`probability` and `decision`."""
         rule = _rule(use_case)
+        decisions = rule.above, rule.below, *((REVIEW,) if use_case.serving.unknown == REVIEW else ())
         return {
             "probability": (float, Field(description="What the model predicts.")),
             "decision": (
-                Literal[rule.above, rule.below],
+                Literal[decisions],
                 Field(description=f"`{rule.above}` from {rule.threshold} on."),
             ),
         }

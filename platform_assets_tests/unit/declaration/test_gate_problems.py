@@ -74,6 +74,7 @@ def test_columns_of_the_event_table_and_features_can_divide_rows() -> None:
 def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
     assert gate_names(declared().gates, BINARY) == [
         "training_data",
+        "unknown_entities",
         "beats_baselines",
         "no_worse_than_champion",
         "not_trained_on_test_days",
