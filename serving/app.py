@@ -27,7 +27,7 @@ from platform_assets.features.errors import FeatureError, FunctionFailed, StateE
 from serving import request as requests
 from serving.bodies import largest_event_bytes, largest_rows_bytes, read_body
 from serving.event_times import EventTimes
-from serving.online import EventTooOld, StoreUnavailable
+from serving.online import EventTooOld, StoreDamaged, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
 
@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 1
 REQUEST_ID_HEADER = "x-request-id"
 CLIENT_WENT_AWAY = 499
+REPAIR = "Materialize the online store asset again"
 
 
 def paths(use_case: UseCase) -> dict[str, str]:
@@ -86,8 +87,8 @@ async def _score(
     except EventTooOld as error:
         problem = Problem(field=times.column, reason=str(error))
         raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
-    except (StoreUnavailable, StateError):
-        runtime.metrics.store["read"].inc()
+    except (StoreUnavailable, StateError) as error:
+        runtime.metrics.store["damaged" if isinstance(error, StoreDamaged) else "read"].inc()
         raise
     except FeatureError as error:
         runtime.metrics.features["function" if isinstance(error, FunctionFailed) else "expression"].inc()
@@ -182,6 +183,9 @@ def _answering(handle: Handle) -> Endpoint:
             return _refusal(
                 CLIENT_WENT_AWAY, "the caller went away before the request was complete", _shown_id(request)
             )
+        except StoreDamaged as error:
+            message = f"what the online store holds for this event is damaged: {error}; it was not scored. {REPAIR}"
+            return _refusal(503, message, _shown_id(request))
         except StoreUnavailable as error:
             message = f"the online store does not answer: {error}; the request was not scored, send it again"
             return _refusal(503, message, _shown_id(request), headers={"retry-after": str(RETRY_AFTER_SECONDS)})

@@ -48,7 +48,11 @@ class ServiceMetrics:
             "Requests in which an entity had no history, by what is declared for them.",
             "outcome",
         )
-        store = counter("store_failures_total", "Calls that the online store did not answer.", "operation")
+        store = counter(
+            "store_failures_total",
+            "Calls that the online store did not answer, or whose state it holds damaged.",
+            "operation",
+        )
         features = counter(
             "feature_failures_total",
             "Requests not scored because a feature could not be computed, by what failed: a function or an expression.",
@@ -80,7 +84,7 @@ class ServiceMetrics:
         self.unknown_outcomes = {
             name: outcomes.labels(outcome=name, **labels) for name in ("refuse", "review", "decide")
         }
-        self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write")}
+        self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write", "damaged")}
         self.features = {name: features.labels(failed=name, **labels) for name in ("function", "expression")}
         self.fallbacks = fallbacks.labels(reason="store unreachable", **labels)
         self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("record",)}

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from platform_assets.features.online.damage import decode_errors, is_damage
 from serving.slim_start import without_runtime_type_checks
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ PAUSE_SECONDS = 1.0
 
 class StoreUnavailable(RuntimeError):
     """The online store cannot be reached or does not answer; trying again later may help."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """What the online store holds for this event cannot be read or replaced; for others it answers."""
 
 
 class EventTooOld(ValueError):
@@ -56,8 +61,8 @@ class FeatureLookup(Protocol):
     """Features of an event, and the memory of events that later requests see.
 
     `vector`, `announce` and `forget` are called in the event loop's thread, `record` in one other thread. `vector` and `record`
-    raise `StoreUnavailable` when the store does not answer. Recording the same event twice leaves the same memory as recording
-    it once.
+    raise `StoreUnavailable` when the store does not answer, and `StoreDamaged` where only what it holds for the event is damaged.
+    Recording the same event twice leaves the same memory as recording it once.
     """
 
     def vector(self, event: Mapping[str, Any]) -> ModelInputs:
@@ -176,12 +181,17 @@ class _Guarded:
         self._asked_again_at = 0.0
 
     def vector(self, event: Mapping[str, Any]) -> ModelInputs:
-        """Features; after an outage nobody waits for the store again within a second, so that the others are answered."""
+        """Features; after an outage nobody waits for the store again within a second, so that the others are answered.
+
+        Damage concerns those alone whose state it is, and is found without waiting: it pauses nobody.
+        """
         if time.monotonic() < self._asked_again_at:
             raise StoreUnavailable("it did not answer a moment ago and is asked again within a second")
         try:
             with _outages_as_unavailable(self._outages):
                 return cast(ModelInputs, self._features.vector(event))
+        except StoreDamaged:
+            raise
         except StoreUnavailable:
             self._asked_again_at = time.monotonic() + PAUSE_SECONDS
             raise
@@ -209,5 +219,7 @@ def _outages_as_unavailable(outages: tuple[type[Exception], ...]) -> Iterator[No
     caught: tuple[type[Exception], ...] = (sqlite3.Error, OSError, *outages)
     try:
         yield
-    except caught as error:
+    except (*caught, *decode_errors()) as error:
+        if is_damage(error):
+            raise StoreDamaged(f"{type(error).__name__}: {error}") from error
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error

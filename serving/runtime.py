@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from serving import request
 from serving.background import Background
 from serving.metrics import ServiceMetrics
-from serving.online import FeatureLookup, StoreUnavailable, open_named
+from serving.online import FeatureLookup, StoreDamaged, StoreUnavailable, open_named
 from serving.prediction_log import LogUnavailable, PredictionLog
 from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
@@ -93,6 +93,9 @@ class Runtime:
                 self.online.record(event)
                 self._behind = None
                 return
+            except StoreDamaged:
+                self.metrics.store["damaged"].inc()
+                raise  # trying again mends nothing, and would keep the others' events waiting
             except StoreUnavailable as error:
                 self.metrics.store["write"].inc()
                 self._behind = (time.monotonic() if self._behind is None else self._behind[0], str(error))
@@ -171,6 +174,16 @@ def _use_one_thread() -> None:
 
 def _warm_up(release: PackedRelease, scorer: Scorer, online: FeatureLookup) -> None:
     """Score an example until nothing is loaded lazily any more, then keep what exists out of garbage collection's sight."""
+    try:
+        _score_example(release, scorer, online)
+    except StoreDamaged as error:
+        logger.error("a part of the online store is damaged, requests that touch it are refused: %s", error)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def _score_example(release: PackedRelease, scorer: Scorer, online: FeatureLookup) -> None:
     online.warm_up()
     model = request.request_model(release.use_case)
     body = json.dumps(request.example_event(release.use_case)).encode()
@@ -179,6 +192,3 @@ def _warm_up(release: PackedRelease, scorer: Scorer, online: FeatureLookup) -> N
         event = request.parse_event(model, body) | {release.use_case.event_time: datetime.now(UTC)}
         prediction = scorer.score(event, "warm-up", time.perf_counter())
         json.dumps(scorer.answer(prediction))
-    gc.collect()
-    gc.freeze()
-    gc.enable()

@@ -30,6 +30,7 @@ from platform_assets.features.entity_state import (
     trimmed,
 )
 from platform_assets.features.errors import FeatureError, StateError
+from platform_assets.features.online.damage import is_damage
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.feast_objects import feature_service_name, windowed_views
 from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
@@ -195,18 +196,29 @@ class OnlineFeatures:
             self._end_announcement(event, newest=False)
 
     def _store(self, event: Mapping[str, Any]) -> None:
+        """Add an event to the states of its entities; where one is damaged, to those of the others all the same."""
+        damaged: Exception | None = None
         with self._lock.held():
             for table in self._writers:
-                entity = table.layout.entity_of(event)
-                if entity is None:
-                    continue
-                history = self._history(table, event)
-                history = no_events(table.layout) if history is None else history
-                own = state_event(table.layout, event)
-                if history.find(own) is not None:
-                    continue
-                kept = trimmed(history.add(own)[0], table.layout)
-                table.write([(entity, encode_events(kept, table.layout), event[self._use_case.event_time])])
+                try:
+                    self._store_in(table, event)
+                except Exception as error:
+                    if not is_damage(error):
+                        raise
+                    damaged = damaged or error
+        if damaged is not None:
+            raise damaged
+
+    def _store_in(self, table: OnlineTable, event: Mapping[str, Any]) -> None:
+        entity = table.layout.entity_of(event)
+        if entity is None:
+            return
+        history = self._history(table, event)
+        history = no_events(table.layout) if history is None else history
+        own = state_event(table.layout, event)
+        if history.find(own) is None:
+            kept = trimmed(history.add(own)[0], table.layout)
+            table.write([(entity, encode_events(kept, table.layout), event[self._use_case.event_time])])
 
     def warm_up(self) -> None:
         """Load the kernel, open connections and plans, and keep what is loaded out of garbage collection for good.

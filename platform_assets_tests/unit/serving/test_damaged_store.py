@@ -1,0 +1,171 @@
+"""A damaged part of the store: those whose state lies there are told, all others are answered and recorded."""
+
+import random
+import sqlite3
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.message import DecodeError
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import ResponseError
+
+import serving.online as online_module
+from platform_assets.features.online.damage import is_damage
+from platform_assets.features.online.feast_connection import FeastSettings
+from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.store import apply
+from platform_assets_tests.unit.features.histories import MIDNIGHT, use_case
+from platform_assets_tests.unit.serving.test_app import SCORE, Served
+from platform_assets_tests.unit.serving.test_store_outages import Store
+from serving.online import StoreDamaged, StoreUnavailable, _Guarded
+
+CARDS = range(1, 401)
+
+
+def sqlite_error(code: int, kind: type[sqlite3.Error] = sqlite3.DatabaseError) -> sqlite3.Error:
+    error = kind("something")
+    error.sqlite_errorcode = code  # type: ignore[attr-defined]
+    return error
+
+
+DAMAGE = [
+    sqlite_error(sqlite3.SQLITE_CORRUPT),
+    sqlite_error(sqlite3.SQLITE_CORRUPT_INDEX),
+    sqlite_error(sqlite3.SQLITE_NOTADB),
+    sqlite_error(sqlite3.SQLITE_IOERR_READ, sqlite3.OperationalError),
+    ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"),
+    DecodeError("Error parsing message"),
+]
+OUTAGES = [
+    sqlite_error(sqlite3.SQLITE_BUSY, sqlite3.OperationalError),
+    sqlite_error(sqlite3.SQLITE_CANTOPEN, sqlite3.OperationalError),
+    sqlite_error(sqlite3.SQLITE_FULL, sqlite3.OperationalError),
+    sqlite_error(sqlite3.SQLITE_IOERR_WRITE, sqlite3.OperationalError),
+    sqlite3.OperationalError("no code"),
+    ConnectionLost("refused"),
+    ResponseError("READONLY You can't write against a read only replica."),
+    OSError("gone"),
+]
+
+
+@pytest.mark.parametrize(("errors", "damage"), [(DAMAGE, True), (OUTAGES, False)])
+def test_damage_is_told_from_outages(errors: list[Exception], damage: bool) -> None:
+    assert [is_damage(error) for error in errors] == [damage] * len(errors)
+
+
+@pytest.mark.parametrize("error", DAMAGE)
+def test_damage_pauses_nobody(error: Exception) -> None:
+    store = Store()
+    guarded = _Guarded(store)
+    for number in range(1, 4):
+        store.error = error
+        with pytest.raises(StoreDamaged):
+            guarded.vector({})
+        store.error = None
+        assert guarded.vector({}) == "features"
+        assert store.asked == 2 * number
+
+
+def test_an_outage_still_pauses_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(online_module.time, "monotonic", lambda: 5.0)
+    store = Store()
+    guarded = _Guarded(store)
+    for error in OUTAGES:
+        store.error = error
+        with pytest.raises(StoreUnavailable) as caught:
+            guarded.vector({})
+        assert not isinstance(caught.value, StoreDamaged)
+    assert store.asked == 1
+
+
+def request(card: int, key: int) -> dict[str, Any]:
+    time = MIDNIGHT + timedelta(days=7, minutes=key % 1000)
+    return {"payment_id": key, "paid_at": time, "card_id": card, "shop_id": 1_000_000 + card, "amount": 1.0}
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Any:
+    """A store of 400 cards and shops, one page of which is noise."""
+    settings = FeastSettings(
+        project="payments",
+        registry=f"sqlite:///{tmp_path / 'registry.db'}",
+        online_store={"type": "sqlite", "path": "online.db"},
+        home=str(tmp_path),
+    )
+    apply(use_case(), settings)
+    writer = OnlineFeatures(use_case(), settings)
+    for card in CARDS:
+        writer.record(request(card, card))
+    connection = sqlite3.connect(tmp_path / "online.db")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    connection.close()
+    content = bytearray((tmp_path / "online.db").read_bytes())
+    leaves = [number for number in range(2, len(content) // size) if content[number * size] in (0x0A, 0x0D)]
+    noise = random.Random(0).randbytes(size)
+    page = leaves[3 * len(leaves) // 4]
+    content[page * size : (page + 1) * size] = noise
+    (tmp_path / "online.db").write_bytes(content)
+    return _Guarded(OnlineFeatures(use_case(), settings))
+
+
+def test_one_broken_page_concerns_those_alone_whose_state_lies_there(damaged: Any) -> None:
+    refused = []
+    for card in CARDS:
+        try:
+            damaged.vector(request(card, 10_000 + card))
+        except StoreDamaged:
+            refused.append(card)
+    assert 0 < len(refused) < len(CARDS) / 2
+    good = next(card for card in CARDS if card not in refused)
+    event = request(good, 20_000)
+    damaged.announce(event)
+    damaged.record(event)
+    assert damaged.vector(request(good, 20_001)).unknown_entities == ()
+    bad = request(refused[0], 20_002)
+    damaged.announce(bad)
+    with suppress(StoreDamaged):  # SQLite may write past the page
+        damaged.record(bad)
+    assert damaged._features.pending_count == 0
+
+
+def test_a_damaged_state_is_answered_503_counted_and_its_record_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Served(tmp_path)
+    event = {
+        "arrival": "T-1",
+        "arrived_at": "2024-03-31T10:00:00Z",
+        "lot": 7,
+        "speed": 12.5,
+        "gate": "north",
+        "electric": None,
+    }
+
+    recorded: list[int] = []
+
+    def record(event: Any) -> None:
+        if event["lot"] == 13:
+            raise StoreDamaged("database disk image is malformed")
+        recorded.append(event["lot"])
+
+    monkeypatch.setattr(served.store, "record", record)
+    assert served.client.post(SCORE, json=event | {"lot": 13}).status_code == 200
+    assert served.client.post(SCORE, json=event).status_code == 200
+    served.logged()
+    assert recorded == [7], "the next event does not wait for the damaged one"
+    assert served.metric("store_failures_total", operation="damaged") == 1
+    assert served.runtime._behind is None
+
+    def vector(event: Any) -> Any:
+        raise StoreDamaged("database disk image is malformed")
+
+    monkeypatch.setattr(served.store, "vector", vector)
+    response = served.client.post(SCORE, json=event)
+    assert response.status_code == 503
+    assert "damaged" in response.json()["error"]
+    assert "Materialize the online store asset again" in response.json()["error"]
+    assert served.metric("store_failures_total", operation="damaged") == 2
