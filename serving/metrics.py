@@ -6,6 +6,7 @@ Belongs here: names, labels and buckets. Does not belong here: counting (where t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration.sections.serving import REVIEW
@@ -35,64 +36,61 @@ class ServiceMetrics:
         registry = prometheus_client.REGISTRY if registry is None else registry
         labels = {"use_case": use_case.name}
 
-        def counter(name: str, text: str, *more: str) -> Any:
-            return prometheus_client.Counter(f"platform_assets_{name}", text, ("use_case", *more), registry=registry)
+        def counters(name: str, text: str, label: str, values: Iterable[Any]) -> dict[Any, Any]:
+            """A counter for each value of a label, from 0 on."""
+            names = ("use_case", label)
+            metric = prometheus_client.Counter(f"platform_assets_{name}", text, names, registry=registry)
+            return {value: metric.labels(**labels, **{label: str(value)}) for value in values}
 
-        decisions = counter("decisions_total", "Predictions answered, by decision.", "decision")
-        refused = counter(
-            "refused_requests_total", "Requests not scored because the request was wrong, by status.", "status"
+        def counter(name: str, text: str) -> Any:
+            metric = prometheus_client.Counter(f"platform_assets_{name}", text, ("use_case",), registry=registry)
+            return metric.labels(**labels)
+
+        self.decisions = counters(
+            "decisions_total", "Predictions answered, by decision.", "decision", _decisions(use_case)
         )
-        unknown = counter("unknown_entities_total", "Predictions in which an entity had no history.", "entity")
-        outcomes = counter(
-            "unknown_entity_requests_total",
-            "Requests in which an entity had no history, by what is declared for them.",
-            "outcome",
+        text = "Requests not scored because the request was wrong, by status."
+        self.refused = counters("refused_requests_total", text, "status", STATUSES)
+        entities = [entity.name for entity in use_case.entities]
+        text = "Predictions in which an entity had no history."
+        self.unknown = counters("unknown_entities_total", text, "entity", entities)
+        text = "Requests in which an entity had no history, by what is declared for them."
+        self.unknown_outcomes = counters(
+            "unknown_entity_requests_total", text, "outcome", ("refuse", "review", "decide")
         )
-        store = counter(
-            "store_failures_total",
-            "Calls that the online store did not answer, or whose state it holds damaged.",
-            "operation",
+        text = "Calls that the online store did not answer, or whose state it holds damaged."
+        self.store = counters("store_failures_total", text, "operation", ("read", "write", "damaged"))
+        text = (
+            "Requests not scored because a feature could not be computed, by what failed: a function or an expression."
         )
-        features = counter(
-            "feature_failures_total",
-            "Requests not scored because a feature could not be computed, by what failed: a function or an expression.",
-            "failed",
-        )
-        fallbacks = counter(
-            "fallback_predictions_total", "Predictions answered without the online store, by reason.", "reason"
-        )
-        dropped = counter(
-            "background_dropped_total", "Work lost because its queue was full or a stop did not wait.", "queue"
-        )
-        failed = counter("background_failures_total", "Work lost because it failed.", "queue")
-        logged = counter("prediction_log_lines_total", "Predictions written to the log.")
-        unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
-        info = prometheus_client.Gauge(
-            "platform_assets_release_info",
-            "1 for the release that this process serves.",
-            ("use_case", "model_version", "release"),
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
-        names = [
-            *(task_of(use_case).decisions(use_case) or ("none",)),
-            *([REVIEW] if use_case.serving.unknown == REVIEW else []),
-        ]
-        self.decisions = {name: decisions.labels(decision=name, **labels) for name in names}
-        self.refused = {status: refused.labels(status=str(status), **labels) for status in STATUSES}
-        self.unknown = {entity.name: unknown.labels(entity=entity.name, **labels) for entity in use_case.entities}
-        self.unknown_outcomes = {
-            name: outcomes.labels(outcome=name, **labels) for name in ("refuse", "review", "decide")
-        }
-        self.store = {name: store.labels(operation=name, **labels) for name in ("read", "write", "damaged")}
-        self.features = {name: features.labels(failed=name, **labels) for name in ("function", "expression")}
-        self.fallbacks = fallbacks.labels(reason="store unreachable", **labels)
-        self.dropped = {name: dropped.labels(queue=name, **labels) for name in ("record",)}
-        self.failed = {name: failed.labels(queue=name, **labels) for name in ("record",)}
-        self.logged = logged.labels(**labels)
-        self.unlogged = unlogged.labels(**labels)
+        self.features = counters("feature_failures_total", text, "failed", ("function", "expression"))
+        text = "Predictions answered without the online store, by reason."
+        (self.fallbacks,) = counters("fallback_predictions_total", text, "reason", ["store unreachable"]).values()
+        text = "Work lost because its queue was full or a stop did not wait."
+        self.dropped = counters("background_dropped_total", text, "queue", ["record"])
+        self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", ["record"])
+        self.logged = counter("prediction_log_lines_total", "Predictions written to the log.")
+        self.unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
         self.latency = _latency(registry).labels(**labels)
-        info.labels(model_version=model_version, release=release, **labels).set(1)
+        _release_info(registry).labels(model_version=model_version, release=release, **labels).set(1)
+
+
+def _decisions(use_case: UseCase) -> list[str]:
+    """What an answer can decide; one name for all of them where nothing is decided."""
+    review = [REVIEW] if use_case.serving.unknown == REVIEW else []
+    return [*(task_of(use_case).decisions(use_case) or ("none",)), *review]
+
+
+def _release_info(registry: Any) -> Any:
+    import prometheus_client
+
+    return prometheus_client.Gauge(
+        "platform_assets_release_info",
+        "1 for the release that this process serves.",
+        ("use_case", "model_version", "release"),
+        registry=registry,
+        multiprocess_mode="livemax",
+    )
 
 
 def _latency(registry: Any) -> Any:
