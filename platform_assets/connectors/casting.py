@@ -27,7 +27,13 @@ _TIME_FORMATS = (
     "%Y-%m-%d %H:%M%#z",
 )
 _DATE_FORMAT = "%Y-%m-%d"
-_BOOLEANS: Mapping[str, bool] = MappingProxyType({"true": True, "false": False, "1": True, "0": False})
+_BOOLEANS: Mapping[str, bool] = MappingProxyType(
+    {
+        **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
+        **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
+    }
+)
+"""What says true and false in English and to a computer; words of other languages are declared."""
 _WHOLE_NUMBER = r"^([+-]?\d+)(?:\.0*)?$"
 _YEARS = (1, 9999)
 
@@ -36,7 +42,7 @@ def cast_text(text: pl.Series, column: Column) -> pl.Series:
     """Text cells in the declared type, null where a cell does not stand for a value of it.
 
     Times are ISO 8601, with a zone or without (then UTC), to the second or finer than a microsecond (the rest is cut),
-    or a date, which is its midnight. Whole numbers may end in `.0`. Booleans are true, false, 1 or 0 in any case.
+    or a date, which is its midnight. Whole numbers may end in `.0`. Booleans are true, t, yes, y, on, 1 or their opposites in any case.
     Blanks around a value do not matter.
     """
     if column.type == "string":

@@ -6,13 +6,14 @@ columns have changed (which stops the load). Does not belong here: reading (`rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from platform_assets.connectors.casting import cast_text, cast_typed
 from platform_assets.connectors.delivery import uncast_text
-from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.migrations import apply_migrations
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
@@ -27,6 +28,7 @@ from platform_assets.declaration.delivered_columns import (
     UNCAST,
     WHOLE_ROW,
 )
+from platform_assets.declaration.expressions import sql_expression
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.sources import Source
 
@@ -70,15 +72,17 @@ def conform(rows: pl.DataFrame, source: Source) -> Conformed:
     problems: list[ColumnProblem] = []
     are_changes = CHANGE_OPERATION in rows.columns
     for column in source.columns:
+        if column.expression is not None:
+            continue
         if column.name not in rows.columns:
             lacking = _rows_that_need_all(rows)
             if lacking or not are_changes:
-                problems.append(ColumnProblem(column.name, column.type, "no such column", lacking))
+                problems.append(ColumnProblem(column.name, column.type, _no_such(column), lacking))
             nothing = pl.repeat(None, rows.height, dtype=column.polars_type, eager=True)
             columns.append(nothing.alias(column.name))
             continue
         values = rows[column.name]
-        if values.dtype == pl.String and source.connector.arrives_as_text(column):
+        if values.dtype == pl.String and (_is_read(column) or source.connector.arrives_as_text(column)):
             result = cast_text(values, column)
             failed = result.is_null() & values.is_not_null()
             judged = not are_changes or len(values) >= MIN_CHANGES_TO_JUDGE
@@ -95,14 +99,62 @@ def conform(rows: pl.DataFrame, source: Source) -> Conformed:
     if problems:
         delivered = [name for name in rows.columns if name not in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
-    described = _uncast_column(rows[SOURCE_PROBLEM], uncast)
+    computed, misfits = computed_columns(pl.DataFrame(columns), rows, source)
+    described = _uncast_column(rows[SOURCE_PROBLEM], [*uncast, *misfits])
     known = {*source.column_names, *DELIVERY_COLUMNS, *CHANGE_COLUMNS, *source.connector.own_columns}
     extra = tuple(name for name in rows.columns if name not in known)
     changes = [rows[name] for name in CHANGE_COLUMNS if name in rows.columns]
     aside = _kept_aside(rows.select(extra), rows.height)
     delivery = [rows[SOURCE_POSITION], _lines(rows), rows[DELIVERED_DAY]]
-    frame = pl.DataFrame([*columns, *delivery, described, aside, *changes])
+    frame = pl.DataFrame([*(computed[name] for name in source.column_names), *delivery, described, aside, *changes])
     return Conformed(frame, extra, len(described) - described.null_count(), applied)
+
+
+def computed_columns(
+    cast: pl.DataFrame, rows: pl.DataFrame, source: Source
+) -> tuple[Mapping[str, pl.Series], list[pl.Series]]:
+    """All declared columns by name, those that are computed from others included, and what to report of values that do not fit.
+
+    Raises:
+        SourceError: an expression cannot be computed on these rows.
+    """
+    columns = {values.name: values for values in cast}
+    misfits: list[pl.Series] = []
+    given = cast.with_columns(rows[SOURCE_POSITION], _lines(rows)) if cast.width else rows.select(SOURCE_POSITION)
+    for column in source.columns:
+        if column.expression is None:
+            continue
+        try:
+            values = given.with_columns(sql_expression(column.expression, given.schema).alias(column.name))[column.name]
+        except pl.exceptions.PolarsError as error:
+            raise SourceError(
+                f"source '{source.name}': column '{column.name}' cannot be computed as {column.expression!r} on {rows.height} rows: "
+                f"{error}. Correct the expression in defs.yaml."
+            ) from error
+        result, failed = _cast_computed(values, column)
+        columns[column.name] = result.alias(column.name)
+        if failed.any():
+            misfits.append(_describe(column, values.cast(pl.String, strict=False), failed))
+    return columns, misfits
+
+
+def _cast_computed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]:
+    """What an expression gave, in the declared type, and the mask of what does not fit."""
+    if values.dtype == pl.String or column.type == "string":
+        text = values.cast(pl.String)
+        result = cast_text(text, column)
+        return result, result.is_null() & text.is_not_null()
+    return cast_typed(values, column)
+
+
+def _is_read(column: Column) -> bool:
+    """Whether text in the column stands for its value, whatever the connector: it was read in a declared form, or says yes or no."""
+    return column.has_written_form or column.value is not None or column.type == "bool"
+
+
+def _no_such(column: Column) -> str:
+    names = " and ".join(map(repr, column.delivered_as))
+    return f"no such column {names}" if names else "no such column"
 
 
 def _lines(rows: pl.DataFrame) -> pl.Series:

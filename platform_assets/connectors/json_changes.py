@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.files.text_formats import json_object, json_text
+from platform_assets.connectors.written_forms import as_declared, named_cells
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
@@ -47,7 +48,11 @@ def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> p
 
     Columns that may be null exist even where no message has them.
     """
-    columns: dict[str, list[str | None]] = {column.name: [] for column in source.columns if column.nullable}
+    optional = [column for column in source.columns if column.nullable and column.is_delivered]
+    several = [name for column in optional if len(column.delivered_as) > 1 for name in column.delivered_as]
+    columns: dict[str, list[str | None]] = {
+        name: [] for name in (*(column.name for column in optional if len(column.delivered_as) < 2), *several)
+    }
     positions: list[str] = []
     rest: list[tuple[str | None, str, int]] = []
     for position, change in changes:
@@ -63,9 +68,10 @@ def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> p
             if len(cells) < len(positions):
                 cells.append(None)
     schema = {SOURCE_PROBLEM: pl.String, CHANGE_OPERATION: pl.String, CHANGE_SEQUENCE: pl.Int64}
+    cells_of_all = pl.DataFrame([pl.Series(name, cells, dtype=pl.String) for name, cells in columns.items()])
     return pl.DataFrame(
         [
-            *[pl.Series(name, cells, dtype=pl.String) for name, cells in columns.items()],
+            *as_declared(cells_of_all, source, are_named=True),
             pl.Series(SOURCE_POSITION, positions, dtype=pl.String),
             pl.Series(DELIVERED_DAY, [None] * len(positions), dtype=pl.Date),
             *pl.DataFrame(rest, schema=schema, orient="row").get_columns(),
@@ -90,7 +96,7 @@ def key_cells(key: bytes | str | None, source: Source) -> dict[str, Any] | None:
     if isinstance(cells, dict) and isinstance(cells.get("payload"), dict):
         cells = cells["payload"]
     if isinstance(cells, dict):
-        return key_of(cells, source)
+        return key_of(named_cells(cells, source), source)
     if len(source.primary_key) != 1:
         return None
     text = (key.decode(errors="replace") if isinstance(key, bytes) else key).strip('"')

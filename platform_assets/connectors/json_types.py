@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from platform_assets.connectors.files.text_formats import Number
+from platform_assets.connectors.written_forms import named_cells
 from platform_assets.declaration.sections.columns import NUMERIC_TYPES
 from platform_assets.declaration.sections.connectors.base import EpochUnit, EpochUnits
 from platform_assets.declaration.sections.sources import Source
@@ -48,7 +49,7 @@ _TIMES_OF_DAY: Mapping[str, EpochUnit] = {
 def typed_cells(
     cells: Mapping[str, Any], fields: Sequence[Any], source: Source, units: EpochUnits | None
 ) -> dict[str, Any]:
-    """The cells of a row, its times, dates and exact numbers as text.
+    """The cells of a row under their declared names, its times, dates and exact numbers as text.
 
     Args:
         cells: JSON values by column.
@@ -57,7 +58,8 @@ def typed_cells(
         units: What numbers of columns without a type in the schema count, as declared.
     """
     result = dict(cells)
-    declared = {column.name: column.type for column in source.columns}
+    columns = {column.delivered_names[0]: column for column in source.columns if len(column.delivered_names) == 1}
+    declared = {name: column.type for name, column in columns.items()}
     described = set()
     for field in fields:
         name, kind = (field.get("field"), field.get("name")) if isinstance(field, Mapping) else (None, None)
@@ -68,12 +70,12 @@ def typed_cells(
         if value is not result[name]:
             described.add(name)
             result[name] = _as_date(value) if declared.get(name) == "date" else value
-    for name, column_type in declared.items():
-        unit = _unit_of(name, column_type, units)
+    for name, column in columns.items():
+        unit = None if column.format else _unit_of(column.name, column.type, units)
         if unit is not None and name not in described and isinstance(result.get(name), Number):
             text = time_text(result[name], unit)
-            result[name] = _as_date(text) if column_type == "date" else text
-    return result
+            result[name] = _as_date(text) if column.type == "date" else text
+    return named_cells(result, source)
 
 
 def fields_of(schema: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from platform_assets.declaration.checks.features import lookup_on
 from platform_assets.declaration.checks.windows import window_columns
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.functions import source_digest
+from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.declaration.time_zones import UTC_ZONE
@@ -41,7 +42,7 @@ def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequenc
     events = use_case.event_source
     contract: dict[str, Any] = {
         "events": {"name": events.name, "primary_key": list(events.primary_key), "event_time": events.event_time},
-        "columns": {column.name: column.type for column in events.columns},
+        "columns": {column.name: _column(column) for column in events.columns},
         "label": _label(use_case),
         "entities": _without_prose([entity.model_dump(mode="json") for entity in entities]),
         "features": _without_prose([view.model_dump(mode="json") for view in views]),
@@ -69,9 +70,14 @@ def _label(use_case: UseCase) -> dict[str, Any]:
     return meaning
 
 
+def _column(column: Column) -> Any:
+    """A column's type, and where it is not delivered what it is made from."""
+    return column.type if column.is_delivered else [column.type, column.value, column.expression]
+
+
 def _looked_up(source: Source) -> dict[str, Any]:
     return {
-        "columns": {column.name: column.type for column in source.columns},
+        "columns": {column.name: _column(column) for column in source.columns},
         "primary_key": list(source.primary_key),
         "event_time": source.event_time,
         "delay_days": source.arrival_delay_days,

@@ -20,6 +20,8 @@ PARTS_OF = {
     "learners": ("training",),
     "connector": ("sources", 0),
     "columns": ("sources", 0),
+    "calendar": ("sources", 0),
+    "time_zone": ("sources", 0),
 }
 """Where a part belongs that is no section of its own."""
 SNAPSHOT = (Path(__file__).with_name("snapshot.txt")).read_text(encoding="utf-8")
@@ -100,6 +102,17 @@ def card_fraud() -> dict[str, Any]:
     return attributes
 
 
+def decided_payments() -> dict[str, Any]:
+    """Card payments whose outcomes have a time of their own."""
+    whole = card_payments()
+    outcomes = next(source for source in whole["sources"] if source["name"] == "labels")
+    outcomes["name"] = whole["label"]["source"] = "outcomes"
+    outcomes["columns"].append({"name": "decided", "type": "datetime", "description": "Time of the decision"})
+    outcomes["event_time"] = "decided"
+    whole["training"]["splits"]["delay_days"] = 30
+    return whole
+
+
 def queues() -> dict[str, Any]:
     """A use case with several classes."""
     return declaration(
@@ -124,6 +137,7 @@ WORLDS = {
     "models": card_fraud,
     "distributed": card_fraud,
     "online-store": card_fraud,
+    "training-sets": decided_payments,
 }
 """What the examples of a document speak of; by default card payments."""
 
@@ -170,6 +184,8 @@ def test_a_fenced_yaml_loads(document: str, text: str, tmp_path: Path, monkeypat
     functions.parent.mkdir()
     functions.write_text("def distance(size, amount):\n    return size - amount\n")
     monkeypatch.setattr(platform_assets.defs, "__path__", [*platform_assets.defs.__path__, str(tmp_path)])
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "holidays.csv").write_text("2026-04-06\n")
     base = queues() if "queue" in text and document == "training" else WORLDS.get(document, card_payments)()
     connectors = [source.pop("connector") for source in part.get("sources", ()) if "name" not in source]
     for connector in connectors or [None]:

@@ -86,7 +86,8 @@ def _delete(
 ) -> Change:
     """A delete of the row that `before` shows, or else of the one that the message's key names."""
     if before is not None and key_of(before, source) is not None:
-        placeholder = str(message["before"].get(source.event_time)) == "0"
+        times = source.column(source.event_time).delivered_names if source.event_time else ()
+        placeholder = any(str(message["before"].get(name)) == "0" for name in times)
         return Change(key_of(before, source) or {} if placeholder else before, DELETE, sequence)
     named = key_cells(key, source)
     if named is None:

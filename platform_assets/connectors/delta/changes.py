@@ -23,6 +23,7 @@ from platform_assets.connectors.delta.days import with_positions
 from platform_assets.connectors.delta.versions import data_files, file_rows, open_table, options, query, readable
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.marks import with_deletes
+from platform_assets.connectors.written_forms import as_declared
 from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
@@ -98,7 +99,7 @@ def read_delta_changes(
     with readable(source, connector):
         if reached.snapshot:
             return _snapshot(source, connector, folder, reached, latest, max_rows, access)
-        nothing = _changes(source, connector, query(table, "false"), pl.lit(UPSERT), latest)
+        nothing = _changes(source, connector, as_declared(query(table, "false"), source), pl.lit(UPSERT), latest)
         return _commits(source, connector, table, reached, latest, max_rows, nothing, access)
 
 
@@ -135,7 +136,8 @@ def _snapshot(
         if begun + part.height < found.height:
             after = DeltaCursor(reached.version, begun + part.height, snapshot=True, file=file.path)
             break
-    frame = _changes(source, connector, pl.concat(frames), pl.lit(UPSERT), reached.version)
+    rows_as_declared = as_declared(pl.concat(frames), source)
+    frame = _changes(source, connector, rows_as_declared, pl.lit(UPSERT), reached.version)
     return ChangeBatch(frame, after.text(), after.snapshot or reached.version < latest)
 
 
@@ -175,7 +177,7 @@ def _commit(source: Source, connector: DeltaConnector, table: Any, version: int,
     """
     _refuse_vectors(source, connector, table, version, access)
     reader = table.load_cdf(starting_version=version, ending_version=version)
-    rows = pl.DataFrame(reader.read_all())
+    rows = as_declared(pl.DataFrame(reader.read_all()), source)
     keys = [name for name in source.primary_key if name in rows.columns]
     was = pl.col(_KIND).is_in(["delete", "update_preimage"])
     kept, gone = rows.filter(~was), rows.filter(was)

@@ -15,6 +15,7 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import event_days
 from platform_assets.connectors.delivery import day_range
 from platform_assets.connectors.delta.versions import open_table, query, readable
+from platform_assets.connectors.written_forms import as_declared, delivered_time
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
@@ -46,12 +47,12 @@ def read_delta(
     table = open_table(source, connector, use_case_folder, access)
     with readable(source, connector):
         condition = ""
-        time_column = source.event_time
+        time_column = delivered_time(source)
         if days is not None and time_column is not None:
             schema = query(table, "false").schema
             known = time_column in schema
             condition = _within(schema[time_column], time_column, *days, source.time_zone) if known else ""
-        delivered = with_positions(query(table, condition), source, table.version())
+        delivered = with_positions(as_declared(query(table, condition), source), source, table.version())
     if days is None or source.event_time not in delivered.columns:
         return delivered
     days_of_rows = event_days(delivered[source.event_time or ""], source.time_zone).alias(DELIVERED_DAY)

@@ -13,6 +13,7 @@ from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_withou
 from platform_assets.connectors.delta.changes import read_delta_changes
 from platform_assets.connectors.delta.days import quoted, with_positions
 from platform_assets.connectors.delta.versions import open_table, query, readable
+from platform_assets.connectors.written_forms import as_declared, delivered_time
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -24,10 +25,11 @@ def inspect_table(
     table = open_table(source, connector, folder, access)
     with readable(source, connector):
         count = query(table, columns="count(*) AS rows").item()
-        sample = with_positions(query(table, f"true LIMIT {SAMPLE_ROWS}"), source, table.version())
-        newest, missing = None, 0
-        if source.event_time is not None and source.event_time in sample.columns:
-            time = quoted(source.event_time)
+        found = query(table, f"true LIMIT {SAMPLE_ROWS}")
+        sample = with_positions(as_declared(found, source), source, table.version())
+        newest, missing, time_column = None, 0, delivered_time(source)
+        if time_column is not None and time_column in found.columns:
+            time = quoted(time_column)
             summary = query(table, columns=f"max({time}) AS newest, count(*) - count({time}) AS missing")
             newest, missing = summary.row(0)
     if source.is_incremental:

@@ -205,7 +205,7 @@ def read_file_changes(
 
 def _complete(source: Source, batch: FileRows) -> pl.DataFrame:
     """The rows of a file that has every declared column, or no row that would need them."""
-    missing = [column for column in source.columns if column.name not in batch.frame.columns]
+    missing = [column for column in source.columns if column.is_delivered and column.name not in batch.frame.columns]
     rows = batch.frame[SOURCE_PROBLEM].null_count()
     if missing and rows:
         problems = [

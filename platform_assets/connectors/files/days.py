@@ -21,6 +21,7 @@ from platform_assets.connectors.delivery import day_range
 from platform_assets.connectors.errors import ColumnProblem, NothingDelivered, SchemaMismatch, SourceError
 from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
 from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
+from platform_assets.connectors.written_forms import as_declared
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
@@ -153,10 +154,9 @@ def read_file(
             f"{where} changed while it was read: it is still being written. Load again when it is complete; writers "
             f"should use another name (such as .tmp) until then."
         )
-    new_names = {
-        column: f"{column}_delivered" for column in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if column in rows.cells.columns
-    }
-    frame = rows.cells.rename(new_names).with_columns(
+    cells = as_declared(rows.cells, source)
+    new_names = {name: f"{name}_delivered" for name in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) if name in cells.columns}
+    frame = cells.rename(new_names).with_columns(
         pl.repeat(file.name, len(rows.lines), dtype=pl.String, eager=True).alias(SOURCE_POSITION),
         rows.lines.cast(pl.Int64).alias(SOURCE_LINE),
         pl.repeat(day, len(rows.lines), dtype=pl.Date, eager=True).alias(DELIVERED_DAY),
@@ -175,7 +175,8 @@ def _parse(source: Source, connector: FilesConnector, store: FileStore, file: So
     data = unpacked(store.data(file), file)
     if connector.format == "csv":
         return parse_csv(data, where)
-    return parse_json_lines(data, where, [column.name for column in source.columns if column.nullable])
+    always = [name for column in source.columns if column.nullable for name in column.delivered_names]
+    return parse_json_lines(data, where, list(dict.fromkeys(always)))
 
 
 def unpacked(data: bytes, file: SourceFile) -> bytes:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from platform_assets.connectors.access import Access
@@ -71,13 +72,18 @@ class FileStore(Protocol):
     is_local: bool
 
 
+OTHER_ENDINGS: Mapping[str, tuple[str, ...]] = MappingProxyType({"parquet": ("pq", "parq"), "jsonl": ("ndjson",)})
+"""Endings that files of a format have beside its name."""
+
+
 def file_store(path: str, file_format: str, use_case_folder: Path, access: Access, where: str) -> FileStore:
     """The place that a declared path lies in.
 
     Raises:
         SourceError: If the address is of a kind that cannot be read.
     """
-    endings = (f".{file_format}", f".{file_format}.gz")
+    names = (file_format, *OTHER_ENDINGS.get(file_format, ()))
+    endings = tuple(f".{name}{packed}" for name in names for packed in ("", ".gz"))
     if path.startswith(_SCHEME):
         return ObjectStore(path, endings, access.object_store, where)
     if "://" in path:

@@ -22,6 +22,7 @@ from platform_assets.connectors.casting import event_days
 from platform_assets.connectors.delivery import day_range
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.connectors.written_forms import DeliveredNames, kept_names
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
@@ -42,7 +43,7 @@ _BIND = re.compile(r"(?<![:\w\\]):(?=\w+(?![:\w]))")
 
 @dataclass(frozen=True)
 class Relation:
-    """The declared table or query, as something to select from."""
+    """The declared table or query, as something to select from; columns that are declared have their declared names."""
 
     selectable: Any
     columns: tuple[str, ...]
@@ -79,8 +80,15 @@ def read_sql(
         delivered = event_days(frame[source.event_time or ""], source.time_zone).alias(DELIVERED_DAY)
         return frame.with_columns(delivered).filter(pl.col(DELIVERED_DAY).is_between(*days))
 
-    needed = [source.event_time] if source.event_time else []
-    return ask(source, connector, access, needed, read)
+    return ask(source, connector, access, needed_for_time(source), read)
+
+
+def needed_for_time(source: Source) -> tuple[str, ...]:
+    """Columns without which rows have no event time, by the names they have in a relation."""
+    if source.event_time is None:
+        return ()
+    delivered = source.column(source.event_time).delivered_names
+    return (source.event_time,) if len(delivered) == 1 else delivered
 
 
 def ask(
@@ -158,7 +166,12 @@ def within_days(connection: sa.Connection, source: Source, relation: Relation, f
     """
     import sqlalchemy as sa
 
-    column = relation.column(source.event_time or "")
+    declared = source.column(source.event_time or "")
+    if len(declared.delivered_as) > 1 or declared.format:
+        return []  # days cannot be told before the times are read
+    column = relation.column(declared.name)
+    if declared.time_zone is not None:
+        first, last = first - timedelta(days=1), last + timedelta(days=1)
     example = connection.execute(sa.select(column).where(column.is_not(None)).limit(1)).scalar()
     if isinstance(example, str):
         return [column >= str(first - timedelta(days=1)), column < str(last + timedelta(days=2))]
@@ -227,11 +240,28 @@ def _relation(source: Source, connector: SqlConnector, connection: sa.Connection
         whole = sa.select(sa.text("*")).select_from(sa.text(f"({text}) AS delivered"))
         columns = _columns(source, connector, connection, whole)
         selectable: Any = sa.text(text).columns(*[sa.column(name) for name in columns]).subquery("delivered")
-        return Relation(selectable, columns, label)
+        return _named(source, Relation(selectable, columns, label))
     schema, _, name = (connector.table or "").rpartition(".")
     bare = sa.table(name, schema=schema or None)
     columns = _columns(source, connector, connection, sa.select(sa.text("*")).select_from(bare))
-    return Relation(sa.table(name, *[sa.column(column) for column in columns], schema=schema or None), columns, label)
+    table = sa.table(name, *[sa.column(column) for column in columns], schema=schema or None)
+    return _named(source, Relation(table, columns, label))
+
+
+def _named(source: Source, relation: Relation) -> Relation:
+    """The relation with the declared names of columns; those that the connector reads for itself keep theirs too."""
+    import sqlalchemy as sa
+
+    found = DeliveredNames(relation.columns)
+    singles = [column for column in source.columns if len(column.delivered_as) == 1]
+    renamed = {column.name: name for column in singles if (name := found.of(column.delivered_as[0])) is not None}
+    if not renamed:
+        return relation
+    taken, kept = set(renamed.values()), kept_names(source, found)
+    rest = [name for name in relation.columns if name not in taken or name in kept - set(renamed)]
+    labels = {**{f"{name}_delivered" if name in renamed else name: name for name in rest}, **renamed}
+    columns = [relation.column(name).label(label) for label, name in labels.items()]
+    return Relation(sa.select(*columns).subquery("declared"), tuple(labels), relation.label)
 
 
 def verbatim(query: str) -> str:

@@ -13,8 +13,9 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
 from platform_assets.connectors.sql.changes import read_sql_changes
-from platform_assets.connectors.sql.days import Relation, ask, fetch
+from platform_assets.connectors.sql.days import Relation, ask, fetch, needed_for_time
 from platform_assets.connectors.sql.rows import frame_of
+from platform_assets.connectors.written_forms import delivered_time
 from platform_assets.declaration.delivered_columns import DELIVERY_COLUMNS
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
@@ -29,7 +30,8 @@ COUNTED_ROWS = 1_000_000
 
 def inspect_relation(source: Source, connector: SqlConnector, cursor: str | None, access: Access) -> Inspection:
     """As `Reader.inspect`, without a folder and a day."""
-    ordered = connector.cursor or source.event_time
+    time = source.event_time if delivered_time(source) is not None else None
+    ordered = connector.cursor or time
 
     def read(connection: sa.Connection, relation: Relation) -> Inspection:
         import sqlalchemy as sa
@@ -42,8 +44,8 @@ def inspect_relation(source: Source, connector: SqlConnector, cursor: str | None
         count = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar() or 0
         rows = f"{count:,}" if count <= COUNTED_ROWS else f"more than {COUNTED_ROWS:,}"
         newest, problems = None, []
-        if source.event_time:
-            times = relation.column(source.event_time)
+        if time:
+            times = relation.column(time)
             newest = connection.execute(sa.select(sa.func.max(times))).scalar()
             query = sa.select(sa.literal(1)).select_from(relation.selectable).where(times.is_(None)).limit(COUNTED_ROWS)
             missing = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar() or 0
@@ -51,7 +53,7 @@ def inspect_relation(source: Source, connector: SqlConnector, cursor: str | None
                 problems.append(rows_without_day(source, missing))
         return Inspection(frame if frame.height else None, rows, newest, problems=tuple(problems))
 
-    needed = [name for name in (source.event_time, connector.cursor) if name]
+    needed = [*needed_for_time(source), *([connector.cursor] if connector.cursor else [])]
     inspection: Inspection = ask(source, connector, access, needed, read)
     if source.is_incremental:
         read_sql_changes(source, connector, cursor, 1, access)

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from platform_assets.connectors.written_forms import as_declared
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     DELIVERED_DAY,
@@ -36,7 +37,7 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     Args:
         source: The declared source: its string columns take the text of numbers, identifiers and documents that have
             no exact type of their own.
-        names: The columns of a row.
+        names: The columns of a row, those that are declared under their declared names.
         rows: Values as the driver gives them.
         label: Begins each position; the primary key follows.
     """
@@ -51,7 +52,7 @@ def frame_of(source: Source, names: Sequence[str], rows: Sequence[tuple[Any, ...
     positions = [f"{label}:{','.join(str(row[column]) for column in key)}" for row in rows]
     return pl.DataFrame(
         [
-            *columns,
+            *as_declared(pl.DataFrame(columns), source, are_named=True),
             pl.Series(SOURCE_POSITION, positions, dtype=pl.String),
             pl.Series(DELIVERED_DAY, [None] * len(rows), dtype=pl.Date),
             pl.Series(SOURCE_PROBLEM, [None] * len(rows), dtype=pl.String),

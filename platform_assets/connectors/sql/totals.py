@@ -11,7 +11,7 @@ from typing import Any
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ControlTotals, Totals
-from platform_assets.connectors.sql.days import ask, within_days
+from platform_assets.connectors.sql.days import ask, needed_for_time, within_days
 from platform_assets.declaration.sections.connectors.sql import SqlConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -22,6 +22,8 @@ def database_totals(source: Source, connector: SqlConnector, days: Sequence[date
     def read(connection: Any, relation: Any) -> Totals:
         import sqlalchemy as sa
 
+        if days is not None and source.column(source.event_time or "").has_written_form:
+            return {}
         if days is not None:
             time = relation.column(source.event_time or "")
             example = connection.execute(sa.select(time).where(time.is_not(None)).limit(1)).scalar()
@@ -38,5 +40,4 @@ def database_totals(source: Source, connector: SqlConnector, days: Sequence[date
             totals[day] = ControlTotals(int(rows), {n: float(v or 0) for n, v in zip(names, sums, strict=True)})
         return totals
 
-    needed = [source.event_time] if source.event_time else []
-    return ask(source, connector, access, needed, read)
+    return ask(source, connector, access, needed_for_time(source), read)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
@@ -114,7 +115,11 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
                 yield Flaw(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
                 )
-        for path, value, message in (*connector_problems(source), *migration_problems(source)):
+        for path, value, message in (
+            *column_problems(source),
+            *connector_problems(source),
+            *migration_problems(source),
+        ):
             yield Flaw((*where, *path), value, message)
         if source.calendar is not None and (source.is_incremental or not source.is_daily):
             reason = "asked what is new, whatever its day" if source.is_daily else "loaded whole"

@@ -1,14 +1,15 @@
 """Columns of a table: declared once here, and everything that needs a schema derives it from this.
 
-Belongs here: column types, their limits, and their mapping to polars. Does not belong here: how rows are checked
-(`validation/`), or Delta, Feast and request models (each derived where it is used).
+Belongs here: column types, their limits, how their values are delivered, and their mapping to polars. Does not belong here: reading
+values as declared (`connectors/written_forms.py`), how rows are checked (`validation/`), or Delta, Feast and request models (each derived
+where it is used).
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from platform_assets.declaration.base import Declaration, Identifier
 
@@ -27,11 +28,36 @@ POLARS_TYPES: Mapping[ColumnType, pl.DataType] = {
 
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"int8", "int32", "int64", "float64"})
 
+_FORMS: Mapping[str, Any] = {
+    "delivered_as": (),
+    "format": (),
+    "time_zone": None,
+    "twice": "refuse",
+    "skipped": "refuse",
+    "true_values": (),
+    "false_values": (),
+    "missing": (),
+    "decimal_mark": ".",
+    "thousands": "",
+    "value": None,
+    "expression": None,
+}
+"""Fields that say how a column is delivered, with what they are when nothing is said."""
+
+
+def _as_tuple(given: Any) -> Any:
+    """One thing or several."""
+    return given if isinstance(given, list | tuple) else (given,)
+
 
 class Column(Declaration):
-    """One column of a source table, with the limits that every row is held to."""
+    """One column of a source table, with the limits that every row is held to, and how its values are delivered."""
 
-    name: Identifier = Field(description="Column name, as it arrives and as it is stored.")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: Identifier = Field(
+        description="Column name, as it is stored; as it arrives too, unless `from` says otherwise."
+    )
     type: ColumnType = Field(description="Logical type. Times are UTC with microseconds.")
     description: str = Field(description="What the value means, with its unit.")
     nullable: bool = Field(default=False, description="Whether a row may lack this value.")
@@ -42,6 +68,63 @@ class Column(Declaration):
     references: str | None = Field(
         default=None, description="`table.column` of another source in which each value must exist."
     )
+    delivered_as: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = Field(
+        default=(),
+        alias="from",
+        description="Name of the column as it is delivered, whatever its letters and signs (`Net Amount (EUR)`). Of several, such as a "
+        "day and an hour, the texts are joined by a space.",
+    )
+    format: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(),
+        description="How times and days are written where it is not ISO 8601: `%d.%m.%Y %H:%M`, `%Y`, several to be tried in turn; or "
+        "`epoch_seconds`, `epoch_milliseconds`, `epoch_microseconds`.",
+    )
+    time_zone: str | None = Field(
+        default=None,
+        description="Zone of times that are written without an offset, such as `Europe/Berlin`; default UTC.",
+    )
+    twice: Literal["refuse", "earlier", "later"] = Field(
+        default="refuse", description="With `time_zone`: what an hour is that occurs twice when clocks are set back."
+    )
+    skipped: Literal["refuse", "later"] = Field(
+        default="refuse",
+        description="With `time_zone`: what a time is that clocks skip when they are set forward; `later`: as many minutes after the "
+        "change.",
+    )
+    true_values: Annotated[tuple[str | int, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(),
+        description="Texts or numbers that stand for true, or for 1 in a column of whole numbers, in any case of letters.",
+    )
+    false_values: Annotated[tuple[str | int, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(), description="Texts or numbers that stand for false, or for 0 in a column of whole numbers."
+    )
+    missing: Annotated[tuple[str | int | float, ...], BeforeValidator(_as_tuple)] = Field(
+        default=(), description="What stands for no value: `NA`, `?`, -999."
+    )
+    decimal_mark: Literal[".", ","] = Field(default=".", description="What stands before the decimals of a number.")
+    thousands: Literal["", ".", ",", "'", " "] = Field(
+        default="", description="What stands between groups of three digits."
+    )
+    value: bool | int | float | str | None = Field(
+        default=None,
+        description="The same value for every row; the column is not delivered. Times as ISO 8601 text, in UTC.",
+    )
+    expression: str | None = Field(
+        default=None,
+        description="What the column is computed from, in polars' SQL dialect over other columns of the row; it is not delivered. "
+        "`source_position` and `source_line` say where the row came from.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields that came later are left out where they say nothing: declarations that are kept stay what they are."""
+        document: dict[str, Any] = handler(self)
+        for field, nothing in _FORMS.items():
+            key = "from" if field == "delivered_as" else field
+            held = document.pop(field, document.pop(key, nothing))
+            if held != nothing and held != list(nothing or ()):
+                document[key] = held
+        return document
 
     @property
     def polars_type(self) -> pl.DataType:
@@ -52,3 +135,24 @@ class Column(Declaration):
     def is_numeric(self) -> bool:
         """Whether limits and drift statistics for numbers apply."""
         return self.type in NUMERIC_TYPES
+
+    @property
+    def delivered_names(self) -> tuple[str, ...]:
+        """Names of the columns that it is delivered in; none for one that is not delivered."""
+        return () if not self.is_delivered else self.delivered_as or (self.name,)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether its values come with the rows; others are the same for all, or computed."""
+        return self.value is None and self.expression is None
+
+    @property
+    def has_written_form(self) -> bool:
+        """Whether its values have to be read in a declared way before they are cast."""
+        more = ("format", "time_zone", "true_values", "false_values", "missing", "thousands")
+        return len(self.delivered_as) > 1 or self.decimal_mark != "." or any(bool(getattr(self, name)) for name in more)
+
+    @property
+    def is_as_delivered(self) -> bool:
+        """Whether nothing is declared about how it is delivered."""
+        return not self.delivered_as and self.is_delivered and not self.has_written_form
