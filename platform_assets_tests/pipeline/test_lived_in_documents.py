@@ -29,14 +29,22 @@ CHANGING = {
     "models promote": "unit/cli/test_models_commands.py",
     "models rollback": "unit/cli/test_models_commands.py",
     "quarantine release": "gates/test_releases.py",
+    "quarantine accept": "unit/cli/test_accept_a_day.py",
+    "quarantine undo": "unit/cli/test_accept_a_day.py",
     "features stream": "unit/cli/test_features_command.py",
 }
 """Commands that change something, and the test that runs them."""
 EXAMPLES = {
     "USE_CASE": "card_fraud", "fraud": "card_fraud", "churn": "card_fraud", "COLUMN": "amount",
-    "fraud@7": "card_fraud@1", "5": "1", "TIME": "2018-07-01T12:00:00Z",
+    "fraud@7": "card_fraud@1", "5": "1", "12": "0", "TIME": "2018-07-01T12:00:00Z",
 }  # fmt: skip
 """What a reader puts in place of a name that a page makes up."""
+
+REFUSED = {
+    "models compare": "both are version 1 of card_fraud",
+    "versions card_fraud/clean/labels": "has no version as of 2018-06-01",
+}
+"""What a home with one model, made today, answers to a comparison and to a day before it."""
 
 
 def resolved(words: list[str]) -> tuple[str, list[str]]:
@@ -94,5 +102,6 @@ def test_the_pages_show_the_commands_that_read() -> None:
 @pytest.mark.parametrize("words", shown(), ids=" ".join)
 def test_a_documented_command_answers(answer: Callable[[list[str]], tuple[int, str]], words: list[str]) -> None:
     code, printed = answer(words)
-    assert code == 0, printed
+    reason = REFUSED.get(" ".join(words[:2]), "")
+    assert code == 0 or (reason and reason in " ".join(printed.split())), printed
     assert printed.strip()
