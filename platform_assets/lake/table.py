@@ -319,6 +319,7 @@ class LakeTable:
         when_matched: Literal["update", "keep"] = "update",
         idempotency_key: str | None = None,
         metadata: dict[str, str] | None = None,
+        partitions: tuple[date, date] | None = None,
     ) -> Commit:
         """Insert rows whose key is new; update, or keep as they are, those whose key is there.
 
@@ -331,6 +332,7 @@ class LakeTable:
             when_matched: "update" overwrites all columns, "keep" leaves the row as it was first written.
             idempotency_key: As for `write_partitions`.
             metadata: As for `write_partitions`.
+            partitions: First and last day that the rows are all of, kept with the commit.
 
         Returns:
             The commit; where every row was there already and kept, the table's version with 0 rows.
@@ -350,7 +352,7 @@ class LakeTable:
             updating = when_matched == "update"
             storage.merge(table, rows, matched_by, self.partition_by, update=updating, commit=properties)
 
-        record = WriteRecord("merge_rows", rows.height, idempotency_key, None, metadata or {})
+        record = WriteRecord("merge_rows", rows.height, idempotency_key, partitions, metadata or {})
         return self._commit(record, write, count_new_rows=when_matched == "keep")
 
     # --- inside -------------------------------------------------------------------------------------------------------

@@ -66,7 +66,8 @@ def publish_again(catalog: Catalog, source: str, day: date | None) -> None:
         return
     key = asset_key(use_case, CLEAN, source)
     verdicts = [one for one in result.get_asset_check_evaluations() if one.asset_key == key]
-    reasons = "; ".join(str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3])  # type: ignore[union-attr,index]
+    rules = [str(rule) for one in verdicts for rule in one.metadata["failed_rules"].value[:3]]  # type: ignore[union-attr,index]
+    reasons = "; ".join(dict.fromkeys(rules))
     raise RuntimeError(
         f"the decision is recorded, but {source} {day or ''} is refused: {reasons or 'the run failed'}. "
         f"Run {result.run_id}: look at it with `make dev`."

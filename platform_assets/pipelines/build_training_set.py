@@ -5,7 +5,7 @@ Belongs here: which versions are read, which labels count, writing the result. D
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,11 +13,15 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.features.offline.training_set import training_set, training_set_of_events
 from platform_assets.lake.catalog import Catalog, CleanTable
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.table import LakeTable
+from platform_assets.pipelines.completeness import Completeness, training_set_completeness
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
+from platform_assets.pipelines.required_days import require_days, require_source_days
 from platform_assets.registry.pins import DATA_VERSIONS
 from platform_assets.tasks.registry import task_of
 from platform_assets.training.folds import training_offsets
@@ -31,11 +35,13 @@ class TrainingRows:
         frame: the rows.
         delivered_labels: labels of the days that are read.
         counted_labels: those of them whose event was published.
+        labelled: key and `event_day` of the labels that count: one row of the training set for each.
     """
 
     frame: pl.DataFrame
     delivered_labels: int
     counted_labels: int
+    labelled: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -45,20 +51,24 @@ class BuiltTrainingSet:
     Attributes:
         commit: of the table of training sets.
         uri: its address.
-        first_day: first event day that is read.
-        last_day: last event day that is read.
+        first_day: first event day that it has rows of.
+        last_day: last event day that it has rows of.
+        days_without_rows: event days between the first and the last that were read and have none.
         refused_labels: labels whose event was refused.
         labels: what the labels are like, as its kind of task describes them.
         versions: Delta version of each table that was read, by path below the lake's root.
+        completeness: the stored rows against the labels that count.
     """
 
     commit: Commit
     uri: str
     first_day: date
     last_day: date
+    days_without_rows: Sequence[date]
     refused_labels: int
     labels: Mapping[str, Any]
     versions: Mapping[str, int | None]
+    completeness: Completeness
 
 
 def build_training_set(catalog: Catalog, as_of: date, known_at: datetime | None = None) -> BuiltTrainingSet:
@@ -70,24 +80,49 @@ def build_training_set(catalog: Catalog, as_of: date, known_at: datetime | None 
         known_at: the training set as it could have been made at that moment; None for what is known now.
 
     Raises:
+        DaysMissing: days of the labels or of a feature table were never written.
         LakeTableMissing: a table was never written.
         LakeVersionMissing: a table was made after `known_at`, or its version of then was removed.
     """
     use_case = catalog.use_case
-    first, last = training_days(use_case, as_of)
     versions = current_versions(catalog) if known_at is None else versions_known_at(catalog, known_at)
+    require_training_days(catalog, as_of, versions)
     rows = training_rows(catalog, as_of, versions)
     table = catalog.training_sets
     commit = table.write_partitions(rows.frame, as_of, as_of, metadata={DATA_VERSIONS: json.dumps(versions)})
+    days = rows.frame[EVENT_DAY].unique().sort().to_list()
     return BuiltTrainingSet(
         commit=commit,
         uri=table.uri,
-        first_day=first,
-        last_day=last,
+        first_day=days[0],
+        last_day=days[-1],
+        days_without_rows=[day for day in DayRange(*training_days(use_case, as_of)).days if day not in set(days)],
         refused_labels=rows.delivered_labels - rows.counted_labels,
         labels=task_of(use_case).label_statistics(rows.frame[use_case.label.column], use_case.classes),
         versions=versions,
+        completeness=training_set_completeness(table, as_of, rows.labelled, use_case.event_source.primary_key),
     )
+
+
+def require_training_days(catalog: Catalog, as_of: date, versions: Mapping[str, int | None]) -> None:
+    """Refuse a training set whose days were not all published and computed.
+
+    Raises:
+        DaysMissing: days lack in the labels or in a feature table.
+    """
+    use_case = catalog.use_case
+    first, last = training_days(use_case, as_of)
+    what = f"training set {use_case.name}/training/{TRAINING_SET} as of {as_of}"
+    labels = versions.get(catalog.path(catalog.labels))
+    newest = last
+    if starts_from_events(use_case):
+        newest = as_of - timedelta(days=use_case.label_arrival_days)
+        events = versions.get(catalog.path(catalog.events))
+        require_source_days(catalog, use_case.event_source, first, last, what, version=events)
+    require_source_days(catalog, use_case.label_source, first, newest, what, version=labels)
+    for view in use_case.features:
+        table = catalog.features(view)
+        require_days(catalog, table, first, last, what, version=versions.get(catalog.path(table)))
 
 
 def training_days(use_case: UseCase, as_of: date) -> tuple[date, date]:
@@ -137,10 +172,14 @@ def training_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | No
         delivered, loaded = label_rows(catalog, first, as_of, version), loaded_label_days(catalog)
         frame = training_set_of_events(events, delivered, views, use_case, as_of, first, last, loaded)
         keys = list(use_case.event_source.primary_key)
-        return TrainingRows(frame, delivered.height, delivered.join(events.select(keys), on=keys, how="semi").height)
+        of_events = delivered.join(events.select(keys), on=keys, how="semi").height
+        return TrainingRows(frame, delivered.height, of_events, frame.select(*keys, EVENT_DAY))
     delivered = catalog.labels.read(first, last, version=version)
     labels = labels_of_events(delivered, views, use_case)
-    return TrainingRows(training_set(labels, views, use_case, as_of, first, last), delivered.height, labels.height)
+    rows = training_set(labels, views, use_case, as_of, first, last)
+    counted = labels.filter(pl.col(use_case.label.column).is_not_null())
+    labelled = counted.select(*use_case.event_source.primary_key, EVENT_DAY)
+    return TrainingRows(rows, delivered.height, labels.height, labelled)
 
 
 def starts_from_events(use_case: UseCase) -> bool:

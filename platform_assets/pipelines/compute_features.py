@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -36,7 +36,9 @@ from platform_assets.features.offline.known_labels import is_dated_by_decision
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
+from platform_assets.pipelines.completeness import Completeness, feature_completeness
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
+from platform_assets.pipelines.required_days import require_source_days
 
 MOST_ROWS = 2_000_000
 """Events that are computed at once; a day with more is computed whole."""
@@ -54,12 +56,16 @@ class ComputedFeatures:
         uri: the table's address.
         rows: how many were written in all.
         carried_state: whether the stored state was used; else why not.
+        versions: the Delta version that wrote each day.
+        completeness: each stored day against the published events.
     """
 
     commit: Commit
     uri: str
     rows: int
     carried_state: str
+    versions: Mapping[date, int]
+    completeness: Mapping[date, Completeness]
 
 
 def compute_features(catalog: Catalog, view: FeatureView, days: DayRange) -> ComputedFeatures:
@@ -67,17 +73,22 @@ def compute_features(catalog: Catalog, view: FeatureView, days: DayRange) -> Com
 
     Raises:
         FeatureError: the view cannot be computed, or its meaning changed and other days of the table keep the older one.
+        DaysMissing: days that the view reads were never published.
         LakeTableMissing: a table that the view reads was never published.
     """
     table = catalog.features(view)
     rewritten = refuse_mixed_meanings(catalog, view, days)
     computed = FeatureDays(catalog, view)
-    rows = 0
+    computed.require_input(days)
+    rows, versions = 0, dict[date, int]()
     for first, last, frame in computed.frames(days.first, days.last):
         record = commit_record(computed, finished=not rewritten or last == days.last)
         commit = table.write_partitions(frame, first, last, allow_empty=True, metadata=record)
         rows += frame.height
-    return ComputedFeatures(commit, table.uri, rows, computed.state_used or "used")
+        versions |= dict.fromkeys(DayRange(first, last).days, commit.version)
+    events_version = computed.versions[catalog.use_case.events]
+    whole = feature_completeness(catalog, view, days, events_version=events_version)
+    return ComputedFeatures(commit, table.uri, rows, computed.state_used or "used", versions, whole)
 
 
 class FeatureDays:
@@ -105,6 +116,26 @@ class FeatureDays:
         self.state_used = ""
         self._uri = catalog.carried_state_uri(view)
         self._storage_options = catalog.lake.storage_options()
+
+    def require_input(self, days: DayRange) -> None:
+        """Refuse to compute days from days that were never published.
+
+        Raises:
+            DaysMissing: days of the events, the labels or a looked-up table lack.
+        """
+        use_case, view = self._case, self._view
+        what = f"features {use_case.name}/features/{view.table} of {days}"
+        oldest = days.first - timedelta(days=view.span_days if view.windows else 0)
+        require_source_days(
+            self._catalog, use_case.event_source, oldest, days.last, what, version=self.versions[use_case.events]
+        )
+        if self._joins_label:
+            label, newest = use_case.label_source, days.last - timedelta(days=use_case.label_arrival_days)
+            require_source_days(self._catalog, label, oldest, newest, what, version=self.versions[label.name])
+        for lookup in view.lookups:
+            first, last = days_to_read(use_case, lookup, days.first, days.last) or (days.first, days.first)
+            source = use_case.source(lookup.source)
+            require_source_days(self._catalog, source, first, last, what, version=self.versions[lookup.source])
 
     def frames(self, first: date, last: date) -> Iterator[tuple[date, date, pl.DataFrame]]:
         """Rows of the feature table, chunk by chunk: first and last day, both included, and exactly `compute_view` of these.

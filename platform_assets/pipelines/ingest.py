@@ -4,9 +4,9 @@ Belongs here: reading a source in chunks and storing each as one commit. Does no
 (`take_in_changes.py`), and judging rows (`publish.py`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,14 @@ class LoadedChunk:
         commit: what was committed.
         extra_columns: columns that the source delivers and the declaration does not know.
         migrations: declared migrations that the rows needed, in words.
+        rows_by_day: rows delivered for each of the days.
     """
 
     days: DayRange | None
     commit: Commit
     extra_columns: tuple[str, ...]
     migrations: tuple[str, ...]
+    rows_by_day: Mapping[date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,16 @@ class Ingested:
     def days(self) -> list[date]:
         """Days stored."""
         return [day for chunk in self.chunks if chunk.days for day in chunk.days.days]
+
+    @property
+    def rows_by_day(self) -> dict[date, int]:
+        """Rows stored of each day."""
+        return {day: rows for chunk in self.chunks for day, rows in chunk.rows_by_day.items()}
+
+    @property
+    def versions(self) -> dict[date, int]:
+        """The Delta version that stored each day."""
+        return {day: chunk.commit.version for chunk in self.chunks for day in chunk.rows_by_day}
 
     @property
     def extra_columns(self) -> list[str]:
@@ -186,14 +198,16 @@ def _store(
 ) -> LoadedChunk:
     """Store what was delivered: a reference table whole, a daily table under the day it was delivered for."""
     frame, columns = conformed.frame, list(table.schema)
+    counts: dict[date, int] = {}
     metadata = {**totals, **migrations_metadata(conformed.migrations)}
     if days is None:
         whole = frame.drop(DELIVERED_DAY, strict=False).select(columns)
         commit = table.replace(whole, idempotency_key=key, metadata=metadata)
     else:
         rows = frame.rename({DELIVERED_DAY: EVENT_DAY}).select(columns)
+        counts = dict.fromkeys(days.days, 0) | dict(rows.group_by(EVENT_DAY).len().iter_rows())
         name = None if key is None else f"{key}:{days.first}:{days.last}"
         commit = table.write_partitions(
             rows, days.first, days.last, idempotency_key=name, metadata=metadata, allow_empty=True
         )
-    return LoadedChunk(days, commit, conformed.extra_columns, conformed.migrations)
+    return LoadedChunk(days, commit, conformed.extra_columns, conformed.migrations, counts)

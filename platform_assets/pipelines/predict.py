@@ -5,6 +5,7 @@ made (`training/predictor.py`), or the service's log (`watch.py`).
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,13 +14,14 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import polars as pl
 
-from platform_assets.declaration import UseCase, feature_contract_hash
+from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.pipelines.acceptances import days_without_events
+from platform_assets.pipelines.required_days import require_days, require_source_days
 from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import MODEL_DIGEST_TAG, registered_run
 from platform_assets.tasks.registry import task_of
@@ -42,6 +44,7 @@ class DailyPredictions:
         commit: of the table; None where nothing was written, because a prediction is lacking, or there is no event on days that must
             have some.
         uri: the table's address.
+        by_day: events of each day, and how many of them have no finite prediction.
     """
 
     version: RegisteredVersion
@@ -50,6 +53,7 @@ class DailyPredictions:
     mean: float
     commit: Commit | None
     uri: str
+    by_day: Mapping[date, tuple[int, int]]
 
 
 def predict(catalog: Catalog, registry: ModelRegistry, days: DayRange) -> DailyPredictions:
@@ -62,11 +66,16 @@ def predict(catalog: Catalog, registry: ModelRegistry, days: DayRange) -> DailyP
 
     Raises:
         PredictionError: there is no champion, or it does not fit the days or the declaration.
+        DaysMissing: days of the events or of a feature table were never written.
         LakeTableMissing: events or features were never written.
         ArtifactError: the champion's files were damaged or replaced.
     """
     use_case = catalog.use_case
     version = champion_for(use_case, registry, days)
+    what = f"predictions of {use_case.name} for {days}"
+    require_source_days(catalog, use_case.event_source, days.first, days.last, what)
+    for view in use_case.features:
+        require_days(catalog, catalog.features(view), days.first, days.last, what)
     events = catalog.events.read(days.first, days.last)
     views = {view.name: catalog.features(view).read(days.first, days.last) for view in use_case.features}
     joined = join_views(events, views, use_case, days.first, days.last)
@@ -77,8 +86,21 @@ def predict(catalog: Catalog, registry: ModelRegistry, days: DayRange) -> DailyP
     commit = table.write_partitions(frame, days.first, days.last, allow_empty=True) if is_complete else None
     mean = frame["score"].mean()
     return DailyPredictions(
-        version, events.height, lacking, float(str(mean)) if mean is not None else float("nan"), commit, table.uri
+        version,
+        events.height,
+        lacking,
+        float(str(mean)) if mean is not None else float("nan"),
+        commit,
+        table.uri,
+        _by_day(events, frame, days),
     )
+
+
+def _by_day(events: pl.DataFrame, predicted: pl.DataFrame, days: DayRange) -> dict[date, tuple[int, int]]:
+    """Events of each day, and how many of them have no finite prediction."""
+    counts = dict(events.group_by(EVENT_DAY).len().iter_rows())
+    finite = dict(predicted.filter(pl.col("score").is_finite()).group_by(EVENT_DAY).len().iter_rows())
+    return {day: (counts.get(day, 0), counts.get(day, 0) - finite.get(day, 0)) for day in days.days}
 
 
 def champion_for(use_case: UseCase, registry: ModelRegistry, days: DayRange) -> RegisteredVersion:

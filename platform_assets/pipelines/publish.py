@@ -39,8 +39,33 @@ from platform_assets.validation.results import RuleResult
 CHUNK_ROWS = 2_000_000
 """Delivered rows that are judged at a time: about 1 GB of memory for a table of ten columns."""
 
+PUBLISHED_EMPTY = "published_empty"
+"""In the record of a commit: the days passed, and have no rows."""
+
 _COMMITS_SEARCHED = 500
 """How far back the totals of a day are searched for in the raw table's history; for a single day, a tenth of it."""
+
+
+@dataclass(frozen=True)
+class PublishedDay:
+    """What became of one day of a load.
+
+    Attributes:
+        rows_accepted: rows that were published.
+        rows_refused: rows that went to quarantine.
+        rows_by_rule_and_column: rows in quarantine by `rule:column`.
+        failed_rules: the table rules that refused the day; nothing of it was published then.
+    """
+
+    rows_accepted: int
+    rows_refused: int
+    rows_by_rule_and_column: Mapping[str, int]
+    failed_rules: tuple[RuleResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the day was published."""
+        return not self.failed_rules
 
 
 @dataclass(frozen=True)
@@ -59,7 +84,10 @@ class PublishedLoad:
         rows_by_rule_and_column: rows in quarantine by `rule:column`.
         delivered_by_day: rows delivered.
         refused_by_day: rows in quarantine.
+        profile_rows_by_day: lines of each day's profile.
+        days: each day by itself; empty for a reference table.
         commits: the last commit of each layer that was written.
+        versions: of each layer the Delta version that wrote a day.
         volume_plot: PNG of the rows of each day, for a load longer than `TREND_DAYS`.
         trend_plot: PNG of the rows of the last weeks up to the load, where it is shorter and passed.
         profile_plot: PNG of the columns, where the load is shorter.
@@ -76,7 +104,10 @@ class PublishedLoad:
     rows_by_rule_and_column: Mapping[str, int] = field(default_factory=dict)
     delivered_by_day: Mapping[date, int] = field(default_factory=dict)
     refused_by_day: Mapping[date, int] = field(default_factory=dict)
+    profile_rows_by_day: Mapping[date, int] = field(default_factory=dict)
+    days: Mapping[date, PublishedDay] = field(default_factory=dict)
     commits: Mapping[str, Commit] = field(default_factory=dict)
+    versions: Mapping[str, Mapping[date, int]] = field(default_factory=dict)
     volume_plot: bytes | None = None
     trend_plot: bytes | None = None
     profile_plot: bytes | None = None
@@ -104,11 +135,39 @@ class PublishedLoad:
             ),
             delivered_by_day={**self.delivered_by_day, **_of_days(result.delivered_rows)},
             refused_by_day={**self.refused_by_day, **_of_days(result.refused_rows)},
+            profile_rows_by_day={**self.profile_rows_by_day, **_profile_rows(result)},
+            days={**self.days, **_judged_days(result)},
         )
 
 
 def _added(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     return {**counts, **{name: counts.get(name, 0) + rows for name, rows in more.items()}}
+
+
+def _profile_rows(result: Audit) -> dict[date, int]:
+    lines = result.profile.drop_nulls(EVENT_DAY).group_by(EVENT_DAY).len()
+    return dict(lines.iter_rows())
+
+
+def _judged_days(result: Audit) -> dict[date, PublishedDay]:
+    """Each day of a chunk by itself."""
+    days = [day for day in result.delivered_rows if day is not None]
+    if not days:
+        return {}
+    accepted = dict(result.accepted.group_by(EVENT_DAY).len().iter_rows())
+    rules: dict[date, dict[str, int]] = {}
+    counts = result.quarantine.group_by(EVENT_DAY, "rule", "column").len().sort(EVENT_DAY, "rule", "column")
+    for day, rule, column, rows in counts.iter_rows():
+        rules.setdefault(day, {})[f"{rule}:{column}"] = rows
+    return {
+        day: PublishedDay(
+            rows_accepted=accepted.get(day, 0),
+            rows_refused=result.refused_rows[day],
+            rows_by_rule_and_column=rules.get(day, {}),
+            failed_rules=tuple(rule for rule in result.failed_rules if rule.day == day),
+        )
+        for day in days
+    }
 
 
 def _of_days(counts: Mapping[date | None, int]) -> dict[date, int]:
@@ -134,7 +193,7 @@ def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows:
     releases, references = catalog.releases(source.name), _reference_values(catalog, source)
     totals = _totals(raw.stored, days)
     recent = RecentProfiles(profiles, source, days.first) if days else None
-    load, commits = PublishedLoad(), dict[str, Commit]()
+    load, written = PublishedLoad(), Written()
     with WriteBehind() as write_behind:
         for chunk, delivered in read_ahead(day_chunks(raw.stored, days, chunk_rows), raw.delivered_rows):
             earlier = recent.before(chunk.first) if recent and chunk else None
@@ -153,8 +212,9 @@ def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows:
             load = load.plus(result)
             if recent:
                 recent.add(result)
-            write_behind(partial(_write, catalog, source, chunk, result, commits))
-    return _with_plots(catalog, source, days, replace(load, commits=commits))
+            write_behind(partial(_write, catalog, source, chunk, result, written))
+    load = replace(load, commits=written.commits, versions=written.versions)
+    return _with_plots(catalog, source, days, load)
 
 
 def judged_day(catalog: Catalog, source: Source, day: date) -> tuple[Audit, pl.DataFrame]:
@@ -179,32 +239,50 @@ def judged_day(catalog: Catalog, source: Source, day: date) -> tuple[Audit, pl.D
     return result, delivered
 
 
-def _write(catalog: Catalog, source: Source, chunk: DayRange | None, result: Audit, commits: dict[str, Commit]) -> None:
+class Written:
+    """The commits of a load: the last of each layer, and of each layer the version that wrote a day."""
+
+    def __init__(self) -> None:
+        self.commits: dict[str, Commit] = {}
+        self.versions: dict[str, dict[date, int]] = {}
+
+    def add(self, layer: str, commit: Commit, days: DayRange | None) -> None:
+        """Remember a commit."""
+        self.commits[layer] = commit
+        if days is not None:
+            self.versions.setdefault(layer, {}).update(dict.fromkeys(days.days, commit.version))
+
+
+def _write(catalog: Catalog, source: Source, chunk: DayRange | None, result: Audit, written: Written) -> None:
     """Write what became of a chunk, clean rows last, and remember the commits."""
-    commits[QUARANTINE] = store_quarantine(catalog.quarantine(source.name), result, chunk)
-    commits[PROFILE] = store_profile(catalog.profile(source.name), result, chunk)
+    written.add(QUARANTINE, store_quarantine(catalog.quarantine(source.name), result, chunk), chunk)
+    written.add(PROFILE, store_profile(catalog.profile(source.name), result, chunk), chunk)
     rows = catalog.raw(source.name).with_kept_deletions(chunk, result.accepted)
-    for commit in _publish(catalog.clean(source.name).stored, result, rows, chunk, changes=source.is_incremental):
-        commits[CLEAN] = commit
+    for days, commit in _publish(catalog.clean(source.name).stored, result, rows, chunk):
+        written.add(CLEAN, commit, days)
 
 
 def _publish(
-    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None, *, changes: bool
-) -> Iterator[Commit]:
-    """Write what is to be published, leaving refused days as they were. Changes, and days without events, may leave a day without rows.
+    table: LakeTable, result: Audit, rows: pl.DataFrame, days: DayRange | None
+) -> Iterator[tuple[DayRange | None, Commit]]:
+    """Write what is to be published, leaving refused days as they were.
+
+    A day that passed without rows is written as well, with a commit of its own where it had none before: by it others see that the
+    day was published and is empty, and not forgotten.
 
     What a person accepted, and which days have no events, stands in the commit.
     """
     if days is None:
         if result.passed:
-            yield table.replace(rows)
+            yield None, table.replace(rows)
         return
-    refused, without = set(result.refused_days), result.days_without_events
+    refused = set(result.refused_days)
     for good in consecutive_ranges(day for day in days.days if day not in refused):
         of_days = rows.filter(pl.col(EVENT_DAY).is_between(good.first, good.last))
-        allow_empty = changes or any(day in without for day in good.days)
         record = decisions_record(result, good)
-        yield table.write_partitions(of_days, good.first, good.last, allow_empty=allow_empty, metadata=record)
+        if of_days.is_empty():
+            record = {**(record or {}), PUBLISHED_EMPTY: "yes"}
+        yield good, table.write_partitions(of_days, good.first, good.last, allow_empty=True, metadata=record)
 
 
 def day_chunks(raw: LakeTable, days: DayRange | None, chunk_rows: int) -> Iterator[DayRange | None]:

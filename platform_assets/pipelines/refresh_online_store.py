@@ -27,6 +27,7 @@ from platform_assets.features.online.lookup_state import LookupLayout, lookup_la
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.labelled_events import labelled_events
+from platform_assets.pipelines.required_days import require_source_days
 
 ONE_DAY = timedelta(days=1)
 
@@ -58,10 +59,12 @@ def refresh_online_store(
         log: takes a line for each state that the store holds a newer one of.
 
     Raises:
+        DaysMissing: days that a state reaches back to were never published.
         StateError: a state reads back differently from what was written.
         FeatureError: a state cannot be made.
     """
     use_case, at = catalog.use_case, day + ONE_DAY
+    _require_input(catalog, at)
     apply(use_case, settings)
     written: dict[str, int] = {}
     newer: list[str] = []
@@ -76,6 +79,25 @@ def refresh_online_store(
             log(str(error))
             newer.append(table)
     return RefreshedStore(at, written, tuple(newer))
+
+
+def _require_input(catalog: Catalog, at: date) -> None:
+    """Refuse a state as of a midnight whose days were not all published: what is not there would count as not having happened.
+
+    Raises:
+        DaysMissing: days lack.
+    """
+    use_case = catalog.use_case
+    what = f"online store of {use_case.name} as of the end of {at - ONE_DAY}"
+    for view in views_with_state(use_case):
+        first = at - timedelta(days=view.span_days + 1)
+        require_source_days(catalog, use_case.event_source, first, at - ONE_DAY, what)
+        if uses_label(view, use_case) and use_case.label_source.name != use_case.events:
+            newest = at - timedelta(days=use_case.label_arrival_days)
+            require_source_days(catalog, use_case.label_source, first, newest, what)
+    for layout in lookup_layouts(use_case, use_case.stored_views):
+        days = days_to_read(use_case, layout.lookup, at - ONE_DAY, at) or (at, at)
+        require_source_days(catalog, use_case.source(layout.lookup.source), *days, what)
 
 
 def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date) -> int:

@@ -33,6 +33,7 @@ from platform_assets.monitoring.quality import (
 from platform_assets.monitoring.retrain_verdict import window_verdict
 from platform_assets.monitoring.watched_window import reference_frame, watch_window
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
+from platform_assets.pipelines.required_days import require_days, require_source_days
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, registered_run
 from platform_assets.tasks.registry import task_of
@@ -124,7 +125,7 @@ def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> Sto
     if rows.is_empty() and not table.exists():
         commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
     else:
-        commit = table.merge_rows(rows, ["request_id"], when_matched="keep")
+        commit = table.merge_rows(rows, ["request_id"], when_matched="keep", partitions=(days.first, days.last))
     by_day = service_days(rows)
     outages = [
         outage
@@ -146,11 +147,13 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, 
         day: last day of the window.
 
     Raises:
+        DaysMissing: days of the window were never stored.
         MonitoringError: the window has no predictions.
         ArtifactError: the model's files were damaged or replaced.
     """
     use_case = catalog.use_case
     first = day - timedelta(days=use_case.monitoring.window_days - 1)
+    _require_predictions(catalog, first, day, f"drift of {use_case.name} up to {day}")
     log = catalog.predictions.read(first, day)
     version = _model_of(use_case, log, registry)
     reference = _reference(catalog, version, registered_run(registry, version))
@@ -172,12 +175,16 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
         day: last day of the window.
 
     Raises:
+        DaysMissing: days of the window were never stored.
         MonitoringError: the window has no predictions.
         ArtifactError: the model's files were damaged or replaced.
     """
     use_case = catalog.use_case
     as_of = day + timedelta(days=max(1, use_case.label_delay_days))
     first, last = quality_days(use_case, as_of)
+    what = f"quality of {use_case.name} up to {day}"
+    _require_predictions(catalog, first, last, what)
+    require_source_days(catalog, use_case.label_source, first, last, what)
     log = catalog.predictions.read(first, last)
     version = _model_of(use_case, log, registry)
     labels = label_rows(catalog, first, as_of)
@@ -191,6 +198,17 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
     metric = use_case.monitoring.quality_metric
     plot = plot_quality(quality_by_day(joined, use_case), metric, result.bounds.get(metric))
     return WatchedQuality(result, version, plot, stored)
+
+
+def _require_predictions(catalog: Catalog, first: date, last: date, what: str) -> None:
+    """Refuse a window some of whose days were never stored; days before the first stored one had no service.
+
+    Raises:
+        DaysMissing: days lack.
+    """
+    table = catalog.predictions
+    stored = table.partitions() if table.exists() else []
+    require_days(catalog, table, max(first, min(stored, default=first)), last, what)
 
 
 def _model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:

@@ -16,6 +16,7 @@ from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.orchestration.sensors import CAUSE_TAG, retrain_sensor
+from platform_assets.testing.day_verdicts import report_verdict
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = "2018-08-20"
@@ -57,10 +58,7 @@ def requested_after(
     graph = definitions.resolve_asset_graph()
     for check in graph.asset_check_keys:
         if check.asset_key == key and check.name != not_run:
-            evaluation = dg.AssetCheckEvaluation(
-                asset_key=key, check_name=check.name, passed=check.name != failed, metadata={}, blocking=True
-            )
-            instance.report_runless_asset_event(evaluation)
+            report_verdict(instance, check, date.fromisoformat(DAY), check.name != failed)
     after = dg.evaluate_automation_conditions(definitions, instance, cursor=before.cursor)
     return {
         "/".join(found.path[1:]): sorted(after.get_requested_partitions(found))

@@ -17,6 +17,7 @@ from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.orchestration.schedules import build_schedules
 from platform_assets.pipelines.due import DueJob, due, polled, stale_days
 from platform_assets.pipelines.jobs import FEED, LOAD
+from platform_assets.testing.day_verdicts import report_verdict
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 DAY = "2018-08-20"
@@ -54,12 +55,12 @@ def report(instance: dg.DagsterInstance, layer: str, table: str, day: str | None
     instance.report_runless_asset_event(dg.AssetMaterialization(key(layer, table), partition=day))
 
 
-def pass_checks(definitions: dg.Definitions, instance: dg.DagsterInstance, asset: dg.AssetKey) -> None:
+def pass_checks(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, asset: dg.AssetKey, day: str | None = None
+) -> None:
     for check in definitions.resolve_asset_graph().asset_check_keys:
         if check.asset_key == asset:
-            instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(asset_key=asset, check_name=check.name, passed=True, metadata={}, blocking=True)
-            )
+            report_verdict(instance, check, date.fromisoformat(day) if day else None, True)
 
 
 def test_a_touched_day_is_cleaned_and_its_features_follow(
@@ -74,7 +75,7 @@ def test_a_touched_day_is_cleaned_and_its_features_follow(
     for layer in ("clean", "quarantine", "history"):
         assert after.get_requested_partitions(key(layer, "transactions")) == {DAY}, layer
     report(instance, "clean", "transactions", DAY)
-    pass_checks(definitions, instance, key("clean", "transactions"))
+    pass_checks(definitions, instance, key("clean", "transactions"), DAY)
     last = dg.evaluate_automation_conditions(definitions, instance, cursor=after.cursor)
     requested = last.get_requested_partitions(key("features", "transaction_context"))
     assert DAY in requested

@@ -15,6 +15,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, MONITORING, SERVING
 from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
+from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.orchestration.resources.build import build_resources
@@ -58,10 +59,14 @@ def judged(
     names = gate_names(use_case.gates, use_case.task)
     assert red is None or red in names
 
+    days = as_of_days(use_case)
+
     @dg.asset(
         key=EVALUATION,
-        partitions_def=as_of_days(use_case),
-        check_specs=[dg.AssetCheckSpec(name, asset=EVALUATION, blocking=True) for name in names if name != left_out],
+        partitions_def=days,
+        check_specs=[
+            day_check(name, EVALUATION, days, description=name, blocking=True) for name in names if name != left_out
+        ],
     )
     def evaluation() -> dg.MaterializeResult:
         results = [dg.AssetCheckResult(check_name=name, passed=name != red) for name in names if name != left_out]
@@ -118,10 +123,12 @@ def materialized(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str)
 def self_tested(instance: dg.DagsterInstance, partition: str, passed: bool) -> None:
     """A service as of a day, with its self-test."""
 
+    days = dg.DailyPartitionsDefinition(partition)
+
     @dg.asset(
         key=SERVICE,
-        partitions_def=dg.DailyPartitionsDefinition(partition),
-        check_specs=[dg.AssetCheckSpec(SELF_TEST_CHECK, asset=SERVICE, blocking=True)],
+        partitions_def=days,
+        check_specs=[day_check(SELF_TEST_CHECK, SERVICE, days, description="it starts", blocking=True)],
     )
     def service() -> dg.MaterializeResult:
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name=SELF_TEST_CHECK, passed=passed)])

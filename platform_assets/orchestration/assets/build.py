@@ -27,6 +27,7 @@ from platform_assets.orchestration.assets.predictions import daily_predictions_a
 from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.rollback import rollback_asset
 from platform_assets.orchestration.assets.training import training_set_asset
+from platform_assets.orchestration.conditions import with_gates
 from platform_assets.orchestration.metadata import with_column_lineage
 
 
@@ -62,7 +63,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         maintenance_asset(use_case=use_case),
         *([experiment_asset(use_case=use_case)] if use_case.experiment is not None else []),
     ]
-    return with_column_lineage(use_case, assets)
+    return with_gates(with_column_lineage(use_case, assets))
 
 
 def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:

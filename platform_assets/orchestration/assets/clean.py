@@ -7,16 +7,19 @@ and a load's way through them (`pipelines/publish.py`).
 """
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE, RAW
 from platform_assets.lake.schemas import clean_schema, profile_schema, quarantine_schema
+from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -28,10 +31,12 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import event_days, partition_range
-from platform_assets.pipelines.publish import PublishedLoad, publish, referenced_columns
+from platform_assets.pipelines.publish import PublishedDay, PublishedLoad, publish, referenced_columns
 
 QUALITY_CHECK = "quality"
 SHOWN_FAILURES = 20
+
+Published = Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]
 
 
 def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
@@ -65,33 +70,67 @@ def _specs(use_case: UseCase, source: Source) -> list[dg.AssetSpec]:
 def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
     """The clean asset of one source, with its quarantine and profile, and the blocking check `quality`."""
     clean_key = asset_key(use_case, CLEAN, source.name)
-    description = "No day breaks a table rule: refused rows, volume, totals of the source, hours, distributions."
+    days_def = event_days(use_case) if source.is_daily else None
+    check = day_check(
+        QUALITY_CHECK,
+        clean_key,
+        days_def,
+        blocking=True,
+        description="No day breaks a table rule: refused rows, volume, totals of the source, hours, distributions.",
+    )
 
     @dg.multi_asset(
         name=f"{use_case.name}__clean__{source.name}",
         specs=_specs(use_case, source),
-        check_specs=[dg.AssetCheckSpec(QUALITY_CHECK, asset=clean_key, blocking=True, description=description)],
-        partitions_def=event_days(use_case) if source.is_daily else None,
+        check_specs=[check],
+        partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )
-    def clean(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
-    ) -> Iterator[dg.AssetCheckResult | dg.AssetMaterialization | dg.MaterializeResult]:
+    def clean(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Published:
         catalog, days = Catalog(use_case, lake), partition_range(context) if source.is_daily else None
         load = publish(catalog, source, days)
+        for layer, by_day in _described(load, days).items():
+            describe_days(context, asset_key(use_case, layer, source.name), by_day)
         yield _quarantined(catalog, source, load)
         yield _profiled(catalog, source, load)
         verdict = _check_result(clean_key, load)
+        verdicts = {day: DayVerdict(one.passed, _evidence(one)) for day, one in load.days.items()}
         if load.passed:
             yield _published(catalog, source, load)
-            yield verdict
+            yield from day_results(context, check, verdicts, verdict)
             return
-        yield verdict
-        for day in sorted(set(days.days if days else []) - set(load.refused_days)):
-            yield dg.AssetMaterialization(clean_key, partition=day.isoformat())
+        described = _described(load, days)[CLEAN]
+        for day in (day for day, one in load.days.items() if one.passed):
+            yield dg.AssetMaterialization(clean_key, partition=day.isoformat(), metadata=described[day])
+        yield from day_results(context, check, verdicts, verdict)
         raise dg.Failure(description=_refusal(source, load), metadata=dict(verdict.metadata), allow_retries=False)
 
     return clean
+
+
+def _described(load: PublishedLoad, days: DayRange | None) -> dict[str, dict[date, dict[str, Any]]]:
+    """What each day's materializations say instead of what the load as a whole says; a picture of weeks stands on its last day."""
+    described: dict[str, dict[date, dict[str, Any]]] = {CLEAN: {}, QUARANTINE: {}, PROFILE: {}}
+    for day, one in load.days.items():
+        described[QUARANTINE][day] = {
+            "dagster/row_count": one.rows_refused,
+            "rows_by_rule": dict(one.rows_by_rule_and_column),
+        }
+        described[PROFILE][day] = {"dagster/row_count": load.profile_rows_by_day.get(day, 0)}
+        if one.passed:
+            described[CLEAN][day] = {"dagster/row_count": one.rows_accepted, "rows_refused": one.rows_refused}
+    for layer, versions in load.versions.items():
+        for day, version in versions.items():
+            described[layer].setdefault(day, {})["delta_version"] = version
+    if days is not None:
+        pictures = {
+            CLEAN: _picture_if("rows_per_day", load.trend_plot),
+            PROFILE: _picture_if("columns", load.profile_plot),
+        }
+        for layer, shown in pictures.items():
+            if days.last in described[layer]:
+                described[layer][days.last] |= shown
+    return described
 
 
 def _quarantined(catalog: Catalog, source: Source, load: PublishedLoad) -> dg.MaterializeResult:
@@ -112,7 +151,7 @@ def _profiled(catalog: Catalog, source: Source, load: PublishedLoad) -> dg.Mater
         asset_key=asset_key(catalog.use_case, PROFILE, source.name),
         metadata={
             **commit_metadata(commit, catalog.profile(source.name).uri),
-            **_picture_if("columns", load.profile_plot),
+            **({} if source.is_daily else _picture_if("columns", load.profile_plot)),
         },
         data_version=data_version(commit),
     )
@@ -126,8 +165,7 @@ def _published(catalog: Catalog, source: Source, load: PublishedLoad) -> dg.Mate
         metadata={
             **commit_metadata(commit, table.uri),
             "rows_refused": load.rows_refused,
-            "rows_released": load.rows_released,
-            **_picture_if("rows_per_day", load.trend_plot),
+            **({"rows_released": load.rows_released} if len(load.days) < 2 else {}),
             **column_lineage(catalog.use_case, key, table.schema),
         },
         data_version=data_version(commit),
@@ -152,6 +190,16 @@ def _check_result(key: dg.AssetKey, load: PublishedLoad) -> dg.AssetCheckResult:
             **_picture_if("rows_per_day", load.volume_plot),
         },
     )
+
+
+def _evidence(day: PublishedDay) -> dict[str, Any]:
+    return {
+        "rows_accepted": day.rows_accepted,
+        "rows_refused": day.rows_refused,
+        "rows_by_rule": dict(day.rows_by_rule_and_column),
+        "broken_table_rules": sorted({rule.rule for rule in day.failed_rules}),
+        "failed_rules": [rule.explanation for rule in day.failed_rules[:SHOWN_FAILURES]],
+    }
 
 
 def _picture_if(name: str, png: bytes | None) -> dict[str, Any]:

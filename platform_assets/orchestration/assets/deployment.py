@@ -13,6 +13,7 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING
+from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
@@ -36,9 +37,10 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         automation_condition=after_upstream(),
         code_version="1",
         check_specs=[
-            dg.AssetCheckSpec(
+            day_check(
                 SELF_TEST_CHECK,
-                asset=key,
+                key,
+                as_of_days(use_case),
                 blocking=True,
                 description="The built service starts and scores known rows as the model does, within 1e-6.",
             )

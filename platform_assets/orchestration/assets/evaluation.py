@@ -16,6 +16,7 @@ from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL
+from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, kubernetes_tags, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
@@ -40,7 +41,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="2",
         op_tags=kubernetes_tags(use_case.training.compute),  # gates fit the winner again
         check_specs=[
-            dg.AssetCheckSpec(name, asset=key, blocking=True, description=f"Gate {name.replace('_', ' ')}.")
+            day_check(name, key, as_of_days(use_case), blocking=True, description=f"Gate {name.replace('_', ' ')}.")
             for name in names
         ],
         **policy(use_case, MODEL),

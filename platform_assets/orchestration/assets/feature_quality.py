@@ -17,6 +17,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, TRAINING
 from platform_assets.lake.schemas import FEATURE_QUALITY_SCHEMA
+from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -49,7 +50,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         metadata=column_schema(FEATURE_QUALITY_SCHEMA, {}),
         partitions_def=as_of_days(use_case),
         code_version="1",
-        check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in described.items()],
+        check_specs=[day_check(name, key, as_of_days(use_case), description=text) for name, text in described.items()],
         **policy(use_case, FEATURES),
     )
     def build_feature_quality(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:

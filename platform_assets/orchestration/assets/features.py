@@ -4,7 +4,9 @@ Belongs here: which days of which tables a view's days depend on, and what Dagst
 (`pipelines/compute_features.py`), the online store (`assets/online_store.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -15,6 +17,13 @@ from platform_assets.features.offline.lookups import arrival_days
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
+from platform_assets.orchestration.checks import (
+    DayVerdict,
+    day_check,
+    day_results,
+    describe_days,
+    missing_days_refused,
+)
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -25,7 +34,13 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
-from platform_assets.pipelines.compute_features import compute_features
+from platform_assets.pipelines.completeness import Completeness
+from platform_assets.pipelines.compute_features import ComputedFeatures, compute_features
+
+COMPLETE_CHECK = "complete"
+SHOWN_DAYS = 3
+
+Computed = Iterator[dg.MaterializeResult | dg.AssetCheckResult]
 
 
 def view_deps(use_case: UseCase, view: FeatureView) -> list[dg.AssetDep]:
@@ -71,9 +86,16 @@ def reference_keys(use_case: UseCase, views: Iterable[FeatureView]) -> list[dg.A
 
 
 def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDefinition:
-    """The feature table of one view: a row for each event, with the features as of its time."""
+    """The feature table of one view: a row for each event, with the features as of its time; its blocking check `complete` says so."""
     key = asset_key(use_case, FEATURES, view.table)
     schema = use_case.feature_schema(view)
+    check = day_check(
+        COMPLETE_CHECK,
+        key,
+        event_days(use_case),
+        blocking=True,
+        description="Every published event of the day has one row, with its key, and no other row is there.",
+    )
 
     @dg.asset(
         key=key,
@@ -86,11 +108,14 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         automation_condition=after_upstream(ignoring=reference_keys(use_case, [view])),
         code_version=f"1-{view_meaning_hash(use_case, view)}",
         op_tags={"feature_view": view.table},
+        check_specs=[check],
         **policy(use_case, FEATURES),
     )
-    def feature_table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        computed = compute_features(Catalog(use_case, lake), view, partition_range(context))
-        return dg.MaterializeResult(
+    def feature_table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Computed:
+        with missing_days_refused():
+            computed = compute_features(Catalog(use_case, lake), view, partition_range(context))
+        describe_days(context, key, _by_day(computed))
+        yield dg.MaterializeResult(
             metadata={
                 **commit_metadata(computed.commit, computed.uri),
                 "dagster/row_count": computed.rows,
@@ -99,8 +124,32 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
             },
             data_version=data_version(computed.commit),
         )
+        yield from day_results(context, check, *completeness_results(COMPLETE_CHECK, key, computed.completeness))
 
     return feature_table
+
+
+def _by_day(computed: ComputedFeatures) -> dict[date, dict[str, Any]]:
+    return {
+        day: {"dagster/row_count": one.rows, "delta_version": computed.versions[day]}
+        for day, one in computed.completeness.items()
+    }
+
+
+def completeness_results(
+    name: str, key: dg.AssetKey, days: Mapping[date, Completeness]
+) -> tuple[dict[date, DayVerdict], dg.AssetCheckResult]:
+    """Completeness of days as verdicts of a check: each day's, and that of all."""
+    verdicts = {
+        day: DayVerdict(one.passed, {"rows": one.rows, "expected": one.expected, "explanation": one.explanation})
+        for day, one in days.items()
+    }
+    red = {day: one for day, one in days.items() if not one.passed}
+    totals = {"rows": sum(one.rows for one in days.values()), "expected": sum(one.expected for one in days.values())}
+    worst = [f"{day}: {one.explanation}" for day, one in red.items()][:SHOWN_DAYS]
+    explanation = "; ".join(worst) or f"{totals['rows']:,} rows, one for each published event"
+    metadata: dict[str, Any] = {**totals, "incomplete_days": [str(day) for day in red], "explanation": explanation}
+    return verdicts, dg.AssetCheckResult(asset_key=key, check_name=name, passed=not red, metadata=metadata)
 
 
 def feature_descriptions(view: FeatureView) -> dict[str, str]:

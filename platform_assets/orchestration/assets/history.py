@@ -11,6 +11,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import HISTORY, RAW
 from platform_assets.lake.schemas import history_schema
+from platform_assets.orchestration.checks import describe_days
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import (
     asset_key,
@@ -50,12 +51,18 @@ def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         **policy(use_case, HISTORY),
     )
     def history(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        catalog = Catalog(use_case, lake)
-        commit = store_row_versions(catalog, source, partition_range(context))
+        catalog, days, key = (
+            Catalog(use_case, lake),
+            partition_range(context),
+            asset_key(use_case, HISTORY, source.name),
+        )
+        commit = store_row_versions(catalog, source, days)
+        counts = catalog.history(source.name).count_by_partition(version=commit.version)
+        describe_days(context, key, {day: {"dagster/row_count": counts.get(day, 0)} for day in days.days})
         return dg.MaterializeResult(
             metadata={
                 **commit_metadata(commit, catalog.history(source.name).uri),
-                **column_lineage(use_case, asset_key(use_case, HISTORY, source.name), schema),
+                **column_lineage(use_case, key, schema),
             },
             data_version=data_version(commit),
         )

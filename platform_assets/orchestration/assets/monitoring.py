@@ -4,7 +4,7 @@ Belongs here: what Dagster is told of them, verdicts as checks among it. Does no
 asking for a new model (`orchestration/sensors.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from platform_assets.declaration import UseCase
+from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.deployment.serving_home import ServingHome
@@ -21,6 +21,13 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
 from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.monitoring.prediction_log import LogOutage, SegmentRead
+from platform_assets.orchestration.checks import (
+    DayVerdict,
+    day_check,
+    day_results,
+    describe_days,
+    missing_days_refused,
+)
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -31,7 +38,13 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
-from platform_assets.pipelines.watch import StoredVerdict, store_predictions, watch_drift, watch_quality
+from platform_assets.pipelines.watch import (
+    StoredPredictions,
+    StoredVerdict,
+    store_predictions,
+    watch_drift,
+    watch_quality,
+)
 from platform_assets.registry.model_store import ModelStore
 
 READABLE_CHECK = "readable"
@@ -50,6 +63,14 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Predictions of a day as a Delta table, each request once."""
     schema = prediction_log_schema(use_case)
     key = asset_key(use_case, SERVING, PREDICTION_LOG)
+    days_def = event_days(use_case)
+    readable = day_check(READABLE_CHECK, key, days_def, description="Every line the service wrote is a prediction.")
+    lines_taken = day_check(
+        LOG_CHECK, key, days_def, description="No request was refused because the log took no line."
+    )
+    store_answered = day_check(
+        STORE_CHECK, key, days_def, description="No prediction was made without what the online store holds."
+    )
 
     @dg.asset(
         key=key,
@@ -57,43 +78,57 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         description="Every answered request: what was asked, the features used, the score, the model and the latency.",
         kinds={"deltalake", "bentoml"},
         metadata=column_schema(schema, {}),
-        partitions_def=event_days(use_case),
+        partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(READABLE_CHECK, asset=key, description="Every line the service wrote is a prediction."),
-            dg.AssetCheckSpec(LOG_CHECK, asset=key, description="No request was refused because the log took no line."),
-            dg.AssetCheckSpec(
-                STORE_CHECK, asset=key, description="No prediction was made without what the online store holds."
-            ),
-        ],
+        check_specs=[readable, lines_taken, store_answered],
         **policy(use_case, SERVING),
     )
     def prediction_log(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        days = partition_range(context)
         folder = serving.log_folder(use_case.name)
-        stored = store_predictions(Catalog(use_case, lake), Path(folder), partition_range(context))
+        stored = store_predictions(Catalog(use_case, lake), Path(folder), days)
         segments = stored.segments
-        metadata: dict[str, Any] = {
-            "predictions": stored.rows.height,
-            "bad_lines": len(segments.bad_lines),
-            "torn_lines": segments.torn_lines,
+        by_day = {day: stored.rows.filter(pl.col(EVENT_DAY) == day) for day in days.days}
+        described = {
+            day: {"predictions": rows.height, "dagster/row_count": rows.height} for day, rows in by_day.items()
         }
-        if stored.latency_plot is not None:
-            metadata["latency"] = picture(stored.latency_plot)
-        return dg.MaterializeResult(
+        describe_days(context, key, _with_service(described, stored))
+        yield dg.MaterializeResult(
             metadata={
                 **commit_metadata(stored.commit, stored.uri),
                 **column_lineage(use_case, key, schema),
-                **metadata,
-                "service_days": [day.to_dict() for day in stored.by_day[:31]],
+                "predictions": stored.rows.height,
+                "bad_lines": len(segments.bad_lines),
+                "torn_lines": segments.torn_lines,
             },
             data_version=data_version(stored.commit),
-            check_results=[_readable(segments), _lines_taken(stored.outages), _store_answered(stored.rows, use_case)],
         )
+        # A line that cannot be read belongs to no day: it is every day's.
+        lines = dict.fromkeys(days.days, _verdict(_readable(segments)))
+        yield from day_results(context, readable, lines, _readable(segments))
+        outages = {day: [one for one in stored.outages if day in one.event_days] for day in days.days}
+        taken = {day: _verdict(_lines_taken(of_day)) for day, of_day in outages.items()}
+        yield from day_results(context, lines_taken, taken, _lines_taken(stored.outages))
+        answered = {day: _verdict(_store_answered(rows, use_case)) for day, rows in by_day.items()}
+        yield from day_results(context, store_answered, answered, _store_answered(stored.rows, use_case))
 
     return prediction_log
+
+
+def _with_service(described: Mapping[date, dict[str, Any]], stored: StoredPredictions) -> dict[date, dict[str, Any]]:
+    """Each day's figures of the service; the picture of all days stands on the last."""
+    figures = {figure.day: {"service_days": [figure.to_dict()]} for figure in stored.by_day}
+    days = {day: {**metadata, **figures.get(day, {})} for day, metadata in described.items()}
+    if stored.latency_plot is not None:
+        days[max(days)]["latency"] = picture(stored.latency_plot)
+    return days
+
+
+def _verdict(result: dg.AssetCheckResult) -> DayVerdict:
+    return DayVerdict(result.passed, result.metadata)
 
 
 def _readable(segments: SegmentRead) -> dg.AssetCheckResult:
@@ -152,7 +187,9 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         metadata=column_schema(VERDICT_SCHEMA, {}),
         partitions_def=event_days(use_case),
         code_version="1",
-        check_specs=[dg.AssetCheckSpec(DRIFT_CHECK, asset=key, description="No column has moved past its limits.")],
+        check_specs=[
+            day_check(DRIFT_CHECK, key, event_days(use_case), description="No column has moved past its limits.")
+        ],
         **policy(use_case, MONITORING),
     )
     def drift(
@@ -163,7 +200,8 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         folder = serving.report_folder(use_case.name)
-        watched = watch_drift(Catalog(use_case, lake), models.registry(), folder, day)
+        with missing_days_refused():
+            watched = watch_drift(Catalog(use_case, lake), models.registry(), folder, day)
         result = watched.result
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
         return dg.MaterializeResult(
@@ -205,8 +243,11 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=event_days(use_case),
         code_version="1",
         check_specs=[
-            dg.AssetCheckSpec(
-                QUALITY_CHECK, asset=key, description="The followed metric and the label rate keep their bounds."
+            day_check(
+                QUALITY_CHECK,
+                key,
+                event_days(use_case),
+                description="The followed metric and the label rate keep their bounds.",
             )
         ],
         **policy(use_case, MONITORING),
@@ -215,7 +256,8 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        watched = watch_quality(Catalog(use_case, lake), models.registry(), day)
+        with missing_days_refused():
+            watched = watch_quality(Catalog(use_case, lake), models.registry(), day)
         result = watched.result
         evidence: dict[str, Any] = {
             "status": result.status,

@@ -18,6 +18,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.lake.lineage.features import online_columns
 from platform_assets.orchestration.assets.features import lookup_deps, reference_keys
+from platform_assets.orchestration.checks import missing_days_refused
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import earlier_days, event_days
@@ -48,7 +49,8 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], feast: dg.ResourceParam[FeatureStore]
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        refreshed = refresh_online_store(Catalog(use_case, lake), feast.settings(use_case), day, context.log.info)
+        with missing_days_refused():
+            refreshed = refresh_online_store(Catalog(use_case, lake), feast.settings(use_case), day, context.log.info)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(refreshed.entities_written.values()),

@@ -7,6 +7,7 @@ close a circle. So promotion reads the table that is written here (`require_pari
 """
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -20,6 +21,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, MONITORING
 from platform_assets.lake.schemas import PARITY_SCHEMA
 from platform_assets.orchestration.assets.monitoring import predictions_key
+from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -39,6 +41,13 @@ def parity_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Every feature value of every logged prediction of a day, against the offline path."""
     key = asset_key(use_case, MONITORING, PARITY)
     features = [asset_key(use_case, FEATURES, view.table) for view in use_case.features]
+    check = day_check(
+        PARITY_CHECK,
+        key,
+        event_days(use_case),
+        blocking=True,
+        description="Every logged feature value is what the offline path gives. No model is promoted while it is not.",
+    )
 
     @dg.asset(
         key=key,
@@ -49,34 +58,27 @@ def parity_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=event_days(use_case),
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(
-                PARITY_CHECK,
-                asset=key,
-                blocking=True,
-                description="Every logged feature value is what the offline path gives. No model is promoted while it is not.",
-            )
-        ],
+        check_specs=[check],
         **policy(use_case, MONITORING),
     )
-    def parity(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    def parity(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         checked = check_parity(Catalog(use_case, lake), partition_range(context))
         evidence = _evidence(checked.verdicts)
-        return dg.MaterializeResult(
+        by_day = {day: _evidence({day: verdict}) for day, verdict in checked.verdicts.items()}
+        describe_days(context, key, {day: {**shown, "dagster/row_count": 1} for day, shown in by_day.items()})
+        yield dg.MaterializeResult(
             metadata={
                 **commit_metadata(checked.commit, checked.uri),
                 **column_lineage(use_case, key, PARITY_SCHEMA),
-                **evidence,
+                **{name: value for name, value in evidence.items() if name != "mismatches"},
             },
             data_version=data_version(checked.commit),
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name=PARITY_CHECK,
-                    passed=checked.passed,
-                    metadata=evidence,
-                )
-            ],
         )
+        whole = dg.AssetCheckResult(check_name=PARITY_CHECK, asset_key=key, passed=checked.passed, metadata=evidence)
+        verdicts = {day: DayVerdict(checked.verdicts[day].passed, shown) for day, shown in by_day.items()}
+        yield from day_results(context, check, verdicts, whole)
 
     return parity
 

@@ -14,6 +14,13 @@ from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, MODEL, PREDICTIONS
+from platform_assets.orchestration.checks import (
+    DayVerdict,
+    day_check,
+    day_results,
+    describe_days,
+    missing_days_refused,
+)
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.orchestration.partitions import event_days, partition_range
@@ -28,6 +35,13 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     key = asset_key(use_case, PREDICTIONS, DAILY_PREDICTIONS)
     champion_key = asset_key(use_case, MODEL, CHAMPION)
     features = [asset_key(use_case, FEATURES, view.table) for view in use_case.features]
+    check = day_check(
+        COMPLETE_CHECK,
+        key,
+        event_days(use_case),
+        blocking=True,
+        description="Every published event has one finite prediction.",
+    )
 
     @dg.asset(
         key=key,
@@ -40,35 +54,47 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         # The champion's latest as-of day is missing on most days, which would keep the condition closed.
         automation_condition=after_upstream(ignoring=[champion_key]),
         code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(
-                COMPLETE_CHECK, asset=key, blocking=True, description="Every published event has one finite prediction."
-            )
-        ],
+        check_specs=[check],
         **policy(use_case, PREDICTIONS),
     )
     def predictions(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         days = partition_range(context)
-        predicted = predict(Catalog(use_case, lake), models.registry(), days)
+        with missing_days_refused():
+            predicted = predict(Catalog(use_case, lake), models.registry(), days)
+        commit = predicted.commit
+        if commit is not None:
+            described = {
+                day: {"dagster/row_count": events, "delta_version": commit.version}
+                for day, (events, _) in predicted.by_day.items()
+            }
+            describe_days(context, key, described)
+            yield dg.MaterializeResult(
+                metadata={
+                    **commit_metadata(commit, predicted.uri),
+                    "model_version": predicted.version.version,
+                    **({"mean_prediction": predicted.mean} if days.first == days.last else {}),
+                },
+                data_version=data_version(commit),
+            )
         lacking = predicted.without_prediction
-        evidence = {"events": predicted.events, "without_prediction": lacking}
-        if predicted.commit is None:
-            yield dg.AssetCheckResult(asset_key=key, check_name=COMPLETE_CHECK, passed=False, metadata=evidence)
+        evidence = {"events": predicted.events, "without_prediction": lacking, "mean_prediction": predicted.mean}
+        whole = dg.AssetCheckResult(
+            asset_key=key, check_name=COMPLETE_CHECK, passed=commit is not None, metadata=evidence
+        )
+        verdicts = {
+            day: DayVerdict(
+                commit is not None and events > 0 and without == 0, {"events": events, "without_prediction": without}
+            )
+            for day, (events, without) in predicted.by_day.items()
+        }
+        yield from day_results(context, check, verdicts, whole)
+        if commit is None:
             raise dg.Failure(
                 description=f"{use_case.name}: {lacking} of {predicted.events} events of {days} have no prediction; nothing was written.",
                 metadata=evidence,
                 allow_retries=False,
             )
-        yield dg.MaterializeResult(
-            metadata={
-                **commit_metadata(predicted.commit, predicted.uri),
-                "model_version": predicted.version.version,
-                "mean_prediction": predicted.mean,
-            },
-            data_version=data_version(predicted.commit),
-            check_results=[dg.AssetCheckResult(check_name=COMPLETE_CHECK, passed=True, metadata=evidence)],
-        )
 
     return predictions

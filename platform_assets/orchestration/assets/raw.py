@@ -5,6 +5,7 @@ Belongs here: one asset for each source that is asked for event days, or is load
 """
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from pydantic import Field
 from platform_assets.connectors.errors import SchemaMismatch
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.schemas import raw_schema
+from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.ingest import Ingested, ingest
@@ -40,13 +43,20 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
     written, and those that were written before them in the same run are reported.
     """
     key = asset_key(use_case, RAW, source.name)
-    description = "Every declared column arrives with the declared type."
+    days_def = event_days(use_case) if source.is_daily else None
+    check = day_check(
+        SCHEMA_CHECK,
+        key,
+        days_def,
+        blocking=True,
+        description="Every declared column arrives with the declared type.",
+    )
 
     @dg.multi_asset(
         name=f"{use_case.name}__raw__{source.name}",
         specs=[_spec(use_case, source)],
-        check_specs=[dg.AssetCheckSpec(SCHEMA_CHECK, asset=key, blocking=True, description=description)],
-        partitions_def=event_days(use_case) if source.is_daily else None,
+        check_specs=[check],
+        partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )
     def load(
@@ -59,9 +69,9 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
         catalog, run = Catalog(use_case, lake), f"load:{context.run.run_id}"
         ingested = ingest(catalog, sources, source, folder, days, faults=config.faults, key=run)
         if ingested.mismatch is not None:
-            yield from _refused(key, ingested, ingested.mismatch)
+            yield from _refused(context, check, ingested, ingested.mismatch, days)
         else:
-            yield _loaded(key, ingested, catalog.raw(source.name).stored.uri, source, config)
+            yield from _loaded(context, check, ingested, catalog.raw(source.name).stored.uri, source, config)
 
     return load
 
@@ -78,10 +88,18 @@ def _spec(use_case: UseCase, source: Source) -> dg.AssetSpec:
     )
 
 
-def _loaded(key: dg.AssetKey, ingested: Ingested, uri: str, source: Source, config: LoadConfig) -> dg.MaterializeResult:
+def _loaded(
+    context: dg.AssetExecutionContext,
+    check: dg.AssetCheckSpec,
+    ingested: Ingested,
+    uri: str,
+    source: Source,
+    config: LoadConfig,
+) -> Load:
     passed = {"columns": len(source.columns), "rows": ingested.rows}
-    return dg.MaterializeResult(
-        asset_key=key,
+    describe_days(context, check.asset_key, _by_day(ingested))
+    yield dg.MaterializeResult(
+        asset_key=check.asset_key,
         metadata={
             **commit_metadata(ingested.commit, uri),
             "dagster/row_count": ingested.rows,
@@ -91,16 +109,44 @@ def _loaded(key: dg.AssetKey, ingested: Ingested, uri: str, source: Source, conf
             "planted_faults": config.faults,
         },
         data_version=data_version(ingested.commit),
-        check_results=[dg.AssetCheckResult(check_name=SCHEMA_CHECK, passed=True, metadata=passed)],
     )
+    verdicts = {
+        day: DayVerdict(True, {"columns": len(source.columns), "rows": rows})
+        for day, rows in ingested.rows_by_day.items()
+    }
+    whole = dg.AssetCheckResult(asset_key=check.asset_key, check_name=SCHEMA_CHECK, passed=True, metadata=passed)
+    yield from day_results(context, check, verdicts, whole)
 
 
-def _refused(key: dg.AssetKey, ingested: Ingested, mismatch: SchemaMismatch) -> Load:
-    """Report the days that were stored before the columns changed, then fail."""
+def _by_day(ingested: Ingested) -> dict[date, dict[str, Any]]:
+    """What each day's materialization says instead of what the whole load says."""
+    versions = ingested.versions
+    return {
+        day: {"dagster/row_count": rows, "delta_version": versions[day], "commits": 1}
+        for day, rows in ingested.rows_by_day.items()
+    }
+
+
+def _refused(
+    context: dg.AssetExecutionContext,
+    check: dg.AssetCheckSpec,
+    ingested: Ingested,
+    mismatch: SchemaMismatch,
+    days: DayRange | None,
+) -> Load:
+    """Report the days that were stored before the columns changed, then fail; the days from there on are red."""
+    key, by_day = check.asset_key, _by_day(ingested)
     for day in ingested.days:
-        yield dg.AssetMaterialization(key, partition=day.isoformat())
+        yield dg.AssetMaterialization(key, partition=day.isoformat(), metadata=by_day[day])
     evidence = mismatch_evidence(mismatch)
-    yield dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
+    verdicts = {
+        day: DayVerdict(True, {"rows": by_day[day]["dagster/row_count"]})
+        if day in by_day
+        else DayVerdict(False, evidence)
+        for day in (days.days if days else [])
+    }
+    whole = dg.AssetCheckResult(asset_key=key, check_name=SCHEMA_CHECK, passed=False, metadata=evidence)
+    yield from day_results(context, check, verdicts, whole)
     raise dg.Failure(description=str(mismatch), metadata=evidence, allow_retries=False) from mismatch
 
 

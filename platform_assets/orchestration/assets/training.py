@@ -5,6 +5,7 @@ Belongs here: what Dagster is told of it, and the moment of its configuration. D
 """
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -15,6 +16,7 @@ from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
+from platform_assets.orchestration.checks import day_check, missing_days_refused
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -25,7 +27,10 @@ from platform_assets.orchestration.metadata import (
 )
 from platform_assets.orchestration.partitions import as_of_days, earlier_days
 from platform_assets.pipelines.build_training_set import build_training_set, starts_from_events
+from platform_assets.pipelines.required_days import listed_days
 from platform_assets.training.folds import training_offsets
+
+COMPLETE_CHECK = "complete"
 
 
 class TrainingSetConfig(dg.Config):
@@ -45,6 +50,13 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     features = [asset_key(use_case, FEATURES, view.table) for view in use_case.features]
     schema = training_set_schema(use_case)
     key = asset_key(use_case, TRAINING, TRAINING_SET)
+    check = day_check(
+        COMPLETE_CHECK,
+        key,
+        as_of_days(use_case),
+        blocking=True,
+        description="Every label that counts has one row, with its key and of its day, and no other row is there.",
+    )
 
     @dg.asset(
         key=key,
@@ -54,17 +66,23 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         metadata=column_schema(schema, {use_case.label.column: "The label."}),
         partitions_def=as_of_days(use_case),
         code_version="1",
+        check_specs=[check],
         **policy(use_case, TRAINING),
     )
     def build(
         context: dg.AssetExecutionContext, config: TrainingSetConfig, lake: dg.ResourceParam[Lake]
     ) -> dg.MaterializeResult:
         known_at = None if config.known_at is None else _moment(config.known_at)
-        built = build_training_set(Catalog(use_case, lake), date.fromisoformat(context.partition_key), known_at)
+        as_of = date.fromisoformat(context.partition_key)
+        with missing_days_refused():
+            built = build_training_set(Catalog(use_case, lake), as_of, known_at)
+        whole = built.completeness
+        evidence: dict[str, Any] = {"rows": whole.rows, "expected": whole.expected, "explanation": whole.explanation}
         return dg.MaterializeResult(
             metadata={
                 **commit_metadata(built.commit, built.uri),
                 "event_days": f"{built.first_day} .. {built.last_day}",
+                "event_days_without_rows": listed_days(built.days_without_rows) or "none",
                 "labels_of_refused_events": built.refused_labels,
                 **built.labels,
                 "known_at": config.known_at or "now",
@@ -72,6 +90,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **column_lineage(use_case, key, schema),
             },
             data_version=data_version(built.commit),
+            check_results=[dg.AssetCheckResult(check_name=COMPLETE_CHECK, passed=whole.passed, metadata=evidence)],
         )
 
     return build
