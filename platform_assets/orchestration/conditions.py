@@ -66,15 +66,10 @@ def with_gates(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinitio
             return spec
         same_day = {dep.asset_key for dep in spec.deps if _maps_to_the_same_day(dep.partition_mapping)}
         for check in sorted((check.key for check in checks if check.asset_key in same_day), key=str):
-            condition = condition & _passed(check)
+            condition = condition & EntityMatchesCondition(key=check, operand=dg.AutomationCondition.check_passed())
         return spec.replace_attributes(automation_condition=condition.with_label(GATED))
 
     return [asset.map_asset_specs(gated) for asset in assets]
-
-
-def _passed(check: dg.AssetCheckKey) -> Condition:
-    operand = dg.AutomationCondition.check_passed() | dg.AutomationCondition.will_be_requested()
-    return EntityMatchesCondition(key=check, operand=operand)
 
 
 def _maps_to_the_same_day(mapping: dg.PartitionMapping | None) -> bool:

@@ -4,16 +4,18 @@ Belongs here: what the command line asks of Dagster, answered in plain values. D
 (`pipelines/due.py`), or printing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from platform_assets.declaration import UseCase
 from platform_assets.installation import Installation
-from platform_assets.lake.layout import LAYERS
+from platform_assets.lake.layout import CLEAN, FEATURES, LAYERS, RAW
 from platform_assets.orchestration.assembly import installed_definitions
 from platform_assets.orchestration.due_runs import read_materialized, run_request
 from platform_assets.orchestration.jobs import job_name
@@ -24,6 +26,9 @@ from platform_assets.orchestration.schedules import schedule_tags
 from platform_assets.pipelines.due import DueJob, Materialized
 
 PROGRESS = "progress"
+DATA_LAYERS = (RAW, CLEAN, FEATURES)
+"""Layers whose every day counts, whichever was judged last."""
+
 FAILURE = "dagster._core.definitions.events.Failure: "
 """How Dagster begins what an asset says about its own failure."""
 
@@ -100,7 +105,10 @@ class InProcess:
         return {key: value.value for key, value in event.asset_materialization.metadata.items()}
 
     def checks(self, use_case: UseCase) -> list[CheckOutcome]:
-        """The latest evaluation of every check of the use case, in the order in which data flows."""
+        """The latest evaluation of every check of the use case, in the order in which data flows.
+
+        Of a check of data it is the latest of a day that is red, where one is: a good day after it makes that day no better.
+        """
         keys = [
             key
             for key in self.definitions.resolve_asset_graph().asset_check_keys
@@ -108,12 +116,22 @@ class InProcess:
         ]
         outcomes = []
         for key in sorted(keys, key=lambda key: (LAYERS.index(key.asset_key.path[1]), key.asset_key.path[2], key.name)):
-            records = self.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+            records = self._red_days(key) or self.instance.event_log_storage.get_asset_check_execution_history(key, 1)
             if records and records[0].evaluation is not None:
                 evaluation = records[0].evaluation
                 values = {name: value.value for name, value in evaluation.metadata.items()}
                 outcomes.append(CheckOutcome("/".join(key.asset_key.path[1:]), key.name, evaluation.passed, values))
         return outcomes
+
+    def _red_days(self, key: dg.AssetCheckKey) -> Sequence[AssetCheckExecutionRecord]:
+        """The newest verdict of a day of data whose newest verdict is red; empty where every day is green."""
+        if key.asset_key.path[1] not in DATA_LAYERS:
+            return []
+        storage = self.instance.event_log_storage
+        days = [info for info in storage.get_asset_check_partition_info([key]) if info.partition_key is not None]
+        red = {info.partition_key for info in days if info.latest_execution_status is Status.FAILED}
+        records = storage.get_asset_check_execution_history(key, len(days) + 1, status={Status.FAILED}) if red else []
+        return [record for record in records if record.partition in red][:1]
 
 
 def with_progress(definitions: dg.Definitions, show: Callable[[str], None]) -> dg.Definitions:

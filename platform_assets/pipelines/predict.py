@@ -72,6 +72,7 @@ def predict(catalog: Catalog, registry: ModelRegistry, days: DayRange) -> DailyP
     """
     use_case = catalog.use_case
     version = champion_for(use_case, registry, days)
+    predictor = registered_run(registry, version).predictor()
     what = f"predictions of {use_case.name} for {days}"
     require_source_days(catalog, use_case.event_source, days.first, days.last, what)
     for view in use_case.features:
@@ -79,7 +80,7 @@ def predict(catalog: Catalog, registry: ModelRegistry, days: DayRange) -> DailyP
     events = catalog.events.read(days.first, days.last)
     views = {view.name: catalog.features(view).read(days.first, days.last) for view in use_case.features}
     joined = join_views(events, views, use_case, days.first, days.last)
-    frame = predict_rows(use_case, joined, registered_run(registry, version).predictor(), version)
+    frame = predict_rows(use_case, joined, predictor, version)
     lacking = frame.filter(~pl.col("score").is_finite()).height + events.height - frame.height
     table = catalog.predictions
     is_complete = lacking == 0 and (events.height > 0 or set(days.days) <= set(days_without_events(catalog, days)))

@@ -184,12 +184,13 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
     first, last = quality_days(use_case, as_of)
     what = f"quality of {use_case.name} up to {day}"
     _require_predictions(catalog, first, last, what)
-    require_source_days(catalog, use_case.label_source, first, last, what)
     log = catalog.predictions.read(first, last)
     version = _model_of(use_case, log, registry)
+    comparison = registered_run(registry, version).comparison
+    newest = as_of - timedelta(days=max(1, use_case.label_arrival_days))
+    require_source_days(catalog, use_case.label_source, first, newest, what)
     labels = label_rows(catalog, first, as_of)
     joined = join_labels(log, labels, use_case, as_of, {version.version}, loaded_label_days(catalog))
-    comparison = registered_run(registry, version).comparison
     promised = comparison["candidates"][version.tags["learner"]]["mean"]
     label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None
     result = production_quality(joined, use_case, promised, label_rate, class_rows=version.tag_json(CLASS_ROWS_TAG))

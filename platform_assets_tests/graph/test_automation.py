@@ -19,7 +19,7 @@ from platform_assets.orchestration.sensors import CAUSE_TAG, retrain_sensor
 from platform_assets.testing.day_verdicts import report_verdict
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
-DAY = "2018-08-20"
+DAY, NEXT_DAY = "2018-08-20", "2018-08-21"
 """An as-of day that is not the latest: a condition that looks at the latest partition only would never fire."""
 
 
@@ -79,6 +79,27 @@ def test_a_red_gate_stops_everything_downstream_but_the_card_that_shows_it(
 ) -> None:
     requested = requested_after(definitions, instance, ("model", "evaluation"), failed=gate)
     assert requested == {"model/card": [DAY]}
+
+
+@pytest.mark.parametrize("red", [DAY, NEXT_DAY])
+@pytest.mark.parametrize("red_first", [True, False])
+def test_of_two_models_judged_before_one_tick_the_good_one_alone_is_promoted(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, red: str, red_first: bool
+) -> None:
+    """The newest verdict of the asset as a whole says nothing of the other day."""
+    key, champion = dg.AssetKey(["card_fraud", "model", "evaluation"]), dg.AssetKey(["card_fraud", "model", "champion"])
+    before = dg.evaluate_automation_conditions(definitions, instance)
+    [good] = {DAY, NEXT_DAY} - {red}
+    for day in (red, good) if red_first else (good, red):
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day))
+        for check in definitions.resolve_asset_graph().asset_check_keys:
+            if check.asset_key == key:
+                passed = day == good or check.name != "calibration"
+                report_verdict(instance, check, date.fromisoformat(day), passed)
+    after = dg.evaluate_automation_conditions(definitions, instance, cursor=before.cursor)
+    assert after.get_requested_partitions(champion) == {good}
+    later = dg.evaluate_automation_conditions(definitions, instance, cursor=after.cursor)
+    assert later.get_requested_partitions(champion) == set()
 
 
 def test_a_gate_that_did_not_run_stops_as_well(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import CHAMPION, DAILY_PREDICTIONS
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.catalog import Catalog
@@ -24,7 +25,7 @@ from platform_assets.orchestration.checks import (
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.orchestration.partitions import event_days, partition_range
-from platform_assets.pipelines.predict import predict
+from platform_assets.pipelines.predict import DailyPredictions, predict
 from platform_assets.registry.model_store import ModelStore
 
 COMPLETE_CHECK = "complete"
@@ -63,38 +64,43 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         days = partition_range(context)
         with missing_days_refused():
             predicted = predict(Catalog(use_case, lake), models.registry(), days)
-        commit = predicted.commit
-        if commit is not None:
-            described = {
-                day: {"dagster/row_count": events, "delta_version": commit.version}
-                for day, (events, _) in predicted.by_day.items()
-            }
-            describe_days(context, key, described)
-            yield dg.MaterializeResult(
-                metadata={
-                    **commit_metadata(commit, predicted.uri),
-                    "model_version": predicted.version.version,
-                    **({"mean_prediction": predicted.mean} if days.first == days.last else {}),
-                },
-                data_version=data_version(commit),
-            )
-        lacking = predicted.without_prediction
-        evidence = {"events": predicted.events, "without_prediction": lacking, "mean_prediction": predicted.mean}
-        whole = dg.AssetCheckResult(
-            asset_key=key, check_name=COMPLETE_CHECK, passed=commit is not None, metadata=evidence
-        )
-        verdicts = {
-            day: DayVerdict(
-                commit is not None and events > 0 and without == 0, {"events": events, "without_prediction": without}
-            )
-            for day, (events, without) in predicted.by_day.items()
-        }
-        yield from day_results(context, check, verdicts, whole)
-        if commit is None:
-            raise dg.Failure(
-                description=f"{use_case.name}: {lacking} of {predicted.events} events of {days} have no prediction; nothing was written.",
-                metadata=evidence,
-                allow_retries=False,
-            )
+        yield from _results(context, check, predicted, days)
 
     return predictions
+
+
+def _results(
+    context: dg.AssetExecutionContext, check: dg.AssetCheckSpec, predicted: DailyPredictions, days: DayRange
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """What was predicted, with the verdict on each day; where a prediction lacks, the run fails."""
+    key, commit = check.asset_key, predicted.commit
+    if commit is not None:
+        by_day = {
+            day: {"dagster/row_count": events, "delta_version": commit.version}
+            for day, (events, _) in predicted.by_day.items()
+        }
+        describe_days(context, key, by_day)
+        yield dg.MaterializeResult(
+            metadata={
+                **commit_metadata(commit, predicted.uri),
+                "model_version": predicted.version.version,
+                **({"mean_prediction": predicted.mean} if days.first == days.last else {}),
+            },
+            data_version=data_version(commit),
+        )
+    lacking = predicted.without_prediction
+    evidence = {"events": predicted.events, "without_prediction": lacking, "mean_prediction": predicted.mean}
+    passed = commit is not None
+    verdicts = {
+        day: DayVerdict(passed and without == 0, {"events": events, "without_prediction": without})
+        for day, (events, without) in predicted.by_day.items()
+    }
+    whole = dg.AssetCheckResult(asset_key=key, check_name=COMPLETE_CHECK, passed=passed, metadata=evidence)
+    yield from day_results(context, check, verdicts, whole)
+    if commit is None:
+        raise dg.Failure(
+            description=f"{context.asset_key.to_user_string()}: {lacking} of {predicted.events} events of {days} have no prediction; "
+            "nothing was written.",
+            metadata=evidence,
+            allow_retries=False,
+        )

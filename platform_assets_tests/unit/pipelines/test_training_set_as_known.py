@@ -122,7 +122,11 @@ def test_the_quality_of_its_features_is_kept_with_findings_and_a_picture(lake: L
         )
     assert result.success, "a finding stops nothing"
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
-    assert {name: check.blocking for name, check in checks.items()} == {"no_leakage": False, "sound": False}
+    assert {name: check.blocking for name, check in checks.items()} == {
+        "complete": True,
+        "no_leakage": False,
+        "sound": False,
+    }
     assert not checks["no_leakage"].passed
     assert "is_night alone says 1.000 of the label" in str(checks["no_leakage"].metadata["explanation"].value)
     (event,) = result.asset_materializations_for_node("payments__features__feature_quality")
