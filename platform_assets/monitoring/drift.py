@@ -9,14 +9,14 @@ infinities, and fail for the whole page on one bad column. The model's score is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from platform_assets.declaration.sections.serving import Monitoring
+from platform_assets.monitoring.drift_limits import DriftLimits as DriftLimits
 from platform_assets.monitoring.drift_statistics import (
     FloatArray,
     category_counts,
@@ -25,6 +25,7 @@ from platform_assets.monitoring.drift_statistics import (
     number_counts,
     population_stability_index,
     psi_noise,
+    without_last_bits,
 )
 
 ColumnStatus = Literal["ok", "constant", "drift", "degenerate", "missing", "type_changed", "too_few_rows"]
@@ -35,29 +36,6 @@ PASSING: frozenset[ColumnStatus] = frozenset({"ok", "constant"})
 BROKEN: frozenset[ColumnStatus] = frozenset({"degenerate", "missing", "type_changed"})
 """A column that cannot be what it is declared to be: a new model would learn the defect, so these call for a repair,
 not for training."""
-
-
-@dataclass(frozen=True, slots=True)
-class DriftLimits:
-    """How far a column may move.
-
-    Attributes:
-        max_ks: largest Kolmogorov-Smirnov distance of a number column.
-        max_psi: largest population stability index of a column.
-        min_rows: fewest rows on either side that allow a verdict.
-        error_rate: probability that chance alone makes any column of one report drift; shared among its columns and
-            statistics.
-    """
-
-    max_ks: float
-    max_psi: float
-    min_rows: int
-    error_rate: float = 0.01
-
-    @classmethod
-    def declared(cls, monitoring: Monitoring) -> DriftLimits:
-        """The limits that a use case declares."""
-        return cls(max_ks=monitoring.max_ks, max_psi=monitoring.max_psi, min_rows=monitoring.min_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +93,13 @@ class DriftResult:
     rows_reference: int
     rows_current: int
 
+    @classmethod
+    def of(cls, verdicts: tuple[ColumnVerdict, ...], rows_reference: int, rows_current: int) -> DriftResult:
+        """The verdicts of all columns together."""
+        drifted = sum(verdict.status == "drift" for verdict in verdicts)
+        share = drifted / len(verdicts) if verdicts else 0.0
+        return cls(verdicts, _overall(verdicts), share, rows_reference, rows_current)
+
     @property
     def passed(self) -> bool:
         """Whether nothing moved; a comparison that could not be made did not pass."""
@@ -136,6 +121,7 @@ def drift_report(
     columns: Sequence[str],
     limits: DriftLimits,
     group: str | None = None,
+    by_column: Mapping[str, DriftLimits] | None = None,
 ) -> DriftResult:
     """Judge every column of a window against the reference.
 
@@ -148,6 +134,7 @@ def drift_report(
         group: column of either frame that names what rows belong to (a customer). Rows of one customer are not
             independent, so that the sampling noise is that of a sample of so many customers; None takes every row as
             independent.
+        by_column: limits of columns that have their own.
     """
     independent = _independent(reference, group), _independent(current, group)
     verdicts = tuple(
@@ -155,20 +142,13 @@ def drift_report(
             column,
             reference[column] if column in reference.columns else None,
             current[column] if column in current.columns else None,
-            limits,
+            (by_column or {}).get(column, limits),
             columns_judged=len(columns),
             independent=independent,
         )
         for column in columns
     )
-    drifted = sum(verdict.status == "drift" for verdict in verdicts)
-    return DriftResult(
-        columns=verdicts,
-        status=_overall(verdicts),
-        share_drifted=drifted / len(verdicts) if verdicts else 0.0,
-        rows_reference=reference.height,
-        rows_current=current.height,
-    )
+    return DriftResult.of(verdicts, reference.height, current.height)
 
 
 def _independent(frame: pl.DataFrame, group: str | None) -> int:
@@ -295,7 +275,7 @@ def _unusable(before: _Side, now: _Side, limits: DriftLimits) -> tuple[ColumnSta
 
 
 def _judge_numbers(column: str, before: _Side, now: _Side, limits: DriftLimits, error_rate: float) -> ColumnVerdict:
-    old, new = before.numbers, now.numbers
+    old, new = without_last_bits(before.numbers, now.numbers)
     constant = _constant(new)
     if constant is not None and _constant(old) == constant:
         return _verdict(column, "constant", f"{constant:.6g} in every row on both sides.", before, now, ks=0.0, psi=0.0)

@@ -23,6 +23,7 @@ from platform_assets.monitoring.drift_statistics import (
     ks_statistic,
     number_counts,
     population_stability_index,
+    without_last_bits,
 )
 
 if TYPE_CHECKING:
@@ -164,14 +165,15 @@ def _register_statistics() -> None:
 
 
 def _ks_test(reference: pd.Series[Any], current: pd.Series[Any], _kind: object, threshold: float) -> tuple[float, bool]:
-    value = ks_statistic(reference.to_numpy(float), current.to_numpy(float))
+    value = ks_statistic(*without_last_bits(reference.to_numpy(float), current.to_numpy(float)))
     return value, value > threshold
 
 
 def _number_psi_test(
     reference: pd.Series[Any], current: pd.Series[Any], _kind: object, threshold: float
 ) -> tuple[float, bool]:
-    value = population_stability_index(*number_counts(reference.to_numpy(float), current.to_numpy(float)))
+    values = without_last_bits(reference.to_numpy(float), current.to_numpy(float))
+    value = population_stability_index(*number_counts(*values))
     return value, value > threshold
 
 

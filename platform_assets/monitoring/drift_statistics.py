@@ -38,6 +38,13 @@ EMPTY_RATIO = 1e-4
 that takes the share p adds p * ln(p / 1e-4) to the PSI, which passes 0.2 at p = 3.4 %. A sample too small to show such
 a share uses half a row instead."""
 
+LAST_BITS = 2.0**-22
+"""Values that differ by less than this share of themselves are one value that was computed or stored in two ways: a float32 keeps
+24 bits, so that the same price differs by up to 6e-8 of itself from its float64."""
+
+_SPREAD_SHARE = 1e-3
+"""A difference that is not far below the column's spread is a difference, however small against the values: times since 1970."""
+
 UNSEEN = "\x00unseen"
 RARE = "\x00rare"
 MISSING = "\x00missing"
@@ -100,6 +107,46 @@ def number_counts(reference: FloatArray, current: FloatArray) -> tuple[FloatArra
     before, now = bins.count(reference), bins.count(current)
     used = (before > 0) | (now > 0)
     return before[used], now[used]
+
+
+def without_last_bits(reference: FloatArray, current: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both sides with values that differ from a point mass of either in their last bits alone taken for it.
+
+    Without that a column of a few prices drifts as soon as one side was stored as float32: every price is a new value. Columns without
+    point masses stay as they are, since there such a difference moves no statistic; so do whole numbers, of which each is its own.
+
+    Args:
+        reference: values, shape (rows_reference,); NaN is a missing value.
+        current: values, shape (rows_current,).
+    """
+    masses = np.unique(np.concatenate([_point_masses(reference), _point_masses(current)]))
+    if masses.size == 0 or bool((masses == np.rint(masses)).all()):
+        return reference, current
+    present = reference[np.isfinite(reference)]
+    spread = float(present.std()) if present.size else 0.0
+    widest = LAST_BITS * np.abs(masses)
+    if spread > widest.max():
+        widest = np.minimum(widest, _SPREAD_SHARE * spread)
+    kept = [0]
+    for position in range(1, masses.size):
+        if masses[position] - masses[kept[-1]] > widest[position]:
+            kept.append(position)
+    return _drawn_to(masses[kept], widest[kept], reference), _drawn_to(masses[kept], widest[kept], current)
+
+
+def _point_masses(values: FloatArray) -> FloatArray:
+    """Finite values that hold a share of a side, ascending."""
+    found, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    return np.asarray(found[counts >= max(MASS_RATIO * values.size, MASS_ROWS)], dtype=np.float64)
+
+
+def _drawn_to(masses: FloatArray, widths: FloatArray, values: FloatArray) -> FloatArray:
+    """Values with those that are near a mass replaced by it."""
+    after = np.searchsorted(masses, values)
+    result = values
+    for nearest in (np.maximum(after - 1, 0), np.minimum(after, masses.size - 1)):
+        result = np.where(np.abs(values - masses[nearest]) <= widths[nearest], masses[nearest], result)
+    return result
 
 
 def category_counts(reference: pl.Series, current: pl.Series) -> tuple[FloatArray, FloatArray]:

@@ -6,7 +6,7 @@ itself (`drift`).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -18,6 +18,13 @@ from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.schemas import watched_columns
 from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
+from platform_assets.monitoring.second_look import (
+    KnownRows,
+    limits_by_column,
+    logged_name,
+    same_weekdays,
+    second_look,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ def watch_window(
     use_case: UseCase,
     last_day: date,
     model_versions: Collection[str] | None = None,
+    known: Callable[[], KnownRows] | None = None,
 ) -> WatchedWindow:
     """Compare the window of the prediction log that ends with a day.
 
@@ -58,6 +66,7 @@ def watch_window(
         last_day: last event day of the window; it has `window_days` days.
         model_versions: leave out predictions of other versions, so that a promotion within the window does not look
             like a drift of the score. None keeps all.
+        known: reads rows that may explain what moved (`second_look`); asked for only where something did.
     """
     first_day = last_day - timedelta(days=use_case.monitoring.window_days - 1)
     contract = feature_contract_hash(use_case)
@@ -70,10 +79,36 @@ def watch_window(
         current = current.filter(pl.col("model_version").is_in(sorted(model_versions)))
     comparable = same_weekdays(reference, current)
     optional = {"score", "decision"} - {*reference.columns}
+    optional |= {logged_name(name) for name, column in use_case.monitoring.columns.items() if not column.watched}
     columns = [column for column in watched_columns(use_case) if column not in optional]
-    limits = DriftLimits.declared(use_case.monitoring)
-    result = drift_report(comparable, current, columns, limits, group=use_case.training.group)
+    limits, group = DriftLimits.declared(use_case.monitoring), _group(use_case, comparable, current)
+    result = drift_report(
+        comparable, current, columns, limits, group=group, by_column=limits_by_column(use_case.monitoring)
+    )
+    result = second_look(result, current, known or KnownRows, use_case, group)
     return WatchedWindow(first_day, last_day, comparable, current, result)
+
+
+def panel_column(use_case: UseCase) -> str | None:
+    """The column of what requests belong to: the declared group, else the key of the first entity with a window."""
+    if use_case.training.group is not None:
+        return use_case.training.group
+    for view in use_case.features:
+        if view.entity is not None and view.windows:
+            return use_case.entity(view.entity).key_columns[0]
+    return None
+
+
+def _group(use_case: UseCase, reference: pl.DataFrame, current: pl.DataFrame) -> str | None:
+    """What rows are counted by where they are not independent: the declared group, and of a window that shows only some of the
+    members that the reference has, as a replayed panel does, those members: what it leaves out is no drift."""
+    group = panel_column(use_case)
+    if use_case.training.group is not None or group is None:
+        return group
+    if group not in reference.columns or group not in current.columns:
+        return None
+    left_out = reference.select(pl.col(group).unique()).join(current.select(group), on=group, how="anti")
+    return group if left_out.height else None
 
 
 def reference_frame(
@@ -91,22 +126,8 @@ def reference_frame(
     Returns:
         `event_day`, the group where one is declared, the features under their prefix, and `score` and `decision` if given.
     """
-    group = [use_case.training.group] if use_case.training.group in rows.columns else []
+    group = [name for name in (panel_column(use_case),) if name in rows.columns and name is not None]
     features = [pl.col(name).alias(FEATURE_PREFIX + name) for name in use_case.feature_names]
     frame = rows.select(EVENT_DAY, *group, *features)
     predicted = {"score": scores, "decision": decisions}
     return frame.with_columns(values.alias(name) for name, values in predicted.items() if values is not None)
-
-
-def same_weekdays(reference: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """The reference's rows on weekdays that the current window has as well.
-
-    A window of two days at the weekend differs from a whole week in everything that follows the calendar; that is no
-    drift.
-
-    Args:
-        reference: rows with `event_day`.
-        current: rows with `event_day`.
-    """
-    weekdays = current[EVENT_DAY].drop_nulls().dt.weekday().unique().to_list()
-    return reference.filter(pl.col(EVENT_DAY).dt.weekday().is_in(weekdays))

@@ -21,7 +21,12 @@ from platform_assets.features.quality.profiles import FeatureQuality, feature_qu
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.schemas import AS_OF, FEATURE_QUALITY_SCHEMA
-from platform_assets.monitoring.drift_statistics import FloatArray, number_counts, population_stability_index
+from platform_assets.monitoring.drift_statistics import (
+    FloatArray,
+    number_counts,
+    population_stability_index,
+    without_last_bits,
+)
 from platform_assets.pipelines.labelled_events import labelled_events
 
 BUSY_HOUR = time(14, 0)
@@ -72,7 +77,7 @@ def profile_features(catalog: Catalog, as_of: date) -> ProfiledFeatures:
 
 def instability(before: FloatArray, now: FloatArray) -> float:
     """Population stability index with a bin for each point mass, less what chance alone is expected to make."""
-    counts = number_counts(before, now)
+    counts = number_counts(*without_last_bits(before, now))
     chance = (counts[0].size - 1) * (1 / max(1, before.size) + 1 / max(1, now.size))
     return max(0.0, population_stability_index(*counts) - chance)
 

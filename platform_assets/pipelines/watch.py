@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
+from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.schemas import VERDICT_SCHEMA
@@ -31,13 +34,16 @@ from platform_assets.monitoring.quality import (
     quality_days,
 )
 from platform_assets.monitoring.retrain_verdict import window_verdict
-from platform_assets.monitoring.watched_window import reference_frame, watch_window
+from platform_assets.monitoring.second_look import KnownRows
+from platform_assets.monitoring.watched_window import panel_column, reference_frame, watch_window
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 from platform_assets.pipelines.required_days import require_days, require_source_days
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, registered_run
 from platform_assets.tasks.registry import task_of
 from platform_assets.training.dataset import read_dataset
+
+ONE_DAY = timedelta(days=1)
 
 
 class MonitoringError(RuntimeError):
@@ -156,8 +162,11 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, 
     _require_predictions(catalog, first, day, f"drift of {use_case.name} up to {day}")
     log = catalog.predictions.read(first, day)
     version = _model_of(use_case, log, registry)
-    reference = _reference(catalog, version, registered_run(registry, version))
-    window = watch_window(log, reference, use_case, day, {version.version})
+    run = registered_run(registry, version)
+    reference = _reference(catalog, version, run)
+    window = watch_window(
+        log, reference, use_case, day, {version.version}, lambda: _known_rows(catalog, version, run, day)
+    )
     result = window.result
     path = report_folder / f"drift-{day}.html"
     evidently_report(window.reference, window.current, result, path, title=f"{use_case.name}: drift up to {day}")
@@ -230,7 +239,7 @@ def _reference(catalog: Catalog, version: RegisteredVersion, run: ModelRun) -> p
     as_of = date.fromisoformat(version.tags["as_of"])
     last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
     first = last - timedelta(days=use_case.training.splits.test_days - 1)
-    rows = catalog.training_sets.read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
+    rows = _with_members(catalog, _training_rows(catalog, as_of, first, last))
     predictor = run.predictor()
     task = task_of(use_case)
     outputs = predictor.predict(read_dataset(use_case, rows).X)
@@ -239,6 +248,49 @@ def _reference(catalog: Catalog, version: RegisteredVersion, run: ModelRun) -> p
     ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
     decisions = answers["decision"] if "decision" in task.drift_columns else None
     return reference_frame(ordered, use_case, answers["score"], decisions)
+
+
+def _known_rows(catalog: Catalog, version: RegisteredVersion, run: ModelRun, day: date) -> KnownRows:
+    """What may explain a drift: the model's training days, earlier years, and what it would have answered before it served."""
+    use_case = catalog.use_case
+    as_of = date.fromisoformat(version.tags["as_of"])
+    first, last = (date.fromisoformat(version.tags[f"trained_on_{end}_day"]) for end in ("first", "last"))
+    rows = _with_members(catalog, _training_rows(catalog, as_of, date.min, day))
+    known = reference_frame(rows, use_case)
+    learned = known.filter(pl.col(EVENT_DAY).is_between(first, last))
+    return KnownRows(learned, known, _unlearned(catalog, run, last + ONE_DAY, as_of - ONE_DAY))
+
+
+def _unlearned(catalog: Catalog, run: ModelRun, first: date, last: date) -> pl.DataFrame | None:
+    """Requests after the training days and before the model was made, with what it would have answered."""
+    use_case = catalog.use_case
+    if last < first:
+        return None
+    log = catalog.predictions.read(first, last).filter(
+        pl.col("feature_contract") == feature_contract_hash(use_case), pl.col("fallback").is_null()
+    )
+    if log.is_empty():
+        return None
+    predictor = run.predictor()
+    values = log.select(pl.col(FEATURE_PREFIX + name).fill_null(float("nan")) for name in predictor.features)
+    outputs = predictor.predict(np.ascontiguousarray(values.to_numpy()))
+    answers = task_of(use_case).log_columns(use_case, outputs, predictor.classes)
+    return log.with_columns(answers[name].alias(name) for name in ("score", "decision"))
+
+
+def _training_rows(catalog: Catalog, as_of: date, first: date, last: date) -> pl.DataFrame:
+    return catalog.training_sets.read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
+
+
+def _with_members(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the column of what they belong to, which a training set has only where it is declared as its group."""
+    column, key = panel_column(catalog.use_case), catalog.use_case.event_source.primary_key[0]
+    if column is None or column in rows.columns or rows.is_empty():
+        return rows
+    first, last = rows[EVENT_DAY].min(), rows[EVENT_DAY].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    return rows.join(catalog.events.read(first, last, [key, column]), on=key, how="left")
 
 
 def _store_verdict(

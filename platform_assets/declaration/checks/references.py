@@ -287,6 +287,19 @@ def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
             monitoring.retrain.violations,
             f"exceeds of_last {monitoring.retrain.of_last}",
         )
+    watched = {*use_case.feature_names, "score", "decision"}
+    for name, column in monitoring.columns.items():
+        if name not in watched:
+            yield Flaw(
+                ("monitoring", "columns", name),
+                name,
+                f"is no feature; {_known(use_case.feature_names)}, score, decision",
+            )
+        if not column.watched and not column.why:
+            yield Flaw(("monitoring", "columns", name, "why"), column.why, "say why the column is not watched")
+    for metric in monitoring.bounds:
+        if metric not in metrics:
+            yield Flaw(("monitoring", "bounds", metric), metric, f"is not measured; {_known(metrics)}")
     freshness = use_case.freshness
     if freshness.warn_after_hours >= freshness.fail_after_hours:
         yield Flaw(("freshness", "warn_after_hours"), freshness.warn_after_hours, "must be less than fail_after_hours")

@@ -74,6 +74,27 @@ class RetrainRule(Declaration):
     cooldown_days: int = Field(default=7, ge=0, description="Days of data time without a further request.")
 
 
+class WatchedColumn(Declaration):
+    """How one feature, or the score, is watched for drift."""
+
+    watched: bool = Field(default=True, description="Whether it is judged at all; `false` needs `why`.")
+    why: str = Field(default="", description="Why it is not watched, for people.")
+    max_ks: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Its own largest Kolmogorov-Smirnov statistic; default: that of all columns.",
+    )
+    max_psi: float | None = Field(
+        default=None, gt=0, description="Its own largest population stability index; default: that of all columns."
+    )
+    seasonal: bool = Field(
+        default=False,
+        description="Whether it follows the calendar (a month, a temperature): then it is compared with the same season of other years, "
+        "and where none is known it is no drift that it moved.",
+    )
+
+
 class Monitoring(Declaration):
     """What is watched."""
 
@@ -81,9 +102,17 @@ class Monitoring(Declaration):
     min_rows: int = Field(default=500, ge=1, description="Fewer rows give no verdict, which counts as a failed check.")
     max_ks: float = Field(default=0.05, gt=0, le=1, description="Largest Kolmogorov-Smirnov statistic of a column.")
     max_psi: float = Field(default=0.2, gt=0, description="Largest population stability index of a column.")
+    columns: dict[Identifier, WatchedColumn] = Field(
+        default_factory=dict,
+        description="Features, `score` or `decision` that are watched otherwise than all others: own limits, not at all, by season.",
+    )
     quality_metric: Metric = Field(description="Metric followed in production, once labels have arrived.")
     max_quality_loss_ratio: float = Field(
         default=0.3, gt=0, lt=1, description="How far the metric may fall below the evaluation's, as a share of it."
+    )
+    bounds: dict[Metric, float] = Field(
+        default_factory=dict,
+        description="Values that metrics must keep in production, whatever the evaluation had: the smallest, or the largest of an error.",
     )
     max_label_rate_ratio: float = Field(
         default=2.0, gt=1, description="The label rate may be this many times larger or smaller than in training."
