@@ -22,7 +22,7 @@ from platform_assets.monitoring.intervals import metric_interval
 from platform_assets.tasks.base import TrainingLabels
 from platform_assets.tasks.intervals import Interval
 from platform_assets.tasks.metric import MetricError, NamedMetric, Scored
-from platform_assets.tasks.registry import task_of
+from platform_assets.tasks.registry import metric_of, task_of
 from platform_assets.training.folds import last_labelled_day
 
 QualityStatus = Literal["ok", "violated", "no_verdict"]
@@ -64,7 +64,7 @@ class QualityResult:
         coverage_ratio: labelled_rows / rows, None without rows.
         metrics: value by name; a metric that could not be computed is absent.
         problems: why, by name.
-        intervals: 90 % bootstrap interval of the followed metric, by name.
+        intervals: 90 % bootstrap interval of the followed metric and of those with a declared bound, by name.
         bounds: the value that must not be lost, by name.
         label_rate: share of positives, or the mean label of a regression; None without labels, and of a multi-class task.
         status: `no_verdict` when there are too few labelled rows, one class only, or no reference; it counts as failed.
@@ -168,7 +168,8 @@ def production_quality(
 
     The followed metric is violated when even the favourable end of its 90 % bootstrap interval is past the bound, so
     that a small window does not cry wolf: with no loss at all that happens far less often than once in twenty windows.
-    The bound is the reference less `max_quality_loss_ratio` of it (plus, for an error metric). The label rate is
+    The bound is the reference less `max_quality_loss_ratio` of it (plus, for an error metric), or the declared one where
+    that is stricter; every other metric with a declared bound is held to it in the same way. The label rate is
     violated when its whole 90 % interval lies outside the declared ratio around the reference.
 
     Args:
@@ -195,10 +196,11 @@ def production_quality(
     intervals: dict[str, Interval] = {}
     bounds: dict[str, float] = {}
     if obstacle is None:
-        bounds[followed] = quality_bound(use_case, reference_metrics[followed])
-        metric, value = task.metric(followed), metrics[followed]
-        intervals[followed] = metric_interval(metric, rows, seed=seed)
-        violations += _metric_violations(metric, value, intervals[followed], bounds[followed], len(rows.y))
+        bounds = _bounds(use_case, metrics, reference_metrics)
+        for name, bound in bounds.items():
+            metric = metric_of(use_case, name)
+            intervals[name] = metric_interval(metric, rows, seed=seed)
+            violations += _metric_violations(metric, metrics[name], intervals[name], bound, len(rows.y))
     explanations = [violation.explanation for violation in violations] + ([obstacle] if obstacle else [])
     return QualityResult(
         first_day=_day(joined[EVENT_DAY].min()),
@@ -228,6 +230,18 @@ def quality_bound(use_case: UseCase, reference: float) -> float:
     )
 
 
+def _bounds(
+    use_case: UseCase, metrics: Mapping[str, float], reference_metrics: Mapping[str, float]
+) -> dict[str, float]:
+    """What each bounded metric must keep: the followed one a share of the evaluation's, and each what is declared of it."""
+    followed = use_case.monitoring.quality_metric
+    bounds = {followed: quality_bound(use_case, reference_metrics[followed])}
+    for name, declared in use_case.monitoring.bounds.items():
+        stricter = max if metric_of(use_case, name).higher_is_better else min
+        bounds[name] = stricter(declared, bounds.get(name, declared))
+    return {name: bound for name, bound in bounds.items() if name in metrics}
+
+
 def quality_by_day(joined: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
     """The followed metric of every event day, for a plot.
 
@@ -238,7 +252,7 @@ def quality_by_day(joined: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
     Returns:
         `event_day`, `labelled_rows`, `value` (null where the day's rows do not allow the metric), ascending.
     """
-    metric = task_of(use_case).metric(use_case.monitoring.quality_metric)
+    metric = metric_of(use_case, use_case.monitoring.quality_metric)
     usable = joined.filter(pl.col(use_case.label.column).is_not_null(), pl.col("score").is_finite())
     days: list[tuple[object, int, float | None]] = []
     for (day,), rows in sorted(usable.partition_by(EVENT_DAY, as_dict=True).items()):
@@ -271,9 +285,11 @@ def _measure(rows: Scored, use_case: UseCase) -> tuple[dict[str, float], dict[st
     """Every declared metric, and why the others could not be computed."""
     metrics: dict[str, float] = {}
     problems: dict[str, str] = {}
-    for name in dict.fromkeys([use_case.monitoring.quality_metric, *use_case.training.metrics]):
+    for name in dict.fromkeys(
+        [use_case.monitoring.quality_metric, *use_case.monitoring.bounds, *use_case.training.metrics]
+    ):
         try:
-            metrics[name] = task_of(use_case).metric(name)(rows)
+            metrics[name] = metric_of(use_case, name)(rows)
         except MetricError as error:
             problems[name] = str(error)
     return metrics, problems
@@ -297,6 +313,9 @@ def _obstacle(
         return f"No verdict: {too_few}"
     if followed not in metrics:
         return f"No verdict: {followed} cannot be computed: {problems[followed]}."
+    lacking = [name for name in use_case.monitoring.bounds if name not in metrics]
+    if lacking:
+        return f"No verdict: {lacking[0]} has a bound and cannot be computed: {problems[lacking[0]]}."
     if followed not in reference_metrics:
         return f"No verdict: the evaluation has no {followed}; it has {', '.join(reference_metrics) or 'nothing'}."
     return None

@@ -21,7 +21,7 @@ from platform_assets.registry.tracking import TrackedRun
 from platform_assets.registry.training_run import MACHINE_TAG, machine_type
 from platform_assets.tasks.base import FoldRows, TrainingLabels
 from platform_assets.tasks.metric import Scored
-from platform_assets.tasks.registry import task_of
+from platform_assets.tasks.registry import metric_of, task_of
 from platform_assets.training.compare import Comparison
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor
@@ -115,7 +115,7 @@ def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Datas
     """
     from sklearn.inspection import permutation_importance
 
-    metric = task_of(use_case).metric(use_case.training.select_by)
+    metric = metric_of(use_case, use_case.training.select_by)
     rng = np.random.default_rng(use_case.training.seed)
     rare = task_of(use_case).rare_rows(rows.y)
     others = np.setdiff1d(np.arange(len(rows)), rare)

@@ -52,6 +52,7 @@ class NamedMetric:
         by_cluster: the metric as a function of how often each cluster of rows is taken, from rows and cluster of each row; None where
             it needs the rows themselves.
         by_day: the values whose mean it is, by ISO day; None where it is no mean over days.
+        at: the metric of decisions by a threshold; None where it looks at the predictions themselves.
     """
 
     name: str
@@ -59,6 +60,7 @@ class NamedMetric:
     function: Callable[[Scored], float]
     by_cluster: Callable[[Scored, Counts], Measure] | None = None
     by_day: Callable[[Scored], Mapping[str, float]] | None = None
+    at: Callable[[float], NamedMetric] | None = None
 
     def __call__(self, rows: Scored) -> float:
         """The metric on `rows`; `MetricError` says why it cannot be computed."""

@@ -25,9 +25,19 @@ def task_of(use_case: UseCase) -> Task:
     return TASKS[use_case.training.task]
 
 
+def metric_of(use_case: UseCase, name: str) -> NamedMetric:
+    """A metric as the use case means it: one of decisions is that of its declared threshold.
+
+    Raises:
+        MetricError: there is no such metric for its kind of task.
+    """
+    metric, rule = task_of(use_case).metric(name), use_case.serving.decision
+    return metric if metric.at is None or rule is None else metric.at(rule.threshold)
+
+
 def metrics_of(use_case: UseCase) -> tuple[NamedMetric, ...]:
     """Every metric that the use case declares, in their order."""
-    return make_metrics(use_case.training.metrics, use_case.training.task)
+    return tuple(metric_of(use_case, name) for name in use_case.training.metrics)
 
 
 def leaves_out_known_groups(use_case: UseCase) -> bool:

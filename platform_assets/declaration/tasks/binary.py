@@ -12,6 +12,12 @@ BINARY = DeclaredTask(
     metrics={
         "auc_roc": True,
         "average_precision": True,
+        "accuracy": True,
+        "balanced_accuracy": True,
+        "precision": True,
+        "recall": True,
+        "f1": True,
+        "mcc": True,
         "group_precision_at_100": True,
         "brier": False,
         "log_loss": False,
@@ -23,3 +29,5 @@ BINARY = DeclaredTask(
     has_decision=True,
     has_probabilities=True,
 )
+"""`accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1` and `mcc` are those of decisions: what scores at or above the declared
+threshold is flagged."""

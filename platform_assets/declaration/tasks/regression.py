@@ -9,7 +9,7 @@ REGRESSION = DeclaredTask(
     name="regression",
     model_name="regressor",
     objective="regression",
-    metrics={"rmse": False, "mae": False, "r2": True},
+    metrics={"rmse": False, "mae": False, "mean_error": False, "r2": True},
     single_feature_metrics=("r2",),
     carried_out_by="platform_assets.tasks.regression.task:REGRESSION",
 )

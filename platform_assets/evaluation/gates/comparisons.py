@@ -17,6 +17,7 @@ from platform_assets.evaluation.judged_model import SameRows
 from platform_assets.evaluation.metrics.bootstrap import BootstrapDifference, paired_difference
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError
+from platform_assets.tasks.registry import metric_of
 from platform_assets.training.compare import scored
 
 BEATS_BASELINES, NO_WORSE_THAN_CHAMPION = "beats_baselines", "no_worse_than_champion"
@@ -148,7 +149,7 @@ def _difference(inputs: GateInputs, same_rows: SameRows) -> tuple[BootstrapDiffe
     """The difference between the two predictions, or why there is none."""
     if same_rows.champion is None:
         return None, "it gave no predictions"
-    metric, training = inputs.task.metric(inputs.select_by), inputs.model.use_case.training
+    metric, training = metric_of(inputs.model.use_case, inputs.select_by), inputs.model.use_case.training
     first, second = (scored(same_rows.rows, values) for values in (same_rows.model, same_rows.champion))
     try:
         return paired_difference(metric, first, second, inputs.gates.confidence, training.seed), ""

@@ -14,6 +14,7 @@ from platform_assets.evaluation.recipe import with_features
 from platform_assets.tasks.base import Task
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError, NamedMetric, Vector
+from platform_assets.tasks.registry import metric_of
 from platform_assets.training.compare import scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor
@@ -134,6 +135,6 @@ def importance_gate(inputs: GateInputs, name: str) -> GateResult:
     """No feature carries the model alone."""
     model = inputs.model
     rows = with_features(model.judged, model.predictor.features)
-    metric = inputs.task.metric(inputs.select_by)
+    metric = metric_of(inputs.model.use_case, inputs.select_by)
     shares = importance_shares(model.predictor, rows, metric, model.use_case.training.seed)
     return no_feature_dominates(shares, metric.name, inputs.gates.max_importance_share or 1.0)

@@ -18,7 +18,7 @@ from platform_assets.evaluation.recipe import fit_again, largest_difference, tra
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError, Vector
 from platform_assets.tasks.plain import plain
-from platform_assets.tasks.registry import task_of
+from platform_assets.tasks.registry import metric_of
 from platform_assets.training.compare import measure, scored
 
 SAME = 1e-6
@@ -101,7 +101,7 @@ def is_reproducible(model: JudgedModel) -> GateResult:
 
 
 def _measured(model: JudgedModel, metric: str, prediction: Vector) -> float:
-    return measure(scored(model.judged, prediction), [task_of(model.use_case).metric(metric)])[0][metric]
+    return measure(scored(model.judged, prediction), [metric_of(model.use_case, metric)])[0][metric]
 
 
 def _shown(value: float) -> str:

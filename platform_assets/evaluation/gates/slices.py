@@ -21,6 +21,7 @@ from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.evaluation.gates.bounds import is_better
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import MetricError, NamedMetric, Scored
+from platform_assets.tasks.registry import metric_of
 from platform_assets.training.compare import scored
 
 MISSING = "(missing)"
@@ -261,7 +262,7 @@ def slices_gate(inputs: GateInputs, name: str) -> GateResult:
         item,
         model.columns,
         scored(model.judged, model.prediction),
-        inputs.task.metric(item.metric or inputs.select_by),
+        metric_of(model.use_case, item.metric or inputs.select_by),
         decision.threshold if decision is not None else None,
     )
     [result] = [result for result in results if result.name == name]

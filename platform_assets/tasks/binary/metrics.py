@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.tasks.binary.decisions import OF_CELLS, of_decisions
 from platform_assets.tasks.calibration import calibration_error
 from platform_assets.tasks.metric import Counts, Measure, MetricError, NamedMetric, Scored, Vector, known_metric
 from platform_assets.tasks.resampling import mean_loss, ranking
@@ -220,6 +221,7 @@ METRICS: Mapping[str, NamedMetric] = MappingProxyType(
                 lambda rows: average_precision(rows.y, rows.prediction),
                 _ranked("average_precision"),
             ),
+            *(of_decisions(name) for name in OF_CELLS),
             NamedMetric("brier", False, lambda rows: brier(rows.y, rows.prediction), _of_losses(_squares)),
             NamedMetric("log_loss", False, lambda rows: log_loss(rows.y, rows.prediction), _of_losses(log_losses)),
             NamedMetric("calibration_error", False, lambda rows: calibration_error(rows.y, rows.prediction)),

@@ -24,6 +24,11 @@ def mae(y: Vector, prediction: Vector) -> float:
     return float(np.mean(np.abs(prediction - y)))
 
 
+def mean_error(y: Vector, prediction: Vector) -> float:
+    """How far predictions lie off on the whole, too high or too low, in the label's unit: the size of the mean of their errors."""
+    return float(abs(np.mean(prediction - y)))
+
+
 def r2(y: Vector, prediction: Vector) -> float:
     """Share of the label's variance that is explained; below 0 is worse than the mean of these rows.
 
@@ -53,6 +58,11 @@ def _mae_by_cluster(rows: Scored, cluster: Counts) -> Measure:
     return mean_loss(np.abs(rows.prediction - rows.y), cluster, root=False)
 
 
+def _mean_error_by_cluster(rows: Scored, cluster: Counts) -> Measure:
+    mean = mean_loss(rows.prediction - rows.y, cluster, root=False)
+    return lambda weights: abs(mean(weights))
+
+
 def _r2_by_cluster(rows: Scored, cluster: Counts) -> Measure:
     return explained_variance(rows.y, rows.prediction, cluster)
 
@@ -63,6 +73,7 @@ METRICS: Mapping[str, NamedMetric] = MappingProxyType(
         for named in (
             NamedMetric("rmse", False, lambda rows: rmse(rows.y, rows.prediction), _rmse_by_cluster),
             NamedMetric("mae", False, lambda rows: mae(rows.y, rows.prediction), _mae_by_cluster),
+            NamedMetric("mean_error", False, lambda rows: mean_error(rows.y, rows.prediction), _mean_error_by_cluster),
             NamedMetric("r2", True, lambda rows: r2(rows.y, rows.prediction), _r2_by_cluster),
         )
     }

@@ -117,6 +117,44 @@ def test_concept_drift_is_a_lost_metric(measure: Callable[..., QualityResult]) -
     assert "below the bound of 0.7360" in violation.explanation
 
 
+def test_a_declared_bound_holds_whatever_the_evaluation_had(
+    use_case: UseCase, make_log: Make, make_labels: Make
+) -> None:
+    y, scores = scored_rows(3000)
+
+    def judged(**bounds: float) -> QualityResult:
+        monitoring = use_case.monitoring.model_copy(update={"bounds": bounds})
+        declared = use_case.model_copy(update={"monitoring": monitoring})
+        log = make_log(scores, days=7)
+        joined = join_labels(log, make_labels(log, y), declared, LATE)
+        return production_quality(joined, declared, {"auc_roc": 0.92}, RATE)
+
+    kept = judged(auc_roc=0.5, brier=0.9)
+    assert kept.passed
+    assert kept.bounds == {"auc_roc": pytest.approx(0.8 * 0.92), "brier": 0.9}
+    assert set(kept.intervals) == {"auc_roc", "brier"}
+    lost = judged(auc_roc=0.97, brier=0.01)
+    assert [(violation.cause, violation.name) for violation in lost.violations] == [
+        ("quality", "auc_roc"),
+        ("quality", "brier"),
+    ]
+    assert lost.bounds["auc_roc"] == 0.97
+
+
+def test_a_bound_on_a_metric_that_cannot_be_computed_gives_no_verdict(
+    use_case: UseCase, make_log: Make, make_labels: Make
+) -> None:
+    monitoring = use_case.monitoring.model_copy(update={"bounds": {"group_precision_at_100": 0.5}})
+    declared = use_case.model_copy(update={"monitoring": monitoring})
+    y, scores = scored_rows(3000)
+    log = make_log(scores, days=7)
+    result = production_quality(
+        join_labels(log, make_labels(log, y), declared, LATE), declared, {"auc_roc": 0.92}, RATE
+    )
+    assert result.status == "no_verdict"
+    assert "group_precision_at_100 has a bound" in result.explanation
+
+
 def test_a_small_window_does_not_cry_wolf_and_a_large_one_is_heard(measure: Callable[..., QualityResult]) -> None:
     small, large = scored_rows(250, seed=3), scored_rows(6000, seed=3)
     promised = 1.19
