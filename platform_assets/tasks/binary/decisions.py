@@ -98,4 +98,5 @@ def _at(name: str, threshold: float) -> NamedMetric:
 
 def _cell(rows: Scored, threshold: float) -> Counts:
     """The cell of each row, from 0 to 3."""
-    return (rows.prediction >= threshold).astype(np.int64) * 2 + (rows.y == 1.0)
+    cell: Counts = (rows.prediction >= threshold).astype(np.int64) * 2 + (rows.y == 1.0)
+    return cell
