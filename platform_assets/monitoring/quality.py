@@ -193,14 +193,10 @@ def production_quality(
     if len(rows.y) >= use_case.monitoring.min_rows:
         trained_on = TrainingLabels(sum((class_rows or {}).values()), reference_label_rate, class_rows or {})
         violations += [Violation("label_rate", *moved) for moved in task.moved_labels(rows.y, use_case, trained_on)]
-    intervals: dict[str, Interval] = {}
-    bounds: dict[str, float] = {}
-    if obstacle is None:
-        bounds = _bounds(use_case, metrics, reference_metrics)
-        for name, bound in bounds.items():
-            metric = metric_of(use_case, name)
-            intervals[name] = metric_interval(metric, rows, seed=seed)
-            violations += _metric_violations(metric, metrics[name], intervals[name], bound, len(rows.y))
+    bounds = {} if obstacle is not None else _bounds(use_case, metrics, reference_metrics)
+    intervals = {name: metric_interval(metric_of(use_case, name), rows, seed=seed) for name in bounds}
+    for name, bound in bounds.items():
+        violations += _metric_violations(metric_of(use_case, name), metrics[name], intervals[name], bound, len(rows.y))
     explanations = [violation.explanation for violation in violations] + ([obstacle] if obstacle else [])
     return QualityResult(
         first_day=_day(joined[EVENT_DAY].min()),
