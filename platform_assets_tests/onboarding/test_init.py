@@ -2,17 +2,16 @@
 
 import shutil
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
 import platform_assets
-from platform_assets.cli.init import write_proposal
+from platform_assets.cli import app
 from platform_assets.declaration import load_use_case
 from platform_assets.lake.layout import CLEAN, FEATURES
-from platform_assets.onboarding.facts import look_at
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.due_runs import RANGE_END, RANGE_START
 from platform_assets.orchestration.jobs import build_jobs
@@ -31,7 +30,13 @@ def proposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "files").mkdir()
     for month in ("2018-04", "2018-05"):
         shutil.copyfile(SHIPPED / f"{month}.csv", folder / "files" / f"{month}.csv")
-    return write_proposal("rides", partial(look_at, str(folder / "files")), "rentals", False, folder / "defs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(platform_assets, "__file__", str(folder / "__init__.py"))  # proposals stand beside the use cases
+        words = ["init", "rides", "--from", str(folder / "files"), "--label", "rentals"]
+        result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "platform-assets run rides" in " ".join(result.output.split())
+    return folder / "defs" / "rides" / "defs.yaml"
 
 
 def test_what_is_proposed_loads_and_takes_in_its_own_data(installation: Installed, proposal: Path) -> None:
