@@ -34,9 +34,12 @@ CHANGE_OPERATION = "change_operation"
 CHANGE_SEQUENCE = "change_sequence"
 """Order among the changes of one key: larger is newer, equal is the same change delivered twice."""
 
+CHANGE_TIME = "change_made_at"
+"""When the change was made in its source; null where the source does not say, and for rows of a snapshot."""
+
 UPSERT, DELETE = "upsert", "delete"
 
-CHANGE_COLUMNS = (CHANGE_OPERATION, CHANGE_SEQUENCE)
+CHANGE_COLUMNS = (CHANGE_OPERATION, CHANGE_SEQUENCE, CHANGE_TIME)
 
 WHOLE_ROW = "*"
 """Stands for the column in `UNCAST` when the row could not be taken apart at all."""

@@ -35,8 +35,9 @@ from platform_assets.declaration.names import (
     TRAINING_SET,
 )
 from platform_assets.declaration.prediction_log import prediction_log_schema
-from platform_assets.declaration.sections.changes import IS_DELETED
+from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE, IS_DELETED, VERSION_SINCE, VERSION_UNTIL
 from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
@@ -60,6 +61,7 @@ from platform_assets.lake.layout import (
     table_uri,
 )
 from platform_assets.lake.maintenance import stored_tables
+from platform_assets.lake.row_versions import row_versions as known_row_versions
 from platform_assets.lake.schemas import (
     ACCEPTANCE_SCHEMA,
     AS_OF,
@@ -68,6 +70,7 @@ from platform_assets.lake.schemas import (
     PARITY_SCHEMA,
     UPKEEP_SCHEMA,
     VERDICT_SCHEMA,
+    added_columns,
     clean_schema,
     history_schema,
     keeps_deleted,
@@ -133,6 +136,18 @@ class RawTable:
         """Every version of the rows of these days, as delivered, with the columns of `history_schema`."""
         rows = versions(self._rows(days), self.source.primary_key)
         return rows.with_columns(row_positions(rows)).select(list(history_schema(self.source)))
+
+    def known_versions(self, last: date, version: int | None = None) -> pl.DataFrame:
+        """Every version that rows of the days up to `last` ever had; see `row_versions`.
+
+        Returns:
+            The columns of `delivered_rows`, then `change_sequence`, `version_since` and `version_until`.
+        """
+        assert self.source.event_time is not None, "an incremental source without event time is refused"
+        rows = self.stored.read(date.min, last, version=version)
+        found = known_row_versions(rows, self.source.primary_key, self.source.event_time)
+        times = found.select(CHANGE_SEQUENCE, VERSION_SINCE, VERSION_UNTIL)
+        return pl.concat([self._as_delivered(found), times], how="horizontal")
 
     def _rows(self, days: DayRange | None) -> pl.DataFrame:
         if days is None:
@@ -221,12 +236,13 @@ class Catalog:
     def raw(self, source: str) -> RawTable:
         """What a source delivered."""
         declared = self.use_case.source(source)
-        return RawTable(declared, self._table(RAW, source, raw_schema(declared), migrations=declared))
+        migrations = (*declared.migrations, *added_columns(declared))
+        return RawTable(declared, self._table(RAW, source, raw_schema(declared), migrations=migrations))
 
     def clean(self, source: str) -> CleanTable:
         """What was published of a source."""
         declared = self.use_case.source(source)
-        return CleanTable(declared, self._table(CLEAN, source, clean_schema(declared), migrations=declared))
+        return CleanTable(declared, self._table(CLEAN, source, clean_schema(declared), migrations=declared.migrations))
 
     @property
     def events(self) -> CleanTable:
@@ -329,10 +345,9 @@ class Catalog:
         schema: dict[str, pl.DataType],
         *,
         partition_by: str = EVENT_DAY,
-        migrations: Source | None = None,
+        migrations: tuple[Migration, ...] = (),
     ) -> LakeTable:
-        declared = () if migrations is None else migrations.migrations
-        return self.lake.table(self.use_case.name, layer, name, schema, partition_by, declared)
+        return self.lake.table(self.use_case.name, layer, name, schema, partition_by, migrations)
 
 
 def predictions_path(use_case: UseCase) -> tuple[str, str]:

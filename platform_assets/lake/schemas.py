@@ -11,6 +11,7 @@ from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
+    CHANGE_TIME,
     IS_DELETED,
     OPERATION,
     ROW_DAY,
@@ -18,6 +19,7 @@ from platform_assets.declaration.sections.changes import (
     VALID_FROM,
     VALID_TO,
 )
+from platform_assets.declaration.sections.migrations import Default
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.tasks.registry import task_of
@@ -173,11 +175,19 @@ def raw_schema(source: Source) -> dict[str, pl.DataType]:
     schema = {column.name: column.polars_type for column in source.columns}
     schema.update({SOURCE_POSITION: pl.String(), SOURCE_LINE: pl.Int64(), UNCAST: pl.String(), EXTRA: pl.String()})
     if source.is_incremental:
-        schema.update({CHANGE_OPERATION: pl.String(), CHANGE_SEQUENCE: pl.Int64()})
+        schema.update(
+            {CHANGE_OPERATION: pl.String(), CHANGE_SEQUENCE: pl.Int64(), CHANGE_TIME: pl.Datetime("us", "UTC")}
+        )
         schema.update({ROW_DAY: pl.Date(), ROW_SEQUENCE: pl.Int64()})
     if source.is_daily:
         schema[EVENT_DAY] = pl.Date()
     return schema
+
+
+def added_columns(source: Source) -> tuple[Default, ...]:
+    """Columns of the platform's own that raw tables of before lack, and what stands in them for old rows."""
+    why = "raw tables from before say nothing about it"
+    return (Default(kind="default", column=CHANGE_TIME, value=None, why=why),) if source.is_incremental else ()
 
 
 def keeps_deleted(source: Source) -> bool:

@@ -20,7 +20,7 @@ from platform_assets.lake.catalog import Catalog, CleanTable
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.completeness import Completeness, training_set_completeness
-from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
+from platform_assets.pipelines.labelled_events import has_versions, label_rows, loaded_label_days
 from platform_assets.pipelines.required_days import require_days, require_source_days
 from platform_assets.registry.pins import DATA_VERSIONS
 from platform_assets.tasks.registry import task_of
@@ -169,7 +169,8 @@ def training_rows(catalog: Catalog, as_of: date, versions: Mapping[str, int | No
         events = catalog.events.read(
             first, last, _event_columns(use_case), version=versions.get(catalog.path(catalog.events))
         )
-        delivered, loaded = label_rows(catalog, first, as_of, version), loaded_label_days(catalog)
+        raw = versions.get(catalog.path(_raw_labels(catalog))) if has_versions(use_case) else None
+        delivered, loaded = label_rows(catalog, first, as_of, version, raw), loaded_label_days(catalog)
         frame = training_set_of_events(events, delivered, views, use_case, as_of, first, last, loaded)
         keys = list(use_case.event_source.primary_key)
         of_events = delivered.join(events.select(keys), on=keys, how="semi").height
@@ -206,7 +207,14 @@ def labels_of_events(labels: pl.DataFrame, views: Mapping[str, pl.DataFrame], us
     return labels.join(refused.select(keys), on=keys, how="anti", maintain_order="left")
 
 
+def _raw_labels(catalog: Catalog) -> LakeTable:
+    """The changes of the label's source, where its rows change in place."""
+    return catalog.raw(catalog.use_case.label.source).stored
+
+
 def _tables(catalog: Catalog) -> list[CleanTable | LakeTable]:
     """The tables that a training set reads."""
-    events = [catalog.events] if starts_from_events(catalog.use_case) else []
+    events: list[CleanTable | LakeTable] = [catalog.events] if starts_from_events(catalog.use_case) else []
+    if has_versions(catalog.use_case):
+        events.append(_raw_labels(catalog))
     return [catalog.labels, *events, *(catalog.features(view) for view in catalog.use_case.features)]

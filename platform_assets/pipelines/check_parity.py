@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from platform_assets.declaration import EVENT_DAY, FeatureView
+from platform_assets.declaration import EVENT_DAY, FeatureView, Source
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import PARITY
 from platform_assets.declaration.time_zones import UTC_ZONE
@@ -23,13 +23,14 @@ from platform_assets.features.consistency.parity import ParityVerdict, parity_ve
 from platform_assets.features.consistency.replay import SCORED_AT, replayed_features
 from platform_assets.features.offline.feature_table import join_labels, uses_label
 from platform_assets.features.offline.training_set import join_views
-from platform_assets.lake.catalog import Catalog, CleanTable
+from platform_assets.lake.catalog import Catalog, CleanTable, RawTable
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.layout import MONITORING
 from platform_assets.lake.schemas import PARITY_SCHEMA, clean_schema
 from platform_assets.pipelines.build_training_set import starts_from_events
-from platform_assets.pipelines.labelled_events import loaded_label_days
+from platform_assets.pipelines.labelled_events import has_versions, label_rows, loaded_label_days
+from platform_assets.pipelines.row_versions import known_rows
 
 NO_VERSION = -1
 
@@ -109,6 +110,9 @@ def replayed_from_lake(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
         table.source.name: _versions_at(table, rows[SCORED_AT]).alias(f"__{table.source.name}")
         for table in _read_by_features(catalog)
     }
+    for source in _changing_lookups(catalog):
+        moments = _versions_at(catalog.raw(source.name), rows[SCORED_AT])
+        versions[f"{source.name} raw"] = moments.alias(f"__{source.name}_raw")
     days = rows[EVENT_DAY]
     first, last = days.min(), days.max()
     assert isinstance(first, date), "rows to replay have an event day"
@@ -135,7 +139,10 @@ def _with_labels(catalog: Catalog, tables: dict[str, pl.DataFrame], day: date) -
     if use_case.label_source.name not in tables:
         return events
     as_of = day if starts_from_events(use_case) else None
-    return join_labels(events, tables[use_case.label_source.name], use_case, as_of, loaded_label_days(catalog))
+    labels = tables[use_case.label_source.name]
+    if has_versions(use_case):
+        labels = label_rows(catalog, use_case.history.first_day, day)
+    return join_labels(events, labels, use_case, as_of, loaded_label_days(catalog))
 
 
 def _read_by_features(catalog: Catalog) -> list[CleanTable]:
@@ -146,6 +153,12 @@ def _read_by_features(catalog: Catalog) -> list[CleanTable]:
         names.append(use_case.label_source.name)
     names += [lookup.source for view in use_case.features for lookup in view.lookups]
     return [catalog.clean(name) for name in dict.fromkeys(names)]
+
+
+def _changing_lookups(catalog: Catalog) -> list[Source]:
+    """Sources of changes that features look into: all versions of their rows are read."""
+    names = dict.fromkeys(lookup.source for view in catalog.use_case.features for lookup in view.lookups)
+    return [source for source in map(catalog.use_case.source, names) if source.is_incremental]
 
 
 def _reach_days(view: FeatureView) -> int:
@@ -163,6 +176,10 @@ def _held(catalog: Catalog, group: pl.DataFrame, days: tuple[date, date]) -> dic
             tables[source.name] = pl.DataFrame(schema=clean_schema(source))
             continue
         try:
+            if source in _changing_lookups(catalog):
+                raw = int(group[f"__{source.name}_raw"][0])
+                tables[source.name] = known_rows(catalog, source, days, version, raw)
+                continue
             wanted = days if source.is_daily else (None, None)
             tables[source.name] = table.read(*wanted, version=version)
         except LakeVersionMissing as error:
@@ -174,9 +191,9 @@ def _held(catalog: Catalog, group: pl.DataFrame, days: tuple[date, date]) -> dic
     return tables
 
 
-def _versions_at(table: CleanTable, moments: pl.Series) -> pl.Series:
+def _versions_at(table: CleanTable | RawTable, moments: pl.Series) -> pl.Series:
     """The version of a table that was current at each moment; NO_VERSION before the first."""
-    if not table.exists():
+    if not table.stored.exists():
         return pl.Series([NO_VERSION], dtype=pl.Int64).new_from_index(0, len(moments))
     entries = sorted((entry.committed_at, entry.version) for entry in table.stored.history(None))
     times = pl.Series([moment for moment, _ in entries], dtype=moments.dtype).to_physical().to_numpy()

@@ -37,8 +37,9 @@ from platform_assets.features.offline.lookups import days_to_read, join_lookups
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.pipelines.completeness import Completeness, feature_completeness
-from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
+from platform_assets.pipelines.labelled_events import has_versions, label_rows, loaded_label_days
 from platform_assets.pipelines.required_days import require_source_days
+from platform_assets.pipelines.row_versions import known_rows
 
 MOST_ROWS = 2_000_000
 """Events that are computed at once; a day with more is computed whole."""
@@ -108,6 +109,8 @@ class FeatureDays:
         self._joins_label = uses_label(view, use_case) and label.name != use_case.events
         names = [use_case.events, *([label.name] if self._joins_label else []), *(item.source for item in view.lookups)]
         self.versions = {name: catalog.clean(name).version() for name in names}
+        changing = [name for name in names if use_case.source(name).is_incremental]
+        self._raw_versions = {name: catalog.raw(name).stored.version() for name in changing}
         self.meaning = view_meaning_hash(use_case, view)
         self._layout = state_layout(view, use_case) if view.windows else None
         self._is_dated = uses_label(view, use_case) and is_dated_by_decision(use_case)
@@ -175,11 +178,10 @@ class FeatureDays:
             of_days = pl.col(EVENT_DAY).is_between(begin, end)
             looked_up = self._looked_up(events.filter(of_days), begin, end)
             rows = pl.concat([events.filter(~of_days), looked_up], how="diagonal")
-            labels = (
-                label_rows(self._catalog, oldest, end, self.versions[self._case.label_source.name])
-                if self._joins_label
-                else rows
-            )
+            name = self._case.label_source.name
+            labels = rows
+            if self._joins_label or has_versions(self._case):
+                labels = label_rows(self._catalog, oldest, end, self.versions[name], self._raw_versions.get(name))
             yield begin, end, compute_days(self._view, self._case, rows, labels, begin, end, self._loaded)
 
     def _keep(self, state: CarriedState, stored: StoredState) -> None:
@@ -255,10 +257,14 @@ class FeatureDays:
             for other in self._view.lookups
             if other.source == lookup.source
         ]
-        if days[0] is None:
-            return self._rows(lookup.source, None, None)
-        begin = min(needed[0] for needed in days if needed is not None)
-        return self._rows(lookup.source, begin, max(begin, days[0][1]))
+        declared = self._case.source(lookup.source)
+        reached = None
+        if days[0] is not None:
+            begin = min(needed[0] for needed in days if needed is not None)
+            reached = begin, max(begin, days[0][1])
+        return known_rows(
+            self._catalog, declared, reached, self.versions[lookup.source], self._raw_versions.get(lookup.source)
+        )
 
     def _events(self, first: date, last: date) -> pl.DataFrame:
         return self._rows(self._case.events, first, last)

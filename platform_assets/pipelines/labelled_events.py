@@ -8,9 +8,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
-from platform_assets.features.offline.known_labels import join_labels
+from platform_assets.features.offline.known_labels import LABEL_KNOWN_DAY, join_labels, labels_of_versions
 from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.row_versions import published_versions
 
 
 def labelled_events(catalog: Catalog, first: date, last: date, as_of: date | None = None) -> pl.DataFrame:
@@ -27,13 +29,20 @@ def labelled_events(catalog: Catalog, first: date, last: date, as_of: date | Non
     """
     use_case = catalog.use_case
     events = catalog.events.read(first, last)
-    if use_case.label_source.name == use_case.events:
+    if use_case.label_source.name == use_case.events and not has_versions(use_case):
         return join_labels(events, events, use_case, as_of if use_case.label.decided_at else None)
     known = last + timedelta(days=use_case.label_arrival_days) if as_of is None else as_of
     return join_labels(events, label_rows(catalog, first, known), use_case, known, loaded_label_days(catalog))
 
 
-def label_rows(catalog: Catalog, first: date, as_of: date, version: int | None = None) -> pl.DataFrame:
+def has_versions(use_case: UseCase) -> bool:
+    """Whether rows of the label's source change in place, and say when."""
+    return use_case.label_source.is_incremental and use_case.label.decided_at is not None
+
+
+def label_rows(
+    catalog: Catalog, first: date, as_of: date, version: int | None = None, raw: int | None = None
+) -> pl.DataFrame:
     """Rows of the label's source that tell of events from a day on and had arrived by 00:00 UTC of another.
 
     Args:
@@ -41,6 +50,7 @@ def label_rows(catalog: Catalog, first: date, as_of: date, version: int | None =
         first: first event day.
         as_of: the midnight.
         version: Delta version of the table; None for the latest.
+        raw: that of the table of changes, where rows change in place.
 
     Raises:
         LakeTableMissing: labels that should have arrived were never published.
@@ -49,6 +59,9 @@ def label_rows(catalog: Catalog, first: date, as_of: date, version: int | None =
     last = as_of - timedelta(days=use_case.label_arrival_days)
     if last < max(first, use_case.history.first_day):  # none of them is known yet, and the table may not be there
         return pl.DataFrame(schema=use_case.label_source.polars_schema())
+    if has_versions(use_case):
+        found = labels_of_versions(published_versions(catalog, use_case.label_source, last, raw), use_case)
+        return found.filter(pl.col(LABEL_KNOWN_DAY) <= as_of)
     return catalog.labels.read(first, last, version=version)
 
 

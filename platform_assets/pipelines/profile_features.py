@@ -28,6 +28,7 @@ from platform_assets.monitoring.drift_statistics import (
     without_last_bits,
 )
 from platform_assets.pipelines.labelled_events import labelled_events
+from platform_assets.pipelines.row_versions import known_rows
 
 BUSY_HOUR = time(14, 0)
 """Where a day is cut in two, to see whether its morning reads its afternoon."""
@@ -102,8 +103,8 @@ def _lookup_tables(catalog: Catalog, view: FeatureView, first: date, last: date)
     """Rows of the tables that a view looks into, by source."""
     tables = {}
     for lookup in view.lookups:
-        days = days_to_read(catalog.use_case, lookup, first, last) or (None, None)
-        tables[lookup.source] = catalog.clean(lookup.source).read(*days)
+        days = days_to_read(catalog.use_case, lookup, first, last)
+        tables[lookup.source] = known_rows(catalog, catalog.use_case.source(lookup.source), days)
     return tables
 
 

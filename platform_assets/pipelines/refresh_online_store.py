@@ -28,6 +28,7 @@ from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.labelled_events import labelled_events
 from platform_assets.pipelines.required_days import require_source_days
+from platform_assets.pipelines.row_versions import known_rows
 
 ONE_DAY = timedelta(days=1)
 
@@ -119,5 +120,5 @@ def _events(catalog: Catalog, view: FeatureView, first: date, at: date) -> pl.Da
 
 def _write_lookup(catalog: Catalog, layout: LookupLayout, settings: FeastSettings, at: date) -> int:
     days = days_to_read(catalog.use_case, layout.lookup, at - ONE_DAY, at)
-    rows = catalog.clean(layout.lookup.source).read(*(days or (None, None)))
+    rows = known_rows(catalog, catalog.use_case.source(layout.lookup.source), days)
     return write_lookup(layout, rows, settings, at)

@@ -27,6 +27,7 @@ from platform_assets.declaration.delivered_columns import DELIVERED_DAY, UNCAST,
 from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
+    CHANGE_TIME,
     DELETE,
     ROW_DAY,
     ROW_SEQUENCE,
@@ -43,6 +44,8 @@ CURSOR, TOUCHED = "cursor", "touched_days"
 CLOCK_TOLERANCE_DAYS = 1
 """A row may be of tomorrow: its partition waits for the day. One further ahead has a wrong clock."""
 
+
+_TIME = pl.Datetime("us", "UTC")
 
 Read = Callable[[str | None], ChangeBatch]
 """Reads what is new since a cursor."""
@@ -335,6 +338,7 @@ def _with_days(frame: pl.DataFrame, source: Source, history: DayRange, today: da
     )
     frame = frame.drop(DELIVERED_DAY).with_columns(
         pl.coalesce(UNCAST, uncast_text(WHOLE_ROW, problem)).alias(UNCAST),
+        (pl.col(CHANGE_TIME) if CHANGE_TIME in frame.columns else pl.lit(None, _TIME)).alias(CHANGE_TIME),
         pl.when(problem.is_null()).then(CHANGE_OPERATION).otherwise(pl.lit(UPSERT)).alias(CHANGE_OPERATION),
     )
     assert source.event_time is not None, "an incremental source without event time is refused"

@@ -114,6 +114,7 @@ def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Pr
         if name not in lookup.columns:
             yield ("defaults",), name, f"is not looked up as a feature; {_known(lookup.columns)}"
     yield from _lookup_key(use_case, lookup, source)
+    yield from _until(lookup, source)
     if source.is_daily != (lookup.max_age_days is not None):
         message = (
             f"{source.name!r} has an event time: say how many days back a row counts"
@@ -127,6 +128,22 @@ def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Pr
     others = {name for other in use_case.features if other is not view for item in other.lookups for name in item.names}
     for name in sorted(set(lookup.names) & (set(use_case.event_source.column_names) | others)):
         yield ("name",), name, "is the name of a column of the events or of another look-up: rename this look-up"
+
+
+def _until(lookup: Lookup, source: Source) -> Iterator[Problem]:
+    if lookup.until is None:
+        return
+    if lookup.until not in source.column_names:
+        yield ("until",), lookup.until, f"no such column in {source.name!r}; {_known(source.column_names)}"
+    elif source.column(lookup.until).type not in ("date", "datetime"):
+        yield (
+            ("until",),
+            lookup.until,
+            f"is {source.column(lookup.until).type}: a row stops counting at a date or datetime",
+        )
+    elif not source.is_daily:
+        message = f"{source.name!r} is a reference table: give it the event_time from which each row counts, like `valid_from`"
+        yield ("until",), lookup.until, message
 
 
 def _lookup_key(use_case: UseCase, lookup: Lookup, source: Source) -> Iterator[Problem]:

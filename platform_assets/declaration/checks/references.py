@@ -32,7 +32,7 @@ Path = tuple[int | str, ...]
 
 RESERVED_COLUMNS = frozenset(
     {"event_day", "as_of", "source_position", "source_line", "delivered_day", "source_problem", "uncast", "extra"}
-    | {"change_operation", "change_sequence", "change_row_day", "change_row_sequence", "is_deleted"}
+    | {"change_operation", "change_sequence", "change_made_at", "change_row_day", "change_row_sequence", "is_deleted"}
 )
 
 

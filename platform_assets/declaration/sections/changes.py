@@ -11,6 +11,7 @@ from pydantic import Field
 from platform_assets.declaration.base import Declaration
 from platform_assets.declaration.delivered_columns import CHANGE_OPERATION as CHANGE_OPERATION
 from platform_assets.declaration.delivered_columns import CHANGE_SEQUENCE as CHANGE_SEQUENCE
+from platform_assets.declaration.delivered_columns import CHANGE_TIME as CHANGE_TIME
 from platform_assets.declaration.delivered_columns import DELETE as DELETE
 from platform_assets.declaration.delivered_columns import UPSERT as UPSERT
 
@@ -25,6 +26,9 @@ IS_DELETED = "is_deleted"
 
 OPERATION, VALID_FROM, VALID_TO = HISTORY_COLUMNS = ("operation", "valid_from", "valid_to")
 """Columns of the table of all versions: what made the version, its sequence, and that of the change that followed."""
+
+VERSION_SINCE, VERSION_UNTIL = "version_since", "version_until"
+"""Columns of versions of rows: from which moment a version counts, and until which; null while nothing takes its place."""
 
 DeletePolicy = Literal["hard", "soft", "history"]
 

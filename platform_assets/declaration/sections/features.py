@@ -230,8 +230,9 @@ class Lookup(Declaration):
     """Columns of another table of the use case, as they were known at the event.
 
     Of a table with an event time, the newest row of the key counts, from 00:00 UTC of the day after its own (later where the
-    table arrives later): what a batch can have brought by then, so that a request sees the same. A reference table has one row for each
-    key, which counts for every event.
+    table arrives later): what a batch can have brought by then, so that a request sees the same. Of a source of changes every version of
+    a row counts for its time, until the next change or a delete of the row. A reference table has one row for each key, which counts for
+    every event.
     """
 
     name: Identifier = Field(description="Prefix of the names: column `score` of look-up `holder` is `holder_score`.")
@@ -254,6 +255,15 @@ class Lookup(Declaration):
     defaults: dict[Identifier, float] = Field(
         default_factory=dict, description="Value of a column where there is no row or no value; absent means null."
     )
+    until: Identifier | None = Field(
+        default=None,
+        description="Column of the table with the time at which a row stops counting, like `valid_to` of a table that keeps its history "
+        "in rows; a row without one counts until a newer one does.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without(handler(self), until=None)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE, VERSION_SINCE, VERSION_UNTIL
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.time_zones import days_of
 from platform_assets.declaration.use_case import UseCase
@@ -62,7 +63,7 @@ def join_labels(
         require_columns(events.columns, [label], f"events of {use_case.events!r}")
         if not is_dated_by_decision(use_case):
             return events if as_of is None else _event_dated(events, use_case, as_of)
-        labels = events
+        labels = labels if LABEL_RANK in labels.columns else events
     if not (in_events or is_dated_by_decision(use_case)):
         refuse_later_days(events, labels, use_case)
     return labels_of_rows(events, labels, use_case, as_of, loaded)
@@ -128,6 +129,30 @@ def label_versions(labels: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
     decided = days_of(pl.col(label.decided_at), use_case.time_zone) + pl.duration(days=1)
     days = [arrived, decided, *([pl.col(LABEL_KNOWN_DAY)] if LABEL_KNOWN_DAY in labels.columns else [])]
     return labels.select(*keys, label.column, pl.max_horizontal(days).alias(LABEL_KNOWN_DAY), LABEL_RANK)
+
+
+def labels_of_versions(versions: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:
+    """Versions of rows of a source of changes as rows of labels: each from its own time on; from a delete on the label is absent.
+
+    Args:
+        versions: with `change_sequence`, `version_since` and `version_until`.
+        use_case: the declaration; its labels are dated by their decision.
+    """
+    label, keys = use_case.label, list(use_case.event_source.primary_key)
+    arrives = pl.duration(days=use_case.label_arrival_days)
+    rows = versions.sort(CHANGE_SEQUENCE).with_row_index(LABEL_RANK)
+    known = (pl.col(VERSION_SINCE).dt.date() + arrives).alias(LABEL_KNOWN_DAY)
+    own = list(use_case.label_source.primary_key)
+    followed = rows.select(*own, pl.col(VERSION_SINCE).alias(VERSION_UNTIL))
+    ended = rows.filter(pl.col(VERSION_UNTIL).is_not_null()).join(followed, on=[*own, VERSION_UNTIL], how="anti")
+    withdrawn = ended.select(
+        *keys,
+        pl.lit(label.absent).cast(versions.schema[label.column]).alias(label.column),
+        EVENT_DAY,
+        (pl.col(VERSION_UNTIL).dt.date() + arrives).alias(LABEL_KNOWN_DAY),
+        LABEL_RANK,
+    )
+    return pl.concat([rows.with_columns(known), withdrawn], how="diagonal")
 
 
 def known_at(versions: pl.DataFrame, use_case: UseCase, as_of: date | None) -> pl.DataFrame:

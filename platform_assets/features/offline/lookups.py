@@ -6,17 +6,19 @@ looked-up rows online (`online/lookup_state.py`), features computed from them (`
 A row of a table with an event time counts from a midnight on: 00:00 of its event day plus the days after which the table
 arrives, at least one. From then on it is in the lake and in the online store alike, which is what makes the two equal: a change that
 was made an hour before an event counts in neither. Of the rows of a key that count, the newest by event time does, then by primary
-key; rows older than `max_age_days` do not. A reference table has one row for each key, as it is now.
+key; rows older than `max_age_days` do not. A version of a row that changes in place counts from the midnight after its change to that
+after the next one, or after the row's end. A reference table has one row for each key, as it is now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
 from platform_assets.declaration.checks.features import lookup_on
+from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE, VERSION_SINCE, VERSION_UNTIL
 from platform_assets.declaration.sections.features import FeatureView, Lookup
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.time_zones import days_of
@@ -24,9 +26,10 @@ from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entities import combined_key
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.offline.as_of import as_of_join
+from platform_assets.features.offline.lookup_answers import COUNTS_UNTIL, answers_by_day
+from platform_assets.features.offline.lookup_answers import KNOWN_DAY as KNOWN_DAY
+from platform_assets.features.offline.lookup_answers import LOOKUP_KEY as LOOKUP_KEY
 
-LOOKUP_KEY = "lookup_key"
-KNOWN_DAY = "known_day"
 _DAY = "__day"
 
 
@@ -84,17 +87,21 @@ def looked_up_rows(use_case: UseCase, lookup: Lookup, rows: pl.DataFrame) -> pl.
     """
     source, on = use_case.source(lookup.source), lookup_on(use_case, lookup)
     needed = [*on.values(), *lookup.names.values(), *([EVENT_DAY, source.event_time] if source.is_daily else [])]
-    missing = [name for name in needed if name not in rows.columns]
+    missing = [name for name in [*needed, *([lookup.until] if lookup.until else [])] if name not in rows.columns]
     if missing:
         raise FeatureError(f"rows of {source.name!r} lack columns {missing}; they have {rows.columns}")
-    known = pl.col(EVENT_DAY) + pl.duration(days=arrival_days(source)) if source.is_daily else pl.lit(None, pl.Date)
     if source.event_time is not None:
-        rows = rows.sort(list(dict.fromkeys([source.event_time, *source.primary_key])))
+        order = [source.event_time, *source.primary_key, *(name for name in [CHANGE_SEQUENCE] if name in rows.columns)]
+        rows = rows.sort(list(dict.fromkeys(order)))
     versions = rows.select(
         combined_key(on.values(), rows.schema).alias(LOOKUP_KEY),
-        known.cast(pl.Date).alias(KNOWN_DAY),
+        _counts_from(source, rows.columns).cast(pl.Date).alias(KNOWN_DAY),
+        *_counts_until(lookup, source, rows.columns),
         *(_value(name, rows.schema[column], column) for name, column in lookup.names.items()),
     ).filter(pl.col(LOOKUP_KEY).is_not_null())
+    if COUNTS_UNTIL in versions.columns:
+        assert lookup.max_age_days is not None, "find_problems refuses a table with an event time without max_age_days"
+        return answers_by_day(versions, lookup.max_age_days - arrival_days(source))
     if not source.is_daily:
         doubled = versions.filter(pl.col(LOOKUP_KEY).is_duplicated())
         if not doubled.is_empty():
@@ -103,6 +110,23 @@ def looked_up_rows(use_case: UseCase, lookup: Lookup, rows: pl.DataFrame) -> pl.
                 f"{doubled[LOOKUP_KEY].unique(maintain_order=True).head(3).to_list()}; a look-up needs one row for each"
             )
     return versions.unique([LOOKUP_KEY, KNOWN_DAY], keep="last", maintain_order=True).sort(LOOKUP_KEY, KNOWN_DAY)
+
+
+def _counts_from(source: Source, columns: Sequence[str]) -> pl.Expr:
+    """The midnight from which a row counts; null in a reference table."""
+    if not source.is_daily:
+        return pl.lit(None, pl.Date)
+    day = pl.col(VERSION_SINCE).dt.date() if VERSION_SINCE in columns else pl.col(EVENT_DAY)
+    return day + pl.duration(days=arrival_days(source))
+
+
+def _counts_until(lookup: Lookup, source: Source, columns: Sequence[str]) -> list[pl.Expr]:
+    """The midnight from which a row counts no more, null where none does; nothing where rows have no end."""
+    ends = [name for name in (VERSION_UNTIL, lookup.until) if name is not None and name in columns]
+    if not ends:
+        return []
+    days = [pl.col(name).cast(pl.Date) + pl.duration(days=arrival_days(source)) for name in ends]
+    return [pl.min_horizontal(days).cast(pl.Date).alias(COUNTS_UNTIL)]
 
 
 def _joined(events: pl.DataFrame, known: pl.DataFrame, lookup: Lookup, use_case: UseCase) -> pl.DataFrame:

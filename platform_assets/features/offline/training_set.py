@@ -20,6 +20,7 @@ from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.event_frames import example_keys, require_columns
 from platform_assets.features.offline.known_labels import (
     LABEL_KNOWN_DAY,
+    LABEL_RANK,
     is_complete,
     is_dated_by_decision,
     join_labels,
@@ -108,7 +109,8 @@ def training_set_of_events(
     in_range = events.filter(pl.col(EVENT_DAY).is_between(first_day, last_day))
     if label.absent is not None:
         _refuse_missing_days(in_range, use_case, loaded)
-    labels = in_range if label.source == use_case.events else labels
+    if label.source == use_case.events and LABEL_RANK not in labels.columns:
+        labels = in_range
     labelled = join_labels(in_range, labels, use_case, as_of, loaded).filter(pl.col(label.column).is_not_null())
     rows = labelled.select(*keys, label.column, EVENT_DAY)
     if is_dated_by_decision(use_case):
