@@ -25,3 +25,10 @@ def test_a_day_that_was_not_brought_up_to_date_shows(monkeypatch: pytest.MonkeyP
 def test_a_label_read_too_early_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topic, "LABEL_DELAY_DAYS", 3)
     assert check(60, seed=7).poison_read > 0
+
+
+def test_what_was_known_of_labels_and_looked_up_tables_equals_the_oracle() -> None:
+    found = topic.what_was_known(40, lambda text: None)
+    assert set(found) == {"labels", "look-ups"}
+    assert all(one.histories == 40 and one.values > 400 and one.reversals > 20 for one in found.values())
+    assert all((one.mismatches, one.poison_read) == (0, 0) for one in found.values())

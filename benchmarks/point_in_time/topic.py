@@ -29,12 +29,15 @@ from platform_assets.features.offline.carried_state import carried_state, next_d
 from platform_assets.features.offline.feature_table import compute_view, history_needed, join_labels
 from platform_assets.testing.carried_days import days_touched
 from platform_assets.testing.feature_oracle import expected_features
+from platform_assets.testing.label_histories import KnowledgeTally, check_labels
+from platform_assets.testing.lookup_histories import check_lookups
 from platform_assets.testing.payments import EVENT_SCHEMA, LABEL_DELAY_DAYS, LABEL_SCHEMA, rich_case
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
 PERIODS = ((date(2024, 3, 25), date(2024, 4, 7)), (date(2024, 10, 24), date(2024, 11, 6)))
 """Each holds changes of the clock in several zones."""
 BATCH = 200
+_KNOWN_BATCH = 1_000
 POISON = 1e15
 KEYS_OF_HISTORY = 100
 _HISTORY = (pl.col("payment_id") // KEYS_OF_HISTORY).alias("history")
@@ -258,21 +261,49 @@ def measure_point_in_time(histories: int, progress: Callable[[str], None]) -> To
     started = time.perf_counter()
     tally = check(histories, progress=progress)
     progress(f"{tally.histories} histories in {time.perf_counter() - started:.0f} s")
+    known = what_was_known(histories, progress)
     counted = [[name.replace("_", " "), f"{value:,}"] for name, value in vars(tally).items()]
+    counted += [
+        [f"{what}: {name.replace('_', ' ')}", f"{value:,}"]
+        for what, one in known.items()
+        for name, value in vars(one).items()
+    ]
+    mismatches = sum(one.mismatches for one in known.values())
+    values = sum(one.values for one in known.values())
+    poison = sum(one.poison_read for one in known.values())
     return Topic(
         "Point in time",
         "Generated logs of changes (late rows, ties, duplicates, backfills, corrections that move an event, deletes, local times "
         "across changes of the clock, empty histories): feature tables brought up to date day by day against an oracle that "
         "looks at every pair of events, and days in a row from carried state, equal to the bit; then each history cut at one "
         "row, and everything not known there "
-        "replaced.",
+        "replaced. Then histories whose labels are decided late, reversed or absent, and tables that are looked up while they change "
+        "(in place, by rows with an end, deleted, keys that change): features, training sets, folds, online values and production "
+        "labels against an oracle of what was known when, and poisoned the same way.",
         ["", "count"],
         counted,
         [
             Bar("0 values differ from the oracle", f"{tally.mismatches} of {tally.values:,}", tally.mismatches == 0),
             Bar("no poison is read", f"{tally.poison_read} values changed", tally.poison_read == 0),
+            Bar("0 values differ from what was known", f"{mismatches} of {values:,}", mismatches == 0),
+            Bar("no poison in labels and look-ups is read", f"{poison} values changed", poison == 0),
         ],
     )
+
+
+def what_was_known(histories: int, progress: Callable[[str], None]) -> dict[str, KnowledgeTally]:
+    """The same number of histories with label times and reversals, and of tables that change while they are looked up."""
+    found: dict[str, KnowledgeTally] = {}
+    for what, compare in (("labels", check_labels), ("look-ups", check_lookups)):
+        started, total = time.perf_counter(), KnowledgeTally()
+        for begin in range(0, histories, _KNOWN_BATCH):
+            total.add(compare(min(_KNOWN_BATCH, histories - begin), seed=begin))
+            progress(
+                f"{what}: {total.histories} histories, {total.values} values, {total.mismatches + total.poison_read} wrong"
+            )
+        progress(f"{what}: {total.histories} histories in {time.perf_counter() - started:.0f} s")
+        found[what] = total
+    return found
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,7 @@ from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
+    CHANGE_TIME,
     DELIVERED_DAY,
     DELIVERY_COLUMNS,
     SOURCE_POSITION,
@@ -41,6 +43,8 @@ class Change:
     sequence: int = 0
     problem: str | None = None
     """Why the change could not be taken apart; it then has no cells."""
+    made_at: datetime | None = None
+    """When it was made in its source; None where nobody says, and for rows of a snapshot."""
 
 
 def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> pl.DataFrame:
@@ -54,7 +58,7 @@ def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> p
         name: [] for name in (*(column.name for column in optional if len(column.delivered_as) < 2), *several)
     }
     positions: list[str] = []
-    rest: list[tuple[str | None, str, int]] = []
+    rest: list[tuple[str | None, str, int, datetime | None]] = []
     for position, change in changes:
         for key, value in change.cells.items():
             name = f"{key}_delivered" if key in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS) else key
@@ -63,11 +67,16 @@ def frame_of_changes(changes: Iterable[tuple[str, Change]], source: Source) -> p
             if len(columns[name]) == len(positions):  # else a second key came to the same name
                 columns[name].append(json_text(value))
         positions.append(position)
-        rest.append((change.problem, change.operation, change.sequence))
+        rest.append((change.problem, change.operation, change.sequence, change.made_at))
         for cells in columns.values():
             if len(cells) < len(positions):
                 cells.append(None)
-    schema = {SOURCE_PROBLEM: pl.String, CHANGE_OPERATION: pl.String, CHANGE_SEQUENCE: pl.Int64}
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        SOURCE_PROBLEM: pl.String,
+        CHANGE_OPERATION: pl.String,
+        CHANGE_SEQUENCE: pl.Int64,
+        CHANGE_TIME: pl.Datetime("us", "UTC"),
+    }
     cells_of_all = pl.DataFrame([pl.Series(name, cells, dtype=pl.String) for name, cells in columns.items()])
     return pl.DataFrame(
         [

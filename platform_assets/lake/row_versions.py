@@ -38,11 +38,14 @@ def row_versions(partitions: pl.DataFrame, keys: Sequence[str], event_time: str)
         nothing took its place), ordered by key and sequence.
     """
     order = [*keys, CHANGE_SEQUENCE]
-    # Of one change there may be several rows: the change itself, and tombstones in days that its row has left.
+    # Of one change there may be several rows: the change itself, tombstones in days that its row has left, and, of a delete that came before
+    # its row was known, another where the row turned out to stand. The one that says when it was made tells most.
     ranked = partitions.filter(~is_loose(keys)).with_columns(
-        (pl.col(CHANGE_OPERATION) == UPSERT).alias("#upsert"), pl.col(CHANGE_TIME).is_not_null().alias("#timed")
+        (pl.col(CHANGE_OPERATION) == UPSERT).alias("#upsert"),
+        pl.col(CHANGE_TIME).is_not_null().alias("#timed"),
+        pl.col(event_time).is_not_null().alias("#own_time"),
     )
-    chain = ranked.sort([*order, "#upsert", "#timed"], maintain_order=True).unique(
+    chain = ranked.sort([*order, "#upsert", "#timed", "#own_time"], maintain_order=True).unique(
         order, keep="last", maintain_order=True
     )
     own = (
@@ -52,12 +55,12 @@ def row_versions(partitions: pl.DataFrame, keys: Sequence[str], event_time: str)
     )
     chain = chain.with_columns(own.cast(_TIME).alias(VERSION_SINCE))
     # What does not say when it was made cannot have counted before what it changes.
-    before = pl.col(VERSION_SINCE).cum_max().shift(1).over(keys)
+    before = pl.col(VERSION_SINCE).cum_max().forward_fill().shift(1).over(keys)
     untimed = pl.col(CHANGE_TIME).is_null()
     chain = chain.with_columns(
         pl.when(untimed).then(pl.max_horizontal(VERSION_SINCE, before)).otherwise(VERSION_SINCE).alias(VERSION_SINCE)
     )
-    following = pl.col(VERSION_SINCE).reverse().cum_min().reverse().shift(-1).over(keys)
+    following = pl.col(VERSION_SINCE).reverse().cum_min().forward_fill().reverse().shift(-1).over(keys)
     chain = chain.with_columns(following.alias(VERSION_UNTIL))
     counted = pl.col(VERSION_UNTIL).is_null() | (pl.col(VERSION_UNTIL) > pl.col(VERSION_SINCE))
-    return chain.filter(pl.col("#upsert") & counted).drop("#upsert", "#timed")
+    return chain.filter(pl.col("#upsert") & counted).drop("#upsert", "#timed", "#own_time")

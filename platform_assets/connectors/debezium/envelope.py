@@ -7,10 +7,12 @@ Belongs here: taking one message apart, with its schema where it carries one. Do
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platform_assets.connectors.debezium.documents import document
-from platform_assets.connectors.debezium.order import FeedOrder, is_snapshot
+from platform_assets.connectors.debezium.order import FeedOrder, is_snapshot, time_of
 from platform_assets.connectors.debezium.positions import PositionError
 from platform_assets.connectors.json_changes import Change, key_cells, key_of, whole_number
 from platform_assets.connectors.json_types import fields_of, typed_cells
@@ -55,8 +57,9 @@ def changes_of(
     except PositionError as error:
         return [_problem(f"{error}: nothing to order changes by", message)]
     before, after = (_image(message.get(side), schema, side, source, connector) for side in ("before", "after"))
+    made_at = _made_at(message)
     if operation == "d":
-        return [_delete(before, source, sequence, key, message)]
+        return [replace(_delete(before, source, sequence, key, message), made_at=made_at)]
     if operation not in _UPSERTS:
         advice = "; a truncated table has to be loaded anew" if operation == "t" else ""
         return [_problem(f"operation {operation!r} is not one of c, r, u and d{advice}", message)]
@@ -70,7 +73,19 @@ def changes_of(
     new = key_of(after, source)
     if operation == "u" and old is not None and new is not None and old != new:
         changes.insert(0, Change(old, DELETE, sequence))
-    return changes
+    return [replace(change, made_at=made_at) for change in changes]
+
+
+def _made_at(message: Mapping[str, Any]) -> datetime | None:
+    """When the change was made: nobody knows of rows of a snapshot."""
+    origin = message.get("source")
+    milliseconds = time_of(origin if isinstance(origin, Mapping) else {}, message)
+    if milliseconds is None or is_snapshot(message):
+        return None
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
 
 
 def _upsert(after: dict[str, Any], source: Source, connector: ChangeFeedConnector, sequence: int) -> Change:

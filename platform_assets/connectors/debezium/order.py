@@ -117,7 +117,7 @@ class FeedOrder:
         """
         source = message.get("source")
         origin: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
-        time = _time_of(origin, message)
+        time = time_of(origin, message)
         is_read = is_snapshot(message)
         number = self._of_read(origin, time) if is_read else self._of_change(position_of(origin), time)
         if not 0 <= number <= _LARGEST:
@@ -232,7 +232,7 @@ def is_snapshot(message: Mapping[str, Any]) -> bool:
     return message.get("op") == "r" or str(mark).lower() not in ("none", "false", "")
 
 
-def _time_of(origin: Mapping[str, Any], message: Mapping[str, Any]) -> int | None:
+def time_of(origin: Mapping[str, Any], message: Mapping[str, Any]) -> int | None:
     """When the database committed the change, else when the connector handled it; in milliseconds since 1970."""
     for value in (origin.get("ts_ms"), message.get("ts_ms")):
         time = whole_number(value)

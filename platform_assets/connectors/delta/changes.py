@@ -24,7 +24,7 @@ from platform_assets.connectors.delta.versions import data_files, file_rows, ope
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.marks import with_deletes
 from platform_assets.connectors.written_forms import as_declared
-from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, UPSERT
+from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, CHANGE_TIME, DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.delta import DeltaConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -215,6 +215,8 @@ def _changes(
     placed = with_positions(rows, source, version).with_columns(
         operation.alias(CHANGE_OPERATION), pl.lit(version, dtype=pl.Int64).alias(CHANGE_SEQUENCE)
     )
+    if _TIME in placed.columns:
+        placed = placed.with_columns(pl.col(_TIME).cast(pl.Datetime("us", "UTC")).alias(CHANGE_TIME))
     return with_deletes(placed.drop(_KIND, _VERSION, _TIME, strict=False), connector.deleted)
 
 

@@ -34,6 +34,7 @@ from platform_assets.connectors.sql.rows import frame_of
 from platform_assets.declaration.delivered_columns import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
+    CHANGE_TIME,
     DELETE,
     SOURCE_PROBLEM,
     UPSERT,
@@ -126,6 +127,7 @@ def read_sql_changes(
     rows, after, more, relation = ask(source, connector, access, needed, read)
     frame = frame_of(source, relation.columns, rows, relation.label)
     frame = frame.with_columns(*_operations(connector, frame), _sequences(source, connector, frame))
+    frame = frame.with_columns(_made_at(connector, frame))
     unchanged = cursor is not None and not rows
     return ChangeBatch(frame, cursor if unchanged and cursor is not None else after.text(), more)
 
@@ -283,6 +285,14 @@ def _sequences(source: Source, connector: SqlConnector, frame: pl.DataFrame) -> 
             f"number nor a time. Take another column, or cast it in connector.query."
         )
     return numbers.alias(CHANGE_SEQUENCE)
+
+
+def _made_at(connector: SqlConnector, frame: pl.DataFrame) -> pl.Series:
+    """When each change was made, where the cursor is a time: `_sequences` has it in microseconds."""
+    dtype = frame[connector.cursor or ""].dtype
+    made = frame[CHANGE_SEQUENCE] if dtype == pl.String or dtype.is_temporal() else pl.Series([None], dtype=pl.Int64)
+    made = made if len(made) == frame.height else made.new_from_index(0, frame.height)
+    return made.cast(pl.Datetime("us", "UTC")).alias(CHANGE_TIME)
 
 
 def _of(row: Sequence[Any], order_columns: Sequence[int]) -> RowOrder:

@@ -235,7 +235,7 @@ def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettin
             "look-ups in time order"
         )
     count = 0
-    for chunk in _chunks(_kept(layout, rows, at), KEYS_PER_CHUNK):
+    for chunk in _chunks(kept_versions(layout, rows, at), KEYS_PER_CHUNK):
         table.write(chunk, moment)
         for (key, fields), stored in zip(chunk, table.read([key for key, _ in chunk]), strict=True):
             if stored is None or stored[KNOWN_DAYS] != fields[KNOWN_DAYS]:
@@ -249,7 +249,7 @@ def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettin
     return count
 
 
-def _kept(layout: LookupLayout, rows: pl.DataFrame, at: date) -> Iterator[tuple[str, dict[str, Any]]]:
+def kept_versions(layout: LookupLayout, rows: pl.DataFrame, at: date) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each key with its versions, oldest first, as Feast's values."""
     known = looked_up_rows(layout.use_case, layout.lookup, rows)
     if layout.days_kept is not None:
