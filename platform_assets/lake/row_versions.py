@@ -38,8 +38,8 @@ def row_versions(partitions: pl.DataFrame, keys: Sequence[str], event_time: str)
         nothing took its place), ordered by key and sequence.
     """
     order = [*keys, CHANGE_SEQUENCE]
-    # Of one change there may be several rows: the change itself, tombstones in days that its row has left, and, of a delete that came before
-    # its row was known, another where the row turned out to stand. The one that says when it was made tells most.
+    # Of one change there may be several rows: the change itself, tombstones in days that its row has left, and, of a delete that came
+    # before its row was known, another where the row turned out to stand. The one that says when it was made tells most.
     ranked = partitions.filter(~is_loose(keys)).with_columns(
         (pl.col(CHANGE_OPERATION) == UPSERT).alias("#upsert"),
         pl.col(CHANGE_TIME).is_not_null().alias("#timed"),
