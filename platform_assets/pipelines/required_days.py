@@ -26,7 +26,7 @@ class DaysMissing(RuntimeError):
 def require_days(
     catalog: Catalog, table: LakeTable, first: date, last: date, what: str, *, version: int | None = None
 ) -> None:
-    """Refuse to read days that were never written; those before the declared history are not expected.
+    """Refuse to read days that were never written; those outside of the declared history are not expected.
 
     Args:
         catalog: the tables of the use case.
@@ -39,7 +39,8 @@ def require_days(
     Raises:
         DaysMissing: days lack, or the table was never written.
     """
-    first = max(first, catalog.use_case.history.first_day)
+    history = catalog.use_case.history
+    first, last = max(first, history.first_day), min(last, history.last_day or last)
     if last < first:
         return
     absent = absent_days(table, first, last, version=version)
