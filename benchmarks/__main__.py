@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.attack.topic import measure_attack
 from benchmarks.book.topic import OTHER_SEEDS, measure_book
 from benchmarks.cluster.topic import FULL as MANY_ON_A_CLUSTER
 from benchmarks.cluster.topic import QUICK as FEW_ON_A_CLUSTER
@@ -84,6 +85,7 @@ class Size:
         labels: rows of the training set.
         feast_labels: of these, as many as Feast's store survives.
         compared: requests whose features are compared with the offline path.
+        attack_seconds: how long each attack lasts.
     """
 
     scale: Mapping[str, Any]
@@ -111,6 +113,7 @@ class Size:
     labels: int = LABELS
     feast_labels: int = LABELS_FEAST_SURVIVES
     compared: int = REQUESTS
+    attack_seconds: float = 15.0
 
 
 FULL = Size({})
@@ -140,6 +143,7 @@ QUICK = Size(
     labels=100_000,
     feast_labels=5_000,
     compared=1_000,
+    attack_seconds=6.0,
 )
 
 Log = Callable[[str], None]
@@ -235,6 +239,7 @@ class Plan:
             "start": ("Starting the service", self._start),
             "latency": ("Scoring latency", self._latency),
             "redeploy": ("Redeployment and failure under load", self._redeploy),
+            "attack": ("Under attack", self._attack),
             "look-ups": ("Features of one request", self._look_ups),
             **TOPICS,
         }
@@ -252,6 +257,9 @@ class Plan:
 
     def _redeploy(self, size: Size, log: Log) -> Topic:
         return measure_redeploy(self._installation(), size.redeployments, log)
+
+    def _attack(self, size: Size, log: Log) -> Topic:
+        return measure_attack(find_installation(), size.attack_seconds, log)
 
     def _look_ups(self, size: Size, log: Log) -> Topic:
         installation = self._installation()

@@ -1,0 +1,1 @@
+"""A service under attack and in accidents."""
