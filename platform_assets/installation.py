@@ -8,11 +8,13 @@ case.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, MutableMapping
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -28,6 +30,11 @@ from platform_assets.registry.model_store import ModelStore
 from platform_assets.training.selection import Placement
 
 PREFIX = "PLATFORM_ASSETS_"
+PASSWORD_IN_ADDRESS = re.compile(r"://[^\s:/@\"']*:([^\s/\"']+)@|,password=([^,\s\"']+)")
+"""In a database's address, and in Redis's own form of one."""
+SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|credential|access_key|api_?key")
+SHORTEST_SECRET = 4
+"""What is shorter would hide too much else."""
 
 
 @cache
@@ -70,6 +77,31 @@ def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
         raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{shown}") from error
 
 
+def hidden_values(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """What nobody is shown: passwords in addresses, and what variables hold that are called key, token, secret or password.
+
+    Addresses and names are looked for inside JSON as well. The longest come first, so that none is hidden in part only.
+    """
+    values: set[str] = set()
+
+    def look(name: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                look(str(key), item)
+        elif isinstance(value, str):
+            values.update(group for match in PASSWORD_IN_ADDRESS.finditer(value) for group in match.groups() if group)
+            if SECRET_NAME.search(name):
+                values.add(value)
+
+    for name, text in environment.items():
+        try:
+            look(name, json.loads(text) if text.lstrip().startswith("{") else text)
+        except ValueError:
+            look(name, text)  # JSON that is damaged: what can be seen in it as text
+    both = values | {unquote(value) for value in values}
+    return tuple(sorted((value for value in both if len(value) >= SHORTEST_SECRET), key=len, reverse=True))
+
+
 def use_dagster_of_this_folder(home: Path) -> None:
     """Point Dagster to the folder's `dagster.yaml`, as `make` does, so that a command typed by hand finds the same runs.
 
@@ -86,7 +118,7 @@ def use_dagster_of_this_folder(home: Path) -> None:
 class Settings(BaseModel):
     """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Field(
         description="Folder for everything that is written; default `.platform/default` in the current folder."
@@ -166,7 +198,7 @@ class Settings(BaseModel):
             "mlflow_artifacts": value("mlflow_artifacts", artifacts) or None,
             "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
             "port": value("port", "8700"),
-            "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store)),
+            "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
             "environment": value("environment", "production"),
             "target": value("target", "local"),
             "executor": value("executor", "multiprocess"),
@@ -185,10 +217,18 @@ class Settings(BaseModel):
     def prepare(self) -> None:
         """Create the folders that local defaults write to.
 
+        The home is its owner's alone, for it holds data, models and addresses; so is what this process writes from now on.
+
         Raises:
             SettingsError: when the home folder cannot be written.
         """
         try:
+            os.umask(0o077)
+            self.home.parent.mkdir(parents=True, exist_ok=True)
+            made = not self.home.exists()
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            if made or any((self.home / ours).is_dir() for ours in ("serving", "dagster")):
+                self.home.chmod(0o700)
             for folder in ("mlflow", "feast", "serving", "prediction_log", "reports"):
                 (self.home / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:

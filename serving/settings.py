@@ -26,7 +26,7 @@ class ServingSettingsError(ValueError):
 class ServingSettings(BaseModel):
     """Settings of one serving process. Every field `x` is read from `PLATFORM_ASSETS_SERVING_X`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     feast: dict[str, Any] = Field(description="Feast's settings (project, registry, online store), as JSON.")
     log_folder: Path = Field(description="Folder that prediction log segments are written to; made when missing.")

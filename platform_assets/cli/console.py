@@ -4,9 +4,11 @@ Belongs here: the console, progress lines, errors as sentences. Does not belong 
 """
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from types import TracebackType
 
 import typer
 from rich.console import Console
@@ -27,8 +29,22 @@ def fail_readably() -> Iterator[None]:
     try:
         yield
     except READABLE as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        console.print(f"[bold red]error:[/] {escape(without_secrets(str(error)))}")
         raise typer.Exit(1) from error
+
+
+def without_secrets(text: str) -> str:
+    """Text in which passwords of addresses, and secrets that stand in the environment, are stars."""
+    from platform_assets.installation import PASSWORD_IN_ADDRESS, hidden_values
+
+    for value in hidden_values():
+        text = text.replace(value, "***")
+    return PASSWORD_IN_ADDRESS.sub(lambda match: match[0].replace(match[1] or match[2], "***"), text)
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An error that nobody foresaw, without secrets: what takes the place of `sys.excepthook`."""
+    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))
 
 
 @contextmanager

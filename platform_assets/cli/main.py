@@ -4,7 +4,8 @@ Belongs here: one function for each command, with its help text. Does not belong
 stands in a module of its own.
 """
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +13,21 @@ from platform_assets.cli import experiments, lineage, quarantine, sources, versi
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="What dg and dagster do not already do.")
+
+class _Commands(typer.Typer):
+    """The commands, whose unforeseen errors show no secrets."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command."""
+        from platform_assets.cli.console import show_traceback
+
+        try:
+            return super().__call__(*arguments, **options)
+        finally:
+            sys.excepthook = show_traceback  # Typer puts its own in place, which shows errors as they are
+
+
+app = _Commands(no_args_is_help=True, add_completion=False, help="What dg and dagster do not already do.")
 app.add_typer(sources.app, name="sources")
 app.add_typer(features.app, name="features")
 app.add_typer(quarantine.app, name="quarantine")

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import psutil
@@ -162,3 +165,33 @@ def test_what_was_stopped_on_purpose_is_not_brought_back(make_target: MakeTarget
     time.sleep(2)
     assert marked(target) == []
     assert not target.status().running
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder on a file system that was remounted read-only, as far as this user can make one."""
+    if os.getuid() == 0:
+        commands = (["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder])
+        if any(subprocess.run(command, check=False, capture_output=True).returncode for command in commands):
+            pytest.skip("this machine lets nobody mount")
+    else:
+        folder.chmod(0o500)
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            subprocess.run(["umount", "-l", folder], check=True)
+        else:
+            folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_read_only_home_can_be_stopped(make_target: MakeTarget, release: MakeRelease, guarded: bool) -> None:
+    target = make_target(guarded=guarded)
+    target.deploy(release("1"))
+    with read_only(target.root):
+        target.stop_all()
+        time.sleep(1.5)
+        assert marked(target) == []
+        assert not target.status().running
+    assert target.ensure_running().running

@@ -6,6 +6,7 @@ Does not belong here: the format of the configuration, and deciding which weight
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -200,7 +201,8 @@ class Envoy:
 
     def remove_socket(self) -> None:
         """Remove the socket of an Envoy that has ended."""
-        self._socket.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # already gone, or in a folder that is read-only by now
+            self._socket.unlink()
 
     def _routes(self, state: TargetState) -> tuple[str, str]:
         return envoy_config.render_routes(state, self._request_timeout_seconds)

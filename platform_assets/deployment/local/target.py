@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -249,8 +249,9 @@ class LocalTarget:
         """
         if not self.root.exists():
             return
-        with self._locked():
-            self._stopped_file.touch()
+        with self._locked(to_stop=True):
+            with suppress(OSError):
+                self._stopped_file.touch()
             if self._supervisor.pid() is not None and envoy.PROGRAM in self._supervisor.infos():
                 try:
                     self._envoy.stop(self._store().state, STOP_DRAIN_SECONDS)
@@ -331,8 +332,16 @@ class LocalTarget:
         return self.root / "state.json"
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the target's lock. The kernel frees it when its holder dies, however that happens."""
+    def _locked(self, *, to_stop: bool = False) -> Iterator[None]:
+        """Hold the target's lock. The kernel frees it when its holder dies, however that happens.
+
+        Args:
+            to_stop: go on without the lock where the root cannot be written: processes can be ended all the same.
+        """
+        if to_stop and not os.access(self.root, os.W_OK):
+            logger.warning("%s cannot be written: its processes are ended without its lock", self.root)
+            yield
+            return
         make_directory(self.root)
         lock = FileLock(self.root / "lock", timeout=self._lock_timeout_seconds)
         try:

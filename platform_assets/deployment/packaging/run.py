@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from platform_assets.deployment.packaging import start
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def serve_command(bento: BuiltBento, settings: ServingSettings, port: str = PORT
         Program with arguments, and variables to set on top of the inherited ones.
     """
     expected = settings.model_copy(update={"release_digest": bento.digest})
-    command = [sys.executable, "-m", "serving", str(bento.path), "--port", port]
+    # -B: no compiled file is written into the release; -P: nothing is imported from the folder of the script.
+    begin = [sys.executable, "-B", "-P", start.__file__, str(bento.code_folder), "serving"]
+    command = [*begin, str(bento.path), "--port", port]
     environment = {
         **expected.to_environment(),
         **ONE_THREAD,

@@ -22,7 +22,7 @@ _SQLITE = "sqlite"
 class FeastSettings(BaseModel):
     """Where Feast keeps what it knows. Each use case is a Feast project of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     project: str = Field(description="Feast project: the use case's name.")
     registry: str = Field(description="SQLAlchemy address of the registry, for example `sqlite:////path/registry.db`.")
