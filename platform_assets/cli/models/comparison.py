@@ -20,7 +20,7 @@ from platform_assets.training.artifact import read_manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from platform_assets.registry.base import RegisteredVersion
+    from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 
 _MADE_FROM = (
     "as_of",
@@ -35,7 +35,9 @@ _MADE_FROM = (
 
 
 def show_comparison(first: str, second: str | None) -> None:
-    """Print two versions side by side: metrics over the folds, settings, and what they were made from.
+    """Print two versions side by side: verdicts, metrics over the folds, settings, and what they were made from.
+
+    Without a second one, and without a champion to take its place, the version alone beside its candidates.
 
     Raises:
         RegistryError: there is no such version.
@@ -43,6 +45,9 @@ def show_comparison(first: str, second: str | None) -> None:
     """
     name, number = split_model(first)
     _, registry, _, _ = opened(name)
+    if second is None and registry.by_alias(name, CHAMPION) is None:
+        _show_alone(name, named_version(registry, name, number), registry)
+        return
     other = second.partition("@")[2] or second if second else CHAMPION
     versions = named_version(registry, name, number), named_version(registry, name, other)
     if versions[0].version == versions[1].version:
@@ -51,11 +56,44 @@ def show_comparison(first: str, second: str | None) -> None:
         )
     runs = registered_run(registry, versions[0]), registered_run(registry, versions[1])
     _print_metrics(name, versions, runs)
+    _print_verdicts(versions, runs)
     _print_settings(versions, runs)
     digests = {version.tags.get(MODEL_DIGEST_TAG) for version in versions}
     if len(digests) == 1:
         console.print(f"[bold]both are the same model to the byte[/] ({digests.pop()})")
     console.print(f"[dim]next: platform-assets models reproduce {name}@{versions[0].version}[/]")
+
+
+def _show_alone(name: str, version: RegisteredVersion, registry: ModelRegistry) -> None:
+    """A version that nothing can be compared with: its figures beside those of all its candidates."""
+    run = registered_run(registry, version)
+    table = Table(title=f"{name}@{version.version}: mean ± spread over the folds", box=None, pad_edge=False)
+    table.add_column("metric")
+    candidates = run.comparison["candidates"]
+    for learner, result in candidates.items():
+        mark = " *" if learner == version.tags["learner"] else " (baseline)" if result.get("baseline") else ""
+        table.add_column(learner + mark, justify="right")
+    for metric in run.comparison["metrics"]:
+        figures = [
+            (_number(each["mean"].get(metric)), _number(each["std"].get(metric))) for each in candidates.values()
+        ]
+        table.add_row(metric, *(f"{mean:.4f} ± {spread:.4f}" for mean, spread in figures))
+    console.print(table)
+    _print_verdicts((version,), (run,))
+    console.print(f"[dim]there is no champion of {name} to compare with; next: platform-assets models list {name}[/]")
+
+
+def _print_verdicts(versions: tuple[RegisteredVersion, ...], runs: tuple[ModelRun, ...]) -> None:
+    """What the gates said of each version, every red one with what it measured."""
+    for version, run in zip(versions, runs, strict=True):
+        evidence = run.evidence()
+        verdict = (
+            "not judged" if not evidence else "gates passed" if evidence["passed"] else "[red]refused by its gates[/]"
+        )
+        console.print(f"[bold]version {version.version}[/]: {verdict}")
+        for gate in evidence.get("gates", ()):
+            if not gate["passed"]:
+                console.print(f"    [red]{gate['name']}[/] {escape(gate['explanation'])}")
 
 
 def _print_metrics(name: str, versions: tuple[RegisteredVersion, ...], runs: tuple[ModelRun, ...]) -> None:

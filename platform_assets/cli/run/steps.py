@@ -11,6 +11,7 @@ import polars as pl
 
 from platform_assets.cli.console import console, step
 from platform_assets.cli.run.journey import Journey
+from platform_assets.cli.run.refused import print_refused
 from platform_assets.cli.run.replay import Traffic, panel, send
 from platform_assets.cli.run.summary import print_summary
 from platform_assets.cli.run.turns import one_run_at_a_time
@@ -21,7 +22,7 @@ from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
-from platform_assets.orchestration.in_process import InProcess
+from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.check_service import (
     ServiceNotAnswering,
     check_service,
@@ -96,7 +97,11 @@ def _train(journey: Journey) -> None:
         ONLINE: DayRange(last, last),
         TRAIN: DayRange(days.as_of, days.as_of),
     }
-    journey.catch_up(days.as_of, wanted)
+    try:
+        journey.catch_up(days.as_of, wanted)
+    except RunFailed:
+        print_refused(journey)
+        raise
 
 
 def _go_live(journey: Journey) -> Traffic | None:

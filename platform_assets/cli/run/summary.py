@@ -5,6 +5,8 @@ here: making any of it.
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 
@@ -78,18 +80,29 @@ def _print_checks(journey: Journey) -> None:
         console.print(f"            [red]{check.asset}:{check.name}[/] {next(filter(None, evidence), '')}")
 
 
-def _print_models(run: ModelRun, champion: RegisteredVersion) -> None:
+def print_candidates(run: ModelRun, learner: str) -> None:
+    """Every candidate with its figures over the folds, the chosen learner marked."""
     metrics = list(run.comparison["metrics"])
     table = Table("candidate", *metrics, "seconds", box=None, pad_edge=False)
     for name, result in run.comparison["candidates"].items():
-        mark = " *" if name == champion.tags["learner"] else " (baseline)" if result["baseline"] else ""
-        cells = [f"{result['mean'][metric]:.4f} ± {result['std'][metric]:.4f}" for metric in metrics]
+        mark = " *" if name == learner else " (baseline)" if result["baseline"] else ""
+        cells = [_figure(result, metric) for metric in metrics]
         table.add_row(name + mark, *cells, f"{result['seconds']:.1f}")
     folds = run.comparison["folds"]
     console.print(
         f"[bold]models[/]      mean over {len(folds)} folds, {folds[-1]['test_first']} .. {folds[0]['test_last']}"
     )
     console.print(table)
+
+
+def _figure(result: Mapping[str, Any], metric: str) -> str:
+    """Mean and spread of a metric; a dash where a fold did not allow it."""
+    mean, spread = result["mean"].get(metric), result["std"].get(metric)
+    return "-" if mean is None or spread is None else f"{mean:.4f} ± {spread:.4f}"
+
+
+def _print_models(run: ModelRun, champion: RegisteredVersion) -> None:
+    print_candidates(run, champion.tags["learner"])
     reason = champion.tags.get("promoted_because", "")
     console.print(
         f"[bold]champion[/]    version {champion.version}: {champion.tags['learner']} as of {champion.tags['as_of']}. {reason}"

@@ -1,7 +1,7 @@
 """Evaluation: the verdict on the model as of a day, each gate a blocking check.
 
-Belongs here: the evaluation asset, and gates as check results. Does not belong here: judging (`pipelines/evaluate.py`, `evaluation/`),
-promotion (`assets/champion.py`).
+Belongs here: the evaluation asset, gates as check results, and the card of a model that they stop. Does not belong here: judging
+(`pipelines/evaluate.py`, `evaluation/`), promotion (`assets/champion.py`).
 """
 
 from datetime import UTC, date, datetime
@@ -12,6 +12,7 @@ import dagster as dg
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.names import EVALUATION
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.evaluation.gates.verdict import Verdict
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -21,6 +22,7 @@ from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.metadata import asset_key, kubernetes_tags, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.evaluate import evaluate
+from platform_assets.pipelines.write_model_card import write_model_card
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.plain import plain
@@ -47,10 +49,18 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         **policy(use_case, MODEL),
     )
     def evaluation(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        models: dg.ResourceParam[ModelStore],
+        serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
         as_of, today = date.fromisoformat(context.partition_key), datetime.now(UTC).date()
         evaluated = evaluate(Catalog(use_case, lake), models.registry(), as_of, today)
+        card = {}
+        if not evaluated.verdict.passed:  # what is downstream of a red gate does not run, the card's own asset included
+            folder = serving.report_folder(use_case.name)
+            written = write_model_card(use_case, models, folder, context.partition_key)
+            card = {"card": dg.MetadataValue.path(str(written.path))}
         return dg.MaterializeResult(
             metadata={
                 "model_version": evaluated.version.version,
@@ -59,6 +69,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "gates": dg.MetadataValue.md(gates_table(evaluated.verdict)),
                 "rows_compared": evaluated.rows_compared,
                 "plot": picture(evaluated.plot),
+                **card,
                 **{f"same_rows_{name}": value for name, value in evaluated.metrics.items()},
             },
             check_results=[check_result(gate) for gate in evaluated.verdict.gates],

@@ -3,7 +3,7 @@
 Belongs here: what Dagster is told of it. Does not belong here: writing it (`pipelines/write_model_card.py`), judging
 (`assets/evaluation.py`).
 
-The card is on a branch of its own: a model that a gate stopped has a card too, which shows the gate.
+A model that a gate stopped has its card from the evaluation, since nothing below a red gate runs.
 """
 
 import dagster as dg

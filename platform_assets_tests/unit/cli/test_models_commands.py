@@ -126,6 +126,21 @@ def test_two_versions_are_compared_and_the_same_model_is_called_the_same(registr
     assert "both are version 1" in run("compare", f"{NAME}@1", fails=True)
 
 
+def test_a_refused_model_is_shown_with_its_figures_and_why(registry: FakeRegistry, run: Run, tmp_path: Path) -> None:
+    gate = {"name": "floor_auc_roc", "passed": False, "explanation": "auc_roc is 0.5100; its floor is 0.8."}
+    evidence = {"passed": False, "reason": "x", "gates": [gate, {"name": "other", "passed": True, "explanation": "y"}]}
+    (tmp_path / "runs" / "2" / VERDICT_FILE).write_text(json.dumps(evidence))
+    alone = run("compare", f"{NAME}@2")
+    assert "constant * average_precision 0.5000 ± 0.0000" in alone
+    assert "version 2: refused by its gates floor_auc_roc auc_roc is 0.5100; its floor is 0.8." in alone
+    assert "there is no champion" in alone
+    registry.set_alias(NAME, CHAMPION, "1")
+    both = run("compare", f"{NAME}@2")
+    assert "0.5000 ± 0.0000 0.2500 ± 0.0000" in both
+    assert "version 2: refused by its gates floor_auc_roc" in both
+    assert "version 1: gates passed" in both
+
+
 def test_the_ledger_s_lines_are_not_wrapped_and_deployments_name_versions(registry: FakeRegistry, run: Run) -> None:
     from platform_assets.cli.models.ledger import _cut, _version_of
 
