@@ -18,7 +18,8 @@ from platform_assets.cli.console import console
 from platform_assets.declaration.loader import DeclarationError, load_use_case
 from platform_assets.installation import source_access
 from platform_assets.onboarding.facts import OnboardingError, TableFacts, look_at, look_at_database
-from platform_assets.onboarding.guesses import guess
+from platform_assets.onboarding.guesses import guess_of
+from platform_assets.onboarding.labels import with_binary_label
 from platform_assets.onboarding.proposal import MARK, propose
 
 
@@ -44,7 +45,8 @@ def write_proposal(
     if target.exists() and not force:
         raise OnboardingError(f"{target} is there already: choose another name, or overwrite it with --force")
     table = look()
-    guesses = guess(table, label)
+    table, label = with_binary_label(table, label)
+    guesses = guess_of(table, label)
     text = propose(name, table, guesses)
     folder.mkdir(parents=True, exist_ok=True)
     target.write_text(text)

@@ -28,6 +28,8 @@ EPOCHS: Mapping[str, int] = MappingProxyType(
 _OFFSET = r"(?i)\d{1,2}:\d{2}\S*?\s?(?:z|[+-]\d{2}:?\d{2})$"
 """A time of day with an offset behind it."""
 _ZONED = ("%z", "%:z", "%#z", "%+")
+_DAYS_OF = ("%d", "%e", "%j", "%u", "%w", "%F", "%D", "%x", "%c", "%v", "%s", "%+")
+"""Directives that tell a day."""
 _ISO = "%Y-%m-%dT%H:%M:%S%.6f"
 _GAP = pl.duration(hours=6)
 """Longer than any change of a clock: outside it the offset is certain."""
@@ -248,6 +250,9 @@ def _of_format(text: pl.Series, form: str) -> pl.Series:
             parts.set(~parts.is_between(-62_135_596_800e6, 253_402_300_799e6).fill_null(False), None).cast(pl.Int64)
         )
         return micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    if not any(directive in form for directive in _DAYS_OF):  # a month is its first day, a year its first month
+        month = "" if any(directive in form for directive in ("%m", "%b", "%B", "%h")) else " %m"
+        form, text = f"{form}{month} %d", text + (" 01 01" if month else " 01")
     if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
         form, text = f"{form} :%M", text + " :00"  # polars wants both
     return text.str.to_datetime(form, time_unit="us", strict=False)

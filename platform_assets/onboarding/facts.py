@@ -7,37 +7,50 @@ meaning (`guesses.py`).
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.casting import cast_text, cast_typed
+from platform_assets.connectors.casting import cast_text, cast_typed, text_to_times
 from platform_assets.connectors.files.text_formats import parse_csv, parse_json_lines
 from platform_assets.connectors.sql.inspection import undeclared_rows
 from platform_assets.declaration.sections.columns import Column, ColumnType
+from platform_assets.onboarding.naming import declared_names
+from platform_assets.onboarding.times import format_of, format_of_numbers, parts_of_a_time, read_as
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
+_ENDINGS: Mapping[str, Format] = {
+    "csv": "csv",
+    "parquet": "parquet",
+    "pq": "parquet",
+    "parq": "parquet",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+}
 
-MAX_ROWS = 500_000
-"""Rows looked at; a larger table is judged by its first rows, and says so."""
+MAX_ROWS = 2_000_000
+"""Rows looked at; of a larger table every second, third ... of all its files, which is said."""
+
+EVENT_TIME = "event_time"
+"""Name of a time that is put together from several columns."""
 
 MISFIT_RATIO = 0.001
 """A text column has a type when at most this share of its cells does not fit: they would go to quarantine."""
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _TYPES: tuple[ColumnType, ...] = ("int64", "float64", "datetime", "bool")
+_OF_TEXT: tuple[ColumnType, ...] = ("datetime", "bool")
+"""What text may stand for where a source has types of its own."""
 _EXAMPLES = 3
 _ZONE = r"(?:[zZ]|[+-]\d{2}:?\d{2})\s*$"
-_LOCAL_TIME = r"^\s*\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?:[ T]\d|\s*$)"
-_EPOCH_SECONDS = (946_684_800, 4_102_444_800)
-"""Of the years 2000 to 2100."""
+_LOCAL_TIME = r"^\s*(?:\d{1,4}[./-](?:\d{1,2}|[A-Za-z]{3})[./-]\d{1,4}|[A-Za-z]{3} \d{1,2}, \d{4})(?:[ T]\d|\s*$)"
+_TIME_LIKE = frozenset({"time", "date", "day", "timestamp", "ts", "dt", "datum", "jour", "fecha"})
+"""Words of names that columns with times have."""
 
 
 class OnboardingError(ValueError):
@@ -49,7 +62,7 @@ class ColumnFacts:
     """One column.
 
     Attributes:
-        name: as delivered.
+        name: as it is declared.
         type: the narrowest declared type that holds its values.
         rows: looked at.
         nulls: without a value.
@@ -61,6 +74,8 @@ class ColumnFacts:
         examples: some values as text.
         mean_length: mean number of characters of a text column; 0 for others.
         hint: what was seen that the type does not say, or nothing.
+        delivered: names of the columns that it is delivered in, where they are not its own.
+        written: fields of its declaration that say how its values are written.
     """
 
     name: str
@@ -75,6 +90,8 @@ class ColumnFacts:
     examples: tuple[str, ...]
     mean_length: float
     hint: str = ""
+    delivered: tuple[str, ...] = ()
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_numeric(self) -> bool:
@@ -91,7 +108,8 @@ class TableFacts:
         connector: how a declaration reaches it: the fields of its connector.
         frame: typed rows, at most `MAX_ROWS`.
         columns: facts, in order.
-        complete: whether all rows were looked at.
+        complete: whether all rows were looked at; else some of all files.
+        spans: first and last time of columns with times, of all rows, where only some were looked at.
     """
 
     origin: str
@@ -99,6 +117,7 @@ class TableFacts:
     frame: pl.DataFrame
     columns: tuple[ColumnFacts, ...]
     complete: bool
+    spans: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
 
     def column(self, name: str) -> ColumnFacts:
         """The facts of a column.
@@ -118,7 +137,9 @@ def look_at(path: str) -> TableFacts:
     files = _find(path)
     format_ = _format(files, path)
     frames: list[pl.DataFrame] = []
-    rows = 0
+    rows = kept = 0
+    step = 1
+    spans: dict[str, tuple[datetime, datetime]] = {}
     for file in files:
         frame = _read(file, format_)
         if frames and frame.columns != frames[0].columns:
@@ -126,13 +147,43 @@ def look_at(path: str) -> TableFacts:
                 f"{file} has the columns {', '.join(frame.columns)}, but {files[0]} has {', '.join(frames[0].columns)}. "
                 "Files of one table must agree: name those that do, with a glob."
             )
-        frames.append(frame)
+        _widen(spans, frame)
         rows += frame.height
-        if rows >= MAX_ROWS:
-            break
+        frames.append(_thinned(frame, step))
+        kept += frames[-1].height
+        while kept > MAX_ROWS:
+            step, frames = 2 * step, [_thinned(each, 2) for each in frames]
+            kept = sum(each.height for each in frames)
     connector = {"kind": "files", "format": format_, "path": str(Path(path).absolute())}
-    rows_of_files = pl.concat(frames, how="vertical_relaxed").head(MAX_ROWS)
-    return _table(path, connector, rows_of_files, complete=len(frames) == len(files) and rows <= MAX_ROWS)
+    table = _table(path, connector, pl.concat(frames, how="vertical_relaxed"), complete=kept == rows)
+    if table.complete:
+        return table
+    names = declared_names(frames[0].columns)
+    return replace(table, spans={names[name]: span for name, span in spans.items()})
+
+
+def _thinned(frame: pl.DataFrame, step: int) -> pl.DataFrame:
+    """Every so many-th row, evenly over the whole."""
+    return frame if step == 1 else frame.gather_every(step)
+
+
+def _widen(spans: dict[str, tuple[datetime, datetime]], frame: pl.DataFrame) -> None:
+    """Take the first and last time of a file's columns into account."""
+    for values in frame:
+        if values.dtype == pl.String:
+            known = values.drop_nulls()
+            if not known.len() or text_to_times(known.head(1)).null_count():
+                continue
+            values = text_to_times(known)
+        elif values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
+            plain = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
+            values, _ = cast_typed(plain, Column(name="time", type="datetime", description="", nullable=True))
+        else:
+            continue
+        first, last = cast(datetime | None, values.min()), cast(datetime | None, values.max())
+        if first is not None and last is not None:
+            before = spans.get(values.name, (first, last))
+            spans[values.name] = (min(first, before[0]), max(last, before[1]))
 
 
 def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
@@ -155,13 +206,33 @@ def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
 def _table(label: str, connector: Mapping[str, str], rows: pl.DataFrame, *, complete: bool) -> TableFacts:
     if rows.is_empty():
         raise OnboardingError(f"{label} has {rows.width} columns and no rows: give a table with data.")
-    _check_names(rows.columns, label)
-    typed, columns = [], []
-    for series in rows.get_columns():
-        values, facts = _facts(series)
+    typed, columns, raw = [], [], {}
+    has_types = connector.get("format") == "parquet" or connector["kind"] != "files"
+    for delivered, name in declared_names(rows.columns).items():
+        raw[name] = rows[delivered].alias(name)
+        values, facts = _facts(raw[name], _OF_TEXT if has_types else _TYPES)
         typed.append(values)
-        columns.append(facts)
+        columns.append(facts if name == delivered else replace(facts, delivered=(delivered,)))
+    together = _put_together(raw, {values.name: values for values in typed}, columns)
+    if together is not None:
+        typed.append(together[0])
+        columns.append(together[1])
     return TableFacts(label, connector, pl.DataFrame(typed), tuple(columns), complete)
+
+
+def _put_together(
+    raw: Mapping[str, pl.Series], typed: Mapping[str, pl.Series], columns: Sequence[ColumnFacts]
+) -> tuple[pl.Series, ColumnFacts] | None:
+    """The time that several columns make, where no single one has it."""
+    formats = {facts.name: facts.written["format"] for facts in columns if "format" in facts.written}
+    names, form = parts_of_a_time(raw, typed, formats)
+    name = EVENT_TIME if EVENT_TIME not in raw else f"{EVENT_TIME}_of_parts"
+    if not names or name in raw:
+        return None
+    delivered = {facts.name: (facts.delivered or (facts.name,))[0] for facts in columns}
+    values = read_as([raw[part] for part in names], form).alias(name)
+    facts = _described(values, "datetime", 0, f"put together from {', '.join(names)}: taken for UTC")
+    return values, replace(facts, delivered=tuple(delivered[part] for part in names), written={"format": form})
 
 
 def _find(path: str) -> list[Path]:
@@ -182,7 +253,7 @@ def _find(path: str) -> list[Path]:
 
 def _ending(file: Path) -> Format | None:
     name = file.name.removesuffix(".gz")
-    return next((ending for ending in FORMATS if name.endswith(f".{ending}")), None)
+    return _ENDINGS.get(name.rpartition(".")[2]) if "." in name else None
 
 
 def _format(files: Sequence[Path], path: str) -> Format:
@@ -209,25 +280,36 @@ def _read(file: Path, format_: Format) -> pl.DataFrame:
         raise OnboardingError(f"{file} cannot be read as {format_}: {error}") from error
 
 
-def _check_names(names: Sequence[str], path: str) -> None:
-    bad = [name for name in names if not _NAME.match(name)]
-    if bad:
-        raise OnboardingError(
-            f"{path}: column names {', '.join(map(repr, bad[:8]))} cannot be declared: names have lower-case letters, digits "
-            "and _, and begin with a letter. Rename them where the file is made."
-        )
-
-
-def _facts(series: pl.Series) -> tuple[pl.Series, ColumnFacts]:
+def _facts(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series, ColumnFacts]:
     """The typed column and what can be said of it."""
-    values, type_, misfits = _typed(series)
+    values, type_, misfits = _typed(series, of_text)
+    form = _written_format(series, values, type_)
+    if form:
+        type_, hint = "datetime", f"written as {form}"
+        values = read_as([series], form).alias(series.name)
+        misfits = values.null_count() - series.null_count()
+        return values, replace(_described(values, type_, misfits, hint), written={"format": form})
+    known = values.drop_nulls()
+    return values, _described(values, type_, misfits, _hint(series, known, type_))
+
+
+def _written_format(series: pl.Series, values: pl.Series, type_: ColumnType) -> str:
+    """The format of a column that holds times in another form than ISO 8601; nothing for any other."""
+    if series.dtype == pl.String and type_ == "string":
+        return format_of(series) if bool(series.drop_nulls().str.contains(_LOCAL_TIME).any()) else ""
+    is_named_so = bool(_TIME_LIKE & set(series.name.split("_")))
+    return format_of_numbers(values, is_named_so=is_named_so) if type_ == "int64" else ""
+
+
+def _described(values: pl.Series, type_: ColumnType, misfits: int, hint: str) -> ColumnFacts:
+    """What can be said of a typed column."""
     known = values.drop_nulls()
     distinct = known.n_unique()
     numeric = type_ in ("int64", "float64")
     few = distinct <= 20 and type_ in ("int64", "string")
     limits = known.filter(known.is_finite()) if type_ == "float64" else known
-    facts = ColumnFacts(
-        name=series.name,
+    return ColumnFacts(
+        name=values.name,
         type=type_,
         rows=len(values),
         nulls=values.null_count() - misfits,
@@ -238,9 +320,8 @@ def _facts(series: pl.Series) -> tuple[pl.Series, ColumnFacts]:
         values=tuple(known.unique().sort().to_list()) if few else None,
         examples=tuple(map(str, known.head(1000).unique(maintain_order=True).head(_EXAMPLES).to_list())),
         mean_length=float(cast(float, known.str.len_chars().mean() or 0.0)) if type_ == "string" else 0.0,
-        hint=_hint(series, known, type_),
+        hint=hint,
     )
-    return values, facts
 
 
 def _hint(delivered: pl.Series, values: pl.Series, type_: ColumnType) -> str:
@@ -252,14 +333,9 @@ def _hint(delivered: pl.Series, values: pl.Series, type_: ColumnType) -> str:
     if isinstance(delivered.dtype, pl.Datetime) and delivered.dtype.time_zone is None:
         return "no zone is stored: taken for UTC"
     if type_ == "string" and len(values) and values.str.contains(_LOCAL_TIME).all():
-        return f"looks like a time ({values[0]}), but only ISO 8601 is read, such as 2026-03-01T12:00:00Z"
+        return f"looks like a time ({values[0]}), whose days and months may be exchanged, or of several forms: declare its `format`"
     if type_ == "string" and len(values) and _zeros_lead(values):
         return "digits, but zeros lead: kept as text"
-    if type_ == "int64" and len(values):
-        for unit, factor in (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6)):
-            low, high = _EPOCH_SECONDS[0] * factor, _EPOCH_SECONDS[1] * factor
-            if values.is_between(low, high).all() and values.n_unique() > 1:
-                return f"looks like {unit} since 1970, but times are read as ISO 8601, such as 2026-03-01T12:00:00Z"
     return ""
 
 
@@ -268,9 +344,9 @@ def _zeros_lead(text: pl.Series) -> bool:
     return bool(text.str.contains(r"^0\d+$").any())
 
 
-def _typed(series: pl.Series) -> tuple[pl.Series, ColumnType, int]:
+def _typed(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series, ColumnType, int]:
     if series.dtype == pl.String:
-        for type_ in ("datetime",) if _zeros_lead(series.drop_nulls()) else _TYPES:
+        for type_ in ("datetime",) if _zeros_lead(series.drop_nulls()) else of_text:
             column = Column(name=series.name, type=type_, description="", nullable=True)
             values = cast_text(series, column)
             misfits = values.null_count() - series.null_count()

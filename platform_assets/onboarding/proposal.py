@@ -6,7 +6,6 @@ Belongs here: the text. Does not belong here: the guesses themselves (`guesses.p
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,11 +16,14 @@ import polars as pl
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.onboarding.facts import ColumnFacts, TableFacts
-from platform_assets.onboarding.guesses import CHANGE_ME, Guesses, live_days
+from platform_assets.onboarding.guesses import CHANGE_ME, ROW_ID, Guesses, live_days
 
 MARK = "guess:"
 
-_UNBOUNDED = 1e300
+_ROW_ID_COLUMN = (
+    f"{{name: {ROW_ID}, type: string, unique: true, description: Where the row stands, "
+    "expression: \"CONCAT(source_position, ':', source_line)\"}"
+)
 _YAML_WORDS = frozenset({"on", "off", "yes", "no", "y", "n", "true", "false", "null"})
 
 
@@ -37,7 +39,7 @@ def propose(name: str, table: TableFacts, guesses: Guesses) -> str:
 
 
 def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
-    origin = f"{table.frame.height:,} rows of {table.origin}" + ("" if table.complete else ", the first of more")
+    origin = f"{table.frame.height:,} rows of {table.origin}" + ("" if table.complete else ", evenly from more")
     yield f"# Proposed from {origin}. Every line with `{MARK}` is yours to confirm or correct; then the marks may go."
     for problem in guesses.problems:
         yield f"# To do: {problem}."
@@ -63,9 +65,13 @@ def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
     yield "    - name: events"
     yield f"      description: What one row is.  # {MARK} say it in your words"
     yield f"      connector: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in table.connector.items())}}}"
+    if guesses.has_days_without_events:
+        yield f"      calendar: any  # {MARK} some days have no row; weekdays and holidays can be named"
     yield f"      primary_key: [{', '.join(map(_name, key))}]  # {MARK} {why}"
     yield f"      event_time: {_name(guesses.event_time.value)}  # {MARK} {guesses.event_time.why}"
     yield "      columns:"
+    if key == (ROW_ID,):
+        yield f"        - {_ROW_ID_COLUMN}  # {MARK} a request names its row itself"
     for facts in table.columns:
         yield f"        - {_column(facts, guesses)}"
 
@@ -74,6 +80,7 @@ def _column(facts: ColumnFacts, guesses: Guesses) -> str:
     is_label = guesses.label is not None and facts.name == guesses.label.value
     binary_label = is_label and DECLARED_TASKS[guesses.task].has_decision
     fields = [f"name: {_name(facts.name)}", f"type: {'int8' if binary_label and facts.type == 'int64' else facts.type}"]
+    fields[1:1] = _delivery(facts)
     fields.append(f"description: {json.dumps('Say what it means, with its unit')}")
     why = []
     if facts.nulls and facts.name not in guesses.key[0] and facts.name != guesses.event_time.value:
@@ -100,16 +107,21 @@ def _column(facts: ColumnFacts, guesses: Guesses) -> str:
     return "{" + ", ".join(fields) + "}" + f"  # {MARK} {'; '.join(why) or 'every value has this type'}"
 
 
+def _delivery(facts: ColumnFacts) -> list[str]:
+    """How a column is delivered, where not under its own name and as its type is written."""
+    fields = []
+    if facts.delivered:
+        names = [json.dumps(name, ensure_ascii=False) for name in facts.delivered]
+        fields.append(f"from: {names[0] if len(names) == 1 else f'[{chr(44).join(names)}]'}")
+    fields += [f"{field}: {json.dumps(value, ensure_ascii=False)}" for field, value in facts.written.items()]
+    return fields
+
+
 def _bounds(lowest: float, highest: float) -> dict[str, float]:
-    """Round limits with room around what was found; none on a side where the other sign occurs."""
-    limits: dict[str, float] = {}
+    """Zero as a limit where no value has the other sign; what else is too large or too small, the data does not say."""
     if lowest >= 0:
-        limits["minimum"] = 0
-    if 0 < highest < _UNBOUNDED:
-        limits["maximum"] = 10.0 ** math.ceil(math.log10(2 * highest))
-    elif highest <= 0 and lowest < 0:
-        limits["maximum"] = 0
-    return limits
+        return {"minimum": 0}
+    return {"maximum": 0} if highest <= 0 else {}
 
 
 def _number(value: float) -> str:
@@ -209,20 +221,29 @@ class _Words:
     linear: str
     metrics: str
     select_by: str
+    plausible: str
+    single: str
 
 
 _WORDS = MappingProxyType(
     {
         "binary": _Words(
-            "the label is 0 or 1", "logistic_regression", "auc_roc, average_precision, brier", "average_precision"
+            "the label is 0 or 1",
+            "logistic_regression",
+            "auc_roc, average_precision, brier",
+            "average_precision",
+            "auc_roc: 0.995",
+            "auc_roc: 0.99",
         ),
         "multiclass": _Words(
             "the label is one of several classes",
             "logistic_regression",
             "balanced_accuracy, macro_f1, worst_class_recall, auc_roc, log_loss",
             "balanced_accuracy",
+            "balanced_accuracy: 0.995",
+            "auc_roc: 0.99",
         ),
-        "regression": _Words("the label is a number", "ridge", "rmse, mae, r2", "rmse"),
+        "regression": _Words("the label is a number", "ridge", "rmse, mae, r2", "rmse", "r2: 0.99", "r2: 0.98"),
     }
 )
 
@@ -244,13 +265,18 @@ def _training(guesses: Guesses) -> Iterator[str]:
     yield f"    metrics: [{words.metrics}]  # {MARK} the usual ones"
     yield f"    select_by: {words.select_by}  # {MARK} what decides between candidates"
     yield ""
-    yield f"  gates: {{min_training_rows: 100}}  # {MARK} add floors for the metrics that matter to you"
+    yield (
+        f"  gates: {{min_training_rows: 100, plausible: {{{words.plausible}}}, max_single_feature: {{{words.single}}}}}"
+        f"  # {MARK} better than this is a leak until somebody has explained it; add floors for the metrics that matter to you"
+    )
 
 
 def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     label = guesses.label.value if guesses.label else None
-    leaks = {item.value for item in guesses.left_out if item.why.startswith("knows")}
+    leaks = {item.value for item in guesses.left_out if item.why.startswith(("knows", "this column is another"))}
     request = [facts.name for facts in table.columns if facts.name != label and facts.name not in leaks]
+    if guesses.key[0] == (ROW_ID,):
+        request.insert(0, ROW_ID)
     days = guesses.days
     yield ""
     yield "  serving:"

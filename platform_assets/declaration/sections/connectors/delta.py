@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration
 
 
@@ -40,3 +41,7 @@ class DeltaConnector(ConnectorDeclaration):
     def is_incremental(self) -> bool:
         """As declared."""
         return self.incremental
+
+    def arrives_as_text(self, column: Column) -> bool:
+        """Text may stand for a time, as many writers keep them."""
+        return column.type in ("datetime", "date")

@@ -57,8 +57,8 @@ class FilesConnector(ConnectorDeclaration):
         return self.incremental
 
     def arrives_as_text(self, column: Column) -> bool:
-        """CSV and JSON lines have no types of their own."""
-        return self.format in ("csv", "jsonl")
+        """CSV and JSON lines have no types of their own; in Parquet text may stand for a time, as many writers keep them."""
+        return self.format in ("csv", "jsonl") or column.type in ("datetime", "date")
 
     def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
         """As `ConnectorDeclaration.problems`."""

@@ -1,0 +1,157 @@
+"""Tables that look like those of public data sets: `init` declares each in YAML alone, and guesses nothing that is not there."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from platform_assets.cli.init import write_proposal
+from platform_assets.connectors.conforming import conform
+from platform_assets.connectors.reading import read_source
+from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.declaration.delivered_columns import UNCAST
+from platform_assets.onboarding import facts
+from platform_assets.onboarding.facts import OnboardingError, look_at
+from platform_assets.onboarding.naming import declared_names
+from platform_assets.testing.public_shapes import SHAPES, Shape, bicycles, census, recidivism, taxis
+
+
+def proposed(
+    tmp_path: Path, frame: pl.DataFrame, label: str | None = None, name: str = "data.csv"
+) -> tuple[UseCase, str]:
+    path = tmp_path / name
+    frame.write_parquet(path) if path.suffix == ".pq" else frame.write_csv(path)
+    target = write_proposal("shape", partial(look_at, str(path)), label, True, tmp_path / "defs")
+    return load_use_case(target), target.read_text()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=[shape.name for shape in SHAPES])
+@pytest.mark.parametrize("name", ["data.csv", "data.pq"])
+def test_the_proposal_loads_and_every_row_passes_it(tmp_path: Path, shape: Shape, name: str) -> None:
+    frame = shape.rows()
+    use_case, _ = proposed(tmp_path, frame, shape.label, name)
+    source, history = use_case.event_source, use_case.history
+    found = conform(read_source(source, tmp_path, history.first_day, history.last_day), source)
+    assert found.frame.height == frame.height
+    assert found.frame[UNCAST].null_count() == frame.height
+    assert found.extra_columns == ()
+    assert source.event_time is not None
+    assert found.frame[source.event_time].null_count() == 0
+    assert found.frame.select(source.primary_key).is_unique().all()
+    assert use_case.label.column == shape.declared_label
+
+
+def test_a_day_and_an_hour_make_the_event_time_and_parts_of_the_label_are_left_out(tmp_path: Path) -> None:
+    use_case, text = proposed(tmp_path, bicycles(), "cnt")
+    column = use_case.event_source.column("event_time")
+    assert (column.delivered_as, column.format) == (("dteday", "hr"), ("%Y-%m-%d %H",))
+    assert {"casual", "registered"}.isdisjoint({*use_case.feature_names, *use_case.serving.request})
+    assert "casual is left out: knows the label cnt together with registered" in text
+    assert use_case.gates.plausible
+    assert use_case.entities == ()
+
+
+@pytest.mark.parametrize("label", [None, "nothing"])
+def test_a_flag_of_the_calendar_is_no_target(tmp_path: Path, label: str | None) -> None:
+    frame = bicycles().select("instant", "dteday", "hr", "yr", "holiday", "workingday", "temp")
+    path = tmp_path / "data.csv"
+    frame.write_csv(path)
+    if label is not None:
+        with pytest.raises(OnboardingError, match="there is no column 'nothing'"):
+            write_proposal("shape", partial(look_at, str(path)), label, True, tmp_path / "defs")
+        return
+    text = write_proposal("shape", partial(look_at, str(path)), None, True, tmp_path / "defs").read_text()
+    assert "label: {source: events, column: change_me}" in text
+
+
+def test_two_words_are_a_label_and_hyphens_are_delivered_names(tmp_path: Path) -> None:
+    use_case, text = proposed(tmp_path, census())
+    income = use_case.event_source.column("income")
+    assert (income.type, income.true_values, income.false_values) == ("int8", (">50K",), ("<=50K",))
+    assert use_case.event_source.column("hours_per_week").delivered_as == ("hours-per-week",)
+    assert "1 is >50K, the rarer of the two texts" in text
+    assert use_case.event_source.primary_key == ("row_id",)
+    assert use_case.event_source.column("survey_date").format == ("%d/%m/%Y",)
+
+
+def test_a_code_is_no_entity_and_no_limit_comes_from_a_power_of_ten(tmp_path: Path) -> None:
+    use_case, _ = proposed(tmp_path, taxis(), "Tip Amount ($)")
+    assert {entity.key for entity in use_case.entities} <= {"pu_location_id"}
+    assert all(column.maximum is None for column in use_case.event_source.columns)
+    assert use_case.event_source.column("extra_value").delivered_as == ("extra",)
+
+
+def test_another_models_score_is_called_so(tmp_path: Path) -> None:
+    use_case, text = proposed(tmp_path, recidivism())
+    assert "decile_score is left out: this column is another model's score" in text
+    assert {"decile_score", "score_text"}.isdisjoint({*use_case.feature_names, *use_case.serving.request})
+    assert use_case.label.column == "is_recid"
+
+
+def test_the_span_is_that_of_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    rows = pl.DataFrame(
+        {"visit": range(5000), "at": [start + timedelta(hours=i) for i in range(5000)], "has_paid": [0, 1] * 2500}
+    )
+    (tmp_path / "in").mkdir()
+    for part in range(4):
+        rows.slice(part * 1250, 1250).write_csv(tmp_path / "in" / f"{part}.csv")
+    monkeypatch.setattr(facts, "MAX_ROWS", 700)
+    use_case = load_use_case(
+        write_proposal("shape", partial(look_at, str(tmp_path / "in")), None, False, tmp_path / "defs")
+    )
+    assert (use_case.history.first_day, use_case.history.last_day) == (
+        date(2020, 1, 1),
+        (start + timedelta(hours=4999)).date(),
+    )
+    assert "evenly from more" in (tmp_path / "defs" / "shape" / "defs.yaml").read_text()
+
+
+FORMATS: list[tuple[Callable[[datetime], object], str]] = [
+    (lambda t: int(t.timestamp()), "epoch_seconds"),
+    (lambda t: int(t.timestamp() * 1000), "epoch_milliseconds"),
+    (lambda t: t.strftime("%d.%m.%Y %H:%M"), "%d.%m.%Y %H:%M"),
+    (lambda t: t.strftime("%m/%d/%Y %I:%M %p"), "%m/%d/%Y %I:%M %p"),
+    (lambda t: int(t.strftime("%Y%m%d")), "%Y%m%d"),
+    (lambda t: t.strftime("%d-%b-%Y"), "%d-%b-%Y"),
+]
+
+
+@pytest.mark.parametrize(("write", "form"), FORMATS, ids=[form for _, form in FORMATS])
+def test_the_format_of_times_is_recognised(tmp_path: Path, write: Callable[[datetime], object], form: str) -> None:
+    times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=7 * i) for i in range(300)]
+    frame = pl.DataFrame({"visit": range(300), "day": [write(t) for t in times], "has_paid": [0, 1, 1] * 100})
+    use_case, _ = proposed(tmp_path, frame)
+    assert use_case.event_source.column("day").format == (form,)
+    assert (use_case.history.first_day, use_case.history.last_day) == (times[0].date(), times[-1].date())
+
+
+def test_year_and_month_make_a_time(tmp_path: Path) -> None:
+    months = [(year, month) for year in range(2015, 2025) for month in range(1, 13)]
+    frame = pl.DataFrame(
+        {"Year": [y for y, _ in months], "Month": [m for _, m in months], "target": np.arange(120) * 1.5}
+    )
+    use_case, _ = proposed(tmp_path, frame)
+    assert use_case.event_source.column("event_time").delivered_as == ("Year", "Month")
+    assert (use_case.history.first_day, use_case.history.last_day) == (date(2015, 1, 1), date(2024, 12, 1))
+
+
+def test_names_are_declared_as_they_read() -> None:
+    delivered = ["VendorID", "extra", "Net Amount (EUR)", "Größe", "A", "a", "名前", "2nd", "customerID", "event_day"]
+    names = [
+        "vendor_id",
+        "extra_value",
+        "net_amount_eur",
+        "grosse",
+        "a_2",
+        "a",
+        "column_7",
+        "column_2nd",
+        "customer_id",
+        "event_day_value",
+    ]
+    assert list(declared_names(delivered).values()) == names
