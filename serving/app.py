@@ -27,9 +27,10 @@ from platform_assets.features.errors import FeatureError, FunctionFailed, StateE
 from serving import request as requests
 from serving.bodies import largest_event_bytes, largest_rows_bytes, read_body
 from serving.event_times import EventTimes
-from serving.online import EventTooOld, StoreDamaged, StoreUnavailable
+from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
+from serving.scoring import STORE_EMPTIED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 1
+RETRY_AFTER = {"retry-after": str(RETRY_AFTER_SECONDS)}
+ATTEMPTS = 20
+"""How often an event is scored again because another one of its entities was remembered meanwhile, by another process."""
 REQUEST_ID_HEADER = "x-request-id"
 CLIENT_WENT_AWAY = 499
 REPAIR = "Materialize the online store asset again"
@@ -82,28 +86,44 @@ async def _score(
     started = time.perf_counter()
     event = requests.parse_event(model, await read_body(request, min(limit_bytes, runtime.settings.body_limit_bytes)))
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
+    for attempt in range(1, ATTEMPTS + 1):
+        prediction = _scored(times, runtime, event, started, caller_id)
+        if prediction.unknown_outcome == "refuse":
+            raise _unknown(runtime, prediction)
+        if runtime.remember(prediction, in_any_case=attempt == ATTEMPTS):
+            break
+    if prediction.unknown_outcome is not None:
+        runtime.metrics.unknown_outcomes[prediction.unknown_outcome].inc()
+    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+
+
+def _scored(
+    times: EventTimes, runtime: Runtime, event: dict[str, Any], started: float, caller_id: str | None
+) -> Prediction:
+    """Score an event; what goes wrong is counted.
+
+    Raises:
+        RequestRefused: it is too old for what the online store keeps.
+        StoreUnavailable, FeatureError: its features cannot be made.
+    """
     try:
-        prediction = runtime.scorer.score(event, requests.new_request_id(), started, caller_id)
+        return runtime.scorer.score(event, requests.new_request_id(), started, caller_id)
     except EventTooOld as error:
         problem = Problem(field=times.column, reason=str(error))
         raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
     except (StoreUnavailable, StateError) as error:
-        runtime.metrics.store["damaged" if isinstance(error, StoreDamaged) else "read"].inc()
+        kind = "damaged" if isinstance(error, StoreDamaged) else "lost" if isinstance(error, StoreEmptied) else "read"
+        runtime.metrics.store[kind].inc()
         raise
     except FeatureError as error:
         runtime.metrics.features["function" if isinstance(error, FunctionFailed) else "expression"].inc()
         raise
-    if prediction.unknown_outcome is not None:
-        runtime.metrics.unknown_outcomes[prediction.unknown_outcome].inc()
-    if prediction.unknown_outcome == "refuse":
-        raise _unknown(runtime, prediction)
-    runtime.remember(prediction)
-    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
 
 
 def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
     """The refusal that is declared for strangers. Nothing of the event is remembered: a load or the stream makes its entity known."""
     use_case = runtime.release.use_case
+    runtime.metrics.unknown_outcomes["refuse"].inc()
     problems = []
     for name in prediction.unknown_entities:
         runtime.metrics.unknown[name].inc()
@@ -124,8 +144,8 @@ async def _after(runtime: Runtime, prediction: Prediction) -> None:
     for entity in prediction.unknown_entities:
         metrics.unknown[entity].inc()
     if prediction.fallback is not None:
-        metrics.store["read"].inc()
-        metrics.fallbacks.inc()
+        metrics.store["lost" if prediction.fallback == STORE_EMPTIED else "read"].inc()
+        metrics.fallbacks[prediction.fallback].inc()
 
 
 async def _predict(model: Any, limit_bytes: int, request: Request, runtime: Runtime, caller_id: str | None) -> Response:
@@ -186,14 +206,16 @@ def _answering(handle: Handle) -> Endpoint:
         except StoreDamaged as error:
             message = f"what the online store holds for this event is damaged: {error}; it was not scored. {REPAIR}"
             return _refusal(503, message, _shown_id(request))
+        except StoreEmptied as error:
+            return _refusal(503, f"{error}; the request was not scored", _shown_id(request), headers=RETRY_AFTER)
         except StoreUnavailable as error:
             message = f"the online store does not answer: {error}; the request was not scored, send it again"
-            return _refusal(503, message, _shown_id(request), headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+            return _refusal(503, message, _shown_id(request), headers=RETRY_AFTER)
         except LogUnavailable as error:
             message = (
                 f"the prediction cannot be logged, and none is answered that is not: {error}; send the request again"
             )
-            return _refusal(503, message, _shown_id(request), headers={"retry-after": str(RETRY_AFTER_SECONDS)})
+            return _refusal(503, message, _shown_id(request), headers=RETRY_AFTER)
         except FunctionFailed as error:
             return _failed(request, f"a declared function failed, so the event was not scored: {error}", error)
         except FeatureError as error:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
 from serving.refusals import STATUSES
+from serving.scoring import STORE_EMPTIED, STORE_UNREACHABLE
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
 
+FALLBACK_REASONS = (STORE_UNREACHABLE, STORE_EMPTIED)
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -58,14 +60,16 @@ class ServiceMetrics:
         self.unknown_outcomes = counters(
             "unknown_entity_requests_total", text, "outcome", ("refuse", "review", "decide")
         )
-        text = "Calls that the online store did not answer, or whose state it holds damaged."
-        self.store = counters("store_failures_total", text, "operation", ("read", "write", "damaged"))
+        text = "Calls that the online store did not answer, whose state it holds damaged, or that it answered without its data."
+        self.store = counters("store_failures_total", text, "operation", ("read", "write", "damaged", "lost"))
         text = (
             "Requests not scored because a feature could not be computed, by what failed: a function or an expression."
         )
         self.features = counters("feature_failures_total", text, "failed", ("function", "expression"))
         text = "Predictions answered without the online store, by reason."
-        (self.fallbacks,) = counters("fallback_predictions_total", text, "reason", ["store unreachable"]).values()
+        self.fallbacks = counters("fallback_predictions_total", text, "reason", FALLBACK_REASONS)
+        text = "Scores made again because an event of the entity came in between."
+        self.rescored = counter("rescored_requests_total", text)
         text = "Work lost because its queue was full or a stop did not wait."
         self.dropped = counters("background_dropped_total", text, "queue", ["record"])
         self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", ["record"])

@@ -12,10 +12,11 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from platform_assets.features.errors import StoreLost
 from platform_assets.features.online.damage import decode_errors, is_damage
 from serving.slim_start import without_runtime_type_checks
 
@@ -32,6 +33,10 @@ class StoreUnavailable(RuntimeError):
 
 class StoreDamaged(StoreUnavailable):
     """What the online store holds for this event cannot be read or replaced; for others it answers."""
+
+
+class StoreEmptied(StoreUnavailable):
+    """The online store answers, and does not hold any more what was written to it; the message says how to fill it again."""
 
 
 class EventTooOld(ValueError):
@@ -56,13 +61,18 @@ class ModelInputs(Protocol):
         """Names of the entities whose stored events no longer reach back as far as the event's windows do."""
         ...
 
+    @property
+    def mark(self) -> Any:
+        """Where the exchange of events stood; None where that is not known."""
+        ...
+
 
 class FeatureLookup(Protocol):
     """Features of an event, and the memory of events that later requests see.
 
-    `vector`, `announce` and `forget` are called in the event loop's thread, `record` in one other thread. `vector` and `record`
-    raise `StoreUnavailable` when the store does not answer, and `StoreDamaged` where only what it holds for the event is damaged.
-    Recording the same event twice leaves the same memory as recording it once.
+    `vector`, `announce` and `forget` are called in the event loop's thread, `record` in one other thread. `vector`, `announce` and
+    `record` raise `StoreUnavailable` when the store does not answer, and `StoreDamaged` where only what it holds for the event is
+    damaged. Recording the same event twice leaves the same memory as recording it once.
     """
 
     def vector(self, event: Mapping[str, Any]) -> ModelInputs:
@@ -73,8 +83,12 @@ class FeatureLookup(Protocol):
         """The model's inputs as if nothing was known of the event's entities; the store is not asked."""
         ...
 
-    def announce(self, event: Mapping[str, Any]) -> None:
-        """Let later requests to this process see the event at once; `record` or `forget` follows."""
+    def announce(self, event: Mapping[str, Any], mark: Any = None) -> bool:
+        """Let later requests see the event at once, to whatever process; `record` or `forget` follows.
+
+        With the `mark` of the vector it was scored from: False, and nothing done, when another event of its entities came in between.
+        Without one this process sees it in any case.
+        """
         ...
 
     def forget(self, event: Mapping[str, Any]) -> None:
@@ -145,6 +159,7 @@ class _NoFeatures:
     values: Sequence[float]
     unknown_entities: Sequence[str]
     too_late_for: Sequence[str] = ()
+    mark: Any = None
 
 
 class _NoStore:
@@ -158,8 +173,8 @@ class _NoStore:
     def without_history(self, event: Mapping[str, Any]) -> ModelInputs:
         return self._nothing
 
-    def announce(self, event: Mapping[str, Any]) -> None:
-        return None
+    def announce(self, event: Mapping[str, Any], mark: Any = None) -> bool:
+        return True
 
     def forget(self, event: Mapping[str, Any]) -> None:
         return None
@@ -190,8 +205,8 @@ class _Guarded:
         try:
             with _outages_as_unavailable(self._outages):
                 return cast(ModelInputs, self._features.vector(event))
-        except StoreDamaged:
-            raise
+        except (StoreDamaged, StoreEmptied):
+            raise  # it answers: nobody waits for it
         except StoreUnavailable:
             self._asked_again_at = time.monotonic() + PAUSE_SECONDS
             raise
@@ -199,11 +214,19 @@ class _Guarded:
     def without_history(self, event: Mapping[str, Any]) -> ModelInputs:
         return cast(ModelInputs, self._features.without_history(event))
 
-    def announce(self, event: Mapping[str, Any]) -> None:
-        self._features.announce(event)
+    def announce(self, event: Mapping[str, Any], mark: Any = None) -> bool:
+        try:
+            with _outages_as_unavailable(self._outages):
+                return cast(bool, self._features.announce(event, mark))
+        except StoreUnavailable:
+            if mark is not None:
+                raise
+            self._features.announce_here(event)
+            return True
 
     def forget(self, event: Mapping[str, Any]) -> None:
-        self._features.forget(event)
+        with suppress(StoreUnavailable), _outages_as_unavailable(self._outages):
+            self._features.forget(event)
 
     def record(self, event: Mapping[str, Any]) -> None:
         with _outages_as_unavailable(self._outages):
@@ -219,6 +242,8 @@ def _outages_as_unavailable(outages: tuple[type[Exception], ...]) -> Iterator[No
     caught: tuple[type[Exception], ...] = (sqlite3.Error, OSError, *outages)
     try:
         yield
+    except StoreLost as error:
+        raise StoreEmptied(str(error)) from error
     except (*caught, *decode_errors()) as error:
         if is_damage(error):
             raise StoreDamaged(f"{type(error).__name__}: {error}") from error

@@ -53,28 +53,46 @@ class Runtime:
     stopping: threading.Event = field(default_factory=threading.Event)
     _behind: tuple[float, str] | None = field(default=None, init=False)
 
-    def remember(self, prediction: Prediction) -> None:
-        """Write a prediction to the log, and queue its event for the online store.
+    def remember(self, prediction: Prediction, *, in_any_case: bool = False) -> bool:
+        """Let every process see the event, write the prediction to the log, and queue the event for the online store.
 
-        An answer is given only after this: what a caller was answered stands in the log. The next request to this process sees the
-        event already, however long the store takes.
+        An answer is given only after this: what a caller was answered stands in the log, and the next request sees the event, whatever
+        process it reaches and however long the store takes.
+
+        Args:
+            prediction: what was scored.
+            in_any_case: also where another event of its entities was remembered since its features were looked up.
+
+        Returns:
+            False when one was: nothing is remembered, and the event has to be scored again.
 
         Raises:
             LogUnavailable: the log took no line; nothing is remembered, and the request must not be answered.
+            StoreUnavailable: no other process would see the event, and no fallback is declared; nothing is remembered.
         """
         from platform_assets.declaration.time_zones import day_of
 
-        case = self.release.use_case
-        event_day = day_of(prediction.event[case.event_time], case.time_zone)
+        case, event = self.release.use_case, prediction.event
         try:
-            self.log.append(self.scorer.log_record(prediction), event_day)
+            announced = self.online.announce(event, None if in_any_case else prediction.mark)
+        except StoreUnavailable:
+            self.metrics.store["write"].inc()
+            if case.serving.fallback == "refuse":
+                raise
+            announced = self.online.announce(event)
+        if announced is False:  # online features of one's own may answer nothing
+            self.metrics.rescored.inc()
+            return False
+        try:
+            self.log.append(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
         except LogUnavailable:
+            self.online.forget(event)
             self.metrics.unlogged.inc()
             raise
         self.metrics.logged.inc()
-        self.online.announce(prediction.event)
         if not self.record_queue.submit(self._record, prediction):
-            self.online.forget(prediction.event)
+            self.online.forget(event)
+        return True
 
     def unready(self) -> str | None:
         """Why this process should get no requests now; None when it should."""

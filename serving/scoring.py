@@ -18,7 +18,7 @@ import numpy as np
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
-from serving.online import EventTooOld, StoreUnavailable
+from serving.online import EventTooOld, StoreEmptied, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from serving.release import ReleaseInfo
 
 STORE_UNREACHABLE = "store unreachable"
+STORE_EMPTIED = "store lost its data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Prediction:
         fallback: why the features are not what the online store holds; None where they are.
         caller_request_id: the caller's own id of the request, if it gave one; a request that is sent again has it again.
         unknown_outcome: what is declared for a request with unknown entities: `refuse`, `review` or `decide`; None where all are known.
+        mark: where the exchange of events stood when the event's features were looked up; None where it was not asked.
     """
 
     request_id: str
@@ -61,6 +63,7 @@ class Prediction:
     fallback: str | None = None
     caller_request_id: str | None = None
     unknown_outcome: str | None = None
+    mark: Any = None
 
 
 class Scorer:
@@ -111,16 +114,18 @@ class Scorer:
             fallback=fallback,
             caller_request_id=caller_request_id,
             unknown_outcome=outcome,
+            mark=getattr(vector, "mark", None),  # online features of one's own may know none
         )
 
     def _vector(self, event: Mapping[str, Any]) -> tuple[ModelInputs, tuple[str, ...], str | None]:
         """The event's features, its unknown entities, and why they are not what the store holds."""
         try:
             vector = self._online.vector(event)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             if self._use_case.serving.fallback == "refuse":
                 raise
-            return self._online.without_history(event), (), STORE_UNREACHABLE
+            reason = STORE_EMPTIED if isinstance(error, StoreEmptied) else STORE_UNREACHABLE
+            return self._online.without_history(event), (), reason
         if vector.too_late_for:
             raise EventTooOld(
                 f"lies so far before the newest event of its {', '.join(vector.too_late_for)} that the online store no longer holds "

@@ -27,3 +27,7 @@ class OlderState(StateError):
 
 class DriverMissing(FeatureError):
     """The driver of a database that the settings name is not there; the message names it."""
+
+
+class StoreLost(FeatureError):
+    """The online store does not hold any more what was written to it; the message says what is seen, and the remedy."""

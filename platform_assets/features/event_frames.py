@@ -84,6 +84,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+def from_microseconds(moment: int) -> datetime:
+    """The time, in UTC, of microseconds since 1970."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
+
+
 def midnight(day: date, zone: str = UTC_ZONE) -> datetime:
     """The moment at which a day begins, in UTC or in a zone."""
     return day_start(day, zone)

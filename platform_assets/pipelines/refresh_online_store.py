@@ -16,14 +16,23 @@ from functools import partial
 
 import polars as pl
 
-from platform_assets.declaration import FeatureView
+from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.time_zones import UTC_ZONE
 from platform_assets.features.entity_state import entity_state, state_layout, views_with_state
-from platform_assets.features.errors import OlderState
+from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import days_to_read
-from platform_assets.features.online.feast_connection import FeastSettings
+from platform_assets.features.online.feast_connection import FeastSettings, feast_store
+from platform_assets.features.online.feast_objects import feast_objects
+from platform_assets.features.online.generation import (
+    expected_generation,
+    lost_because,
+    note_filled,
+    open_mark,
+    why_lost,
+)
 from platform_assets.features.online.lookup_state import LookupLayout, lookup_layouts, write_lookup
+from platform_assets.features.online.request_features import require_service
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.labelled_events import labelled_events
@@ -41,23 +50,28 @@ class RefreshedStore:
         state_as_of: the midnight whose state it is.
         entities_written: how many, by table of the view or look-up.
         newer_state_kept: tables of which the store holds a newer state.
+        filled_because: why everything was written anew; None where the store held what it should.
     """
 
     state_as_of: date
     entities_written: dict[str, int]
     newer_state_kept: tuple[str, ...]
+    filled_because: str | None = None
 
 
 def refresh_online_store(
     catalog: Catalog, settings: FeastSettings, day: date, log: Callable[[str], None]
 ) -> RefreshedStore:
-    """Write the states of all views and look-ups as of the end of a day.
+    """Write the states of all views and look-ups as of the end of a day, and mark the store as filled.
+
+    A store that lost what it held is filled from nothing, whatever the day; what was scored since is not in it before the event stream or
+    the next day brings it.
 
     Args:
         catalog: the tables.
         settings: where Feast keeps its registry and values.
         day: the day that ends.
-        log: takes a line for each state that the store holds a newer one of.
+        log: takes a line for each state that the store holds a newer one of, and one where the store lost what it held.
 
     Raises:
         DaysMissing: days that a state reaches back to were never published.
@@ -66,20 +80,33 @@ def refresh_online_store(
     """
     use_case, at = catalog.use_case, day + ONE_DAY
     _require_input(catalog, at)
-    apply(use_case, settings)
+    if not apply(use_case, settings):
+        return RefreshedStore(at, {}, ())
+    store = feast_store(settings)
+    mark = open_mark(settings, store.config)
+    reason = lost_because(expected_generation(store), mark.read(), mark.evictions())
+    if reason is not None:
+        log(reason)
+        mark.remove()  # until everything is written
+    anew = reason is not None
     written: dict[str, int] = {}
     newer: list[str] = []
 
-    writes = {view.table: partial(_write_view, catalog, view, settings, at) for view in views_with_state(use_case)}
+    writes = {
+        view.table: partial(_write_view, catalog, view, settings, at, anew) for view in views_with_state(use_case)
+    }
     for layout in lookup_layouts(use_case, use_case.stored_views):
-        writes[f"{layout.view.table}_{layout.lookup.name}"] = partial(_write_lookup, catalog, layout, settings, at)
+        writes[f"{layout.view.table}_{layout.lookup.name}"] = partial(
+            _write_lookup, catalog, layout, settings, at, anew
+        )
     for table, write in writes.items():
         try:
             written[table] = write()
         except OlderState as error:
             log(str(error))
             newer.append(table)
-    return RefreshedStore(at, written, tuple(newer))
+    note_filled(store, mark, at, anew=anew)
+    return RefreshedStore(at, written, tuple(newer), reason)
 
 
 def _require_input(catalog: Catalog, at: date) -> None:
@@ -101,11 +128,12 @@ def _require_input(catalog: Catalog, at: date) -> None:
         require_source_days(catalog, use_case.source(layout.lookup.source), *days, what)
 
 
-def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date) -> int:
+def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date, anew: bool) -> int:
     use_case = catalog.use_case
     reach = timedelta(days=state_layout(view, use_case).span_days + (use_case.time_zone != UTC_ZONE))
     first = max(at - reach, use_case.history.first_day)
-    return write_state(view, entity_state(view, use_case, _events(catalog, view, first, at), at), settings, use_case)
+    state = entity_state(view, use_case, _events(catalog, view, first, at), at)
+    return write_state(view, state, settings, use_case, anew=anew)
 
 
 def _events(catalog: Catalog, view: FeatureView, first: date, at: date) -> pl.DataFrame:
@@ -118,7 +146,22 @@ def _events(catalog: Catalog, view: FeatureView, first: date, at: date) -> pl.Da
     )
 
 
-def _write_lookup(catalog: Catalog, layout: LookupLayout, settings: FeastSettings, at: date) -> int:
+def _write_lookup(catalog: Catalog, layout: LookupLayout, settings: FeastSettings, at: date, anew: bool) -> int:
     days = days_to_read(catalog.use_case, layout.lookup, at - ONE_DAY, at)
     rows = known_rows(catalog, catalog.use_case.source(layout.lookup.source), days)
-    return write_lookup(layout, rows, settings, at)
+    return write_lookup(layout, rows, settings, at, anew=anew)
+
+
+def why_to_fill(use_case: UseCase, settings: FeastSettings) -> str | None:
+    """Why an online store that was filled does not serve the use case any more; None where it does.
+
+    Raises:
+        sqlite3.Error, redis.exceptions.RedisError: the store does not answer.
+    """
+    if not feast_objects(use_case):
+        return None
+    try:
+        require_service(use_case, feast_store(settings))
+    except StateError as error:
+        return str(error)
+    return why_lost(settings)

@@ -19,6 +19,7 @@ class Vector:
     values: list[float]
     unknown_entities: list[str]
     too_late_for: tuple[str, ...] = ()
+    mark: Any = None
 
 
 class FakeStore:
@@ -39,8 +40,9 @@ class FakeStore:
     def without_history(self, event: dict[str, Any]) -> Vector:
         return Vector([event["speed"], 1.0, event["speed"]], ["lot"])
 
-    def announce(self, event: dict[str, Any]) -> None:
+    def announce(self, event: dict[str, Any], mark: Any = None) -> bool:
         self.events.setdefault(event["lot"], {})[event["arrival"]] = event["speed"]
+        return True
 
     def forget(self, event: dict[str, Any]) -> None:
         self.events.get(event["lot"], {}).pop(event["arrival"], None)

@@ -18,7 +18,7 @@ from platform_assets.cli.run.turns import one_run_at_a_time
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.declaration.names import PREDICTION_LOG
+from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
@@ -29,8 +29,9 @@ from platform_assets.pipelines.check_service import (
     explanation,
     require_answers,
 )
-from platform_assets.pipelines.due import polled
+from platform_assets.pipelines.due import DueJob, polled
 from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
+from platform_assets.pipelines.refresh_online_store import why_to_fill
 
 
 def run_use_cases(installation: Installation, name: str | None) -> None:
@@ -74,6 +75,7 @@ def run_one(journey: Journey) -> Traffic | None:
     use_case = journey.use_case
     console.print(f"\n[bold]{use_case.name}[/]: {use_case.description}")
     if use_case.is_realtime:
+        _fill_lost_store(journey)
         journey.installation.serving.target().ensure_running()
     _train(journey)
     traffic = None
@@ -83,6 +85,17 @@ def run_one(journey: Journey) -> Traffic | None:
         _predict(journey)
     _watch(journey)
     return traffic
+
+
+def _fill_lost_store(journey: Journey) -> None:
+    """An online store that was filled and lost what it held is filled again, as of the newest day that was written to it."""
+    filled = journey.done(FEATURES, ONLINE_STORE)
+    if not filled:
+        return
+    reason = why_to_fill(journey.use_case, journey.installation.feature_store.settings(journey.use_case))
+    if reason is not None:
+        console.print(f"[yellow]{reason}[/]")
+        journey.execute(DueJob(ONLINE, DayRange(max(filled), max(filled))))
 
 
 def _train(journey: Journey) -> None:

@@ -80,6 +80,15 @@ def connected_store(config: Any) -> Any:
     return online_store
 
 
+def redis_client_of(config: Any) -> Any:
+    """A redis client for the online store of a configuration; None where the store is another one."""
+    if config.online_store.type != REDIS:
+        return None
+    from feast.infra.online_stores.helpers import get_online_store_from_config
+
+    return limited_client(get_online_store_from_config(config.online_store), config)
+
+
 def prepare_sqlite(settings: FeastSettings) -> None:
     """Let one process write while others read: SQLite's write-ahead log, which the file remembers."""
     path = settings.sqlite_path

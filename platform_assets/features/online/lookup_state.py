@@ -209,7 +209,9 @@ def lookup_table(layout: LookupLayout, store: Any) -> LookupTable:
     return LookupTable(layout, connected_store(store.config), store.config, view)
 
 
-def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettings, at: date) -> int:
+def write_lookup(
+    layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettings, at: date, *, anew: bool = False
+) -> int:
     """Write what counts at 00:00 UTC of a day, read it back, then move the watermark.
 
     Args:
@@ -217,6 +219,7 @@ def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettin
         rows: clean rows of its table; of one with an event time the days that `days_to_read` names for the day before and the day.
         settings: where Feast keeps its registry and values.
         at: the day.
+        anew: the store lost what it held: the watermark is about rows that are gone.
 
     Returns:
         How many keys were written.
@@ -229,7 +232,7 @@ def write_lookup(layout: LookupLayout, rows: pl.DataFrame, settings: FeastSettin
     store = feast_store(settings)
     table, moment = lookup_table(layout, store), midnight(at, layout.use_case.time_zone)
     ends = [end if end.tzinfo else end.replace(tzinfo=UTC) for _, end in table.view.materialization_intervals]
-    if ends and moment < max(ends):
+    if ends and moment < max(ends) and not anew:
         raise OlderState(
             f"look-up {layout.lookup.name!r} as of {at} is older than the one in the online store, as of {max(ends)}; write "
             "look-ups in time order"

@@ -56,6 +56,11 @@ class PendingEvents:
             if not events:
                 del self._events[entity]
 
+    def holds(self, entity: Any, identity: EventIdentity) -> bool:
+        """Whether an event is pending."""
+        with self._lock:
+            return identity in self._events.get(entity, {})
+
     def of(self, entity: Any) -> tuple[StateEvent, ...]:
         """The pending events of an entity, each once: the oldest of several that are the same, as the store will keep it."""
         if entity not in self._events:

@@ -11,6 +11,7 @@ names and copies values anew for every request, which costs more than the look-u
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,25 +23,21 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import compiled_kernel
-from platform_assets.features.clock_skew import latest_event_time
-from platform_assets.features.entity_state import (
-    EntityEvents,
-    no_events,
-    state_layout,
-    trimmed,
-)
+from platform_assets.features.entity_state import no_events, state_layout
 from platform_assets.features.errors import FeatureError, StateError
-from platform_assets.features.online.damage import is_damage
+from platform_assets.features.online.exchange.opened import open_exchange
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.feast_objects import feature_service_name, windowed_views
+from platform_assets.features.online.generation import GenerationGuard, StoreReplaced, open_mark
 from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
-from platform_assets.features.online.pending import PendingEvents, merged
-from platform_assets.features.online.request_reads import RequestReads
+from platform_assets.features.online.pending import merged
+from platform_assets.features.online.recording import EventRecorder, entity_names
+from platform_assets.features.online.request_reads import NOTHING_SEEN, RequestReads, StoredRequest
 from platform_assets.features.online.request_windows import reaches_back, window_values
 from platform_assets.features.online.single_request import RowComputation
-from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
+from platform_assets.features.online.state_table import OnlineTable, decode_events, online_table
 from platform_assets.features.online.store import WriteLock
-from platform_assets.features.state_events import event_identity, state_event
+from platform_assets.features.state_events import state_event
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +50,20 @@ class FeatureVector:
         unknown_lookups: names of the look-ups that have no row for the request, in declared order.
         too_late_for: names of the entities whose stored history does not reach as far back as a request of this age needs: it
             begins after the request's windows do. Their window features are missing, not guessed.
+        mark: where the exchange of events stood when they were looked up; for `announce`. None where it was not asked.
     """
 
     values: NDArray[np.float64]
     unknown_entities: tuple[str, ...]
     unknown_lookups: tuple[str, ...] = ()
     too_late_for: tuple[str, ...] = ()
+    mark: Any = None
 
 
 class OnlineFeatures:
     """Looks up and computes a use case's features for requests, and records what was scored.
 
-    `announce` makes an event count in the next look-up of this process at once; `record` brings it into the store, which
+    `announce` makes an event count in the next look-up at once, of whatever process; `record` brings it into the store, which
     may take milliseconds and wait for other writers, and is best called from another thread.
 
     Safe to use from several threads. Reading and writing have a connection each, so that a look-up never waits for a
@@ -78,19 +77,10 @@ class OnlineFeatures:
             StateError: Feast's registry has no feature service for this use case's feature contract.
         """
         self._use_case = use_case
-        self._lock = WriteLock(settings)
-        layouts = [state_layout(view, use_case) for view in windowed_views(use_case)]
-        self._readers: list[OnlineTable] = []
-        self._writers: list[OnlineTable] = []
-        self._pending = [PendingEvents() for _ in layouts]
-        self._lookups: list[LookupTable] = []
-        if layouts or lookup_layouts(use_case):
-            store = feast_store(settings)
-            require_service(use_case, store)
-            self._readers = [online_table(layout, store) for layout in layouts]
-            self._writers = [online_table(layout, store) for layout in layouts]
-            self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
-        self._reads = RequestReads([*self._readers, *self._lookups])
+        self._settings = settings
+        self._opening = threading.Lock()
+        self._open()
+        layouts = [table.layout for table in self._readers]
         self._request_schema = {
             name: use_case.event_source.column(name).polars_type for name in use_case.serving.request
         }
@@ -101,6 +91,27 @@ class OnlineFeatures:
             [(names.index(name), name) for name in table.layout.lookup.feature_names] for table in self._lookups
         ]
         self._rows = RowComputation(use_case, self._request_schema, self._lookups)
+        self._recorder.store_left_behind()
+
+    def _open(self) -> None:
+        """Open what the settings name, as it is now."""
+        use_case, settings = self._use_case, self._settings
+        layouts = [state_layout(view, use_case) for view in windowed_views(use_case)]
+        self._readers: list[OnlineTable] = []
+        self._lookups: list[LookupTable] = []
+        self._guard: GenerationGuard | None = None
+        writers: list[OnlineTable] = []
+        exchange = mark = None
+        if layouts or lookup_layouts(use_case):
+            store = feast_store(settings)
+            require_service(use_case, store)
+            self._readers = [online_table(layout, store) for layout in layouts]
+            writers = [online_table(layout, store) for layout in layouts]
+            self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
+            exchange, mark = open_exchange(settings, store.config), open_mark(settings, store.config)
+            self._guard = GenerationGuard(store, mark)
+        self._reads = RequestReads([*self._readers, *self._lookups], exchange, mark)
+        self._recorder = EventRecorder(use_case, writers, exchange, WriteLock(settings))
 
     def vector(self, event: Mapping[str, Any]) -> FeatureVector:
         """Features of a request.
@@ -111,6 +122,7 @@ class OnlineFeatures:
         Raises:
             FeatureError: a column is missing or has a wrong type.
             StateError: a stored state is damaged.
+            StoreLost: the store does not hold any more what was written to it.
         """
         return self._vector(event, asking=True)
 
@@ -129,16 +141,18 @@ class OnlineFeatures:
         too_late: dict[str, None] = {}
         entities = [table.layout.entity_of(event) for table in self._readers]
         keys = [table.layout.key_of(event) for table in self._lookups]
-        # Asked before the store: an event that is stored in between is then seen twice, and counted once.
-        waiting = [pending.of(entity) for pending, entity in zip(self._pending, entities, strict=True)]
+        here = self._recorder.pending(
+            entities
+        )  # before the store: what is stored in between is seen twice, and counted once
         requested: list[Any] = [*entities, *keys] if asking else [None] * (len(entities) + len(keys))
-        stored = self._reads.read(requested)
-        for table, positions, entity, fields, pending in zip(
-            self._readers, self._positions, entities, stored, waiting, strict=False
+        read = self._read(requested, event) if asking else StoredRequest(requested, NOTHING_SEEN, None)
+        elsewhere = read.seen.waiting or [()] * len(entities)
+        for table, positions, entity, fields, own_events, events in zip(
+            self._readers, self._positions, entities, read.fields, here, elsewhere, strict=False
         ):
             layout = table.layout
             history = no_events(layout) if fields is None else decode_events(fields, layout, entity)
-            history = merged(history, pending)
+            history = merged(merged(history, own_events), events)
             if not len(history):
                 unknown[str(layout.view.entity)] = None
             own = state_event(layout, event)
@@ -146,79 +160,86 @@ class OnlineFeatures:
                 values[positions] = window_values(layout, history, own)
             else:
                 too_late[str(layout.view.entity)] = None
-        looked_up, absent = self._look_up(event, values, keys, stored[len(entities) :])
+        looked_up, absent = self._look_up(event, values, keys, read.fields[len(entities) :])
         if self._rows.names:
             values[self._rows.positions] = self._rows.values(event, values, looked_up)
-        return FeatureVector(values, tuple(unknown), absent, tuple(too_late))
+        return FeatureVector(values, tuple(unknown), absent, tuple(too_late), read.seen.mark)
 
-    def announce(self, event: Mapping[str, Any]) -> None:
-        """Let look-ups of this process count a scored event from now on; `record` or `forget` must follow.
+    def _read(self, requested: Sequence[Any], event: Mapping[str, Any]) -> StoredRequest:
+        """What the store holds, opened again where it was replaced.
+
+        Raises:
+            StoreLost: it does not hold any more what was written to it.
+        """
+        names = entity_names(self._readers, event)
+        try:
+            read = self._reads.read(requested, names)
+        except StoreReplaced:
+            self._open_again()
+            read = self._reads.read(requested, names)
+        if self._guard is not None:
+            self._guard.check(read.mark)
+        return read
+
+    def _open_again(self) -> None:
+        with self._opening:
+            recorder = self._recorder
+            self._open()
+            self._recorder.take_over(recorder)
+
+    def announce(self, event: Mapping[str, Any], mark: Any = None) -> bool:
+        """Let look-ups of every process count a scored event from now on; `record` or `forget` must follow.
+
+        Args:
+            event: the request's columns by name.
+            mark: of the vector that it was scored from; None announces it in any case.
+
+        Returns:
+            False when an event of one of its entities was announced since the vector was made: nothing was done, look up and score again.
 
         Raises:
             FeatureError: a column is missing.
         """
         self._require_request(event)
-        layouts = [table.layout for table in self._writers]
-        announced = [
-            (layout.entity_of(event), state_event(layout, event)) for layout in layouts
-        ]  # all of it, or nothing
-        for pending, (entity, own) in zip(self._pending, announced, strict=True):
-            if entity is not None:
-                pending.add(entity, own)
+        return self._recorder.announce(event, mark)
+
+    def announce_here(self, event: Mapping[str, Any]) -> None:
+        """Let look-ups of this process count a scored event, while the others cannot be reached.
+
+        Raises:
+            FeatureError: a column is missing.
+        """
+        self._require_request(event)
+        self._recorder.announce_here(event)
 
     def forget(self, event: Mapping[str, Any]) -> None:
         """Take back an announcement, the newest of several of one event; nothing where there was none."""
-        self._end_announcement(event, newest=True)
-
-    def _end_announcement(self, event: Mapping[str, Any], *, newest: bool) -> None:
-        for table, pending in zip(self._writers, self._pending, strict=True):
-            pending.drop(table.layout.entity_of(event), event_identity(table.layout, event), newest=newest)
+        self._recorder.forget(event)
 
     @property
     def pending_count(self) -> int:
         """How many announced events are not stored yet, counted for each view."""
-        return sum(len(pending) for pending in self._pending)
+        return self._recorder.pending_count
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Add a scored event to the states of its entities, once: an event whose key is there already changes nothing.
 
-        An announcement of it ends, also where recording fails: what the store does not hold does not count for ever.
+        An announcement of it in this process ends, also where recording fails: what the store does not hold does not count for ever. Other
+        processes see it until it is stored.
 
         Raises:
             FeatureError: a column is missing, or the event lies in the future.
             StateError: a stored state is damaged.
+            StoreLost: the store does not hold any more what was written to it; nothing was recorded.
         """
         self._require_request(event)
-        try:
-            self._refuse_future(event)
-            self._store(event)
-        finally:
-            self._end_announcement(event, newest=False)
-
-    def _store(self, event: Mapping[str, Any]) -> None:
-        """Add an event to the states of its entities; where one is damaged, to those of the others all the same."""
-        damaged: Exception | None = None
-        with self._lock.held():
-            for table in self._writers:
-                try:
-                    self._store_in(table, event)
-                except Exception as error:
-                    if not is_damage(error):
-                        raise
-                    damaged = damaged or error
-        if damaged is not None:
-            raise damaged
-
-    def _store_in(self, table: OnlineTable, event: Mapping[str, Any]) -> None:
-        entity = table.layout.entity_of(event)
-        if entity is None:
-            return
-        history = self._history(table, event)
-        history = no_events(table.layout) if history is None else history
-        own = state_event(table.layout, event)
-        if history.find(own) is None:
-            kept = trimmed(history.add(own)[0], table.layout)
-            table.write([(entity, encode_events(kept, table.layout), event[self._use_case.event_time])])
+        if self._guard is not None:
+            try:
+                self._guard.check(self._guard.mark.read())
+            except StoreReplaced:
+                self._open_again()
+                self._guard.check(self._guard.mark.read())
+        self._recorder.record(event)
 
     def warm_up(self) -> None:
         """Load the kernel, open connections and plans, and keep what is loaded out of garbage collection for good.
@@ -233,13 +254,6 @@ class OnlineFeatures:
             self.vector(example)
         gc.collect()
         gc.freeze()
-
-    def _history(self, table: OnlineTable, event: Mapping[str, Any]) -> EntityEvents | None:
-        entity = table.layout.entity_of(event)
-        if entity is None:
-            return None
-        fields = table.read([entity])[0]
-        return None if fields is None else decode_events(fields, table.layout, entity)
 
     def _look_up(
         self,
@@ -270,13 +284,6 @@ class OnlineFeatures:
         missing = [name for name in self._request_schema if name not in event]
         if missing:
             raise FeatureError(f"the request lacks {missing}; it must carry {list(self._request_schema)}")
-
-    def _refuse_future(self, event: Mapping[str, Any]) -> None:
-        time = event[self._use_case.event_time]
-        if isinstance(time, datetime) and time.tzinfo and time > latest_event_time(self._use_case, datetime.now(UTC)):
-            raise FeatureError(
-                f"event time {time} lies in the future: recording it would push the history out of its entities' states"
-            )
 
 
 def require_service(use_case: UseCase, store: Any) -> None:

@@ -25,9 +25,15 @@ from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.entity_state import STATE_TIME, state_layout
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.event_frames import microseconds, require_columns
-from platform_assets.features.online.feast_connection import FeastSettings, feast_store, prepare_sqlite, repo_config
+from platform_assets.features.online.feast_connection import (
+    FeastSettings,
+    feast_store,
+    prepare_sqlite,
+    redis_client_of,
+    repo_config,
+)
 from platform_assets.features.online.feast_objects import feast_objects
-from platform_assets.features.online.redis_client import REDIS, limited_client, redis_lock
+from platform_assets.features.online.redis_client import redis_lock
 from platform_assets.features.online.state_table import (
     OnlineTable,
     decode_events,
@@ -70,7 +76,9 @@ def watermark(view: FeatureView, settings: FeastSettings, use_case: UseCase) -> 
     return _watermark(online_table(state_layout(view, use_case), feast_store(settings)))
 
 
-def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings, use_case: UseCase) -> int:
+def write_state(
+    view: FeatureView, state: pl.DataFrame, settings: FeastSettings, use_case: UseCase, *, anew: bool = False
+) -> int:
     """Write a state made by `entity_state`, verify it, then move the watermark.
 
     Events that a running service recorded at or after the state's time are kept: the state cannot know them.
@@ -81,6 +89,7 @@ def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings,
         state: rows of `entity_state`, all made at one time.
         settings: where Feast keeps its registry and values.
         use_case: the declaration.
+        anew: the store lost what it held: the watermark is about states that are gone.
 
     Returns:
         How many entities were written.
@@ -104,7 +113,7 @@ def write_state(view: FeatureView, state: pl.DataFrame, settings: FeastSettings,
     lock = WriteLock(settings)
     with WriteLock(settings, "batch", wait_seconds=BATCH_WAIT_SECONDS).held() as go_on:
         table = online_table(layout, store)  # its watermark is read now that no other batch writes
-        newest = _watermark(table)
+        newest = None if anew else _watermark(table)
         if newest is not None and moment < newest:
             raise OlderState(
                 f"state of view {view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
@@ -145,12 +154,7 @@ class WriteLock:
     @cached_property
     def _client(self) -> Any:
         """The redis client; None where the store is another one."""
-        from feast.infra.online_stores.helpers import get_online_store_from_config
-
-        config = repo_config(self._settings)
-        if config.online_store.type != REDIS:
-            return None
-        return limited_client(get_online_store_from_config(config.online_store), config)
+        return redis_client_of(repo_config(self._settings))
 
     @contextmanager
     def held(self) -> Iterator[Callable[[], object]]:

@@ -57,6 +57,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "entities_written": refreshed.entities_written,
                 "state_as_of": refreshed.state_as_of.isoformat(),
                 "newer_state_kept": list(refreshed.newer_state_kept),
+                **({"filled_because": refreshed.filled_because} if refreshed.filled_because else {}),
             }
         )
 

@@ -303,7 +303,7 @@ def test_what_was_recorded_or_taken_back_is_not_kept_in_memory(online: OnlineFea
     for key in range(5):
         online.announce(request(card, key, 7.5, None))
         (online.record if key % 2 else online.forget)(request(card, key, 7.5, None))
-    assert [pending.of(card) for pending in online._pending] == [(), ()]
+    assert [pending.of(card) for pending in online._recorder._pending] == [(), ()]
 
 
 @hypothesis_settings(max_examples=30, deadline=None)

@@ -191,8 +191,9 @@ def test_what_one_request_asks_of_all_views_is_what_each_view_is_asked_for(both:
     card, absent, store = next(CARDS), next(CARDS), feast_store(both)
     write(both, payments(card, (1, 5.0, 7.5), (2, 5.5, 2.0)), AT + timedelta(hours=2))
     tables = [online_table(LAYOUT, store), online_table(LAYOUT, store)]
-    found = RequestReads(tables).read([card, absent])
+    reads = RequestReads(tables)
+    found = reads.read([card, absent]).fields
     assert found == [*tables[0].read([card]), *tables[1].read([absent])]
     assert [fields is None for fields in found] == [False, True]
-    assert RequestReads(tables).read([None, card]) == [None, *tables[0].read([card])]
-    assert RequestReads(tables).read([None, None]) == [None, None]
+    assert reads.read([None, card]).fields == [None, *tables[0].read([card])]
+    assert reads.read([None, None]).fields == [None, None]
