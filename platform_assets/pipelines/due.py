@@ -209,12 +209,21 @@ def _stale(use_case: UseCase, materialized: Materialized, job: str, day: date, w
         for each in stale_days(materialized, source)
     }
     if job == LOAD:
+        touched |= set(_days_with_replaced_rows(use_case, materialized))
         span = max((view.span_days for view in use_case.features), default=0)
         touched = {each + timedelta(days=ahead) for each in touched for ahead in range(span + 1)}
     first, last = event_days_declared(use_case)
     until = wanted.last if job == LOAD else day - ONE_DAY
     newest = newest_day(use_case, LOAD, day)
     yield from (each for each in touched if first <= each <= min(until, newest, last or newest))
+
+
+def _days_with_replaced_rows(use_case: UseCase, materialized: Materialized) -> Iterator[date]:
+    """Event days of which a later load took rows, because newer ones replaced them, after their features were computed."""
+    if use_case.event_source.repeated_keys != "newest":
+        return
+    cleaned, computed = materialized.get((CLEAN, use_case.events), {}), materialized.get(_evidence(use_case, LOAD), {})
+    yield from (day for day, when in computed.items() if day is not None and cleaned.get(day, -1) > when)
 
 
 def stale_days(materialized: Materialized, source: Source) -> list[date]:
@@ -229,4 +238,5 @@ def tables_to_read(use_case: UseCase) -> list[TableName]:
     tables = job_tables(use_case)
     reference = [(layer, table) for layer, table in tables.get(REFERENCE, []) if layer == CLEAN]
     fed = [(layer, source.name) for source in use_case.sources if source.is_incremental for layer in (RAW, CLEAN)]
+    fed += [(CLEAN, use_case.events)] if use_case.event_source.repeated_keys == "newest" else []
     return list(dict.fromkeys([*reference, *fed, *(_evidence(use_case, job) for job in DAILY if job in tables)]))

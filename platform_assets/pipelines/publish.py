@@ -24,6 +24,7 @@ from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE
 from platform_assets.lake.read_ahead import WriteBehind, read_ahead
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.acceptances import accepted_days, decisions_record
+from platform_assets.pipelines.keys_of_days import KeysOfLoad, replaced_rows, take_out
 from platform_assets.pipelines.profiles import (
     TREND_DAYS,
     RecentProfiles,
@@ -80,6 +81,7 @@ class PublishedLoad:
         failed_rules: the table rules that refused a day or the table.
         accepted_rules: the table rules that fail on a day which a person accepted.
         days_without_events: days that passed without a row, each with the reason.
+        superseded_by_day: rows of other days that rows of this load replaced.
         rows_by_rule: rows that break each row rule.
         rows_by_rule_and_column: rows in quarantine by `rule:column`.
         delivered_by_day: rows delivered.
@@ -100,6 +102,7 @@ class PublishedLoad:
     failed_rules: tuple[RuleResult, ...] = ()
     accepted_rules: tuple[RuleResult, ...] = ()
     days_without_events: Mapping[date, str] = field(default_factory=dict)
+    superseded_by_day: Mapping[date, int] = field(default_factory=dict)
     rows_by_rule: Mapping[str, int] = field(default_factory=dict)
     rows_by_rule_and_column: Mapping[str, int] = field(default_factory=dict)
     delivered_by_day: Mapping[date, int] = field(default_factory=dict)
@@ -194,9 +197,11 @@ def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows:
     totals = _totals(raw.stored, days)
     recent = RecentProfiles(profiles, source, days.first) if days else None
     load, written = PublishedLoad(), Written()
+    keys, replaced = KeysOfLoad(catalog, source), list[pl.DataFrame]()
     with WriteBehind() as write_behind:
         for chunk, delivered in read_ahead(day_chunks(raw.stored, days, chunk_rows), raw.delivered_rows):
             earlier = recent.before(chunk.first) if recent and chunk else None
+            others = keys.other_days(chunk, delivered)
             result = audit(
                 delivered,
                 source,
@@ -207,13 +212,17 @@ def publish(catalog: Catalog, source: Source, days: DayRange | None, chunk_rows:
                 totals=totals,
                 releases=released_rows(releases, chunk).select(SOURCE_POSITION, "row").unique(),
                 accepted=accepted_days(catalog, source.name, chunk),
+                others=others,
             )
             del delivered  # else it lives while the next chunk is audited
             load = load.plus(result)
             if recent:
                 recent.add(result)
+            keys.add(result.accepted)
+            replaced.append(replaced_rows(others, result.accepted))
             write_behind(partial(_write, catalog, source, chunk, result, written))
-    load = replace(load, commits=written.commits, versions=written.versions)
+    taken = take_out(catalog, source, replaced)
+    load = replace(load, commits=written.commits, versions=written.versions, superseded_by_day=taken)
     return _with_plots(catalog, source, days, load)
 
 
@@ -226,6 +235,7 @@ def judged_day(catalog: Catalog, source: Source, day: date) -> tuple[Audit, pl.D
     chunk, raw = DayRange(day, day), catalog.raw(source.name)
     earlier = RecentProfiles(catalog.profile(source.name), source, day).before(day)
     delivered = raw.delivered_rows(chunk)
+    keys = KeysOfLoad(catalog, source)
     result = audit(
         delivered,
         source,
@@ -235,6 +245,7 @@ def judged_day(catalog: Catalog, source: Source, day: date) -> tuple[Audit, pl.D
         profiles=earlier,
         totals=_totals(raw.stored, chunk),
         releases=released_rows(catalog.releases(source.name), chunk).select(SOURCE_POSITION, "row").unique(),
+        others=keys.other_days(chunk, delivered),
     )
     return result, delivered
 

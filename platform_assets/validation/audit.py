@@ -21,6 +21,7 @@ from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.lake.schemas import QUARANTINE_SCHEMA
 from platform_assets.validation.accepted_day import DayAcceptance, content_digest
 from platform_assets.validation.load_facts import Judging
+from platform_assets.validation.other_days import SUPERSEDED, OtherDays
 from platform_assets.validation.profile import profile
 from platform_assets.validation.released_rows import ROW, row_content
 from platform_assets.validation.results import RuleResult
@@ -90,14 +91,14 @@ def audit(
     totals: Mapping[date | None, ControlTotals] | None = None,
     releases: pl.DataFrame | None = None,
     accepted: Mapping[date, DayAcceptance] = MappingProxyType({}),
+    others: OtherDays | None = None,
 ) -> Audit:
     """Hold a conformed load to every rule of its declaration.
 
     Args:
         frame: The `frame` of `conform`; that of a reference table may lack `delivered_day`.
         source: The declared source.
-        days: Days that were loaded; each is judged, also one for which nothing was delivered. Empty for a
-            reference table.
+        days: Days that were loaded; each is judged, also one without rows. Empty for a reference table.
         references: What `references` of columns point to: `table.column` to the values that exist, or `table` to a
             frame with that column.
         history_counts: Published rows by day, before this load, for the volume rule.
@@ -105,6 +106,7 @@ def audit(
         totals: What the source itself counted, for the days it says something about.
         releases: Rows that a person released, as in `RELEASED_SCHEMA`.
         accepted: Days that a person accepted although rules refuse them.
+        others: What other days have of the keys; None where keys may come again.
 
     Raises:
         AuditError: If the frame is not conformed, a reference is missing, or rows were delivered for other days.
@@ -113,17 +115,16 @@ def audit(
     if not source.is_daily and DELIVERED_DAY not in frame.columns:
         frame = frame.with_columns(pl.lit(None, dtype=pl.Date).alias(DELIVERED_DAY))
     delivered = _delivered_counts(frame, source, days)
-    violations = find_violations(frame, source, values, releases)
+    violations = find_violations(frame, source, values, releases, others)
     rows = violations[ROW].unique(maintain_order=True)
     quarantine = _quarantine(frame, source, violations)
-    refused = _counts(quarantine[EVENT_DAY])
     candidates = _candidates(frame, source, rows)
     profiled = profile(candidates, source)
     judging = Judging(source, frame, violations, profiled, profiles, totals or {})
     results = summarise(violations, source, frame.height)
     if source.is_daily:
         these = _of_these_rows(frame, source, accepted)
-        results += _daily_rules(source, days, delivered, refused, history_counts, judging, these)
+        results += _daily_rules(source, days, delivered, quarantine, history_counts, judging, these)
     else:
         results += judge_whole(frame.height, len(rows), source.quality, judging.of_counts(None))
     failed = {result.day for result in results if result.refuses}
@@ -135,7 +136,7 @@ def audit(
         refused_days=sorted(day for day in failed if day is not None),
         rules=results,
         delivered_rows={day: delivered.get(day, 0) for day in audited},
-        refused_rows={day: refused.get(day, 0) for day in audited},
+        refused_rows=dict.fromkeys(audited, 0) | _counts(quarantine[EVENT_DAY]),
         released=_released(frame, rows, source, releases),
         passed=not failed,
     )
@@ -145,12 +146,14 @@ def _daily_rules(
     source: Source,
     days: Sequence[date],
     delivered: Mapping[date | None, int],
-    refused: Mapping[date | None, int],
+    quarantine: pl.DataFrame,
     history_counts: Mapping[date, int],
     judging: Judging,
     accepted: Mapping[date, DayAcceptance],
 ) -> list[RuleResult]:
     """The table rules of each day. A day of changes without rows is one whose rows were deleted or have moved: no delivery failed."""
+    # A row that a newer day's replaces is no bad row.
+    refused = _counts(quarantine.filter(pl.col("rule") != SUPERSEDED)[EVENT_DAY])
     results = judge_days(
         days,
         delivered,

@@ -20,6 +20,8 @@ _REASONS = {
     "type": "a cell does not fit its declared type, so that there is no value to store",
     "late": "its event is of another day: load that day, which the row belongs to",
     "early": "its event is of another day: load that day, which the row belongs to",
+    "repeated_key": "another day has published its key: declare `repeated_keys: newest` where a later row is a correction",
+    "superseded": "a row of a later day has replaced it",
 }
 
 

@@ -10,7 +10,19 @@ from datetime import date
 from typing import Literal, get_args
 
 RowRule = Literal[
-    "type", "not_null", "blank", "encoding", "minimum", "maximum", "allowed", "reference", "late", "early", "unique"
+    "type",
+    "not_null",
+    "blank",
+    "encoding",
+    "minimum",
+    "maximum",
+    "allowed",
+    "reference",
+    "late",
+    "early",
+    "unique",
+    "repeated_key",
+    "superseded",
 ]
 TableRule = Literal[
     "empty",
@@ -41,6 +53,8 @@ ROW_RULES: tuple[RowRule, ...] = (
     "late",
     "early",
     "unique",
+    "repeated_key",
+    "superseded",
 )
 """Rules for rows, in order: a row that breaks several goes to quarantine under the first."""
 

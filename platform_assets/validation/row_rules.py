@@ -14,6 +14,7 @@ import polars as pl
 from platform_assets.connectors.delivery import first_uncast
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY, WHOLE_ROW
 from platform_assets.declaration.sections.sources import Source
+from platform_assets.validation.other_days import REPEATED_KEY, SUPERSEDED, OtherDays, rows_that_do_not_count
 from platform_assets.validation.released_rows import ROW, without_released
 from platform_assets.validation.results import ROW_RULES, RowRule, RuleResult
 from platform_assets.validation.rows_to_judge import rows_with_repeated_keys, suspect_rows
@@ -29,7 +30,11 @@ class AuditError(ValueError):
 
 
 def find_violations(
-    frame: pl.DataFrame, source: Source, references: Mapping[str, pl.Series], releases: pl.DataFrame | None = None
+    frame: pl.DataFrame,
+    source: Source,
+    references: Mapping[str, pl.Series],
+    releases: pl.DataFrame | None = None,
+    others: OtherDays | None = None,
 ) -> pl.DataFrame:
     """Every row rule that a row breaks.
 
@@ -42,6 +47,7 @@ def find_violations(
         references: For each column with `references`, by its name, the values that exist.
         releases: Rows that a person released, as in `RELEASED_SCHEMA`: what they break does not count, but for what
             makes a row impossible to store.
+        others: What other days have of the keys; None where keys may come again.
 
     Returns:
         `#row` (from 0), `rule`, `column`, `value` (text), one line for each rule broken, ordered by row, rule
@@ -56,12 +62,15 @@ def find_violations(
     good = frame.select(DELIVERED_DAY, *source.column_names).with_row_index(ROW)
     if violations.height:
         good = good.join(violations.select(ROW).unique(), on=ROW, how="anti", maintain_order="left")
-    good = rows_with_repeated_keys(good, source)
-    if good.height:
-        repeated = _failure_cases(good.drop(ROW), unique_schema(source), source)
+    doubled = rows_with_repeated_keys(good, source)
+    if doubled.height:
+        repeated = _failure_cases(doubled.drop(ROW), unique_schema(source), source)
         if repeated.height:
-            repeats = without_released(frame, _explain_unique(good, repeated), source, releases)
+            repeats = without_released(frame, _explain_unique(doubled, repeated), source, releases)
             violations = pl.concat([violations, repeats])
+            good = good.join(repeats.select(ROW), on=ROW, how="anti", maintain_order="left")
+    if others is not None:
+        violations = pl.concat([violations, rows_that_do_not_count(good, others).cast(VIOLATIONS_SCHEMA)])
     columns = dict.fromkeys([WHOLE_ROW, *source.column_names, *(", ".join(key) for key in unique_keys(source))])
     by_rule, by_column = pl.Enum(list(ROW_RULES)), pl.Enum(list(columns))
     return violations.sort(ROW, pl.col("rule").cast(by_rule), pl.col("column").cast(by_column))
@@ -78,6 +87,9 @@ def summarise(violations: pl.DataFrame, source: Source, rows: int) -> list[RuleR
     counted = violations.group_by("rule", "column").agg(pl.len(), pl.col("value").head(_EXAMPLES).alias("examples"))
     counts = {(line["rule"], line["column"]): line for line in counted.iter_rows(named=True)}
     meanings = _meanings(source)
+    key = ", ".join(source.primary_key)
+    of_days: tuple[RowRule, ...] = (REPEATED_KEY, SUPERSEDED)
+    meanings |= {(name, key): "have a key that another day has" for name in of_days if (name, key) in counts}
     if ("type", WHOLE_ROW) in counts:
         meanings["type", WHOLE_ROW] = "could not be taken apart"
     results = []

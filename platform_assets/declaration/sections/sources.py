@@ -4,6 +4,8 @@ Belongs here: the declaration of tables. Does not belong here: connectors and qu
 own), reading (`connectors/`), checking (`validation/`) or storing (`lake/`).
 """
 
+from typing import Literal
+
 import polars as pl
 from pydantic import Field
 
@@ -37,6 +39,12 @@ class Source(Declaration):
     event_time: Identifier | None = Field(
         default=None,
         description="Column with the time of the event; absent for a reference table that is loaded whole.",
+    )
+    repeated_keys: Literal["quarantine", "newest"] | None = Field(
+        default=None,
+        description="What becomes of a primary key that comes again on another day: `quarantine` refuses the row whose key is published "
+        "already, `newest` lets the row of the newest day replace it. Left out: `quarantine` for the events and their labels; any other "
+        "table may repeat keys.",
     )
     time_zone: TimeZone = Field(
         default=UTC_ZONE,

@@ -93,6 +93,11 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
             describe_days(context, asset_key(use_case, layer, source.name), by_day)
         yield _quarantined(catalog, source, load)
         yield _profiled(catalog, source, load)
+        for day in sorted(set(load.superseded_by_day) - set(days.days if days else [])):
+            # Rows of this load took the place of some of these days: what was made from them is stale.
+            yield dg.AssetMaterialization(
+                clean_key, partition=day.isoformat(), metadata={"superseded_rows": load.superseded_by_day[day]}
+            )
         verdict = _check_result(clean_key, load)
         verdicts = {day: DayVerdict(one.passed, _evidence(one)) for day, one in load.days.items()}
         if load.passed:
