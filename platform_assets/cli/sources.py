@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from platform_assets.declaration.loader import DeclaredUseCase
     from platform_assets.installation import Installation
 
+SHOWN_DAYS = 5
+
 app = typer.Typer(no_args_is_help=True, help="Where rows come from.")
 
 
@@ -28,7 +30,7 @@ def _sources() -> None:
 def check(
     use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
 ) -> None:
-    """Look at each source: reachable, columns, rows, newest event, lag, cursor. Writes nothing; exit code 1 when one is not usable."""
+    """Look at each source: reachable, columns, rows, newest event, late deliveries. Writes nothing; exit code 1 when one is not usable."""
     from platform_assets.cli.console import fail_readably
 
     with fail_readably():
@@ -48,6 +50,9 @@ def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
     for declared in declared_use_cases(name):
         states = [_look(declared, source, installation, moment) for source in declared.use_case.sources]
         _show(declared.use_case.name, states)
+        for source, state in zip(declared.use_case.sources, states, strict=True):
+            if state.is_reachable:
+                _show_redeliveries(declared, source, installation)
         usable = usable and all(state.is_usable for state in states)
     return usable
 
@@ -63,6 +68,24 @@ def _look(declared: DeclaredUseCase, source: Source, installation: Installation,
     raw = installation.catalog(declared.use_case).raw(source.name).stored
     cursor = current_cursor(raw) if source.is_incremental else None
     return check_source(reader.configured(source, []), declared.folder, day, cursor, reader.access(), now)
+
+
+def _show_redeliveries(declared: DeclaredUseCase, source: Source, installation: Installation) -> None:
+    """Days that were loaded and whose files are others now, and what loads them again."""
+    from rich.markup import escape
+
+    from platform_assets.cli.console import console
+    from platform_assets.pipelines.redeliveries import load_again_command, redeliveries
+
+    found = redeliveries(installation.catalog(declared.use_case), installation.sources, source, declared.folder)
+    if not found:
+        return
+    days = ", ".join(map(str, found[:SHOWN_DAYS])) + (
+        f" and {len(found) - SHOWN_DAYS} more" if len(found) > SHOWN_DAYS else ""
+    )
+    command = load_again_command(declared.use_case, source, found[0].day)
+    text = f"{len(found)} loaded days have other files now: {days}. Load each again: {command}"
+    console.print(f"[yellow]{source.name}:[/] {escape(text)}", soft_wrap=True)
 
 
 def _show(use_case: str, states: list[SourceState]) -> None:

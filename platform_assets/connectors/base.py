@@ -54,6 +54,10 @@ Totals = dict[date | None, ControlTotals]
 """By event day; the day is None for a reference table."""
 
 
+DeliveredFiles = Mapping[date, Mapping[str, str]]
+"""Files by event day and name, each with what tells whether it is another now: its size and the time of its last change."""
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What a look at a source showed. It reads, and never writes, commits or moves a cursor."""
@@ -134,6 +138,16 @@ class Reader(Protocol[Declared]):
 
         Raises:
             SourceError: If its count cannot be read.
+        """
+        return {}
+
+    def delivered_files(
+        self, source: Source, connector: Declared, folder: Path, days: Sequence[date], access: Access
+    ) -> DeliveredFiles:
+        """The files of each day as they are now; empty where a day is no file of its own.
+
+        Raises:
+            SourceError: If the place where they lie cannot be reached.
         """
         return {}
 

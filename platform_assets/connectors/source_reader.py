@@ -4,7 +4,7 @@ Belongs here: what an installation changes about sources (a smaller simulated wo
 belong here: any one connector, or where credentials come from (`installation.py`).
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any
 import polars as pl
 
 from platform_assets.connectors.access import NO_ACCESS, Access
-from platform_assets.connectors.base import ChangeBatch, Totals
+from platform_assets.connectors.base import ChangeBatch, DeliveredFiles, Totals
 from platform_assets.connectors.control_totals import control_totals
 from platform_assets.connectors.delivery import no_rows
 from platform_assets.connectors.errors import NothingDelivered
 from platform_assets.connectors.reading import read_changes, read_source
+from platform_assets.connectors.registry import reader_of
 from platform_assets.declaration import Source
 from platform_assets.declaration.days import DayRange
 
@@ -53,9 +54,7 @@ class SourceReader:
         try:
             return read_source(self.configured(source, faults), folder, first, last, access=self.access())
         except NothingDelivered:
-            days = DayRange(first, last).days if first and last else []
-            calendar = source.event_calendar
-            if days and all(calendar.may_be_empty(day) or day in without_events for day in days):
+            if _may_be_empty(source, first, last, without_events):
                 return no_rows(source)
             raise
 
@@ -68,14 +67,33 @@ class SourceReader:
         return read_changes(source, folder, cursor, max_rows=max_rows, access=self.access())
 
     def totals(
-        self, source: Source, folder: Path, first: date | None, last: date | None, faults: list[dict[str, Any]]
+        self,
+        source: Source,
+        folder: Path,
+        first: date | None,
+        last: date | None,
+        faults: list[dict[str, Any]],
+        without_events: Container[date] = (),
     ) -> Totals:
         """The source's own totals of the days (see `connectors.control_totals.control_totals`), to be stored with the rows.
 
         Raises:
             SourceError: when a declared control file or a database cannot be read.
         """
-        return control_totals(self.configured(source, faults), folder, first, last, access=self.access())
+        try:
+            return control_totals(self.configured(source, faults), folder, first, last, access=self.access())
+        except NothingDelivered:
+            if _may_be_empty(source, first, last, without_events):
+                return {}
+            raise
+
+    def delivered_files(self, source: Source, folder: Path, days: Sequence[date]) -> DeliveredFiles:
+        """The files of days as they lie at the source, by day and name, each with what tells whether it changed; empty without files.
+
+        Raises:
+            SourceError: when the source cannot be reached.
+        """
+        return reader_of(source).delivered_files(source, source.connector, folder, days, self.access())
 
     def configured(self, source: Source, faults: list[dict[str, Any]]) -> Source:
         """The source as this installation reads it: settings of the simulation overridden, faults planted.
@@ -92,3 +110,10 @@ class SourceReader:
             return source
         planted = [{"table": source.name, **fault} for fault in faults]
         return source.model_copy(update={"connector": connector.simulated_with(self.simulation, planted)})
+
+
+def _may_be_empty(source: Source, first: date | None, last: date | None, without_events: Container[date]) -> bool:
+    """Whether every day of a range may be without a row, by the calendar or because somebody accepted it."""
+    days = DayRange(first, last).days if first and last else []
+    calendar = source.event_calendar
+    return bool(days) and all(calendar.may_be_empty(day) or day in without_events for day in days)

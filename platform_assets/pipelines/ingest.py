@@ -23,6 +23,7 @@ from platform_assets.lake.commits import Commit
 from platform_assets.lake.evolution import migrations_metadata
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.acceptances import accepted_days
+from platform_assets.pipelines.redeliveries import files_metadata
 
 CHUNK_ROWS = 2_000_000
 """About how many rows of a long range are in memory at a time; each chunk of days is one commit."""
@@ -132,11 +133,17 @@ def ingest(
 
     accepted = accepted_days(catalog, source.name)
 
+    listed: dict[date | None, dict[str, str]] = {}
+
     def read(first: date | None, last: date | None) -> Conformed:
+        # Listed before they are read: a file that changes meanwhile is another one than the one that was listed.
+        chunk = DayRange(first, last).days if first and last else []
+        listed[first] = files_metadata(reader.delivered_files(source, folder, chunk))
         return conform(reader.read(source, folder, first, last, faults, without_events=accepted), source)
 
     def totals(first: date | None, last: date | None) -> dict[str, str]:
-        return totals_metadata(reader.totals(source, folder, first, last, faults))
+        counted = reader.totals(source, folder, first, last, faults, without_events=accepted)
+        return {**totals_metadata(counted), **listed.pop(first, {})}
 
     chunks: list[LoadedChunk] = []
     try:

@@ -14,7 +14,7 @@ from platform_assets.connectors.debezium.feed import feed_store, read_envelopes
 from platform_assets.connectors.debezium.order import FeedOrder
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor
-from platform_assets.connectors.files.days import no_files_message
+from platform_assets.connectors.files.of_days import no_files_message
 from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
 

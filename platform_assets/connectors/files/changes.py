@@ -21,7 +21,8 @@ import polars as pl
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
-from platform_assets.connectors.files.days import FileRows, no_files_message, read_file, source_store, stack
+from platform_assets.connectors.files.days import FileRows, read_file, stack
+from platform_assets.connectors.files.of_days import no_files_message, source_store
 from platform_assets.connectors.files.stores import FileStore, SourceFile
 from platform_assets.connectors.marks import with_deletes
 from platform_assets.declaration.delivered_columns import (

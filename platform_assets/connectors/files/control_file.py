@@ -14,7 +14,8 @@ import polars as pl
 
 from platform_assets.connectors.base import ControlTotals, Totals
 from platform_assets.connectors.control_totals import ROWS, SUMS
-from platform_assets.connectors.errors import SourceError
+from platform_assets.connectors.errors import NothingDelivered, SourceError
+from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 
 
@@ -29,8 +30,8 @@ def control_file_totals(source: Source, folder: Path, days: Sequence[date] | Non
         return {}
     totals = Totals()
     names: list[tuple[str, date | None]] = (
-        [(pattern.replace("{event_day}", day.isoformat()), day) for day in days]
-        if days and "{event_day}" in pattern
+        [(dated.of(day), day) for day in days]
+        if days and (dated := DatedPath(pattern)).is_dated and not dated.holds_several_days
         else [(pattern, None)]
     )
     for name, day in names:
@@ -42,7 +43,7 @@ def control_file_totals(source: Source, folder: Path, days: Sequence[date] | Non
         else:
             totals.update(_from_csv(source, path, day, days))
     if not totals:
-        raise SourceError(
+        raise NothingDelivered(
             f"source '{source.name}': quality.reconciliation.control_file is {pattern}, and none of {folder} is there for the "
             f"days asked for. Deliver it with the rows, or take it out of the declaration."
         )

@@ -18,8 +18,9 @@ from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import cast_typed, event_days
 from platform_assets.connectors.conforming import column_problem
 from platform_assets.connectors.delivery import day_range
-from platform_assets.connectors.errors import ColumnProblem, NothingDelivered, SchemaMismatch, SourceError
-from platform_assets.connectors.files.stores import FileStore, SourceFile, file_store
+from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
+from platform_assets.connectors.files.of_days import DatedFile, dated_files, no_files_message, source_store
+from platform_assets.connectors.files.stores import FileStore, SourceFile
 from platform_assets.connectors.files.text_formats import TextRows, parse_csv, parse_json_lines
 from platform_assets.connectors.written_forms import as_declared
 from platform_assets.declaration.days import DayRange
@@ -31,7 +32,7 @@ from platform_assets.declaration.delivered_columns import (
     SOURCE_POSITION,
     SOURCE_PROBLEM,
 )
-from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -57,10 +58,10 @@ def read_files(
     """Rows of the files that the connector names.
 
     With `{event_day}` in the path, a row is delivered for the day of its file, whatever its event time says, and a day
-    without a file has no rows; without a file for any of the days nothing was delivered. Without it, a row is delivered
-    for the day of its event time. A row whose event time is none goes with the row before it in the file (or the first
-    one after it that has a time, or the first day asked for), so that it is delivered exactly once, however the days
-    are loaded.
+    without a file has no rows; without a file for any of the days nothing was delivered. Without it, and in a file for a
+    month or a year, a row is delivered for the day of its event time. A row whose event time is none goes with the row
+    before it in the file (or the first one after it that has a time, or the first day), so that it is delivered exactly
+    once, however the days are loaded.
 
     Raises:
         NothingDelivered: If none of the days has a file.
@@ -72,9 +73,10 @@ def read_files(
         files = _find(source, connector, store, use_case_folder)
         return stack(source, [read_file(source, connector, store, file, None) for file in files])
     first_day, last_day = day_range(source, first_day, last_day)
-    if EVENT_DAY_IN_PATH in connector.path:
-        daily = _find_daily(source, connector, store, use_case_folder, first_day, last_day)
-        return stack(source, [read_file(source, connector, store, file, day) for day, file in daily])
+    asked = DayRange(first_day, last_day)
+    if DatedPath(connector.path).is_dated:
+        dated = dated_files(source, connector, store, use_case_folder, asked)
+        return stack(source, [_of_period(source, connector, store, one, asked) for one in dated])
     batches = []
     for file in _find(source, connector, store, use_case_folder):
         batch = read_file(source, connector, store, file, None)
@@ -84,10 +86,21 @@ def read_files(
     return stack(source, batches)
 
 
-def source_store(source: Source, connector: FilesConnector, use_case_folder: Path, access: Access) -> FileStore:
-    """Where the files of a source lie."""
-    where = f"source '{source.name}' of {use_case_folder}"
-    return file_store(connector.path, connector.format, use_case_folder, access, where)
+def _of_period(
+    source: Source, connector: FilesConnector, store: FileStore, dated: DatedFile, asked: DayRange
+) -> FileRows:
+    """Rows of a file that were delivered for the days asked for.
+
+    Of a file with several days a row is delivered for the day of its event time. One whose event lies before or after them is
+    delivered for the first or the last of them, where it is late or early: it is met once, and refused there.
+    """
+    period = dated.period
+    if period.first == period.last:
+        return read_file(source, connector, store, dated.file, period.first)
+    batch = read_file(source, connector, store, dated.file, None)
+    days = _days_in_file(source, batch.frame, period.first).clip(period.first, period.last)
+    kept = batch.frame.with_columns(days).filter(pl.col(DELIVERED_DAY).is_between(asked.first, asked.last))
+    return FileRows(batch.name, kept)
 
 
 def _days_in_file(source: Source, frame: pl.DataFrame, first_day: date) -> pl.Series:
@@ -106,30 +119,6 @@ def _find(source: Source, connector: FilesConnector, store: FileStore, folder: P
     if not files:
         raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, connector.path))
     return files
-
-
-def _find_daily(
-    source: Source, connector: FilesConnector, store: FileStore, folder: Path, first_day: date, last_day: date
-) -> list[tuple[date, SourceFile]]:
-    files = [
-        (day, file)
-        for day in DayRange(first_day, last_day).days
-        for file in store.find(connector.path.replace(EVENT_DAY_IN_PATH, day.isoformat()))
-    ]
-    if not files:
-        pattern = connector.path.replace(EVENT_DAY_IN_PATH, first_day.isoformat())
-        if last_day != first_day:
-            pattern += f" ... {last_day.isoformat()}"
-        raise NothingDelivered(no_files_message(source, connector.path, connector.format, store, folder, pattern))
-    return files
-
-
-def no_files_message(source: Source, path: str, file_format: str, store: FileStore, folder: Path, pattern: str) -> str:
-    """The message for a pattern that matches no file."""
-    return (
-        f"source '{source.name}' of {folder}: no {file_format} file at '{pattern}'. {store.nearby()}. "
-        f"Put the files there, or correct connector.path ('{path}') in {folder / 'defs.yaml'}."
-    )
 
 
 # Reading one file.

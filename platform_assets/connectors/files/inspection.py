@@ -15,8 +15,9 @@ from platform_assets.connectors.base import SAMPLE_ROWS, Inspection
 from platform_assets.connectors.casting import text_to_times
 from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.files.changes import FilesCursor
-from platform_assets.connectors.files.days import no_files_message, read_file, source_store
-from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
+from platform_assets.connectors.files.days import read_file
+from platform_assets.connectors.files.of_days import no_files_message, source_store
+from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -26,10 +27,11 @@ def inspect_files(
 ) -> Inspection:
     """As `Reader.inspect`, without a day."""
     store = source_store(source, connector, folder, access)
-    files = store.find(connector.path.replace(EVENT_DAY_IN_PATH, "*"))
+    dated = DatedPath(connector.path)
+    files = store.find(dated.any_day)
     if not files:
         raise SourceError(no_files_message(source, connector.path, connector.format, store, folder, connector.path))
-    by_name = EVENT_DAY_IN_PATH in connector.path
+    by_name = dated.is_dated
     newest = max(files, key=lambda file: (file.address,) if by_name else (file.modified_ns, file.address))
     frame = read_file(source, connector, store, newest, None).frame
     notes = [f"{len(files):,} files, the newest is {newest.name}"] if len(files) > 1 else []

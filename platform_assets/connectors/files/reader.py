@@ -12,11 +12,12 @@ from pathlib import Path
 import polars as pl
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.base import ChangeBatch, Inspection, Reader, Totals
+from platform_assets.connectors.base import ChangeBatch, DeliveredFiles, Inspection, Reader, Totals
 from platform_assets.connectors.files.changes import read_file_changes
 from platform_assets.connectors.files.control_file import control_file_totals
 from platform_assets.connectors.files.days import read_files
 from platform_assets.connectors.files.inspection import inspect_files
+from platform_assets.connectors.files.of_days import files_of_days
 from platform_assets.declaration.sections.connectors.files import FilesConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -53,6 +54,12 @@ class FilesReader(Reader[FilesConnector]):
     ) -> Totals:
         """As `Reader.control_totals`."""
         return control_file_totals(source, folder, days)
+
+    def delivered_files(
+        self, source: Source, connector: FilesConnector, folder: Path, days: Sequence[date], access: Access
+    ) -> DeliveredFiles:
+        """As `Reader.delivered_files`."""
+        return files_of_days(source, connector, folder, days, access)
 
 
 FILES = FilesReader()

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.errors import SourceError
-from platform_assets.declaration.sections.connectors.base import EVENT_DAY_IN_PATH
+from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 
 _GLOB = ("*", "?", "[")
 _SHOWN = 8
@@ -261,7 +261,7 @@ def _has_glob(path: str) -> bool:
 
 
 def _varies(path: str) -> bool:
-    return _has_glob(path) or EVENT_DAY_IN_PATH in path
+    return _has_glob(path) or DatedPath(path).is_dated
 
 
 def _glob_pattern(path: str) -> re.Pattern[str]:

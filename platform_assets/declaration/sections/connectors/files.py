@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors.base import (
-    EVENT_DAY_IN_PATH,
-    ConnectorDeclaration,
-    ConnectorProblem,
-)
+from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, ConnectorProblem
+from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
@@ -28,7 +25,13 @@ class FilesConnector(ConnectorDeclaration):
     kind: Literal["files"] = Field(description="Files on disk or in an object store.")
     format: Literal["csv", "parquet", "jsonl"] = Field(description="File format.")
     path: str = Field(
-        description="File, folder or glob, relative to the use case's folder, or `s3://bucket/...`. `{event_day}` stands for the day."
+        description="File, folder or glob, relative to the use case's folder, or `s3://bucket/...`. `{event_day}` stands for the day, "
+        "`{event_month}` for the month (2024-03) and `{event_year}` for the year of a file with many days, `{event_hour}` for the "
+        "hour (05); another way to write them stands behind a colon, `{event_day:%Y/%m/%d}`."
+    )
+    missing_hours: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="With `{event_hour}`: whether a day is loaded when some of its hours have no file.",
     )
     incremental: bool = Field(
         default=False,
@@ -63,8 +66,14 @@ class FilesConnector(ConnectorDeclaration):
     def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
         """As `ConnectorDeclaration.problems`."""
         where = ("connector", "path")
-        if self.incremental and EVENT_DAY_IN_PATH in self.path:
+        dated = DatedPath(self.path)
+        if self.incremental and dated.is_dated:
             message = "an incremental source takes every new file, whatever its day: write `*` for `{event_day}`"
+            yield ConnectorProblem(where, self.path, message)
+        elif dated.is_dated and not source.is_daily:
+            message = "a table that is loaded whole has no days: declare its event_time, or write `*`"
+            yield ConnectorProblem(where, self.path, message)
+        for message in dated.problems():
             yield ConnectorProblem(where, self.path, message)
         if "://" in self.path and not self.path.startswith("s3://"):
             yield ConnectorProblem(where, self.path, "only s3:// addresses and local paths can be read")
