@@ -10,6 +10,9 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.lake.errors import LakeTableMissing
 from platform_assets.lake.table import LakeTable
 
+WITHDRAWN = "withdrawn"
+"""Key in the metadata of a commit that takes days back: they are absent afterwards, and not empty."""
+
 
 def absent_days(table: LakeTable, first: date, last: date, *, version: int | None = None) -> list[date]:
     """Days of a range that were never written, in order; all of them where the table does not exist.
@@ -32,10 +35,13 @@ def absent_days(table: LakeTable, first: date, last: date, *, version: int | Non
         return wanted
     if not absent:
         return []
+    withdrawn = set[date]()
     for entry in table.history(None):
         if entry.partitions is not None and (version is None or entry.version <= version):
             begin, end = entry.partitions
-            absent = {day for day in absent if not begin <= day <= end}
+            of_entry = {day for day in absent if begin <= day <= end}
+            withdrawn |= of_entry if WITHDRAWN in entry.metadata else set()
+            absent -= of_entry
             if not absent:
                 break
-    return sorted(absent)
+    return sorted(absent | withdrawn)

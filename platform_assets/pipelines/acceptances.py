@@ -16,6 +16,7 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
 from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.written_days import WITHDRAWN
 from platform_assets.validation.accepted_day import DayAcceptance, content_digest
 from platform_assets.validation.audit import Audit
 from platform_assets.validation.results import RuleResult
@@ -174,7 +175,7 @@ def undo(
     catalog.acceptances(source.name).append(_as_rows(catalog, source, line))
     clean = catalog.clean(source.name).stored
     if clean.exists():
-        record = {ACCEPTED_RULES: json.dumps({day.isoformat(): [f"taken back by {who}: {why}"]})}
+        record = {WITHDRAWN: f"the acceptance was taken back by {who}: {why}"}
         clean.write_partitions(pl.DataFrame(schema=clean.schema), day, day, allow_empty=True, metadata=record)
     return held
 

@@ -10,6 +10,7 @@ import pytest
 
 from platform_assets.connectors.errors import NothingDelivered
 from platform_assets.declaration.days import DayRange
+from platform_assets.lake.written_days import absent_days
 from platform_assets.pipelines.acceptances import (
     DayAcceptanceError,
     accept,
@@ -51,6 +52,7 @@ def test_a_closed_day_loads_alone_and_in_a_range_without_a_file_or_with_a_header
     assert alone.passed
     assert list(alone.days_without_events) == [SUNDAY]
     assert SUNDAY not in shop.published()
+    assert absent_days(shop.catalog.events.stored, MONDAY, last) == []
     assert len(shop.published()) == 8
     assert list(days_without_events(shop.catalog, DayRange(SUNDAY, SUNDAY))) == [SUNDAY]
     [entry] = shop.catalog.events.stored.history(1)
@@ -139,6 +141,7 @@ def test_an_acceptance_ends_and_can_be_taken_back(world: Callable[..., FileDays]
     held = undo(shop.catalog, shop.source, last, who="bob", why="half of it is missing")
     assert held.who == "ann"
     assert last not in shop.published()
+    assert absent_days(shop.catalog.events.stored, MONDAY, last) == [last], "withdrawn, not empty"
     assert shop.publish(last).refused_days == (last,)
     with pytest.raises(DayAcceptanceError, match="nothing to take back"):
         undo(shop.catalog, shop.source, last, who="bob", why="again")
