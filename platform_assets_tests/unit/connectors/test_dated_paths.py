@@ -59,7 +59,11 @@ def test_a_path_that_leaves_days_open_is_refused(path: str, message: str) -> Non
 
 
 def lines(first: date, days: int) -> list[str]:
-    return [f"{1000 * first.month + 10 * i + k},{first + timedelta(days=i)}T0{k}:30:00Z,1,0" for i in range(days) for k in range(3)]
+    return [
+        f"{1000 * first.month + 10 * i + k},{first + timedelta(days=i)}T0{k}:30:00Z,1,0"
+        for i in range(days)
+        for k in range(3)
+    ]
 
 
 @pytest.mark.parametrize(("path", "name"), [("{event_year}.csv", "2024.csv"), ("{event_month}-*.csv", "2024-02-a.csv")])
