@@ -107,7 +107,8 @@ def _group(use_case: UseCase, reference: pl.DataFrame, current: pl.DataFrame) ->
         return group
     if group not in reference.columns or group not in current.columns:
         return None
-    left_out = reference.select(pl.col(group).unique()).join(current.select(group), on=group, how="anti")
+    members = reference.select(pl.col(group).drop_nulls().unique())
+    left_out = members.join(current.select(group), on=group, how="anti")
     return group if left_out.height else None
 
 

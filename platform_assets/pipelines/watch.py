@@ -285,7 +285,7 @@ def _training_rows(catalog: Catalog, as_of: date, first: date, last: date) -> pl
 def _with_members(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with the column of what they belong to, which a training set has only where it is declared as its group."""
     column, key = panel_column(catalog.use_case), catalog.use_case.event_source.primary_key[0]
-    if column is None or column in rows.columns or rows.is_empty():
+    if column is None or column in rows.columns or rows.is_empty() or not catalog.events.exists():
         return rows
     first, last = rows[EVENT_DAY].min(), rows[EVENT_DAY].max()
     assert isinstance(first, date)

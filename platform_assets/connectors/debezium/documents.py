@@ -8,9 +8,10 @@ The form is that of the MongoDB Extended JSON (v2) specification, canonical or r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from platform_assets.connectors.files.text_formats import Number, json_value
+from platform_assets.connectors.files.text_formats import Number, json_object, json_value
 from platform_assets.connectors.json_types import time_text
 
 
@@ -44,6 +45,20 @@ def document(text: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return {name: plain(cell) for name, cell in value.items()} if isinstance(value, dict) else None
+
+
+def key_document(key: bytes | str | None) -> dict[str, Any] | None:
+    """The `_id` in the key of a message, where it stands as a text in `id`; None in any other key."""
+    cells = json_object(key) if key is not None else None
+    if cells is not None and isinstance(cells.get("payload"), dict):
+        cells = cells["payload"]
+    if cells is None or cells.keys() != {"id"}:
+        return None
+    value = cells["id"]
+    if isinstance(value, str) and not isinstance(value, Number):
+        with suppress(ValueError):
+            value = json_value(value)
+    return {"_id": plain(value)}
 
 
 def plain(value: Any) -> Any:

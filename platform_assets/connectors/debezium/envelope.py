@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platform_assets.connectors.debezium.documents import document
+from platform_assets.connectors.debezium.documents import document, key_document
 from platform_assets.connectors.debezium.order import FeedOrder, is_snapshot, time_of
 from platform_assets.connectors.debezium.positions import PositionError
 from platform_assets.connectors.json_changes import Change, key_cells, key_of, whole_number
 from platform_assets.connectors.json_types import fields_of, typed_cells
 from platform_assets.connectors.marks import is_deleted
+from platform_assets.connectors.written_forms import named_cells
 from platform_assets.declaration.delivered_columns import DELETE, UPSERT
 from platform_assets.declaration.sections.connectors.change_feed import ChangeFeedConnector
 from platform_assets.declaration.sections.sources import Source
@@ -104,7 +105,8 @@ def _delete(
         times = source.column(source.event_time).delivered_names if source.event_time else ()
         placeholder = any(str(message["before"].get(name)) == "0" for name in times)
         return Change(key_of(before, source) or {} if placeholder else before, DELETE, sequence)
-    named = key_cells(key, source)
+    document_key = key_document(key)
+    named = key_cells(key, source) or (key_of(named_cells(document_key, source), source) if document_key else None)
     if named is None:
         return _problem(
             "a delete that names no row: `before` lacks the primary key, as does the message's key", message

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from platform_assets.connectors import CHANGE_OPERATION, SOURCE_PROBLEM, Access, conform, read_changes
+from platform_assets.connectors.debezium import topic as feed_topic
 from platform_assets.connectors.kafka import topic
 from platform_assets.connectors.kafka.topic import Message
 from platform_assets.declaration import Source
@@ -66,6 +67,32 @@ def test_the_schema_of_a_plain_row_tells_what_numbers_are(read: Callable[..., An
     fields = [{"field": "started_at", "type": "int64", "name": "io.debezium.time.MicroTimestamp"}]
     found = read([(1, {"schema": {"fields": fields}, "payload": ride(1, started_at=1_709_294_400_000_001)})])
     assert found.frame["started_at"].to_list() == [datetime(2024, 3, 1, 12, 0, 0, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ({"id": '{"$oid": "65e1f0"}'}, "65e1f0"),
+        ({"schema": None, "payload": {"id": '"abc"'}}, "abc"),
+        ({"id": "plain text"}, "plain text"),
+        ({"id": '{"$numberLong": "7"}'}, "7"),
+    ],
+)
+def test_a_delete_of_a_document_is_named_by_its_key(
+    make_source: Make, monkeypatch: pytest.MonkeyPatch, key: Any, value: str
+) -> None:
+    columns = [
+        {"name": "ride", "from": "_id", "type": "string", "description": "Ride"},
+        {"name": "started_at", "type": "datetime", "description": "Start"},
+    ]
+    connector = {"kind": "change_feed", "topic": "t", "brokers": "B"}
+    source = make_source(connector=connector, columns=columns, primary_key=["ride"])
+    envelope = {"op": "d", "before": None, "after": None, "source": {"ord": 1, "ts_ms": 1000}}
+    sent = [Message(0, 0, json.dumps(key).encode(), json.dumps(envelope).encode())]
+    monkeypatch.setattr(feed_topic, "take", lambda *_: (sent, "{}", False))
+    found = read_changes(source, Path(), None, max_rows=9, access=Access()).frame
+    assert found.select("ride", CHANGE_OPERATION).rows() == [(value, "delete")]
+    assert found[SOURCE_PROBLEM].is_null().all()
 
 
 @pytest.mark.parametrize(("deleted", "name"), [({}, "__deleted"), ({"deleted": "gone"}, "gone")])
