@@ -26,6 +26,7 @@ class DeclaredLearnerKind:
         takes_monotone: whether it can have `monotone`, which becomes the setting of that name.
         takes_categories: whether it is given the places of `training.categories`, as its setting `categories`.
         names_estimator: whether it has an `estimator`.
+        reads_amounts: whether it takes every input for an amount, with an order, so that codes mean nothing to it.
         library: shown on the model's asset, as Dagster spells it; empty for none.
     """
 
@@ -38,6 +39,7 @@ class DeclaredLearnerKind:
     takes_monotone: bool = False
     takes_categories: bool = False
     names_estimator: bool = False
+    reads_amounts: bool = False
     library: str = ""
 
 
@@ -65,10 +67,18 @@ RIDGE = DeclaredLearnerKind(
     "ridge", "platform_assets.training.learners.linear:RIDGE", objectives=("regression",), takes_categories=True
 )
 RANDOM_FOREST = DeclaredLearnerKind(
-    "random_forest", "platform_assets.training.learners.forest:KIND", takes_monotone=True, library="scikitlearn"
+    "random_forest",
+    "platform_assets.training.learners.forest:KIND",
+    takes_monotone=True,
+    reads_amounts=True,
+    library="scikitlearn",
 )
 XGBOOST = DeclaredLearnerKind(
-    "xgboost", "platform_assets.training.learners.boosting:KIND", takes_monotone=True, library="xgboost"
+    "xgboost",
+    "platform_assets.training.learners.boosting:KIND",
+    takes_monotone=True,
+    reads_amounts=True,
+    library="xgboost",
 )
 TORCH_MLP = DeclaredLearnerKind(
     "torch_mlp", "platform_assets.training.learners.neural:KIND", takes_categories=True, library="pytorch"

@@ -165,6 +165,9 @@ def with_part(base: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
         for step in PARTS_OF.get(key, ()):
             where = where[step]
         where[key] = overlaid(where.get(key), value)
+    if "time_zone" in part:  # the same for every source with an event time
+        for source in whole["sources"]:
+            source |= {"time_zone": part["time_zone"]} if "event_time" in source else {}
     return whole
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.checks.categories import category_problems, learned_category_problems
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
@@ -61,6 +62,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
     return [
         *problems,
         *(Flaw(*finding) for finding in entity_problems(use_case)),
+        *(Flaw(*finding) for finding in learned_category_problems(use_case)),
         *_features(use_case),
         *(Flaw(*finding) for finding in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),
@@ -217,7 +219,7 @@ def _features(use_case: UseCase) -> Iterator[Flaw]:
             yield Flaw((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
         for path, value, message in window_problems(use_case, view):
             yield Flaw((*where, *path), value, message)
-        for path, value, message in view_problems(use_case, view):
+        for path, value, message in (*view_problems(use_case, view), *category_problems(use_case, view)):
             yield Flaw((*where, *path), value, message)
         if where[0] == "previous_features":
             continue

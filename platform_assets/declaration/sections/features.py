@@ -18,6 +18,7 @@ from pydantic import (
 
 from platform_assets.declaration.aggregates import AGGREGATES, AggregateName
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.categories import TEXT_CODE, Category, with_categories
 
 MICROSECONDS = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([dhm])")
@@ -311,6 +312,11 @@ class FeatureView(Declaration):
     rows: tuple[RowFeature, ...] = Field(default=(), description="Values from the event itself.")
     lookups: tuple[Lookup, ...] = Field(default=(), description="Columns of other tables, as of the event.")
     functions: tuple[FunctionFeature, ...] = Field(default=(), description="Values from Python functions.")
+    categories: tuple[Category, ...] = Field(
+        default=(),
+        description="Columns whose values are names: each becomes features of 0 and 1, which stand among `rows`, or one whose values the "
+        "training learns, which stands among `functions`.",
+    )
     version: int = Field(
         default=1,
         ge=1,
@@ -321,10 +327,20 @@ class FeatureView(Declaration):
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         document: dict[str, Any] = handler(self)
-        for name in ("lookups", "functions"):
+        for name in ("lookups", "functions", "categories"):
             if not document.get(name):
                 document.pop(name, None)
         return without(document, version=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread_categories(cls, given: Any) -> Any:
+        return with_categories(given)
+
+    @property
+    def learned_categories(self) -> tuple[str, ...]:
+        """Features that stand for a text whose values the training learns."""
+        return tuple(item.name for item in self.functions if item.function == TEXT_CODE)
 
     @property
     def table(self) -> str:
