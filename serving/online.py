@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
+import signal
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from platform_assets.features.errors import StoreLost
@@ -137,7 +140,10 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> Feature
     from platform_assets.features.online.request_features import OnlineFeatures
 
     with _outages_as_unavailable((SQLAlchemyError,)), without_runtime_type_checks():
-        return _Guarded(OnlineFeatures(use_case, FeastSettings.model_validate(feast)))
+        settings = FeastSettings.model_validate(feast)
+        features = _Guarded(OnlineFeatures(use_case, settings))
+    path = settings.sqlite_path
+    return features if path is None else cast(FeatureLookup, OnFile(features, path))
 
 
 def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> FeatureLookup:
@@ -235,6 +241,51 @@ class _Guarded:
     def warm_up(self) -> None:
         with _outages_as_unavailable(self._outages):
             self._features.warm_up()
+
+
+class OnFile:
+    """Online features in a file: what was opened has to be what lies there.
+
+    A deleted file goes on answering whoever has it open, and takes events that nobody will find. So it counts as a store that does not
+    answer; once another file lies there, the process ends itself, to be started again on that one.
+    """
+
+    def __init__(self, features: FeatureLookup, path: Path) -> None:
+        """Take the file as it is now for the one that was opened."""
+        self._features, self._path = features, path
+        self._opened = self._identity()
+        self._ending = False
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever needs no look at the file."""
+        return getattr(self._features, name)
+
+    def vector(self, event: Mapping[str, Any]) -> ModelInputs:
+        """The model's inputs, from the file that was opened."""
+        self._require_file()
+        return self._features.vector(event)
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Record into the file that was opened."""
+        self._require_file()
+        self._features.record(event)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return (status.st_dev, status.st_ino)
+
+    def _require_file(self) -> None:
+        now = self._identity()
+        if now == self._opened and now is not None:
+            return
+        if now is not None and not self._ending:
+            self._ending = True
+            os.kill(os.getpid(), signal.SIGTERM)
+        happened = "deleted" if now is None else "replaced"
+        raise StoreUnavailable(f"{self._path} was {happened} while it was open; `platform-assets run` fills it again")
 
 
 @contextmanager

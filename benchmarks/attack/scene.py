@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.attack.good_callers import Outcome, read_outcomes
 from benchmarks.common.deployed import DeployedUseCase, copied_settings
@@ -25,6 +26,7 @@ from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.release import Release
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.pipelines.check_service import ServiceCheck, check_service
 from platform_assets.testing.child_process import ROOT
 
@@ -43,6 +45,7 @@ class Scene:
         serving: the home that `status` looks at.
         release: what runs.
         store: the online store's file.
+        feast: Feast's settings of it.
         on_own_disk: whether the prediction log has a small disk of its own; only root can make one.
         outcomes_file: of the good callers.
         bodies: what they send, in order.
@@ -53,6 +56,7 @@ class Scene:
     serving: ServingHome
     release: Release
     store: Path
+    feast: Mapping[str, Any]
     on_own_disk: bool
     outcomes_file: Path
     bodies: Sequence[bytes]
@@ -69,7 +73,7 @@ class Scene:
 
     def check(self) -> ServiceCheck:
         """What `platform-assets status` finds."""
-        return check_service(self.use_case, self.serving)
+        return check_service(self.use_case, self.serving, FeastSettings.model_validate(self.feast))
 
     def outcomes(self, since: float, until: float) -> list[Outcome]:
         """Good requests that were sent within a while."""
@@ -87,11 +91,11 @@ class Scene:
     def missing(self) -> list[int]:
         """Good requests that were answered and do not stand in the log, by number."""
         key = self.use_case.event_source.primary_key[0]
-        logged = set()
+        answered = [outcome.number for outcome in read_outcomes(self.outcomes_file) if outcome.answered]
+        logged = set()  # read after the outcomes: callers go on
         for segment in self.log.glob(f"*{SEGMENT_SUFFIX}"):
             for line in segment.read_bytes().split(b"\n")[:-1]:
                 logged.add(json.loads(line)[key])
-        answered = [outcome.number for outcome in read_outcomes(self.outcomes_file) if outcome.answered]
         return [number for number in answered if json.loads(self.bodies[number])[key] not in logged]
 
     def empty_segments(self) -> int:
@@ -127,6 +131,7 @@ def under_good_load(installation: DeployedUseCase) -> Iterator[Scene]:
             serving,
             release,
             store,
+            settings.feast,
             own_disk,
             home / "outcomes.jsonl",
             installation.bodies,

@@ -150,7 +150,9 @@ def _answered_all_the_while(scene: Scene, title: str, attack: Attack, seen: str 
     checked = scene.check()
     mended = scene.passes_within(MENDED_SECONDS)
     outcomes = scene.outcomes(moments[0], moments[1])
-    answers = sum(outcome.answered for outcome in outcomes) >= LEAST_ANSWERED * len(outcomes)
+    answers = sum(outcome.answered for outcome in outcomes) >= 0.99 * len(outcomes)
+    others = _statuses([outcome for outcome in outcomes if not outcome.answered])
+    note = "; ".join(filter(None, (note, f"not answered: {others}" if others else "")))
     status = "answers" if checked.passed else "; ".join(checked.problems)
     return Phase(title, outcomes, True, status, mended is not None and answers and seen in note, mended, note)
 

@@ -27,7 +27,12 @@ def show_status(installation: Installation) -> None:
     """
     status = installation.serving.target().status()
     checks = [
-        check_service(declared.use_case, installation.serving, status)
+        check_service(
+            declared.use_case,
+            installation.serving,
+            installation.feature_store.settings(declared.use_case),
+            status,
+        )
         for declared in declared_use_cases()
         if declared.use_case.name in status.use_cases
     ]

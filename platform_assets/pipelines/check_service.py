@@ -11,6 +11,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.deployment.answers import reason_of
 from platform_assets.deployment.release import TargetStatus
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.online.feast_connection import FeastSettings, file_problem
 from platform_assets.monitoring.prediction_log import newest_line
 
 TIMEOUT_SECONDS = 20.0
@@ -45,7 +46,9 @@ class ServiceNotAnswering(RuntimeError):
     """A deployed service does not answer rightly; the message says what is wrong and what to do."""
 
 
-def check_service(use_case: UseCase, serving: ServingHome, status: TargetStatus | None = None) -> ServiceCheck:
+def check_service(
+    use_case: UseCase, serving: ServingHome, feast: FeastSettings | None = None, status: TargetStatus | None = None
+) -> ServiceCheck:
     """Ask a use case's service for one score that leaves no trace, and look at its processes and its log.
 
     The event is the newest one of the log, so that its entities are known, or the declared example; it is scored as if it happened now.
@@ -53,6 +56,7 @@ def check_service(use_case: UseCase, serving: ServingHome, status: TargetStatus 
     Args:
         use_case: whose service.
         serving: the target and the folders.
+        feast: of the online store, whose file is looked at where it is one; None leaves that out.
         status: of the target; looked at now when left out.
     """
     status = serving.target().status() if status is None else status
@@ -61,6 +65,9 @@ def check_service(use_case: UseCase, serving: ServingHome, status: TargetStatus 
         return ServiceCheck(use_case.name, deployed=False, problems=(f"nothing is deployed; {RUN} deploys it",))
     problems = list(status.problems)
     newest = newest_line(serving.log_folder(use_case.name))
+    file = None if feast is None else file_problem(feast)
+    if file is not None:
+        problems.append(f"{file}; remove it if it is there, and {RUN} fills it again")
     answer = _score(use_case, deployed.address, newest, problems)
     for process in deployed.processes:
         if not process.ready:
@@ -69,13 +76,13 @@ def check_service(use_case: UseCase, serving: ServingHome, status: TargetStatus 
     return ServiceCheck(use_case.name, True, answer, newest, tuple(problems))
 
 
-def require_answers(use_case: UseCase, serving: ServingHome) -> ServiceCheck:
+def require_answers(use_case: UseCase, serving: ServingHome, feast: FeastSettings | None = None) -> ServiceCheck:
     """As `check_service`.
 
     Raises:
         ServiceNotAnswering: it does not answer rightly.
     """
-    check = check_service(use_case, serving)
+    check = check_service(use_case, serving, feast)
     if not check.passed:
         raise ServiceNotAnswering(explanation(check))
     return check

@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def scene(
     log.mkdir(parents=True)
     line = {"request_id": "r-7", "scored_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "score": 0.25}
     (log / "a.jsonl").write_text(json.dumps(line) + "\n")
+    (tmp_path / "feast").mkdir()
+    with closing(sqlite3.connect(tmp_path / "feast" / "online.db")) as store:
+        store.execute("CREATE TABLE states (entity TEXT)")
     monkeypatch.setattr(ServingHome, "target", lambda _: target)
     monkeypatch.setattr(services, "declared_use_cases", lambda: [DeclaredUseCase(USE_CASE, tmp_path)])
     return Scene(target, tmp_path)
@@ -70,6 +74,24 @@ def file_of(scene: Scene, name: str) -> Iterator[None]:
     (scene.service / name).touch()
     yield
     (scene.service / name).unlink()
+
+
+@contextmanager
+def store_deleted(scene: Scene) -> Iterator[None]:
+    """Whoever has the file open goes on reading it."""
+    store = scene.serving.bento_root().parent / "feast" / "online.db"
+    away = store.rename(store.with_name("away"))
+    yield
+    away.rename(store)
+
+
+@contextmanager
+def store_damaged(scene: Scene) -> Iterator[None]:
+    store = scene.serving.bento_root().parent / "feast" / "online.db"
+    whole = store.read_bytes()
+    store.write_bytes(whole[:4096] + b"x" * (len(whole) - 4096))
+    yield
+    store.write_bytes(whole)
 
 
 @contextmanager
@@ -109,6 +131,8 @@ def all_stopped(scene: Scene) -> Iterator[None]:
 
 STATES: dict[str, tuple[Callable[[Scene], AbstractContextManager[None]], tuple[str, ...]]] = {
     "the store is gone": (lambda scene: file_of(scene, "store_gone"), ("503", "online.db was deleted")),
+    "the store's file is deleted": (store_deleted, ("online.db does not exist", "platform-assets run")),
+    "the store's file is damaged": (store_damaged, ("online.db is damaged", "remove it")),
     "the log's disk is full": (lambda scene: file_of(scene, "log_full"), ("No space left on device", "not ready")),
     "the service was killed": (service_killed, ("not ready: it does not answer", "logs/card_fraud-1-0.log")),
     "the proxy ended": (proxy_ended, ("the proxy does not listen", "platform-assets run")),
@@ -130,11 +154,11 @@ def test_each_state_is_seen_with_what_to_do_and_mended_by_bringing_the_target_up
             for text in ("does not answer rightly", *words):
                 assert text in screen, f"{state}: {text!r} not in {screen}"
             with pytest.raises(ServiceNotAnswering, match="card_fraud does not answer rightly"):
-                require_answers(USE_CASE, scene.serving)
+                require_answers(USE_CASE, scene.serving, scene.installation.feature_store.settings(USE_CASE))
         wait_for(lambda: scene.target.ensure_running().use_cases["card_fraud"].serving)
 
 
 def test_what_was_never_deployed_does_not_answer(target: LocalTarget, tmp_path: Path) -> None:
-    check = check_service(USE_CASE, ServingHome(str(tmp_path), target.envoy_port), target.status())
+    check = check_service(USE_CASE, ServingHome(str(tmp_path), target.envoy_port), status=target.status())
     assert (check.deployed, check.passed) == (False, False)
     assert "nothing is deployed" in check.problems[0]

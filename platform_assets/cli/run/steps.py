@@ -24,6 +24,7 @@ from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.check_service import (
+    ServiceCheck,
     ServiceNotAnswering,
     check_service,
     explanation,
@@ -58,12 +59,18 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
         for declared in chosen:
             journey = Journey(declared, installation, jobs)
             traffic = run_one(journey)
-            service = check_service(journey.use_case, installation.serving) if journey.use_case.is_realtime else None
+            service = _check(journey) if journey.use_case.is_realtime else None
             print_summary(journey, traffic, monotonic() - started, service)
             if service is not None and not service.passed:
                 wrong.append(explanation(service))
     if wrong:
         raise ServiceNotAnswering("; ".join(wrong))
+
+
+def _check(journey: Journey) -> ServiceCheck:
+    installation = journey.installation
+    feast = installation.feature_store.settings(journey.use_case)
+    return check_service(journey.use_case, installation.serving, feast)
 
 
 def run_one(journey: Journey) -> Traffic | None:
@@ -122,7 +129,8 @@ def _go_live(journey: Journey) -> Traffic | None:
     use_case, live = journey.use_case, journey.days.live
     if set(live.days) <= journey.done(SERVING, PREDICTION_LOG):
         return None
-    require_answers(use_case, journey.installation.serving)  # else each request of the replay would wait in vain
+    feast = journey.installation.feature_store.settings(use_case)
+    require_answers(use_case, journey.installation.serving, feast)  # else each request of the replay would wait in vain
     total = Traffic()
     address = journey.installation.serving.target().address(use_case.name)
     for day in live.days:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,27 @@ def prepare_sqlite(settings: FeastSettings) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
+
+
+def file_problem(settings: FeastSettings) -> str | None:
+    """What is wrong with the file of an SQLite online store; None where nothing is, and for other stores.
+
+    Reads the whole file once: for commands, not for requests.
+    """
+    path = settings.sqlite_path
+    if path is None:
+        return None
+    if not path.is_file():
+        return f"the online store {path} does not exist"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+    except sqlite3.Error as error:
+        return f"the online store {path} cannot be read: {error}"
+    if verdict != "ok":
+        return f"the online store {path} is damaged: {verdict}"
+    return None if tables else f"the online store {path} is empty"
 
 
 def is_set(value: Any) -> bool:
