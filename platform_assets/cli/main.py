@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_assets.cli import experiments, lineage, quarantine, sources, versions
+from platform_assets.cli import experiments, lake, lineage, quarantine, sources, versions
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 
@@ -33,6 +33,7 @@ app.add_typer(features.app, name="features")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(models.app, name="models")
 app.add_typer(experiments.app, name="experiments")
+app.add_typer(lake.app, name="lake")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(models.reproduce)

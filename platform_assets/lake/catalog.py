@@ -42,6 +42,7 @@ from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
 from platform_assets.lake.evolution import Evolution
+from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import (
     ACCEPTANCES,
@@ -317,7 +318,10 @@ class Catalog:
         """Moves of the champion and releases; one written before a column was added gets the column with its next entry."""
         uri = table_uri(self.lake.root, self.use_case.name, MODEL, LEDGER)
         options = self.lake.storage_options()
-        return LakeTable(uri, dict(LEDGER_SCHEMA), storage_options=options, evolution=Evolution(automatic=True))
+        known = known_uri(self.lake.root, self.use_case.name, MODEL, LEDGER)
+        return LakeTable(
+            uri, dict(LEDGER_SCHEMA), storage_options=options, evolution=Evolution(automatic=True), known=known
+        )
 
     def stored_names(self) -> list[str]:
         """Tables that are there, as `layer/table`, in order."""
@@ -332,7 +336,8 @@ class Catalog:
         """
         layer, _, table = name.partition("/")
         uri = table_uri(self.lake.root, self.use_case.name, layer, table)
-        return stored_table(uri, self.lake.storage_options(), version)
+        known = known_uri(self.lake.root, self.use_case.name, layer, table)
+        return stored_table(uri, self.lake.storage_options(), version, known=known)
 
     def path(self, table: LakeTable | CleanTable) -> str:
         """A table's path below the lake's root, by which data versions are recorded: `/<use_case>/<layer>/<table>`."""

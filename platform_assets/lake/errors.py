@@ -20,6 +20,14 @@ class LakeVersionMissing(LakeError):
     """The version asked for was never made, or its files or log entry were removed since."""
 
 
+class LakeDamaged(LakeError):
+    """A table, or a file of it, is not what was written: removed, emptied, cut, or an older copy put back."""
+
+
+class LakeFileDamaged(LakeDamaged, LakeVersionMissing):
+    """A data file that would be read is gone, or is not as long as it was written."""
+
+
 class LakeRangeError(LakeError):
     """Rows lie outside the partitions that the write announced."""
 

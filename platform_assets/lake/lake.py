@@ -12,6 +12,7 @@ import polars as pl
 from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.evolution import Evolution
+from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.layout import CLEAN, MODEL, table_uri
 from platform_assets.lake.table import LakeTable
 
@@ -56,6 +57,7 @@ class Lake:
             partition_by=partition_by if partition_by in schema else None,
             storage_options=self.storage_options(),
             evolution=Evolution(automatic=layer not in KEPT_AS_DECLARED, migrations=migrations),
+            known=known_uri(self.root, use_case, layer, table),
         )
 
     def storage_options(self) -> dict[str, str] | None:

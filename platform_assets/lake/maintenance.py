@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 from deltalake import CommitProperties, DeltaTable
 
-from platform_assets.lake import storage
+from platform_assets.lake import known_versions, storage
 from platform_assets.lake.commits import RetryPolicy, WriteRecord, version_at, with_retries
 from platform_assets.lake.errors import LakeVersionMissing
 
@@ -72,8 +72,8 @@ def stored_tables(root: str, use_case: str, storage_options: Mapping[str, str] |
     below = f"{root.rstrip('/')}/{use_case}"
     if "://" not in root:
         return sorted("/".join(path.parts[-3:-1]) for path in Path(below).glob("*/*/_delta_log"))
-    layers = _folders(below, storage_options)
-    names = [f"{layer}/{table}" for layer in layers for table in _folders(f"{below}/{layer}", storage_options)]
+    layers = folder_names(below, storage_options)
+    names = [f"{layer}/{table}" for layer in layers for table in folder_names(f"{below}/{layer}", storage_options)]
     options = dict(storage_options or {})
     return sorted(name for name in names if DeltaTable.is_deltatable(f"{below}/{name}", storage_options=options))
 
@@ -87,6 +87,7 @@ def maintain(
     keep_days: int,
     dry_run: bool,
     retry: RetryPolicy | None = None,
+    known: str | None = None,
 ) -> Upkeep:
     """Compact a table and remove files that no kept version needs.
 
@@ -98,12 +99,14 @@ def maintain(
         keep_days: Versions replaced within so many days stay readable as well.
         dry_run: Change nothing, and say what would be removed.
         retry: How long to keep trying against writers.
+        known: Where the table's last known version is recorded.
 
     Raises:
+        LakeDamaged: The table is not what was written; nothing was changed.
         LakeTableMissing: There is no table.
         LakeConflictError: Writers kept winning; nothing was compacted.
     """
-    table = storage.open_table(uri, storage_options)
+    table = storage.open_table(uri, storage_options, known=known)
     before, on_disk = storage.file_listing(table), _stored(uri, storage_options)
     compacted = with_retries(
         lambda: _compact(uri, storage_options, cluster_by, dry_run), retry or RetryPolicy(), uri=uri, operation=COMPACT
@@ -115,6 +118,8 @@ def maintain(
         operation=VACUUM,
     )
     table = storage.open_table(uri, storage_options)
+    if not dry_run:
+        known_versions.remember(known, table, uri, storage_options)
     after, left = storage.file_listing(table), _stored(uri, storage_options)
     return Upkeep(
         version=int(table.version()),
@@ -236,7 +241,8 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _folders(uri: str, storage_options: Mapping[str, str] | None) -> list[str]:
+def folder_names(uri: str, storage_options: Mapping[str, str] | None) -> list[str]:
+    """Names of the folders directly below an address in an object store."""
     from pyarrow import fs
 
     infos = _file_system(uri, storage_options).get_file_info(fs.FileSelector("", allow_not_found=True))

@@ -5,8 +5,10 @@ or when to repeat it (`table`, `commits`).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import (
@@ -20,7 +22,17 @@ from deltalake import (
 )
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from platform_assets.lake.errors import LakeError, LakeSchemaError, LakeTableMissing, LakeVersionMissing, SchemaProblem
+from platform_assets.lake import known_versions
+from platform_assets.lake.errors import (
+    LakeDamaged,
+    LakeError,
+    LakeFileDamaged,
+    LakeSchemaError,
+    LakeTableMissing,
+    LakeVersionMissing,
+    SchemaProblem,
+)
+from platform_assets.lake.folders import Folder
 
 # Log entries are kept: a version that a model pins must stay readable until maintenance decides otherwise. By default
 # deltalake drops them after 30 days. Checkpoints are more frequent than its default of 100, because opening a table
@@ -34,17 +46,31 @@ _LONGEST_DAY_LIST: Final = 62
 _WRITE_BATCH_ROWS: Final = 65_536
 
 
-def open_table(uri: str, storage_options: Mapping[str, str] | None, version: int | None = None) -> DeltaTable:
-    """Open a table at a version, or at the latest.
+def open_table(
+    uri: str, storage_options: Mapping[str, str] | None, version: int | None = None, *, known: str | None = None
+) -> DeltaTable:
+    """Open a table at a version, or at the latest, once it is what is known of it.
+
+    Args:
+        uri: Address of the table.
+        storage_options: Options of the object store.
+        version: Delta version, or None for the latest.
+        known: Where its last known version is recorded; None to open it as it is.
 
     Raises:
+        LakeDamaged: It is not what was written, or its log cannot be read.
         LakeTableMissing: There is no table.
         LakeVersionMissing: The version was never made, or its log entry is gone.
     """
+    last = known_versions.last_known(known, storage_options)
     try:
         table = DeltaTable(uri, storage_options=_options(storage_options))
     except TableNotFoundError as error:
+        known_versions.refuse_gone(last, uri)
         raise LakeTableMissing(f"table {uri} does not exist: materialize the asset that writes it first") from error
+    except DeltaError as error:
+        raise _unreadable_log(uri, error) from error
+    known_versions.refuse_older(last, table, uri, storage_options)
     if version is None:
         return table
     latest = table.version()
@@ -59,19 +85,31 @@ def open_table(uri: str, storage_options: Mapping[str, str] | None, version: int
     return table
 
 
+def _unreadable_log(uri: str, error: DeltaError) -> LakeDamaged:
+    """What deltalake says of a log, without its list of frames."""
+    reason = str(error).partition("\n")[0].partition(": ParsedLogPath")[0]
+    return LakeDamaged(f"the log of table {uri} cannot be read: {reason}. {known_versions.ADVICE}")
+
+
 def open_or_create(
-    uri: str, schema: pl.Schema, partition_by: str | None, storage_options: Mapping[str, str] | None
+    uri: str,
+    schema: pl.Schema,
+    partition_by: str | None,
+    storage_options: Mapping[str, str] | None,
+    *,
+    known: str | None = None,
 ) -> DeltaTable:
-    """Open a table at its latest version; where there is none, create it empty as version 0.
+    """Open a table at its latest version; where there is none, and never was, create it empty as version 0.
 
     Raises:
+        LakeDamaged: It is not what was written, or is gone.
         CommitFailedError: Another writer created it at the same moment; open it again.
         LakeError: Its folder cannot be made.
     """
     options = _options(storage_options)
     try:
-        return DeltaTable(uri, storage_options=options)
-    except TableNotFoundError:
+        return open_table(uri, storage_options, known=known)
+    except LakeTableMissing:
         pass  # created below, so that an error there does not look like one of opening
     try:
         return DeltaTable.create(
@@ -167,6 +205,33 @@ def file_listing(table: DeltaTable) -> pl.DataFrame:
     actions = pl.DataFrame(table.get_add_actions(flatten=True))
     partitions = {f"partition.{name}": name for name in table.metadata().partition_columns}
     return actions.select("path", "size_bytes", "num_records", *partitions).rename(partitions)
+
+
+def refuse_cut_files(table: DeltaTable, day: str | None, first: date | None, last: date | None, *, uri: str) -> None:
+    """Refuse to read data files of a local table that are gone or have another size than was written; none is opened.
+
+    Args:
+        table: The table.
+        day: Its partition column.
+        first: First partition that is read, or None for the oldest.
+        last: Last partition that is read, or None for the newest.
+        uri: Address of the table.
+
+    Raises:
+        LakeFileDamaged: A file is gone or was cut.
+    """
+    if "://" in uri:
+        return
+    files, folder = file_listing(table), Folder(uri)
+    if day is not None:
+        bounds = [pl.col(day) >= first if first else pl.lit(True), pl.col(day) <= last if last else pl.lit(True)]
+        files = files.filter(*bounds)
+    for path, written in files.select("path", "size_bytes").iter_rows():
+        size = folder.size(unquote(path))
+        if size != written:
+            gone = f"data files of table {uri} at version latest are gone: {path}."
+            cut = f"data file {path} of table {uri} has {size} of its {written} bytes."
+            raise LakeFileDamaged(f"{gone if size is None else cut} {known_versions.ADVICE}")
 
 
 def check_files(table: DeltaTable, *, uri: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import polars as pl
 from deltalake import DeltaTable
 
-from platform_assets.lake import storage
+from platform_assets.lake import known_versions, storage
 from platform_assets.lake.commits import (
     Commit,
     HistoryEntry,
@@ -25,7 +25,6 @@ from platform_assets.lake.commits import (
 )
 from platform_assets.lake.conform import (
     DeclaredSchema,
-    check_columns,
     check_keys,
     check_range,
     checked_schema,
@@ -36,6 +35,7 @@ from platform_assets.lake.conform import (
 )
 from platform_assets.lake.errors import LakeTableMissing, LakeVersionMissing
 from platform_assets.lake.evolution import Evolution, evolve, plan_evolution
+from platform_assets.lake.scanning import scan_opened
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class LakeTable:
         storage_options: Options of the object store, as deltalake and polars take them.
         retry: How long to keep trying against other writers.
         evolution: How the table on disk may change to follow `schema`; by default not at all.
+        known: Where its last known version is recorded (`known_versions`); None for a table without records.
 
     Raises:
         LakeSchemaError: The declaration has a type that Delta would not give back unchanged, or no such partition
@@ -61,15 +62,23 @@ class LakeTable:
     storage_options: dict[str, str] | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     evolution: Evolution = field(default_factory=Evolution)
+    known: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schema", dict(checked_schema(self.schema, self.partition_by, table=self.uri)))
 
-    # --- facts -------------------------------------------------------------------------------------------------------
+    # --- facts: of a table that is not there they raise LakeTableMissing, of a version that is not LakeVersionMissing -
 
     def exists(self) -> bool:
-        """Whether the table has been created."""
-        return bool(DeltaTable.is_deltatable(self.uri, storage_options=self.storage_options))
+        """Whether the table has been created.
+
+        Raises:
+            LakeDamaged: It was, and is gone.
+        """
+        if not DeltaTable.is_deltatable(self.uri, storage_options=self.storage_options):
+            known_versions.refuse_gone(known_versions.last_known(self.known, self.storage_options), self.uri)
+            return False
+        return True
 
     def version(self) -> int | None:
         """The latest Delta version, or None when the table does not exist."""
@@ -111,12 +120,7 @@ class LakeTable:
         return dict(counts.filter(pl.col("num_records") > 0).sort(day).iter_rows())
 
     def partitions(self, *, version: int | None = None) -> list[date]:
-        """Days that have rows, in order.
-
-        Raises:
-            LakeTableMissing: The table does not exist.
-            LakeVersionMissing: The version does not exist.
-        """
+        """Days that have rows, in order."""
         return list(self.count_by_partition(version=version))
 
     def files_by_partition(
@@ -136,21 +140,11 @@ class LakeTable:
         return {partition: tuple(names) for partition, names in named.iter_rows()}
 
     def row_count(self, *, version: int | None = None) -> int:
-        """Rows of the table, read from the log.
-
-        Raises:
-            LakeTableMissing: The table does not exist.
-            LakeVersionMissing: The version does not exist.
-        """
+        """Rows of the table, read from the log."""
         return int(self._open(version).count())
 
     def size_bytes(self, first: date | None = None, last: date | None = None, *, version: int | None = None) -> int:
-        """Bytes of the data files of a version, of the partitions in [first, last] if given.
-
-        Raises:
-            LakeTableMissing: The table does not exist.
-            LakeVersionMissing: The version does not exist.
-        """
+        """Bytes of the data files of a version, of the partitions in [first, last] if given."""
         files = self._files(version)
         if first is not None or last is not None:
             files = files.filter(in_range(self._partition_column("a range of days"), first, last))
@@ -183,23 +177,12 @@ class LakeTable:
 
         Raises:
             LakeTableMissing: The table does not exist.
-            LakeVersionMissing: The version does not exist, or its files were removed (checked here for local tables
-                only; on an object store `read` reports it).
+            LakeVersionMissing: The version does not exist, or its files were removed (checked for local tables only).
+            LakeDamaged: The table is not what was written.
             LakeSchemaError: A column is not declared, or what is on disk does not fit the declaration.
         """
         wanted = list(self.schema) if columns is None else list(columns)
-        check_columns(wanted, self._declared, table=self.uri)
-        table = self._open(version)
-        needed = {name: self._declared[name] for name in wanted}
-        plan = plan_evolution(pl.Schema(table.schema()), needed, self.evolution, table=self.uri, complete=False)
-        if version is not None:
-            storage.check_files(table, uri=self.uri)
-        rows = pl.scan_delta(table, version=table.version(), storage_options=self.storage_options)
-        if first is not None or last is not None:
-            rows = rows.filter(in_range(self._partition_column("a range of days"), first, last))
-        if ordered and self.partition_by is not None:
-            rows = rows.sort(self.partition_by, maintain_order=True)
-        return rows.select(list(plan.columns.values()) if plan.is_needed else wanted)
+        return scan_opened(self, self._open(version), (first, last), version, wanted, ordered=ordered)
 
     def read(
         self,
@@ -209,11 +192,14 @@ class LakeTable:
         version: int | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Read into memory; arguments and errors as for `scan`."""
+        """Read into memory; arguments and errors as for `scan`, and `LakeFileDamaged` where a file is gone or cut."""
         wanted = list(self.schema) if columns is None else list(columns)
         day = self.partition_by
         ordering = [] if day is None or day in wanted else [day]
-        rows = self.scan(first, last, version=version, columns=[*wanted, *ordering], ordered=False)
+        table = self._open(version)
+        rows = scan_opened(self, table, (first, last), version, [*wanted, *ordering], ordered=False)
+        if version is None:
+            storage.refuse_cut_files(table, self.partition_by, first, last, uri=self.uri)
         try:
             collected = rows.collect()
             return collected if day is None else in_partition_order(collected, day).select(wanted)
@@ -367,11 +353,12 @@ class LakeTable:
         return self.partition_by
 
     def _open(self, version: int | None = None) -> DeltaTable:
-        return storage.open_table(self.uri, self.storage_options, version)
+        return storage.open_table(self.uri, self.storage_options, version, known=self.known)
 
     def _open_for_writing(self) -> DeltaTable:
         """Open or create the table, with its columns as declared."""
-        table = storage.open_or_create(self.uri, self._declared, self.partition_by, self.storage_options)
+        options = self.storage_options
+        table = storage.open_or_create(self.uri, self._declared, self.partition_by, options, known=self.known)
         storage.check_partitioning(table, self.partition_by, uri=self.uri)
         plan = plan_evolution(pl.Schema(table.schema()), self._declared, self.evolution, table=self.uri, complete=True)
         if plan.is_needed:
@@ -393,4 +380,10 @@ class LakeTable:
         self, record: WriteRecord, write: Callable[[DeltaTable, Any], None], *, count_new_rows: bool = False
     ) -> Commit:
         rows_before = (lambda version: int(self._open(version).count())) if count_new_rows else None
-        return commit_once(record, self._open_for_writing, write, self.retry, uri=self.uri, rows_before=rows_before)
+
+        def write_and_remember(table: DeltaTable, properties: Any) -> None:
+            write(table, properties)
+            known_versions.remember(self.known, table, self.uri, self.storage_options)
+
+        opened = self._open_for_writing
+        return commit_once(record, opened, write_and_remember, self.retry, uri=self.uri, rows_before=rows_before)

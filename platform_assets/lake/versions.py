@@ -13,17 +13,20 @@ from platform_assets.lake.errors import LakeVersionMissing
 from platform_assets.lake.table import LakeTable
 
 
-def stored_table(uri: str, storage_options: Mapping[str, str] | None, version: int | None = None) -> LakeTable:
+def stored_table(
+    uri: str, storage_options: Mapping[str, str] | None, version: int | None = None, *, known: str | None = None
+) -> LakeTable:
     """A table with the columns that it has on disk, at a version or at the latest.
 
     Raises:
+        LakeDamaged: It is not what was written.
         LakeTableMissing: There is none.
         LakeVersionMissing: The version does not exist.
     """
-    table = storage.open_table(uri, storage_options, version)
+    table = storage.open_table(uri, storage_options, version, known=known)
     partition_by = next(iter(table.metadata().partition_columns), None)
     options = None if storage_options is None else dict(storage_options)
-    return LakeTable(uri, dict(pl.Schema(table.schema())), partition_by, options)
+    return LakeTable(uri, dict(pl.Schema(table.schema())), partition_by, options, known=known)
 
 
 def file_count(table: LakeTable, version: int | None = None) -> int:

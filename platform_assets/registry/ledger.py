@@ -40,9 +40,10 @@ class Entry:
     environment: Environment | None = None
 
 
-def ledger_table(uri: str, storage_options: dict[str, str] | None = None) -> LakeTable:
+def ledger_table(uri: str, storage_options: dict[str, str] | None = None, known: str | None = None) -> LakeTable:
     """The table of a ledger; one that was written before a column was added gets the column with its next entry."""
-    return LakeTable(uri, LEDGER_SCHEMA, storage_options=storage_options, evolution=Evolution(automatic=True))
+    evolution = Evolution(automatic=True)
+    return LakeTable(uri, LEDGER_SCHEMA, storage_options=storage_options, evolution=evolution, known=known)
 
 
 @dataclass(frozen=True)

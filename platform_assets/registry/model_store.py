@@ -7,6 +7,7 @@ Belongs here: opening the two, and where searches and fits of models take place.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, table_uri
 from platform_assets.registry.base import PRODUCTION, Environment, ModelRegistry
@@ -49,4 +50,5 @@ class ModelStore:
     def ledger(self, use_case: str) -> Ledger:
         """The ledger of a use case's moves."""
         uri = table_uri(self.lake.root, use_case, MODEL, "ledger")
-        return Ledger(ledger_table(uri, self.lake.storage_options()), self.environment)
+        known = known_uri(self.lake.root, use_case, MODEL, "ledger")
+        return Ledger(ledger_table(uri, self.lake.storage_options(), known), self.environment)

@@ -6,9 +6,12 @@ from datetime import date
 import polars as pl
 import pytest
 
-from platform_assets.lake.errors import LakeVersionMissing
+from platform_assets.lake.errors import LakeDamaged, LakeVersionMissing
+from platform_assets.lake.folders import Folder
+from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain, stored_tables
 from platform_assets.lake.table import LakeTable
+from platform_assets.lake.verification import known_tables, verify_table
 from platform_assets_tests.servers import S3, s3
 
 
@@ -39,3 +42,22 @@ def test_upkeep_in_an_object_store(
     assert remote.read()["transaction_id"].to_list() == [0, 1, 2, 9]
     with pytest.raises(LakeVersionMissing, match="at version 4 are gone"):
         remote.read(version=4)
+
+
+def test_a_lost_version_is_noticed_in_an_object_store(server: S3) -> None:
+    """What is known lies in the store, for every machine that shares it."""
+    rows = pl.DataFrame({"id": [1, 2], "event_day": [date(2024, 1, 1)] * 2})
+    lake = Lake("s3://lake/shared", server.options)
+    table = lake.table("shop", "clean", "sales", dict(rows.schema))
+    for number in range(3):
+        day = date(2024, 1, 1 + number)
+        table.write_partitions(rows.with_columns(event_day=day), day, day)
+    assert table.known is not None
+    assert verify_table(table.uri, table.known, server.options).wrong is None
+    assert known_tables(lake.root, "shop", server.options) == ["clean/sales"]
+    assert stored_tables(lake.root, "shop", server.options) == ["clean/sales"]
+    Folder(table.uri, server.options).remove(f"_delta_log/{3:020d}.json")
+    another_machine = Lake("s3://lake/shared", server.options).table("shop", "clean", "sales", dict(rows.schema))
+    with pytest.raises(LakeDamaged, match="at version 2, but version 3 with 6 rows was written"):
+        another_machine.read()
+    assert f"{3:020d}.json is gone" in str(verify_table(table.uri, table.known, server.options).wrong)
