@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Folder:
+class StoredFolder:
     """A folder.
 
     Attributes:

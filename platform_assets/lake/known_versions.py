@@ -22,10 +22,10 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 
 from platform_assets.lake.errors import LakeDamaged
-from platform_assets.lake.folders import Folder
+from platform_assets.lake.folders import StoredFolder
 
 KNOWN = "known"
-"""Folder beside the layers."""
+"""StoredFolder beside the layers."""
 
 NEWEST, FILES, LOG = "newest", "files", "_delta_log"
 ADVICE = (
@@ -54,7 +54,7 @@ def known_uri(root: str, use_case: str, layer: str, table: str) -> str:
     return f"{root.rstrip('/')}/{use_case}/{KNOWN}/{layer}/{table}"
 
 
-def newest(known: Folder) -> KnownVersion | None:
+def newest(known: StoredFolder) -> KnownVersion | None:
     """The last version that was recorded; None for a table of before there were records.
 
     Raises:
@@ -79,7 +79,7 @@ def last_known(known_at: str | None, options: Mapping[str, str] | None) -> Known
     Raises:
         LakeDamaged: The record cannot be read.
     """
-    return None if known_at is None else newest(Folder(known_at, options))
+    return None if known_at is None else newest(StoredFolder(known_at, options))
 
 
 def refuse_gone(last: KnownVersion | None, uri: str) -> None:
@@ -108,7 +108,7 @@ def refuse_older(last: KnownVersion | None, table: DeltaTable, uri: str, options
             f"table {uri} is at version {version}, but version {last.version} with {_rows(last.rows)} was written: entries of "
             f"{LOG} were removed, or an older copy was put back. {ADVICE}"
         )
-    entry = entry_digest(Folder(uri, options), last.version)
+    entry = entry_digest(StoredFolder(uri, options), last.version)
     if entry is not None and last.entry is not None and entry != last.entry:
         raise LakeDamaged(f"entry {_entry_name(last.version)} of table {uri} is not the one that was written. {ADVICE}")
     if version == last.version and last.rows is not None and row_count(table) not in (None, last.rows):
@@ -129,7 +129,7 @@ def remember(known_at: str | None, table: DeltaTable, uri: str, options: Mapping
     """
     if known_at is None:
         return
-    known, stored = Folder(known_at, options), Folder(uri, options)
+    known, stored = StoredFolder(known_at, options), StoredFolder(uri, options)
     last, version = newest(known), table.version()
     first = 0 if last is None else last.version + 1
     for one in range(max(first, 0 if last is not None else version), version + 1):
@@ -144,7 +144,7 @@ def accept(known_at: str, table: DeltaTable | None, uri: str, options: Mapping[s
     Returns:
         What is known now; None where the table is gone.
     """
-    known, stored = Folder(known_at, options), Folder(uri, options)
+    known, stored = StoredFolder(known_at, options), StoredFolder(uri, options)
     version = -1 if table is None else table.version()
     for name in known.names(NEWEST):
         known.remove(f"{NEWEST}/{name}")
@@ -159,7 +159,7 @@ def accept(known_at: str, table: DeltaTable | None, uri: str, options: Mapping[s
     return now
 
 
-def recorded_digests(known: Folder) -> tuple[dict[int, str], dict[str, str]]:
+def recorded_digests(known: StoredFolder) -> tuple[dict[int, str], dict[str, str]]:
     """SHA-256 of log entries by version, and of data files by path, as they were written."""
     entries: dict[int, str] = {}
     files: dict[str, str] = {}
@@ -177,7 +177,7 @@ def row_count(table: DeltaTable) -> int | None:
     return None if counts.null_count else sum(counts.to_pylist())
 
 
-def entry_digest(stored: Folder, version: int) -> str | None:
+def entry_digest(stored: StoredFolder, version: int) -> str | None:
     """SHA-256 of a log entry; None where there is none."""
     try:
         return digest(stored.read(f"{LOG}/{_entry_name(version)}"))
@@ -196,7 +196,7 @@ def added_files(entry: bytes) -> Sequence[str]:
     return [unquote(action["add"]["path"]) for action in actions if "add" in action]
 
 
-def _record_files(known: Folder, stored: Folder, version: int) -> None:
+def _record_files(known: StoredFolder, stored: StoredFolder, version: int) -> None:
     try:
         entry = stored.read(f"{LOG}/{_entry_name(version)}")
     except FileNotFoundError:
@@ -206,7 +206,7 @@ def _record_files(known: Folder, stored: Folder, version: int) -> None:
     known.write(f"{FILES}/{_entry_name(version)}", json.dumps(record, sort_keys=True).encode())
 
 
-def _file_digest(stored: Folder, path: str) -> str | None:
+def _file_digest(stored: StoredFolder, path: str) -> str | None:
     """Of a file that was just added; None when a maintenance has removed it already."""
     try:
         return digest(stored.read(path))
@@ -214,7 +214,7 @@ def _file_digest(stored: Folder, path: str) -> str | None:
         return None
 
 
-def _record_newest(known: Folder, version: KnownVersion) -> None:
+def _record_newest(known: StoredFolder, version: KnownVersion) -> None:
     """Write the newest version, then remove those below it: whoever looks in between sees the higher number."""
     name = _entry_name(version.version)
     known.write(f"{NEWEST}/{name}", json.dumps(vars(version), sort_keys=True).encode())

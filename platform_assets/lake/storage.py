@@ -32,7 +32,7 @@ from platform_assets.lake.errors import (
     LakeVersionMissing,
     SchemaProblem,
 )
-from platform_assets.lake.folders import Folder
+from platform_assets.lake.folders import StoredFolder
 
 # Log entries are kept: a version that a model pins must stay readable until maintenance decides otherwise. By default
 # deltalake drops them after 30 days. Checkpoints are more frequent than its default of 100, because opening a table
@@ -222,7 +222,7 @@ def refuse_cut_files(table: DeltaTable, day: str | None, first: date | None, las
     """
     if "://" in uri:
         return
-    files, folder = file_listing(table), Folder(uri)
+    files, folder = file_listing(table), StoredFolder(uri)
     if day is not None:
         bounds = [pl.col(day) >= first if first else pl.lit(True), pl.col(day) <= last if last else pl.lit(True)]
         files = files.filter(*bounds)

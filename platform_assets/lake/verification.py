@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from platform_assets.lake import storage
 from platform_assets.lake.errors import LakeDamaged, LakeTableMissing
-from platform_assets.lake.folders import Folder
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.known_versions import KNOWN, LOG, digest, entry_digest, recorded_digests
 from platform_assets.lake.maintenance import folder_names
 
@@ -55,7 +55,7 @@ def verify_table(uri: str, known_at: str, options: Mapping[str, str] | None) -> 
         known_at: Where its last known version and digests are recorded.
         options: Options of the object store.
     """
-    known, stored = Folder(known_at, options), Folder(uri, options)
+    known, stored = StoredFolder(known_at, options), StoredFolder(uri, options)
     wrong: str | None = None
     try:
         entries, digests = recorded_digests(known)
@@ -89,7 +89,7 @@ def verify_table(uri: str, known_at: str, options: Mapping[str, str] | None) -> 
     return VerifiedTable(version, files, read, without)
 
 
-def _wrong_log(stored: Folder, entries: Mapping[int, str]) -> Iterator[str]:
+def _wrong_log(stored: StoredFolder, entries: Mapping[int, str]) -> Iterator[str]:
     """Log entries that are not what was written, and a checkpoint that is named and not there."""
     last = newest_entry(stored)
     for version, written in sorted(entries.items()):
@@ -114,7 +114,7 @@ def _wrong_log(stored: Folder, entries: Mapping[int, str]) -> Iterator[str]:
         )
 
 
-def newest_entry(stored: Folder) -> int:
+def newest_entry(stored: StoredFolder) -> int:
     """The highest number of a log entry; -1 where there is none."""
     names = [name.removesuffix(".json") for name in stored.names(LOG) if name.endswith(".json")]
     return max((int(name) for name in names if name.isdigit()), default=-1)

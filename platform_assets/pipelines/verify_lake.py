@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from platform_assets.lake import storage
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeTableMissing
-from platform_assets.lake.folders import Folder
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.known_versions import KnownVersion, accept, known_uri
 from platform_assets.lake.layout import table_uri
 from platform_assets.lake.verification import VerifiedTable, known_tables, verify_table
@@ -60,5 +60,5 @@ def accept_table(catalog: Catalog, path: str, who: str, why: str) -> KnownVersio
     now = accept(known_at, opened, uri, options)
     moment = datetime.now(UTC)
     decision = {"at": moment.isoformat(), "who": who, "why": why, "version": None if now is None else now.version}
-    Folder(known_at, options).write(f"accepted/{moment:%Y%m%dT%H%M%S%f}.json", json.dumps(decision).encode())
+    StoredFolder(known_at, options).write(f"accepted/{moment:%Y%m%dT%H%M%S%f}.json", json.dumps(decision).encode())
     return now

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from platform_assets.lake.errors import LakeDamaged
-from platform_assets.lake.folders import Folder
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.known_versions import newest
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain
@@ -180,7 +180,7 @@ def test_upkeep_and_other_engines_go_on(tmp_path: Path) -> None:
     assert table.read(FIRST, FIRST).height == 40, "a version that another engine wrote is a newer one"
     maintain(table.uri, None, cluster_by=["id"], keep_versions=[], keep_days=0, dry_run=False, known=table.known)
     assert table.known is not None
-    known = newest(Folder(table.known))
+    known = newest(StoredFolder(table.known))
     assert known is not None
     assert (known.version, known.rows) == (table.version(), table.row_count())
     assert verified(table) is None
@@ -208,15 +208,15 @@ def test_writers_at_the_same_time_leave_the_newest_version(tmp_path: Path) -> No
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda day: table.write_partitions(rows(day), day, day), days))
     assert table.known is not None
-    known = newest(Folder(table.known))
+    known = newest(StoredFolder(table.known))
     assert known is not None
     assert known.version == table.version() == 13
-    assert Folder(table.known).names("newest") == [f"{13:020d}.json"]
+    assert StoredFolder(table.known).names("newest") == [f"{13:020d}.json"]
     assert verified(table) is None
 
 
 def test_a_folder_s_small_files(tmp_path: Path) -> None:
-    folder = Folder(str(tmp_path / "a"))
+    folder = StoredFolder(str(tmp_path / "a"))
     assert folder.names("b") == []
     folder.write("b/c", b"1")
     assert (folder.names("b"), folder.read("b/c"), folder.size("b/c"), folder.size("b/d")) == (["c"], b"1", 1, None)

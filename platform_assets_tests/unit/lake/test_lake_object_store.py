@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from platform_assets.lake.errors import LakeDamaged, LakeVersionMissing
-from platform_assets.lake.folders import Folder
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain, stored_tables
 from platform_assets.lake.table import LakeTable
@@ -56,7 +56,7 @@ def test_a_lost_version_is_noticed_in_an_object_store(server: S3) -> None:
     assert verify_table(table.uri, table.known, server.options).wrong is None
     assert known_tables(lake.root, "shop", server.options) == ["clean/sales"]
     assert stored_tables(lake.root, "shop", server.options) == ["clean/sales"]
-    Folder(table.uri, server.options).remove(f"_delta_log/{3:020d}.json")
+    StoredFolder(table.uri, server.options).remove(f"_delta_log/{3:020d}.json")
     another_machine = Lake("s3://lake/shared", server.options).table("shop", "clean", "sales", dict(rows.schema))
     with pytest.raises(LakeDamaged, match="at version 2, but version 3 with 6 rows was written"):
         another_machine.read()
