@@ -69,7 +69,7 @@ class LocalTarget:
         root: Path,
         envoy_port: int,
         *,
-        start_timeout_seconds: float = 60.0,
+        start_timeout_seconds: float = 180.0,
         drain_timeout_seconds: float = 30.0,
         lock_timeout_seconds: float = 300.0,
         request_timeout_seconds: float = 15.0,
@@ -82,7 +82,8 @@ class LocalTarget:
         Args:
             root: directory for the target's state, configuration and logs.
             envoy_port: the public port; the address never changes with versions.
-            start_timeout_seconds: the longest a version may take to become ready.
+            start_timeout_seconds: the longest a version may take to become ready; a process that ends is noticed at once, and a busy
+                machine takes a minute for imports alone.
             drain_timeout_seconds: the longest to wait for a version's last requests before it is stopped.
             lock_timeout_seconds: the longest to wait for another command on this target.
             request_timeout_seconds: the longest a request may take in the proxy, repeated attempts included.
