@@ -41,6 +41,11 @@ class Background:
         self.dropped = 0
         self.failed = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many tasks are queued or being done."""
+        return len(self._waiting)
+
     def submit(self, task: Callable[..., object], *arguments: object) -> bool:
         """Queue a task; False when the queue is full or closed, and the task is lost."""
         if not self._free.acquire(blocking=False):

@@ -75,6 +75,11 @@ class ServiceMetrics:
         self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", ["record"])
         self.logged = counter("prediction_log_lines_total", "Predictions written to the log.")
         self.unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
+        text = "Work that waits for its turn behind the answers."
+        waiting = prometheus_client.Gauge(
+            "platform_assets_background_waiting", text, ("use_case", "queue"), registry=registry
+        )
+        self.waiting = waiting.labels(queue="record", **labels)
         self.latency = _latency(registry).labels(**labels)
         _release_info(registry).labels(model_version=model_version, release=release, **labels).set(1)
 

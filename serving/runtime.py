@@ -53,6 +53,10 @@ class Runtime:
     stopping: threading.Event = field(default_factory=threading.Event)
     _behind: tuple[float, str] | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        """Let monitoring see how far recording is behind the answers."""
+        self.metrics.waiting.set_function(lambda: self.record_queue.waiting)
+
     def remember(self, prediction: Prediction, *, in_any_case: bool = False) -> bool:
         """Let every process see the event, write the prediction to the log, and queue the event for the online store.
 

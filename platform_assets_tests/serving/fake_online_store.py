@@ -10,7 +10,7 @@ from typing import Any
 
 from serving.online import StoreUnavailable
 
-FORGOTTEN_DAY = date(2024, 1, 1)
+FORGOTTEN_DAY = date(2024, 1, 2)
 """An event of this day is older than what the store keeps."""
 
 

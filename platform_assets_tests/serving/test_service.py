@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def test_a_scored_event_is_answered_and_logged_with_what_it_was_made_from(runnin
     assert answer.status == 200
     assert answer.body["decision"] in ("stop", "open")
     assert answer.body["unknown_entities"] == ["lot"]
-    running_service.eventually(lambda: any(line["request_id"] == "first" for line in running_service.logged()))
-    line = next(line for line in running_service.logged() if line["request_id"] == "first")
+    running_service.eventually(lambda: any(line["caller_request_id"] == "first" for line in running_service.logged()))
+    line = next(line for line in running_service.logged() if line["caller_request_id"] == "first")
     assert [*line, EVENT_DAY] == list(prediction_log_schema(use_case()))
     assert line["score"] == answer.body["probability"]
     assert line["feature__kmh"] == EVENT["speed"]
@@ -48,8 +49,8 @@ def test_the_next_request_of_an_entity_sees_the_last(running_service: Service) -
     recorded = running_service.folder / "recorded.jsonl"
     running_service.eventually(lambda: '"A"' in recorded.read_text())
     running_service.score(EVENT | {"arrival": "B", "lot": 200}, x_request_id="second")
-    running_service.eventually(lambda: any(line["request_id"] == "second" for line in running_service.logged()))
-    line = next(line for line in running_service.logged() if line["request_id"] == "second")
+    running_service.eventually(lambda: any(line["caller_request_id"] == "second" for line in running_service.logged()))
+    line = next(line for line in running_service.logged() if line["caller_request_id"] == "second")
     assert line["feature__lot_count_1d"] == 2
     assert line["unknown_entities"] == ""
 
@@ -158,3 +159,20 @@ def test_the_self_test_is_red_when_the_answers_are_not_the_model_s(bento: BuiltB
         compare(running_service.address, "parking", wrong)
     with pytest.raises(SelfTestError, match="no self-test rows"):
         compare(running_service.address, "parking", [])
+
+
+def test_a_caller_that_goes_away_leaves_no_traceback_and_no_500(running_service: Service) -> None:
+    """In the middle of its body, and right after it: the first is not scored, the second is, and logged."""
+    before = {name: value for name, value in running_service.metrics().items() if 'http_response_code="500"' in name}
+    body = json.dumps(EVENT | {"arrival": "gone", "lot": 900}).encode()
+    head = f"POST /v1/parking/score HTTP/1.1\r\nhost: x\r\nx-request-id: gone\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    for sent in (head + body[:20], head + body):
+        with socket.create_connection(("127.0.0.1", running_service.port), 5) as caller:
+            caller.sendall(sent)
+    running_service.eventually(lambda: any(line["caller_request_id"] == "gone" for line in running_service.logged()))
+    name = 'platform_assets_refused_requests_total{status="499",use_case="parking"}'
+    running_service.eventually(lambda: running_service.metrics()[name] == 1)
+    after = {name: value for name, value in running_service.metrics().items() if 'http_response_code="500"' in name}
+    assert before == after
+    assert "Traceback" not in running_service.output.read_text()
+    assert sum(line["caller_request_id"] == "gone" for line in running_service.logged()) == 1

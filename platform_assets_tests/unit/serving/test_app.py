@@ -248,7 +248,7 @@ def test_the_declared_fallback_answers_without_the_store_and_says_so(tmp_path: P
 
 
 def test_an_event_that_the_store_no_longer_covers_is_refused_with_the_way_out(served: Served) -> None:
-    response = served.client.post(SCORE, json=EVENT | {"arrived_at": "2024-01-01T10:00:00Z"})
+    response = served.client.post(SCORE, json=EVENT | {"arrived_at": "2024-01-02T10:00:00Z"})
     assert response.status_code == 422
     assert response.json()["error"] == "the event is older than what the online store keeps"
     assert response.json()["problems"][0]["field"] == "arrived_at"
