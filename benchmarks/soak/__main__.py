@@ -1,4 +1,4 @@
-"""`make soak`: soak a service, print the verdict, and write docs/reports/soak.md.
+"""`make soak`: soak a service, print the verdict, and write the report below docs/reports/.
 
 Belongs here: the command. Does not belong here: measuring.
 
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         "--requests", type=int, default=REQUESTS, help=f"how many, at least {FEWEST:,} (default {REQUESTS:,})"
     )
     parser.add_argument("--clients", type=int, default=1, help="closed loops at once (default 1)")
-    parser.add_argument("--output", type=Path, help=f"the report; {REQUESTS:,} requests write docs/reports/soak.md")
+    parser.add_argument("--output", type=Path, help=f"the report; {REQUESTS:,} requests write one below docs/reports/")
     options = parser.parse_args(arguments)
     if options.requests < FEWEST or options.clients < 1:
         parser.error(f"at least {FEWEST:,} requests and one client are needed")

@@ -121,38 +121,58 @@ def soak(
         log: told of every tenth.
     """
     host, _, port = address.removeprefix("http://").partition(":")
-    seen = SoakLog(np.full(count, np.nan))
-    process, lock, numbers = psutil.Process(pid), threading.Lock(), iter(range(count))
-    every, started = max(1, count // samples), time.perf_counter()
+    load = _Load(SoakLog(np.full(count, np.nan)), psutil.Process(pid), iter(range(count)), samples, leave_every, log)
+    connections = [Connection(host, int(port), path) for _ in range(clients)]
+    threads = [threading.Thread(target=load.client, args=(connection, bodies)) for connection in connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    load.seen.seconds = time.perf_counter() - load.started
+    load.seen.memory.sort()
+    return load.seen
 
-    def client() -> None:
-        connection = Connection(host, int(port), path)
+
+class _Load:
+    """What the clients share: whose turn it is, and what was seen."""
+
+    def __init__(
+        self,
+        seen: SoakLog,
+        process: psutil.Process,
+        numbers: Iterator[int],
+        samples: int,
+        leave_every: int,
+        log: Callable[[str], None],
+    ) -> None:
+        self.seen, self.started = seen, time.perf_counter()
+        self._process, self._numbers, self._leave_every, self._log = process, numbers, leave_every, log
+        self._count = len(seen.latencies_ms)
+        self._sample_every = max(1, self._count // samples)
+        self._lock = threading.Lock()
+
+    def client(self, connection: Connection, bodies: Iterator[bytes]) -> None:
+        """Send until nothing is left."""
         while True:
-            with lock:
-                number = next(numbers, None)
+            with self._lock:
+                number = next(self._numbers, None)
                 body = b"" if number is None else next(bodies)
             if number is None:
                 return connection.close()
             sent = time.perf_counter()
             status = connection.post(body)
-            latency = (time.perf_counter() - sent) * 1e3
-            with lock:
-                seen.statuses[status] += 1
-                if status:
-                    seen.latencies_ms[number] = latency
-                if number % every == every - 1:
-                    seen.memory.append((number + 1, process.memory_info().rss))
-                if (number + 1) % max(1, count // 10) == 0:
-                    rate = (number + 1) / (time.perf_counter() - started)
-                    log(f"{number + 1:,} requests, {rate:.0f} a second, {process.memory_info().rss / 1e6:.1f} MB")
-            if number % leave_every == leave_every - 1:
+            self._note(number, status, (time.perf_counter() - sent) * 1e3)
+            if (number + 1) % self._leave_every == 0:
                 connection.go_away(body)
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seen.seconds = time.perf_counter() - started
-    seen.memory.sort()
-    return seen
+    def _note(self, number: int, status: int, latency_ms: float) -> None:
+        done = number + 1
+        with self._lock:
+            self.seen.statuses[status] += 1
+            if status:
+                self.seen.latencies_ms[number] = latency_ms
+            if done % self._sample_every == 0:
+                self.seen.memory.append((done, self._process.memory_info().rss))
+            if done % max(1, self._count // 10) == 0:
+                rate = done / (time.perf_counter() - self.started)
+                self._log(f"{done:,} requests, {rate:.0f} a second, {self.seen.memory[-1][1] / 1e6:.1f} MB")
