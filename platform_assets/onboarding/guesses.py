@@ -57,6 +57,12 @@ ENTITY_WORDS = frozenset(
 )
 FEWEST_OF_AN_ENTITY = 20
 """A column with fewer values than this is a code or a category, whatever its name."""
+FEWEST_DAYS = 8
+"""A shorter history does not tell what a day usually has, and is too short for folds."""
+ROWS_OF_A_DAY = 10
+"""Days with fewer rows than this differ by chance."""
+WHOLE_DAY_RATIO = 0.8
+"""A last day with fewer rows than this share of the usual is taken for one that was not over."""
 TEXT_LENGTH = 30
 """Texts longer than this on average are taken for free text."""
 
@@ -174,7 +180,17 @@ def _days(table: TableFacts, time: str) -> tuple[date | None, date | None]:
     if time in table.spans:
         return table.spans[time][0].date(), table.spans[time][1].date()
     days = table.frame[time].drop_nulls().dt.date()
-    return cast(date, days.min()), cast(date, days.max())
+    return cast(date, days.min()), _last_whole_day(days)
+
+
+def _last_whole_day(days: pl.Series) -> date | None:
+    """The last day; the one before where the data ends in the middle of it, which a rule on rows or hours would refuse."""
+    if days.is_empty():
+        return None
+    rows = days.rename("day").value_counts(name="rows").sort("day")
+    usual = cast(float, rows["rows"].head(-1).median() or 0.0)
+    is_cut = rows.height >= FEWEST_DAYS and usual >= ROWS_OF_A_DAY and rows["rows"][-1] < WHOLE_DAY_RATIO * usual
+    return cast(date, rows["day"][-2 if is_cut else -1])
 
 
 def _event_time(table: TableFacts) -> Guess | None:
@@ -198,7 +214,8 @@ def _no_time(table: TableFacts) -> str:
 
 
 def _key(table: TableFacts) -> tuple[tuple[str, ...], str] | None:
-    candidates = _identifying(table)
+    first = table.columns[0].name
+    candidates = [facts for facts in _identifying(table) if facts.name == first or not _is_measured(facts)]
     unique = [facts for facts in candidates if facts.distinct == facts.rows]
     # Some rows that were delivered twice do not make an identifier less of one.
     nearly = [
@@ -214,8 +231,16 @@ def _key(table: TableFacts) -> tuple[tuple[str, ...], str] | None:
     return None
 
 
+def _is_measured(facts: ColumnFacts) -> bool:
+    """Whether whole numbers lie so far apart that they count or measure something, unless they are named like an identifier."""
+    if facts.type != "int64" or _is_named_id(facts.name) or facts.minimum is None or facts.maximum is None:
+        return False
+    return facts.maximum - facts.minimum > 10 * facts.rows
+
+
 def _pair(table: TableFacts, time: str) -> tuple[tuple[str, ...], str] | None:
-    names = [facts.name for facts in sorted(_identifying(table), key=lambda facts: -facts.distinct)][:6]
+    candidates = [facts for facts in _identifying(table) if not _is_measured(facts)]
+    names = [facts.name for facts in sorted(candidates, key=lambda facts: -facts.distinct)][:6]
     if time in table.frame.columns:
         names.append(time)
     for pair in combinations(names, 2):

@@ -20,10 +20,6 @@ from platform_assets.onboarding.guesses import CHANGE_ME, ROW_ID, Guesses, live_
 
 MARK = "guess:"
 
-_ROW_ID_COLUMN = (
-    f"{{name: {ROW_ID}, type: string, unique: true, description: Where the row stands, "
-    "expression: \"CONCAT(source_position, ':', source_line)\"}"
-)
 _YAML_WORDS = frozenset({"on", "off", "yes", "no", "y", "n", "true", "false", "null"})
 
 
@@ -60,6 +56,7 @@ def _head(name: str, table: TableFacts, guesses: Guesses) -> Iterator[str]:
 
 def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
     key, why = guesses.key
+    together = _key_of(guesses)
     yield ""
     yield "  sources:"
     yield "    - name: events"
@@ -67,11 +64,13 @@ def _source(table: TableFacts, guesses: Guesses) -> Iterator[str]:
     yield f"      connector: {{{', '.join(f'{name}: {json.dumps(value)}' for name, value in table.connector.items())}}}"
     if guesses.has_days_without_events:
         yield f"      calendar: any  # {MARK} some days have no row; weekdays and holidays can be named"
-    yield f"      primary_key: [{', '.join(map(_name, key))}]  # {MARK} {why}"
+    yield f"      primary_key: [{together or ', '.join(map(_name, key))}]  # {MARK} {why}"
     yield f"      event_time: {_name(guesses.event_time.value)}  # {MARK} {guesses.event_time.why}"
     yield "      columns:"
     if key == (ROW_ID,):
-        yield f"        - {_ROW_ID_COLUMN}  # {MARK} a request names its row itself"
+        yield f"        - {_computed_key(ROW_ID, 'source_position', 'source_line')}  # {MARK} a request names its row itself"
+    elif together:
+        yield f"        - {_computed_key(together, *key)}  # {MARK} {' and '.join(key)} together"
     for facts in table.columns:
         yield f"        - {_column(facts, guesses)}"
 
@@ -105,6 +104,19 @@ def _column(facts: ColumnFacts, guesses: Guesses) -> str:
     if facts.misfits:
         why.append(f"{facts.misfits:,} cells do not fit and would go to quarantine")
     return "{" + ", ".join(fields) + "}" + f"  # {MARK} {'; '.join(why) or 'every value has this type'}"
+
+
+def _key_of(guesses: Guesses) -> str:
+    """Name of the one column that stands for a key of two; nothing where the key is a column."""
+    return "row_key" if len(guesses.key[0]) > 1 else ""
+
+
+def _computed_key(name: str, *parts: str) -> str:
+    texts = [part if part.startswith("source_") else f'CAST(\\"{part}\\" AS VARCHAR)' for part in parts]
+    expression = f"CONCAT({texts[0]}, ':', {texts[1]})"
+    return (
+        f'{{name: {name}, type: string, unique: true, description: What identifies a row, expression: "{expression}"}}'
+    )
 
 
 def _delivery(facts: ColumnFacts) -> list[str]:
@@ -275,8 +287,8 @@ def _serving(guesses: Guesses, table: TableFacts) -> Iterator[str]:
     label = guesses.label.value if guesses.label else None
     leaks = {item.value for item in guesses.left_out if item.why.startswith(("knows", "this column is another"))}
     request = [facts.name for facts in table.columns if facts.name != label and facts.name not in leaks]
-    if guesses.key[0] == (ROW_ID,):
-        request.insert(0, ROW_ID)
+    if (made := _key_of(guesses)) or guesses.key[0] == (ROW_ID,):
+        request.insert(0, made or ROW_ID)
     days = guesses.days
     yield ""
     yield "  serving:"

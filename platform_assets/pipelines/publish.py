@@ -162,12 +162,15 @@ def _judged_days(result: Audit) -> dict[date, PublishedDay]:
     counts = result.quarantine.group_by(EVENT_DAY, "rule", "column").len().sort(EVENT_DAY, "rule", "column")
     for day, rule, column, rows in counts.iter_rows():
         rules.setdefault(day, {})[f"{rule}:{column}"] = rows
+    failed: dict[date | None, list[RuleResult]] = {}
+    for result_of_rule in result.failed_rules:
+        failed.setdefault(result_of_rule.day, []).append(result_of_rule)
     return {
         day: PublishedDay(
             rows_accepted=accepted.get(day, 0),
             rows_refused=result.refused_rows[day],
             rows_by_rule_and_column=rules.get(day, {}),
-            failed_rules=tuple(rule for rule in result.failed_rules if rule.day == day),
+            failed_rules=tuple(failed.get(day, ())),
         )
         for day in days
     }

@@ -35,7 +35,11 @@ def test_the_proposal_loads_and_every_row_passes_it(tmp_path: Path, shape: Shape
     frame = shape.rows()
     use_case, _ = proposed(tmp_path, frame, shape.label, name)
     source, history = use_case.event_source, use_case.history
-    found = conform(read_source(source, tmp_path, history.first_day, history.last_day), source)
+    assert history.last_day is not None
+    rows = read_source(
+        source, tmp_path, history.first_day, history.last_day + timedelta(days=1)
+    )  # with a day that was cut
+    found = conform(rows, source)
     assert found.frame.height == frame.height
     assert found.frame[UNCAST].null_count() == frame.height
     assert found.extra_columns == ()
