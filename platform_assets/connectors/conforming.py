@@ -15,6 +15,7 @@ from platform_assets.connectors.casting import cast_text, cast_typed
 from platform_assets.connectors.delivery import uncast_text
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.migrations import apply_migrations
+from platform_assets.connectors.row_digests import with_digests
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
@@ -72,7 +73,7 @@ def conform(rows: pl.DataFrame, source: Source) -> Conformed:
     problems: list[ColumnProblem] = []
     are_changes = CHANGE_OPERATION in rows.columns
     for column in source.columns:
-        if column.expression is not None:
+        if column.expression is not None or column.digest_of is not None:
             continue
         if column.name not in rows.columns:
             lacking = _rows_that_need_all(rows)
@@ -100,6 +101,7 @@ def conform(rows: pl.DataFrame, source: Source) -> Conformed:
         delivered = [name for name in rows.columns if name not in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
     computed, misfits = computed_columns(pl.DataFrame(columns), rows, source)
+    computed = with_digests(computed, rows[DELIVERED_DAY], source)
     described = _uncast_column(rows[SOURCE_PROBLEM], [*uncast, *misfits])
     known = {*source.column_names, *DELIVERY_COLUMNS, *CHANGE_COLUMNS, *source.connector.own_columns}
     extra = tuple(name for name in rows.columns if name not in known)

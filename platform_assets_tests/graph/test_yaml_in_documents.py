@@ -20,6 +20,7 @@ PARTS_OF = {
     "learners": ("training",),
     "connector": ("sources", 0),
     "columns": ("sources", 0),
+    "primary_key": ("sources", 0),
     "calendar": ("sources", 0),
     "time_zone": ("sources", 0),
 }
@@ -129,6 +130,13 @@ def queues() -> dict[str, Any]:
     ) | {"serving": {"request": ["ticket", "opened_at", "customer", "length"]}}
 
 
+def rows_without_key() -> dict[str, Any]:
+    """Events that nothing identifies, predicted in batch."""
+    events = {"row_id": {"type": "string", "digest_of": "row"}, "at": "datetime", "shop_id": "int64", "bad": [0, 1]}
+    whole = declaration(events=events, label="bad", features=["shop_id"])
+    return whole | {"serving": {**whole["serving"], "mode": "batch"}}
+
+
 WORLDS = {
     "training": card_fraud,
     "gates": card_fraud,
@@ -190,6 +198,7 @@ def test_a_fenced_yaml_loads(document: str, text: str, tmp_path: Path, monkeypat
     (tmp_path / "part").mkdir()
     (tmp_path / "part" / "holidays.csv").write_text("2026-04-06\n")
     base = queues() if "queue" in text and document == "training" else WORLDS.get(document, card_payments)()
+    base = rows_without_key() if "digest_of" in text else base
     connectors = [source.pop("connector") for source in part.get("sources", ()) if "name" not in source]
     for connector in connectors or [None]:
         whole = with_part(base, {key: value for key, value in part.items() if not connector})

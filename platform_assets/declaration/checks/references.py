@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.declaration.checks.categories import category_problems, learned_category_problems
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.connectors import connector_problems
+from platform_assets.declaration.checks.digests import digest_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
 from platform_assets.declaration.checks.labels import label_problems
@@ -63,6 +64,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *problems,
         *(Flaw(*finding) for finding in entity_problems(use_case)),
         *(Flaw(*finding) for finding in learned_category_problems(use_case)),
+        *(Flaw(*finding) for finding in digest_problems(use_case)),
         *_features(use_case),
         *(Flaw(*finding) for finding in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),

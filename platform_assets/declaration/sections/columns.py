@@ -41,6 +41,7 @@ _FORMS: Mapping[str, Any] = {
     "thousands": "",
     "value": None,
     "expression": None,
+    "digest_of": None,
 }
 """Fields that say how a column is delivered, with what they are when nothing is said."""
 
@@ -115,6 +116,12 @@ class Column(Declaration):
         "`source_position` and `source_line` say where the row came from.",
     )
 
+    digest_of: Literal["row"] | tuple[Identifier, ...] | None = Field(
+        default=None,
+        description="For rows without a key: a digest of these columns, or of all others (`row`), and a count where rows of one day are "
+        "the same. It is the same whenever the same rows are delivered, and another when a value is corrected.",
+    )
+
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Fields that came later are left out where they say nothing: declarations that are kept stay what they are."""
@@ -144,7 +151,7 @@ class Column(Declaration):
     @property
     def is_delivered(self) -> bool:
         """Whether its values come with the rows; others are the same for all, or computed."""
-        return self.value is None and self.expression is None
+        return self.value is None and self.expression is None and self.digest_of is None
 
     @property
     def has_written_form(self) -> bool:

@@ -32,13 +32,23 @@ class FileDays:
     """A use case with one source of daily files, and the lake they end in."""
 
     def __init__(self, folder: Path, *, columns: Mapping[str, Any] = COLUMNS, **source: Any) -> None:
-        self.folder, self.header = folder, ",".join(columns)
         declared: UseCase = declare(events=columns, label="returned", connector=source.pop("connector", CONNECTOR))
         document = declared.model_dump(mode="json")
         document["sources"][0].update(source)
-        self.use_case = UseCase.model_validate(document)
-        self.source = self.use_case.event_source
-        self.catalog = Catalog(self.use_case, Lake(str(folder / "lake")))
+        self._take(folder, UseCase.model_validate(document))
+
+    @classmethod
+    def of(cls, folder: Path, use_case: UseCase) -> "FileDays":
+        """The same for a use case that is declared already."""
+        world = cls.__new__(cls)
+        world._take(folder, use_case)
+        return world
+
+    def _take(self, folder: Path, use_case: UseCase) -> None:
+        self.folder, self.use_case = folder, use_case
+        self.source = use_case.event_source
+        self.header = ",".join(self.source.column_names)
+        self.catalog = Catalog(use_case, Lake(str(folder / "lake")))
         self.loads = 0
 
     def write(self, name: str, lines: Iterable[str]) -> None:
