@@ -1,6 +1,7 @@
 """Batches of changes that no connector of ours delivers, and ranges of days in chunks."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from platform_assets.connectors import ChangeBatch
+from platform_assets.connectors import ChangeBatch, read_changes
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import EVENT_DAY, Source
 from platform_assets.declaration.days import DayRange
@@ -16,7 +17,13 @@ from platform_assets.lake.changes import current_rows
 from platform_assets.lake.schemas import raw_schema
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.ingest import load_in_chunks
-from platform_assets.pipelines.take_in_changes import batch_key, current_cursor, feed_commits, ingest_batches
+from platform_assets.pipelines.take_in_changes import (
+    IngestedChanges,
+    batch_key,
+    current_cursor,
+    feed_commits,
+    ingest_batches,
+)
 
 DAY = date(2024, 3, 1)
 FOUND = {
@@ -155,3 +162,45 @@ def test_days_without_rows_and_days_that_are_too_large_make_chunks_too(tmp_path:
     list(load_in_chunks(table, read, DayRange(DAY, DAY + timedelta(days=9)), chunk_rows=50))
     assert asked == [1, 1, 4, 4]
     assert table.count_by_partition() == {DAY: 100}
+
+
+def test_what_a_person_should_know_of_the_order_is_told(table: LakeTable) -> None:
+    take(table, batch([(1, noon(DAY), "upsert", 9)], "1"))
+    noticed = replace(
+        batch([(1, noon(DAY), "upsert", 5), (2, noon(DAY), "upsert", 6)], "2"), notices=("it begins anew",)
+    )
+    taken = take(table, noticed)
+    assert taken.late == 1
+    assert taken.notices[0] == "it begins anew"
+    assert taken.notices[1].startswith("1 changes came after newer ones of the same rows")
+    assert take(table, batch([(3, noon(DAY), "upsert", 7)], "3")).notices == ()
+    both = IngestedChanges().plus(taken).plus(taken)
+    assert both.notices == taken.notices
+
+
+def test_a_feed_ends_in_the_table_as_its_database_says(table: LakeTable, tmp_path: Path) -> None:
+    """A snapshot without a position, then a stream; one file arrives twice."""
+    connector = {"kind": "change_feed", "path": "in", "settle_seconds": 0}
+    feed = Source.model_validate(orders().model_dump(mode="json") | {"connector": connector})
+    row = {"order_id": 1, "ordered_at": "2024-03-01T12:00:00Z"}
+    later = {**row, "ordered_at": "2024-03-01T13:00:00Z"}
+    messages = [
+        {"op": "r", "after": row, "source": {"lsn": None, "snapshot": "true", "ts_ms": 1_000}},
+        {"op": "u", "after": later, "source": {"lsn": 33445566, "ts_ms": 3_600_000}},
+        {"op": "d", "before": later, "source": {"lsn": 33445999, "ts_ms": 3_700_000}},
+    ]
+    (tmp_path / "in").mkdir()
+
+    def hours() -> list[int]:
+        def read(cursor: str | None) -> ChangeBatch:
+            return read_changes(feed, tmp_path, cursor, max_rows=10)
+
+        list(ingest_batches(table, feed, read, DAY, DAY + timedelta(days=30)))
+        return [at.hour for at in current_rows(table.read(), ["order_id"])["ordered_at"]]
+
+    expected = [[12], [13], []]
+    for number, (message, hour) in enumerate(zip(messages, expected, strict=True)):
+        (tmp_path / "in" / f"{number}.jsonl").write_text(json.dumps(message) + "\n")
+        assert hours() == hour
+    (tmp_path / "in" / "0.jsonl").write_text(json.dumps(messages[0]) + "\n\n")
+    assert hours() == []
