@@ -150,6 +150,7 @@ def test_days_of_event_times_are_those_of_utc() -> None:
     assert event_days(pl.Series([5])).to_list() == [None]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e15, 1e15).map(lambda x: Decimal(repr(round(x, 4)))), min_size=1, max_size=5),
     st.integers(4, 18),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from pydantic import ValidationError
 from platform_assets.declaration import feature_contract_hash, load_use_case
 from platform_assets.declaration.contract import feature_contract
 from platform_assets.declaration.prediction_log import prediction_log_schema
-from platform_assets_tests.unit.pipelines.conftest import FOLDER
 from platform_assets_tests.unit.pipelines.ticket_world import CLASSES, TICKETS, declared
+
+FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 
 
 def label(**changes: Any) -> dict[str, Any]:
