@@ -3,13 +3,16 @@
 Belongs here: what Dagster loads. Does not belong here: how it is put together (`orchestration/assembly.py`).
 """
 
+import logging
+
 import dagster as dg
 
-from platform_assets.installation import Installation
+from platform_assets.installation import Installation, definitions_are_checked
 from platform_assets.orchestration.assembly import installed_definitions
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All use cases with this installation's resources."""
-    return installed_definitions(Installation.from_environment())
+    """All use cases with this installation's resources; one that cannot be loaded is named and left out, and red in `dg check defs`."""
+    warn = logging.getLogger(__name__).warning
+    return installed_definitions(Installation.from_environment(), strict=definitions_are_checked(), named=warn)

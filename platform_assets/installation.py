@@ -102,6 +102,11 @@ def hidden_values(environment: Mapping[str, str] = os.environ) -> tuple[str, ...
     return tuple(sorted((value for value in both if len(value) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
+def definitions_are_checked(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether definitions are loaded to be checked, by `dg check defs` or `dagster definitions validate`: nothing may be left out then."""
+    return environment.get("DAGSTER_IS_DEFS_VALIDATION_CLI") == "1"
+
+
 def use_dagster_of_this_folder(home: Path) -> None:
     """Point Dagster to the folder's `dagster.yaml`, as `make` does, so that a command typed by hand finds the same runs.
 

@@ -4,6 +4,7 @@ Belongs here: from a file to a `UseCase`, for dagster's component as for the ser
 `platform_assets/defs/`. Does not belong here: the rules themselves, and reading YAML (`yaml_text.py`).
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,56 @@ class DeclaredUseCase:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A declaration that cannot be loaded yet, and takes no other one down.
+
+    Attributes:
+        folder: the folder it stands in.
+        error: why it cannot be loaded.
+    """
+
+    folder: Path
+    error: DeclarationError
+
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        first, *more = str(self.error).splitlines()
+        others = f" (and {len(more)} more; `dg check defs` lists them)" if more else ""
+        return f"{self.folder.name} cannot be loaded and is left out: {first}{others}"
+
+
+def every_declaration() -> tuple[list[DeclaredUseCase], list[Draft]]:
+    """The use cases below `platform_assets/defs` that load, and those that do not."""
+    loaded, drafts = [], []
+    for path in sorted(DEFINITIONS_FOLDER.glob("*/defs.yaml")):
+        try:
+            loaded.append(DeclaredUseCase(load_use_case(path), path.parent))
+        except DeclarationError as error:
+            drafts.append(Draft(path.parent, error))
+    return loaded, drafts
+
+
 def declared_use_cases(name: str | None = None) -> list[DeclaredUseCase]:
-    """All use cases below `platform_assets/defs`, or the one of that name.
+    """All use cases below `platform_assets/defs`, or the one of that name. Drafts are named in a warning where all are meant.
 
     Raises:
+        DeclarationError: the one that is named, or every one, cannot be loaded.
         ValueError: when there is none.
     """
-    every = [
-        DeclaredUseCase(load_use_case(path), path.parent) for path in sorted(DEFINITIONS_FOLDER.glob("*/defs.yaml"))
-    ]
-    chosen = [declared for declared in every if name is None or declared.use_case.name == name]
+    loaded, drafts = every_declaration()
+    chosen = [declared for declared in loaded if name is None or declared.use_case.name == name]
     if not chosen:
-        names = ", ".join(declared.use_case.name for declared in every) or "none"
-        raise ValueError(f"there is no use case {name or ''!r} below {DEFINITIONS_FOLDER}; declared: {names}")
+        meant = [draft for draft in drafts if name is None or draft.folder.name == name]
+        if meant:
+            raise DeclarationError("\n".join(str(draft.error) for draft in meant))
+        names = ", ".join(declared.use_case.name for declared in loaded) or "none"
+        unloaded = "".join(f"\n{draft.sentence}" for draft in drafts)
+        raise ValueError(f"there is no use case {name or ''!r} below {DEFINITIONS_FOLDER}; declared: {names}{unloaded}")
+    if name is None:
+        for draft in drafts:
+            logging.getLogger(__name__).warning(draft.sentence)
     return chosen
 
 

@@ -39,10 +39,12 @@ class RequestedRetrain:
     Attributes:
         cause: key of its cause, as in `RetrainVerdict.cause`.
         day: day of the window that asked.
+        failed: whether the training that it led to failed: it answers no cause, and keeps the cooldown all the same.
     """
 
     cause: str
     day: date
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def retrain_verdict(
     Args:
         history: windows in any order, each day once.
         rule: the declared rule.
-        already_requested: earlier requests. One from a later day (a re-run over old days) starts a cooldown as well.
+        already_requested: earlier requests. One from a later day (a re-run over old days) starts a cooldown as well. One whose training
+            failed covers nothing: its cause asks again after the cooldown.
 
     Raises:
         VerdictError: a day occurs twice, or a window is violated without a cause.
@@ -124,13 +127,15 @@ def retrain_verdict(
     if not fresh:
         return RetrainVerdict(False, first_key, f"{state}; a new model was already requested for this.")
     last_request = max((request.day for request in already_requested), default=None)
+    failed = [request.day for request in already_requested if request.failed and request.day == last_request]
+    what_became = f"; the training that was requested on {failed[0]} failed" if failed else ""
     if last_request is not None and (latest.day - last_request).days < rule.cooldown_days:
         return RetrainVerdict(
             False,
             fresh[0],
-            f"{state}; the last request was on {last_request}, less than {rule.cooldown_days} days before.",
+            f"{state}; the last request was on {last_request}, less than {rule.cooldown_days} days before{what_became}.",
         )
-    return RetrainVerdict(True, fresh[0], f"{state}.")
+    return RetrainVerdict(True, fresh[0], f"{state}{what_became}.")
 
 
 def _check(windows: Sequence[WindowVerdict]) -> None:
@@ -155,7 +160,7 @@ def _began(cause: str, windows: Sequence[WindowVerdict], of_last: int) -> date:
 
 
 def _covered(key: str, began: date, requests: Sequence[RequestedRetrain]) -> bool:
-    return any(request.cause == key or request.day >= began for request in requests)
+    return any(request.cause == key or request.day >= began for request in requests if not request.failed)
 
 
 def _key(cause: str, began: date) -> str:

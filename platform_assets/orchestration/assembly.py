@@ -3,17 +3,54 @@
 Belongs here: assembly only. Does not belong here: anything that could stand in the component or a resource.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 
 import platform_assets
+from platform_assets.declaration.loader import every_declaration
 from platform_assets.installation import Installation
+from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.resources.build import build_executor, build_resources
 
 
-def installed_definitions(installation: Installation) -> dg.Definitions:
-    """The use cases below `platform_assets/defs/` with the installation's resources and executor."""
-    use_cases = dg.load_from_defs_folder(path_within_project=Path(platform_assets.__file__).parent)
+def installed_definitions(
+    installation: Installation, *, strict: bool = False, named: Callable[[str], None] | None = None
+) -> dg.Definitions:
+    """The use cases below `platform_assets/defs/` with the installation's resources and executor.
+
+    Args:
+        installation: whose resources they use.
+        strict: fail where one of them cannot be loaded, as `dg check defs` has to; else it is left out.
+        named: takes a line for each use case that is left out.
+
+    Raises:
+        Exception: what Dagster or a use case's own code says, where `strict`, or where no use case loads.
+    """
+    folder = Path(platform_assets.__file__).parent
+    try:
+        use_cases = dg.load_from_defs_folder(path_within_project=folder)
+    except Exception:
+        loaded = [] if strict else _those_that_load(named or (lambda line: None))
+        if not loaded:
+            raise
+        use_cases = dg.Definitions.merge(*loaded)
     shared = dg.Definitions(resources=build_resources(installation), executor=build_executor(installation.settings))
     return dg.Definitions.merge(use_cases, shared)
+
+
+def _those_that_load(named: Callable[[str], None]) -> list[dg.Definitions]:
+    """Definitions of each use case that loads; a draft, whatever is wrong with it, takes no other down."""
+    loaded, drafts = every_declaration()
+    for draft in drafts:
+        named(draft.sentence)
+    definitions = []
+    for declared in loaded:
+        try:
+            definitions.append(use_case_definitions(declared.use_case, declared.folder))
+        except Exception as error:  # noqa: BLE001 - a team's own module may fail in any way
+            named(
+                f"{declared.folder.name} cannot be loaded and is left out: {str(error).strip().partition(chr(10))[0]}"
+            )
+    return definitions

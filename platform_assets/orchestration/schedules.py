@@ -12,9 +12,9 @@ import dagster as dg
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.time_zones import day_of
 from platform_assets.orchestration.dagster_names import AssetJob
-from platform_assets.orchestration.due_runs import run_request
+from platform_assets.orchestration.due_runs import read_materialized, run_request
 from platform_assets.orchestration.jobs import Jobs
-from platform_assets.pipelines.due import due_on, is_training_day, newest_day
+from platform_assets.pipelines.due import NOTHING, Materialized, due_on, is_training_day, newest_day
 from platform_assets.pipelines.jobs import FEED, JUDGE, LABELS, LOAD, LOG, MAINTAIN, PREDICT, TRAIN, WATCH
 
 
@@ -102,6 +102,14 @@ def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition
     ]
 
 
+def _materialized(use_case: UseCase, context: dg.ScheduleEvaluationContext) -> Materialized:
+    """What was materialized so far; nothing where a tick is tried without an instance."""
+    try:
+        return read_materialized(use_case, context.instance)
+    except dg.DagsterInvariantViolationError:
+        return NOTHING
+
+
 def _daily(use_case: UseCase, timetable: Timetable, job: AssetJob) -> dg.ScheduleDefinition:
     @dg.schedule(
         job=job,
@@ -115,7 +123,7 @@ def _daily(use_case: UseCase, timetable: Timetable, job: AssetJob) -> dg.Schedul
         if timetable.job == TRAIN and not is_training_day(use_case, day):
             yield dg.SkipReason(f"a model is trained every {use_case.training.every_days} days")
             return
-        answer = due_on(use_case, timetable.job, day)
+        answer = due_on(use_case, timetable.job, day, _materialized(use_case, context))
         if answer is None:
             newest = newest_day(use_case, timetable.job, day)
             yield dg.SkipReason(f"{newest} lies outside the declared history")

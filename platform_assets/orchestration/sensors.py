@@ -5,6 +5,7 @@ Belongs here: remembering what was requested. Does not belong here: the decision
 """
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
@@ -13,11 +14,12 @@ from platform_assets.declaration import UseCase
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.monitoring.retrain_verdict import RequestedRetrain
-from platform_assets.orchestration.jobs import Jobs
+from platform_assets.orchestration.jobs import Jobs, job_name
 from platform_assets.pipelines.jobs import TRAIN
 from platform_assets.pipelines.retrain import decide_retrain
 
 CAUSE_TAG = "platform_assets/retrain_cause"
+PARTITION_TAG = "dagster/partition"
 
 
 def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
@@ -30,20 +32,46 @@ def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
         description="Asks for a new model when drift or lost quality persists.",
     )
     def retrain(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:
-        requested = [
+        asked = [
             RequestedRetrain(item["cause"], date.fromisoformat(item["day"]))
             for item in json.loads(context.cursor or "[]")
         ]
+        requested = [replace(one, failed=_has_failed(context, use_case, one)) for one in asked]
         decision = decide_retrain(Catalog(use_case, lake), requested)
+        if requested and requested[-1].failed:
+            context.log.warning(f"{use_case.name}: {decision.reason}")
         if decision.as_of is None:
             return dg.SensorResult(skip_reason=decision.reason, cursor=context.cursor)
-        requested.append(RequestedRetrain(decision.cause, decision.as_of))
+        again = any(one.cause == decision.cause for one in asked)
         request = dg.RunRequest(
-            run_key=decision.cause,
+            # Dagster starts no second run under a key that it has seen, be the first one failed.
+            run_key=f"{decision.cause} again as of {decision.as_of}" if again else decision.cause,
             partition_key=decision.as_of.isoformat(),
             tags={CAUSE_TAG: decision.cause[:256]},
         )
-        cursor = json.dumps([{"cause": item.cause, "day": item.day.isoformat()} for item in requested])
+        asked.append(RequestedRetrain(decision.cause, decision.as_of))
+        cursor = json.dumps([{"cause": item.cause, "day": item.day.isoformat()} for item in asked])
         return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return retrain
+
+
+def _has_failed(context: dg.SensorEvaluationContext, use_case: UseCase, request: RequestedRetrain) -> bool:
+    """Whether the newest run for a request ended without a model: it failed, or somebody ended it.
+
+    A run that is executed again counts instead of the one before; one that is no longer remembered, or a sensor that is tried without an
+    instance, has failed nothing.
+    """
+    try:
+        instance = context.instance
+    except dg.DagsterInvariantViolationError:
+        return False
+    filters = dg.RunsFilter(
+        job_name=job_name(use_case, TRAIN),
+        tags={CAUSE_TAG: request.cause[:256], PARTITION_TAG: request.day.isoformat()},
+    )
+    records = instance.get_run_records(filters=filters, limit=1)
+    return bool(records) and records[0].dagster_run.status in (
+        dg.DagsterRunStatus.FAILURE,
+        dg.DagsterRunStatus.CANCELED,
+    )

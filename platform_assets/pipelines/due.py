@@ -112,14 +112,29 @@ def is_training_day(use_case: UseCase, day: date) -> bool:
     return (day - use_case.history.first_day).days % use_case.training.every_days == 0
 
 
-def due_on(use_case: UseCase, job: str, day: date) -> DueJob | None:
+def due_on(use_case: UseCase, job: str, day: date, materialized: Materialized = NOTHING) -> DueJob | None:
     """What one day asks of one daily job, whether or not it was done: the tick of a schedule.
 
+    A job that takes a range asks for the days since the last that was delivered as well: nobody else comes for those between the end of a
+    `run` and the first tick, or those on which nothing ticked. A day before the last one delivered, such as a refused one, is not asked
+    for again.
+
+    Args:
+        use_case: the declaration.
+        job: one of `DAILY`.
+        day: the day as of which is asked.
+        materialized: what was materialized so far; without it the newest day alone is asked for.
+
     Returns:
-        The job for its newest day, or None when that day lies outside of the declared history.
+        The job for its newest day and those before it that nobody asked for, or None when all lie outside of the declared history.
     """
     newest = newest_day(use_case, job, day)
-    answers = due(use_case, NOTHING, day, {job: DayRange(newest, newest)})
+    takes_ranges = job in IN_ONE_RUN and job in job_tables(use_case)
+    delivered = materialized.get(_delivered(use_case, job), {}) if takes_ranges else {}
+    first = min(
+        newest, max((each + ONE_DAY for each in delivered if each is not None and each < newest), default=newest)
+    )
+    answers = due(use_case, NOTHING, day, {job: DayRange(first, newest)})
     return next((answer for answer in answers if answer.job == job), None)
 
 
@@ -197,6 +212,14 @@ def _evidence(use_case: UseCase, job: str) -> TableName:
     return job_tables(use_case)[job][0]
 
 
+def _delivered(use_case: UseCase, job: str) -> TableName:
+    """The table by which a day of a job that takes a range is known to have been asked for, whatever became of it."""
+    if job not in (LOAD, LABELS):
+        return _evidence(use_case, job)
+    source = use_case.event_source if job == LOAD else use_case.source(_evidence(use_case, job)[1])
+    return (CLEAN if source.is_incremental else RAW), source.name
+
+
 def _stale(use_case: UseCase, materialized: Materialized, job: str, day: date, wanted: DayRange) -> Iterator[date]:
     """Days that were touched after they were cleaned, and in a load those whose features look back at them.
 
@@ -239,4 +262,6 @@ def tables_to_read(use_case: UseCase) -> list[TableName]:
     reference = [(layer, table) for layer, table in tables.get(REFERENCE, []) if layer == CLEAN]
     fed = [(layer, source.name) for source in use_case.sources if source.is_incremental for layer in (RAW, CLEAN)]
     fed += [(CLEAN, use_case.events)] if use_case.event_source.repeated_keys == "newest" else []
-    return list(dict.fromkeys([*reference, *fed, *(_evidence(use_case, job) for job in DAILY if job in tables)]))
+    asked = [_delivered(use_case, job) for job in DAILY if job in tables and job in IN_ONE_RUN]
+    done = [_evidence(use_case, job) for job in DAILY if job in tables]
+    return list(dict.fromkeys([*reference, *fed, *done, *asked]))

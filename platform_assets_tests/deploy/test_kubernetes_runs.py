@@ -36,6 +36,7 @@ def test_the_shipped_launcher_configuration_is_valid(launcher_config: dict[str, 
     assert launcher_config["job_namespace"] == "ml"
     assert launcher_config["job_image"] == "platform-assets:1"
     assert launcher_config["env_secrets"] == ["platform-assets-secrets"]
+    assert launcher_config["fail_pod_on_run_failure"] is True, "the Job of a failed run is a failed Job"
 
 
 def test_a_training_step_becomes_a_job_of_the_declared_size(launcher_config: dict[str, Any]) -> None:

@@ -1,0 +1,132 @@
+"""A use case that cannot be loaded is named in one line and takes no other down; where definitions are checked it is an error."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+import platform_assets
+from platform_assets.declaration import loader
+from platform_assets.declaration.loader import DeclarationError, declared_use_cases
+from platform_assets.installation import Installation, Settings, definitions_are_checked
+from platform_assets.orchestration import assembly
+
+DEFS = Path(platform_assets.__file__).parent / "defs"
+
+
+def no_yaml(path: Path) -> None:
+    path.write_text("type: platform_assets.MlUseCase\nattributes: [\n")
+
+
+def no_component(path: Path) -> None:
+    path.write_text("something: else\n")
+
+
+def unfinished(path: Path) -> None:
+    path.write_text("type: platform_assets.MlUseCase\nattributes:\n  name: draft\n  description: nothing yet\n")
+
+
+def contradicting(path: Path) -> None:
+    """Valid by its schema, and not by what holds between sections."""
+    text = (DEFS / "card_fraud" / "defs.yaml").read_text()
+    path.write_text(
+        text.replace("name: card_fraud", "name: draft", 1).replace("events: transactions", "events: nothing")
+    )
+
+
+def empty(path: Path) -> None:
+    path.write_text("")
+
+
+Fault = Callable[[Path], None]
+FAULTS = [no_yaml, no_component, unfinished, contradicting, empty]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of declarations with one that loads, and one that is called `draft`."""
+    shutil.copytree(DEFS / "card_fraud", tmp_path / "card_fraud", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "draft").mkdir()
+    monkeypatch.setattr(loader, "DEFINITIONS_FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_others_are_found_and_the_draft_is_named_in_one_line(
+    folder: Path, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    fault(folder / "draft" / "defs.yaml")
+    with caplog.at_level(logging.WARNING):
+        assert [declared.use_case.name for declared in declared_use_cases()] == ["card_fraud"]
+    [record] = caplog.records
+    assert record.getMessage().startswith("draft cannot be loaded and is left out: ")
+    assert "\n" not in record.getMessage()
+    caplog.clear()
+    assert [declared.use_case.name for declared in declared_use_cases("card_fraud")] == ["card_fraud"]
+    assert not caplog.records, "who asks for another one is not bothered"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_who_asks_for_the_draft_gets_its_errors(folder: Path, fault: Fault) -> None:
+    fault(folder / "draft" / "defs.yaml")
+    with pytest.raises(DeclarationError, match=r"draft/defs\.yaml"):
+        declared_use_cases("draft")
+
+
+def test_a_folder_of_drafts_alone_is_an_error(folder: Path) -> None:
+    unfinished(folder / "draft" / "defs.yaml")
+    shutil.rmtree(folder / "card_fraud")
+    with pytest.raises(DeclarationError, match="draft"):
+        declared_use_cases()
+
+
+def test_dagster_shows_the_others_and_a_check_is_red(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished(folder / "draft" / "defs.yaml")
+
+    def refused(**given: Any) -> dg.Definitions:
+        raise dg.DagsterInvalidDefinitionError("draft/defs.yaml: 'sources' is a required property")
+
+    monkeypatch.setattr(dg, "load_from_defs_folder", refused)
+    installation = Installation(Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "home")}))
+    lines: list[str] = []
+    graph = assembly.installed_definitions(installation, named=lines.append).resolve_asset_graph()
+    assert {key.path[0] for key in graph.get_all_asset_keys()} == {"card_fraud"}
+    assert [line.partition(":")[0] for line in lines] == ["draft cannot be loaded and is left out"]
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="required property"):
+        assembly.installed_definitions(installation, strict=True)
+
+
+def test_a_use_case_whose_own_module_fails_is_a_draft_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "card_fraud" / "defs.yaml", folder / "draft" / "defs.yaml")
+    path = folder / "draft" / "defs.yaml"
+    path.write_text(path.read_text().replace("name: card_fraud", "name: draft", 1))
+    built = assembly.use_case_definitions
+
+    def building(use_case: Any, where: Path) -> dg.Definitions:
+        if use_case.name == "draft":
+            raise ImportError("no module named 'features_of_tomorrow'")
+        return built(use_case, where)
+
+    def refused(**given: Any) -> dg.Definitions:
+        raise ImportError("no module named 'features_of_tomorrow'")
+
+    monkeypatch.setattr(dg, "load_from_defs_folder", refused)
+    monkeypatch.setattr(assembly, "use_case_definitions", building)
+    installation = Installation(Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "home")}))
+    lines: list[str] = []
+    graph = assembly.installed_definitions(installation, named=lines.append).resolve_asset_graph()
+    assert {key.path[0] for key in graph.get_all_asset_keys()} == {"card_fraud"}
+    assert lines == ["draft cannot be loaded and is left out: no module named 'features_of_tomorrow'"]
+
+
+def test_definitions_are_checked_where_dagster_says_so() -> None:
+    assert definitions_are_checked({"DAGSTER_IS_DEFS_VALIDATION_CLI": "1"})
+    assert not definitions_are_checked({})
