@@ -36,6 +36,8 @@ _BOOLEANS: Mapping[str, bool] = MappingProxyType(
 """What says true and false in English and to a computer; words of other languages are declared."""
 _WHOLE_NUMBER = r"^([+-]?\d+)(?:\.0*)?$"
 _YEARS = (1, 9999)
+_LARGEST_DECIMAL = 1e15
+"""Fewer units than this are exact in a float, and so is each number of them."""
 
 
 def cast_text(text: pl.Series, column: Column) -> pl.Series:
@@ -54,12 +56,20 @@ def cast_text(text: pl.Series, column: Column) -> pl.Series:
     if column.type == "bool":
         return _strip(text).str.to_lowercase().replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
     result = text.cast(column.polars_type, strict=False)
-    if result.null_count() == text.null_count():
-        return result
-    again = _strip(text)
-    if column.type != "float64":
-        again = again.str.extract(_WHOLE_NUMBER, 1)
-    return result.fill_null(again.cast(column.polars_type, strict=False))
+    if result.null_count() != text.null_count():
+        again = _strip(text)
+        if column.type != "float64":
+            again = again.str.extract(_WHOLE_NUMBER, 1)
+        result = result.fill_null(again.cast(column.polars_type, strict=False))
+    return result if column.scale is None else _of_scale(result, column.scale)
+
+
+def _of_scale(values: pl.Series, scale: int) -> pl.Series:
+    """Numbers with at most so many decimals and 15 digits, null where they have more."""
+    unit = 10.0**scale
+    units = (values * unit).round()
+    fits = (units / unit == values) & (units.abs() < _LARGEST_DECIMAL)
+    return values.set(~fits.fill_null(False), None)
 
 
 def cast_typed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]:
@@ -72,6 +82,8 @@ def cast_typed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]
     Returns:
         The values, null where they do not fit, and the Boolean mask of those that do not.
     """
+    if column.scale is not None:
+        return _typed_of_scale(values, column)
     target = column.polars_type
     if values.dtype == target:
         return values, pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
@@ -88,6 +100,15 @@ def cast_typed(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]
     result = values.cast(target, strict=False)
     failed = values.is_not_null() & result.cast(values.dtype, strict=False).ne_missing(values)
     return result.set(failed, None) if failed.any() else result, failed
+
+
+def _typed_of_scale(values: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]:
+    """Typed values of a decimal column, a float of 32 bits by the digits that it is written with; the mask of those that do not fit."""
+    if values.dtype == pl.Float32:
+        values = values.cast(pl.String).cast(pl.Float64)
+    found, failed = cast_typed(values, column.model_copy(update={"scale": None}))
+    result = _of_scale(found, column.scale or 0)
+    return result, failed | (found.is_not_null() & ~found.is_nan().fill_null(False) & result.is_null())
 
 
 def _decimals_as_floats(values: pl.Series) -> tuple[pl.Series, pl.Series]:

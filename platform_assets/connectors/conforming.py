@@ -16,6 +16,7 @@ from platform_assets.connectors.delivery import uncast_text
 from platform_assets.connectors.errors import ColumnProblem, SchemaMismatch, SourceError
 from platform_assets.connectors.migrations import apply_migrations
 from platform_assets.connectors.row_digests import with_digests
+from platform_assets.connectors.written_forms import as_text
 from platform_assets.declaration.delivered_columns import (
     CHANGE_COLUMNS,
     CHANGE_OPERATION,
@@ -90,13 +91,13 @@ def conform(rows: pl.DataFrame, source: Source) -> Conformed:
             limit = (MAX_UNCAST_RATIO if judged else 1) * (len(values) - values.null_count())
         else:
             result, failed = cast_typed(values, column)
-            limit = 0
+            limit = 0 if column.scale is None else MAX_UNCAST_RATIO * (len(values) - values.null_count())
         columns.append(result.alias(column.name))
         count = int(failed.sum())
         if count > limit:
             problems.append(column_problem(column, values, failed))
         elif count:
-            uncast.append(_describe(column, values, failed))
+            uncast.append(_describe(column, as_text(values), failed))
     if problems:
         delivered = [name for name in rows.columns if name not in (*DELIVERY_COLUMNS, *CHANGE_COLUMNS)]
         raise SchemaMismatch(source.name, problems, delivered)
@@ -204,7 +205,7 @@ def column_problem(column: Column, values: pl.Series, failed: pl.Series, where: 
     bad = values.filter(failed)
     examples = bad.head(1000).unique(maintain_order=True).head(_EXAMPLES).to_list() if not bad.dtype.is_nested() else []
     delivered = "text that does not fit" if values.dtype == pl.String and column.type != "string" else str(values.dtype)
-    return ColumnProblem(column.name, column.type, delivered, bad.len(), tuple(map(str, examples)), where)
+    return ColumnProblem(column.name, column.type_in_words, delivered, bad.len(), tuple(map(str, examples)), where)
 
 
 def _describe(column: Column, values: pl.Series, failed: pl.Series) -> pl.Series:

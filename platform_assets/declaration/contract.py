@@ -72,7 +72,9 @@ def _label(use_case: UseCase) -> dict[str, Any]:
 
 def _column(column: Column) -> Any:
     """A column's type, and where it is not delivered what it is made from."""
-    return column.type if column.is_delivered else [column.type, column.value, column.expression]
+    if column.is_delivered and column.scale is None:
+        return column.type
+    return [column.type_in_words, column.value, column.expression]
 
 
 def _looked_up(source: Source) -> dict[str, Any]:

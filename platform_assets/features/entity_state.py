@@ -30,6 +30,7 @@ from platform_assets.features.aggregation.kernel import (
     Float64Array,
     Int64Array,
     WindowPlan,
+    decimal_scales,
     plan_windows,
 )
 from platform_assets.features.entities import entity_of, with_entity_columns
@@ -65,7 +66,7 @@ class StateLayout:
     @cached_property
     def plan(self) -> WindowPlan:
         """The view's windows as arrays."""
-        return plan_windows(self.view, self.use_case.time_zone)
+        return plan_windows(self.view, self.use_case.time_zone, decimal_scales(self.use_case.event_source))
 
     @property
     def late_days(self) -> int:

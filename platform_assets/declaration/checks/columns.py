@@ -112,6 +112,8 @@ def _words(column: Column) -> Iterator[tuple[str, Any, str]]:
 
 
 def _numbers(column: Column) -> Iterator[tuple[str, Any, str]]:
+    if column.scale is not None and column.type != "float64":
+        yield "scale", column.scale, f"is for type decimal, and {column.name!r} is {column.type}"
     if column.decimal_mark == "." and not column.thousands:
         return
     if not column.is_numeric:

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import polars as pl
-from pydantic import BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from platform_assets.declaration.base import Declaration, Identifier
 
@@ -29,6 +36,7 @@ POLARS_TYPES: Mapping[ColumnType, pl.DataType] = {
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"int8", "int32", "int64", "float64"})
 
 _FORMS: Mapping[str, Any] = {
+    "scale": None,
     "delivered_as": (),
     "format": (),
     "time_zone": None,
@@ -43,7 +51,7 @@ _FORMS: Mapping[str, Any] = {
     "expression": None,
     "digest_of": None,
 }
-"""Fields that say how a column is delivered, with what they are when nothing is said."""
+"""Fields that came later, most of which say how a column is delivered, with what they are when nothing is said."""
 
 
 def _as_tuple(given: Any) -> Any:
@@ -59,7 +67,11 @@ class Column(Declaration):
     name: Identifier = Field(
         description="Column name, as it is stored; as it arrives too, unless `from` says otherwise."
     )
-    type: ColumnType = Field(description="Logical type. Times are UTC with microseconds.")
+    type: ColumnType = Field(
+        description="Logical type. Times are UTC with microseconds. `decimal` is a number whose unit matters, such as money: it needs "
+        "`scale`, is kept as the float that is written with the same digits, and its sums in windows are exact.",
+        json_schema_extra={"enum": [*POLARS_TYPES, "decimal"]},
+    )
     description: str = Field(description="What the value means, with its unit.")
     nullable: bool = Field(default=False, description="Whether a row may lack this value.")
     minimum: float | None = Field(default=None, description="Smallest value allowed (inclusive), numbers only.")
@@ -68,6 +80,12 @@ class Column(Declaration):
     unique: bool = Field(default=False, description="Whether a value may appear once only within a partition.")
     references: str | None = Field(
         default=None, description="`table.column` of another source in which each value must exist."
+    )
+    scale: int | None = Field(
+        default=None,
+        ge=0,
+        le=9,
+        description="With type `decimal`: how many decimals values have at most; more of them, or more than 15 digits, are refused.",
     )
     delivered_as: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)] = Field(
         default=(),
@@ -122,6 +140,15 @@ class Column(Declaration):
         "the same. It is the same whenever the same rows are delivered, and another when a value is corrected.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _decimal_is_a_float_of_a_scale(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("type") != "decimal":
+            return given
+        if given.get("scale") is None:
+            raise ValueError("a decimal needs `scale`, the number of its decimals: 2 for euro and cent")
+        return {**given, "type": "float64"}
+
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Fields that came later are left out where they say nothing: declarations that are kept stay what they are."""
@@ -142,6 +169,11 @@ class Column(Declaration):
     def is_numeric(self) -> bool:
         """Whether limits and drift statistics for numbers apply."""
         return self.type in NUMERIC_TYPES
+
+    @property
+    def type_in_words(self) -> str:
+        """The type as a message names it."""
+        return self.type if self.scale is None else f"decimal with {self.scale} decimals"
 
     @property
     def delivered_names(self) -> tuple[str, ...]:

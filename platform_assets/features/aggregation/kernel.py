@@ -12,8 +12,9 @@ exact and rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.aggregates import AGGREGATES, Aggregate
 from platform_assets.declaration.sections.features import FeatureView
+from platform_assets.declaration.sections.sources import Source
 from platform_assets.declaration.time_zones import MICROSECONDS_PER_DAY as MICROSECONDS_PER_DAY
 from platform_assets.declaration.time_zones import UTC_ZONE, by_the_calendar
 from platform_assets.features.aggregation.event_values import EventValue, event_value
@@ -77,6 +79,8 @@ class WindowPlan:
     empties: Float64Array
     composed: tuple[Composition, ...] = ()
     zone: str = UTC_ZONE
+    scales: tuple[int | None, ...] = ()
+    """Decimals of the features that are sums of a decimal column, None for others; empty where there is none."""
 
     @property
     def has_local_days(self) -> bool:
@@ -89,8 +93,16 @@ class WindowPlan:
         return tuple(value.name for value in self.values)
 
 
-def plan_windows(view: FeatureView, zone: str = UTC_ZONE) -> WindowPlan:
-    """The plan of a view's windows over the days of a time zone; without windows all its arrays are empty."""
+def plan_windows(
+    view: FeatureView, zone: str = UTC_ZONE, scales: Mapping[str, int] = MappingProxyType({})
+) -> WindowPlan:
+    """The plan of a view's windows over the days of a time zone; without windows all its arrays are empty.
+
+    Args:
+        view: the features.
+        zone: the time zone whose days count.
+        scales: decimals of the event's decimal columns, by name.
+    """
     needed = [event_value(window) for window in view.windows]
     values = tuple(dict.fromkeys(value for value in needed if value is not None))
     rows: list[tuple[int, ...]] = []
@@ -114,7 +126,30 @@ def plan_windows(view: FeatureView, zone: str = UTC_ZONE) -> WindowPlan:
         empties=np.array(empties, dtype=np.float64),
         composed=tuple(features) if len(rows) > len(features) else (),
         zone=zone,
+        scales=_scales_of_sums(view, scales),
     )
+
+
+def decimal_scales(source: Source) -> dict[str, int]:
+    """Decimals of a table's decimal columns, by name."""
+    return {column.name: column.scale for column in source.columns if column.scale is not None}
+
+
+def _scales_of_sums(view: FeatureView, scales: Mapping[str, int]) -> tuple[int | None, ...]:
+    of_features = tuple(
+        scales.get(window.column or "") if window.aggregate == "sum" else None
+        for window in view.windows
+        for _ in window.feature_names
+    )
+    return of_features if any(scale is not None for scale in of_features) else ()
+
+
+def _exact_sums(plan: WindowPlan, features: Float64Array) -> Float64Array:
+    """Sums of decimals are whole numbers of their unit: the float nearest to the exact sum, whatever the order of the events."""
+    for row, scale in enumerate(plan.scales):
+        if scale is not None:
+            features[row] = np.rint(features[row] * 10.0**scale) / 10.0**scale
+    return features
 
 
 def compute_windows(
@@ -155,9 +190,9 @@ def compute_windows(
             times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
         )
     if not plan.composed:
-        return out
+        return _exact_sums(plan, out)
     in_range = np.full(out.shape[1], True) if row_count is not None else (times >= first_time) & (times <= last_time)
-    return np.stack([feature.values(out, in_range) for feature in plan.composed])
+    return _exact_sums(plan, np.stack([feature.values(out, in_range) for feature in plan.composed]))
 
 
 def _fill_by_local_days(

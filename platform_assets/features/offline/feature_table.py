@@ -29,6 +29,7 @@ from platform_assets.features.aggregation.kernel import (
     Int64Array,
     WindowPlan,
     compute_windows,
+    decimal_scales,
     plan_windows,
 )
 from platform_assets.features.entities import with_entity_columns
@@ -82,7 +83,7 @@ def compute_view(
     require_columns(
         events.columns, [EVENT_DAY, *event_order(use_case)], f"view {view.name!r}: events of {use_case.events!r}"
     )
-    plan = plan_windows(view, use_case.time_zone)
+    plan = plan_windows(view, use_case.time_zone, decimal_scales(use_case.event_source))
     ordered = in_order(with_entity_columns(events, use_case, [view]), event_order(use_case))
     check_events(view, use_case, ordered, plan)
     begin = ordered[EVENT_DAY].search_sorted(first_day, side="left")
