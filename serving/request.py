@@ -14,9 +14,19 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from platform_assets.declaration import Column, UseCase
@@ -103,6 +113,8 @@ def _field_type(column: Column) -> Any:
         if column.maximum is not None:
             most = min(most, math.floor(column.maximum))
         return Annotated[int, Field(ge=least, le=most), BeforeValidator(_whole_number)]
+    if column.scale is not None:
+        return Annotated[float, Field(allow_inf_nan=False, **limits), AfterValidator(partial(_of_scale, column.scale))]
     if column.type == "float64":
         return Annotated[float, Field(allow_inf_nan=False, **limits)]
     if column.type == "string":
@@ -112,6 +124,15 @@ def _field_type(column: Column) -> Any:
     # Lax, because strict takes no text for a time once it is out of JSON.
     kind: Any = date if column.type == "date" else AwareDatetime
     return Annotated[kind, Field(strict=False), BeforeValidator(_text_only)]
+
+
+def _of_scale(scale: int, value: float) -> float:
+    """A number of at most so many decimals, as in files."""
+    if round(value, scale) != value or abs(value) * 10.0**scale >= EXACT_BELOW:
+        raise PydanticCustomError(
+            "decimal_scale", "Input should have at most {scale} decimals, and 15 digits in all", {"scale": scale}
+        )
+    return value
 
 
 def _whole_number(value: Any) -> Any:

@@ -75,7 +75,8 @@ def delivered(amounts: Any) -> pl.DataFrame:
     values = amounts if isinstance(amounts, pl.Series) else pl.Series(amounts)
     count = len(values)
     day = pl.lit("2024-01-01").str.to_date()
-    return pl.DataFrame({"sale": [str(i) for i in range(count)], "at": ["2024-01-01"] * count, "shop": ["1"] * count, "amount": values}).with_columns(
+    columns = {"sale": [str(i) for i in range(count)], "at": ["2024-01-01"] * count, "shop": ["1"] * count}
+    return pl.DataFrame({**columns, "amount": values}).with_columns(
         day.alias(DELIVERED_DAY), pl.lit("f").alias(SOURCE_POSITION), pl.lit(None, dtype=pl.String).alias(SOURCE_PROBLEM)
     )  # fmt: skip
 

@@ -221,3 +221,18 @@ def test_rows_of_features_take_null_and_refuse_strangers() -> None:
     for wrong in ([], [row | {"other": 1}], [{"kmh": 1.0}], [row] * 1001):
         with pytest.raises(RequestRefused):
             requests.parse_rows(model, json.dumps({"rows": wrong}).encode())
+
+
+@pytest.mark.parametrize(
+    ("written", "fits"), [("19.95", True), ("7", True), ("-0.1", True), ("1.005", False), ("1e15", False)]
+)
+def test_a_decimal_has_the_decimals_that_are_declared(written: str, fits: bool) -> None:
+    amount = {"type": "decimal", "scale": 2}
+    case = declare(events={"visit": "int64", "at": "datetime", "amount": amount}, label="unpaid", features=["amount"])
+    body = f'{{"visit": 5, "at": "2024-01-01T00:00:00Z", "amount": {written}}}'.encode()
+    if fits:
+        assert requests.parse_event(requests.request_model(case), body)["amount"] == float(written)
+        return
+    with pytest.raises(RequestRefused) as caught:
+        requests.parse_event(requests.request_model(case), body)
+    assert "at most 2 decimals" in str(caught.value.problems)
