@@ -23,6 +23,7 @@ from platform_assets.declaration.checks.windows import uses_request_columns, win
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS
 from platform_assets.declaration.sections.migrations import migration_problems
+from platform_assets.declaration.sections.serving import Serving
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.declaration.tasks.registry import declared_tasks
 from platform_assets.declaration.time_zones import UTC_ZONE
@@ -391,5 +392,5 @@ def _batch(use_case: UseCase) -> Iterator[Flaw]:
                     window.delay_days,
                     "predictions of a day are made before it begins (serving.mode is batch): a delay of at least 1 is needed",
                 )
-    if use_case.serving.processes != 1:
+    if use_case.serving.processes > Serving.model_fields["processes"].default:
         yield Flaw(("serving", "processes"), use_case.serving.processes, "there is no service in batch mode")

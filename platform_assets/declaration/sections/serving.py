@@ -63,7 +63,12 @@ class Serving(Declaration):
         "decision `review` (binary tasks). `decide`: the model's answer, as for any other. Undeclared the model decides, and the gate "
         "`unknown_entities` of a service that keeps histories is red.",
     )
-    processes: int = Field(default=1, ge=1, le=16, description="Service processes for each version.")
+    processes: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        description="Service processes for each version. With two a request that a dying process did not answer goes to the other.",
+    )
 
 
 class RetrainRule(Declaration):
