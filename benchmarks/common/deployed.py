@@ -27,7 +27,6 @@ import psutil
 
 from benchmarks.common.world import scored_use_case
 from platform_assets.cli.run.replay import request_body
-from platform_assets.cli.run.timeline import plan
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import DeclaredUseCase
@@ -40,6 +39,7 @@ from platform_assets.features.online.feast_connection import FeastSettings, prep
 from platform_assets.installation import Installation, Settings
 from platform_assets.pipelines.deploy import release_of
 from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
+from platform_assets.pipelines.timeline import plan
 from platform_assets.registry.base import CHAMPION
 from serving.settings import ServingSettings
 

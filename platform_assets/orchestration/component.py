@@ -17,6 +17,7 @@ from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.automation import build_automation
+from platform_assets.pipelines.timeline import plan
 
 
 class UseCaseScaffolder(dg.Scaffolder[Any]):
@@ -60,16 +61,23 @@ class MlUseCase(dg.Component):
         """Read the file, with file and line in every error.
 
         Raises:
-            dg.DagsterInvalidDefinitionError: there are no attributes, or the file does not hold a valid use case.
+            dg.DagsterInvalidDefinitionError: there are no attributes, the file does not hold a valid use case, or its history is too short
+                for its folds, which `platform-assets run` would refuse.
         """
         if attributes is None:
             raise dg.DagsterInvalidDefinitionError(
                 f"{context.path}: `attributes` are missing; `dg scaffold defs platform_assets.MlUseCase NAME` writes a start"
             )
         try:
-            return cls(use_case=load_use_case(context.path), folder=context.path)
+            use_case = load_use_case(context.path)
         except DeclarationError as error:
             raise dg.DagsterInvalidDefinitionError(str(error)) from error
+        if use_case.history.last_day is not None:  # one that goes on will be long enough some day
+            try:
+                plan(use_case)
+            except ValueError as error:
+                raise dg.DagsterInvalidDefinitionError(f"{context.path}/defs.yaml: {error}") from error
+        return cls(use_case=use_case, folder=context.path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The use case's asset graph, jobs, schedules and sensors."""

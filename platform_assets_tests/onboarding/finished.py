@@ -14,12 +14,12 @@ import httpx
 import polars as pl
 
 from platform_assets.cli.run.journey import Journey
-from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import PREDICTION_LOG
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.layout import CLEAN, FEATURES, SERVING
+from platform_assets.pipelines.timeline import Timeline, plan
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.model_store import ModelStore
 

@@ -21,11 +21,11 @@ import httpx
 import polars as pl
 import pytest
 
-from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.target import Target
 from platform_assets.installation import Installation, Settings
 from platform_assets.lake.lake import Lake
+from platform_assets.pipelines.timeline import Timeline, plan
 from platform_assets.registry.model_store import ModelStore
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from platform_assets.cli.console import step
-from platform_assets.cli.run.timeline import Timeline, plan
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.loader import DeclaredUseCase
@@ -17,6 +16,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.orchestration.in_process import InProcess
 from platform_assets.pipelines.due import DueJob, due
 from platform_assets.pipelines.jobs import FEED, JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, REFERENCE, TRAIN, WATCH
+from platform_assets.pipelines.timeline import Timeline, plan
 
 TITLES = {
     FEED: "take in what is new in incremental sources",

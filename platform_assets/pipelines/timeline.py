@@ -1,6 +1,6 @@
 """Which days a demonstration run loads, trains as of, and replays.
 
-Belongs here: calendar arithmetic. Does not belong here: running anything.
+Belongs here: calendar arithmetic. Does not belong here: running anything (`cli/run/`).
 """
 
 from dataclasses import dataclass
