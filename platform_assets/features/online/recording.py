@@ -106,6 +106,8 @@ class EventRecorder:
                 if not is_damage(error):
                     raise
                 damaged = damaged or error
+                if self._exchange is not None:
+                    self._exchange.withdraw(name, state)  # it will be in no state: it would wait for ever
         if damaged is not None:
             raise damaged
 

@@ -3,7 +3,7 @@
 import math
 import sqlite3
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from platform_assets.features.entity_state import StateEvent, state_layout, views_with_state
+from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
+from platform_assets.features.entity_state import StateEvent, no_events, state_layout, views_with_state
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.pending import PendingEvents
 from platform_assets.features.online.request_features import OnlineFeatures
+from platform_assets.features.online.request_windows import reaches_back
 from platform_assets.features.state_events import state_event
 from platform_assets.testing.declare import declare, window
 from platform_assets_tests.unit.features.histories import MIDNIGHT, use_case
@@ -158,6 +160,44 @@ def test_an_announcement_is_whole_or_nothing(online: OnlineFeatures, monkeypatch
     with pytest.raises(FeatureError, match="conditions"):
         online.announce(request(next(ENTITIES), 1, 0, 1.0))
     assert online.pending_count == 0
+
+
+def test_an_event_of_the_next_minutes_blocks_nobody_and_one_of_tomorrow_is_not_recorded(online: OnlineFeatures) -> None:
+    now = datetime.now(UTC)
+    card = next(ENTITIES)
+
+    def at(key: int, time: datetime) -> dict[str, Any]:
+        return request(card, card * 10 + key, 0, 1.0) | {"paid_at": time}
+
+    early, tomorrow = at(1, now + timedelta(seconds=LONGEST_CLOCK_SKEW_SECONDS - 60)), at(2, now + timedelta(days=1))
+    online.announce(early)
+    online.record(early)
+    online.announce(tomorrow)
+    with pytest.raises(FeatureError, match="lies in the future"):
+        online.record(tomorrow)
+    assert online.pending_count == 0
+    for time in (now, now - timedelta(hours=1), now - timedelta(hours=23)):
+        vector = online.vector(at(3, time))
+        assert vector.too_late_for == ()
+        assert vector.values[CASE.feature_names.index("card_count_1d")] == 1.0
+
+
+def test_events_that_are_declared_to_come_ahead_block_nobody_either() -> None:
+    """Their states reach back so many days more; those of tables that a day is predicted from do not need it."""
+    history = {"first_day": "2024-01-01", "days_ahead": 2}
+    lots = {"name": "lots", "entity": "lot", "windows": [window("visits", "count", None, [1], delay_days=1)]}
+    case = {"events": {"visit": "int64", "at": "datetime", "lot": "int32"}, "label": "unpaid", "features": [lots]}
+    ahead = declare(**case, history=history)
+    layout = state_layout(ahead.features[0], ahead)
+    plain_case = declare(**case)
+    assert layout.span_days == state_layout(plain_case.features[0], plain_case).span_days + 2
+    now = datetime.now(UTC)
+    event = {"visit": 1, "at": now + timedelta(days=2), "lot": 7}
+    history_of_lot = no_events(layout).add(state_event(layout, event))[0]
+    assert reaches_back(history_of_lot, state_event(layout, event | {"visit": 2, "at": now}), layout.late_days)
+    request_columns = {"request": ["visit", "at", "lot"], "decision": {"threshold": 0.5}}
+    batch = declare(**case, history=history, serving=request_columns | {"mode": "batch"})
+    assert state_layout(batch.features[0], batch).late_days == 1
 
 
 def test_a_key_that_is_nan_is_refused() -> None:

@@ -22,7 +22,7 @@ from platform_assets_tests.unit.serving.test_app import SCORE, Served
 from platform_assets_tests.unit.serving.test_store_outages import Store
 from serving.online import StoreDamaged, StoreUnavailable, _Guarded
 
-CARDS = range(1, 401)
+CARDS = range(1, 161)
 
 
 def sqlite_error(code: int, kind: type[sqlite3.Error] = sqlite3.DatabaseError) -> sqlite3.Error:
@@ -88,7 +88,7 @@ def request(card: int, key: int) -> dict[str, Any]:
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> Any:
-    """A store of 400 cards and shops, one page of which is noise."""
+    """A store of 160 cards and shops, one page of which is noise."""
     settings = FeastSettings(
         project="payments",
         registry=f"sqlite:///{tmp_path / 'registry.db'}",
@@ -130,6 +130,9 @@ def test_one_broken_page_concerns_those_alone_whose_state_lies_there(damaged: An
     with suppress(StoreDamaged):  # SQLite may write past the page
         damaged.record(bad)
     assert damaged._features.pending_count == 0
+    assert damaged._features._recorder._exchange.left_behind() == [], (
+        "nor does it wait in the exchange of the processes"
+    )
 
 
 def test_a_damaged_state_is_answered_503_counted_and_its_record_not_tried_for_ever(
