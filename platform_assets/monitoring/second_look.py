@@ -62,21 +62,26 @@ def second_look(
         return result
     known = read()
     look = _Look(current, use_case.monitoring, group, len(result.columns))
-    calendar = _calendar_columns(use_case, current)
+    seasonal = _seasonal_columns(use_case)
+    calendar = seasonal | _columns_of_the_date(use_case, current)
     again: dict[str, ColumnVerdict] = {}
     for verdict in moved:
         if verdict.column in calendar:
             again[verdict.column] = look.against_the_season(verdict, known.history)
-    features = [v for v in moved if v.column.startswith(FEATURE_PREFIX) and not _passed(again.get(v.column))]
+    features = [verdict for verdict in moved if verdict.column.startswith(FEATURE_PREFIX)]
+    learned = set()
     for verdict in features:
-        seen = look.verdict(verdict.column, known.learned)
+        seen = None if _passed(again.get(verdict.column)) else look.verdict(verdict.column, known.learned)
         if seen is not None and seen.passed:
+            learned.add(verdict.column)
             text = f"as in the days the model was trained on: {seen.explanation} Before those: {verdict.explanation}"
             again[verdict.column] = replace(seen, explanation=text)
-    learned_moves = any(_passed(again.get(verdict.column)) for verdict in features)
-    for verdict in moved:
-        if not verdict.column.startswith(FEATURE_PREFIX) and learned_moves:
-            again[verdict.column] = look.of_an_answer(verdict, known.unlearned)
+    # A month that changed explains no score: only what a team calls seasonal, or what the model learned.
+    explaining = learned | {column for column in seasonal if column in again}
+    if explaining and all(_passed(again.get(verdict.column)) for verdict in features):
+        for verdict in moved:
+            if verdict not in features and not _passed(again.get(verdict.column)):
+                again[verdict.column] = look.of_an_answer(verdict, known.unlearned if learned else None)
     verdicts = tuple(again.get(verdict.column, verdict) for verdict in result.columns)
     return DriftResult.of(verdicts, result.rows_reference, result.rows_current)
 
@@ -127,10 +132,10 @@ class _Look:
         return replace(seen, explanation=f"against the same season of other years: {seen.explanation}")
 
     def of_an_answer(self, verdict: ColumnVerdict, unlearned: pl.DataFrame | None) -> ColumnVerdict:
-        """The score of a model that learned what its features moved to: the days before them say nothing about it."""
+        """The score of a model of which every feature that moved is explained: rows from before they moved say nothing about it."""
         seen = self.verdict(verdict.column, unlearned)
         if seen is None:
-            text = f"the model was trained on days that had moved, and no later rows from before it served are known: {verdict.explanation}"
+            text = f"follows features whose moves are explained, and no other rows are known to compare with: {verdict.explanation}"
             return replace(verdict, status="ok", explanation=text)
         return replace(seen, explanation=f"against rows between training and service: {seen.explanation}")
 
@@ -178,17 +183,22 @@ def _passed(verdict: ColumnVerdict | None) -> bool:
     return verdict is not None and verdict.passed
 
 
-def _calendar_columns(use_case: UseCase, current: pl.DataFrame) -> set[str]:
-    """Columns that follow the calendar: as declared, and features of the event time alone that have one value a day."""
-    declared = {logged_name(name) for name, column in use_case.monitoring.columns.items() if column.seasonal}
-    of_time = [FEATURE_PREFIX + name for name in _features_of_time(use_case)]
-    known: Sequence[str] = [name for name in of_time if name in current.columns]
+def _seasonal_columns(use_case: UseCase) -> set[str]:
+    """Columns that are declared to follow the calendar."""
+    return {logged_name(name) for name, column in use_case.monitoring.columns.items() if column.seasonal}
+
+
+def _columns_of_the_date(use_case: UseCase, current: pl.DataFrame) -> set[str]:
+    """Features of the event time alone that have one value a day: the month, the day of the week."""
+    known: Sequence[str] = [
+        FEATURE_PREFIX + name for name in _features_of_time(use_case) if FEATURE_PREFIX + name in current.columns
+    ]
+    if not known or not current.height:
+        return set()
     counts: Mapping[str, int] = (
         current.group_by(EVENT_DAY).agg(pl.col(known).n_unique()).select(pl.col(known).max()).row(0, named=True)
-        if known and current.height
-        else {}
     )
-    return declared | {name for name, values in counts.items() if values == 1}
+    return {name for name, values in counts.items() if values == 1}
 
 
 def _features_of_time(use_case: UseCase) -> list[str]:

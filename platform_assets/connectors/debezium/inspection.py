@@ -29,10 +29,12 @@ def inspect_feed_files(
     if not files:
         raise SourceError(no_files_message(source, path, "jsonl", store, folder, path))
     newest = max(files, key=lambda file: (file.modified_ns, file.address))
-    frame = read_envelopes(source, connector, store, newest, FeedOrder())
     after = FilesCursor.of(cursor, f"source '{source.name}'")
+    order = FeedOrder.of(after.order if after.is_new(newest) else None, begun=False)
+    frame = read_envelopes(source, connector, store, newest, order)
     notes = (
         f"{len(files):,} files, the newest is {newest.name}",
         f"{sum(after.is_new(file) for file in files):,} files are new",
+        *order.all_notices(),
     )
     return Inspection(frame.tail(SAMPLE_ROWS), f"{frame.height:,} changes in the newest file", None, notes)

@@ -1,14 +1,17 @@
 """The order of a feed's changes: each connector's own position, snapshots, restarts, and feeds that tell the time alone."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from platform_assets.connectors import CHANGE_OPERATION, CHANGE_SEQUENCE, SOURCE_PROBLEM, read_changes
+from platform_assets.connectors import CHANGE_OPERATION, CHANGE_SEQUENCE, SOURCE_PROBLEM, Access, read_changes
+from platform_assets.connectors.checking import check_source
 from platform_assets.connectors.debezium.order import FeedOrder
 from platform_assets.connectors.debezium.positions import PositionError, position_of
 from platform_assets.declaration import Source
@@ -254,6 +257,17 @@ def test_times_that_go_backwards_are_noticed(feed: Feed, tmp_path: Path) -> None
     assert reader.notices == [
         "2.jsonl:1: times go backwards in 1 changes from here on, and nothing else tells their order: each counts as of its own time"
     ]
+
+
+def test_a_check_of_the_source_tells_it_before_anything_is_loaded(feed: Feed, tmp_path: Path) -> None:
+    source = feed()
+    write(tmp_path, "1.jsonl", message("c", 1, 100, lsn=33445566, ts_ms=SECOND))
+    reader = Follower(source, tmp_path)
+    reader.follow()
+    write(tmp_path, "2.jsonl", message("u", 1, 200, lsn=1000, ts_ms=LATER))
+    os.utime(tmp_path / "in" / "2.jsonl", (LATEST, LATEST))
+    state = check_source(source, tmp_path, date(2024, 3, 1), reader.cursor, Access(), datetime.now(UTC))
+    assert any("the numbering of changes begins anew" in note for note in state.notes)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,31 @@ def test_a_seasonal_column_is_compared_with_its_season(declare: Callable[..., Us
     assert status(watch_window(hot, winter, seasonal, last, known=known))["weight"] == "drift"
 
 
+def test_a_score_that_follows_the_season_is_no_drift_and_one_that_moves_by_itself_is(
+    declare: Callable[..., UseCase],
+) -> None:
+    use_case, last = declare(columns={"weight": {"seasonal": True}}), FIRST + timedelta(days=6)
+    demand = pl.col("feature__weight").alias("score")
+    winter, now = weather(use_case, date(2024, 1, 8), 21).with_columns(demand), weather(use_case, FIRST, 7)
+    assert watch_window(now.with_columns(demand), winter, use_case, last).result.passed
+    moved = now.with_columns(demand, pl.Series("feature__is_heavy", (RANDOM.random(1400) < 0.7).astype(float)))
+    assert status(watch_window(moved, winter, use_case, last))["score"] == "drift", (
+        "a feature moved that nothing explains"
+    )
+    same = weather(use_case, date(2024, 2, 26), 7).with_columns(feature__month=pl.lit(3.0))
+    alone = status(
+        watch_window(now.with_columns(demand + 5), same.with_columns(demand), declare(max_ks=0.5, max_psi=3), last)
+    )
+    assert (alone["weight"], alone["score"]) == ("ok", "drift")
+
+
+def test_a_month_that_changed_explains_no_score(declare: Callable[..., UseCase]) -> None:
+    use_case, last = declare(), FIRST + timedelta(days=6)
+    now = rows_of(use_case, FIRST, 7, score=RANDOM.beta(9, 3, 1400))
+    found = status(watch_window(now, rows_of(use_case, date(2024, 2, 5), 7), use_case, last))
+    assert (found["month"], found["score"]) == ("ok", "drift")
+
+
 def test_rows_of_the_same_season() -> None:
     history = pl.DataFrame({"event_day": pl.date_range(date(2021, 1, 1), date(2024, 3, 10), eager=True)})
     found = same_season(history, pl.DataFrame({"event_day": [date(2024, 3, 4), date(2024, 3, 10)]}))["event_day"]
