@@ -14,7 +14,11 @@ from platform_assets.features.consistency.explain import entity_moment, explain_
 from platform_assets.features.entity_state import EntityEvents, entity_state, state_layout
 from platform_assets.features.offline.carried_state import carried_state, next_days
 from platform_assets.features.offline.feature_table import compute_view
+from platform_assets.features.offline.lookups import join_lookups
+from platform_assets.features.online.feast_connection import FeastSettings
+from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.request_windows import window_values
+from platform_assets.features.online.store import apply, write_state
 from platform_assets.features.state_events import state_event
 from platform_assets.testing.declare import declaration, window
 
@@ -146,3 +150,75 @@ def test_explanations_show_the_edges_of_local_days() -> None:
         day_start(date(2025, 11, 3), ZONE) - edge,
     )
     assert sum(event.verdict == "counts" for event in explained.events) == explained.value
+
+
+@pytest.mark.parametrize("first", [date(2025, 10, 30), date(2026, 3, 5)])
+def test_a_real_store_written_at_a_local_midnight_answers_the_same(first: date, settings: FeastSettings) -> None:
+    use_case, frame = declared(), events(first, 7, seed=first.year)
+    [view], midnight = use_case.features, first + timedelta(days=3)  # the day of the change of clocks
+    apply(use_case, settings)
+    shops = frame.with_columns(pl.col("shop") + first.year)
+    write_state(view, entity_state(view, use_case, shops, midnight), settings, use_case)
+    offline = compute_view(view, use_case, shops, first, first + timedelta(days=6))
+    online = OnlineFeatures(use_case, settings)
+    for row, expected in zip(shops.to_dicts(), offline.to_dicts(), strict=True):
+        if row[EVENT_DAY] >= midnight:
+            event = {name: row[name] for name in use_case.serving.request}
+            values = online.vector(event).values.tolist()
+            assert [None if np.isnan(value) else value for value in values] == [expected[n] for n in view.feature_names]
+            online.record(event)
+
+
+def test_a_looked_up_row_counts_from_the_midnight_of_the_zone() -> None:
+    cards = {
+        "name": "limits",
+        "description": "Limits",
+        "connector": {"kind": "files", "format": "csv", "path": "limits.csv"},
+        "primary_key": ["shop", "since"],
+        "event_time": "since",
+        "time_zone": ZONE,
+        "columns": [
+            {"name": "shop", "type": "int32", "description": "Shop"},
+            {"name": "since", "type": "datetime", "description": "From when on"},
+            {"name": "most", "type": "float64", "description": "Limit"},
+        ],
+    }
+    looked_up = {
+        "name": "limit",
+        "description": "Limit",
+        "source": "limits",
+        "columns": ["most"],
+        "on": {"shop": "shop"},
+        "max_age_days": 9,
+    }
+    document = declaration(
+        events=EVENTS,
+        label="late",
+        features=[{"name": "limits_of_shop", "lookups": [looked_up]}],
+        label_source={"time_zone": ZONE},
+        sources=[cards],
+    )
+    document["sources"][0]["time_zone"] = ZONE
+    use_case = UseCase.model_validate(document)
+    day = date(2025, 11, 2)
+    since = day_start(day, ZONE) + timedelta(hours=24, minutes=30)  # in the 25th hour: still that day
+    rows = pl.DataFrame(
+        {
+            "shop": pl.Series([1], dtype=pl.Int32),
+            "since": pl.Series([since], dtype=pl.Datetime("us", "UTC")),
+            "most": [5.0],
+            EVENT_DAY: [day],
+        }
+    )
+    midnight = day_start(day + timedelta(days=1), ZONE)
+    moments = [midnight - timedelta(minutes=1), midnight]
+    frame = pl.DataFrame(
+        {
+            "sale": [1, 2],
+            "at": pl.Series(moments, dtype=pl.Datetime("us", "UTC")),
+            "shop": pl.Series([1, 1], dtype=pl.Int32),
+            "items": [1, 1],
+        }
+    )
+    joined = join_lookups(frame, {"limits": rows}, use_case.features[0], use_case)
+    assert joined["limit_most"].to_list() == [None, 5.0]
