@@ -14,6 +14,7 @@ import polars as pl
 from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.validation.released_rows import ROW
+from platform_assets.validation.rows_to_judge import never_repeats
 
 REPEATED_KEY: Literal["repeated_key"] = "repeated_key"
 SUPERSEDED: Literal["superseded"] = "superseded"
@@ -48,7 +49,7 @@ def rows_that_do_not_count(rows: pl.DataFrame, others: OtherDays) -> pl.DataFram
     """
     key = list(others.key)
     days = rows.select(*key, pl.col(DELIVERED_DAY).alias(EVENT_DAY))
-    inside = days if days.select(pl.struct(key).is_duplicated().any()).item() else days.clear()
+    inside = days.clear() if len(key) == 1 and never_repeats(days[key[0]]) else days
     both = pl.concat([inside, others.published.select(*key, EVENT_DAY)]).group_by(key)
     ends = both.agg(pl.col(EVENT_DAY).min().alias(_FIRST), pl.col(EVENT_DAY).max().alias(_LAST))
     published = others.published.group_by(key).agg(pl.col(EVENT_DAY).first().alias(_OTHER))

@@ -62,14 +62,14 @@ def rows_with_repeated_keys(frame: pl.DataFrame, source: Source) -> pl.DataFrame
     """The rows that share a key of theirs with another row, in order: among them are all that break a rule of uniqueness."""
     suspect: pl.Series | None = None
     for key in unique_keys(source):
-        if len(key) == 1 and _never_repeats(frame[key[0]]):
+        if len(key) == 1 and never_repeats(frame[key[0]]):
             continue
         repeated = frame.select(pl.struct(DELIVERED_DAY, *key).is_duplicated()).to_series()
         suspect = repeated if suspect is None else suspect | repeated
     return frame.clear() if suspect is None else frame.filter(suspect)
 
 
-def _never_repeats(values: pl.Series) -> bool:
+def never_repeats(values: pl.Series) -> bool:
     """Whether values are all different; quick where they rise, as the keys of most deliveries do."""
     if values.null_count() == 0 and values.dtype.is_integer():
         rising = values[:-1] < values[1:]

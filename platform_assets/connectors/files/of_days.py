@@ -48,7 +48,7 @@ def dated_files(
     day = asked.first
     while day <= asked.last:
         period = dated.period(day) if dated.holds_several_days else DayRange(day, day)
-        paths = {path: store.find(path) for path in dated.paths(day, source.time_zone)}
+        paths = {path: _with_content(source, day, store.find(path)) for path in dated.paths(day, source.time_zone)}
         lacking = [path for path, found in paths.items() if not found]
         if lacking and len(lacking) < len(paths) and connector.missing_hours == "refuse":
             raise SourceError(
@@ -62,6 +62,11 @@ def dated_files(
         pattern += f" ... {dated.paths(asked.last, source.time_zone)[-1]}" if dated.of(asked.last) != pattern else ""
         raise NothingDelivered(no_files_message(source, connector.path, connector.format, store, folder, pattern))
     return files
+
+
+def _with_content(source: Source, day: date, files: list[SourceFile]) -> list[SourceFile]:
+    """The files; on a day that is closed without those that hold nothing, not even a header."""
+    return files if source.event_calendar.closed(day) is None else [file for file in files if file.size_bytes]
 
 
 def files_of_days(

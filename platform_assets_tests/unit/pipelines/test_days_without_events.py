@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_assets.connectors.errors import NothingDelivered
+from platform_assets.connectors.errors import NothingDelivered, SourceError
 from platform_assets.declaration.days import DayRange
 from platform_assets.lake.written_days import absent_days
 from platform_assets.pipelines.acceptances import (
@@ -57,6 +57,16 @@ def test_a_closed_day_loads_alone_and_in_a_range_without_a_file_or_with_a_header
     assert list(days_without_events(shop.catalog, DayRange(SUNDAY, SUNDAY))) == [SUNDAY]
     [entry] = shop.catalog.events.stored.history(1)
     assert json.loads(entry.metadata["days_without_events"]) == {SUNDAY.isoformat(): "by the calendar"}
+
+
+def test_a_file_without_a_byte_is_right_on_a_closed_day_only(world: Callable[..., FileDays]) -> None:
+    shop = world(calendar=CLOSED_SUNDAYS)
+    shop.deliver(MONDAY, [6])
+    (shop.folder / f"{SUNDAY}.csv").write_bytes(b"")
+    assert shop.load_and_publish(SUNDAY).passed
+    (shop.folder / f"{MONDAY}.csv").write_bytes(b"")
+    with pytest.raises(SourceError, match="not even a header"):
+        shop.load(MONDAY)
 
 
 def test_the_very_first_day_may_be_closed(world: Callable[..., FileDays]) -> None:
