@@ -17,6 +17,10 @@ else
 export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/$(PROFILE)
 endif
 export DAGSTER_HOME ?= $(CURDIR)
+# Each environment remembers what it materialized by itself.
+ifneq ($(filter-out production,$(PLATFORM_ASSETS_ENVIRONMENT)),)
+export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/environments/$(PLATFORM_ASSETS_ENVIRONMENT)/dagster
+endif
 export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 # Events of many partitions are stored together; see platform_assets/orchestration/event_log.py.
 export DAGSTER_EVENT_BATCH_SIZE ?= 500

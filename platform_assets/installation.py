@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
+from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
@@ -120,6 +121,20 @@ def use_dagster_of_this_folder(home: Path) -> None:
         os.environ.setdefault(f"{PREFIX}DAGSTER", str(home.resolve() / "dagster"))
 
 
+def use_dagster_of_environment(home: Path, own_home: Path) -> None:
+    """Keep what an environment materialized apart from production's, where the settings name production's folder for both.
+
+    Args:
+        home: the installation's home.
+        own_home: the environment's part of it.
+    """
+    variable = f"{PREFIX}DAGSTER"
+    named = os.environ.get(variable)
+    if own_home != home and named and Path(named).absolute() == (home / "dagster").absolute():
+        os.environ[variable] = str(own_home / "dagster")
+        (own_home / "dagster").mkdir(parents=True, exist_ok=True)
+
+
 class Settings(BaseModel):
     """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
 
@@ -132,8 +147,9 @@ class Settings(BaseModel):
     mlflow: str = Field(repr=False, description="MLflow tracking address.")
     environment: Literal["dev", "staging", "production"] = Field(
         default="production",
-        description="Whose champion and challenger are meant: MLflow's aliases `champion` and `challenger` in production, "
-        "`staging-champion` and so on elsewhere.",
+        description="Whose champion, services and online store are meant. Production has the home itself and MLflow's aliases `champion` "
+        "and `challenger`; every other has `HOME/environments/NAME`, aliases such as `staging-champion`, and an address, store keys, "
+        "locks, prediction log and Dagster instance of its own. Lake, registry and ledger are shared.",
     )
     mlflow_artifacts: str | None = Field(
         description="Where MLflow keeps artifacts: a folder or an `s3://` address; when not set a folder below `home`, or what the server "
@@ -141,7 +157,12 @@ class Settings(BaseModel):
     )
     feast_registry: str = Field(repr=False, description="SQLAlchemy address of Feast's registry.")
     feast_online_store: dict[str, Any] = Field(repr=False, description="Feast's online store configuration, as JSON.")
-    port: int = Field(default=8700, ge=1024, le=65535, description="Port of the address that services answer on.")
+    port: int = Field(
+        default=PORTS[PRODUCTION],
+        ge=1024,
+        le=65535,
+        description="Port of the address that services answer on; default 8700 in production, 8710 in staging, 8720 in dev.",
+    )
     target: str = Field(
         default="local",
         description="Kind of target that services are deployed on: `local`, processes on this machine behind a proxy.",
@@ -192,7 +213,9 @@ class Settings(BaseModel):
             return environment.get(PREFIX + name.upper()) or default
 
         home = Path(value("home", ".platform/default")).absolute()
-        online_store = json.dumps({"type": "sqlite", "path": str(home / "feast" / "online.db")})
+        environment_name = value("environment", PRODUCTION)
+        own = environment_home(home, environment_name)
+        online_store = json.dumps({"type": "sqlite", "path": str(own / "feast" / "online.db")})
         mlflow = value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
         # A server keeps artifacts where every machine finds them; a folder of this one would hold them back from all others.
         artifacts = "" if mlflow.startswith(("http://", "https://")) else str(home / "mlflow" / "artifacts")
@@ -201,10 +224,10 @@ class Settings(BaseModel):
             "lake": value("lake", str(home / "lake")),
             "mlflow": mlflow,
             "mlflow_artifacts": value("mlflow_artifacts", artifacts) or None,
-            "feast_registry": value("feast_registry", f"sqlite:///{home / 'feast' / 'registry.db'}"),
-            "port": value("port", "8700"),
+            "feast_registry": value("feast_registry", f"sqlite:///{own / 'feast' / 'registry.db'}"),
+            "port": value("port", str(PORTS.get(environment_name, PORTS[PRODUCTION]))),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
-            "environment": value("environment", "production"),
+            "environment": environment_name,
             "target": value("target", "local"),
             "executor": value("executor", "multiprocess"),
             "ray_address": value("ray_address", "") or None,
@@ -218,6 +241,11 @@ class Settings(BaseModel):
         except ValidationError as error:
             problems = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
             raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error
+
+    @property
+    def own_home(self) -> Path:
+        """Folder of what the environment has to itself: the home in production, a folder below it elsewhere."""
+        return environment_home(self.home, self.environment)
 
     def prepare(self) -> None:
         """Create the folders that local defaults write to.
@@ -234,8 +262,9 @@ class Settings(BaseModel):
             self.home.mkdir(mode=0o700, exist_ok=True)
             if made or any((self.home / ours).is_dir() for ours in ("serving", "dagster")):
                 self.home.chmod(0o700)
-            for folder in ("mlflow", "feast", "serving", "prediction_log", "reports"):
-                (self.home / folder).mkdir(parents=True, exist_ok=True)
+            (self.home / "mlflow").mkdir(parents=True, exist_ok=True)
+            for folder in ("feast", "serving", "prediction_log", "reports"):
+                (self.own_home / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(
                 f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
@@ -311,7 +340,7 @@ class Installation:
     @cached_property
     def lake(self) -> Lake:
         """The lake."""
-        return Lake(self.settings.lake, self.settings.object_store)
+        return Lake(self.settings.lake, self.settings.object_store, self.settings.environment)
 
     @cached_property
     def sources(self) -> SourceReader:
@@ -322,7 +351,8 @@ class Installation:
     def feature_store(self) -> FeatureStore:
         """Feast's registry and online store."""
         settings = self.settings
-        return FeatureStore(settings.feast_registry, settings.feast_online_store, str(settings.home / "feast"))
+        home = str(settings.own_home / "feast")
+        return FeatureStore(settings.feast_registry, settings.feast_online_store, home, settings.environment)
 
     @cached_property
     def models(self) -> ModelStore:
@@ -344,7 +374,7 @@ class Installation:
     @cached_property
     def serving(self) -> ServingHome:
         """Where services are built, logged and answered."""
-        return ServingHome(str(self.settings.home), self.settings.port, self.settings.target)
+        return ServingHome(str(self.settings.own_home), self.settings.port, self.settings.target)
 
     def catalog(self, use_case: UseCase) -> Catalog:
         """The tables of a use case."""

@@ -11,12 +11,13 @@ from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
 from platform_assets.pipelines.check_service import ServiceCheck, check_service, line_in_words
+from platform_assets.pipelines.targets import targets_of
 
 
 def stop_services(installation: Installation) -> None:
     """Stop services, proxy and process manager."""
     installation.serving.target().stop_all()
-    console.print(f"Nothing of {installation.settings.home} is running any more. `make run` brings it back.")
+    console.print(f"Nothing of {installation.settings.own_home} is running any more. `make run` brings it back.")
 
 
 def show_status(installation: Installation) -> None:
@@ -51,6 +52,9 @@ def show_status(installation: Installation) -> None:
     for check in checks:
         print_service_check(check)
     for declared in declared_use_cases():
+        for target in targets_of(declared.use_case, installation.models):
+            colour = "default" if target.is_champion else "yellow"
+            console.print(f"[bold]{declared.use_case.name}[/] [{colour}]{escape(str(target))}[/]")
         entries = installation.models.ledger(declared.use_case.name).entries(declared.use_case.name)
         table = Table("at", "action", "model version", "before", "release", title=f"ledger of {declared.use_case.name}")
         for row in entries.tail(20).iter_rows(named=True):

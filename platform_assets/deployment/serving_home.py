@@ -4,6 +4,7 @@ Belongs here: an installation's folders for services, and the target that it cho
 work).
 """
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class ServingHome:
             UnknownMember: there is no target of that name.
         """
         return TARGETS[self.kind](Path(self.home), self.port)
+
+    @property
+    def name(self) -> str:
+        """What tells this place from other machines' and other homes': machine and folder."""
+        return f"{socket.gethostname()}:{self.home}"
 
     def bento_root(self) -> Path:
         """Where Bentos are built."""

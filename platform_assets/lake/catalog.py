@@ -42,7 +42,6 @@ from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.changes import current_rows, deleted_rows, versions, with_deleted
 from platform_assets.lake.evolution import Evolution
-from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import (
     ACCEPTANCES,
@@ -59,7 +58,6 @@ from platform_assets.lake.layout import (
     RELEASES,
     SERVING,
     TRAINING,
-    table_uri,
 )
 from platform_assets.lake.maintenance import stored_tables
 from platform_assets.lake.row_versions import row_versions as known_row_versions
@@ -316,9 +314,9 @@ class Catalog:
     @property
     def ledger(self) -> LakeTable:
         """Moves of the champion and releases; one written before a column was added gets the column with its next entry."""
-        uri = table_uri(self.lake.root, self.use_case.name, MODEL, LEDGER)
+        uri = self.lake.uri(self.use_case.name, MODEL, LEDGER)
         options = self.lake.storage_options()
-        known = known_uri(self.lake.root, self.use_case.name, MODEL, LEDGER)
+        known = self.lake.known(self.use_case.name, MODEL, LEDGER)
         return LakeTable(
             uri, dict(LEDGER_SCHEMA), storage_options=options, evolution=Evolution(automatic=True), known=known
         )
@@ -335,8 +333,8 @@ class Catalog:
             LakeVersionMissing: the version does not exist.
         """
         layer, _, table = name.partition("/")
-        uri = table_uri(self.lake.root, self.use_case.name, layer, table)
-        known = known_uri(self.lake.root, self.use_case.name, layer, table)
+        uri = self.lake.uri(self.use_case.name, layer, table)
+        known = self.lake.known(self.use_case.name, layer, table)
         return stored_table(uri, self.lake.storage_options(), version, known=known)
 
     def path(self, table: LakeTable | CleanTable) -> str:

@@ -13,9 +13,12 @@ from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.known_versions import known_uri
-from platform_assets.lake.layout import CLEAN, MODEL, table_uri
+from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING, table_uri
 from platform_assets.lake.table import LakeTable
 
+PRODUCTION = "production"
+OF_AN_ENVIRONMENT = (SERVING, PREDICTIONS, MONITORING)
+"""Layers that each environment has tables of its own in; production's lie directly below the root."""
 KEPT_AS_DECLARED = (CLEAN, MODEL)
 """Layers whose tables change by declared migrations only; all others follow their declaration when they are written."""
 
@@ -27,10 +30,29 @@ class Lake:
     Attributes:
         root: a folder, or an address such as `s3://bucket/lake`.
         object_store: endpoint and keys, used where the root is an address; never shown.
+        environment: whose tables are meant of the layers that each environment has to itself.
     """
 
     root: str
     object_store: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: str = PRODUCTION
+
+    def root_of(self, layer: str) -> str:
+        """Root of the tables of a layer.
+
+        What an environment's services answered, and what is made from that, is its own; everything before is shared.
+        """
+        if self.environment == PRODUCTION or layer not in OF_AN_ENVIRONMENT:
+            return self.root
+        return f"{self.root.rstrip('/')}/environments/{self.environment}"
+
+    def uri(self, use_case: str, layer: str, table: str) -> str:
+        """Address of a table."""
+        return table_uri(self.root_of(layer), use_case, layer, table)
+
+    def known(self, use_case: str, layer: str, table: str) -> str:
+        """Address of the records of a table's last known versions."""
+        return known_uri(self.root_of(layer), use_case, layer, table)
 
     def table(
         self,
@@ -52,12 +74,12 @@ class Lake:
             migrations: Declared changes of its columns.
         """
         return LakeTable(
-            uri=table_uri(self.root, use_case, layer, table),
+            uri=self.uri(use_case, layer, table),
             schema=schema,
             partition_by=partition_by if partition_by in schema else None,
             storage_options=self.storage_options(),
             evolution=Evolution(automatic=layer not in KEPT_AS_DECLARED, migrations=migrations),
-            known=known_uri(self.root, use_case, layer, table),
+            known=self.known(use_case, layer, table),
         )
 
     def storage_options(self) -> dict[str, str] | None:

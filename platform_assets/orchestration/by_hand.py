@@ -89,7 +89,7 @@ def materialize_rollback(use_case: UseCase, installation: Installation, config: 
     parts = build_resources(installation)
     result = dg.materialize(
         [asset],
-        instance=_instance(installation.settings.home),
+        instance=_instance(installation.settings.own_home),
         resources={key: parts[key] for key in ("models", "feast", "serving")},
         run_config={
             "ops": {asset.op.name: {"config": config}},

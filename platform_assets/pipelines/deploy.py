@@ -20,6 +20,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import SERVING
 from platform_assets.pipelines.package import DIGEST_TAG, NotPromoted, champion_of, serving_settings
+from platform_assets.pipelines.targets import TARGET
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.ledger import Action, Entry
 from platform_assets.registry.model_store import ModelStore
@@ -118,6 +119,7 @@ def put_in_service(
         ledger.record(ledger_entry("deployment_failed", use_case, version, None, bento.digest, evidence, run_id))
         raise
     evidence = {"address": result.address, "message": result.message, "seconds": dict(result.timings_seconds)}
+    evidence[TARGET] = serving.name
     ledger.record(ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, evidence, run_id))
     return Deployed(version.version, bento.digest, result)
 

@@ -23,7 +23,7 @@ from platform_assets.features.errors import DriverMissing
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
-from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.base import RegisteredVersion, trained_in
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import ModelRun, registered_run
 from platform_assets.training.artifact import ArtifactError
@@ -105,6 +105,8 @@ def champion_of(use_case: UseCase, models: ModelStore, as_of: str) -> Registered
     """
     registry = models.registry()
     version, champion = registry.by_as_of(use_case.name, as_of), registry.by_alias(use_case.name, CHAMPION_ALIAS)
+    if champion is not None and champion.tags.get("as_of") == as_of and trained_in(champion) != registry.environment:
+        return champion  # promoted from the environment that trained it
     if version is None or champion is None or champion.version != version.version:
         raise NotPromoted(
             f"{use_case.name}: the model as of {as_of} is version {version.version if version else 'none'}, but the champion "

@@ -22,6 +22,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.pipelines.deploy import put_in_service
 from platform_assets.pipelines.package import DIGEST_TAG, release_info
+from platform_assets.pipelines.targets import targets_of
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.errors import RollbackRefused
 from platform_assets.registry.model_store import ModelStore
@@ -29,6 +30,8 @@ from platform_assets.registry.rollback import roll_back, rollback_target
 from platform_assets.registry.training_run import ModelRun, registered_run
 
 LARGEST_DIFFERENCE = 1e-6
+BEHIND = "targets_that_serve_another_version"
+"""Key of the evidence: targets that a move made here has not reached."""
 
 
 class ServiceNotBack(RuntimeError):
@@ -113,7 +116,8 @@ def roll_back_model(
         at=None,
         run_id=run_id,
     )
-    return RolledBackModel(version, champion, answers.evidence)
+    behind = [str(one) for one in targets_of(use_case, models) if not one.is_champion]
+    return RolledBackModel(version, champion, {**answers.evidence, **({BEHIND: behind} if behind else {})})
 
 
 def _check_contract(use_case: UseCase, version: RegisteredVersion) -> None:

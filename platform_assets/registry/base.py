@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, Protocol, Self, get_args
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 Environment = Literal["dev", "staging", "production"]
+ENVIRONMENT_TAG = "environment"
+"""Tag of a registered version: where it was trained."""
 ENVIRONMENTS: Final[tuple[Environment, ...]] = get_args(Environment)
 PRODUCTION: Final[Environment] = "production"
 MODEL_FOLDER = "model"
@@ -50,6 +52,16 @@ def alias_in(environment: Environment, alias: str) -> str:
     return alias if environment == PRODUCTION or alias not in (CHALLENGER, CHAMPION) else f"{environment}-{alias}"
 
 
+def environment_tags(environment: Environment) -> dict[str, str]:
+    """Tags of a version that say where it was trained; production's carry none."""
+    return {} if environment == PRODUCTION else {ENVIRONMENT_TAG: environment}
+
+
+def trained_in(version: RegisteredVersion) -> str:
+    """The environment that a version was trained in."""
+    return version.tags.get(ENVIRONMENT_TAG, PRODUCTION)
+
+
 class ModelRegistry(Protocol):
     """A registry of model versions, as one environment sees it.
 
@@ -82,7 +94,7 @@ class ModelRegistry(Protocol):
         ...
 
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
-        """The newest version that was trained as of that day, or None."""
+        """The newest version that was trained as of that day in this environment, or None."""
         ...
 
     def versions(self, use_case: str) -> list[RegisteredVersion]:

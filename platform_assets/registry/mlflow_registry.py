@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from platform_assets.declaration.renamed import current_name
-from platform_assets.registry.base import CHALLENGER, MODEL_FOLDER, PRODUCTION, Environment, RegisteredVersion, alias_in
+from platform_assets.registry.base import (
+    CHALLENGER,
+    MODEL_FOLDER,
+    PRODUCTION,
+    Environment,
+    RegisteredVersion,
+    alias_in,
+    environment_tags,
+    trained_in,
+)
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 
 if TYPE_CHECKING:
@@ -56,7 +65,8 @@ class MlflowRegistry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
-        version = self._client.create_model_version(use_case, source=source, run_id=run_id, tags=dict(tags))
+        tagged = {**tags, **environment_tags(self.environment)}
+        version = self._client.create_model_version(use_case, source=source, run_id=run_id, tags=tagged)
         self._client.set_registered_model_alias(use_case, alias_in(self.environment, CHALLENGER), version.version)
         return self._wrap(version)
 
@@ -88,10 +98,11 @@ class MlflowRegistry:
             return None
 
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
-        """The newest version that was trained as of that day, or None."""
+        """The newest version that was trained as of that day in this environment, or None."""
         with self._reached():
             versions = self._client.search_model_versions(f"name='{use_case}' and tags.as_of='{as_of}'")
-        return self._wrap(max(versions, key=lambda version: int(version.version))) if versions else None
+        own = [one for version in versions if trained_in(one := self._wrap(version)) == self.environment]
+        return max(own, key=lambda version: int(version.version), default=None)
 
     def versions(self, use_case: str) -> list[RegisteredVersion]:
         """All registered versions, oldest first."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from platform_assets.registry.base import CHALLENGER, PRODUCTION, Environment, RegisteredVersion, alias_in
+from platform_assets.registry.base import (
+    CHALLENGER,
+    PRODUCTION,
+    Environment,
+    RegisteredVersion,
+    alias_in,
+    environment_tags,
+    trained_in,
+)
 from platform_assets.registry.errors import RegistryError, RegistryUnreachable
 
 
@@ -61,7 +69,8 @@ class FakeRegistry:
     def register(self, use_case: str, run_id: str, tags: Mapping[str, str]) -> RegisteredVersion:
         """A new version, which becomes the challenger."""
         number = str(len(self._known(use_case)) + 1)
-        version = self.add(RegisteredVersion(use_case, number, run_id, dict(tags)))
+        tagged = {**tags, **environment_tags(self.environment)}
+        version = self.add(RegisteredVersion(use_case, number, run_id, tagged))
         self.set_alias(use_case, CHALLENGER, number)
         return version
 
@@ -83,8 +92,9 @@ class FakeRegistry:
         return None if number is None else known[number]
 
     def by_as_of(self, use_case: str, as_of: str) -> RegisteredVersion | None:
-        """The newest version that was trained as of that day, or None."""
-        return next((each for each in reversed(self.versions(use_case)) if each.tags.get("as_of") == as_of), None)
+        """The newest version that was trained as of that day in this environment, or None."""
+        own = [each for each in self.versions(use_case) if trained_in(each) == self.environment]
+        return next((each for each in reversed(own) if each.tags.get("as_of") == as_of), None)
 
     def versions(self, use_case: str) -> list[RegisteredVersion]:
         """All registered versions, oldest first."""

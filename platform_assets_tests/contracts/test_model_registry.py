@@ -148,6 +148,17 @@ def test_the_newest_version_of_a_day_is_found_by_number(
     assert registry.by_as_of(use_case, "2024-02-01") is None
 
 
+def test_a_day_s_version_is_the_one_that_this_environment_trained(world: RegistryWorld, use_case: str) -> None:
+    """What staging trains as of the same day stands in nobody's way in production."""
+    production, staging = world.registry, world.registry.of("staging")
+    for registry in (production, staging):
+        registry.register(use_case, world.new_run({}), {"as_of": "2024-01-01"})
+    newest = [registry.by_as_of(use_case, "2024-01-01") for registry in (production, staging, production.of("dev"))]
+    assert [None if version is None else version.version for version in newest] == ["1", "2", None]
+    assert newest[0] is not None
+    assert "environment" not in newest[0].tags
+
+
 @pytest.mark.parametrize("version", ["99", "not a number"])
 def test_a_version_that_is_missing_is_named(
     registry: ModelRegistry, register: Register, use_case: str, version: str

@@ -6,10 +6,13 @@ Belongs here: what the command prints. Does not belong here: rolling back (`pipe
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import opened, system_user
 from platform_assets.installation import Installation
 from platform_assets.orchestration.by_hand import materialize_rollback
+from platform_assets.pipelines.roll_back import BEHIND
 
 
 def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
@@ -27,6 +30,8 @@ def roll_back_to(name: str, to: str | None, why: str, who: str | None) -> None:
     )
     if use_case.is_realtime:
         console.print(f"  {back['address']} answers with release {back['release']}")
+    for target in back.get(BEHIND, []):
+        console.print(f"  [yellow]{escape(target)}[/]")
     console.print(
         f"[dim]version {back['rolled_back_from']} is not promoted again by itself; the next new model is. "
         f"Next: platform-assets models ledger {name}[/]"

@@ -20,7 +20,7 @@ from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
-from platform_assets.installation import Installation
+from platform_assets.installation import Installation, use_dagster_of_environment
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.check_service import (
@@ -38,6 +38,7 @@ from platform_assets.pipelines.refresh_online_store import why_to_fill
 def run_use_cases(installation: Installation, name: str | None) -> None:
     """Run one use case, or all that are declared."""
     installation.settings.prepare()
+    use_dagster_of_environment(installation.settings.home, installation.settings.own_home)
     with one_run_at_a_time(installation.settings.home):
         _run_use_cases(installation, name)
 

@@ -15,9 +15,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
+from platform_assets.deployment.environments import other_environments
 from platform_assets.deployment.errors import (
     PortInUse,
     StartFailed,
@@ -45,6 +47,7 @@ from platform_assets.deployment.target import BESIDE, Target
 
 logger = logging.getLogger(__name__)
 
+SERVING_FOLDER, STATE_FILE = "serving", "state.json"
 STOP_DRAIN_SECONDS = 5.0
 GUARDIAN = "guardian"
 GUARDIAN_PRIORITY = 1_000  # it starts last and stops first
@@ -53,7 +56,8 @@ GUARDIAN_STOP_SECONDS = 5
 
 def open_local_target(home: Path, port: int) -> Target:
     """The local target of an installation; nothing is started or written."""
-    return LocalTarget(home / "serving", port, port_setting="PLATFORM_ASSETS_PORT")
+    others = {name: folder / SERVING_FOLDER for name, folder in other_environments(home).items()}
+    return LocalTarget(home / SERVING_FOLDER, port, port_setting="PLATFORM_ASSETS_PORT", others=others)
 
 
 class LocalTarget:
@@ -75,6 +79,7 @@ class LocalTarget:
         request_timeout_seconds: float = 15.0,
         access_log: bool = False,
         port_setting: str = "envoy_port",
+        others: Mapping[str, Path] = MappingProxyType({}),
         guarded: bool = True,
     ) -> None:
         """Describe a target; nothing is started or written.
@@ -89,6 +94,7 @@ class LocalTarget:
             request_timeout_seconds: the longest a request may take in the proxy, repeated attempts included.
             access_log: whether the proxy writes a line per request to `logs/access.log`.
             port_setting: how the user's settings call `envoy_port`, for error messages.
+            others: roots of the targets whose public port is theirs, whether they run or not, by what they are called.
             guarded: whether a guardian brings the process manager back when it is killed.
 
         Raises:
@@ -106,6 +112,7 @@ class LocalTarget:
         self._drain_timeout_seconds = drain_timeout_seconds
         self._lock_timeout_seconds = lock_timeout_seconds
         self._port_setting = port_setting
+        self._others = dict(others)
         self._guarded = guarded
         self._supervisor = Supervisor(self.root, self._target_id, as_root=os.getuid() == 0)
         self._services = Services(self.root, self._supervisor)
@@ -330,7 +337,7 @@ class LocalTarget:
 
     @property
     def _state_path(self) -> Path:
-        return self.root / "state.json"
+        return self.root / STATE_FILE
 
     @contextmanager
     def _locked(self, *, to_stop: bool = False) -> Iterator[None]:
@@ -366,8 +373,25 @@ class LocalTarget:
             state = TargetState(target_id=self._target_id, envoy_port=self.envoy_port)
         return StateStore(self._state_path, state.model_copy(update={"envoy_port": self.envoy_port}))
 
+    def _refuse_port_of_others(self) -> None:
+        """Refuse the address of another environment of this home, also while nothing of it runs.
+
+        Raises:
+            PortInUse: it is theirs.
+        """
+        for name, root in self._others.items():
+            try:
+                state = load_state(root / STATE_FILE)
+            except StateUnreadable:
+                continue
+            if state is not None and state.envoy_port == self.envoy_port:
+                raise PortInUse(
+                    self.envoy_port, setting=self._port_setting, owner=f"the environment {name} of this home ({root})"
+                )
+
     def _bring_up(self) -> LocalSession:
         """Bring supervisord, Envoy and all recorded arms up, and finish what was interrupted. Needs the lock."""
+        self._refuse_port_of_others()
         for name in ("run", "logs", "launch", "supervisor/programs", "envoy/dynamic"):
             make_directory(self.root / name)
         self._stopped_file.unlink(missing_ok=True)

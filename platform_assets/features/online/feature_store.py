@@ -11,6 +11,8 @@ from platform_assets.declaration import UseCase
 from platform_assets.features.online.drivers import registry_driver
 from platform_assets.features.online.feast_connection import FeastSettings
 
+PRODUCTION = "production"
+
 
 @dataclass(frozen=True)
 class FeatureStore:
@@ -20,16 +22,23 @@ class FeatureStore:
         registry: SQLAlchemy address of Feast's registry; never shown, it may hold a password.
         online_store: Feast's configuration of the online store; never shown, it may hold a password.
         home: folder that Feast may write to.
+        environment: whose values are meant, where environments share a registry or a store.
     """
 
     registry: str = field(repr=False)
     online_store: Mapping[str, Any] = field(repr=False)
     home: str
+    environment: str = PRODUCTION
 
     def settings(self, use_case: UseCase) -> FeastSettings:
-        """Feast's settings for one use case; each is a Feast project of its own."""
+        """Feast's settings for one use case; each is a Feast project of its own in each environment.
+
+        The project is part of every key in the store and of the names of locks.
+        """
+        name = use_case.name
+        project = name if self.environment == PRODUCTION else f"{name}_{self.environment}"
         return FeastSettings(
-            project=use_case.name, registry=self.registry, online_store=dict(self.online_store), home=self.home
+            project=project, registry=self.registry, online_store=dict(self.online_store), home=self.home
         )
 
     def drivers(self) -> tuple[str, ...]:
