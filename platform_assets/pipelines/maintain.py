@@ -13,7 +13,6 @@ import polars as pl
 from platform_assets.declaration import UseCase
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit, HistoryEntry
-from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.maintenance import maintain
 from platform_assets.lake.pins import Pin, lasting_versions
 from platform_assets.lake.plots import plot_upkeep
@@ -125,7 +124,7 @@ def maintain_tables(
             keep_versions=versions,
             keep_days=days,
             dry_run=dry_run,
-            known=known_uri(catalog.lake.root, use_case.name, *name.split("/")),
+            known=catalog.lake.known(use_case.name, *name.split("/")),
         )
         rows.append({"ran_at": now, "table": name, "kept_versions": len(versions), **asdict(upkeep)})
         log(f"{name}: {upkeep.removed_files} files removed, {len(versions)} versions kept")
