@@ -15,6 +15,6 @@ OpenTarget = Callable[[Path, int], Target]
 TARGETS: MemberRegistry[OpenTarget] = MemberRegistry(
     "target",
     {
-        "local": "platform_assets.deployment.local.target:open_local_target",
+        "local": "platform_assets.deployment.local.opened:open_local_target",
     },
 )

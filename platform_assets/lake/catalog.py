@@ -48,6 +48,7 @@ from platform_assets.lake.layout import (
     CLEAN,
     FEATURES,
     HISTORY,
+    LAYERS,
     MAINTENANCE,
     MODEL,
     MONITORING,
@@ -323,7 +324,10 @@ class Catalog:
 
     def stored_names(self) -> list[str]:
         """Tables that are there, as `layer/table`, in order."""
-        return stored_tables(self.lake.root, self.use_case.name, self.lake.storage_options())
+        roots = {self.lake.root_of(layer) for layer in LAYERS}
+        options = self.lake.storage_options()
+        found = ((root, name) for root in roots for name in stored_tables(root, self.use_case.name, options))
+        return sorted(name for root, name in found if root == self.lake.root_of(name.partition("/")[0]))
 
     def stored(self, name: str, version: int | None = None) -> LakeTable:
         """A table as it is on disk, whatever is declared; `name` is `layer/table`.

@@ -118,7 +118,7 @@ def maintain_tables(
     for name in pinned.tables:
         versions = lasting_versions(pinned.pins, f"{use_case.name}/{name}")
         upkeep = maintain(
-            f"{catalog.lake.root.rstrip('/')}/{use_case.name}/{name}",
+            catalog.lake.uri(use_case.name, *name.split("/")),
             catalog.lake.storage_options(),
             cluster_by=list(dict.fromkeys(column for entity in use_case.entities for column in entity.key_columns)),
             keep_versions=versions,

@@ -19,7 +19,6 @@ from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
-from platform_assets.deployment.environments import other_environments
 from platform_assets.deployment.errors import (
     PortInUse,
     StartFailed,
@@ -35,6 +34,7 @@ from platform_assets.deployment.local.host import (
     port_owner,
     resident_bytes,
 )
+from platform_assets.deployment.local.neighbours import STATE_FILE, refuse_port_of_others
 from platform_assets.deployment.local.reporting import LocalStatus, use_case_status
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
@@ -43,21 +43,14 @@ from platform_assets.deployment.local.supervisor import Supervisor, render_progr
 from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
 from platform_assets.deployment.rollout import engine
 from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
-from platform_assets.deployment.target import BESIDE, Target
+from platform_assets.deployment.target import BESIDE
 
 logger = logging.getLogger(__name__)
 
-SERVING_FOLDER, STATE_FILE = "serving", "state.json"
 STOP_DRAIN_SECONDS = 5.0
 GUARDIAN = "guardian"
 GUARDIAN_PRIORITY = 1_000  # it starts last and stops first
 GUARDIAN_STOP_SECONDS = 5
-
-
-def open_local_target(home: Path, port: int) -> Target:
-    """The local target of an installation; nothing is started or written."""
-    others = {name: folder / SERVING_FOLDER for name, folder in other_environments(home).items()}
-    return LocalTarget(home / SERVING_FOLDER, port, port_setting="PLATFORM_ASSETS_PORT", others=others)
 
 
 class LocalTarget:
@@ -373,25 +366,9 @@ class LocalTarget:
             state = TargetState(target_id=self._target_id, envoy_port=self.envoy_port)
         return StateStore(self._state_path, state.model_copy(update={"envoy_port": self.envoy_port}))
 
-    def _refuse_port_of_others(self) -> None:
-        """Refuse the address of another environment of this home, also while nothing of it runs.
-
-        Raises:
-            PortInUse: it is theirs.
-        """
-        for name, root in self._others.items():
-            try:
-                state = load_state(root / STATE_FILE)
-            except StateUnreadable:
-                continue
-            if state is not None and state.envoy_port == self.envoy_port:
-                raise PortInUse(
-                    self.envoy_port, setting=self._port_setting, owner=f"the environment {name} of this home ({root})"
-                )
-
     def _bring_up(self) -> LocalSession:
         """Bring supervisord, Envoy and all recorded arms up, and finish what was interrupted. Needs the lock."""
-        self._refuse_port_of_others()
+        refuse_port_of_others(self.envoy_port, self._others, self._port_setting)
         for name in ("run", "logs", "launch", "supervisor/programs", "envoy/dynamic"):
             make_directory(self.root / name)
         self._stopped_file.unlink(missing_ok=True)

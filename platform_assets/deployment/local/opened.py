@@ -1,0 +1,20 @@
+"""The local target of an installation.
+
+Belongs here: from an installation's home to its target. Does not belong here: the target itself (`target.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platform_assets.deployment.environments import other_environments
+from platform_assets.deployment.local.target import LocalTarget
+from platform_assets.deployment.target import Target
+
+SERVING_FOLDER = "serving"
+
+
+def open_local_target(home: Path, port: int) -> Target:
+    """The local target of an installation; nothing is started or written."""
+    others = {name: folder / SERVING_FOLDER for name, folder in other_environments(home).items()}
+    return LocalTarget(home / SERVING_FOLDER, port, port_setting="PLATFORM_ASSETS_PORT", others=others)
