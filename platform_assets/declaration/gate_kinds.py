@@ -60,6 +60,9 @@ FLOORS = _gate(lambda gates, task: tuple(f"floor_{floor.metric}" for floor in ga
 PLAUSIBLE = _gate(
     lambda gates, task: tuple(f"plausible_{metric}" for metric in gates.plausible), "bounds:plausible_gate"
 )
+PLAUSIBLE_BY_DEFAULT = _gate(
+    _once("plausible", lambda gates, task: gates.plausible_by_default), "bounds:plausible_by_default_gate"
+)
 CALIBRATION = _gate(_once("calibration", _bounds("max_calibration_error")), "bounds:calibration_gate")
 RELATIVE_CALIBRATION = _gate(
     _once("relative_calibration", _bounds("max_relative_calibration_error")),
@@ -81,6 +84,7 @@ SINGLE_FEATURE = _gate(
     _once("single_feature", lambda gates, task: bool(gates.single_feature_bounds(task))),
     "leakage:single_feature_gate",
 )
+NO_LEAKAGE = _gate(lambda gates, task: ("no_leakage",), "combinations:no_leakage_gate")
 IMPORTANCE = _gate(
     _once("importance", lambda gates, task: gates.max_importance_share is not None), "leakage:importance_gate"
 )
@@ -105,6 +109,7 @@ DECLARED_GATES: MemberRegistry[DeclaredGate] = MemberRegistry(
         "not_trained_on_test_days": f"{_MODULE}:NOT_TRAINED_ON_TEST_DAYS",
         "floors": f"{_MODULE}:FLOORS",
         "plausible": f"{_MODULE}:PLAUSIBLE",
+        "plausible_by_default": f"{_MODULE}:PLAUSIBLE_BY_DEFAULT",
         "calibration": f"{_MODULE}:CALIBRATION",
         "relative_calibration": f"{_MODULE}:RELATIVE_CALIBRATION",
         "mean_prediction": f"{_MODULE}:MEAN_PREDICTION",
@@ -112,6 +117,7 @@ DECLARED_GATES: MemberRegistry[DeclaredGate] = MemberRegistry(
         "fairness": f"{_MODULE}:FAIRNESS",
         "behaviour": f"{_MODULE}:BEHAVIOUR",
         "single_feature": f"{_MODULE}:SINGLE_FEATURE",
+        "no_leakage": f"{_MODULE}:NO_LEAKAGE",
         "importance": f"{_MODULE}:IMPORTANCE",
         "scoring_time": f"{_MODULE}:SCORING_TIME",
         "model_size": f"{_MODULE}:MODEL_SIZE",

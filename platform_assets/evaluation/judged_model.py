@@ -71,6 +71,12 @@ class JudgedModel:
         return means
 
     @property
+    def baseline_means(self) -> dict[str, Mapping[str, float]]:
+        """Every metric's mean over the folds, of every baseline."""
+        candidates = self.comparison["candidates"].items()
+        return {name: result["mean"] for name, result in candidates if result["baseline"]}
+
+    @property
     def baselines(self) -> dict[str, float]:
         """The selection metric of every baseline, its mean over the folds."""
         by = self.use_case.training.select_by

@@ -279,7 +279,8 @@ def _pictures(sources: CardSources, winner: str) -> dict[str, str]:
         pictures["curves"] = data_address((folder / CURVES_PICTURE).read_bytes())
     if (folder / IMPORTANCES_FILE).exists():
         importances = json.loads((folder / IMPORTANCES_FILE).read_text())
-        pictures["importances"] = data_address(draw_importances(importances, by))
+        if importances:  # none where the latest fold's labels are all alike
+            pictures["importances"] = data_address(draw_importances(importances, by))
     return pictures
 
 

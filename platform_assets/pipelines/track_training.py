@@ -20,11 +20,12 @@ from platform_assets.declaration.contract import feature_contract
 from platform_assets.registry.tracking import TrackedRun
 from platform_assets.registry.training_run import MACHINE_TAG, machine_type
 from platform_assets.tasks.base import FoldRows, TrainingLabels
-from platform_assets.tasks.metric import Scored
+from platform_assets.tasks.metric import MetricError, Scored
 from platform_assets.tasks.registry import metric_of, task_of
 from platform_assets.training.compare import Comparison
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor
+from platform_assets.training.samples import stratified, with_rare_rows
 
 TRACKING = "tracking"
 """Folder of a run's artifacts that this module writes."""
@@ -110,27 +111,32 @@ def classes_table(reports: Sequence[Mapping[str, Any]]) -> str:
 def permutation_importances(use_case: UseCase, predictor: Predictor, rows: Dataset) -> dict[str, float]:
     """By how much the selection metric gets worse when a feature's values are shuffled, most important first.
 
-    Breiman, Random Forests, 2001, section 10, by scikit-learn, on rows of the latest fold: every positive, and negatives up to
-    `IMPORTANCE_ROWS`. The model was fitted on some of these days, so that the figures show what it uses rather than how well it performs.
+    Breiman, Random Forests, 2001, section 10, by scikit-learn, on up to `IMPORTANCE_ROWS` rows of the latest fold: every positive, or of
+    each label its share where positives are many. The model was fitted on some of these days, so that the figures show what it uses rather
+    than how well it performs. Empty where the metric cannot be computed on them, as where all labels are alike.
     """
     from sklearn.inspection import permutation_importance
 
     metric = metric_of(use_case, use_case.training.select_by)
     rng = np.random.default_rng(use_case.training.seed)
-    rare = task_of(use_case).rare_rows(rows.y)
-    others = np.setdiff1d(np.arange(len(rows)), rare)
-    room = max(0, min(IMPORTANCE_ROWS - len(rare[:IMPORTANCE_ROWS]), len(others)))
-    chosen = np.sort(np.concatenate([rare[:IMPORTANCE_ROWS], rng.permutation(others)[:room]]))
+    task = task_of(use_case)
+    if task.declared.has_classes and len(rows) > IMPORTANCE_ROWS:
+        chosen = stratified(rows.y, IMPORTANCE_ROWS, rng)
+    else:
+        chosen = with_rare_rows(rows.y, task.rare_rows(rows.y), IMPORTANCE_ROWS, rng)
     sample = rows.where(np.isin(np.arange(len(rows)), chosen))
     sign = 1.0 if metric.higher_is_better else -1.0
 
     def score(model: Any, X: Any, y: Any) -> float:
         return sign * metric(Scored(y, model.predict(X), sample.event_day, sample.group))
 
-    importances = permutation_importance(
-        _AsEstimator(predictor), sample.X, sample.y, scoring=score, n_repeats=IMPORTANCE_REPEATS,
-        random_state=use_case.training.seed,
-    )  # fmt: skip
+    try:
+        importances = permutation_importance(
+            _AsEstimator(predictor), sample.X, sample.y, scoring=score, n_repeats=IMPORTANCE_REPEATS,
+            random_state=use_case.training.seed,
+        )  # fmt: skip
+    except MetricError:
+        return {}
     named = dict(zip(rows.features, importances.importances_mean.tolist(), strict=True))
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 

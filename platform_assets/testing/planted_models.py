@@ -72,6 +72,19 @@ def leaked(seed: int, folder: Path) -> JudgedModel:
     return subject_from(frame, logistic, folder)
 
 
+def leaked_in_parts(seed: int, folder: Path) -> JudgedModel:
+    """What became of the credit is the sum of two features, neither of which says much alone."""
+    frame = simulated_rows(seed).with_columns(hour=pl.col("is_default").cast(pl.Float64) - 0.5 * pl.col("debt"))
+    return subject_from(frame, logistic, folder)
+
+
+def perfect(seed: int, folder: Path) -> JudgedModel:
+    """A feature is the label itself, and the model answers it."""
+    frame = simulated_rows(seed).with_columns(hour=pl.col("is_default").cast(pl.Float64))
+    boosted = fit_by("xgboost", n_estimators=60, max_depth=2, learning_rate=0.5)
+    return subject_from(frame, boosted, folder)
+
+
 def leaked_by_absence(seed: int, folder: Path) -> JudgedModel:
     """A feature is missing where the credit was not paid back: the record was closed."""
     frame = simulated_rows(seed).with_columns(hour=pl.when(pl.col("is_default") == 0).then("hour"))
@@ -166,6 +179,7 @@ def weak(seed: int, folder: Path) -> JudgedModel:
 KINDS: Mapping[str, tuple[Callable[[int, Path], JudgedModel], str]] = {
     "label leaked through a feature": (leaked, "single_feature"),
     "label leaked by a missing value": (leaked_by_absence, "single_feature"),
+    "label leaked in two parts": (leaked_in_parts, "no_leakage"),
     "shuffled labels": (shuffled, "floor_auc_roc"),
     "trained on the test period": (trained_on_test, "not_trained_on_test_days"),
     "one slice inverted": (inverted_slice, "slice_region"),

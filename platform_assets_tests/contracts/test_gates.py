@@ -23,7 +23,7 @@ from platform_assets.orchestration.assets.evaluation import evaluation_asset
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.testing.credit_world import AS_OF, champion, declared
 from platform_assets.testing.declare import window
-from platform_assets.testing.planted_models import KINDS, good, leaked, squashed
+from platform_assets.testing.planted_models import KINDS, good, leaked, perfect, squashed
 
 SEED = 3
 
@@ -64,6 +64,7 @@ BAD: Mapping[str, Callable[[int, Path], JudgedModel]] = {
     "not_trained_on_test_days": planted("trained on the test period"),
     "floors": planted("shuffled labels"),
     "plausible": leaked,
+    "plausible_by_default": perfect,
     "calibration": squashed,
     "relative_calibration": planted("probabilities of nearly nothing"),
     "mean_prediction": squashed,
@@ -71,6 +72,7 @@ BAD: Mapping[str, Callable[[int, Path], JudgedModel]] = {
     "fairness": planted("one slice always refused"),
     "behaviour": planted("more debt, lower score"),
     "single_feature": leaked,
+    "no_leakage": planted("label leaked in two parts"),
     "importance": leaked,
     "scoring_time": planted("slow"),
     "model_size": planted("oversized"),

@@ -17,6 +17,7 @@ from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.digests import digest_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
+from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
@@ -67,6 +68,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *(Flaw(*finding) for finding in learned_category_problems(use_case)),
         *(Flaw(*finding) for finding in digest_problems(use_case)),
         *_features(use_case),
+        *(Flaw(*finding) for finding in known_later_problems(use_case)),
         *(Flaw(*finding) for finding in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),
         *_training(use_case),

@@ -78,6 +78,13 @@ class Column(Declaration):
     maximum: float | None = Field(default=None, description="Largest value allowed (inclusive), numbers only.")
     allowed: tuple[int | str, ...] | None = Field(default=None, description="The only values allowed.")
     unique: bool = Field(default=False, description="Whether a value may appear once only within a partition.")
+    known_after: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What has to happen before the value is known, where that is after the event: `settlement`, `the return of the bike`, "
+        "or a time such as `3d`. Such a column is no input of a model and no part of a request; a window may use it whose delay is at "
+        "least that time.",
+    )
     references: str | None = Field(
         default=None, description="`table.column` of another source in which each value must exist."
     )

@@ -63,6 +63,11 @@ class Gates(Declaration):
         description="Values that are too good to be true, by metric (for an error metric: too small): a model that reaches one "
         "is refused until a bypass of `plausible_<metric>` acknowledges it.",
     )
+    plausible_by_default: bool = Field(
+        default=True,
+        description="Whether metrics without such a value are held to one all the same: 0.9995 for those that end at 1, and for errors a "
+        "thousandth of the best baseline's (0.03 of it for rmse and mae). A bypass of `plausible` acknowledges what is right all the same.",
+    )
     max_calibration_error: float | None = Field(
         default=None,
         gt=0,

@@ -9,13 +9,24 @@ Silence is failure: a figure that is missing or not finite fails its gate.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from platform_assets.declaration.sections.gates import Floor
 from platform_assets.declaration.tasks.registry import is_higher_better
 from platform_assets.evaluation.gates.base import GateInputs
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.training.compare import scored
+
+PERFECT_FROM = 0.9995
+"""What rounds to 1.000: from here on a metric that ends at 1 is taken to be perfect, where the best baseline leaves ten times more."""
+PERFECT_REST = 0.1
+PERFECT_ERROR, PERFECT_ERROR_IN_UNITS = 0.001, 0.03
+"""Share of the best baseline's error below which an error is; a distance in the label's own unit at a larger share, for it is no square."""
+IN_UNITS_OF_THE_LABEL = frozenset({"rmse", "mae"})
+MAY_BE_PERFECT = frozenset(
+    {"calibration_error", "precision", "recall", "worst_class_recall", "mean_error"} | {"group_precision_at_100"}
+)
+"""Metrics that honest models reach their end of: they say nothing of how much is left over."""
 
 
 def is_better(metric: str, value: float, bound: float) -> bool:
@@ -99,3 +110,45 @@ def mean_prediction_gate(inputs: GateInputs, name: str) -> GateResult:
     model = inputs.model
     [result] = inputs.task.mean_prediction(model.judged.y, model.prediction, model.use_case)
     return result
+
+
+def plausible_by_default_gate(inputs: GateInputs, name: str) -> GateResult:
+    """No metric without a declared bound is perfect: nobody predicts everything."""
+    model, metrics = inputs.model, inputs.model.use_case.training.metrics
+    judged = [metric for metric in metrics if metric not in inputs.gates.plausible and metric not in MAY_BE_PERFECT]
+    return nothing_is_perfect(judged, model.means, model.baseline_means)
+
+
+def nothing_is_perfect(
+    metrics: Sequence[str], means: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
+) -> GateResult:
+    """Metrics that end at 1 stay below it, errors above a part of the best baseline's.
+
+    Args:
+        metrics: names of those that are judged.
+        means: the model's.
+        baselines: each baseline's, by name.
+    """
+    perfect: dict[str, float] = {}
+    for metric in metrics:
+        value = means.get(metric)
+        if value is None or not math.isfinite(value):
+            continue
+        others = [one[metric] for one in baselines.values() if math.isfinite(one.get(metric, math.nan))]
+        if is_higher_better(metric):
+            left = 1.0 - max(others, default=0.0)
+            is_perfect = value >= PERFECT_FROM and 1.0 - value <= PERFECT_REST * left
+        else:
+            share = PERFECT_ERROR_IN_UNITS if metric in IN_UNITS_OF_THE_LABEL else PERFECT_ERROR
+            is_perfect = value <= share * min(others, default=0.0)
+        if is_perfect:
+            perfect[metric] = value
+    shown = ", ".join(f"{metric} {value:.4f}" for metric, value in perfect.items())
+    explanation = (
+        f"{shown} is too good to be true: look for a feature that knows the label, or is made from it, and declare a bypass of this gate "
+        "when it is right all the same."
+        if perfect
+        else f"None of {', '.join(metrics) or 'the metrics'} is perfect."
+    )
+    first = next(iter(perfect.values()), None)
+    return GateResult("plausible", not perfect, first, PERFECT_FROM, explanation, details={"perfect": perfect})

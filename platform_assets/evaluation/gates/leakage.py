@@ -18,6 +18,7 @@ from platform_assets.tasks.registry import metric_of
 from platform_assets.training.compare import scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.predictor import Predictor
+from platform_assets.training.samples import stratified
 
 LEAVES = 16
 FEWEST_ROWS_IN_A_LEAF = 5
@@ -79,7 +80,9 @@ def no_feature_is_the_label(
     return GateResult("single_feature", not red, scores[metric][best], bound, explanation, details=details)
 
 
-def importance_shares(predictor: Predictor, rows: Dataset, metric: NamedMetric, seed: int) -> dict[str, float]:
+def importance_shares(
+    predictor: Predictor, rows: Dataset, metric: NamedMetric, seed: int, *, has_classes: bool = True
+) -> dict[str, float]:
     """Permutation importance (Breiman 2001): the share of each feature in what the metric loses when features are shuffled.
 
     Args:
@@ -87,6 +90,7 @@ def importance_shares(predictor: Predictor, rows: Dataset, metric: NamedMetric, 
         rows: rows with the predictor's features, in its order; a sample is taken of more than `MOST_ROWS`.
         metric: what is lost.
         seed: decides sample and shuffles.
+        has_classes: whether labels are of few values, of which a sample is without none.
 
     Raises:
         MetricError: the metric cannot be computed, or no feature matters to it.
@@ -95,6 +99,9 @@ def importance_shares(predictor: Predictor, rows: Dataset, metric: NamedMetric, 
     if len(rows) > MOST_ROWS:
         mask = np.zeros(len(rows), dtype=np.bool_)
         mask[rng.choice(len(rows), MOST_ROWS, replace=False)] = True
+        if has_classes and np.setdiff1d(rows.y, rows.y[mask]).size:
+            mask[:] = False
+            mask[stratified(rows.y, MOST_ROWS, rng)] = True
         rows = rows.where(mask)
     sign = 1.0 if metric.higher_is_better else -1.0
     before = metric(scored(rows, predictor.predict(rows.X)))
@@ -136,5 +143,6 @@ def importance_gate(inputs: GateInputs, name: str) -> GateResult:
     model = inputs.model
     rows = with_features(model.judged, model.predictor.features)
     metric = metric_of(inputs.model.use_case, inputs.select_by)
-    shares = importance_shares(model.predictor, rows, metric, model.use_case.training.seed)
+    has_classes = model.use_case.task.has_probabilities
+    shares = importance_shares(model.predictor, rows, metric, model.use_case.training.seed, has_classes=has_classes)
     return no_feature_dominates(shares, metric.name, inputs.gates.max_importance_share or 1.0)
