@@ -138,14 +138,16 @@ class RawTable:
         return rows.with_columns(row_positions(rows)).select(list(history_schema(self.source)))
 
     def known_versions(self, last: date, version: int | None = None) -> pl.DataFrame:
-        """Every version that rows of the days up to `last` ever had; see `row_versions`.
+        """Every version that rows had up to the end of a day; see `row_versions`.
+
+        The whole table is read: what a change took the place of may lie in any day.
 
         Returns:
             The columns of `delivered_rows`, then `change_sequence`, `version_since` and `version_until`.
         """
         assert self.source.event_time is not None, "an incremental source without event time is refused"
-        rows = self.stored.read(date.min, last, version=version)
-        found = known_row_versions(rows, self.source.primary_key, self.source.event_time)
+        found = known_row_versions(self.stored.read(version=version), self.source.primary_key, self.source.event_time)
+        found = found.filter(pl.col(VERSION_SINCE).dt.date() <= last)
         times = found.select(CHANGE_SEQUENCE, VERSION_SINCE, VERSION_UNTIL)
         return pl.concat([self._as_delivered(found), times], how="horizontal")
 

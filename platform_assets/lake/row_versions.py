@@ -16,10 +16,13 @@ from platform_assets.declaration.sections.changes import (
     CHANGE_OPERATION,
     CHANGE_SEQUENCE,
     CHANGE_TIME,
+    DELETE,
+    ROW_DAY,
     UPSERT,
     VERSION_SINCE,
     VERSION_UNTIL,
 )
+from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.changes import is_loose
 
 _TIME = pl.Datetime("us", "UTC")
@@ -29,7 +32,7 @@ def row_versions(partitions: pl.DataFrame, keys: Sequence[str], event_time: str)
     """Every version of every row that ever counted.
 
     Args:
-        partitions: rows of the raw table: of each key all that came before the newest that matters.
+        partitions: all rows of the raw table.
         keys: the primary key.
         event_time: the column with the row's own time.
 
@@ -38,9 +41,11 @@ def row_versions(partitions: pl.DataFrame, keys: Sequence[str], event_time: str)
         nothing took its place), ordered by key and sequence.
     """
     order = [*keys, CHANGE_SEQUENCE]
-    # Of one change there may be several rows: the change itself, tombstones in days that its row has left, and, of a delete that came
-    # before its row was known, another where the row turned out to stand. The one that says when it was made tells most.
-    ranked = partitions.filter(~is_loose(keys)).with_columns(
+    # A tombstone in a day that a row has left ends nothing: the change that took the row along says when.
+    left_behind = (pl.col(CHANGE_OPERATION) == DELETE) & (pl.col(ROW_DAY) != pl.col(EVENT_DAY)).fill_null(False)
+    # Of one change there may be several rows: of a delete that came before its row was known, another where the row turned out to stand.
+    # The one that says when it was made tells most.
+    ranked = partitions.filter(~is_loose(keys) & ~left_behind).with_columns(
         (pl.col(CHANGE_OPERATION) == UPSERT).alias("#upsert"),
         pl.col(CHANGE_TIME).is_not_null().alias("#timed"),
         pl.col(event_time).is_not_null().alias("#own_time"),

@@ -11,6 +11,7 @@ from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.experiments.design import Design, DesignError, design, measured
 from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.labelled_events import labelled_events
 
 
 def design_experiment(catalog: Catalog) -> Design:
@@ -28,11 +29,10 @@ def design_experiment(catalog: Catalog) -> Design:
     if not days:
         raise DesignError(f"{use_case.name} has no labels yet; run `platform-assets run {use_case.name}` first")
     first = days[-1] - timedelta(days=experiment.history_days - 1)
-    events = catalog.events.read(first, days[-1])
-    known = labels.read(first, days[-1])
+    as_of = days[-1] + timedelta(days=max(1, use_case.label_arrival_days))
+    events = labelled_events(catalog, first, days[-1], as_of)
     if use_case.label.source != use_case.events:
-        keys = list(use_case.event_source.primary_key)
-        events = events.join(known.select(*keys, use_case.label.column), on=keys, how="inner")
+        events = events.filter(pl.col(use_case.label.column).is_not_null())
     return design(experiment, measured(events.with_columns(pl.col(EVENT_DAY)), experiment, EVENT_DAY))
 
 

@@ -28,7 +28,7 @@ def known_rows(
     Args:
         catalog: the tables.
         source: the declared table.
-        days: event days to read; None for a reference table. Of a source of changes all days up to the last are read, because a row
+        days: event days to read; None for a reference table. Of a source of changes versions up to the last day are given, because a row
             that changed in place may be of any.
         version: Delta version of the published table; None for the latest.
         raw: that of the table of changes, for a source of changes.

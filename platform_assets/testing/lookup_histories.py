@@ -171,8 +171,8 @@ class _World:
     changes: list[Row]
     addresses: list[Row]
 
-    def tables(self, chance: random.Random) -> dict[str, pl.DataFrame]:
-        """What look-ups read: versions from a raw table that changes came to in several batches, in another order."""
+    def raw(self, chance: random.Random) -> pl.DataFrame:
+        """The raw table of the limits, to which changes came in several batches, in another order."""
         known = pl.DataFrame(schema={"limit_id": pl.Int64, **_CHANGES, ROW_DAY: pl.Date, ROW_SEQUENCE: pl.Int64})
         batches: list[list[Row]] = [[], [], []]
         for change in self.changes:
@@ -185,11 +185,14 @@ class _World:
             ).rows
             parts.append(placed)
             known = pl.concat([known, placed.select(known.columns)])
-        limits = row_versions(pl.concat(parts), ["limit_id"], "changed")
-        return {
-            "limits": limits,
-            "addresses": pl.DataFrame(self.addresses, schema={**_ADDRESSES, EVENT_DAY: pl.Date}, orient="row"),
-        }
+        return pl.concat(parts)
+
+    def tables(self, raw: pl.DataFrame, last: date = date.max) -> dict[str, pl.DataFrame]:
+        """What look-ups read of the days up to the last."""
+        until = pl.col(EVENT_DAY) <= last
+        addresses = pl.DataFrame(self.addresses, schema={**_ADDRESSES, EVENT_DAY: pl.Date}, orient="row")
+        limits = row_versions(raw, ["limit_id"], "changed").filter(pl.col("version_since").dt.date() <= last)
+        return {"limits": limits, "addresses": addresses.filter(until)}
 
 
 def check_lookups(histories: int, seed: int = 0, batch: int = 100) -> KnowledgeTally:
@@ -223,8 +226,8 @@ def check_lookups(histories: int, seed: int = 0, batch: int = 100) -> KnowledgeT
 
 
 def _check_batch(world: _World, chance: random.Random, tally: KnowledgeTally) -> None:
-    case, tables = world.case, world.tables(chance)
-    offline = join_lookups(world.events, tables, view_of(case, VIEW), case)
+    case, raw = world.case, world.raw(chance)
+    offline = join_lookups(world.events, world.tables(raw), view_of(case, VIEW), case)
     changes: dict[int, list[Row]] = {}
     rows: dict[int, list[Row]] = {}
     for change in world.changes:
@@ -243,20 +246,18 @@ def _check_batch(world: _World, chance: random.Random, tally: KnowledgeTally) ->
         tally.values += len(expected)
         tally.mismatches += sum(event[name] != value for name, value in expected.items())
     day = FIRST_DAY + timedelta(days=chance.randrange(2, DAYS))
-    _compare_online(world, tables, offline, day, tally)
+    _compare_online(world, raw, offline, day, tally)
     _poison(world, offline, day, chance, tally)
 
 
-def _compare_online(
-    world: _World, tables: dict[str, pl.DataFrame], offline: pl.DataFrame, day: date, tally: KnowledgeTally
-) -> None:
+def _compare_online(world: _World, raw: pl.DataFrame, offline: pl.DataFrame, day: date, tally: KnowledgeTally) -> None:
     """What a request of the day, or a late one of the day before, finds in what was written at the day's midnight."""
     asked = offline.filter(pl.col(EVENT_DAY).is_between(day - timedelta(days=1), day)).to_dicts()
     for layout in lookup_layouts(world.case, [view_of(world.case, VIEW)]):
         source = world.case.source(layout.lookup.source)
         last = day - timedelta(days=arrival_days(source))
         table = LookupTable(layout, None, None, None)
-        stored = dict(kept_versions(layout, tables[source.name].filter(pl.col(EVENT_DAY) <= last), day))
+        stored = dict(kept_versions(layout, world.tables(raw, last)[source.name], day))
         for event in asked:
             key = layout.key_of(event)
             found = table.value(str(key), stored.get(str(key)), event["paid_at"]) or {}
@@ -282,7 +283,8 @@ def _poison(world: _World, offline: pl.DataFrame, day: date, chance: random.Rand
     ]
     rows = [row | ({"zone": 1e15} if row["valid_from"] >= midnight else {}) for row in world.addresses]
     ended = [row | ({"valid_to": midnight} if row["valid_to"] is None else {}) for row in rows]
-    again = _World(world.case, world.events, [*poisoned, *more], ended).tables(chance)
+    other = _World(world.case, world.events, [*poisoned, *more], ended)
+    again = other.tables(other.raw(chance))
     of_day = pl.col(EVENT_DAY) == day
     found = join_lookups(world.events.filter(of_day), again, view_of(world.case, VIEW), world.case)
     kept = offline.filter(of_day)

@@ -225,3 +225,23 @@ def feed_of_labels() -> Any:
     )
     document["label"]["decided_at"] = "decided"
     return type(limits_case()).model_validate(document)
+
+
+def test_a_request_knows_of_labels_what_its_day_began_with(tmp_path: Path) -> None:
+    case = feed_of_labels()
+    write_payments(tmp_path, ["A"])
+    verdict = {"payment": 1, "decided": on(2, 10).isoformat(), "wrong": 1}
+    reversal = {"payment": 1, "decided": on(6, 10).isoformat(), "wrong": 0}
+    other = {"payment": 3, "decided": on(4, 9).isoformat(), "wrong": 0}
+    messages = [change("c", verdict, 2, 1), change("c", other, 4, 2), change("u", reversal, 6, 3, before=verdict)]
+    write_feed(tmp_path / "verdicts", "000.jsonl", messages)
+    catalog = computed(loaded(case, tmp_path, tmp_path / "lake"))
+    offline = catalog.features(case.features[1]).read().sort("at")["wrong_15d"].to_list()
+    assert offline[2:8] == [None, 1.0, 1.0, 0.5, 0.5, 0.0]
+    registry, online = f"sqlite:///{tmp_path / 'registry.db'}", {"type": "sqlite", "path": "online.db"}
+    settings = FeastSettings(project="verdicts", registry=registry, online_store=online, home=str(tmp_path))
+    for day in (2, 3, 5, 7):
+        refresh_online_store(catalog, settings, FIRST + timedelta(days=day - 1), print)
+        event = {"payment": 900 + day, "at": on(day, 12), "customer": "A", "paid": 1.0}
+        value = OnlineFeatures(case, settings).vector(event).values[1]
+        assert (None if value != value else value) == offline[day], day
