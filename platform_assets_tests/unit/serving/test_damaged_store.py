@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from platform_assets_tests.unit.serving.test_app import SCORE, Served
 from platform_assets_tests.unit.serving.test_store_outages import Store
 from serving.online import StoreDamaged, StoreUnavailable, _Guarded
 
-CARDS = range(1, 161)
+CARDS = range(1, 101)
 
 
 def sqlite_error(code: int, kind: type[sqlite3.Error] = sqlite3.DatabaseError) -> sqlite3.Error:
@@ -86,9 +86,42 @@ def request(card: int, key: int) -> dict[str, Any]:
     return {"payment_id": key, "paid_at": time, "card_id": card, "shop_id": 1_000_000 + card, "amount": 1.0}
 
 
+def _break_a_page(path: Path) -> None:
+    """Put noise in the place of a page that holds the states of some entities, and not of many."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    keys = {
+        name: [key for (key,) in connection.execute(f'SELECT DISTINCT entity_key FROM "{name}"')] for name in tables
+    }
+    connection.close()
+    whole, count = path.read_bytes(), sum(map(len, keys.values()))
+    noise = random.Random(0).randbytes(size)
+    leaves = [number for number in range(2, len(whole) // size) if whole[number * size] in (0x0A, 0x0D)]
+    for page in reversed(leaves):
+        path.write_bytes(whole[: page * size] + noise + whole[(page + 1) * size :])
+        if 0 < _unreadable(path, keys) < count / 4:
+            return
+    raise AssertionError("no page holds a few entities")
+
+
+def _unreadable(path: Path, keys: dict[str, list[bytes]]) -> int:
+    """How many states cannot be read."""
+    failed = 0
+    with closing(sqlite3.connect(path)) as connection:
+        for table, those in keys.items():
+            for key in those:
+                try:
+                    connection.execute(f'SELECT value FROM "{table}" WHERE entity_key IN (?)', (key,)).fetchall()
+                except sqlite3.DatabaseError:
+                    failed += 1
+    return failed
+
+
 @pytest.fixture
 def damaged(tmp_path: Path) -> Any:
-    """A store of 160 cards and shops, one page of which is noise."""
+    """A store of 100 cards and shops, one page of which is noise."""
     settings = FeastSettings(
         project="payments",
         registry=f"sqlite:///{tmp_path / 'registry.db'}",
@@ -99,16 +132,7 @@ def damaged(tmp_path: Path) -> Any:
     writer = OnlineFeatures(use_case(), settings)
     for card in CARDS:
         writer.record(request(card, card))
-    connection = sqlite3.connect(tmp_path / "online.db")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    size = connection.execute("PRAGMA page_size").fetchone()[0]
-    connection.close()
-    content = bytearray((tmp_path / "online.db").read_bytes())
-    leaves = [number for number in range(2, len(content) // size) if content[number * size] in (0x0A, 0x0D)]
-    noise = random.Random(0).randbytes(size)
-    page = leaves[3 * len(leaves) // 4]
-    content[page * size : (page + 1) * size] = noise
-    (tmp_path / "online.db").write_bytes(content)
+    _break_a_page(tmp_path / "online.db")
     return _Guarded(OnlineFeatures(use_case(), settings))
 
 
