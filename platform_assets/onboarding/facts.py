@@ -16,12 +16,12 @@ from typing import Any, Literal, cast
 import polars as pl
 
 from platform_assets.connectors.access import Access
-from platform_assets.connectors.casting import cast_text, cast_typed, text_to_times
+from platform_assets.connectors.casting import cast_text, cast_typed
 from platform_assets.connectors.files.text_formats import parse_csv, parse_json_lines
 from platform_assets.connectors.sql.inspection import undeclared_rows
 from platform_assets.declaration.sections.columns import Column, ColumnType
 from platform_assets.onboarding.naming import declared_names
-from platform_assets.onboarding.times import format_of, format_of_numbers, parts_of_a_time, read_as
+from platform_assets.onboarding.times import format_of, format_of_numbers, parts_of_a_time, read_as, widen
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
@@ -44,6 +44,10 @@ MISFIT_RATIO = 0.001
 """A text column has a type when at most this share of its cells does not fit: they would go to quarantine."""
 
 _TYPES: tuple[ColumnType, ...] = ("int64", "float64", "datetime", "bool")
+_SIGNS = frozenset(
+    {"?", "-", "--", ".", "NA", "N/A", "n/a", "na", "#N/A", "null", "NULL", "None", "none", "NaN", "nan", "unknown"}
+)
+"""What stands for no value in a column of numbers."""
 _OF_TEXT: tuple[ColumnType, ...] = ("datetime", "bool")
 """What text may stand for where a source has types of its own."""
 _EXAMPLES = 3
@@ -147,7 +151,7 @@ def look_at(path: str) -> TableFacts:
                 f"{file} has the columns {', '.join(frame.columns)}, but {files[0]} has {', '.join(frames[0].columns)}. "
                 "Files of one table must agree: name those that do, with a glob."
             )
-        _widen(spans, frame)
+        widen(spans, frame)
         rows += frame.height
         frames.append(_thinned(frame, step))
         kept += frames[-1].height
@@ -165,25 +169,6 @@ def look_at(path: str) -> TableFacts:
 def _thinned(frame: pl.DataFrame, step: int) -> pl.DataFrame:
     """Every so many-th row, evenly over the whole."""
     return frame if step == 1 else frame.gather_every(step)
-
-
-def _widen(spans: dict[str, tuple[datetime, datetime]], frame: pl.DataFrame) -> None:
-    """Take the first and last time of a file's columns into account."""
-    for values in frame:
-        if values.dtype == pl.String:
-            known = values.drop_nulls()
-            if not known.len() or text_to_times(known.head(1)).null_count():
-                continue
-            values = text_to_times(known)
-        elif values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
-            plain = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
-            values, _ = cast_typed(plain, Column(name="time", type="datetime", description="", nullable=True))
-        else:
-            continue
-        first, last = cast(datetime | None, values.min()), cast(datetime | None, values.max())
-        if first is not None and last is not None:
-            before = spans.get(values.name, (first, last))
-            spans[values.name] = (min(first, before[0]), max(last, before[1]))
 
 
 def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
@@ -282,6 +267,11 @@ def _read(file: Path, format_: Format) -> pl.DataFrame:
 
 def _facts(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series, ColumnFacts]:
     """The typed column and what can be said of it."""
+    signs = _missing_signs(series, of_text)
+    if signs:
+        without = series.set(series.str.strip_chars().is_in(signs).fill_null(False), None)
+        values, facts = _facts(without, of_text)
+        return values, replace(facts, written={**facts.written, "missing": signs})
     values, type_, misfits = _typed(series, of_text)
     form = _written_format(series, values, type_)
     if form:
@@ -291,6 +281,18 @@ def _facts(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series,
         return values, replace(_described(values, type_, misfits, hint), written={"format": form})
     known = values.drop_nulls()
     return values, _described(values, type_, misfits, _hint(series, known, type_))
+
+
+def _missing_signs(series: pl.Series, of_text: Sequence[ColumnType]) -> list[str]:
+    """Signs for no value in a column of text that holds nothing but numbers or times beside them."""
+    if series.dtype != pl.String:
+        return []
+    known = series.drop_nulls().str.strip_chars()
+    signs = sorted(set(known.unique().to_list()) & _SIGNS)
+    rest = known.filter(~known.is_in(signs)) if signs else known
+    if not signs or rest.is_empty() or _typed(series, of_text)[1] != "string":
+        return []
+    return signs if _typed(rest, of_text)[1] not in ("string", "bool") else []
 
 
 def _written_format(series: pl.Series, values: pl.Series, type_: ColumnType) -> str:

@@ -6,12 +6,13 @@ Belongs here: recognising times. Does not belong here: other types (`facts.py`),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import time
+from datetime import datetime, time
 from itertools import product
+from typing import cast
 
 import polars as pl
 
-from platform_assets.connectors.casting import cast_text
+from platform_assets.connectors.casting import cast_text, cast_typed, text_to_times
 from platform_assets.connectors.written_forms import written
 from platform_assets.declaration.sections.columns import Column
 
@@ -144,3 +145,22 @@ def _named(typed: Mapping[str, pl.Series], names: frozenset[str], lowest: int, h
 def _within(values: pl.Series, lowest: int, highest: int) -> bool:
     known = values.drop_nulls()
     return bool(known.len()) and bool(known.is_between(lowest, highest).all())
+
+
+def widen(spans: dict[str, tuple[datetime, datetime]], frame: pl.DataFrame) -> None:
+    """Take the first and last time of a file's columns into account."""
+    for values in frame:
+        if values.dtype == pl.String:
+            known = values.drop_nulls()
+            if not known.len() or text_to_times(known.head(1)).null_count():
+                continue
+            values = text_to_times(known)
+        elif values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
+            plain = values.cast(pl.Datetime("us")) if values.dtype == pl.Date else values
+            values, _ = cast_typed(plain, Column(name="time", type="datetime", description="", nullable=True))
+        else:
+            continue
+        first, last = cast(datetime | None, values.min()), cast(datetime | None, values.max())
+        if first is not None and last is not None:
+            before = spans.get(values.name, (first, last))
+            spans[values.name] = (min(first, before[0]), max(last, before[1]))

@@ -159,3 +159,15 @@ def test_names_are_declared_as_they_read() -> None:
         "event_day_value",
     ]
     assert list(declared_names(delivered).values()) == names
+
+
+@pytest.mark.parametrize(("sign", "type_"), [("?", "int64"), ("NA", "float64"), ("-", "int64")])
+def test_a_sign_for_no_value_does_not_make_numbers_text(tmp_path: Path, sign: str, type_: str) -> None:
+    numbers = [str(i) if type_ == "int64" else f"{i}.5" for i in range(200)]
+    cells = [sign if i % 10 == 0 else number for i, number in enumerate(numbers)]
+    times = [datetime(2026, 1, 1) + timedelta(hours=7 * i) for i in range(200)]
+    frame = pl.DataFrame({"visit": range(200), "at": times, "horse_power": cells, "has_paid": [0, 1] * 100})
+    use_case, text = proposed(tmp_path, frame)
+    column = use_case.event_source.column("horse_power")
+    assert (column.type, column.missing, column.nullable) == (type_, (sign,), True)
+    assert "20 of 200 have no value" in text
