@@ -308,7 +308,7 @@ def _ingested_batch(
         unordered=changes.filter(is_loose(keys)).height,
         ahead=ahead,
         extra_columns=extra_columns,
-        notices=(*batch.notices, *_late_notice(placed.late)),
+        notices=(*batch.notices, *_late_notice(placed.late), *_behind_notice(changes, keys)),
     )
 
 
@@ -319,6 +319,19 @@ def _late_notice(late: int) -> tuple[str, ...]:
     return (
         f"{late:,} changes came after newer ones of the same rows, and changed nothing: deliveries came in another order, or the "
         f"source counts its changes anew. If so, load into a new table",
+    )
+
+
+def _behind_notice(changes: pl.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
+    """Changes of one delivery that stand behind newer ones of their rows, and are none of them sent again."""
+    once = changes.filter(~is_loose(keys)).unique([*keys, CHANGE_SEQUENCE], keep="first", maintain_order=True)
+    newest_before = pl.col(CHANGE_SEQUENCE).cum_max().shift(1).over(keys)
+    behind = once.filter(pl.col(CHANGE_SEQUENCE) < newest_before).height
+    if not behind:
+        return ()
+    return (
+        f"{behind:,} changes stand behind newer ones of the same rows in one delivery, and count as older: if the source counts its "
+        f"changes anew, load into a new table",
     )
 
 

@@ -178,6 +178,14 @@ def test_what_a_person_should_know_of_the_order_is_told(table: LakeTable) -> Non
     assert both.notices == taken.notices
 
 
+def test_an_order_that_goes_backwards_within_a_delivery_is_told(table: LakeTable) -> None:
+    sent = [(1, noon(DAY), "upsert", 7), (2, noon(DAY), "upsert", 3), (1, noon(DAY), "upsert", 5)]
+    taken = take(table, batch([*sent, (1, noon(DAY), "upsert", 7)], "1"))
+    assert taken.late == 0
+    assert [notice.split(" stand")[0] for notice in taken.notices] == ["1 changes"]
+    assert take(table, batch([(3, noon(DAY), "upsert", 1), (3, noon(DAY), "upsert", 2)], "2")).notices == ()
+
+
 def test_a_feed_ends_in_the_table_as_its_database_says(table: LakeTable, tmp_path: Path) -> None:
     """A snapshot without a position, then a stream; one file arrives twice."""
     connector = {"kind": "change_feed", "path": "in", "settle_seconds": 0}
