@@ -110,7 +110,8 @@ class Ledger:
 
     @property
     def _intents(self) -> LakeTable:
-        return replace(self.table, uri=f"{self.table.uri}_intents")
+        known = None if self.table.known is None else f"{self.table.known}_intents"
+        return replace(self.table, uri=f"{self.table.uri}_intents", known=known)
 
     def _row(self, entry: Entry) -> dict[str, Any]:
         evidence = json.dumps(entry.evidence, sort_keys=True, default=str)

@@ -1,5 +1,6 @@
 """The ledger: entries stay as they were written, each once, and say what served when."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,3 +65,15 @@ def test_what_served_at_a_time_is_the_last_deployment_that_succeeded(ledger: Led
     ledger.record(entry("d", hours=5, model_version="4", action="promoted"))
     served = [ledger.serving_at("card_fraud", START + timedelta(hours=hours)) for hours in (0, 1, 2, 3, 9)]
     assert served == [None, "1", "1", "2", "2"]
+
+
+def test_moves_that_are_about_to_be_made_are_another_table_with_records_of_its_own(ledger: Ledger) -> None:
+    """As many of one as of the other: a record of the ledger's newest version would not fit the other table's."""
+    held = Ledger(replace(ledger.table, known=f"{ledger.table.uri}_known"), ledger.environment)
+    for hours, key in enumerate(("a", "b", "c")):
+        held.intend(entry(key, hours, action="promoted"))
+        assert held.unfinished("card_fraud") is not None
+        held.record(entry(key, hours, action="promoted"))
+        held.record(entry(f"{key}-deployed", hours))
+        assert held.unfinished("card_fraud") is None
+    assert held.moves("card_fraud")["entry"].to_list() == ["a", "b", "c"]
