@@ -13,6 +13,7 @@ from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.orchestration.in_process import InProcess
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 NAME, TABLE = "card_fraud", "transactions"
@@ -175,3 +176,17 @@ def test_a_day_of_a_feature_table_says_its_own_rows_and_version(world: World) ->
         assert event is not None
         assert event.metadata["dagster/row_count"].value == counts[world.day(number)]
         assert event.metadata["delta_version"].value == (1 if number < 3 else 2)
+
+
+def test_a_red_day_stays_on_the_screen_until_it_is_mended(world: World) -> None:
+    def red() -> dict[str, Any]:
+        checks = InProcess(world.definitions, world.instance).checks(world.use_case)
+        return {f"{check.asset}:{check.name}": check.metadata["failed_rules"] for check in checks if not check.passed}
+
+    world.loaded(1)
+    assert world.run(("raw", TABLE), 2, spoilt=True)
+    assert not world.run(("clean", TABLE), 2)
+    world.loaded(3)
+    assert str(world.day(2)) in str(red()["clean/transactions:quality"]), "the good day after it makes it no better"
+    world.loaded(2)
+    assert red() == {}
