@@ -14,7 +14,7 @@ from platform_assets.lake import storage
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeTableMissing
 from platform_assets.lake.folders import StoredFolder
-from platform_assets.lake.known_versions import KnownVersion, accept, known_uri
+from platform_assets.lake.known_versions import KnownVersion, accept, known_uri, last_known
 from platform_assets.lake.layout import table_uri
 from platform_assets.lake.verification import VerifiedTable, known_tables, verify_table
 
@@ -26,6 +26,20 @@ def verify_lake(catalog: Catalog) -> Iterator[tuple[str, VerifiedTable]]:
         layer, _, table = path.partition("/")
         found = verify_table(table_uri(root, name, layer, table), known_uri(root, name, layer, table), options)
         yield f"{name}/{path}", found
+
+
+def refuse_damaged(catalog: Catalog) -> None:
+    """Hold every table of the use case against its last known version, so that what is done already is no reason not to look.
+
+    Raises:
+        LakeDamaged: a table is older than what was written, is another one, or is gone.
+    """
+    root, options, name = catalog.lake.root, catalog.lake.storage_options(), catalog.use_case.name
+    for path in known_tables(root, name, options):
+        layer, _, table = path.partition("/")
+        known = known_uri(root, name, layer, table)
+        if last_known(known, options) is not None:
+            storage.open_table(table_uri(root, name, layer, table), options, known=known)
 
 
 def accept_table(catalog: Catalog, path: str, who: str, why: str) -> KnownVersion | None:

@@ -33,6 +33,7 @@ from platform_assets.pipelines.check_service import (
 from platform_assets.pipelines.due import DueJob, polled
 from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
 from platform_assets.pipelines.refresh_online_store import why_to_fill
+from platform_assets.pipelines.verify_lake import refuse_damaged
 
 
 def run_use_cases(installation: Installation, name: str | None) -> None:
@@ -59,6 +60,7 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
     with compiled_meanwhile():
         for declared in chosen:
             journey = Journey(declared, installation, jobs)
+            refuse_damaged(journey.catalog)
             traffic = run_one(journey)
             service = _check(journey) if journey.use_case.is_realtime else None
             print_summary(journey, traffic, monotonic() - started, service)

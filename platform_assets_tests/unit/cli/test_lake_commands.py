@@ -13,6 +13,7 @@ from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation, Settings
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeDamaged
+from platform_assets.pipelines.verify_lake import refuse_damaged
 
 NAME = "card_fraud"
 
@@ -81,3 +82,10 @@ def test_what_is_no_table_is_no_table_to_accept(catalog: Catalog) -> None:
     assert code == 1
     assert "there is no table" in text
     assert lake("accept", f"{NAME}/monitoring/parity", "--why", " ")[0] == 1
+
+
+def test_a_run_looks_at_every_table_although_nothing_is_due(catalog: Catalog) -> None:
+    refuse_damaged(catalog)
+    sorted(Path(catalog.parity.uri, "_delta_log").glob("*.json"))[-1].write_bytes(b"")
+    with pytest.raises(LakeDamaged, match="monitoring/parity"):
+        refuse_damaged(catalog)
