@@ -320,7 +320,7 @@ def check_rows(name: str, X: Matrix, y: Vector, objective: Objective) -> None:
         if name != "constant" and positives(y) in (0, len(y)):
             raise TrainingError(
                 f"learner {name!r}: all {len(y)} training labels are {y[0]:g}; both classes are needed to learn, "
-                "so train on more days"
+                "so train on more days; where only rows of one label are delivered, declare `label.absent`, what no row means"
             )
     if objective == "multiclass":
         classes = np.unique(y)

@@ -40,11 +40,11 @@ def problems(document: dict[str, Any]) -> list[str]:
         (declared({"absent": 0, "decided_at": "at"}), "label.absent", "needs complete_after_days"),
     ],
 )
-def test_each_is_told_with_its_place(document: dict[str, Any], where: str, message: str) -> None:
+def test_each_is_named_with_its_place(document: dict[str, Any], where: str, message: str) -> None:
     import re
 
-    told = problems(document)
-    assert any(text.startswith(where) and re.search(message, text) for text in told), told
+    messages = problems(document)
+    assert any(text.startswith(where) and re.search(message, text) for text in messages), messages
 
 
 def test_a_label_of_the_events_is_never_absent() -> None:

@@ -16,7 +16,7 @@ def dataset(X: Floats, y: Floats, names: tuple[str, ...], classes: tuple[str, ..
     return Dataset(X, y, days, None, np.arange(len(y)), names, classes)
 
 
-def found(X: Floats, y: Floats, classes: tuple[str, ...] = ()) -> tuple[str, set[str]] | None:
+def combination(X: Floats, y: Floats, classes: tuple[str, ...] = ()) -> tuple[str, set[str]] | None:
     """How the label follows from which features, fitted on the first two thirds of the rows."""
     names = tuple("abcdefghijklmnopqrstuvwxyz"[: X.shape[1]])
     cut = 2 * len(y) // 3
@@ -49,18 +49,18 @@ def columns(seed: int = 0, rows: int = 600, count: int = 6) -> Floats:
 )
 def test_a_label_made_from_features_is_found_with_the_few_that_are_enough(label, how, features) -> None:  # type: ignore[no-untyped-def]
     X = columns()
-    assert found(X, label(X)) == (how, features)
+    assert combination(X, label(X)) == (how, features)
 
 
 def test_it_is_found_through_features_made_of_the_columns_and_with_values_missing() -> None:
     X = columns()
     y = X[:, 0] + X[:, 1]
     made = np.column_stack([X[:, 0] * 0.5 - 3, X[:, 1] * 7 + X[:, 2], X[:, 2:]])
-    assert found(made, y) == ("sum", {"a", "b", "c"})
+    assert combination(made, y) == ("sum", {"a", "b", "c"})
     holed = X.copy()
     holed[::9, 0] = holed[::11, 1] = np.nan
     holed[: len(X) * 95 // 100, 5] = np.nan
-    assert found(holed, y) == ("sum", {"a", "b"})
+    assert combination(holed, y) == ("sum", {"a", "b"})
 
 
 def test_classes_that_flags_of_their_kinds_add_up_to_are_found() -> None:
@@ -69,9 +69,9 @@ def test_classes_that_flags_of_their_kinds_add_up_to_are_found() -> None:
     kinds[kinds[:, 0] == 1, 1:] = 0
     kinds[kinds[:, 1] == 1, 2] = 0
     X = np.column_stack([kinds, random.normal(size=(900, 2))])
-    assert found(X, kinds.sum(axis=1)) == ("sum", {"a", "b", "c"})
+    assert combination(X, kinds.sum(axis=1)) == ("sum", {"a", "b", "c"})
     of_classes = np.where(kinds[:, 0] == 1, 1.0, np.where(kinds[:, 1] + kinds[:, 2] > 0, 2.0, 0.0))
-    result = found(X, of_classes, ("none", "one", "other"))
+    result = combination(X, of_classes, ("none", "one", "other"))
     assert result is not None
     assert result[0] == "sum"
 
@@ -87,13 +87,13 @@ def test_honest_data_is_not_taken_for_a_leak(seed: int) -> None:
         y = np.where(random.random(len(y)) < 0.9, 0.0, np.abs(y) ** 2)
     if seed % 4 == 2:
         y = (y > np.quantile(y, random.choice([0.5, 0.9, 0.97]))).astype(float)
-    assert found(X, y) is None
+    assert combination(X, y) is None
 
 
 def test_labels_that_do_not_vary_tell_nothing() -> None:
     X = columns()
-    assert found(X, np.ones(len(X))) is None
-    assert found(X, np.r_[np.arange(400) % 2, np.zeros(200)].astype(float)) is None
+    assert combination(X, np.ones(len(X))) is None
+    assert combination(X, np.r_[np.arange(400) % 2, np.zeros(200)].astype(float)) is None
 
 
 BASELINES = {"constant": {"r2": 0.0, "rmse": 50.0, "auc_roc": 0.5, "log_loss": 0.6, "accuracy": 0.9999, "mae": 40.0}}

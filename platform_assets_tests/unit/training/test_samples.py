@@ -67,3 +67,10 @@ def test_importances_of_a_fold_of_nine_thousand_labels(select_by: str, positives
     else:
         assert importances["a"] > importances["b"]
     assert n > IMPORTANCE_ROWS
+
+
+def test_labels_of_one_kind_only_are_refused_with_what_to_declare() -> None:
+    X, days = rng().normal(size=(50, 2)), np.full(50, np.datetime64("2024-01-01", "D"))
+    rows = Dataset(X, np.ones(50), days, None, np.arange(50), ("a", "b"))
+    with pytest.raises(ValueError, match=r"all 50 training labels are 1.*declare `label.absent`"):
+        fit_predictor(rows, make_learner("logistic_regression", {}), 0)
