@@ -22,6 +22,7 @@ from platform_assets.declaration.sections.migrations import Default, Migration, 
 from platform_assets.lake import storage
 from platform_assets.lake.commits import WriteRecord
 from platform_assets.lake.errors import LakeSchemaError, SchemaProblem
+from platform_assets.lake.retries import polars_options
 
 _WIDER: Final[Mapping[type[pl.DataType], tuple[type[pl.DataType], ...]]] = {
     pl.Int8: (pl.Int16, pl.Int32, pl.Int64, pl.Float64),
@@ -186,7 +187,7 @@ def evolve(
             [Field(item.name, item.type, nullable=True) for item in fields], commit_properties=properties
         )
         return
-    rows = pl.scan_delta(table, version=table.version(), storage_options=dict(storage_options or {}) or None)
+    rows = pl.scan_delta(table, version=table.version(), storage_options=polars_options(storage_options))
     if partition_by is not None:
         rows = rows.sort(partition_by, maintain_order=True)
     before = rows.collect()

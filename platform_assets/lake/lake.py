@@ -14,6 +14,7 @@ from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING, table_uri
+from platform_assets.lake.retries import RETRIES
 from platform_assets.lake.table import LakeTable
 
 PRODUCTION = "production"
@@ -83,5 +84,8 @@ class Lake:
         )
 
     def storage_options(self) -> dict[str, str] | None:
-        """Options of the object store; None for a folder."""
-        return dict(self.object_store) or None if "://" in self.root else None
+        """Options of the object store, which is asked again with growing pauses; None for a folder.
+
+        What the settings name comes before our defaults.
+        """
+        return {**RETRIES, **self.object_store} if "://" in self.root else None

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from platform_assets.lake import storage
 from platform_assets.lake.conform import DeclaredSchema, check_columns, in_range
 from platform_assets.lake.evolution import Evolution, plan_evolution
+from platform_assets.lake.retries import polars_options
 
 
 class DeclaredTable(Protocol):
@@ -66,7 +67,7 @@ def scan_opened(
     plan = plan_evolution(stored, needed, declared.evolution, table=declared.uri, complete=False)
     if version is not None:
         storage.check_files(table, uri=declared.uri)
-    rows = pl.scan_delta(table, version=table.version(), storage_options=declared.storage_options)
+    rows = pl.scan_delta(table, version=table.version(), storage_options=polars_options(declared.storage_options))
     if first is not None or last is not None:
         if day is None:
             raise ValueError(f"table {declared.uri} is not partitioned, which a range of days needs")

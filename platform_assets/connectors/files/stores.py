@@ -251,7 +251,7 @@ def _file_system(options: Mapping[str, str]) -> Any:
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
         arguments |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
-    retries = fs.AwsStandardS3RetryStrategy(max_attempts=4)
+    retries = fs.AwsStandardS3RetryStrategy(max_attempts=10)  # with their pauses, about a minute
     known = {key: value for key, value in arguments.items() if value is not None}
     return fs.S3FileSystem(**known, connect_timeout=5, request_timeout=60, retry_strategy=retries)
 
