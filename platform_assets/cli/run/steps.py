@@ -23,6 +23,7 @@ from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation, use_dagster_of_environment
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.orchestration.in_process import InProcess, RunFailed
+from platform_assets.pipelines.acceptances import accepted_days
 from platform_assets.pipelines.check_service import (
     ServiceCheck,
     ServiceNotAnswering,
@@ -159,7 +160,8 @@ def _predict(journey: Journey) -> None:
 def _panel(journey: Journey, day: date) -> pl.DataFrame:
     """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded."""
     use_case, installation = journey.use_case, journey.installation
-    delivery = installation.sources.read(use_case.event_source, journey.declared.folder, day, day, [])
+    source, accepted = use_case.event_source, accepted_days(journey.catalog, use_case.events)
+    delivery = installation.sources.read(source, journey.declared.folder, day, day, [], without_events=accepted)
     events = conform(delivery, use_case.event_source).frame
     requests_a_day = installation.settings.replayed_requests / len(journey.days.live.days)
     return panel(events, use_case, min(1.0, requests_a_day / max(1, events.height)), seed=day.toordinal())
