@@ -23,6 +23,7 @@ GENERIC = frozenset(
         "amount",
         "temperature",
         "hour",
+        "hour_of_day",
         "network",
         "customer",
     }
