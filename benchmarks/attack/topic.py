@@ -5,6 +5,7 @@ Belongs here: the order of the attacks, their bars. Does not belong here: the at
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ HOW = (
     "is a refusal, and what was answered has to stand in the log all the same. Those phases are counted from "
     f"{SEEN_SECONDS:.0f} s after they began."
 )
+
+_SCRATCH = re.compile(r"/\S*?/home/")
+"""The scratch folder's home: a report says nothing of this machine's paths."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +192,8 @@ def _topic(phases: list[Phase], total: int, missing: int, empty: int) -> Topic:
             phase.title,
             f"{phase.answered} of {len(phase.outcomes)}",
             "" if phase.mended_seconds is None else f"{phase.mended_seconds:.1f}",
-            phase.status,
-            phase.note,
+            _SCRATCH.sub("HOME/", phase.status),
+            _SCRATCH.sub("HOME/", phase.note),
         ]
         for phase in phases
     ]
