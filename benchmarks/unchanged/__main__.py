@@ -29,9 +29,9 @@ VOLATILE = frozenset({"request_id", "latency_ms", "scored_at", "release", "decid
 """Fields of an answer that differ from call to call, or name the build."""
 
 
-def table_digest(folder: Path) -> str:
+def table_digest(place: Path | str, options: dict[str, str] | None = None) -> str:
     """Digest of a Delta table's rows, whatever their order and their files."""
-    table = DeltaTable(str(folder))
+    table = DeltaTable(str(place), storage_options=options)
     frame = pl.from_arrow(table.to_pyarrow_table())
     assert isinstance(frame, pl.DataFrame)
     frame = frame.select(sorted(frame.columns))

@@ -20,8 +20,8 @@ from deltalake import write_deltalake
 from platform_assets.connectors.access import Access
 from platform_assets.declaration import Source
 from platform_assets.simulation.generators import load_generator
+from platform_assets.testing.servers import Kafka
 from platform_assets_tests.contracts.members.iceberg import append_snapshot
-from platform_assets_tests.servers import Kafka
 
 DAYS = {date(2024, 3, 1): [1, 2, 3], date(2024, 3, 2): [4, 5]}
 """Keys of the rides of each day."""

@@ -38,9 +38,9 @@ from platform_assets.declaration.delivered_columns import row_positions as posit
 from platform_assets.declaration.sections.connectors.registry import CONNECTORS
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.testing.servers import Kafka, kafka
 from platform_assets_tests.contracts.connector_worlds import COLUMNS, DAYS, FIRST, LAST, OF_CHANGES, OF_DAYS, World
 from platform_assets_tests.contracts.members.iceberg import IcebergConnector
-from platform_assets_tests.servers import Kafka, kafka
 
 NOW = datetime(2024, 3, 3, tzinfo=UTC)
 WHAT_TO_DO = re.compile(r"\b(correct|set|put|check|deliver|have|give|declare|load|read|take)\b", re.IGNORECASE)

@@ -12,7 +12,7 @@ import pytest
 from platform_assets.installation import Installation, Settings, SettingsError, lend_object_store
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.registry.tracking import Tracker
-from platform_assets_tests.servers import S3, mlflow_server, s3
+from platform_assets.testing.servers import S3, mlflow_server, s3
 
 Variables = dict[str, str]
 LENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION", "MLFLOW_S3_ENDPOINT_URL")

@@ -8,8 +8,8 @@ from random import Random
 from platform_assets.deployment.packaging import build_bento
 from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.store import apply
+from platform_assets.testing.servers import postgresql, redis
 from platform_assets.training import artifact
-from platform_assets_tests.servers import postgresql, redis
 from platform_assets_tests.serving.conftest import Service
 from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platform_assets.declaration import Source
-from platform_assets_tests.servers import S3, Kafka, PostgreSQL, kafka, postgresql, s3
+from platform_assets.testing.servers import S3, Kafka, PostgreSQL, kafka, postgresql, s3
 from platform_assets_tests.unit.connectors.databases import Database, Schema, SQLite
 
 DAY = date(2024, 3, 1)

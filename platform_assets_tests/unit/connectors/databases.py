@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from platform_assets.connectors import Access
-from platform_assets_tests.servers import PostgreSQL
+from platform_assets.testing.servers import PostgreSQL
 
 VARIABLE = "SHOP_DATABASE"
 

@@ -13,7 +13,7 @@ from deltalake import write_deltalake
 from platform_assets.connectors import Access, read_changes
 from platform_assets.connectors.checking import SourceState, check_source
 from platform_assets.declaration import Source
-from platform_assets_tests.servers import Kafka
+from platform_assets.testing.servers import Kafka
 from platform_assets_tests.unit.connectors.databases import Database, access
 
 DAY = date(2024, 3, 1)

@@ -22,7 +22,7 @@ from platform_assets.connectors import (
 )
 from platform_assets.connectors.kafka.topic import _begin
 from platform_assets.declaration import Source
-from platform_assets_tests.servers import Kafka
+from platform_assets.testing.servers import Kafka
 
 ANYWHERE = Path()
 TOPICS = (f"rides-{number}" for number in itertools.count())

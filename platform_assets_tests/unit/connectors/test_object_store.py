@@ -22,7 +22,7 @@ from platform_assets.connectors import (
 )
 from platform_assets.connectors.files.stores import ObjectStore
 from platform_assets.declaration import Source
-from platform_assets_tests.servers import S3
+from platform_assets.testing.servers import S3
 
 ANYWHERE = Path()
 DAY = date(2024, 3, 1)

@@ -22,7 +22,7 @@ from platform_assets.connectors import (
 from platform_assets.connectors.sql import changes as sql_changes
 from platform_assets.connectors.sql import days as sql_days
 from platform_assets.declaration import Source
-from platform_assets_tests.servers import PostgreSQL
+from platform_assets.testing.servers import PostgreSQL
 from platform_assets_tests.unit.connectors.databases import Database, Schema, SQLite, access
 
 ANYWHERE = Path()

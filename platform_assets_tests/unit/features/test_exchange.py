@@ -20,7 +20,7 @@ from platform_assets.features.online.feast_connection import FeastSettings, feas
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.state_table import decode_events, online_table
 from platform_assets.features.online.store import apply
-from platform_assets_tests.servers import Redis, redis
+from platform_assets.testing.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import MIDNIGHT, use_case, view_of
 
 CASE = use_case()

@@ -19,7 +19,7 @@ from platform_assets.features.online.feast_connection import FeastSettings, feas
 from platform_assets.features.online.generation import note_filled, open_mark, why_lost
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
-from platform_assets_tests.servers import Redis, redis
+from platform_assets.testing.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, FIRST_DAY, MIDNIGHT, use_case, view_of
 from serving.online import StoreEmptied
 

@@ -37,7 +37,7 @@ from platform_assets.features.streaming.writer import (
     StreamWriter,
     run_stream,
 )
-from platform_assets_tests.servers import Kafka, kafka, redis
+from platform_assets.testing.servers import Kafka, kafka, redis
 from platform_assets_tests.unit.features.histories import (
     FIRST_DAY,
     LAST_DAY,

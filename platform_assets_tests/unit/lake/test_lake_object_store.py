@@ -12,7 +12,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.maintenance import maintain, stored_tables
 from platform_assets.lake.table import LakeTable
 from platform_assets.lake.verification import known_tables, verify_table
-from platform_assets_tests.servers import S3, s3
+from platform_assets.testing.servers import S3, s3
 
 
 @pytest.fixture(scope="module")

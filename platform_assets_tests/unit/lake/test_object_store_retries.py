@@ -14,7 +14,7 @@ from deltalake import write_deltalake
 from platform_assets.connectors.files.stores import _file_system
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.retries import POLARS_RETRIES, RETRIES, polars_options
-from platform_assets_tests.servers import S3, s3
+from platform_assets.testing.servers import S3, s3
 
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 OUTAGE_SECONDS = 3.0

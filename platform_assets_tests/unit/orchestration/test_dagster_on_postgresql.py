@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from platform_assets_tests.servers import PostgreSQL, postgresql
+from platform_assets.testing.servers import PostgreSQL, postgresql
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "dagster"
 SHIPPED = sorted(FOLDER.rglob("dagster.yaml"))

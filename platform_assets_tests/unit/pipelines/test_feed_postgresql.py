@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from platform_assets.connectors.sql import changes as sql_changes
-from platform_assets_tests.servers import PostgreSQL, postgresql
+from platform_assets.testing.servers import PostgreSQL, postgresql
 from platform_assets_tests.unit.pipelines.shops import Shop
 
 COLUMNS = "transaction_id, transaction_time, customer_id, terminal_id, amount"

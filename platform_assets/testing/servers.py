@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL, an object store, a Kafka cluster, Redis, MLflow.
+"""Real servers for tests and benchmarks: PostgreSQL, an object store, a Kafka cluster, Redis, MLflow.
 
 Belongs here: starting each on a free port of this machine, and stopping it. Does not belong here: what a test puts
 there. Each is a context manager; PostgreSQL takes two seconds to start, so that tests share one.
@@ -19,9 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, NoReturn
 
 _POSTGRESQL_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 _USER = "postgres"
@@ -69,7 +67,11 @@ class PostgreSQL:
         """End every other connection, as a failing network does."""
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
-    def start(self) -> None:
+    def create(self, name: str) -> None:
+        """Make a further database."""
+        subprocess.run([_binary("createdb"), *self._address(), name], check=True)
+
+    def start(self, max_connections: int = 20) -> None:
         """Start the server and wait until it answers."""
         settings = {
             "port": self.port,
@@ -77,7 +79,7 @@ class PostgreSQL:
             "unix_socket_directories": "",
             "fsync": "off",
             "shared_buffers": "16MB",
-            "max_connections": 20,
+            "max_connections": max_connections,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [*_as_postgres(), _binary("postgres"), "-D", str(self.folder / "data"), *options]
@@ -101,6 +103,15 @@ class PostgreSQL:
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", _USER]
 
 
+def _missing(what: str) -> NoReturn:
+    """Skip the test that asks for a server that is not installed; fail it in CI."""
+    import pytest
+
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 def _binary(name: str) -> str:
     return str(_POSTGRESQL_FOLDERS[-1] / name)
 
@@ -117,7 +128,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     """PostgreSQL on a free port; where it is not installed the test is skipped, and fails in CI."""
     if not _POSTGRESQL_FOLDERS:
         missing = "PostgreSQL's server is not installed: apt-get install postgresql"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        _missing(missing)
     folder = Path(tempfile.mkdtemp(prefix="platform-assets-postgresql-"))
     if os.geteuid() == 0:
         user = pwd.getpwnam(_USER)
@@ -285,7 +296,7 @@ def redis() -> Iterator[Redis]:
     binary = shutil.which("redis-server")
     if binary is None:
         missing = "Redis's server is not installed: apt-get install redis-server"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        _missing(missing)
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryFile() as log:
