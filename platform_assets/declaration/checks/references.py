@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.declaration.checks.categories import category_problems, learned_category_problems
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.connectors import connector_problems
-from platform_assets.declaration.checks.digests import digest_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
+from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
@@ -66,7 +66,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *problems,
         *(Flaw(*finding) for finding in entity_problems(use_case)),
         *(Flaw(*finding) for finding in learned_category_problems(use_case)),
-        *(Flaw(*finding) for finding in digest_problems(use_case)),
+        *(Flaw(*finding) for finding in key_problems(use_case)),
         *_features(use_case),
         *(Flaw(*finding) for finding in known_later_problems(use_case)),
         *(Flaw(*finding) for finding in use_case.task.problems(use_case)),

@@ -68,7 +68,7 @@ def test_columns_of_the_event_table_and_features_can_divide_rows() -> None:
             {**SLICE, "name": "busy", "expression": "customer_count_7d > 9"},
         ]
     )
-    assert gate_names(use_case.gates, BINARY)[-3:] == ["slice_busy", "single_feature", "reproducible"]
+    assert gate_names(use_case.gates, BINARY)[-4:] == ["slice_busy", "single_feature", "no_leakage", "reproducible"]
 
 
 def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
@@ -78,8 +78,10 @@ def test_gates_on_by_default_are_those_that_every_model_can_keep() -> None:
         "beats_baselines",
         "no_worse_than_champion",
         "not_trained_on_test_days",
+        "plausible",
         "mean_prediction",
         "single_feature",
+        "no_leakage",
         "reproducible",
     ]
     assert "mean_prediction" not in gate_names(declared().gates, REGRESSION)
