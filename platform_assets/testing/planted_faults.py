@@ -45,7 +45,7 @@ MEANT: tuple[tuple[dict[str, Any], str], ...] = (
     ({"kind": "truncated_day", "factor": 8}, "freshness"),
     ({"kind": "clock_ahead", "ratio": 0.02}, "early"),
     ({"kind": "shifted_time_zone", "factor": 2}, "early"),
-    ({"kind": "repeated_day"}, "repeated_day"),
+    ({"kind": "repeated_day"}, "repeated_key"),
 )
 """Each fault that a gate must catch, with the rule meant for it: a row rule, a table rule, or the check of the schema."""
 

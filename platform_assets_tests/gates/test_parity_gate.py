@@ -121,6 +121,7 @@ def test_no_predictions_pass_and_say_so(world: World) -> None:
         Catalog(world.use_case, world.lake()), world.day.isoformat()
     )
     empty = pl.DataFrame(schema=prediction_log_schema(world.use_case))
+    assert world.materialize(world.table("transactions"), world.day).success
     compute_features(world)
     told = judged(world, empty)
     assert (told["passed"], told["status"]) == (True, "nothing to compare")

@@ -22,6 +22,7 @@ import polars as pl
 
 from platform_assets.features.entity_state import StateLayout
 from platform_assets.features.offline.carried_state import CarriedState
+from platform_assets.lake.retries import polars_options
 
 _RECORD = "platform_assets_carried_state"
 _ROWS, _FORMAT = "rows", "2"
@@ -73,7 +74,7 @@ def load(layout: StateLayout, uri: str, needed: MadeFrom, options: Mapping[str, 
         options: of the object store.
     """
     try:
-        record = json.loads(pl.read_parquet_metadata(uri, storage_options=_options(options)).get(_RECORD, "{}"))
+        record = json.loads(pl.read_parquet_metadata(uri, storage_options=polars_options(options)).get(_RECORD, "{}"))
         digest, count, written = record.pop("digest"), record.pop(_ROWS), record.pop("format")
         made_from = MadeFrom(**record)
         day = date.fromisoformat(made_from.day)
@@ -85,7 +86,7 @@ def load(layout: StateLayout, uri: str, needed: MadeFrom, options: Mapping[str, 
     if differing:
         return StoredState(None, day, f"made from another {', '.join(differing)}")
     try:
-        rows = pl.read_parquet(uri, storage_options=_options(options))
+        rows = pl.read_parquet(uri, storage_options=polars_options(options))
     except (OSError, pl.exceptions.PolarsError) as error:
         return StoredState(None, day, f"the file cannot be read: {error}")
     expected = {layout.entity_key: layout.schema[layout.entity_key], **layout.list_types}
@@ -100,7 +101,11 @@ def save(state: CarriedState, made_from: MadeFrom, uri: str, options: Mapping[st
     metadata = {_RECORD: json.dumps(record, sort_keys=True)}
     if "://" in uri:
         state.rows.write_parquet(
-            uri, compression="uncompressed", statistics=False, metadata=metadata, storage_options=_options(options)
+            uri,
+            compression="uncompressed",
+            statistics=False,
+            metadata=metadata,
+            storage_options=polars_options(options),
         )
         return
     path = Path(uri)
@@ -118,7 +123,3 @@ def _digest(rows: pl.DataFrame) -> int:
     if rows.is_empty():
         return 0
     return int(rows.hash_rows(seed=1).to_numpy().sum(dtype=np.uint64))
-
-
-def _options(options: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if options is None else dict(options)

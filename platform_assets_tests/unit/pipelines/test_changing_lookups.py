@@ -130,6 +130,7 @@ def test_a_raw_table_from_before_changes_had_times_still_reads_and_takes_more(tm
     raw = catalog.raw("limits").stored
     rows = raw.read().drop("change_made_at")
     shutil.rmtree(raw.uri)
+    shutil.rmtree(raw.known)
     write_deltalake(raw.uri, rows, partition_by=["event_day"])
     computed(catalog)
     assert limits_by_day(catalog, "A") == [None, *[100.0] * 19]
