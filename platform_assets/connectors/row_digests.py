@@ -1,7 +1,7 @@
 """A key for rows that are delivered without one: a digest of what they hold.
 
 Belongs here: computing it. Does not belong here: its declaration (`declaration/sections/columns.py`), and where such a key is not enough
-(`declaration/checks/digests.py`).
+(`declaration/checks/keys.py`).
 
 Two rows of a day that hold the same are told apart by a count, `...-2`; which of them is the second does not matter, because they are the
 same. So the keys of a day are the same whenever it is delivered, in whatever order its rows come.

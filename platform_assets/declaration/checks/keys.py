@@ -1,7 +1,6 @@
-"""Cross-checks of keys: the scored table's is one column, and where a key that is made from what a row holds is enough.
+"""Cross-checks of keys that are made from what a row holds: where such a key is enough, and where it is not.
 
-Belongs here: rules about `primary_key` of the scored table and about columns with `digest_of`. Does not belong here: computing digests
-(`connectors/row_digests.py`).
+Belongs here: rules about columns with `digest_of`. Does not belong here: computing them (`connectors/row_digests.py`).
 """
 
 from __future__ import annotations
@@ -19,21 +18,7 @@ Problem = tuple[tuple[int | str, ...], Any, str]
 
 
 def key_problems(use_case: UseCase) -> Iterator[Problem]:
-    """Problems of the scored table's key, and of columns that are digests of others; paths start at the use case."""
-    yield from _key_of_events(use_case)
-    yield from _digests(use_case)
-
-
-def _key_of_events(use_case: UseCase) -> Iterator[Problem]:
-    key = use_case.event_source.primary_key
-    if len(key) > 1:
-        texts = ", ':', ".join(f"CAST({name} AS VARCHAR)" for name in key)
-        column = f'{{name: row_key, type: string, description: What names a row, expression: "CONCAT({texts})"}}'
-        message = f"training sets, predictions and the service name an event by one column: declare {column} and make row_key the key"
-        yield ("sources", use_case.sources.index(use_case.event_source), "primary_key"), list(key), message
-
-
-def _digests(use_case: UseCase) -> Iterator[Problem]:
+    """Problems of columns that are digests of others; paths start at the use case."""
     for i, source in enumerate(use_case.sources):
         for j, column in enumerate(source.columns):
             if column.digest_of is not None:
