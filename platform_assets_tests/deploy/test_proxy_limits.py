@@ -7,7 +7,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from platform_assets.deployment.local import LocalTarget, envoy_config
+from platform_assets.deployment.local import LocalTarget
+from platform_assets.deployment.local.envoy_config import listeners
 from platform_assets.deployment.release import Release
 
 pytestmark = pytest.mark.slow
@@ -36,7 +37,7 @@ def test_slow_callers_are_ended_and_starve_nobody(
     monkeypatch: pytest.MonkeyPatch, make_target: MakeTarget, release: MakeRelease
 ) -> None:
     for name, seconds in {"HEADERS_SECONDS": 3, "BODY_SECONDS": 4, "IDLE_SECONDS": 5}.items():
-        monkeypatch.setattr(envoy_config, name, seconds)
+        monkeypatch.setattr(listeners, name, seconds)
     target = make_target()
     address = target.deploy(release("1", processes=2)).address
     head = "POST /v1/card_fraud/score HTTP/1.1\r\nhost: x\r\n"
@@ -60,7 +61,7 @@ def test_a_request_arrives_whole_or_is_refused_and_its_id_is_the_caller_s(
     target: LocalTarget, release: MakeRelease
 ) -> None:
     address = target.deploy(release("1")).address
-    most = envoy_config.MOST_BODY_BYTES
+    most = listeners.MOST_BODY_BYTES
     with httpx.Client(trust_env=False, timeout=20, base_url=address) as client:
         assert client.post("/length", content=b"x" * most).text == str(most)
         assert client.post("/length", content=iter([b"x" * 1000] * 700)).text == "700000", "in chunks"

@@ -1,0 +1,112 @@
+"""One route per use case, its arms with weights; and the answers to all other paths.
+
+Belongs here: matches, weights, mirrors, retries, and the version that says which routes are in force.
+Does not belong here: the arms' processes (`clusters.py`).
+"""
+
+from __future__ import annotations
+
+import json
+
+from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
+from platform_assets.deployment.local.state import TargetState, UseCaseState
+
+VERSION_HEADER = "x-service-version"
+ROUTING_PATH = "/-/routing"
+
+# A process that was killed is back after up to a second and its own start. Until then its requests are tried again, at
+# random intervals up to the maximum; what ends that for a request is its timeout, not this count.
+RETRY_COUNT = 60
+RETRY_BASE_SECONDS, RETRY_MAX_SECONDS = 0.025, 1.0
+
+
+def path_prefix(use_case: str) -> str:
+    """The part of the address that belongs to one use case."""
+    return f"/v1/{use_case}/"
+
+
+def render_routes(state: TargetState, request_timeout_seconds: float) -> tuple[str, str]:
+    """One route per use case that has weights, and the answers to all other paths.
+
+    Args:
+        state: the target's state.
+        request_timeout_seconds: the longest a request may take, repeated attempts included.
+
+    Returns:
+        The file's text, and the version that `/-/routing` answers once the text is in force.
+    """
+    routes = [
+        _route(name, use_case, request_timeout_seconds)
+        for name, use_case in sorted(state.use_cases.items())
+        if any(arm.weight > 0 for arm in use_case.arms)
+    ]
+    served = [route["match"]["prefix"] for route in routes]
+    version = digest([state.target_id, routes])
+    unknown = {"error": "no use case is deployed under this path", "deployed": served}
+    routes.insert(0, _answer({"path": ROUTING_PATH}, 200, {"target": state.target_id, "version": version}))
+    routes.append(_answer({"prefix": "/"}, 404, unknown))
+    table = {
+        "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
+        "name": ROUTES_NAME,
+        "virtual_hosts": [{"name": "local", "domains": ["*"], "routes": routes}],
+    }
+    return discovery([table]), version
+
+
+def _answer(match: Json, status: int, body: Json) -> Json:
+    header = {
+        "header": {"key": "content-type", "value": "application/json"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    return {
+        "match": match,
+        "direct_response": {"status": status, "body": {"inline_string": json.dumps(body) + "\n"}},
+        "response_headers_to_add": [header],
+    }
+
+
+def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) -> Json:
+    clusters = [
+        {
+            "name": arm.name,
+            "weight": arm.weight,
+            "response_headers_to_add": [
+                {
+                    "header": {"key": VERSION_HEADER, "value": arm.version},
+                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                }
+            ],
+        }
+        for arm in use_case.arms
+        if arm.weight > 0
+    ]
+    action: Json = {
+        "weighted_clusters": {"clusters": clusters},
+        "timeout": seconds(request_timeout_seconds),
+        "retry_policy": _retry_policy(),
+    }
+    if use_case.mirror is not None:
+        # Envoy drops the mirror's answers, and waits for none of them.
+        everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+        action["request_mirror_policies"] = [{"cluster": use_case.mirror, "runtime_fraction": everything}]
+    return {"match": {"prefix": path_prefix(name)}, "route": action}
+
+
+def _retry_policy() -> Json:
+    """Only attempts that got no answer at all are repeated.
+
+    Scoring has no effect but its log line, which carries the request's id, so a repeated attempt does no harm.
+    """
+    predicate = f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    return {
+        "retry_on": "connect-failure,refused-stream,reset",
+        "num_retries": RETRY_COUNT,
+        "retry_back_off": {
+            "base_interval": seconds(RETRY_BASE_SECONDS),
+            "max_interval": seconds(RETRY_MAX_SECONDS),
+        },
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": predicate}}
+        ],
+        "host_selection_retry_max_attempts": 3,
+    }
