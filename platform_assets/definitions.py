@@ -15,4 +15,4 @@ from platform_assets.orchestration.assembly import installed_definitions
 def defs() -> dg.Definitions:
     """All use cases with this installation's resources; one that cannot be loaded is named and left out, and red in `dg check defs`."""
     warn = logging.getLogger(__name__).warning
-    return installed_definitions(Installation.from_environment(), strict=definitions_are_checked(), named=warn)
+    return installed_definitions(Installation.from_environment(), warn, strict=definitions_are_checked())

@@ -63,8 +63,12 @@ def every_declaration() -> tuple[list[DeclaredUseCase], list[Draft]]:
     return loaded, drafts
 
 
-def declared_use_cases(name: str | None = None) -> list[DeclaredUseCase]:
+def declared_use_cases(name: str | None = None, *, warned: bool = False) -> list[DeclaredUseCase]:
     """All use cases below `platform_assets/defs`, or the one of that name. Drafts are named in a warning where all are meant.
+
+    Args:
+        name: of the use case; None for all.
+        warned: drafts were named already, by whoever loaded the definitions.
 
     Raises:
         DeclarationError: the one that is named, or every one, cannot be loaded.
@@ -79,7 +83,7 @@ def declared_use_cases(name: str | None = None) -> list[DeclaredUseCase]:
         names = ", ".join(declared.use_case.name for declared in loaded) or "none"
         unloaded = "".join(f"\n{draft.sentence}" for draft in drafts)
         raise ValueError(f"there is no use case {name or ''!r} below {DEFINITIONS_FOLDER}; declared: {names}{unloaded}")
-    if name is None:
+    if name is None and not warned:
         for draft in drafts:
             logging.getLogger(__name__).warning(draft.sentence)
     return chosen

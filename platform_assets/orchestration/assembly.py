@@ -16,14 +16,14 @@ from platform_assets.orchestration.resources.build import build_executor, build_
 
 
 def installed_definitions(
-    installation: Installation, *, strict: bool = False, named: Callable[[str], None] | None = None
+    installation: Installation, named: Callable[[str], None], *, strict: bool = False
 ) -> dg.Definitions:
     """The use cases below `platform_assets/defs/` with the installation's resources and executor.
 
     Args:
         installation: whose resources they use.
-        strict: fail where one of them cannot be loaded, as `dg check defs` has to; else it is left out.
         named: takes a line for each use case that is left out.
+        strict: fail where one of them cannot be loaded, as `dg check defs` has to; else it is left out.
 
     Raises:
         Exception: what Dagster or a use case's own code says, where `strict`, or where no use case loads.
@@ -32,7 +32,7 @@ def installed_definitions(
     try:
         use_cases = dg.load_from_defs_folder(path_within_project=folder)
     except Exception:
-        loaded = [] if strict else _those_that_load(named or (lambda line: None))
+        loaded = [] if strict else _those_that_load(named)
         if not loaded:
             raise
         use_cases = dg.Definitions.merge(*loaded)

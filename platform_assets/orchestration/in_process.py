@@ -67,9 +67,9 @@ class InProcess:
 
         Args:
             installation: whose resources the jobs use.
-            show: takes each line of progress.
+            show: takes each line of progress, and one for each use case that cannot be loaded and is left out.
         """
-        return cls(with_progress(installed_definitions(installation), show), dg.DagsterInstance.get())
+        return cls(with_progress(installed_definitions(installation, show), show), dg.DagsterInstance.get())
 
     def materialized(self, use_case: UseCase) -> Materialized:
         """What was materialized of the tables that `due` looks at."""

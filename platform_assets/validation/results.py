@@ -41,21 +41,7 @@ TableRule = Literal[
     "distinct",
 ]
 
-ROW_RULES: tuple[RowRule, ...] = (
-    "type",
-    "not_null",
-    "blank",
-    "encoding",
-    "minimum",
-    "maximum",
-    "allowed",
-    "reference",
-    "late",
-    "early",
-    "unique",
-    "repeated_key",
-    "superseded",
-)
+ROW_RULES: tuple[RowRule, ...] = get_args(RowRule)
 """Rules for rows, in order: a row that breaks several goes to quarantine under the first."""
 
 TABLE_RULES: tuple[TableRule, ...] = get_args(TableRule)

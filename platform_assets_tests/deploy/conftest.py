@@ -70,8 +70,8 @@ def marked(target: LocalTarget) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            line = " ".join(process.cmdline())
-            about_it = str(target.root) in line or str(target.root) in process.cwd()
+            line = " ".join(process.cmdline())  # empty: a process that ended a moment ago
+            about_it = bool(line) and (str(target.root) in line or str(target.root) in process.cwd())
             if about_it and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(line)
         except psutil.Error:

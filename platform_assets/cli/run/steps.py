@@ -54,7 +54,7 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
     started = monotonic()
     with step("load the definitions"):
         jobs = InProcess.of(installation, console.print)
-    chosen = declared_use_cases(name)
+    chosen = declared_use_cases(name, warned=True)
     if any(declared.use_case.is_realtime for declared in chosen):
         installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
     wrong = []

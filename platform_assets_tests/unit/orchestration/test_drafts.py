@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 import platform_assets
+from platform_assets.cli.run import steps
 from platform_assets.declaration import loader
 from platform_assets.declaration.loader import DeclarationError, declared_use_cases
 from platform_assets.installation import Installation, Settings, definitions_are_checked
@@ -95,11 +96,36 @@ def test_dagster_shows_the_others_and_a_check_is_red(
     monkeypatch.setattr(dg, "load_from_defs_folder", refused)
     installation = Installation(Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "home")}))
     lines: list[str] = []
-    graph = assembly.installed_definitions(installation, named=lines.append).resolve_asset_graph()
+    graph = assembly.installed_definitions(installation, lines.append).resolve_asset_graph()
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {"card_fraud"}
     assert [line.partition(":")[0] for line in lines] == ["draft cannot be loaded and is left out"]
     with pytest.raises(dg.DagsterInvalidDefinitionError, match="required property"):
-        assembly.installed_definitions(installation, strict=True)
+        assembly.installed_definitions(installation, lines.append, strict=True)
+
+
+def test_a_run_names_a_draft_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The definitions and the list of use cases both meet it; who runs reads of it in one line, on the screen."""
+    unfinished(folder / "draft" / "defs.yaml")
+    lines: list[str] = []
+
+    def refused(**given: Any) -> dg.Definitions:
+        raise dg.DagsterInvalidDefinitionError("draft/defs.yaml: 'sources' is a required property")
+
+    class ReachedTheEnd(Exception):
+        """Nothing of the run itself is needed here."""
+
+    def first_step(*given: Any) -> None:
+        raise ReachedTheEnd
+
+    monkeypatch.setattr(dg, "load_from_defs_folder", refused)
+    monkeypatch.setattr(dg.DagsterInstance, "get", lambda: None)
+    monkeypatch.setattr(steps.console, "print", lambda line="", **given: lines.append(str(line)))
+    monkeypatch.setattr(logging.getLogger(loader.__name__), "warning", lines.append)
+    monkeypatch.setattr("platform_assets.deployment.local.LocalTarget.ensure_running", first_step)
+    installation = Installation(Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "home")}))
+    with pytest.raises(ReachedTheEnd):
+        steps._run_use_cases(installation, None)
+    assert len([line for line in lines if line.startswith("draft cannot be loaded and is left out")]) == 1
 
 
 def test_a_use_case_whose_own_module_fails_is_a_draft_too(
@@ -122,7 +148,7 @@ def test_a_use_case_whose_own_module_fails_is_a_draft_too(
     monkeypatch.setattr(assembly, "use_case_definitions", building)
     installation = Installation(Settings.from_environment({"PLATFORM_ASSETS_HOME": str(tmp_path / "home")}))
     lines: list[str] = []
-    graph = assembly.installed_definitions(installation, named=lines.append).resolve_asset_graph()
+    graph = assembly.installed_definitions(installation, lines.append).resolve_asset_graph()
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {"card_fraud"}
     assert lines == ["draft cannot be loaded and is left out: no module named 'features_of_tomorrow'"]
 

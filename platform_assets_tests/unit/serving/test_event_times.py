@@ -31,11 +31,11 @@ def test_the_future_is_refused_beyond_the_allowed_skew() -> None:
 )
 def test_a_day_ahead_is_not_minutes(ahead: timedelta) -> None:
     assert LONGEST_CLOCK_SKEW_SECONDS <= 900
-    refused(NOW + ahead, LONGEST_CLOCK_SKEW_SECONDS)
+    assert "in the future" in refused(NOW + ahead, LONGEST_CLOCK_SKEW_SECONDS)
 
 
 def test_the_last_microsecond_of_the_calendar_is_an_event_of_the_future() -> None:
-    refused(datetime.max.replace(tzinfo=UTC))
+    assert "in the future" in refused(datetime.max.replace(tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_events_that_are_declared_to_come_ahead_may_come_ahead() -> None:
     ahead = use_case(history={"first_day": "2024-01-01", "days_ahead": 2})
     times = EventTimes(ahead)
     times.check({"arrived_at": NOW + timedelta(days=2)}, NOW, 60.0)
-    refused(NOW + timedelta(days=2, seconds=61), times=times)
+    assert "in the future" in refused(NOW + timedelta(days=2, seconds=61), times=times)
     assert latest_event_time(ahead, NOW) == NOW + timedelta(days=2, seconds=LONGEST_CLOCK_SKEW_SECONDS)
