@@ -86,6 +86,19 @@ async def _score(
     started = time.perf_counter()
     event = requests.parse_event(model, await read_body(request, min(limit_bytes, runtime.settings.body_limit_bytes)))
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
+    prediction = scored_and_remembered(times, runtime, event, started, caller_id)
+    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+
+
+def scored_and_remembered(
+    times: EventTimes, runtime: Runtime, event: dict[str, Any], started: float, caller_id: str | None
+) -> Prediction:
+    """Score an event that was checked, and log and remember it: what every door does with an event.
+
+    Raises:
+        RequestRefused, StoreUnavailable, FeatureError: see `_scored`; of an entity that is declared to be refused.
+        LogUnavailable: the log took no line.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         prediction = _scored(times, runtime, event, started, caller_id)
         if prediction.unknown_outcome == "refuse":
@@ -94,7 +107,7 @@ async def _score(
             break
     if prediction.unknown_outcome is not None:
         runtime.metrics.unknown_outcomes[prediction.unknown_outcome].inc()
-    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+    return prediction
 
 
 def _scored(

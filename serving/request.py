@@ -175,7 +175,15 @@ def parse_event(model: type[BaseModel], body: bytes) -> dict[str, Any]:
     Raises:
         RequestRefused: the body is not JSON, or a field is wrong.
     """
-    values = json_value(body)
+    return read_event(model, json_value(body))
+
+
+def read_event(model: type[BaseModel], values: Any) -> dict[str, Any]:
+    """The event in a JSON value: column name to value, times in UTC.
+
+    Raises:
+        RequestRefused: it is no object, or a field is wrong.
+    """
     problems, count = _names_refused(values, model)
     if not isinstance(values, dict):
         raise unusable(*problems)
