@@ -17,6 +17,8 @@ from serving.scoring import STORE_EMPTIED, STORE_UNREACHABLE
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
 
+QUEUES = ("record", "log")
+"""What waits behind the answers: events for the online store, and, with `log: after_answer`, lines for the prediction log."""
 FALLBACK_REASONS = (STORE_UNREACHABLE, STORE_EMPTIED)
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -71,15 +73,15 @@ class ServiceMetrics:
         text = "Scores made again because an event of the entity came in between."
         self.rescored = counter("rescored_requests_total", text)
         text = "Work lost because its queue was full or a stop did not wait."
-        self.dropped = counters("background_dropped_total", text, "queue", ["record"])
-        self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", ["record"])
+        self.dropped = counters("background_dropped_total", text, "queue", QUEUES)
+        self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", QUEUES)
         self.logged = counter("prediction_log_lines_total", "Predictions written to the log.")
         self.unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
         text = "Work that waits for its turn behind the answers."
         waiting = prometheus_client.Gauge(
             "platform_assets_background_waiting", text, ("use_case", "queue"), registry=registry
         )
-        self.waiting = waiting.labels(queue="record", **labels)
+        self.waiting = {queue: waiting.labels(queue=queue, **labels) for queue in QUEUES}
         self.latency = _latency(registry).labels(**labels)
         _release_info(registry).labels(model_version=model_version, release=release, **labels).set(1)
 

@@ -8,7 +8,7 @@ opened; its name carries start time, release and process. A line is one predicti
 again, and a segment that got no line is removed. A process that dies mid-write leaves a last line without an end: readers drop whatever
 follows the last line break of a segment.
 
-A request is answered only after its line was written, so nothing is lost while the folder takes none: those requests are refused. How
+With `log: before_answer` a request is answered only after its line was written, so nothing is lost while the folder takes none: those requests are refused. How
 many, for which event days and why is written beside the segments as soon as there is room again, for monitoring to read.
 """
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -46,7 +47,7 @@ class _Outage:
 class PredictionLog:
     """Appends predictions to segments in a folder. Every line reaches the operating system before `append` returns.
 
-    To be used from one thread.
+    Threads take turns.
     """
 
     def __init__(self, folder: Path, release: str, segment_bytes: int) -> None:
@@ -74,31 +75,35 @@ class PredictionLog:
         self._size = 0
         self._count = 0
         self._outage: _Outage | None = None
+        self._turn = threading.RLock()
 
-    def append(self, record: Mapping[str, Any], event_day: date | None = None) -> None:
+    def append(self, record: Mapping[str, Any], event_day: date | None = None, *, refuses: bool = True) -> None:
         """Write one prediction; after a failed write, once more into a new segment.
 
         Args:
             record: the prediction.
             event_day: of its event, for the count of refused requests.
+            refuses: whether the request is refused when the line cannot be written; not where the line is tried again.
 
         Raises:
             LogUnavailable: the second attempt failed too; nothing is left of the line.
             ValueError: a number is not finite.
         """
         line = (json.dumps(record, default=_json, allow_nan=False, separators=(",", ":")) + "\n").encode()
-        try:
+        with self._turn:
             try:
-                self._write(line)
-            except OSError:
+                try:
+                    self._write(line)
+                except OSError:
+                    self.close()
+                    self._write(line)
+            except OSError as error:
                 self.close()
-                self._write(line)
-        except OSError as error:
-            self.close()
-            self._refused(error, event_day)
-            raise LogUnavailable(f"{self._folder} takes no lines: {error.strerror}") from error
-        if self._outage is not None:
-            self._report_outage()
+                if refuses:
+                    self.refused(error.strerror or str(error), event_day)
+                raise LogUnavailable(f"{self._folder} takes no lines: {error.strerror}") from error
+            if self._outage is not None:
+                self._report_outage()
 
     def problem(self) -> str | None:
         """Why the folder takes no lines now, None where it does; a file is written and removed to know."""
@@ -112,19 +117,30 @@ class PredictionLog:
         finally:
             with contextlib.suppress(OSError):
                 probe.unlink()
-        if self._outage is not None:
-            self._report_outage()
+        with self._turn:
+            if self._outage is not None:
+                self._report_outage()
         return None
+
+    def refused(self, reason: str, event_day: date | None) -> None:
+        """Count a request that was refused because its line could not be written."""
+        with self._turn:
+            if self._outage is None:
+                self._outage = _Outage(datetime.now(UTC), reason)
+            self._outage.refused += 1
+            if event_day is not None:
+                self._outage.days.add(event_day)
 
     def close(self) -> None:
         """Close the segment; the next line starts another one. A segment without a line is removed."""
-        if self._descriptor is None:
-            return
-        descriptor, self._descriptor = self._descriptor, None
-        with contextlib.suppress(OSError):
-            if os.fstat(descriptor).st_size == 0 and self._in_place():
-                self._path.unlink()
-        os.close(descriptor)
+        with self._turn:
+            if self._descriptor is None:
+                return
+            descriptor, self._descriptor = self._descriptor, None
+            with contextlib.suppress(OSError):
+                if os.fstat(descriptor).st_size == 0 and self._in_place():
+                    self._path.unlink()
+            os.close(descriptor)
 
     def _write(self, line: bytes) -> None:
         if self._descriptor is not None and not self._in_place():
@@ -159,13 +175,6 @@ class PredictionLog:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         status = os.fstat(self._descriptor)
         self._identity, self._size = (status.st_dev, status.st_ino), 0
-
-    def _refused(self, error: OSError, event_day: date | None) -> None:
-        if self._outage is None:
-            self._outage = _Outage(datetime.now(UTC), error.strerror or str(error))
-        self._outage.refused += 1
-        if event_day is not None:
-            self._outage.days.add(event_day)
 
     def _report_outage(self) -> None:
         """Leave word of the refused requests; kept for the next attempt where there is still no room for it."""

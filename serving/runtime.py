@@ -6,6 +6,7 @@ here: answering (`app.py`, `scoring.py`).
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import logging
@@ -25,6 +26,7 @@ from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from serving.settings import ServingSettings
@@ -40,7 +42,10 @@ BEHIND_SECONDS = 5.0
 
 @dataclass
 class Runtime:
-    """Everything a running service holds. `stopping` is set when the stop begins."""
+    """Everything a running service holds.
+
+    `log_queue` holds the lines of `log: after_answer`, and is None with `before_answer`; `stopping` is set when the stop begins.
+    """
 
     release: PackedRelease
     digest: str
@@ -50,18 +55,21 @@ class Runtime:
     log: PredictionLog
     metrics: ServiceMetrics
     record_queue: Background
+    log_queue: Background | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     _behind: tuple[float, str] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Let monitoring see how far recording is behind the answers."""
-        self.metrics.waiting.set_function(lambda: self.record_queue.waiting)
+        for name, queue in {"record": self.record_queue, "log": self.log_queue}.items():
+            if queue is not None:
+                self.metrics.waiting[name].set_function(functools.partial(getattr, queue, "waiting"))
 
     def remember(self, prediction: Prediction, *, in_any_case: bool = False) -> bool:
         """Let every process see the event, write the prediction to the log, and queue the event for the online store.
 
-        An answer is given only after this: what a caller was answered stands in the log, and the next request sees the event, whatever
-        process it reaches and however long the store takes.
+        An answer is given only after this: what a caller was answered stands in the log, or with `log: after_answer` waits for it in
+        memory, and the next request sees the event, whatever process it reaches and however long the store takes.
 
         Args:
             prediction: what was scored.
@@ -88,15 +96,41 @@ class Runtime:
             self.metrics.rescored.inc()
             return False
         try:
-            self.log.append(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
+            self._log(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
         except LogUnavailable:
             self.online.forget(event)
             self.metrics.unlogged.inc()
             raise
-        self.metrics.logged.inc()
         if not self.record_queue.submit(self._record, prediction):
             self.online.forget(event)
         return True
+
+    def _log(self, record: dict[str, Any], day: date) -> None:
+        """Write a line, or queue it where it may come after the answer.
+
+        Raises:
+            LogUnavailable: the log takes no line, or so many wait for it that there is no room in memory for another one.
+        """
+        if self.log_queue is None:
+            self.log.append(record, day)
+            self.metrics.logged.inc()
+        elif not self.log_queue.submit(self._log_later, record, day):
+            reason = f"{self.settings.queue_capacity} lines wait for the prediction log"
+            self.log.refused(reason, day)
+            raise LogUnavailable(reason)
+
+    def _log_later(self, record: dict[str, Any], day: date) -> None:
+        """Write a line whose request was answered, again and again while the log takes none: later ones wait."""
+        while True:
+            try:
+                self.log.append(record, day, refuses=False)
+            except LogUnavailable:
+                if self.stopping.is_set():
+                    raise
+                self.stopping.wait(RECORD_PAUSE_SECONDS)
+            else:
+                self.metrics.logged.inc()
+                return
 
     def unready(self) -> str | None:
         """Why this process should get no requests now; None when it should."""
@@ -129,6 +163,8 @@ class Runtime:
     def close(self) -> None:
         """Stop: not ready any more, finish what is queued for at most `drain_seconds`, close the log."""
         self.stopping.set()
+        if self.log_queue is not None:
+            self.metrics.dropped["log"].inc(self.log_queue.close(self.settings.drain_seconds))
         self.metrics.dropped["record"].inc(self.record_queue.close(self.settings.drain_seconds))
         self.log.close()
 
@@ -170,6 +206,7 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
         log=log,
         metrics=metrics,
         record_queue=_queue("record", settings, metrics),
+        log_queue=_queue("log", settings, metrics) if release.use_case.serving.log == "after_answer" else None,
     )
     logger.info(
         "%s: model version %s, release %s, ready after %.2f s",

@@ -63,6 +63,11 @@ class Serving(Declaration):
         "decision `review` (binary tasks). `decide`: the model's answer, as for any other. Undeclared the model decides, and the gate "
         "`unknown_entities` of a service that keeps histories is red.",
     )
+    log: Literal["before_answer", "after_answer"] = Field(
+        default="before_answer",
+        description="When a prediction reaches the log. `before_answer`: what was answered stands in the log, whatever process is killed. "
+        "`after_answer`: lines wait in memory, and what waits is lost when the process is killed.",
+    )
     processes: int = Field(
         default=2,
         ge=1,
