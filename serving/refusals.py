@@ -13,6 +13,7 @@ MAX_PROBLEMS = 20
 
 STATUSES = {
     400: "Not JSON.",
+    409: "Events of this use case are scored from a topic.",
     413: "Too large.",
     415: "Not sent as JSON.",
     422: "A field is wrong, or the event is too old, too early or of an entity that is refused.",

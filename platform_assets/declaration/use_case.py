@@ -209,8 +209,18 @@ class UseCase(Declaration):
 
     @property
     def is_realtime(self) -> bool:
-        """Whether a service answers for each event; otherwise predictions are made for a day at a time."""
-        return self.serving.mode == "realtime"
+        """Whether each event is scored as it happens, asked or streamed; otherwise predictions are made for a day at a time."""
+        return self.serving.mode != "batch"
+
+    @property
+    def answers_requests(self) -> bool:
+        """Whether callers ask for the score of an event."""
+        return self.serving.mode in ("realtime", "hybrid")
+
+    @property
+    def scores_stream(self) -> bool:
+        """Whether the events of a topic are scored."""
+        return self.serving.mode in ("streaming", "hybrid")
 
     @property
     def entities_with_history(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from platform_assets.cli.run.replay import Traffic, panel, send
 from platform_assets.cli.run.summary import print_summary
 from platform_assets.cli.run.turns import one_run_at_a_time
 from platform_assets.connectors.conforming import conform
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
@@ -89,6 +90,9 @@ def run_one(journey: Journey) -> Traffic | None:
         _fill_lost_store(journey)
         journey.installation.serving.target().ensure_running()
     _train(journey)
+    if use_case.is_realtime and not use_case.answers_requests:
+        _await_stream(use_case)
+        return None
     traffic = None
     if use_case.is_realtime:
         traffic = _go_live(journey)
@@ -96,6 +100,17 @@ def run_one(journey: Journey) -> Traffic | None:
         _predict(journey)
     _watch(journey)
     return traffic
+
+
+def _await_stream(use_case: UseCase) -> None:
+    """Nothing is replayed where events come from a topic alone, and monitoring begins with what is scored from there."""
+    stream = use_case.serving.stream
+    assert stream is not None, "such a mode declares its topics"
+    console.print(
+        f"Its events come from topic {stream.events}: `platform-assets predict stream {use_case.name} --detach` scores them into "
+        f"{stream.predictions}. Nothing is replayed.",
+        markup=False,
+    )
 
 
 def _fill_lost_store(journey: Journey) -> None:

@@ -346,6 +346,7 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
         )
     if not use_case.is_realtime:
         yield from _batch(use_case)
+    yield from _stream_door(use_case)
     if use_case.task.has_decision and serving.decision is None:
         yield Flaw(("serving",), None, f"a {use_case.task.name} task needs `decision` with its threshold")
     if serving.decision is not None and not use_case.task.has_decision:
@@ -364,6 +365,25 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")
         yield Flaw(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
+
+
+def _stream_door(use_case: UseCase) -> Iterator[Flaw]:
+    """Modes that stream need their topics, no other mode has any, and no topic is read and written."""
+    mode, stream = use_case.serving.mode, use_case.serving.stream
+    where: Path = ("serving", "stream")
+    if stream is None:
+        if use_case.scores_stream:
+            yield Flaw(
+                where, None, f"mode {mode} needs it: `stream: {{brokers: VARIABLE, events: ..., predictions: ...}}`"
+            )
+        return
+    if not use_case.scores_stream:
+        yield Flaw(
+            where, stream.events, f"is for the modes streaming and hybrid; mode is {mode}: change it or leave this out"
+        )
+    if len(set(stream.topics)) < len(stream.topics):
+        message = f"events, predictions and dead letters need a topic each, and these are {', '.join(stream.topics)}"
+        yield Flaw(where, stream.events, message)
 
 
 def _classes_of_tests(use_case: UseCase) -> Iterator[Flaw]:

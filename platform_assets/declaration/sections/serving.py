@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
 
 
@@ -41,9 +42,13 @@ REVIEW = "review"
 class Serving(Declaration):
     """How the model answers."""
 
-    mode: Literal["realtime", "batch"] = Field(
+    mode: Literal["realtime", "batch", "streaming", "hybrid"] = Field(
         default="realtime",
-        description="`realtime`: a service that is asked for each event. `batch`: a table of predictions for each day.",
+        description="`realtime`: a service that is asked for each event. `batch`: a table of predictions for each day. `streaming`: "
+        "events of a topic are scored into another one; the service answers no `score`. `hybrid`: both, `realtime` and `streaming`.",
+    )
+    stream: StreamDoor | None = Field(
+        default=None, description="The topics of the modes `streaming` and `hybrid`, which need it."
     )
     request: tuple[Identifier, ...] = Field(
         min_length=1, description="Columns of the event table that are known when the prediction is made."

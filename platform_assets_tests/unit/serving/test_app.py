@@ -317,3 +317,13 @@ def test_a_caller_that_goes_away_is_counted_and_scores_nothing(served: Served) -
     assert statuses[0] == 499
     assert served.metric("refused_requests_total", status="499") == 1
     assert served.logged() == []
+
+
+def test_a_use_case_whose_events_are_streamed_answers_no_score(tmp_path: Path) -> None:
+    topics = {"brokers": "BROKERS", "events": "arrivals", "predictions": "scores"}
+    served = Served(tmp_path, mode="streaming", stream=topics)
+    response = served.client.post(SCORE, json=EVENT)
+    assert (response.status_code, "scored from topic 'arrivals'" in response.json()["error"]) == (409, True)
+    assert served.metric("refused_requests_total", status="409") == 1
+    assert served.client.post("/v1/parking/self_test", json=EVENT).status_code == 200
+    assert served.logged() == []
