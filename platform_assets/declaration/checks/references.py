@@ -20,6 +20,7 @@ from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
+from platform_assets.declaration.checks.stream_door import stream_door_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS
@@ -74,6 +75,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *_training(use_case),
         *_gates_and_monitoring(use_case),
         *_serving(use_case),
+        *(Flaw(*finding) for finding in stream_door_problems(use_case)),
         *_experiment(use_case),
     ]
 
@@ -346,7 +348,6 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
         )
     if not use_case.is_realtime:
         yield from _batch(use_case)
-    yield from _stream_door(use_case)
     if use_case.task.has_decision and serving.decision is None:
         yield Flaw(("serving",), None, f"a {use_case.task.name} task needs `decision` with its threshold")
     if serving.decision is not None and not use_case.task.has_decision:
@@ -365,25 +366,6 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")
         yield Flaw(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
-
-
-def _stream_door(use_case: UseCase) -> Iterator[Flaw]:
-    """Modes that stream need their topics, no other mode has any, and no topic is read and written."""
-    mode, stream = use_case.serving.mode, use_case.serving.stream
-    where: Path = ("serving", "stream")
-    if stream is None:
-        if use_case.scores_stream:
-            yield Flaw(
-                where, None, f"mode {mode} needs it: `stream: {{brokers: VARIABLE, events: ..., predictions: ...}}`"
-            )
-        return
-    if not use_case.scores_stream:
-        yield Flaw(
-            where, stream.events, f"is for the modes streaming and hybrid; mode is {mode}: change it or leave this out"
-        )
-    if len(set(stream.topics)) < len(stream.topics):
-        message = f"events, predictions and dead letters need a topic each, and these are {', '.join(stream.topics)}"
-        yield Flaw(where, stream.events, message)
 
 
 def _classes_of_tests(use_case: UseCase) -> Iterator[Flaw]:

@@ -1,6 +1,6 @@
 """The stream door: the topics between which events are scored.
 
-Belongs here: the declaration. Does not belong here: scoring (`serving/doors/stream/`), or the topic that keeps the online store fresh
+Belongs here: the declaration. Does not belong here: scoring (`serving/doors/`), or the topic that keeps the online store fresh
 (`sections/sources.py`).
 """
 
