@@ -8,8 +8,9 @@ opened; its name carries start time, release and process. A line is one predicti
 again, and a segment that got no line is removed. A process that dies mid-write leaves a last line without an end: readers drop whatever
 follows the last line break of a segment.
 
-With `log: before_answer` a request is answered only after its line was written, so nothing is lost while the folder takes none: those requests are refused. How
-many, for which event days and why is written beside the segments as soon as there is room again, for monitoring to read.
+With `log: before_answer` a request is answered only after its line was written, so nothing is lost while the folder takes none: those
+requests are refused. How many, for which event days and why is written beside the segments as soon as there is room again, for
+monitoring to read.
 """
 
 from __future__ import annotations
