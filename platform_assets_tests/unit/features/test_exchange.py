@@ -1,8 +1,12 @@
 """Events on their way into the states are seen by every process that serves: none is scored without one that was scored before it."""
 
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -114,6 +118,82 @@ def test_a_delivery_that_comes_again_waits_once_and_the_first_stays(exchange: Ev
 def test_a_file_that_a_power_cut_broke_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "exchange.db").write_bytes(b"not a database at all" * 400)
     assert FileExchange(tmp_path / "exchange.db", "payments").put([(EntityName(VIEW, 1), event(1))], None)
+
+
+SERVING = """
+import sys
+from pathlib import Path
+from platform_assets.features.entity_state import StateEvent
+from platform_assets.features.online.exchange.base import EntityName
+from platform_assets.features.online.exchange.file_exchange import FileExchange
+
+exchange, first, name = FileExchange(Path(sys.argv[1]), "payments"), int(sys.argv[2]), EntityName("card_activity_1", 1)
+exchange.put([(name, StateEvent(first, (first,), (1.0,)))], None)
+print("ready", flush=True)
+sys.stdin.readline()
+for key in range(first + 1, first + 51):
+    assert exchange.put([(name, StateEvent(key, (key,), (1.0,)))], None)
+    assert key in [event.key[0] for event in exchange.seen([name]).waiting[0]]
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+def damage_in_place(path: Path) -> None:
+    """Everything is in the file, as it is long after the last event, and then its pages hold something else."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"\xff" * path.stat().st_size)
+
+
+def test_processes_that_meet_a_damaged_file_go_on_with_one_new_file(tmp_path: Path) -> None:
+    """Whoever meets it first begins it anew; what is put from then on is seen by all, and nothing twice."""
+    path = tmp_path / "exchange.db"
+    ours = FileExchange(path, "payments")
+    command = [sys.executable, "-c", SERVING, str(path)]
+    firsts = [1000, 2000, 3000]
+    serving = [
+        subprocess.Popen([*command, str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for first in firsts
+    ]
+    try:
+        assert [process.stdout.readline() for process in serving if process.stdout] == ["ready\n"] * 3
+        damage_in_place(path)
+        for process in serving:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        assert [process.stdout.readline() for process in serving if process.stdout] == ["done\n"] * 3
+        expected = sorted(key for first in firsts for key in range(first + 1, first + 51))
+        for exchange in (ours, FileExchange(path, "payments")):
+            [keys] = waiting(exchange, EntityName(VIEW, 1))
+            assert sorted(keys) == expected
+    finally:
+        for process in serving:
+            process.communicate()
+    assert [process.returncode for process in serving] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("call", ["seen", "put", "stored", "withdraw", "left_behind"])
+def test_every_call_goes_on_where_the_file_is_damaged_while_it_is_open(tmp_path: Path, call: str) -> None:
+    path, card = tmp_path / "exchange.db", EntityName(VIEW, 1)
+    one, other = FileExchange(path, "payments"), FileExchange(path, "payments")
+    for key in range(40):
+        one.put([(card, event(key))], None)
+    mark = one.seen([card]).mark
+    damage_in_place(path)
+    calls: dict[str, Callable[[], Any]] = {
+        "seen": lambda: one.seen([card]),
+        "put": lambda: one.put([(card, event(41))], None),
+        "stored": lambda: one.stored(card, [event(1)]),
+        "withdraw": lambda: one.withdraw(card, event(1)),
+        "left_behind": one.left_behind,
+    }
+    calls[call]()
+    other.put([(card, event(42))], None)
+    assert waiting(one, card)[0][-1] == 42
+    assert not one.put([(card, event(43))], mark), "scored from the file before, and without the event of the new one"
 
 
 def test_a_file_that_was_deleted_is_missed_by_nobody(tmp_path: Path) -> None:
