@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 _POSTGRESQL_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 _USER = "postgres"
@@ -84,9 +84,10 @@ class PostgreSQL:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [*_as_postgres(), _binary("postgres"), "-D", str(self.folder / "data"), *options]
         log = self.folder / "log"
-        with log.open("ab") as output:
+        with log.open("a+b") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.folder)
-        deadline = time.monotonic() + 20
+            _wait_until_it_listens("PostgreSQL", self.process, self.port, output, 20)
+        deadline = time.monotonic() + 20  # it listens before it answers
         while subprocess.run([_binary("pg_isready"), *self._address(), "-q"], check=False).returncode != 0:
             assert self.process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, f"PostgreSQL does not answer: {log.read_text()}"
@@ -199,12 +200,7 @@ def s3() -> Iterator[S3]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 60
-            while not _listens(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise AssertionError(f"moto's server does not start: {log.read().decode()}")
-                time.sleep(0.05)
+            _wait_until_it_listens("moto's server", process, port, log, 60)
             yield S3(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
@@ -222,16 +218,23 @@ def mlflow_server(folder: Path, *options: str, **environment: str) -> Iterator[s
             command, stdout=log, stderr=log, cwd=folder, env=os.environ | environment, start_new_session=True
         )
         try:
-            deadline = time.monotonic() + 120
-            while not _listens(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise AssertionError(f"MLflow's server does not start: {log.read().decode()}")
-                time.sleep(0.1)
+            _wait_until_it_listens("MLflow's server", process, port, log, 120)
             yield f"http://127.0.0.1:{port}"
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
+
+
+def _wait_until_it_listens(
+    what: str, process: subprocess.Popen[bytes], port: int, log: IO[bytes], seconds: float
+) -> None:
+    """Wait for a server that was just started; where it ends or takes too long, its log says why."""
+    deadline = time.monotonic() + seconds
+    while not _listens(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            log.seek(0)
+            raise AssertionError(f"{what} does not start: {log.read().decode(errors='replace')}")
+        time.sleep(0.02)
 
 
 def _listens(port: int) -> bool:
@@ -302,12 +305,7 @@ def redis() -> Iterator[Redis]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen([binary, *options], stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 20
-            while not _listens(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise AssertionError(f"redis-server does not start: {log.read().decode()}")
-                time.sleep(0.02)
+            _wait_until_it_listens("redis-server", process, port, log, 20)
             yield Redis(port, process)
         finally:
             process.send_signal(signal.SIGCONT)

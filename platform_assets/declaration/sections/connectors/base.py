@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from platform_assets.declaration.base import Declaration
 
@@ -77,6 +77,15 @@ class ConnectorDeclaration(Declaration):
     def simulated_with(self, settings: Mapping[str, Any], faults: Iterable[Mapping[str, Any]]) -> Self:
         """The connector with other settings of its simulation and more faults; itself where nothing is simulated."""
         return self
+
+
+def deletion_mark() -> Any:
+    """The field `deleted` of a connector that reads rows out of their envelope."""
+    return Field(
+        default="__deleted",
+        description="Incremental only: column that marks deleted rows (true, not 0, or a time of deletion), where rows have it; the "
+        "default is what Debezium adds to rows that it takes out of their envelope.",
+    )
 
 
 def epoch_unit_problems(units: EpochUnits | None, source: Source) -> Iterator[ConnectorProblem]:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration
+from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, deletion_mark
 
 
 class DeltaConnector(ConnectorDeclaration):
@@ -26,11 +26,7 @@ class DeltaConnector(ConnectorDeclaration):
         description="Whether to follow the table's change data feed, version by version, instead of reading event days.",
     )
 
-    deleted: str = Field(
-        default="__deleted",
-        description="Incremental only: column that marks deleted rows (true, not 0, or a time of deletion), where rows have it; the "
-        "default is what Debezium adds to rows that it takes out of their envelope.",
-    )
+    deleted: str = deletion_mark()
 
     @property
     def own_columns(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, ConnectorProblem
+from platform_assets.declaration.sections.connectors.base import ConnectorDeclaration, ConnectorProblem, deletion_mark
 from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ class FilesConnector(ConnectorDeclaration):
         description="Incremental only: a local file that changed less long ago than this may be incomplete and waits for the next read.",
     )
 
-    deleted: str = Field(
-        default="__deleted",
-        description="Incremental only: column that marks deleted rows (true, not 0, or a time of deletion), where rows have it; the "
-        "default is what Debezium adds to rows that it takes out of their envelope.",
-    )
+    deleted: str = deletion_mark()
 
     @property
     def own_columns(self) -> tuple[str, ...]:
