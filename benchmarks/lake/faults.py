@@ -13,7 +13,7 @@ import dagster as dg
 
 from benchmarks.common.report import Bar, Topic
 from platform_assets.testing.fault_world import CITIES, SCALE, FaultWorld
-from platform_assets.testing.planted_faults import MEANT, Outcome, good_days, plant_and_load
+from platform_assets.testing.planted_faults import MEANT, LoadOutcome, good_days, plant_and_load
 
 SEEDS = range(20)
 GOOD_WORLDS = range(6)
@@ -55,7 +55,7 @@ def measure_faults(
 
 
 def _topic(
-    rows: Sequence[Sequence[str]], outcomes: Sequence[tuple[str, Outcome]], seeds: int, judged: int, refused: int
+    rows: Sequence[Sequence[str]], outcomes: Sequence[tuple[str, LoadOutcome]], seeds: int, judged: int, refused: int
 ) -> Topic:
     caught = sum(rule in outcome.caught_by for rule, outcome in outcomes)
     reached = sum(outcome.published for _, outcome in outcomes)

@@ -51,7 +51,7 @@ MEANT: tuple[tuple[dict[str, Any], str], ...] = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LoadOutcome:
     """What became of one planted day.
 
     Attributes:
@@ -65,17 +65,17 @@ class Outcome:
     good_rows_refused: int
 
 
-def plant_and_load(world: FaultWorld, fault: dict[str, Any]) -> Outcome:
+def plant_and_load(world: FaultWorld, fault: dict[str, Any]) -> LoadOutcome:
     """Load the world's day with a fault; the lake keeps nothing of it, unless a gate let it pass."""
     result = world.run_day(world.day, fault=fault)
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     published = world.day in world.feature_days()
     if not checks[SCHEMA].passed:
-        return Outcome(frozenset({SCHEMA}), published, 0)
+        return LoadOutcome(frozenset({SCHEMA}), published, 0)
     verdict = checks["quality"]
     table_rules: Sequence[str] = verdict.metadata["broken_table_rules"].value  # type: ignore[assignment]
     row_rules: dict[str, int] = verdict.metadata["rows_by_rule"].value  # type: ignore[assignment]
-    return Outcome(frozenset({*table_rules, *row_rules}), published, _good_rows_refused(world, fault))
+    return LoadOutcome(frozenset({*table_rules, *row_rules}), published, _good_rows_refused(world, fault))
 
 
 def _good_rows_refused(world: FaultWorld, fault: dict[str, Any]) -> int:
