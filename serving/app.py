@@ -27,6 +27,7 @@ from platform_assets.features.errors import FeatureError, FunctionFailed, StateE
 from serving import request as requests
 from serving.bodies import largest_event_bytes, largest_rows_bytes, read_body
 from serving.event_times import EventTimes
+from serving.exposure import exposure_of
 from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from platform_assets.declaration import UseCase
+    from serving.exposure import Exposure
     from serving.runtime import Runtime
     from serving.scoring import Prediction
 
@@ -86,12 +88,18 @@ async def _score(
     started = time.perf_counter()
     event = requests.parse_event(model, await read_body(request, min(limit_bytes, runtime.settings.body_limit_bytes)))
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
-    prediction = scored_and_remembered(times, runtime, event, started, caller_id)
+    exposure = exposure_of(runtime.release.use_case.name, request.headers, event)
+    prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure)
     return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
 
 
 def scored_and_remembered(
-    times: EventTimes, runtime: Runtime, event: dict[str, Any], started: float, caller_id: str | None
+    times: EventTimes,
+    runtime: Runtime,
+    event: dict[str, Any],
+    started: float,
+    caller_id: str | None,
+    exposure: Exposure | None = None,
 ) -> Prediction:
     """Score an event that was checked, and log and remember it: what every door does with an event.
 
@@ -100,7 +108,7 @@ def scored_and_remembered(
         LogUnavailable: the log took no line.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        prediction = _scored(times, runtime, event, started, caller_id)
+        prediction = _scored(times, runtime, event, started, caller_id, exposure)
         if prediction.unknown_outcome == "refuse":
             raise _unknown(runtime, prediction)
         if runtime.remember(prediction, in_any_case=attempt == ATTEMPTS):
@@ -125,7 +133,12 @@ def _streamed(use_case: UseCase) -> Handle:
 
 
 def _scored(
-    times: EventTimes, runtime: Runtime, event: dict[str, Any], started: float, caller_id: str | None
+    times: EventTimes,
+    runtime: Runtime,
+    event: dict[str, Any],
+    started: float,
+    caller_id: str | None,
+    exposure: Exposure | None = None,
 ) -> Prediction:
     """Score an event; what goes wrong is counted.
 
@@ -134,7 +147,7 @@ def _scored(
         StoreUnavailable, FeatureError: its features cannot be made.
     """
     try:
-        return runtime.scorer.score(event, requests.new_request_id(), started, caller_id)
+        return runtime.scorer.score(event, requests.new_request_id(), started, caller_id, exposure)
     except EventTooOld as error:
         problem = Problem(field=times.column, reason=str(error))
         raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
@@ -168,6 +181,8 @@ async def _after(runtime: Runtime, prediction: Prediction) -> None:
     metrics = runtime.metrics
     metrics.latency.observe(prediction.latency_ms / 1e3)
     metrics.decisions[prediction.answer.decision or "none"].inc()
+    if prediction.exposure is not None:
+        metrics.assignments[prediction.exposure.outcome].inc()
     for entity in prediction.unknown_entities:
         metrics.unknown[entity].inc()
     if prediction.fallback is not None:

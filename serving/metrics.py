@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
+from serving.exposure import OUTCOMES
 from serving.refusals import STATUSES
 from serving.scoring import STORE_EMPTIED, STORE_UNREACHABLE
 
@@ -62,6 +63,8 @@ class ServiceMetrics:
         self.unknown_outcomes = counters(
             "unknown_entity_requests_total", text, "outcome", ("refuse", "review", "decide")
         )
+        text = "Predictions while an A/B test ran, by what their entity was given or why they are part of neither side."
+        self.assignments = counters("experiment_requests_total", text, "outcome", OUTCOMES)
         text = "Calls that the online store did not answer, whose state it holds damaged, or that it answered without its data."
         self.store = counters("store_failures_total", text, "operation", ("read", "write", "damaged", "lost"))
         text = (

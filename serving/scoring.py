@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
     from platform_assets.tasks.base import Answer
     from platform_assets.training.predictor import Predictor
+    from serving.exposure import Exposure
     from serving.online import FeatureLookup, ModelInputs
     from serving.release import ReleaseInfo
 
@@ -50,6 +51,7 @@ class Prediction:
         fallback: why the features are not what the online store holds; None where they are.
         caller_request_id: the caller's own id of the request, if it gave one; a request that is sent again has it again.
         unknown_outcome: what is declared for a request with unknown entities: `refuse`, `review` or `decide`; None where all are known.
+        exposure: what its entity is given in a running A/B test; None while none runs.
         mark: where the exchange of events stood when the event's features were looked up; None where it was not asked.
     """
 
@@ -63,6 +65,7 @@ class Prediction:
     fallback: str | None = None
     caller_request_id: str | None = None
     unknown_outcome: str | None = None
+    exposure: Exposure | None = None
     mark: Any = None
 
 
@@ -83,7 +86,12 @@ class Scorer:
         self._feature_columns = tuple(FEATURE_PREFIX + name for name in use_case.feature_names)
 
     def score(
-        self, event: Mapping[str, Any], request_id: str, started: float, caller_request_id: str | None = None
+        self,
+        event: Mapping[str, Any],
+        request_id: str,
+        started: float,
+        caller_request_id: str | None = None,
+        exposure: Exposure | None = None,
     ) -> Prediction:
         """Look the event's features up and score them.
 
@@ -92,6 +100,7 @@ class Scorer:
             request_id: names the request in the log.
             started: `time.perf_counter()` when the request arrived.
             caller_request_id: the caller's own id, if any.
+            exposure: what its entity is given in a running A/B test.
 
         Raises:
             StoreUnavailable: the online store does not answer, and the declaration knows no fallback.
@@ -114,6 +123,7 @@ class Scorer:
             fallback=fallback,
             caller_request_id=caller_request_id,
             unknown_outcome=outcome,
+            exposure=exposure,
             mark=getattr(vector, "mark", None),  # online features of one's own may know none
         )
 
@@ -172,6 +182,9 @@ class Scorer:
         record["latency_ms"] = round(prediction.latency_ms, 4)
         record["fallback"] = prediction.fallback
         record["caller_request_id"] = prediction.caller_request_id
+        exposure = prediction.exposure
+        record["experiment"] = None if exposure is None else exposure.experiment
+        record["variant"] = None if exposure is None else exposure.variant
         for name, value in zip(self._feature_columns, prediction.features.tolist(), strict=True):
             record[name] = value if math.isfinite(value) else None
         return record

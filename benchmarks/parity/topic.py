@@ -21,7 +21,7 @@ from benchmarks.common.report import Bar, Topic
 from benchmarks.common.world import simulated
 from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, OPTIONAL_COLUMNS, prediction_log_schema
 from platform_assets.features.consistency.parity import ParityVerdict
 from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view, join_labels, uses_label
@@ -133,8 +133,7 @@ def _log_rows(case: UseCase, request: pl.DataFrame, rows: list[tuple[Any, ...]])
         "feature_contract": pl.lit(feature_contract_hash(case)),
         "unknown_entities": pl.lit(""),
         "latency_ms": pl.lit(0.0),
-        "fallback": pl.lit(None),
-        "caller_request_id": pl.lit(None),
+        **dict.fromkeys(OPTIONAL_COLUMNS, pl.lit(None)),
     }
     rows_of_log = request.hstack(values.with_columns(pl.col(names).fill_nan(None)).get_columns()).with_columns(**given)
     return rows_of_log.select(pl.col(name).cast(dtype) for name, dtype in prediction_log_schema(case).items())

@@ -20,6 +20,12 @@ QUALITY = "quality"
 PARITY = "parity"
 FEATURE_QUALITY = "feature_quality"
 TABLES = "tables"
+EXPERIMENT_REPORT = "experiment_report"
+
+VARIANT_HEADER = "x-platform-assets-variant"
+"""What the proxy says of a request's entity while an A/B test runs; a caller's own is removed."""
+EXPERIMENT_HEADER = "x-platform-assets-experiment"
+"""Which test that is, and how it splits the traffic; a caller's own is removed."""
 
 
 def feed_name(source: str) -> str:

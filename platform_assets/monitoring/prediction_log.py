@@ -22,6 +22,7 @@ import polars as pl
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.prediction_log import (
     FEATURE_PREFIX,
+    OPTIONAL_COLUMNS,
     OUTAGE_SUFFIX,
     SEGMENT_SUFFIX,
     prediction_log_schema,
@@ -30,11 +31,8 @@ from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
 
-NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", "fallback", "caller_request_id"})
+NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", *OPTIONAL_COLUMNS})
 """Prediction columns that may be null: a regression decides nothing, and most requests know their entities."""
-
-LATER_COLUMNS = frozenset({"fallback", "caller_request_id"})
-"""Columns that services of earlier versions do not write."""
 
 LINE_BYTES = 1024 * 1024
 """No line is longer: as far as the newest one is looked for."""
@@ -246,7 +244,7 @@ class _Parser:
         """A line may lack or add features only if it was made under another feature contract."""
         foreign = values.get("feature_contract") != self.contract
         for problem, names in (
-            ("lacks", self.columns - values.keys() - LATER_COLUMNS),
+            ("lacks", self.columns - values.keys() - frozenset(OPTIONAL_COLUMNS)),
             ("has the unknown field", values.keys() - self.columns),
         ):
             wrong = [name for name in names if not (foreign and name.startswith(FEATURE_PREFIX))]

@@ -16,7 +16,7 @@ import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
 from platform_assets.declaration.days import DayRange
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, OPTIONAL_COLUMNS, prediction_log_schema
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
@@ -161,8 +161,7 @@ def predict_rows(
         "feature_contract": pl.lit(feature_contract_hash(use_case)),
         "unknown_entities": pl.lit(""),
         "latency_ms": pl.lit(each_ms),
-        "fallback": pl.lit(None),
-        "caller_request_id": pl.lit(None),
+        **dict.fromkeys(OPTIONAL_COLUMNS, pl.lit(None)),
         **{FEATURE_PREFIX + name: pl.col(name) for name in use_case.feature_names},
     }
     schema = prediction_log_schema(use_case)

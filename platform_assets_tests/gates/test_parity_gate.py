@@ -14,7 +14,7 @@ import pytest
 
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash, load_use_case
 from platform_assets.declaration.names import PREDICTION_LOG
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, OPTIONAL_COLUMNS, prediction_log_schema
 from platform_assets.features.entity_state import entity_state
 from platform_assets.features.offline.feature_table import compute_view
 from platform_assets.features.offline.training_set import join_views
@@ -49,8 +49,7 @@ def served(world: World, events: pl.DataFrame, scored_at: datetime) -> pl.DataFr
         "feature_contract": pl.lit(feature_contract_hash(case)),
         "unknown_entities": pl.lit(""),
         "latency_ms": 1.0,
-        "fallback": pl.lit(None),
-        "caller_request_id": pl.lit(None),
+        **dict.fromkeys(OPTIONAL_COLUMNS, pl.lit(None)),
         **{FEATURE_PREFIX + name: pl.col(name) for name in case.feature_names},
     }
     schema = prediction_log_schema(case)

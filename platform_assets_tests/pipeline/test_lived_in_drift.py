@@ -18,7 +18,7 @@ import pytest
 
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.declaration.names import PREDICTION_LOG
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, prediction_log_schema
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, OPTIONAL_COLUMNS, prediction_log_schema
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.lake import Lake
@@ -94,8 +94,7 @@ class SpoiltWorld:
             pl.lit(feature_contract_hash(case)).alias("feature_contract"),
             pl.lit(None, dtype=pl.String).alias("unknown_entities"),
             pl.lit(5.0).alias("latency_ms"),
-            pl.lit(None, dtype=pl.String).alias("fallback"),
-            pl.lit(None, dtype=pl.String).alias("caller_request_id"),
+            *(pl.lit(None, dtype=pl.String).alias(name) for name in OPTIONAL_COLUMNS),
         )
         schema = prediction_log_schema(case)
         table = self.lake.table(case.name, SERVING, PREDICTION_LOG, schema)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.declaration.checks.categories import category_problems, learned_category_problems
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.connectors import connector_problems
+from platform_assets.declaration.checks.experiments import experiment_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
 from platform_assets.declaration.checks.keys import key_problems
@@ -76,7 +77,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *_gates_and_monitoring(use_case),
         *_serving(use_case),
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
-        *_experiment(use_case),
+        *(Flaw(*finding) for finding in experiment_problems(use_case)),
     ]
 
 
@@ -377,13 +378,6 @@ def _classes_of_tests(use_case: UseCase) -> Iterator[Flaw]:
         if of_class is not None:
             where: Path = ("gates", "behaviour", j, "of_class")
             yield Flaw(where, of_class, f"is for multi-class tasks; this one is {use_case.training.task}")
-
-
-def _experiment(use_case: UseCase) -> Iterator[Flaw]:
-    experiment, columns = use_case.experiment, use_case.event_source.column_names
-    if experiment is not None and experiment.assign_by is not None and experiment.assign_by not in columns:
-        where: Path = ("experiment", "assign_by")
-        yield Flaw(where, experiment.assign_by, f"no such column in {use_case.events!r}; {_known(columns)}")
 
 
 def _batch(use_case: UseCase) -> Iterator[Flaw]:

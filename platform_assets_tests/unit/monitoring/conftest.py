@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration.contract import feature_contract_hash
-from platform_assets.declaration.prediction_log import prediction_log_schema
+from platform_assets.declaration.prediction_log import OPTIONAL_COLUMNS, prediction_log_schema
 from platform_assets.declaration.use_case import UseCase
 
 FIRST_DAY = date(2024, 3, 1)
@@ -129,8 +129,7 @@ def make_log(use_case: UseCase) -> Callable[..., pl.DataFrame]:
             "feature_contract": [feature_contract_hash(use_case)] * rows,
             "unknown_entities": [""] * rows,
             "latency_ms": [2.0] * rows,
-            "fallback": [None] * rows,
-            "caller_request_id": [None] * rows,
+            **{name: [None] * rows for name in OPTIONAL_COLUMNS},
             "feature__weight": [1.0] * rows,
             "feature__is_heavy": [0.0] * rows,
             "event_day": [moment.date() for moment in moments],
