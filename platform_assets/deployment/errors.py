@@ -74,3 +74,19 @@ class StopFailed(DeploymentError):
 
 class InvalidEvent(DeploymentError):
     """An event arrived that has no meaning in the rollout's present phase; the rollout is unchanged."""
+
+
+class RolloutHeld(InvalidEvent):
+    """A person holds the rollout: verdicts do not advance it."""
+
+
+class RolloutUnderWay(DeploymentError):
+    """Another version is being rolled out: it has to be promoted or aborted first."""
+
+
+class RolloutChanged(DeploymentError):
+    """A rollout is not what it was when somebody decided about it: look again and decide anew."""
+
+
+class NoRollout(DeploymentError):
+    """Somebody decided about a rollout that is not there, or is over."""

@@ -84,13 +84,14 @@ class DeploymentResult:
 
     Attributes:
         use_case: the use case.
-        version: the version that serves now.
+        version: the version that was deployed.
         previous_version: the version that served before, None for a first deployment.
         address: base URL without a trailing slash; the service's paths under `/v1/<use_case>/` are below it.
         changed: False when this very release was already serving and healthy.
         message: one sentence for a person.
         timings_seconds: per phase (`start`, `probe`, `shift`, `drain`, `remove`) and `total`; only `total` when
             nothing changed.
+        waiting: the phase in which its rollout waits for a decision, the previous version serving beside it; None when it took over.
     """
 
     use_case: str
@@ -100,6 +101,7 @@ class DeploymentResult:
     changed: bool
     message: str
     timings_seconds: Mapping[str, float]
+    waiting: str | None = None
 
 
 @dataclass(frozen=True)

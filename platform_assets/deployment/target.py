@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Protocol
 
 from platform_assets.deployment.release import DeploymentResult, Release, TargetStatus
+from platform_assets.deployment.rollout.events import Decision
 from platform_assets.deployment.rollout.session import TargetSession
-from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
+from platform_assets.deployment.rollout.state import Rollout
+from platform_assets.deployment.rollout.view import CounterBlock, RolloutView
 
 BESIDE = "beside-"
 """Begins the names of processes that are kept running and serve nobody."""
@@ -50,15 +53,40 @@ class Target(Protocol):
             TargetBusy, TargetUnavailable, StateUnreadable: see `session` and `status`.
         """
 
-    def deploy(self, release: Release, strategy: Strategy = REPLACE) -> DeploymentResult:
+    def deploy(self, release: Release, plan: Plan = AT_ONCE) -> DeploymentResult:
         """Let a release take over its use case without losing a request. Other use cases are not touched.
 
+        A plan with observed stages goes as far as the first of them and waits there for `advance`: the result says in which phase.
+
         Raises:
+            RolloutUnderWay: another release is being rolled out.
             StartFailed: the new version did not become ready; carries the last lines of its log.
             ProbeFailed: it gave wrong answers.
             RoutingRefused: the proxy did not take the new weights.
             InvalidRelease, TargetBusy, TargetUnavailable, StateUnreadable: nothing was changed.
         """
+
+    def rollout(self, use_case: str) -> RolloutView | None:
+        """What is being rolled out, without changing anything or waiting for other commands; None when nothing is.
+
+        Raises:
+            StateUnreadable: what the target remembers is damaged.
+        """
+
+    def advance(self, use_case: str, revision: int, decision: Decision) -> Rollout:
+        """Take a rollout that waits where somebody decided, if it is still at the revision that the decision is about.
+
+        Returns:
+            The rollout: it waits again, or is over.
+
+        Raises:
+            NoRollout, RolloutChanged, RolloutHeld, InvalidEvent: nothing was changed.
+            RoutingRefused: the proxy did not take it; the rollout turned back, or is stuck.
+            TargetBusy, TargetUnavailable, StateUnreadable: see `session` and `status`.
+        """
+
+    def counters(self, use_case: str) -> Sequence[CounterBlock]:
+        """What the proxy counted of both arms while the rollout under way waited, oldest first; empty when nothing is rolled out."""
 
     def stop(self, use_case: str) -> bool:
         """Take one use case off the address and stop its processes, after their last requests; False when it was not deployed."""

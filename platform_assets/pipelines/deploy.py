@@ -15,7 +15,7 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento, find_bento, probe, serve_command
 from platform_assets.deployment.packaging.run import READY_PATH
 from platform_assets.deployment.release import DeploymentResult, Release
-from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import SERVING
@@ -49,7 +49,7 @@ def deploy(
     serving: ServingHome,
     as_of: str,
     run_id: str,
-    strategy: Strategy = REPLACE,
+    plan: Plan = AT_ONCE,
 ) -> Deployed:
     """Put the service of the champion of a day behind the address; no table is read.
 
@@ -60,7 +60,7 @@ def deploy(
         serving: where the Bento lies and what it is deployed on.
         as_of: the day that the model was trained as of, YYYY-MM-DD.
         run_id: Dagster's run, for the ledger.
-        strategy: how the new version's traffic grows.
+        plan: the stages in which the version takes over.
 
     Raises:
         NotPromoted: another model is champion, or no service was built for this one.
@@ -80,7 +80,7 @@ def deploy(
             f"{use_case.name}: the service of version {version.version} was built under other settings and lacks the driver "
             f"{', '.join(lacking)} of Feast's registry; materialize {use_case.name}/{SERVING}/{SERVICE} of {as_of} again"
         )
-    return put_in_service(use_case, version, bento, models, feature_store, serving, run_id, strategy=strategy)
+    return put_in_service(use_case, version, bento, models, feature_store, serving, run_id, plan=plan)
 
 
 def put_in_service(
@@ -92,7 +92,7 @@ def put_in_service(
     serving: ServingHome,
     run_id: str,
     reason: Mapping[str, Any] | None = None,
-    strategy: Strategy = REPLACE,
+    plan: Plan = AT_ONCE,
 ) -> Deployed:
     """Let a version's Bento take over the address, and write to the ledger whether it did.
 
@@ -105,7 +105,7 @@ def put_in_service(
         serving: the target and the folders.
         run_id: Dagster's run, for the ledger.
         reason: what the ledger remembers of a failure besides the error.
-        strategy: how the new version's traffic grows.
+        plan: the stages in which the version takes over.
 
     Raises:
         DeploymentError: it did not take over; what served before still does.
@@ -113,7 +113,7 @@ def put_in_service(
     release = release_of(use_case, version, bento, serving_settings(use_case, feature_store, serving))
     ledger = models.ledger(use_case.name)
     try:
-        result = serving.target().deploy(release, strategy)
+        result = serving.target().deploy(release, plan)
     except DeploymentError as error:
         evidence: dict[str, Any] = {"error": str(error), **(reason or {})}
         ledger.record(ledger_entry("deployment_failed", use_case, version, None, bento.digest, evidence, run_id))

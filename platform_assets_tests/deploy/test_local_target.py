@@ -17,7 +17,7 @@ from platform_assets.deployment.errors import PortInUse, ProbeFailed, StartFaile
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.host import port_is_free
 from platform_assets.deployment.release import Release
-from platform_assets.deployment.rollout.canary import Canary
+from platform_assets.deployment.rollout.stages import Stage, StageKind, planned
 from platform_assets_tests.deploy.conftest import load, marked, text, wait_for
 
 pytestmark = pytest.mark.slow
@@ -49,7 +49,9 @@ def test_new_versions_take_over_under_load_without_a_lost_request(target: LocalT
         time.sleep(1)
         second = target.deploy(release("2", processes=2))
         time.sleep(0.5)
-        third = target.deploy(release("3"), Canary((20, 60, 100)))
+        third = target.deploy(
+            release("3"), planned(Stage(StageKind.WEIGHT, share, observe=False) for share in (20, 60))
+        )
         time.sleep(0.5)
     sent = seen.pop("sent")
     assert set(seen) == {"1", "2", "3"}

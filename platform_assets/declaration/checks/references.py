@@ -22,6 +22,7 @@ from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
 from platform_assets.declaration.checks.stream_door import stream_door_problems
+from platform_assets.declaration.checks.rollout import rollout_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS
@@ -78,6 +79,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *_serving(use_case),
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
         *(Flaw(*finding) for finding in experiment_problems(use_case)),
+        *(Flaw(*finding) for finding in rollout_problems(use_case)),
     ]
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.stream_door import StreamDoor
+from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.training import Metric
 
 
@@ -78,6 +79,14 @@ class Serving(Declaration):
         ge=1,
         le=16,
         description="Service processes for each version. With two a request that a dying process did not answer goes to the other.",
+    )
+    rollout: tuple[AnyRolloutStage, ...] = Field(
+        default=(ReplaceStage(strategy="replace"),),
+        min_length=1,
+        description="How a new version takes over: stages in this order. `replace` follows where it is not declared.",
+    )
+    guards: Guards = Field(
+        default_factory=Guards, description="What a new version may not do worse than the old one while both run."
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from platform_assets.deployment.local.host import resident_bytes
+from platform_assets.deployment.local.host import port_is_free, port_owner, resident_bytes
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.state import Arm, Program, TargetState
 from platform_assets.deployment.local.supervisor import ProgramInfo
 from platform_assets.deployment.release import ProcessStatus, TargetStatus, UseCaseStatus
+from platform_assets.deployment.rollout.view import ArmView, RolloutView
 
 UNWATCHED = "UNWATCHED"
 """State of a process that answers while no process manager runs."""
@@ -52,6 +53,37 @@ def use_case_status(
         rollout=stored.rollout.phase.value if stored.rollout else None,
         mirror=next((arm.version for arm in stored.arms if arm.name == stored.mirror), None),
     )
+
+
+def rollout_view(state: TargetState, use_case: str) -> RolloutView | None:
+    """The rollout of one use case with its arms, None when nothing is rolled out."""
+    stored = state.use_case(use_case)
+    if stored.rollout is None:
+        return None
+    arms = tuple(
+        ArmView(
+            arm.name,
+            arm.version,
+            arm.fingerprint,
+            arm.weight,
+            stored.mirror_percent if arm.name == stored.mirror else 0,
+        )
+        for arm in stored.arms
+    )
+    return RolloutView(use_case, stored.rollout, arms)
+
+
+def problems(port: int, port_setting: str, supervisor_pid: int | None, listens: bool) -> tuple[str, ...]:
+    """What is wrong with the process manager and the proxy of a target that something was deployed on."""
+    found = []
+    if not listens and not port_is_free(port):
+        found.append(f"port {port} is in use by {port_owner(port)}: end it, or set {port_setting}; then run again")
+    elif not listens:
+        found.append(f"the proxy does not listen on port {port}; `platform-assets run` starts it")
+    if supervisor_pid is None:
+        words = "what it left goes on answering, watched by nobody" if listens else "nothing of it runs"
+        found.append(f"supervisord does not run and {words}; `platform-assets run` starts it")
+    return tuple(found)
 
 
 def _process(arm: Arm, program: Program, infos: Mapping[str, ProgramInfo], services: Services) -> ProcessStatus:

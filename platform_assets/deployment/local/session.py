@@ -16,7 +16,8 @@ from platform_assets.deployment.local.host import free_port, port_is_free
 from platform_assets.deployment.local.services import Services, base_url
 from platform_assets.deployment.local.state import Arm, Program, StateStore, TargetState
 from platform_assets.deployment.release import Release
-from platform_assets.deployment.rollout.machine import Rollout
+from platform_assets.deployment.rollout.stages import Assignment
+from platform_assets.deployment.rollout.state import Rollout
 
 logger = logging.getLogger(__name__)
 
@@ -106,21 +107,27 @@ class LocalSession:
         for program in known.programs if known else ():
             check(base_url(program))
 
-    def set_weights(self, use_case: str, weights: Mapping[str, int]) -> None:
+    def set_weights(
+        self,
+        use_case: str,
+        weights: Mapping[str, int],
+        treated: str | None = None,
+        assignment: Assignment | None = None,
+    ) -> None:
         """Give each named arm its share in percent and every other arm none, and wait until the proxy has taken it.
 
         Raises:
             RoutingRefused: the proxy did not take them.
         """
-        self._route(self.store.state.with_weights(use_case, weights))
+        self._route(self.store.state.with_weights(use_case, weights, treated, assignment))
 
-    def mirror(self, use_case: str, arm: str | None) -> None:
-        """Send a copy of each request to an arm whose answers nobody gets; None ends that.
+    def mirror(self, use_case: str, arm: str | None, percent: int = 100) -> None:
+        """Send a copy of so many percent of the requests to an arm whose answers nobody gets; None ends that.
 
         Raises:
             RoutingRefused: the proxy did not take it.
         """
-        self._route(self.store.state.with_mirror(use_case, arm))
+        self._route(self.store.state.with_mirror(use_case, arm, percent))
 
     def drain(self, use_case: str, arm: str) -> None:
         """Wait until an arm without weight has no request in flight, or the time for that is over."""

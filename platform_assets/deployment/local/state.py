@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from platform_assets.deployment.errors import StateUnreadable
 from platform_assets.deployment.local.host import write_private
-from platform_assets.deployment.rollout.machine import Rollout
+from platform_assets.deployment.rollout.stages import FULL_WEIGHT, Assignment
+from platform_assets.deployment.rollout.state import Rollout
 
 
 class _Stored(BaseModel):
@@ -47,24 +55,51 @@ class Arm(_Stored):
     exposed: bool = False
 
 
+class SplitState(_Stored):
+    """Which of two arms a request goes to by its entity; arms in `weights` of the use case have their shares to show only.
+
+    Attributes:
+        assignment: of the experiment.
+        treatment: name of the arm that answers for treated entities.
+        control: name of the arm that answers every other request.
+    """
+
+    assignment: Assignment
+    treatment: str
+    control: str
+
+
 class UseCaseState(_Stored):
     """The arms of one use case, oldest first, and the rollout between them.
 
     Attributes:
-        mirror: name of the arm that gets a copy of the traffic, None when none does.
+        mirror: name of the arm that gets copies of requests, None when none does.
+        mirror_percent: share of the requests that it gets.
+        split: how requests are told apart by entity, None while they are by chance.
     """
 
     arms: tuple[Arm, ...] = ()
     rollout: Rollout | None = None
     mirror: str | None = None
+    mirror_percent: int = FULL_WEIGHT
+    split: SplitState | None = None
 
     @model_serializer(mode="wrap")
-    def _without_an_unused_mirror(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the key out while nothing is mirrored: code from before there were mirrors reads the file too."""
+    def _without_what_is_not_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave keys out while nothing is mirrored or split: code from before there was either reads the file too."""
         values: dict[str, Any] = handler(self)
-        if values["mirror"] is None:
-            del values["mirror"]
-        return values
+        unused = {"mirror": self.mirror is None, "mirror_percent": self.mirror is None, "split": self.split is None}
+        return {key: value for key, value in values.items() if not unused.get(key)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_a_plan(cls, given: Any) -> Any:
+        """A rollout from before there were plans has the weights of its steps."""
+        rollout = given.get("rollout") if isinstance(given, dict) else None
+        if not isinstance(rollout, dict) or "steps" not in rollout:
+            return given
+        plan = [{"kind": "weight", "percent": share, "observe": False} for share in rollout["steps"]]
+        return given | {"rollout": {key: rollout[key] for key in rollout if key != "steps"} | {"plan": plan}}
 
 
 class TargetState(_Stored):
@@ -129,20 +164,27 @@ class TargetState(_Stored):
         before = self.use_case(use_case)
         arms = tuple(arm for arm in before.arms if arm.name != name)
         mirror = None if before.mirror == name else before.mirror
-        return self.with_use_case(use_case, before.model_copy(update={"arms": arms, "mirror": mirror}))
+        split = before.split if before.split and name not in (before.split.treatment, before.split.control) else None
+        return self.with_use_case(use_case, before.model_copy(update={"arms": arms, "mirror": mirror, "split": split}))
 
-    def with_mirror(self, use_case: str, name: str | None) -> TargetState:
-        """A copy in which this arm, or none, gets a copy of the traffic; an arm that does is exposed."""
+    def with_mirror(self, use_case: str, name: str | None, percent: int = FULL_WEIGHT) -> TargetState:
+        """A copy in which this arm, or none, gets copies of so many percent of the requests; an arm that does is exposed."""
         arm = None if name is None else self.arm(use_case, name)
         changed = self if arm is None else self.with_arm(use_case, arm.model_copy(update={"exposed": True}))
-        mirror = None if arm is None else arm.name
-        return changed.with_use_case(use_case, changed.use_case(use_case).model_copy(update={"mirror": mirror}))
+        update = {"mirror": None if arm is None else arm.name, "mirror_percent": percent if arm else FULL_WEIGHT}
+        return changed.with_use_case(use_case, changed.use_case(use_case).model_copy(update=update))
 
-    def with_weights(self, use_case: str, weights: Mapping[str, int]) -> TargetState:
+    def with_weights(
+        self,
+        use_case: str,
+        weights: Mapping[str, int],
+        treated: str | None = None,
+        assignment: Assignment | None = None,
+    ) -> TargetState:
         """A copy in which the named arms have these weights and the others none; an arm with weight is exposed.
 
         Raises:
-            ValueError: a weight names an arm that does not exist, or the weights do not add up to 100.
+            ValueError: a weight names an arm that does not exist, the weights do not add up to 100, or an assignment is not between two.
         """
         arms = self.use_case(use_case).arms
         unknown = set(weights) - {arm.name for arm in arms}
@@ -153,7 +195,15 @@ class TargetState(_Stored):
             weight = weights.get(arm.name, 0)
             update = {"weight": weight, "exposed": arm.exposed or weight > 0}
             changed = changed.with_arm(use_case, arm.model_copy(update=update))
-        return changed
+        split = None
+        if assignment is not None:
+            others = [name for name in weights if name != treated]
+            if treated not in weights or len(others) != 1:
+                raise ValueError(
+                    f"an experiment of {use_case} is between two arms, one of them treated: {dict(weights)}"
+                )
+            split = SplitState(assignment=assignment, treatment=treated, control=others[0])
+        return changed.with_use_case(use_case, changed.use_case(use_case).model_copy(update={"split": split}))
 
 
 def load_state(path: Path) -> TargetState | None:

@@ -10,23 +10,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from filelock import FileLock, Timeout
-
 from platform_assets.deployment.errors import (
+    NoRollout,
     PortInUse,
     StartFailed,
     StateUnreadable,
-    TargetBusy,
     TargetUnavailable,
 )
-from platform_assets.deployment.local import envoy, envoy_config, guardian, launch
+from platform_assets.deployment.local import envoy, envoy_config, guardian
+from platform_assets.deployment.local.attendants import GUARDIAN, guardian_program
 from platform_assets.deployment.local.host import (
     LOOPBACK,
     make_directory,
@@ -34,23 +32,25 @@ from platform_assets.deployment.local.host import (
     port_owner,
     resident_bytes,
 )
+from platform_assets.deployment.local.locking import locked
 from platform_assets.deployment.local.neighbours import STATE_FILE, refuse_port_of_others
-from platform_assets.deployment.local.reporting import LocalStatus, use_case_status
+from platform_assets.deployment.local.reporting import LocalStatus, problems, rollout_view, use_case_status
+from platform_assets.deployment.local.rollout_counters import read_counters
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import StateStore, TargetState, load_state
-from platform_assets.deployment.local.supervisor import Supervisor, render_program
+from platform_assets.deployment.local.supervisor import Supervisor
 from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
 from platform_assets.deployment.rollout import engine
-from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+from platform_assets.deployment.rollout.events import Decision
+from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
+from platform_assets.deployment.rollout.state import Rollout
+from platform_assets.deployment.rollout.view import CounterBlock, RolloutView
 from platform_assets.deployment.target import BESIDE
 
 logger = logging.getLogger(__name__)
 
 STOP_DRAIN_SECONDS = 5.0
-GUARDIAN = "guardian"
-GUARDIAN_PRIORITY = 1_000  # it starts last and stops first
-GUARDIAN_STOP_SECONDS = 5
 
 
 class LocalTarget:
@@ -171,7 +171,7 @@ class LocalTarget:
         with self._locked():
             yield self._bring_up()
 
-    def deploy(self, release: Release, strategy: Strategy = REPLACE) -> DeploymentResult:
+    def deploy(self, release: Release, plan: Plan = AT_ONCE) -> DeploymentResult:
         """Let a release take over its use case without losing a request. Other use cases are not touched.
 
         The new processes start next to the old ones, become ready, pass the probe, get the traffic, and only when the
@@ -180,12 +180,13 @@ class LocalTarget:
 
         Args:
             release: what to deploy.
-            strategy: how the new version's traffic grows.
+            plan: the stages in which the new version takes over; it waits in the first that is observed, see `advance`.
 
         Returns:
             What was done; `changed` is False when this very release was serving and healthy already.
 
         Raises:
+            RolloutUnderWay: another release is being rolled out; nothing was changed.
             StartFailed: the new version did not become ready; carries the last lines of its log.
             ProbeFailed: it gave wrong answers.
             RoutingRefused: the proxy did not take the new weights.
@@ -193,7 +194,34 @@ class LocalTarget:
         """
         started = time.perf_counter()
         with self.session() as session:
-            return engine.roll_out(session, release, strategy, self.address(release.use_case), started)
+            return engine.roll_out(session, release, plan, self.address(release.use_case), started)
+
+    def rollout(self, use_case: str) -> RolloutView | None:
+        """What is being rolled out, without changing anything or waiting for other commands; None when nothing is.
+
+        Raises:
+            StateUnreadable: the state file is damaged.
+        """
+        state = load_state(self._state_path)
+        return None if state is None else rollout_view(state, use_case)
+
+    def advance(self, use_case: str, revision: int, decision: Decision) -> Rollout:
+        """Take a rollout that waits where somebody decided, if it is still at the revision that the decision is about.
+
+        Raises:
+            NoRollout, RolloutChanged, RolloutHeld, InvalidEvent: nothing was changed.
+            RoutingRefused: the proxy did not take it; the rollout turned back, or is stuck.
+            PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: see `ensure_running`.
+        """
+        if not self.root.exists():
+            raise NoRollout(f"nothing of {use_case} is being rolled out: nothing was ever deployed below {self.root}")
+        with self.session() as session:
+            return engine.advance(session, use_case, revision, decision)
+
+    def counters(self, use_case: str) -> tuple[CounterBlock, ...]:
+        """What the proxy counted of both arms while the rollout under way waited, oldest first; empty when nothing is rolled out."""
+        view = self.rollout(use_case)
+        return () if view is None else read_counters(self.root, use_case, view.rollout.new)
 
     def stop(self, use_case: str) -> bool:
         """Take one use case off the address and stop its processes, after their last requests.
@@ -286,31 +314,7 @@ class LocalTarget:
             envoy_state=proxy.state if proxy else "STOPPED",
             resident_bytes=memory,
             use_cases=use_cases,
-            problems=self._problems(pid, listens) if use_cases else (),
-        )
-
-    def _problems(self, supervisor_pid: int | None, listens: bool) -> tuple[str, ...]:
-        """What is wrong with the process manager and the proxy of a target that something was deployed on."""
-        problems = []
-        if not listens and not port_is_free(self.envoy_port):
-            owner = port_owner(self.envoy_port)
-            problems.append(
-                f"port {self.envoy_port} is in use by {owner}: end it, or set {self._port_setting}; then run again"
-            )
-        elif not listens:
-            problems.append(f"the proxy does not listen on port {self.envoy_port}; `platform-assets run` starts it")
-        if supervisor_pid is None:
-            words = "what it left goes on answering, watched by nobody" if listens else "nothing of it runs"
-            problems.append(f"supervisord does not run and {words}; `platform-assets run` starts it")
-        return tuple(problems)
-
-    def _guardian_program(self) -> str:
-        path = self.root / "launch" / f"{GUARDIAN}.json"
-        command = [sys.executable, "-I", guardian.__file__, str(self.root), str(self.envoy_port), self._port_setting]
-        launch.describe(path, GUARDIAN, command, {}, self.root, 0, GUARDIAN_STOP_SECONDS)
-        log = self.root / "logs" / f"{GUARDIAN}.log"
-        return render_program(
-            GUARDIAN, launch.launching(path), log, priority=GUARDIAN_PRIORITY, stop_seconds=GUARDIAN_STOP_SECONDS
+            problems=problems(self.envoy_port, self._port_setting, pid, listens) if use_cases else (),
         )
 
     def _revive(self, session: LocalSession) -> None:
@@ -332,32 +336,8 @@ class LocalTarget:
     def _state_path(self) -> Path:
         return self.root / STATE_FILE
 
-    @contextmanager
-    def _locked(self, *, to_stop: bool = False) -> Iterator[None]:
-        """Hold the target's lock. The kernel frees it when its holder dies, however that happens.
-
-        Args:
-            to_stop: go on without the lock where the root cannot be written: processes can be ended all the same.
-        """
-        if to_stop and not os.access(self.root, os.W_OK):
-            logger.warning("%s cannot be written: its processes are ended without its lock", self.root)
-            yield
-            return
-        make_directory(self.root)
-        lock = FileLock(self.root / "lock", timeout=self._lock_timeout_seconds)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise TargetBusy(
-                f"another command on {self.root} has not ended after {self._lock_timeout_seconds:g} s; "
-                f"wait for it, or end it, and try again"
-            ) from error
-        except OSError as error:
-            raise TargetUnavailable(f"cannot write below {self.root}: {error.strerror}") from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self, *, to_stop: bool = False) -> AbstractContextManager[None]:
+        return locked(self.root, self._lock_timeout_seconds, to_stop=to_stop)
 
     def _store(self) -> StateStore:
         """The state as it is stored, or a first one, with this object's public port."""
@@ -383,7 +363,8 @@ class LocalTarget:
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
         if self._guarded:
             known.add(GUARDIAN)
-            self._supervisor.ensure_program(GUARDIAN, self._guardian_program())
+            program = guardian_program(self.root, self.envoy_port, self._port_setting)
+            self._supervisor.ensure_program(GUARDIAN, program)
         for name in set(self._supervisor.infos()) - known:
             if name.startswith(BESIDE):
                 continue

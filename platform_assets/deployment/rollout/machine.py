@@ -1,198 +1,75 @@
 """The rollout of one version over another, as a pure state machine.
 
-Belongs here: phases, events, actions and the one function that turns (state, event) into (state, actions). Does not
-belong here: anything that starts a process, asks a proxy or reads a clock. A target performs the actions in order and
-feeds back what happened; the same machine therefore serves every target, and can be tested without any.
+Belongs here: the one function that turns (state, event) into (state, actions). Does not belong here: anything that starts a process, asks a
+proxy or reads a clock. A target performs the actions in order and feeds back what happened; the same machine therefore serves every target,
+and can be tested without any.
 
 What the machine promises, whatever the order of events:
 
-- a version is given traffic only after it became ready and passed its probe;
+- a version is given traffic, and copies of it, only after it became ready and passed its probe;
 - the weights that an action sets add up to 100, except the empty set that withdraws a first version that failed;
+- copies go to a version that has no weight, and end before it gets any;
 - a version is removed only when the weights last confirmed give it nothing, and it was drained if it ever had any;
-- a failure before the last weight was confirmed leads back to the old version alone; after it, forward to the new one.
+- a rollout that waits goes forward by a decision alone, and back to the old version by an abort at any time;
+- a failure before the last weight was confirmed leads back to the old version alone; after it, forward to the new one, unless the old one
+  is kept;
+- a crash while it waits changes nothing: what stands is asserted again.
 
-    starting -> ready -> shifting -> draining -> retiring -> done
-        |         |         |
-        |         |         +-> restoring -> withdrawing -+
-        +---------+------------------------> discarding <-+ -> rolled_back
+    starting -> ready -> shifting -> mirroring | observing | split -> shifting ... -> keeping -> draining -> retiring -> done
+        |         |         |                  |                                        |
+        |         |         +------------------+--> restoring -> withdrawing -+ <-------+
+        +---------+-----------------------------------------> discarding <----+ -> rolled_back
                             restoring -> stuck   (the proxy takes nothing any more: both versions are kept)
-
-Weights are whole percents. A step list such as (5, 25, 100) is a canary; (100,) is a plain replacement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from platform_assets.deployment.errors import InvalidEvent
-from platform_assets.deployment.rollout.strategy import FULL_WEIGHT, check_steps
-
-
-class Phase(StrEnum):
-    """Where a rollout stands."""
-
-    STARTING = "starting"  # the new version's processes are coming up
-    READY = "ready"  # they answer; the probe decides whether they answer correctly
-    SHIFTING = "shifting"  # weights move, one step at a time
-    DRAINING = "draining"  # the old version has no weight; its last requests finish
-    RETIRING = "retiring"  # the old version is being removed
-    RESTORING = "restoring"  # something failed under way: all weight goes back to the old version
-    WITHDRAWING = "withdrawing"  # the new version has no weight again; its last requests finish
-    DISCARDING = "discarding"  # the new version is being removed
-    DONE = "done"
-    ROLLED_BACK = "rolled_back"
-    STUCK = "stuck"  # weights could not be confirmed either way: nothing is removed, an Interrupted event retries
-
-
-FINAL = frozenset({Phase.DONE, Phase.ROLLED_BACK})
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """The whole state: small, comparable and storable.
-
-    Attributes:
-        phase: where the rollout stands.
-        new: name of the arm that is coming.
-        old: name of the arm that serves now, None for a first deployment.
-        steps: the new arm's weight in percent after each step; strictly rising, the last one 100.
-        step: index of the step being taken.
-        reason: why the rollout turned back, empty while it has not.
-    """
-
-    phase: Phase
-    new: str
-    old: str | None
-    steps: tuple[int, ...]
-    step: int = 0
-    reason: str = ""
-
-    @property
-    def finished(self) -> bool:
-        """True when no action is left to perform."""
-        return self.phase in FINAL
-
-
-# What happened. Every action is answered by exactly one event.
-@dataclass(frozen=True)
-class ArmReady:
-    """Every process of the new arm answers its readiness path."""
-
-
-@dataclass(frozen=True)
-class ArmFailed:
-    """A process of the new arm did not start, or died."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class ProbePassed:
-    """The self-test found the answers right."""
-
-
-@dataclass(frozen=True)
-class ProbeRejected:
-    """The self-test found the answers wrong, or could not run."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class WeightsTaken:
-    """The proxy confirmed the weights that were last asked for."""
-
-
-@dataclass(frozen=True)
-class WeightsRefused:
-    """The proxy rejected the weights, or did not confirm them in time."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Drained:
-    """The arm has no request in flight any more, or the time allowed for that is over."""
-
-
-@dataclass(frozen=True)
-class Removed:
-    """The arm's processes are gone."""
-
-
-@dataclass(frozen=True)
-class Interrupted:
-    """Whoever performed the actions went away or was told to stop; a later controller picks up from the state."""
-
-    reason: str
-
-
-Event = (
-    ArmReady | ArmFailed | ProbePassed | ProbeRejected | WeightsTaken | WeightsRefused | Drained | Removed | Interrupted
+from platform_assets.deployment.errors import InvalidEvent, RolloutHeld
+from platform_assets.deployment.rollout.actions import Action, Drain, Mirror, Probe, Remove, SetWeights, Start
+from platform_assets.deployment.rollout.events import (
+    Abort,
+    Advance,
+    ArmFailed,
+    ArmReady,
+    Decision,
+    Drained,
+    Event,
+    Hold,
+    Interrupted,
+    MirrorTaken,
+    ProbePassed,
+    ProbeRejected,
+    ReleaseHold,
+    Removed,
+    WeightsRefused,
+    WeightsTaken,
 )
+from platform_assets.deployment.rollout.stages import AT_ONCE, FULL_WEIGHT, Plan, StageKind, check_plan
+from platform_assets.deployment.rollout.state import WAITS_IN, Phase, Rollout
 
-
-# What to do.
-@dataclass(frozen=True)
-class Start:
-    """Start the arm's processes and wait until they are ready."""
-
-    arm: str
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Run the self-test against the arm, past the proxy."""
-
-    arm: str
-
-
-@dataclass(frozen=True)
-class SetWeights:
-    """Give each named arm its weight in percent, every other arm none, and wait until the proxy has taken it."""
-
-    weights: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Drain:
-    """Wait until the arm has no request in flight."""
-
-    arm: str
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Stop the arm's processes and forget it."""
-
-    arm: str
-
-
-Action = Start | Probe | SetWeights | Drain | Remove
 Transition = tuple[Rollout, tuple[Action, ...]]
 
 
-def begin(new: str, old: str | None, steps: tuple[int, ...] = (FULL_WEIGHT,)) -> Transition:
+def begin(new: str, old: str | None, plan: Plan = AT_ONCE) -> Transition:
     """Start a rollout.
 
     Args:
         new: name of the arm that is coming; differs from `old`.
-        old: name of the arm that serves now, None when there is none. A first arm takes all traffic in one step.
-        steps: the new arm's weight in percent after each step; strictly rising within 1..100, the last one 100.
+        old: name of the arm that serves now, None when there is none. A first arm takes all traffic at once.
+        plan: the stages in order.
 
     Returns:
         The first state and the actions it asks for.
 
     Raises:
-        ValueError: steps are empty, do not rise, leave the range or do not end at 100; or new equals old.
+        ValueError: the plan makes no sense, see `stages.check_plan`; or new equals old.
     """
-    check_steps(steps)
+    check_plan(plan)
     if new == old:
         raise ValueError(f"the new arm has the name of the one that serves: {new}")
-    state = Rollout(Phase.STARTING, new, old, steps if old is not None else (FULL_WEIGHT,))
-    return state, (Start(new),)
+    return Rollout(Phase.STARTING, new, old, plan if old is not None else AT_ONCE), (Start(new),)
 
 
 def next(state: Rollout, event: Event) -> Transition:
@@ -200,25 +77,37 @@ def next(state: Rollout, event: Event) -> Transition:
 
     Args:
         state: the present state.
-        event: what happened.
+        event: what happened, or what somebody decided.
 
     Returns:
         The next state, and the actions to perform for it in order.
 
     Raises:
         InvalidEvent: the event has no meaning in this phase. The state given stays valid.
+        RolloutHeld: it is held, and no person advances it.
     """
     if isinstance(event, Interrupted):
-        return _resume(state, event.reason)
+        after, actions = _resume(state, event.reason)
+    elif state.waiting:
+        after, actions = _while_waiting(state, event)
+    else:
+        after, actions = _under_way(state, event)
+    return (after if after == state else replace(after, revision=state.revision + 1)), actions
+
+
+def _under_way(state: Rollout, event: Event) -> Transition:
+    """Answer an event while actions are being performed."""
     match state.phase, event:
         case Phase.STARTING, ArmReady():
             return replace(state, phase=Phase.READY), (Probe(state.new),)
         case Phase.READY, ProbePassed():
-            return _shift(replace(state, phase=Phase.SHIFTING, step=0))
+            return _enter(state, 0)
         case ((Phase.STARTING | Phase.READY), (ArmFailed(reason) | ProbeRejected(reason))):
             return replace(state, phase=Phase.DISCARDING, reason=reason), (Remove(state.new),)
-        case Phase.SHIFTING, WeightsTaken():
-            return _after_step(state)
+        case Phase.SHIFTING, WeightsTaken(at) if state.stage.kind is not StageKind.MIRROR:
+            return _after_stage(state, at)
+        case Phase.SHIFTING, MirrorTaken(at) if state.stage.kind is StageKind.MIRROR:
+            return _after_stage(state, at)
         case Phase.SHIFTING, (WeightsRefused(reason) | ArmFailed(reason)):
             return _restore(state, reason)
         case Phase.DRAINING, Drained() if state.old is not None:
@@ -233,38 +122,92 @@ def next(state: Rollout, event: Event) -> Transition:
             return replace(state, phase=Phase.DISCARDING), (Remove(state.new),)
         case Phase.DISCARDING, Removed():
             return replace(state, phase=Phase.ROLLED_BACK), ()
+        case Phase.STUCK, Abort() as abort:
+            return _restore(_decided(state, abort), state.reason)
     raise InvalidEvent(f"{type(event).__name__} has no meaning while a rollout is {state.phase}")
 
 
-def _shift(state: Rollout) -> Transition:
-    """Ask for the weights of the present step; arms without weight are left out."""
-    share = state.steps[state.step]
-    weights = {state.new: share}
-    if state.old is not None and share < FULL_WEIGHT:
-        weights[state.old] = FULL_WEIGHT - share
-    return state, (SetWeights(weights),)
+def _while_waiting(state: Rollout, event: Event) -> Transition:
+    """Answer an event while nothing is due: decisions, and failures of what stands."""
+    match event:
+        case Advance(by_hand=by_hand):
+            if state.held and not by_hand:
+                raise RolloutHeld(
+                    f"the rollout is held by {state.decided_by} ({state.decided_why}): only a person promotes it"
+                )
+            return _advance(replace(_decided(state, event), held=False), to_end=event.to_end)
+        case Abort(reason):
+            return _restore(replace(_decided(state, event), held=False), reason)
+        case ArmFailed(reason) | WeightsRefused(reason):
+            return _restore(replace(state, held=False), reason)
+        case Hold():
+            return replace(_decided(state, event), held=True), ()
+        case ReleaseHold():
+            return (replace(_decided(state, event), held=False) if state.held else state), ()
+        case WeightsTaken() | MirrorTaken():
+            return state, ()  # what stands was asserted again
+    raise InvalidEvent(f"{type(event).__name__} has no meaning while a rollout is {state.phase}")
 
 
-def _after_step(state: Rollout) -> Transition:
-    if state.step + 1 < len(state.steps):
-        return _shift(replace(state, step=state.step + 1))
+def _decided(state: Rollout, decision: Decision) -> Rollout:
+    return replace(state, decided_by=decision.by, decided_why=decision.reason)
+
+
+def _advance(state: Rollout, *, to_end: bool) -> Transition:
+    if state.phase is Phase.KEEPING and state.old is not None:
+        return replace(state, phase=Phase.DRAINING, since=""), (Drain(state.old),)
+    return _enter(state, len(state.plan) - 1 if to_end else state.step + 1)
+
+
+def _enter(state: Rollout, step: int) -> Transition:
+    """Ask for what a stage gives the new version; copies end before it is given weight."""
+    before = state.plan[step - 1].kind if step else None
+    entered = replace(state, phase=Phase.SHIFTING, step=step, since="")
+    had_copies = state.stage.kind is StageKind.MIRROR or before is StageKind.MIRROR
+    actions = _assert_stage(entered)
+    return entered, (Mirror(None), *actions) if had_copies and entered.stage.kind is not StageKind.MIRROR else actions
+
+
+def _assert_stage(state: Rollout) -> tuple[Action, ...]:
+    """What makes the present stage true."""
+    stage = state.stage
+    if stage.kind is StageKind.MIRROR:
+        return (Mirror(state.new, stage.percent),)
+    if stage.kind is StageKind.SPLIT:
+        return (SetWeights(state.weights, state.new, stage.assignment),)
+    return (SetWeights(state.weights),)
+
+
+def _after_stage(state: Rollout, at: str) -> Transition:
+    """What follows when the proxy has taken a stage."""
+    if state.stage.observe:
+        return replace(state, phase=WAITS_IN[state.stage.kind], since=at), ()
+    if state.step + 1 < len(state.plan):
+        return _enter(state, state.step + 1)
     if state.old is None:
         return replace(state, phase=Phase.DONE), ()
+    if state.keep_minutes > 0:
+        return replace(state, phase=Phase.KEEPING, since=at), ()
     return replace(state, phase=Phase.DRAINING), (Drain(state.old),)
 
 
 def _restore(state: Rollout, reason: str) -> Transition:
+    """Everything back to the old version, copies ended."""
     weights = {} if state.old is None else {state.old: FULL_WEIGHT}
-    return replace(state, phase=Phase.RESTORING, reason=reason), (SetWeights(weights),)
+    copied = any(stage.kind is StageKind.MIRROR for stage in state.plan)
+    restoring = replace(state, phase=Phase.RESTORING, reason=reason, since="")
+    return restoring, (Mirror(None), SetWeights(weights)) if copied else (SetWeights(weights),)
 
 
 def _resume(state: Rollout, reason: str) -> Transition:
     """Pick up a rollout whose last action may or may not have happened; every action asked for here can be repeated."""
+    if state.waiting:
+        return state, _assert_stage(state)
     match state.phase:
         case Phase.STARTING | Phase.READY:
             return replace(state, phase=Phase.DISCARDING, reason=reason), (Remove(state.new),)
         case Phase.SHIFTING if state.old is None:
-            return _shift(state)  # there is nothing to go back to, and this version has passed its probe
+            return _enter(state, state.step)  # there is nothing to go back to, and this version has passed its probe
         case Phase.SHIFTING:
             return _restore(state, reason)
         case Phase.RESTORING | Phase.STUCK:

@@ -1,16 +1,53 @@
-"""The strategies by which a version can replace another.
+"""The strategies by which a version can replace another, and the plan that a declaration makes of them.
 
-Belongs here: the list. Does not belong here: any strategy.
+Belongs here: from what is declared to a plan. Does not belong here: any strategy, or the list of them, which is the declaration's
+(`declaration/sections/rollout.py`): each model names what it does.
 """
 
-from platform_assets.deployment.rollout.strategy import Strategy
-from platform_assets.members import MemberRegistry
+from __future__ import annotations
 
-STRATEGIES: MemberRegistry[type[Strategy]] = MemberRegistry(
-    "rollout strategy",
-    {
-        "replace": "platform_assets.deployment.rollout.strategy:Replace",
-        "canary": "platform_assets.deployment.rollout.canary:Canary",
-    },
+from typing import Protocol
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.rollout import DECLARED_STRATEGIES, RolloutStage
+from platform_assets.deployment.rollout.stages import Plan, planned
+from platform_assets.deployment.rollout.strategy import PlannedExperiment, Strategy
+from platform_assets.members import ImplementationRegistry
+
+
+class MakeStrategy(Protocol):
+    """Makes a strategy of what declares it."""
+
+    def __call__(self, declared: RolloutStage, experiment: PlannedExperiment | None = None) -> Strategy:
+        """The strategy."""
+
+
+STRATEGIES: ImplementationRegistry[MakeStrategy] = ImplementationRegistry(
+    DECLARED_STRATEGIES, lambda declared: declared.behaviour
 )
-"""Each member is called with what is declared of it: `STRATEGIES["canary"](steps=(10, 50, 100))`."""
+"""Each member is called with what is declared of it: `STRATEGIES["canary"](CanaryStage(strategy="canary", steps_percent=(10, 50)))`."""
+
+
+def experiment_of(use_case: UseCase) -> PlannedExperiment | None:
+    """The experiment of a use case under its name: that of the use case, with a digest of how it assigns."""
+    experiment = use_case.experiment
+    return None if experiment is None else PlannedExperiment(experiment_name(use_case), experiment)
+
+
+def experiment_name(use_case: UseCase) -> str:
+    """Salts the assignment: two use cases, and two hypotheses of one, treat entities independently of each other."""
+    from hashlib import sha256
+
+    hypothesis = use_case.experiment.hypothesis if use_case.experiment is not None else ""
+    return f"{use_case.name}-{sha256(hypothesis.encode()).hexdigest()[:8]}"
+
+
+def declared_plan(use_case: UseCase) -> Plan:
+    """How a new version of a use case takes over, as it is declared."""
+    experiment = experiment_of(use_case)
+    stages = [
+        stage
+        for declared in use_case.serving.rollout
+        for stage in STRATEGIES[declared.strategy](declared, experiment).stages()
+    ]
+    return planned(stages, use_case.serving.guards.undecided)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from platform_assets.deployment.release import Release
-from platform_assets.deployment.rollout.machine import Rollout
+from platform_assets.deployment.rollout.stages import Assignment
+from platform_assets.deployment.rollout.state import Rollout
 
 
 class DeployedArm(Protocol):
@@ -81,15 +82,27 @@ class TargetSession(Protocol):
     def probe(self, use_case: str, arm: str, check: Callable[[str], None]) -> None:
         """Call `check` with the base URL of each of the arm's processes, past the proxy; what it raises is passed on."""
 
-    def set_weights(self, use_case: str, weights: Mapping[str, int]) -> None:
+    def set_weights(
+        self,
+        use_case: str,
+        weights: Mapping[str, int],
+        treated: str | None = None,
+        assignment: Assignment | None = None,
+    ) -> None:
         """Give each named arm its share in percent and every other arm none, and wait until requests go by that.
+
+        Args:
+            use_case: whose arms.
+            weights: in percent; they add up to 100, or are none.
+            treated: the arm that answers for the treated entities of `assignment`; the other one answers every other request.
+            assignment: how requests are told apart; None for by chance.
 
         Raises:
             RoutingRefused: the proxy did not take them.
         """
 
-    def mirror(self, use_case: str, arm: str | None) -> None:
-        """Send a copy of each request to an arm whose answers nobody gets; None ends that.
+    def mirror(self, use_case: str, arm: str | None, percent: int = 100) -> None:
+        """Send a copy of so many percent of the requests to an arm whose answers nobody gets; None ends that.
 
         Raises:
             RoutingRefused: the proxy did not take it.

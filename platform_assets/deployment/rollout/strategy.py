@@ -1,45 +1,46 @@
-"""How traffic moves from the version that serves to a new one.
+"""How a new version comes to stand in the place of the one that serves.
 
 Belongs here: the one Protocol that every strategy has, and the plain replacement, which is the default. Does not belong here: other
-strategies (a file each, named in `registry.py`), or taking the steps (`machine.py`).
+strategies (a file each, named by what declares them), or going through the stages (`machine.py`).
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
-FULL_WEIGHT = 100
+from platform_assets.declaration.sections.experiments import Experiment
+from platform_assets.declaration.sections.rollout import ReplaceStage
+from platform_assets.deployment.rollout.stages import FULL_WEIGHT, Stage, StageKind
+
+
+@dataclass(frozen=True)
+class PlannedExperiment:
+    """What a strategy may run.
+
+    Attributes:
+        name: of the experiment; two experiments assign independently of each other.
+        plan: as it is declared.
+    """
+
+    name: str
+    plan: Experiment
 
 
 class Strategy(Protocol):
-    """How traffic moves to a new version that started and passed its probe."""
+    """A way for a version that started and passed its probe to take over; made of what declares it and the experiment, if there is one."""
 
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """The new version's traffic in percent after each step; strictly rising within 1..100, the last one 100."""
+    def stages(self) -> tuple[Stage, ...]:
+        """Its stages in order; the last one of a rollout gives all requests to the new version and is added where it lacks."""
 
 
 @dataclass(frozen=True)
 class Replace:
-    """All traffic at once."""
+    """All requests at once; the old version stays up without any for a while."""
 
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """One step to everything."""
-        return (FULL_WEIGHT,)
+    declared: ReplaceStage
+    experiment: PlannedExperiment | None = None
 
-
-REPLACE = Replace()
-
-
-def check_steps(steps: tuple[int, ...]) -> None:
-    """Refuse steps that no rollout can take.
-
-    Raises:
-        ValueError: they are empty, do not rise, leave the range or do not end at 100.
-    """
-    rising = all(earlier < later for earlier, later in itertools.pairwise(steps))
-    if not steps or not rising or steps[0] < 1 or steps[-1] != FULL_WEIGHT:
-        raise ValueError(f"steps must rise within 1..100 and end at 100, got {steps}")
+    def stages(self) -> tuple[Stage, ...]:
+        """One stage, which is the last of every rollout."""
+        return (Stage(StageKind.WEIGHT, FULL_WEIGHT, observe=False, minutes=self.declared.keep_minutes),)

@@ -24,8 +24,10 @@ from typing import Any
 from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, TargetStatus, UseCaseStatus
 from platform_assets.deployment.rollout import engine
-from platform_assets.deployment.rollout.machine import Rollout
-from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+from platform_assets.deployment.rollout.events import Decision
+from platform_assets.deployment.rollout.stages import AT_ONCE, Assignment, Plan
+from platform_assets.deployment.rollout.state import Rollout
+from platform_assets.deployment.rollout.view import ArmView, CounterBlock, RolloutView
 from platform_assets.deployment.target import Target
 
 READY_SECONDS = 2.0
@@ -80,7 +82,8 @@ class Remembered:
 
     arms: dict[str, dict[str, ThreadArm]] = field(default_factory=dict)
     rollouts: dict[str, Rollout] = field(default_factory=dict)
-    mirrors: dict[str, str] = field(default_factory=dict)
+    mirrors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    splits: dict[str, tuple[str, Assignment]] = field(default_factory=dict)
     servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
     in_flight: dict[str, int] = field(default_factory=dict)
     generation: int = 0
@@ -102,7 +105,7 @@ class ThreadSession:
         return self.memory.rollouts.get(use_case)
 
     def mirrored(self, use_case: str) -> str | None:
-        return self.memory.mirrors.get(use_case)
+        return self.memory.mirrors.get(use_case, (None, 0))[0]
 
     def record(self, use_case: str, rollout: Rollout | None) -> None:
         self.memory.rollouts.pop(use_case, None)
@@ -146,15 +149,24 @@ class ThreadSession:
     def probe(self, use_case: str, arm: str, check: Callable[[str], None]) -> None:
         check(self.url(arm))
 
-    def set_weights(self, use_case: str, weights: Mapping[str, int]) -> None:
+    def set_weights(
+        self,
+        use_case: str,
+        weights: Mapping[str, int],
+        treated: str | None = None,
+        assignment: Assignment | None = None,
+    ) -> None:
         assert not weights or sum(weights.values()) == 100
+        self.memory.splits.pop(use_case, None)
+        if treated is not None and assignment is not None:
+            self.memory.splits[use_case] = (treated, assignment)
         arms = self.memory.arms.get(use_case, {})
         self.memory.arms[use_case] = {n: replace(arm, weight=weights.get(n, 0)) for n, arm in arms.items()}
 
-    def mirror(self, use_case: str, arm: str | None) -> None:
+    def mirror(self, use_case: str, arm: str | None, percent: int = 100) -> None:
         self.memory.mirrors.pop(use_case, None)
         if arm is not None:
-            self.memory.mirrors[use_case] = arm
+            self.memory.mirrors[use_case] = (arm, percent)
 
     def drain(self, use_case: str, arm: str) -> None:
         while self.memory.in_flight.get(arm, 0):
@@ -185,8 +197,8 @@ class ThreadSession:
             [chosen] = random.choices(arms, [arm.weight for arm in arms])
             self.memory.in_flight[chosen.name] = self.memory.in_flight.get(chosen.name, 0) + 1
         try:
-            mirror = self.mirrored(use_case)
-            if mirror is not None:
+            mirror, percent = self.memory.mirrors.get(use_case, (None, 0))
+            if mirror is not None and random.random() * 100 < percent:
                 threading.Thread(target=get, args=(self.url(mirror) + path,)).start()
             return get(self.url(chosen.name) + path)
         finally:
@@ -222,7 +234,7 @@ class InProcessTarget:
                 self._front = serve(self._session.answer, self._port)
             for use_case in self._session.use_cases():
                 for arm in self._session.arms(use_case):
-                    if arm.weight:
+                    if arm.weight or arm.name == self._session.mirrored(use_case):
                         self._session.start(use_case, arm.name)
                 engine.settle(self._session, use_case)
             yield self._session
@@ -232,10 +244,28 @@ class InProcessTarget:
             pass
         return self.status()
 
-    def deploy(self, release: Release, strategy: Strategy = REPLACE) -> DeploymentResult:
+    def deploy(self, release: Release, plan: Plan = AT_ONCE) -> DeploymentResult:
         started = time.perf_counter()
         with self.session() as session:
-            return engine.roll_out(session, release, strategy, self.address(release.use_case), started)
+            return engine.roll_out(session, release, plan, self.address(release.use_case), started)
+
+    def rollout(self, use_case: str) -> RolloutView | None:
+        rollout = self._session.memory.rollouts.get(use_case)
+        if rollout is None:
+            return None
+        mirror, percent = self._session.memory.mirrors.get(use_case, (None, 0))
+        arms = [
+            ArmView(arm.name, arm.version, arm.fingerprint, arm.weight, percent if arm.name == mirror else 0)
+            for arm in self._session.arms(use_case)
+        ]
+        return RolloutView(use_case, rollout, tuple(arms))
+
+    def advance(self, use_case: str, revision: int, decision: Decision) -> Rollout:
+        with self.session() as session:
+            return engine.advance(session, use_case, revision, decision)
+
+    def counters(self, use_case: str) -> Sequence[CounterBlock]:
+        return ()
 
     def stop(self, use_case: str) -> bool:
         if not self._session.arms(use_case):

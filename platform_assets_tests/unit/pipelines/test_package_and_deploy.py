@@ -12,8 +12,7 @@ from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.packaging.build import ROOT, write_context
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.release import DeploymentResult, Release
-from platform_assets.deployment.rollout.canary import Canary
-from platform_assets.deployment.rollout.strategy import REPLACE, Strategy
+from platform_assets.deployment.rollout.stages import AT_ONCE, Plan, Stage, StageKind, planned
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.pipelines.deploy import deploy
@@ -52,12 +51,12 @@ class AnyTarget:
     """Takes every release, or none."""
 
     refuses: bool = False
-    taken: list[tuple[Release, Strategy]] = field(default_factory=list)
+    taken: list[tuple[Release, Plan]] = field(default_factory=list)
 
-    def deploy(self, release: Release, strategy: Strategy = REPLACE) -> DeploymentResult:
+    def deploy(self, release: Release, plan: Plan = AT_ONCE) -> DeploymentResult:
         if self.refuses:
             raise StartFailed("parking-1-0", "it ended", log_path="a.log", log_lines=["no such model"])
-        self.taken.append((release, strategy))
+        self.taken.append((release, plan))
         return DeploymentResult("parking", release.version, None, "http://127.0.0.1:1", True, "done", {"total": 2.0})
 
 
@@ -95,19 +94,20 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_the_champion_s_service_is_deployed_and_the_ledger_says_so(world: World) -> None:
     deployed = deploy(use_case(), *world.stores, AS_OF, "run 7")
-    [(release, strategy)] = world.target.taken
+    [(release, plan)] = world.target.taken
     assert (deployed.model_version, deployed.digest) == ("3", world.digest)
     assert release.version == f"v3-{world.digest.removeprefix('sha256:')[:12]}" == deployed.result.version
-    assert strategy == REPLACE
+    assert plan == AT_ONCE
     [entry] = world.entries()
     assert (entry["action"], entry["model_version"], entry["release"]) == ("deployed", "3", world.digest)
     assert entry["entry"] == f"parking/deployed/3/{world.digest}/run 7"
     assert "http://127.0.0.1:1" in str(entry["evidence"])
 
 
-def test_the_declared_strategy_reaches_the_target(world: World) -> None:
-    deploy(use_case(), *world.stores, AS_OF, "run 7", Canary((10, 100)))
-    assert world.target.taken[0][1] == Canary((10, 100))
+def test_the_plan_reaches_the_target(world: World) -> None:
+    plan = planned([Stage(StageKind.WEIGHT, 10, observe=True)])
+    deploy(use_case(), *world.stores, AS_OF, "run 7", plan)
+    assert world.target.taken[0][1] == plan
 
 
 def test_a_service_that_does_not_take_over_is_in_the_ledger_with_its_error(world: World) -> None:

@@ -13,7 +13,7 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento
 from platform_assets.deployment.release import DeploymentResult, Release
-from platform_assets.deployment.rollout.strategy import Strategy
+from platform_assets.deployment.rollout.stages import Plan
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
@@ -38,7 +38,7 @@ class Target:
     refuses: bool = False
     deployed: list[str] = field(default_factory=list)
 
-    def deploy(self, release: Release, strategy: Strategy) -> DeploymentResult:
+    def deploy(self, release: Release, plan: Plan) -> DeploymentResult:
         if self.refuses:
             raise DeploymentError("the service ended with 3 before it was ready")
         self.deployed.append(release.version)

@@ -87,8 +87,8 @@ def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) ->
     }
     if use_case.mirror is not None:
         # Envoy drops the mirror's answers, and waits for none of them.
-        everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
-        action["request_mirror_policies"] = [{"cluster": use_case.mirror, "runtime_fraction": everything}]
+        share = {"default_value": {"numerator": use_case.mirror_percent, "denominator": "HUNDRED"}}
+        action["request_mirror_policies"] = [{"cluster": use_case.mirror, "runtime_fraction": share}]
     return {"match": {"prefix": path_prefix(name)}, "route": action}
 
 

@@ -23,9 +23,15 @@ from platform_assets.deployment.local.host import (
 )
 from platform_assets.deployment.local.state import Arm, Program, TargetState, load_state, save_state
 from platform_assets.deployment.local.supervisor import render_main, render_program
-from platform_assets.deployment.rollout.machine import Phase, begin
+from platform_assets.deployment.rollout.machine import begin
+from platform_assets.deployment.rollout.stages import Assignment, Stage, StageKind, planned
+from platform_assets.deployment.rollout.state import Phase
 
 DIRECTORY = Path("/target/envoy/dynamic")
+ASSIGNMENT = Assignment("card_fraud-1", "customer_id", 10_000, 3_000)
+MIRROR = Stage(StageKind.MIRROR, 40, observe=True)
+STEP = Stage(StageKind.WEIGHT, 10, observe=True)
+SPLIT = Stage(StageKind.SPLIT, 30, observe=True, assignment=ASSIGNMENT)
 
 
 def arm(name: str, version: str, *ports: int) -> Arm:
@@ -144,9 +150,13 @@ def test_weights_that_lose_traffic_cannot_be_stored(weights: dict[str, int]) -> 
 def test_state_survives_being_stored(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     assert load_state(path) is None
-    stored = state().with_rollout("card_fraud", begin("card_fraud-2", "card_fraud-1", (10, 100))[0])
-    save_state(path, stored)
-    assert load_state(path) == stored
+    rollout, _ = begin("card_fraud-2", "card_fraud-1", planned([MIRROR, STEP, SPLIT]))
+    stored = state().with_rollout("card_fraud", rollout)
+    split = stored.with_weights("card_fraud", {"card_fraud-1": 70, "card_fraud-2": 30}, "card_fraud-2", ASSIGNMENT)
+    for each in (stored, split, stored.with_mirror("card_fraud", "card_fraud-2", 40)):
+        save_state(path, each)
+        assert load_state(path) == each
+    assert split.with_weights("card_fraud", {"card_fraud-2": 100}).use_case("card_fraud").split is None
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -159,15 +169,16 @@ BEFORE_MIRRORS = """{"target_id": "t", "envoy_port": 8700, "admin_port": 8701, "
 """What the first local target wrote in the middle of a rollout."""
 
 
-def test_a_state_from_before_there_were_mirrors_is_read_and_written_with_the_same_keys(tmp_path: Path) -> None:
+def test_a_state_from_before_there_were_mirrors_and_plans_is_read(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text(BEFORE_MIRRORS)
     stored = load_state(path)
     assert stored is not None
     rollout = stored.use_case("card_fraud").rollout
-    assert rollout == replace(begin("card_fraud-2", "card_fraud-1", (10, 100))[0], phase=Phase.SHIFTING)
+    step = replace(STEP, observe=False)
+    assert rollout == replace(begin("card_fraud-2", "card_fraud-1", planned([step]))[0], phase=Phase.SHIFTING)
     save_state(path, stored)
-    assert json.loads(path.read_text()) == json.loads(BEFORE_MIRRORS)
+    assert {"mirror", "split"}.isdisjoint(json.loads(path.read_text())["use_cases"]["card_fraud"])
     mirrored = stored.with_mirror("card_fraud", "card_fraud-2")
     save_state(path, mirrored)
     assert load_state(path) == mirrored

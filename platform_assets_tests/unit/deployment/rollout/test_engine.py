@@ -16,6 +16,8 @@ from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import Arm, Program, StateStore, TargetState, load_state
 from platform_assets.deployment.rollout import machine as rollout
 from platform_assets.deployment.rollout.engine import RolloutEngine
+from platform_assets.deployment.rollout.stages import Stage, StageKind, planned
+from platform_assets.deployment.rollout.state import Phase
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
     "start": lambda: StartFailed("p", "it ended", log_path="p.log", log_lines=[]),
@@ -84,7 +86,7 @@ def session(machine: Machine, folder: str) -> LocalSession:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.sampled_from(FATES), max_size=14), st.sampled_from([(100,), (10, 100)]))
+@given(st.lists(st.sampled_from(FATES), max_size=14), st.sampled_from([(), (10,)]))
 def test_whatever_fails_one_version_ends_up_with_everything_and_the_other_is_gone(
     fates: list[str], steps: tuple[int, ...]
 ) -> None:
@@ -93,7 +95,7 @@ def test_whatever_fails_one_version_ends_up_with_everything_and_the_other_is_gon
         target = session(machine, folder)
         run = RolloutEngine(target, "churn")
         try:
-            run.run(*rollout.begin("new", "old", steps))
+            run.run(*rollout.begin("new", "old", planned(Stage(StageKind.WEIGHT, s, observe=False) for s in steps)))
         except BaseException as error:
             if not any(isinstance(error, type(make())) for make in ERRORS.values()):
                 raise
@@ -136,6 +138,6 @@ def test_when_the_proxy_takes_nothing_both_versions_are_kept(tmp_path: Path) -> 
     assert machine.running == {"old", "new"}
     stuck = target.rollout("churn")
     assert stuck is not None
-    assert stuck.phase is rollout.Phase.STUCK
+    assert stuck.phase is Phase.STUCK
     run.resume()
     assert machine.running == {"old"}

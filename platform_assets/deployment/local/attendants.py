@@ -1,0 +1,35 @@
+"""The target's own programs beside its services: the guardian, and the watcher of rollouts.
+
+Belongs here: how the process manager is told to run them. Does not belong here: what they do (`guardian.py`, `rollout_watcher.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from platform_assets.deployment.local import guardian, launch
+from platform_assets.deployment.local.supervisor import render_program
+
+GUARDIAN = "guardian"
+WATCHER = "rollout-watcher"
+WATCHER_MODULE = "platform_assets.deployment.local.rollout_watcher"
+PRIORITY = 1_000  # they start last and stop first
+STOP_SECONDS = 5
+
+
+def guardian_program(root: Path, port: int, port_setting: str) -> str:
+    """The program that brings the process manager back."""
+    return _program(root, GUARDIAN, [sys.executable, "-I", guardian.__file__, str(root), str(port), port_setting])
+
+
+def watcher_program(root: Path, port: int, port_setting: str) -> str:
+    """The program that takes a dead version's requests away."""
+    return _program(root, WATCHER, [sys.executable, "-m", WATCHER_MODULE, str(root), str(port), port_setting])
+
+
+def _program(root: Path, name: str, command: list[str]) -> str:
+    path = root / "launch" / f"{name}.json"
+    launch.describe(path, name, command, {}, root, 0, STOP_SECONDS)
+    log = root / "logs" / f"{name}.log"
+    return render_program(name, launch.launching(path), log, priority=PRIORITY, stop_seconds=STOP_SECONDS)
