@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from platform_assets.deployment.release import DeploymentResult, Release, TargetStatus
-from platform_assets.deployment.rollout.events import Decision
+from platform_assets.deployment.rollout.events import RolloutDecision
 from platform_assets.deployment.rollout.session import TargetSession
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.rollout.state import Rollout
@@ -39,7 +39,7 @@ class Target(Protocol):
         """
 
     def session(self) -> AbstractContextManager[TargetSession]:
-        """Hold the target's lock and bring it up; the verbs are asked of the session.
+        """HoldRollout the target's lock and bring it up; the verbs are asked of the session.
 
         Raises:
             TargetBusy: another command on this target did not end in time.
@@ -73,7 +73,7 @@ class Target(Protocol):
             StateUnreadable: what the target remembers is damaged.
         """
 
-    def advance(self, use_case: str, revision: int, decision: Decision) -> Rollout:
+    def advance(self, use_case: str, revision: int, decision: RolloutDecision) -> Rollout:
         """Take a rollout that waits where somebody decided, if it is still at the revision that the decision is about.
 
         Returns:

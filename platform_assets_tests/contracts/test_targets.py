@@ -4,14 +4,10 @@ Belongs here: the verbs, the commands made of them, and what happens when one is
 of target only (`deploy/test_local_target.py`).
 """
 
-import shutil
-import socket
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,91 +15,41 @@ import httpx
 import pytest
 
 from platform_assets.deployment.errors import (
-    NoRollout,
     ProbeFailed,
-    RolloutChanged,
-    RolloutHeld,
-    RolloutUnderWay,
     StartFailed,
 )
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.release import Release
-from platform_assets.deployment.rollout.engine import now, roll_out
-from platform_assets.deployment.rollout.events import Abort, Advance, Hold, ReleaseHold
+from platform_assets.deployment.rollout.engine import roll_out
 from platform_assets.deployment.rollout.session import TargetSession
-from platform_assets.deployment.rollout.stages import Plan, Stage, StageKind, planned
-from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.deployment.rollout.stages import Plan
 from platform_assets.deployment.target import Target
 from platform_assets.installation import Settings, SettingsError
 from platform_assets_tests.contracts.members.in_process_target import open_in_process_target
+from platform_assets_tests.contracts.target_worlds import (
+    IN_PROCESS,
+    KINDS,
+    MakeRelease,
+    answers,
+    load,
+    opened,
+    releases,
+    steps,
+    versions,
+)
 
-IN_PROCESS = "in_process"
 VERBS = ("start", "probe", "set_weights", "drain", "remove")
-SERVICE = Path(__file__).parent / "members" / "tiny_service.py"
-
-MakeRelease = Callable[..., Release]
 
 
-@pytest.fixture(params=[*TARGETS.names, IN_PROCESS])
+@pytest.fixture(params=KINDS)
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    """The target of an installation that chose this kind."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    with TARGETS.with_member(IN_PROCESS, open_in_process_target):
-        opened = ServingHome(str(tmp_path / "home"), port, request.param).target()
-    yield opened
-    opened.stop_all()
-    assert not opened.status().running
+    with opened(request.param, tmp_path) as one:
+        yield one
 
 
 @pytest.fixture
 def release(tmp_path: Path) -> MakeRelease:
-    """`release("2", mode="never ready", ...)`: a version of the tiny service."""
-    shutil.copy(SERVICE, tmp_path)
-
-    def build(version: str, mode: str = "", **changes: Any) -> Release:
-        command = [sys.executable, "tiny_service.py", "{port}"]
-        values: dict[str, Any] = {"use_case": "churn", "ready_path": "/readyz", "working_dir": tmp_path}
-        return Release(
-            version=version, command=command, environment={"VERSION": version, "MODE": mode}, **values | changes
-        )
-
-    return build
-
-
-def answers(address: str, count: int = 1) -> Counter[str]:
-    """What that many requests got, by answer or status."""
-    counted: Counter[str] = Counter()
-    with httpx.Client(trust_env=False, timeout=20) as client:
-        for _ in range(count):
-            answer = client.post(f"{address}/score", content=b"{}")
-            counted[answer.text if answer.status_code == 200 else f"status {answer.status_code}"] += 1
-    return counted
-
-
-@contextmanager
-def load(address: str) -> Iterator[Counter[str]]:
-    """One client asks all the while; counts what it got, errors included."""
-    counted: Counter[str] = Counter()
-    over = threading.Event()
-
-    def ask() -> None:
-        while not over.is_set():
-            try:
-                counted.update(answers(address, 5))
-            except httpx.HTTPError as error:
-                counted[type(error).__name__] += 1
-
-    client = threading.Thread(target=ask)
-    client.start()
-    try:
-        while not counted:
-            time.sleep(0.01)
-        yield counted
-    finally:
-        over.set()
-        client.join()
+    return releases(tmp_path)
 
 
 class Observed:
@@ -131,23 +77,12 @@ class Observed:
         return performed
 
 
-def steps(*shares: int, observe: bool = False, keep_minutes: float = 0) -> Plan:
-    """A canary of these shares, then everything."""
-    last = Stage(StageKind.WEIGHT, 100, observe=False, minutes=keep_minutes)
-    return planned([*(Stage(StageKind.WEIGHT, share, observe=observe) for share in shares), last])
-
-
 def interrupted(target: Target, release: Release, plan: Plan, verb: str, times: int = 1) -> None:
     """Deploy, and be killed after a verb took effect."""
     with target.session() as session:
         observed: Any = Observed(session, verb, times)
         with pytest.raises(KeyboardInterrupt):
             roll_out(observed, release, plan, target.address(release.use_case), time.perf_counter())
-
-
-def versions(target: Target) -> list[str]:
-    status = target.status().use_cases.get("churn")
-    return [process.version for process in status.processes] if status else []
 
 
 def test_a_first_deployment_answers_and_shows_in_the_status(target: Target, release: MakeRelease) -> None:
@@ -272,137 +207,6 @@ def test_weights_go_through_the_planned_steps(target: Target, release: MakeRelea
         [new] = session.arms("churn")
     assert observed.weights == [{new.name: 20, old.name: 80}, {new.name: 60, old.name: 40}, {new.name: 100}]
     assert set(counted) <= {"1", "2"}
-
-
-def decided(target: Target, decision: type[Any], **more: Any) -> Any:
-    """Decide about the rollout as it stands."""
-    view = target.rollout("churn")
-    assert view is not None
-    return target.advance("churn", view.rollout.revision, decision("seen enough", "a person", now(), **more))
-
-
-def shares(target: Target) -> dict[str, int]:
-    return dict(target.status().use_cases["churn"].weights)
-
-
-def test_a_canary_waits_at_each_step_and_goes_on_when_somebody_decides(target: Target, release: MakeRelease) -> None:
-    address = target.deploy(release("1")).address
-    assert target.rollout("churn") is None
-    with load(address) as counted:
-        result = target.deploy(release("2"), steps(20, 60, observe=True))
-        assert (result.changed, result.previous_version, result.waiting) == (True, "1", "observing")
-        view = target.rollout("churn")
-        assert view is not None
-        assert view.rollout.since
-        assert [(arm.version, arm.weight) for arm in view.arms] == [("1", 80), ("2", 20)]
-        again = target.deploy(release("2"), steps(20, 60, observe=True))
-        assert (again.changed, again.waiting) == (False, "observing")
-        target.ensure_running()
-        assert target.rollout("churn") == view, "what only looks, and what brings up, changes no revision"
-        assert decided(target, Advance).phase == "observing"
-        assert shares(target) == {"1": 40, "2": 60}
-        assert decided(target, Advance).phase == "done"
-    assert set(counted) <= {"1", "2"}
-    assert (target.rollout("churn"), versions(target), answers(address, 10)) == (None, ["2"], {"2": 10})
-
-
-def test_an_abort_gives_everything_back_at_once_and_the_new_version_goes(target: Target, release: MakeRelease) -> None:
-    address = target.deploy(release("1")).address
-    with load(address) as counted:
-        target.deploy(release("2"), steps(50, observe=True))
-        ended = decided(target, Abort)
-    assert (ended.phase, ended.reason, ended.decided_by) == ("rolled_back", "seen enough", "a person")
-    assert set(counted) <= {"1", "2"}
-    assert (target.rollout("churn"), versions(target), answers(address, 10)) == (None, ["1"], {"1": 10})
-    with pytest.raises(NoRollout, match="nothing of churn is being rolled out"):
-        target.advance("churn", ended.revision, Abort("late", "a person", now()))
-
-
-def test_the_old_version_is_kept_without_traffic_and_takes_over_again_at_once(
-    target: Target, release: MakeRelease
-) -> None:
-    address = target.deploy(release("1")).address
-    with load(address) as counted:
-        for decision, stays in ((Abort, "1"), (Advance, "2")):
-            assert target.deploy(release("2"), steps(keep_minutes=60)).waiting == "keeping"
-            assert shares(target) == {"1": 0, "2": 100}
-            assert answers(address, 10) == {"2": 10}
-            assert sorted(versions(target)) == ["1", "2"]
-            decided(target, decision)
-            assert (versions(target), answers(address, 10)) == ([stays], {stays: 10})
-    assert set(counted) <= {"1", "2"}
-
-
-def test_a_rollout_that_is_held_goes_on_by_a_person_only(target: Target, release: MakeRelease) -> None:
-    target.deploy(release("1"))
-    target.deploy(release("2"), steps(20, 60, observe=True))
-    assert decided(target, Hold).held
-    with pytest.raises(RolloutHeld, match="held by a person"):
-        decided(target, Advance)
-    assert not decided(target, ReleaseHold).held
-    decided(target, Hold)
-    ended = decided(target, Advance, by_hand=True, to_end=True)
-    assert (ended.phase, ended.held, versions(target)) == ("done", False, ["2"])
-
-
-def test_another_release_waits_for_the_rollout_under_way(target: Target, release: MakeRelease) -> None:
-    target.deploy(release("1"))
-    target.deploy(release("2"), steps(20, observe=True))
-    with pytest.raises(RolloutUnderWay, match=r"version 2 of churn .* `platform-assets rollout abort churn` before 3"):
-        target.deploy(release("3"))
-    assert shares(target) == {"1": 80, "2": 20}
-    assert target.stop("churn")
-    assert target.rollout("churn") is None
-    assert target.deploy(release("3")).previous_version is None
-
-
-def test_of_all_who_decide_about_one_state_one_is_heard(target: Target, release: MakeRelease) -> None:
-    address = target.deploy(release("1")).address
-    target.deploy(release("2"), steps(10, 20, 30, 40, observe=True))
-    view = target.rollout("churn")
-    assert view is not None
-    came: Counter[str] = Counter()
-    deciding: list[Advance | Abort] = [Advance("no worse", f"reader {n}", now()) for n in range(6)]
-    deciding.insert(3, Abort("worse", "watcher", now()))
-
-    def decide(decision: Advance | Abort) -> None:
-        try:
-            came[target.advance("churn", view.rollout.revision, decision).phase.value] += 1
-        except (RolloutChanged, NoRollout) as error:
-            came[type(error).__name__] += 1
-
-    with load(address) as counted:
-        threads = [threading.Thread(target=decide, args=(decision,)) for decision in deciding]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert came["observing"] + came["rolled_back"] == 1
-    assert came.total() == 7
-    assert shares(target) in ({"1": 80, "2": 20}, {"1": 100})
-    assert set(counted) <= {"1", "2"}
-
-
-def test_what_was_stopped_in_the_middle_of_a_rollout_waits_on_when_it_is_back(
-    target: Target, release: MakeRelease
-) -> None:
-    address = target.deploy(release("1")).address
-    shadow = Stage(StageKind.MIRROR, 100, observe=True)
-    target.deploy(release("2"), planned([shadow, *steps(50, observe=True)]))
-    for phase, weights in (("mirroring", {"1": 100, "2": 0}), ("observing", {"1": 50, "2": 50})):
-        view = target.rollout("churn")
-        assert view is not None
-        assert (view.rollout.phase, view.new is not None and view.new.mirror_percent) == (
-            phase,
-            100 if phase == "mirroring" else 0,
-        )
-        target.stop_all()
-        target.ensure_running()
-        assert target.rollout("churn") == view
-        assert shares(target) == weights
-        assert set(answers(address, 40)) == {version for version, weight in weights.items() if weight}
-        decided(target, Advance)
-    assert versions(target) == ["2"]
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
-from platform_assets.declaration.checks.stream_door import stream_door_problems
 from platform_assets.declaration.checks.rollout import rollout_problems
+from platform_assets.declaration.checks.stream_door import stream_door_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS

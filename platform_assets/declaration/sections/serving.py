@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
-from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
+from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
 
 

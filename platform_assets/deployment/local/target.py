@@ -42,7 +42,7 @@ from platform_assets.deployment.local.state import StateStore, TargetState, load
 from platform_assets.deployment.local.supervisor import Supervisor
 from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
 from platform_assets.deployment.rollout import engine
-from platform_assets.deployment.rollout.events import Decision
+from platform_assets.deployment.rollout.events import RolloutDecision
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import CounterBlock, RolloutView
@@ -163,7 +163,7 @@ class LocalTarget:
 
     @contextmanager
     def session(self) -> Iterator[LocalSession]:
-        """Hold the target's lock and bring it up.
+        """HoldRollout the target's lock and bring it up.
 
         Raises:
             PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: see `ensure_running`.
@@ -205,7 +205,7 @@ class LocalTarget:
         state = load_state(self._state_path)
         return None if state is None else rollout_view(state, use_case)
 
-    def advance(self, use_case: str, revision: int, decision: Decision) -> Rollout:
+    def advance(self, use_case: str, revision: int, decision: RolloutDecision) -> Rollout:
         """Take a rollout that waits where somebody decided, if it is still at the revision that the decision is about.
 
         Raises:

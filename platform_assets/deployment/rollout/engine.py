@@ -16,7 +16,7 @@ from platform_assets.deployment import errors
 from platform_assets.deployment.release import DeploymentResult, Release
 from platform_assets.deployment.rollout import actions, events, machine
 from platform_assets.deployment.rollout.actions import Action
-from platform_assets.deployment.rollout.events import Decision, Event
+from platform_assets.deployment.rollout.events import Event, RolloutDecision
 from platform_assets.deployment.rollout.session import DeployedArm, TargetSession
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.rollout.state import Phase, Rollout
@@ -76,14 +76,14 @@ def roll_out(session: TargetSession, release: Release, plan: Plan, address: str,
     return DeploymentResult(use_case, release.version, previous, address, changed, message, timings, phase)
 
 
-def advance(session: TargetSession, use_case: str, revision: int, decision: Decision) -> Rollout:
+def advance(session: TargetSession, use_case: str, revision: int, decision: RolloutDecision) -> Rollout:
     """Take a rollout that waits where somebody decided, if it is still what the decision is about.
 
     Args:
         session: the target.
         use_case: whose rollout.
         revision: of the rollout that the decision is about.
-        decision: Advance, Abort, Hold or ReleaseHold.
+        decision: Advance, Abort, HoldRollout or ReleaseHold.
 
     Returns:
         The rollout: it waits again, or is over.

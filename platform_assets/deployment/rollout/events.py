@@ -71,7 +71,7 @@ class Interrupted:
 
 
 @dataclass(frozen=True)
-class Decision:
+class RolloutDecision:
     """Something that somebody decided about a rollout that waits.
 
     Attributes:
@@ -86,7 +86,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Advance(Decision):
+class Advance(RolloutDecision):
     """On to the next stage; out of the last one, the old version goes.
 
     Attributes:
@@ -99,17 +99,17 @@ class Advance(Decision):
 
 
 @dataclass(frozen=True)
-class Abort(Decision):
+class Abort(RolloutDecision):
     """Back to the old version."""
 
 
 @dataclass(frozen=True)
-class Hold(Decision):
+class HoldRollout(RolloutDecision):
     """Stay in this stage, whatever verdicts say."""
 
 
 @dataclass(frozen=True)
-class ReleaseHold(Decision):
+class ReleaseHold(RolloutDecision):
     """Verdicts count again."""
 
 
@@ -124,5 +124,5 @@ Event = (
     | Drained
     | Removed
     | Interrupted
-    | Decision
+    | RolloutDecision
 )

@@ -33,16 +33,16 @@ from platform_assets.deployment.rollout.events import (
     Advance,
     ArmFailed,
     ArmReady,
-    Decision,
     Drained,
     Event,
-    Hold,
+    HoldRollout,
     Interrupted,
     MirrorTaken,
     ProbePassed,
     ProbeRejected,
     ReleaseHold,
     Removed,
+    RolloutDecision,
     WeightsRefused,
     WeightsTaken,
 )
@@ -140,7 +140,7 @@ def _while_waiting(state: Rollout, event: Event) -> Transition:
             return _restore(replace(_decided(state, event), held=False), reason)
         case ArmFailed(reason) | WeightsRefused(reason):
             return _restore(replace(state, held=False), reason)
-        case Hold():
+        case HoldRollout():
             return replace(_decided(state, event), held=True), ()
         case ReleaseHold():
             return (replace(_decided(state, event), held=False) if state.held else state), ()
@@ -149,7 +149,7 @@ def _while_waiting(state: Rollout, event: Event) -> Transition:
     raise InvalidEvent(f"{type(event).__name__} has no meaning while a rollout is {state.phase}")
 
 
-def _decided(state: Rollout, decision: Decision) -> Rollout:
+def _decided(state: Rollout, decision: RolloutDecision) -> Rollout:
     return replace(state, decided_by=decision.by, decided_why=decision.reason)
 
 

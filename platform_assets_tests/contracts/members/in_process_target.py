@@ -24,7 +24,7 @@ from typing import Any
 from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.release import DeploymentResult, ProcessStatus, Release, TargetStatus, UseCaseStatus
 from platform_assets.deployment.rollout import engine
-from platform_assets.deployment.rollout.events import Decision
+from platform_assets.deployment.rollout.events import RolloutDecision
 from platform_assets.deployment.rollout.stages import AT_ONCE, Assignment, Plan
 from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import ArmView, CounterBlock, RolloutView
@@ -260,7 +260,7 @@ class InProcessTarget:
         ]
         return RolloutView(use_case, rollout, tuple(arms))
 
-    def advance(self, use_case: str, revision: int, decision: Decision) -> Rollout:
+    def advance(self, use_case: str, revision: int, decision: RolloutDecision) -> Rollout:
         with self.session() as session:
             return engine.advance(session, use_case, revision, decision)
 

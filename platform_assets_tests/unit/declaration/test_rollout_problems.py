@@ -42,7 +42,6 @@ def declared(*rollout: dict[str, Any], experiment: dict[str, Any] | None = None,
         ([AB], {}, "declare it with its measure and assign_by"),
         ([AB], {"experiment": {**EXPERIMENT, "assign_by": None}}, "declare experiment.assign_by"),
         ([AB], {"experiment": EXPERIMENT, "carries_customer": False}, "add it to serving.request"),
-    
         ([SHADOW], {"mode": "batch"}, "serving.mode is batch: use replace"),
         ([CANARY], {"mode": "batch"}, "serving.mode is batch: use replace"),
         ([AB], {"mode": "batch", "experiment": EXPERIMENT}, "serving.mode is batch: use replace"),

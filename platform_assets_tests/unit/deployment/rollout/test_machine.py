@@ -21,7 +21,7 @@ DECISIONS: list[Event] = [
     events.Advance("seen enough", "a person", AT, by_hand=True),
     events.Advance("seen enough", "a person", AT, by_hand=True, to_end=True),
     events.Abort("worse", "verdict", AT),
-    events.Hold("wait", "a person", AT),
+    events.HoldRollout("wait", "a person", AT),
     events.ReleaseHold("go on", "a person", AT),
 ]
 EVENTS: list[Event] = [
@@ -288,7 +288,7 @@ def test_a_failure_between_steps_gives_everything_back_to_the_old_version() -> N
 def test_a_rollout_that_is_held_names_who_holds_it() -> None:
     world, state, due = start(True, planned([weight(10)]))
     state, _ = play(world, state, due)
-    state, _ = machine.next(state, events.Hold("the shop opens", "a person", AT))
+    state, _ = machine.next(state, events.HoldRollout("the shop opens", "a person", AT))
     with pytest.raises(RolloutHeld, match=r"held by a person \(the shop opens\)"):
         machine.next(state, events.Advance("no worse", "verdict", AT))
     aborted, due = machine.next(state, events.Abort("worse", "verdict", AT))
