@@ -14,6 +14,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -23,6 +24,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from platform_assets.declaration.names import SHADOW_HEADER
+from platform_assets.declaration.prediction_log import LIVE, SHADOW
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from serving import request as requests
 from serving.bodies import largest_event_bytes, largest_rows_bytes, read_body
@@ -89,8 +92,13 @@ async def _score(
     event = requests.parse_event(model, await read_body(request, min(limit_bytes, runtime.settings.body_limit_bytes)))
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
     exposure = exposure_of(runtime.release.use_case.name, request.headers, event)
-    prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure)
+    prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request))
     return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+
+
+def role_of(request: Request) -> str:
+    """Whether a request is a caller's, or a copy that the proxy made of one for a version in shadow."""
+    return SHADOW if SHADOW_HEADER in request.headers else LIVE
 
 
 def scored_and_remembered(
@@ -100,13 +108,18 @@ def scored_and_remembered(
     started: float,
     caller_id: str | None,
     exposure: Exposure | None = None,
+    role: str = LIVE,
 ) -> Prediction:
     """Score an event that was checked, and log and remember it: what every door does with an event.
+
+    A copy for a version in shadow is scored and logged only.
 
     Raises:
         RequestRefused, StoreUnavailable, FeatureError: see `_scored`; of an entity that is declared to be refused.
         LogUnavailable: the log took no line.
     """
+    if role == SHADOW:
+        return _in_shadow(times, runtime, event, started, caller_id)
     for attempt in range(1, ATTEMPTS + 1):
         prediction = _scored(times, runtime, event, started, caller_id, exposure)
         if prediction.unknown_outcome == "refuse":
@@ -132,6 +145,18 @@ def _streamed(use_case: UseCase) -> Handle:
     return refuse
 
 
+def _in_shadow(
+    times: EventTimes, runtime: Runtime, event: dict[str, Any], started: float, caller_id: str | None
+) -> Prediction:
+    """Score a copy of a request that another version answers: logged, and neither announced nor recorded."""
+    prediction = _scored(times, runtime, event, started, caller_id, role=SHADOW)
+    if prediction.unknown_outcome == "refuse":
+        raise RequestRefused(422, f"nothing is known of the request's {', '.join(prediction.unknown_entities)}")
+    runtime.log_shadow(prediction)
+    runtime.metrics.shadow["logged"].inc()
+    return prediction
+
+
 def _scored(
     times: EventTimes,
     runtime: Runtime,
@@ -139,24 +164,27 @@ def _scored(
     started: float,
     caller_id: str | None,
     exposure: Exposure | None = None,
+    role: str = LIVE,
 ) -> Prediction:
-    """Score an event; what goes wrong is counted.
+    """Score an event; what goes wrong for a caller is counted.
 
     Raises:
         RequestRefused: it is too old for what the online store keeps.
         StoreUnavailable, FeatureError: its features cannot be made.
     """
     try:
-        return runtime.scorer.score(event, requests.new_request_id(), started, caller_id, exposure)
+        return runtime.scorer.score(event, requests.new_request_id(), started, caller_id, exposure, role)
     except EventTooOld as error:
         problem = Problem(field=times.column, reason=str(error))
         raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
     except (StoreUnavailable, StateError) as error:
         kind = "damaged" if isinstance(error, StoreDamaged) else "lost" if isinstance(error, StoreEmptied) else "read"
-        runtime.metrics.store[kind].inc()
+        if role == LIVE:
+            runtime.metrics.store[kind].inc()
         raise
     except FeatureError as error:
-        runtime.metrics.features["function" if isinstance(error, FunctionFailed) else "expression"].inc()
+        if role == LIVE:
+            runtime.metrics.features["function" if isinstance(error, FunctionFailed) else "expression"].inc()
         raise
 
 
@@ -177,7 +205,9 @@ def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
 
 
 async def _after(runtime: Runtime, prediction: Prediction) -> None:
-    """Once the answer is on its way: count."""
+    """Once the answer is on its way: count it; one that nobody is given was counted as such."""
+    if prediction.role == SHADOW:
+        return
     metrics = runtime.metrics
     metrics.latency.observe(prediction.latency_ms / 1e3)
     metrics.decisions[prediction.answer.decision or "none"].inc()
@@ -234,14 +264,24 @@ def _answering(handle: Handle) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         runtime: Runtime = request.app.state.runtime
+        response = await answered(request, runtime)
+        if role_of(request) == SHADOW and response.status_code != HTTPStatus.OK:
+            refused = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+            runtime.metrics.shadow["refused" if refused else "failed"].inc()
+        return response
+
+    async def answered(request: Request, runtime: Runtime) -> Response:
+        in_shadow = role_of(request) == SHADOW
         caller_id = requests.caller_id_from(request.headers.get(REQUEST_ID_HEADER))
         try:
             return await handle(request, runtime, caller_id)
         except RequestRefused as error:
-            runtime.metrics.refused[error.status].inc()
+            if not in_shadow:
+                runtime.metrics.refused[error.status].inc()
             return _refusal(error.status, str(error), _shown_id(request), error.problems)
         except ClientDisconnect:
-            runtime.metrics.refused[CLIENT_WENT_AWAY].inc()
+            if not in_shadow:
+                runtime.metrics.refused[CLIENT_WENT_AWAY].inc()
             return _refusal(
                 CLIENT_WENT_AWAY, "the caller went away before the request was complete", _shown_id(request)
             )

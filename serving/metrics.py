@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 QUEUES = ("record", "log")
 """What waits behind the answers: events for the online store, and, with `log: after_answer`, lines for the prediction log."""
 FALLBACK_REASONS = (STORE_UNREACHABLE, STORE_EMPTIED)
+SHADOW_OUTCOMES = ("logged", "refused", "failed")
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -74,6 +75,8 @@ class ServiceMetrics:
         text = "Predictions answered without the online store, by reason."
         self.fallbacks = counters("fallback_predictions_total", text, "reason", FALLBACK_REASONS)
         text = "Scores made again because an event of the entity came in between."
+        text = "Copies of requests that this process scored in shadow, by outcome; no other metric of this list counts them."
+        self.shadow = counters("shadow_requests_total", text, "outcome", SHADOW_OUTCOMES)
         self.rescored = counter("rescored_requests_total", text)
         text = "Work lost because its queue was full or a stop did not wait."
         self.dropped = counters("background_dropped_total", text, "queue", QUEUES)

@@ -84,7 +84,8 @@ class PredictionLog:
         Args:
             record: the prediction.
             event_day: of its event, for the count of refused requests.
-            refuses: whether the request is refused when the line cannot be written; not where the line is tried again.
+            refuses: whether the request is refused when the line cannot be written; not where the line is tried again, or its answer is
+                given to nobody.
 
         Raises:
             LogUnavailable: the second attempt failed too; nothing is left of the line.

@@ -132,6 +132,14 @@ class Runtime:
                 self.metrics.logged.inc()
                 return
 
+    def log_shadow(self, prediction: Prediction) -> None:
+        """Write a prediction that nobody is given to the log. Nobody else sees its event: the version that answers announces it.
+
+        Raises:
+            LogUnavailable: the log took no line.
+        """
+        self.log.append(self.scorer.log_record(prediction), refuses=False)
+
     def unready(self) -> str | None:
         """Why this process should get no requests now; None when it should."""
         if self.stopping.is_set():

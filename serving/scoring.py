@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, LIVE
 from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
 from serving.online import EventTooOld, StoreEmptied, StoreUnavailable
@@ -53,6 +53,7 @@ class Prediction:
         unknown_outcome: what is declared for a request with unknown entities: `refuse`, `review` or `decide`; None where all are known.
         exposure: what its entity is given in a running A/B test; None while none runs.
         mark: where the exchange of events stood when the event's features were looked up; None where it was not asked.
+        role: `live`, or `shadow` for an answer that nobody is given.
     """
 
     request_id: str
@@ -67,6 +68,7 @@ class Prediction:
     unknown_outcome: str | None = None
     exposure: Exposure | None = None
     mark: Any = None
+    role: str = LIVE
 
 
 class Scorer:
@@ -92,6 +94,7 @@ class Scorer:
         started: float,
         caller_request_id: str | None = None,
         exposure: Exposure | None = None,
+        role: str = LIVE,
     ) -> Prediction:
         """Look the event's features up and score them.
 
@@ -101,6 +104,7 @@ class Scorer:
             started: `time.perf_counter()` when the request arrived.
             caller_request_id: the caller's own id, if any.
             exposure: what its entity is given in a running A/B test.
+            role: `live` or `shadow`.
 
         Raises:
             StoreUnavailable: the online store does not answer, and the declaration knows no fallback.
@@ -125,6 +129,7 @@ class Scorer:
             unknown_outcome=outcome,
             exposure=exposure,
             mark=getattr(vector, "mark", None),  # online features of one's own may know none
+            role=role,
         )
 
     def _vector(self, event: Mapping[str, Any]) -> tuple[ModelInputs, tuple[str, ...], str | None]:
@@ -185,6 +190,7 @@ class Scorer:
         exposure = prediction.exposure
         record["experiment"] = None if exposure is None else exposure.experiment
         record["variant"] = None if exposure is None else exposure.variant
+        record["role"] = prediction.role
         for name, value in zip(self._feature_columns, prediction.features.tolist(), strict=True):
             record[name] = value if math.isfinite(value) else None
         return record

@@ -1,6 +1,6 @@
-"""Names of the assets that every use case has, whatever it declares.
+"""Names that no team declares: of the assets that every use case has, and of what the proxy tells a service.
 
-Belongs here: the last part of asset keys `[use_case, layer, table]` that no team declares. Does not belong here: the
+Belongs here: the last part of asset keys `[use_case, layer, table]`, headers between proxy and service. Does not belong here: the
 layers themselves (`lake/layout.py`), or dagster's `AssetKey` (`orchestration/assets/`).
 """
 
@@ -14,6 +14,7 @@ EXPERIMENT_DESIGN = "design"
 SERVICE = "service"
 DEPLOYMENT = "deployment"
 PREDICTION_LOG = "prediction_log"
+SHADOW_LOG = "shadow_log"
 DAILY_PREDICTIONS = "daily"
 DRIFT = "drift"
 QUALITY = "quality"
@@ -26,6 +27,9 @@ VARIANT_HEADER = "x-platform-assets-variant"
 """What the proxy says of a request's entity while an A/B test runs; a caller's own is removed."""
 EXPERIMENT_HEADER = "x-platform-assets-experiment"
 """Which test that is, and how it splits the traffic; a caller's own is removed."""
+
+SHADOW_HEADER = "x-platform-assets-shadow"
+"""Marks the copy of a request that a version in shadow gets. The proxy sets it on copies and takes it from what callers send."""
 
 
 def feed_name(source: str) -> str:

@@ -31,6 +31,7 @@ from platform_assets.declaration.names import (
     FEATURE_QUALITY,
     PARITY,
     PREDICTION_LOG,
+    SHADOW_LOG,
     TABLES,
     TRAINING_SET,
 )
@@ -296,9 +297,14 @@ class Catalog:
 
     @property
     def predictions(self) -> LakeTable:
-        """What was predicted: the service's log, or in batch mode the predictions of each day."""
+        """What callers were given: the service's log, or in batch mode the predictions of each day."""
         layer, table = predictions_path(self.use_case)
         return self._table(layer, table, prediction_log_schema(self.use_case))
+
+    @property
+    def shadow_predictions(self) -> LakeTable:
+        """What versions in shadow answered, which nobody was given: a table of its own, so that no reader takes it for an answer."""
+        return self._table(SERVING, SHADOW_LOG, prediction_log_schema(self.use_case))
 
     def verdicts(self, name: str) -> LakeTable:
         """Stored verdicts of a monitor, `DRIFT` or `QUALITY`: a row for each window."""

@@ -25,6 +25,7 @@ from platform_assets.declaration.prediction_log import (
     OPTIONAL_COLUMNS,
     OUTAGE_SUFFIX,
     SEGMENT_SUFFIX,
+    SHADOW,
     prediction_log_schema,
 )
 from platform_assets.declaration.sections.sources import EVENT_DAY
@@ -64,7 +65,8 @@ class SegmentRead:
     """What a folder of segments holds.
 
     Attributes:
-        frame: one row per request identifier, in `prediction_log_schema`, ordered by (scored_at, request_id).
+        frame: one row per request identifier, in `prediction_log_schema`, ordered by (scored_at, request_id); answers of a version
+            in shadow are among them (`live_rows`).
         lines_read: complete lines looked at, blank ones not counted.
         torn_lines: last lines without a line break, still being written; they are read the next time.
         duplicate_lines: lines with a request identifier that another line has; the first in file order is kept.
@@ -164,7 +166,7 @@ def read_outages(folder: Path) -> tuple[LogOutage, ...]:
 
 
 def newest_line(folder: Path) -> dict[str, Any] | None:
-    """The newest prediction of a folder, as its service wrote it; None without one.
+    """The newest prediction of a folder that a caller was given, as its service wrote it; None without one.
 
     Only the end of each segment is read, the last changed ones first.
     """
@@ -180,7 +182,9 @@ def newest_line(folder: Path) -> dict[str, Any] | None:
             values = json.loads(line)
         except ValueError:
             continue  # damaged, or not one complete line: reading the whole folder says so
-        if isinstance(values, dict) and (newest is None or values.get("scored_at", "") > newest.get("scored_at", "")):
+        if not isinstance(values, dict) or values.get("role") == SHADOW:
+            continue
+        if newest is None or values.get("scored_at", "") > newest.get("scored_at", ""):
             newest = values
     return newest
 

@@ -17,10 +17,11 @@ from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DRIFT, QUALITY
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, SHADOW, live_rows
 from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.lake.table import LakeTable
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.drift_page import evidently_report
 from platform_assets.monitoring.latency import ServiceDay, service_days
@@ -55,7 +56,7 @@ class StoredPredictions:
     """The service's predictions of some days, as they were stored.
 
     Attributes:
-        rows: the predictions of the days.
+        rows: the predictions of the days that callers were given.
         segments: what was read, with lines that are no predictions.
         outages: times when requests of these days were refused because the log took no lines.
         by_day: figures of each day that has predictions.
@@ -118,7 +119,7 @@ class WatchedQuality:
 
 
 def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> StoredPredictions:
-    """Store what the service answered on some event days, each request once.
+    """Store what the service answered on some event days, each request once; answers in shadow go to a table of their own.
 
     Args:
         catalog: the tables.
@@ -127,11 +128,11 @@ def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> Sto
     """
     segments = read_segments(log_folder, catalog.use_case)
     table = catalog.predictions
-    rows = segments.frame.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
-    if rows.is_empty() and not table.exists():
-        commit = table.write_partitions(rows, days.first, days.last, allow_empty=True)
-    else:
-        commit = table.merge_rows(rows, ["request_id"], when_matched="keep", partitions=(days.first, days.last))
+    logged = segments.frame.filter(pl.col(EVENT_DAY).is_between(days.first, days.last))
+    rows = live_rows(logged)
+    if logged.height > rows.height:
+        _merge(catalog.shadow_predictions, logged.filter(pl.col("role") == SHADOW), days)
+    commit = _merge(table, rows, days)
     by_day = service_days(rows)
     outages = [
         outage
@@ -141,6 +142,12 @@ def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> Sto
     return StoredPredictions(
         rows, segments, outages, by_day, plot_latency(by_day) if by_day else None, commit, table.uri
     )
+
+
+def _merge(table: LakeTable, rows: pl.DataFrame, days: DayRange) -> Commit:
+    if rows.is_empty() and not table.exists():
+        return table.write_partitions(rows, days.first, days.last, allow_empty=True)
+    return table.merge_rows(rows, ["request_id"], when_matched="keep", partitions=(days.first, days.last))
 
 
 def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, day: date) -> WatchedDrift:

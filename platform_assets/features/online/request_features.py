@@ -153,9 +153,10 @@ class OnlineFeatures:
             layout = table.layout
             history = no_events(layout) if fields is None else decode_events(fields, layout, entity)
             history = merged(merged(history, own_events), events)
-            if not len(history):
-                unknown[str(layout.view.entity)] = None
             own = state_event(layout, event)
+            # The event itself is no history: it was sent again, or another version answered it.
+            if not len(history) or (len(history) == 1 and history.find(own) is not None):
+                unknown[str(layout.view.entity)] = None
             if reaches_back(history, own, layout.late_days):
                 values[positions] = window_values(layout, history, own)
             else:

@@ -190,6 +190,17 @@ def test_an_unknown_entity_has_only_its_own_event_and_is_named(online: OnlineFea
     assert value(online, later, "card_count_3d") == 2.0
 
 
+def test_a_look_up_leaves_the_requests_own_event_out(online: OnlineFeatures) -> None:
+    """A version in shadow looks up after the live one announced, or recorded, the very same request."""
+    event = request(next(ENTITIES), 1, 7.5, 20.0)
+    first = online.vector(event)
+    for remember in (online.announce, online.record):
+        remember(event)
+        again = online.vector(event)
+        np.testing.assert_array_equal(again.values, first.values)
+        assert again.unknown_entities == first.unknown_entities
+
+
 def test_a_request_without_entity_is_somebody_unknown(online: OnlineFeatures) -> None:
     event = {**request(next(ENTITIES), 1, 7.5), "card_id": None}
     assert online.vector(event).unknown_entities == ("card", "shop")

@@ -127,7 +127,7 @@ def test_lines_of_services_that_knew_no_callers_id_are_read(
     tmp_path: Path, use_case: UseCase, make_log: MakeLog
 ) -> None:
     record = records(make_log([0.1]))[0]
-    del record["caller_request_id"]
+    del record["caller_request_id"], record["role"]
     (tmp_path / "a.jsonl").write_text(line(record))
     read = read_segments(tmp_path, use_case)
     assert (read.bad_lines, read.frame["caller_request_id"].to_list()) == ((), [None])

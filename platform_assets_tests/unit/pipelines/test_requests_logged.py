@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.prediction_log import prediction_log_schema
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
 from platform_assets.monitoring.prediction_log import LogOutage, newest_line, read_outages
 from platform_assets.orchestration.assets.monitoring import _lines_taken
+from platform_assets.pipelines.watch import store_predictions
+from platform_assets_tests.serving.parking import EVENT, use_case
 
 MOMENT = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
@@ -38,7 +46,30 @@ def test_the_newest_line_is_found_across_segments_and_a_torn_end_is_left_out(tmp
     (tmp_path / "a.jsonl").write_text(line("one", 1) + "\n" + line("five", 5) + "\n" + line("torn", 9)[:30])
     (tmp_path / "b.jsonl").write_text(line("three", 3) + "\n")
     (tmp_path / "c.jsonl").write_text("")
+    (tmp_path / "e.jsonl").write_text(line("copy", 7).replace("}", ', "role": "shadow"}') + "\n")
     (tmp_path / "d.jsonl").write_text("damaged\n")
     newest = newest_line(tmp_path)
     assert newest is not None
     assert newest["request_id"] == "five"
+
+
+def test_answers_in_shadow_are_stored_apart_from_those_that_callers_were_given(tmp_path: Path) -> None:
+    case = use_case()
+    names = [name for name in prediction_log_schema(case) if name != EVENT_DAY]
+    given = EVENT | {
+        "scored_at": "2026-03-01T10:00:00Z",
+        "score": 0.1,
+        "model_version": "1",
+        "release": "sha256:0",
+        "feature_contract": feature_contract_hash(case),
+        "latency_ms": 1.0,
+    }
+    roles = {"given": "live", "earlier": None, "copy": "shadow"}
+    lines = [dict.fromkeys(names) | given | {"request_id": name, "role": role} for name, role in roles.items()]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    catalog = Catalog(case, Lake(str(tmp_path / "lake")))
+    day = datetime.fromisoformat(EVENT["arrived_at"]).date()
+    stored = store_predictions(catalog, tmp_path, DayRange(day, day))
+    assert set(stored.rows["request_id"]) == set(catalog.predictions.read()["request_id"]) == {"given", "earlier"}
+    assert catalog.shadow_predictions.read()["request_id"].to_list() == ["copy"]
+    assert [figures.predictions for figures in stored.by_day] == [2]

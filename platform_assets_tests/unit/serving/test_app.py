@@ -10,6 +10,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from platform_assets.declaration.names import SHADOW_HEADER
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from platform_assets_tests.serving.fake_online_store import FakeStore
@@ -103,6 +104,36 @@ def test_an_event_gets_score_decision_version_and_id(served: Served) -> None:
     assert served.metric("decisions_total", decision=answer["decision"]) == 1
     assert served.metric("unknown_entities_total", entity="lot") == 1
     assert served.metric("prediction_seconds_count") == 1
+
+
+def test_a_copy_for_a_version_in_shadow_is_logged_and_leaves_no_other_trace(served: Served) -> None:
+    response = served.client.post(SCORE, json=EVENT, headers={"x-request-id": "mine", SHADOW_HEADER: "1"})
+    assert response.status_code == 200
+    again = served.client.post(SCORE, json=EVENT, headers={"x-request-id": "mine"})
+    wrong = served.client.post(SCORE, json=EVENT | {"speed": -1}, headers={SHADOW_HEADER: "1"})
+    assert wrong.status_code == 422
+    assert again.json() == response.json(), "the live answer does not see the shadow's event"
+    lines = served.logged()
+    assert [(line["role"], line["caller_request_id"]) for line in lines] == [("shadow", "mine"), ("live", "mine")]
+    same = {"score", "decision", "feature__count", "unknown_entities"} & set(lines[0])
+    assert [lines[0][name] for name in same] == [lines[1][name] for name in same]
+    assert (served.folder / "recorded.jsonl").read_text().count("\n") == 1
+    assert served.metric("prediction_seconds_count") == 1
+    assert served.metric("unknown_entities_total", entity="lot") == 1
+    assert served.metric("prediction_log_lines_total") == 1
+    assert served.metric("refused_requests_total", status="422") == 0
+    assert [served.metric("shadow_requests_total", outcome=name) for name in ("logged", "refused", "failed")] == [
+        1,
+        1,
+        0,
+    ]
+
+
+def test_a_shadow_sees_the_live_answers_event_as_the_request_itself(served: Served) -> None:
+    first = served.client.post(SCORE, json=EVENT)
+    copy = served.client.post(SCORE, json=EVENT, headers={SHADOW_HEADER: "1"})
+    assert copy.json()["probability"] == first.json()["probability"]
+    assert copy.json()["unknown_entities"] == first.json()["unknown_entities"]
 
 
 def test_the_decision_turns_exactly_at_the_threshold(served: Served) -> None:
