@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 QUEUES = ("record", "log")
 """What waits behind the answers: events for the online store, and, with `log: after_answer`, lines for the prediction log."""
 FALLBACK_REASONS = (STORE_UNREACHABLE, STORE_EMPTIED)
+UNKNOWN_OUTCOMES = ("refuse", "review", "decide")
 SHADOW_OUTCOMES = ("logged", "refused", "failed")
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -57,13 +58,10 @@ class ServiceMetrics:
         )
         text = "Requests not scored because the request was wrong, by status."
         self.refused = counters("refused_requests_total", text, "status", STATUSES)
-        entities = [entity.name for entity in use_case.entities]
         text = "Predictions in which an entity had no history."
-        self.unknown = counters("unknown_entities_total", text, "entity", entities)
+        self.unknown = counters("unknown_entities_total", text, "entity", (one.name for one in use_case.entities))
         text = "Requests in which an entity had no history, by what is declared for them."
-        self.unknown_outcomes = counters(
-            "unknown_entity_requests_total", text, "outcome", ("refuse", "review", "decide")
-        )
+        self.unknown_outcomes = counters("unknown_entity_requests_total", text, "outcome", UNKNOWN_OUTCOMES)
         text = "Predictions while an A/B test ran, by what their entity was given or why they are part of neither side."
         self.assignments = counters("experiment_requests_total", text, "outcome", OUTCOMES)
         text = "Calls that the online store did not answer, whose state it holds damaged, or that it answered without its data."

@@ -184,21 +184,13 @@ def test_an_unknown_entity_has_only_its_own_event_and_is_named(online: OnlineFea
     assert value(online, event, "card_mean_3d") == 20.0
     assert value(online, event, "shop_count_3d") == 0.0
     assert np.isnan(value(online, event, "card_max_3d"))
-    online.record(event)
+    for remember in (online.announce, online.record):  # as a version in shadow sees the live one's very same request
+        remember(event)
+        assert online.vector(event).unknown_entities == found.unknown_entities
+        np.testing.assert_array_equal(online.vector(event).values, found.values)
     later = request(event["card_id"], 2, 7.6, 10.0)
     assert online.vector(later).unknown_entities == ()
     assert value(online, later, "card_count_3d") == 2.0
-
-
-def test_a_look_up_leaves_the_requests_own_event_out(online: OnlineFeatures) -> None:
-    """A version in shadow looks up after the live one announced, or recorded, the very same request."""
-    event = request(next(ENTITIES), 1, 7.5, 20.0)
-    first = online.vector(event)
-    for remember in (online.announce, online.record):
-        remember(event)
-        again = online.vector(event)
-        np.testing.assert_array_equal(again.values, first.values)
-        assert again.unknown_entities == first.unknown_entities
 
 
 def test_a_request_without_entity_is_somebody_unknown(online: OnlineFeatures) -> None:
