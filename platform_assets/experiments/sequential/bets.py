@@ -9,6 +9,9 @@ customer in that block. So the larger arm is thinned to the size of the smaller 
 (de la Pena, A general class of exponential inequalities, 1999, for the symmetry argument; Waudby-Smith, Ramdas, Estimating means of
 bounded random variables by betting, 2024, for products of bets). The thinning is not drawn but averaged over (hypergeometric), and the
 steps are mixed (Robbins 1970), which makes products of the means the e-value. Base rates may drift and weights may change between blocks.
+A bad moment that lasts over the end of a block makes neighbours alike. The product of all blocks to the power of one half is an e-value
+even then, since that of every second block is (Cauchy-Schwarz); so the power is between one and one half or less, as the blocks' measured
+correlation says (the variance inflation of a mean of serially correlated values), with what is uncertain about it added.
 
 An entity is seen by the arm that its lot chose, with probability `share`. Each entity that has a bad event casts one vote, whatever number
 it has: 'new' with probability `share` were the versions alike. The mixture over what the probability may be instead is the beta-binomial
@@ -35,9 +38,31 @@ CHUNK_CELLS = 2_000_000
 LOST_MASS = 1e-12
 
 
+WEIGHTS: Floats = np.arange(len(STEPS), 0, -1, dtype=np.float64) / (len(STEPS) * (len(STEPS) + 1) / 2)
+"""Of the steps in the mixture: what is seen soon needs few events, and pays most for each further step."""
+
+
 def mixture(log_products: Floats) -> Floats:
-    """Logarithm of the mean over steps, float64[..., steps] to float64[...]."""
-    return np.asarray(logsumexp(log_products, axis=-1) - np.log(log_products.shape[-1]))
+    """Logarithm of the weighted mean over steps, float64[..., steps] to float64[...]."""
+    return np.asarray(logsumexp(log_products + np.log(WEIGHTS), axis=-1))
+
+
+def block_products(gains: Floats) -> Floats:
+    """Logarithm of the product of bets after each block, float64[..., units, steps], to the power that their correlation leaves.
+
+    Args:
+        gains: of `block_gains`, or their negative for the opposite bet.
+    """
+    number = np.arange(1, gains.shape[-2] + 1)[:, None]
+    total = gains.cumsum(axis=-2)
+    mean = total / number
+    spread = (gains**2).cumsum(axis=-2) - number * mean**2
+    products = np.zeros_like(gains)
+    products[..., 1:, :] = (gains[..., 1:, :] * gains[..., :-1, :]).cumsum(axis=-2)
+    alike = products - mean * (2 * total - gains[..., :1, :] - gains) + (number - 1) * mean**2
+    correlation = np.divide(alike, spread, out=np.zeros_like(gains), where=spread > 1e-12)
+    inflation = np.maximum(1.0, 1.0 + 2.0 * correlation + 1.0 / np.sqrt(number))
+    return np.asarray(np.log1p(gains).cumsum(axis=-2) / inflation)
 
 
 def closed_blocks(old: Counts, new: Counts) -> tuple[Counts, Counts]:
@@ -71,11 +96,23 @@ def block_gains(old: Counts, new: Counts, margin: float) -> Floats:
         new: likewise.
         margin: added to the old version as independent events; a negative one is added to the new version.
     """
-    rows, where = np.unique(np.stack([old.bad, old.total, new.bad, new.total], axis=1), axis=0, return_inverse=True)
+    rows, where = _different(np.stack([old.bad, old.total, new.bad, new.total], axis=1))
     gains = np.empty((len(rows), len(STEPS)))
     for part in _chunks(rows, margin):
         gains[part] = _gains(rows[part], margin)
-    return gains[where.reshape(-1)]
+    return gains[where]
+
+
+def _different(rows: Ints) -> tuple[Ints, Ints]:
+    """Different rows, and which of them each row is: many blocks are alike, above all those without a bad event."""
+    radix = rows.max(axis=0, initial=0).astype(np.uint64) + 1
+    if float(np.prod(radix.astype(np.float64))) >= 2.0**63:
+        return rows, np.arange(len(rows))
+    key = np.zeros(len(rows), dtype=np.uint64)
+    for column in range(rows.shape[1]):
+        key = key * radix[column] + rows[:, column].astype(np.uint64)
+    _, first, where = np.unique(key, return_index=True, return_inverse=True)
+    return rows[first], where.reshape(-1)
 
 
 def _chunks(rows: Ints, margin: float) -> Iterator[Ints]:

@@ -5,7 +5,8 @@ Belongs here: the boundary and the unit-level variance. Does not belong here: wh
 Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, Time-uniform central limit theory and asymptotic confidence sequences (2024), in the
 one-sided form of Howard, Ramdas, McAuliffe, Sekhon (2021): a normal mixture over half of the line, evaluated at the estimate's distance in
 standard errors, where the standard error comes from the sums of units (Liang, Zeger 1986), so that what happens within a unit may depend
-on each other in any way. It holds for many units; with few, the largest deviation is counted twice, and nothing is said before
+on each other in any way. It holds for many units; with few, the largest deviation is counted twice, the error is not below that of
+independent requests with the spread of both arms together (a small arm may not have met what is rare), and nothing is said before
 `LEAST_UNITS`.
 """
 
@@ -41,12 +42,12 @@ class Estimate:
     units: int
 
     @classmethod
-    def of(cls, difference: float, influence: Floats) -> Estimate:
-        """From each unit's influence on the difference, which sum to zero, float64[units]."""
+    def of(cls, difference: float, influence: Floats, least_variance: float = 0.0) -> Estimate:
+        """From each unit's influence on the difference, which sum to zero, float64[units]; its variance is no smaller than the least."""
         units = len(influence)
         squares = influence**2
         floor = (SMALLEST_DEVIATION / max(1, units)) ** 2 * units
-        variance = float(squares.sum() + squares.max(initial=0.0)) + floor
+        variance = max(float(squares.sum() + squares.max(initial=0.0)) + floor, least_variance)
         return cls(difference, math.sqrt(variance), units)
 
     def __call__(self, margin: float) -> Sides:
@@ -63,7 +64,7 @@ class Estimate:
         return math.log(2) + 0.5 * math.log(1 - part) + z**2 * part / 2 + float(log_ndtr(z * math.sqrt(part)))
 
 
-def between_arms(old: Floats, old_size: Floats, new: Floats, new_size: Floats) -> Estimate | None:
+def between_arms(old: Floats, old_size: Floats, new: Floats, new_size: Floats, spread: float) -> Estimate | None:
     """Difference of two means over units, each of which may be in one arm or in both: ratios of sums, by the delta method.
 
     Args:
@@ -71,17 +72,19 @@ def between_arms(old: Floats, old_size: Floats, new: Floats, new_size: Floats) -
         old_size: numbers of requests by unit.
         new: of the new arm.
         new_size: likewise.
+        spread: variance of a single value, of both arms together.
     """
     if not old_size.sum() or not new_size.sum():
         return None
     mean_old, mean_new = old.sum() / old_size.sum(), new.sum() / new_size.sum()
     influence = (new - mean_new * new_size) / new_size.sum() - (old - mean_old * old_size) / old_size.sum()
-    estimate = Estimate.of(float(mean_new - mean_old), influence)
+    least = spread * float(1 / old_size.sum() + 1 / new_size.sum())
+    estimate = Estimate.of(float(mean_new - mean_old), influence, least)
     smaller = int(min((old_size > 0).sum(), (new_size > 0).sum()))
     return Estimate(estimate.difference, estimate.error, smaller)
 
 
-def within_blocks(old: Floats, old_size: Floats, new: Floats, new_size: Floats) -> Estimate | None:
+def within_blocks(old: Floats, old_size: Floats, new: Floats, new_size: Floats, spread: float) -> Estimate | None:
     """Difference within each block that both arms saw, weighted by how much it says: a drift of both arms cancels.
 
     Args:
@@ -89,6 +92,7 @@ def within_blocks(old: Floats, old_size: Floats, new: Floats, new_size: Floats) 
         old_size: numbers of requests by unit.
         new: of the new arm.
         new_size: likewise.
+        spread: variance of a single value, of both arms together.
     """
     both = (old_size > 0) & (new_size > 0)
     if not both.any():
@@ -98,4 +102,5 @@ def within_blocks(old: Floats, old_size: Floats, new: Floats, new_size: Floats) 
     weight = weight / weight.sum()
     differences = new / new_size - old / old_size
     mean = float((weight * differences).sum())
-    return Estimate.of(mean, weight * (differences - mean))
+    least = spread * float((weight**2 * (1 / old_size + 1 / new_size)).sum())
+    return Estimate.of(mean, weight * (differences - mean), least)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platform_assets.experiments.sequential.bets import block_gains, closed_blocks, mixture, vote_gains
+from platform_assets.experiments.sequential.bets import block_gains, block_products, closed_blocks, mixture, vote_gains
 from platform_assets.experiments.sequential.evidence import Counts, EvidenceError, Floats, Weighing
 
 
@@ -65,9 +65,9 @@ class Compared:
             return NOTHING
         if self.share_new is None:
             gains = block_gains(self.old, self.new, margin)
-            return _sides(np.log1p(gains), np.log1p(-gains))
+            return _sides(block_products(gains)[-1], block_products(-gains)[-1], len(gains))
         up, down = (vote_gains(self.old, self.new, margin, self.share_new, upwards=way) for way in (True, False))
-        return _sides(up, down)
+        return _sides(up.sum(axis=0), down.sum(axis=0), len(up))
 
     @property
     def estimate(self) -> float | None:
@@ -92,14 +92,9 @@ class Compared:
         return float(self.new.total.sum()) / max(1, len(self.new.total))
 
 
-def _sides(more: Floats, fewer: Floats) -> Sides:
-    totals, units = (more.sum(axis=0), fewer.sum(axis=0)), len(more)
-    return Sides(
-        float(mixture(totals[0])),
-        float(mixture(totals[1])),
-        float(totals[0].max()) / units,
-        float(totals[1].max()) / units,
-    )
+def _sides(more: Floats, fewer: Floats, units: int) -> Sides:
+    """From the logarithms of the products of both bets, float64[steps] each."""
+    return Sides(float(mixture(more)), float(mixture(fewer)), float(more.max()) / units, float(fewer.max()) / units)
 
 
 def one_sided(sides: Sides) -> Weighing:

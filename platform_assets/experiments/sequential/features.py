@@ -1,6 +1,7 @@
-"""Do both versions compute the same features for the same request, and if not, which differs?
+"""Do both versions compute the same features, and if not, which differs?
 
-Belongs here: the guard on pairs of features in a shadow. Does not belong here: features of different requests, or why one differs.
+Belongs here: the guards on features, of the same requests in a shadow and of different ones in a canary. Does not belong here: why one
+differs, or drift between days (`monitoring/`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
-from platform_assets.experiments.sequential.comparing import Sides, one_sided
-from platform_assets.experiments.sequential.evidence import EvidenceError, Finding, Floats, Ints, finding
+from platform_assets.experiments.sequential.comparing import NOTHING, Compared, Sides, one_sided
+from platform_assets.experiments.sequential.evidence import (
+    Counts,
+    EvidenceError,
+    Finding,
+    Floats,
+    Ints,
+    Weighing,
+    finding,
+)
 
 TOLERATED_RATIO = 0.01
 """Of requests whose pairs may differ: events of the same entity that reached one version and not yet the other."""
 SUSPECTED: Floats = np.array([0.03, 0.1, 0.3, 0.9])
 CLEARED: Floats = np.array([0.0, 0.001, 0.003])
 ROUNDING = 1e-9
+MARKS = (0.1, 0.5, 0.9)
+"""Quantiles of the old version at which values of both are counted, besides those that are missing and its most frequent one."""
+FIRST_VALUES = 100
+"""Values of the old version that the marks are taken from, before anything is compared by them."""
+MOST_BLOCKS = 1000
 
 
 def changed_features(
@@ -85,3 +100,109 @@ def _sides(ratios: Floats, tolerated: float) -> Sides:
 
     (more, more_rate), (fewer, fewer_rate) = growth(SUSPECTED), growth(CLEARED * tolerated / TOLERATED_RATIO)
     return Sides(more, fewer, more_rate, fewer_rate)
+
+
+def shifted_features(
+    names: Sequence[str],
+    old: Floats,
+    old_unit: Ints,
+    new: Floats,
+    new_unit: Ints,
+    *,
+    margin: float = 0.02,
+    alpha: float,
+) -> tuple[Finding, ...]:
+    """One finding for each feature: whether its distribution differs between the arms of a canary, whose requests are not the same.
+
+    Missing values, the most frequent value of the old version and values above some of its quantiles are counted like errors and bet on
+    (`bets.py`), up and down; the mean of these e-values is the feature's. A feature that is exchanged between customers keeps its
+    distribution and is not seen: that takes a shadow (`changed_features`).
+
+    Args:
+        names: of the features.
+        old: float64[requests, features] of the old version; missing is NaN.
+        old_unit: closed block of time of each, numbered in order.
+        new: of the new version.
+        new_unit: likewise, the same blocks.
+        margin: tolerated difference of each counted share, absolute.
+        alpha: of a wrong "worse", shared by the features (Bonferroni); a feature is cleared at alpha itself, for all must be.
+
+    Raises:
+        EvidenceError: shapes differ.
+    """
+    for side, values, unit in (("old", old, old_unit), ("new", new, new_unit)):
+        if values.shape != (len(unit), len(names)):
+            raise EvidenceError(
+                f"{side}: features of shape {values.shape} for {len(unit)} units and {len(names)} names"
+            )
+    numbers, where = np.unique(np.concatenate([old_unit, new_unit]), return_inverse=True)
+    # Many blocks say no more than fewer, longer ones, and cost their time for each mark of each feature.
+    where = where // 2 ** max(0, math.ceil(math.log2(max(1, len(numbers)) / MOST_BLOCKS)))
+    old_at, new_at = where[: len(old_unit)], where[len(old_unit) :]
+    units = len(np.unique(old_at)), len(np.unique(new_at))
+    share = alpha / max(1, len(names))
+    found = []
+    for column, name in enumerate(names):
+        weighing, estimate = _shifted(old[:, column], old_at, new[:, column], new_at, margin)
+        found.append(
+            finding(
+                f"feature {name}",
+                replace(weighing, log_fine=weighing.log_fine + math.log(alpha / share)),
+                (estimate, None, None),
+                margin=margin,
+                alpha=share,
+                units=units,
+                requests_per_unit=len(new_unit) / max(1, units[1]),
+            )
+        )
+    return tuple(found)
+
+
+def _shifted(old: Floats, old_at: Ints, new: Floats, new_at: Ints, margin: float) -> tuple[Weighing, float | None]:
+    """Evidence on one feature, and its largest difference of counted shares."""
+    first = _first_block(old_at)
+    if first is None:
+        return one_sided(NOTHING), None
+    known, kept_old, kept_new = old[old_at < first], old_at >= first, new_at >= first
+    old, old_at, new, new_at = old[kept_old], old_at[kept_old] - first, new[kept_new], new_at[kept_new] - first
+    blocks = int(max(old_at.max(initial=-1), new_at.max(initial=-1))) + 1
+    upper, lower, estimates = [], [], []
+    for old_marked, new_marked in zip(_marked(known, old), _marked(known, new), strict=True):
+        compared = Compared.of(
+            _counts(old_marked, old_at, blocks), _counts(new_marked, new_at, blocks), 0.5, sticky=False
+        )
+        upper.append(compared(margin))
+        lower.append(compared(-margin))
+        estimates.append(compared.estimate or 0.0)
+    worse = np.array([side.more for side in upper] + [side.fewer for side in lower])
+    weighing = Weighing(
+        float(np.logaddexp.reduce(worse) - math.log(len(worse))),
+        min([side.fewer for side in upper] + [side.more for side in lower]),
+        max([side.more_per_unit for side in upper] + [side.fewer_per_unit for side in lower]),
+        min([side.fewer_per_unit for side in upper] + [side.more_per_unit for side in lower]),
+    )
+    return weighing, max(estimates, key=abs)
+
+
+def _first_block(old_at: Ints) -> int | None:
+    """The block from which on the marks are known: enough of the old version's values lie before."""
+    before = np.cumsum(np.bincount(old_at)) if len(old_at) else np.zeros(0)
+    enough = int(np.searchsorted(before, FIRST_VALUES))
+    return enough + 1 if enough < len(before) else None
+
+
+def _marked(known: Floats, values: Floats) -> list[npt.NDArray[np.bool_]]:
+    """What is counted of these values, by marks from the known ones."""
+    there = known[~np.isnan(known)]
+    marked = [np.isnan(values)]
+    if len(there):
+        different, often = np.unique(there, return_counts=True)
+        marked.append(values == different[often.argmax()])
+        marked += [values > mark for mark in np.unique(np.quantile(there, MARKS))]
+    return marked
+
+
+def _counts(marked: npt.NDArray[np.bool_], at: Ints, blocks: int) -> Counts:
+    return Counts(
+        np.bincount(at[marked], minlength=blocks).astype(np.int64), np.bincount(at, minlength=blocks).astype(np.int64)
+    )

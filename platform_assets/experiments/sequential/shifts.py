@@ -66,7 +66,9 @@ def mean_shift(
         sides = Compared.of(Counts(*whole[:2]), Counts(*whole[2:]), share_new, sticky=sticky)
         estimate = sides.estimate
     else:
-        sides = between_arms(*sums) if sticky else within_blocks(*sums)
+        spread = float(np.concatenate([old, new]).var())
+        compare = between_arms if sticky else within_blocks
+        sides = compare(sums[0], sums[1], sums[2], sums[3], spread)
         estimate = None if sides is None else sides.difference
     seen = int((sums[1] > 0).sum()), int((sums[3] > 0).sum())
     return _found(name, sides, estimate, margin, alpha, seen, len(new) / max(1, seen[1]))

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.experiments.sequential.bets import STEPS, block_gains, closed_blocks, mixture, vote_gains
+from platform_assets.experiments.sequential.bets import (
+    STEPS,
+    block_gains,
+    block_products,
+    closed_blocks,
+    mixture,
+    vote_gains,
+)
 from platform_assets.experiments.sequential.errors import error_ratio
 from platform_assets.experiments.sequential.evidence import Counts, EvidenceError, Outcome
 
@@ -67,13 +74,26 @@ def burst_blocks(rng: np.random.Generator, rollouts: int, blocks: int, size: int
     return rng.binomial(size, np.where(burst, 0.5, 0.002))
 
 
+def test_the_power_is_what_a_plain_loop_over_the_blocks_so_far_says() -> None:
+    gains = np.random.default_rng(4).uniform(-0.9, 0.9, (7, len(STEPS)))
+    gains[3:5] = 0.5
+    found = block_products(gains)
+    for last in range(1, 8):
+        for step in range(len(STEPS)):
+            seen = gains[:last, step]
+            apart = seen - seen.mean()
+            correlation = (apart[1:] * apart[:-1]).sum() / (apart**2).sum() if last > 1 else 0.0
+            inflation = max(1.0, 1 + 2 * correlation + 1 / np.sqrt(last))
+            assert found[last - 1, step] == pytest.approx(np.log1p(seen).sum() / inflation)
+
+
 @pytest.mark.parametrize("size_new", [10, 50, 200])
 def test_false_stops_stay_below_alpha_though_errors_come_in_bursts(size_new: int) -> None:
     rng, rollouts, blocks, alpha = np.random.default_rng(1), 400, 60, 0.05
     bad_old, bad_new = burst_blocks(rng, rollouts, blocks, 190), burst_blocks(rng, rollouts, blocks, size_new)
     flat = [np.full(rollouts * blocks, size) for size in (190, size_new)]
     gains = block_gains(Counts(bad_old.reshape(-1), flat[0]), Counts(bad_new.reshape(-1), flat[1]), 0.0)
-    wealth = mixture(np.log1p(gains).reshape(rollouts, blocks, -1).cumsum(axis=1))
+    wealth = mixture(block_products(gains.reshape(rollouts, blocks, -1)))
     stopped = (wealth.max(axis=1) >= np.log(1 / alpha)).mean()
     assert stopped <= alpha, "read after every block"
 
