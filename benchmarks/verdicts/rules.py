@@ -2,11 +2,11 @@
 
 Belongs here: from traffic to the minute at which each rule stops. Does not belong here: drawing (`traffic.py`).
 
-The samples are those of the tools' own documentation. Argo Rollouts (features, "Analysis & Progressive Delivery", background analysis): success rate at
-least 0.95, measured every 5 minutes, failed with three measurements below, in a rollout of four pauses of 10 minutes. Flagger
-(usage, "How it works"): success rate at least 99 % in the last minute, checked each minute, rolled back after 10 failed
-checks, promoted after 10 passed ones (steps of 5 % up to 50 %). A rate is taken over the whole interval, which is kinder to them than the
-`irate` of the first one's sample query. The canary gets the scene's rate from the first minute on.
+The samples are those of the tools' own documentation. Argo Rollouts ("Analysis & Progressive Delivery", background analysis): success rate
+at least 0.95, measured every 5 minutes, failed with three measurements below, in a rollout of four pauses of 10 minutes. Flagger ("How it
+works"): success rate at least 99 % in the last minute, checked each minute, rolled back after 10 failed checks, promoted after 10 passed
+ones (steps of 5 % up to 50 %). A rate is taken over the whole interval, which is kinder to them than the `irate` of the first one's sample
+query. The canary gets the scene's rate from the first minute on.
 """
 
 from __future__ import annotations
