@@ -46,6 +46,9 @@ from benchmarks.startup.topic import measure_definitions, measure_service_start
 from benchmarks.training.topic import ROWS as TRAINED_ROWS
 from benchmarks.training.topic import TRIALS, measure_training
 from benchmarks.training_sets.topic import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
+from benchmarks.verdicts.guards import ROLLOUTS as GUARD_ROLLOUTS
+from benchmarks.verdicts.guards import measure_guards
+from benchmarks.verdicts.topic import ROLLOUTS, measure_detection, measure_false_stops
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
 from platform_assets.testing.child_process import ROOT
@@ -86,6 +89,8 @@ class Size:
         feast_labels: of these, as many as Feast's store survives.
         compared: requests whose features are compared with the offline path.
         attack_seconds: how long each attack lasts.
+        rollouts: simulated in each cell of the verdicts.
+        guard_rollouts: simulated for each guard, by the functions that a rollout calls.
     """
 
     scale: Mapping[str, Any]
@@ -114,6 +119,8 @@ class Size:
     feast_labels: int = LABELS_FEAST_SURVIVES
     compared: int = REQUESTS
     attack_seconds: float = 15.0
+    rollouts: int = ROLLOUTS
+    guard_rollouts: int = GUARD_ROLLOUTS
 
 
 FULL = Size({})
@@ -144,6 +151,8 @@ QUICK = Size(
     feast_labels=5_000,
     compared=1_000,
     attack_seconds=6.0,
+    rollouts=200,
+    guard_rollouts=4,
 )
 
 Log = Callable[[str], None]
@@ -202,6 +211,15 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "No worse than the champion",
         lambda size, log: measure_champion_comparison(log, count=size.weeks),
     ),
+    "verdicts": (
+        "Good versions that are stopped",
+        lambda size, log: measure_false_stops(log, size.rollouts),
+    ),
+    "detection": (
+        "Bad versions that are stopped",
+        lambda size, log: measure_detection(log, size.rollouts),
+    ),
+    "guards": ("Other guards", lambda size, log: measure_guards(log, size.guard_rollouts)),
     "ledger": (
         "The ledger under kill -9",
         lambda size, log: measure_ledger(size.moves, size.rounds, log=log),

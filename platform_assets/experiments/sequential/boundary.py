@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import log_ndtr
 
 from platform_assets.experiments.sequential.comparing import NOTHING, Sides
-from platform_assets.experiments.sequential.evidence import Floats
+from platform_assets.experiments.sequential.evidence import EValue, Floats
 
 LEAST_UNITS = 10
 TUNED_UNITS = 30.0
@@ -55,12 +56,21 @@ class Estimate:
         if self.units < LEAST_UNITS:
             return NOTHING
         z = (self.difference - margin) / self.error
-        # More units make the standard error smaller by the root of their number: evidence grows as it stands, per unit.
-        growth = z**2 / (2 * self.units)
-        return Sides(self._log_e(z), self._log_e(-z), growth if z > 0 else 0.0, growth if z < 0 else 0.0)
+        return Sides(self._e_value(z), self._e_value(-z))
 
-    def _log_e(self, z: float) -> float:
-        part = self.units / (self.units + TUNED_UNITS)
+    def _e_value(self, z: float) -> EValue:
+        def left(needed: float) -> float:
+            """The distance in standard errors grows with the root of the number of units."""
+            for units in np.geomspace(self.units, 1e4 * self.units, 100) if z > 0 else ():
+                if self._log_e(z * math.sqrt(units / self.units), units) >= needed:
+                    return float(units) - self.units
+            return math.inf
+
+        return EValue(self._log_e(z, self.units), left)
+
+    @staticmethod
+    def _log_e(z: float, units: float) -> float:
+        part = units / (units + TUNED_UNITS)
         return math.log(2) + 0.5 * math.log(1 - part) + z**2 * part / 2 + float(log_ndtr(z * math.sqrt(part)))
 
 

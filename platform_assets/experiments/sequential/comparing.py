@@ -5,14 +5,34 @@ Belongs here: the two one-sided tests around a margin and their inversion. Does 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from platform_assets.experiments.sequential.bets import block_gains, block_products, closed_blocks, mixture, vote_gains
-from platform_assets.experiments.sequential.evidence import Counts, EvidenceError, Floats, Weighing
+from platform_assets.experiments.sequential.bets import (
+    WEIGHTS,
+    block_gains,
+    block_products,
+    closed_blocks,
+    mixture,
+    vote_gains,
+)
+from platform_assets.experiments.sequential.evidence import (
+    NO_EVIDENCE,
+    Counts,
+    EValue,
+    EvidenceError,
+    Floats,
+    Weighing,
+    both,
+    either,
+)
+
+PLANNED_BLOCKS = 200
+"""Blocks that are drawn to foresee how evidence grows; as many seen ones count as much as these."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +40,16 @@ class Sides:
     """Evidence around one margin.
 
     Attributes:
-        more: logarithm of the e-value against "new minus old is at most the margin".
+        more: against "new minus old is at most the margin".
         fewer: against "at least the margin".
-        more_per_unit: growth of the first with a further unit.
-        fewer_per_unit: of the second.
     """
 
-    more: float
-    fewer: float
-    more_per_unit: float
-    fewer_per_unit: float
+    more: EValue
+    fewer: EValue
 
 
 SidesAt = Callable[[float], Sides]
-NOTHING = Sides(0.0, 0.0, 0.0, 0.0)
+NOTHING = Sides(NO_EVIDENCE, NO_EVIDENCE)
 
 
 @dataclass(frozen=True)
@@ -65,9 +81,20 @@ class Compared:
             return NOTHING
         if self.share_new is None:
             gains = block_gains(self.old, self.new, margin)
-            return _sides(block_products(gains)[-1], block_products(-gains)[-1], len(gains))
-        up, down = (vote_gains(self.old, self.new, margin, self.share_new, upwards=way) for way in (True, False))
-        return _sides(up.sum(axis=0), down.sum(axis=0), len(up))
+            alike = functools.cache(lambda: block_gains(*self._alike(), margin))
+            return Sides(*(_betting(block_products(way * gains)[-1], way * gains, alike, way) for way in (1.0, -1.0)))
+        votes = (vote_gains(self.old, self.new, margin, self.share_new, upwards=way) for way in (True, False))
+        return Sides(*(_e_value(logs.sum(axis=0), logs.sum(axis=0), logs.mean(axis=0)) for logs in votes))
+
+    def _alike(self) -> tuple[Counts, Counts]:
+        """Blocks as they would come were the two versions alike: totals of those that were seen, events at their common ratio."""
+        rng = np.random.default_rng(0)
+        chosen = rng.integers(0, len(self.old.total), PLANNED_BLOCKS)
+        totals = self.old.total[chosen], self.new.total[chosen]
+        bad = int(self.old.bad.sum() + self.new.bad.sum())
+        ratio = bad / max(1, int(self.old.total.sum() + self.new.total.sum()))
+        old, new = (Counts(rng.binomial(total, ratio), total) for total in totals)
+        return old, new
 
     @property
     def estimate(self) -> float | None:
@@ -92,14 +119,40 @@ class Compared:
         return float(self.new.total.sum()) / max(1, len(self.new.total))
 
 
-def _sides(more: Floats, fewer: Floats, units: int) -> Sides:
-    """From the logarithms of the products of both bets, float64[steps] each."""
-    return Sides(float(mixture(more)), float(mixture(fewer)), float(more.max()) / units, float(fewer.max()) / units)
+def _betting(products: Floats, gains: Floats, alike: Callable[[], Floats], way: float) -> EValue:
+    """From the bets of blocks; their growth is between what was seen and what versions that are alike would give.
+
+    Args:
+        products: logarithms of the products after the last block, float64[steps].
+        gains: of each block, float64[units, steps].
+        alike: gains of drawn blocks, in the direction "more".
+        way: 1 for this direction, -1 for the other.
+    """
+    plain = np.log1p(gains).sum(axis=0)
+    value = _e_value(products, plain, plain / len(gains))
+
+    def left(needed: float) -> float:
+        seen = len(gains) / (len(gains) + PLANNED_BLOCKS)
+        expected = np.log1p(way * alike()).mean(axis=0)
+        return _e_value(products, plain, seen * plain / len(gains) + (1 - seen) * expected).left(needed)
+
+    return EValue(value.log, left)
+
+
+def _e_value(products: Floats, totals: Floats, rates: Floats) -> EValue:
+    """The mixture over steps, which is there as soon as one step's product pays for its weight."""
+
+    def left(needed: float) -> float:
+        with np.errstate(divide="ignore"):
+            units = np.where(rates > 0, (needed - np.log(WEIGHTS) - totals) / rates, math.inf)
+        return max(0.0, float(units.min()))
+
+    return EValue(float(mixture(products)), left)
 
 
 def one_sided(sides: Sides) -> Weighing:
     """Worse is more than the margin."""
-    return Weighing(sides.more, sides.fewer, sides.more_per_unit, sides.fewer_per_unit)
+    return Weighing(sides.more, sides.fewer)
 
 
 def two_sided(upper: Sides, lower: Sides) -> Weighing:
@@ -109,13 +162,7 @@ def two_sided(upper: Sides, lower: Sides) -> Weighing:
         upper: evidence around the margin.
         lower: evidence around minus the margin.
     """
-    worse = float(np.logaddexp(upper.more, lower.fewer)) - math.log(2)
-    return Weighing(
-        worse,
-        min(upper.fewer, lower.more),
-        max(upper.more_per_unit, lower.fewer_per_unit),
-        min(upper.fewer_per_unit, lower.more_per_unit),
-    )
+    return Weighing(either([upper.more, lower.fewer]), both([upper.fewer, lower.more]))
 
 
 def interval(sides: SidesAt, estimate: float, alpha: float, least: float, most: float) -> tuple[float, float]:
@@ -129,8 +176,8 @@ def interval(sides: SidesAt, estimate: float, alpha: float, least: float, most: 
         most: largest possible difference.
     """
     needed = math.log(1 / alpha)
-    low = _edge(lambda margin: sides(margin).more >= needed, estimate, least)
-    high = _edge(lambda margin: sides(margin).fewer >= needed, estimate, most)
+    low = _edge(lambda margin: sides(margin).more.log >= needed, estimate, least)
+    high = _edge(lambda margin: sides(margin).fewer.log >= needed, estimate, most)
     return low, high
 
 

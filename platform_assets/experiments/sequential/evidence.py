@@ -1,12 +1,13 @@
 """What one guard finds, in numbers and in a sentence.
 
-Belongs here: outcomes, counts, findings, and the rule from two e-values to an outcome. Does not belong here: computing e-values
+Belongs here: outcomes, counts, e-values and how they combine, findings. Does not belong here: computing e-values
 (`bets.py`, `boundary.py`), or putting guards together (`verdict.py`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -82,34 +83,62 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class EValue:
+    """Evidence against one hypothesis, and how it is going to grow.
+
+    Attributes:
+        log: logarithm of the e-value; by Ville's inequality a true hypothesis lets it reach log(1/alpha), at any time, with probability
+            alpha at most.
+        left: further units of the new arm until the logarithm is as asked, were the rest as expected now; infinite where it never is.
+    """
+
+    log: float
+    left: Callable[[float], float]
+
+    def eased(self, by: float) -> EValue:
+        """The same with so much added to its logarithm."""
+        return EValue(self.log + by, lambda needed: self.left(needed - by))
+
+
+def either(values: Sequence[EValue]) -> EValue:
+    """Against all of these hypotheses being true: the mean of their e-values."""
+    cost = math.log(len(values))
+    log = float(np.logaddexp.reduce([value.log for value in values])) - cost
+    return EValue(log, lambda needed: min(value.left(needed + cost) for value in values))
+
+
+def both(values: Sequence[EValue]) -> EValue:
+    """Against any one of these hypotheses being true: each must be contradicted."""
+    return EValue(min(value.log for value in values), lambda needed: max(value.left(needed) for value in values))
+
+
+NO_EVIDENCE = EValue(0.0, lambda needed: math.inf)
+
+
+@dataclass(frozen=True)
 class Weighing:
     """The evidence of one guard before it is a finding.
 
     Attributes:
-        log_worse: logarithm of the e-value against "not worse than the margin".
-        log_fine: logarithm of the e-value against "worse than the margin, or at it".
-        worse_per_unit: by how much the first grows with a further unit, at the rates seen so far.
-        fine_per_unit: the same for the second.
+        worse: against "no worse than the margin".
+        fine: against "worse than the margin, or at it".
     """
 
-    log_worse: float
-    log_fine: float
-    worse_per_unit: float
-    fine_per_unit: float
+    worse: EValue
+    fine: EValue
 
     def outcome(self, alpha: float) -> Outcome:
-        """Ville's inequality: an e-value that reaches 1/alpha at any time has a wrong hypothesis with probability 1 - alpha."""
+        """What is known at this alpha."""
         needed = math.log(1 / alpha)
-        if self.log_worse >= needed:
+        if self.worse.log >= needed:
             return Outcome.WORSE
-        return Outcome.BETTER_OR_EQUAL if self.log_fine >= needed else Outcome.CANNOT_TELL
+        return Outcome.BETTER_OR_EQUAL if self.fine.log >= needed else Outcome.CANNOT_TELL
 
     def more_units(self, alpha: float) -> int | None:
-        """Units until one of the two reaches 1/alpha, were the rest like what was seen."""
+        """Units of the new arm until one of the two can be said; None where neither is in sight."""
         needed = math.log(1 / alpha)
-        pairs = ((self.log_worse, self.worse_per_unit), (self.log_fine, self.fine_per_unit))
-        times = [(needed - log) / rate for log, rate in pairs if rate > 0 and math.isfinite(rate)]
-        return max(1, math.ceil(min(times))) if times else None
+        units = min(self.worse.left(needed), self.fine.left(needed))
+        return max(1, math.ceil(units)) if math.isfinite(units) else None
 
 
 def finding(

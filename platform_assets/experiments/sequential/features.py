@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +15,14 @@ import numpy.typing as npt
 from platform_assets.experiments.sequential.comparing import NOTHING, Compared, Sides, one_sided
 from platform_assets.experiments.sequential.evidence import (
     Counts,
+    EValue,
     EvidenceError,
     Finding,
     Floats,
     Ints,
     Weighing,
+    both,
+    either,
     finding,
 )
 
@@ -47,8 +49,9 @@ def changed_features(
 ) -> tuple[Finding, ...]:
     """One finding for each feature: whether the two versions give different values to more than the tolerated share of requests.
 
-    Each unit bets with the share of its pairs that differ: a Bernoulli likelihood ratio against the tolerated share, mixed over what it may
-    be instead. It is convex in that share, so a unit's pairs may depend on each other in any way (Hoeffding 1963).
+    Each unit bets on the share of its pairs that differ, linearly (Waudby-Smith, Ramdas 2024): the factor has mean 1 whatever the
+    dependence of a unit's pairs. Where a unit is one pair it is the Bernoulli likelihood ratio against the tolerated share; what the share
+    may be instead is mixed over.
 
     Args:
         names: of the features.
@@ -79,7 +82,7 @@ def changed_features(
         found.append(
             finding(
                 f"feature {name}",
-                replace(weighing, log_fine=weighing.log_fine + math.log(alpha / share)),
+                Weighing(weighing.worse, weighing.fine.eased(math.log(alpha / share))),
                 (estimate, None, None),
                 margin=tolerated_ratio,
                 alpha=share,
@@ -91,15 +94,21 @@ def changed_features(
 
 
 def _sides(ratios: Floats, tolerated: float) -> Sides:
-    def growth(suspected: Floats) -> tuple[float, float]:
-        units, bad = len(ratios), float(ratios.sum())
+    def e_value(instead: Floats) -> EValue:
+        bets = (instead - tolerated) / (tolerated * (1 - tolerated))
         with np.errstate(divide="ignore"):
-            differing = np.log(suspected / tolerated) if bad else np.zeros(len(suspected))
-        logs = bad * differing + (units - bad) * np.log((1 - suspected) / (1 - tolerated))
-        return float(np.logaddexp.reduce(logs) - np.log(len(suspected))), float(logs.max()) / max(1, units)
+            logs = np.log1p(bets * (ratios[:, None] - tolerated)).sum(axis=0)
+            clean = np.log1p(-bets * tolerated)
+        rates = np.where(np.isfinite(logs), logs, -math.inf) / max(1, len(ratios)) if len(ratios) else clean
+        cost = math.log(len(instead))
 
-    (more, more_rate), (fewer, fewer_rate) = growth(SUSPECTED), growth(CLEARED * tolerated / TOLERATED_RATIO)
-    return Sides(more, fewer, more_rate, fewer_rate)
+        def left(needed: float) -> float:
+            units = [(needed + cost - log) / rate for log, rate in zip(logs, rates, strict=True) if rate > 0]
+            return max(0.0, min(units, default=math.inf))
+
+        return EValue(float(np.logaddexp.reduce(logs)) - cost, left)
+
+    return Sides(e_value(SUSPECTED), e_value(CLEARED * tolerated / TOLERATED_RATIO))
 
 
 def shifted_features(
@@ -147,7 +156,7 @@ def shifted_features(
         found.append(
             finding(
                 f"feature {name}",
-                replace(weighing, log_fine=weighing.log_fine + math.log(alpha / share)),
+                Weighing(weighing.worse, weighing.fine.eased(math.log(alpha / share))),
                 (estimate, None, None),
                 margin=margin,
                 alpha=share,
@@ -174,12 +183,9 @@ def _shifted(old: Floats, old_at: Ints, new: Floats, new_at: Ints, margin: float
         upper.append(compared(margin))
         lower.append(compared(-margin))
         estimates.append(compared.estimate or 0.0)
-    worse = np.array([side.more for side in upper] + [side.fewer for side in lower])
     weighing = Weighing(
-        float(np.logaddexp.reduce(worse) - math.log(len(worse))),
-        min([side.fewer for side in upper] + [side.more for side in lower]),
-        max([side.more_per_unit for side in upper] + [side.fewer_per_unit for side in lower]),
-        min([side.fewer_per_unit for side in upper] + [side.more_per_unit for side in lower]),
+        either([side.more for side in upper] + [side.fewer for side in lower]),
+        both([side.fewer for side in upper] + [side.more for side in lower]),
     )
     return weighing, max(estimates, key=abs)
 
