@@ -109,10 +109,11 @@ def scored_and_remembered(
     caller_id: str | None,
     exposure: Exposure | None = None,
     role: str = LIVE,
+    request_id: str | None = None,
 ) -> Prediction:
     """Score an event that was checked, and log and remember it: what every door does with an event.
 
-    A copy for a version in shadow is scored and logged only.
+    A copy for a version in shadow is scored and logged only. Without a `request_id` it gets a new one.
 
     Raises:
         RequestRefused, StoreUnavailable, FeatureError: see `_scored`; of an entity that is declared to be refused.
@@ -121,7 +122,7 @@ def scored_and_remembered(
     if role == SHADOW:
         return _in_shadow(times, runtime, event, started, caller_id)
     for attempt in range(1, ATTEMPTS + 1):
-        prediction = _scored(times, runtime, event, started, caller_id, exposure)
+        prediction = _scored(times, runtime, event, started, caller_id, exposure, request_id=request_id)
         if prediction.unknown_outcome == "refuse":
             raise _unknown(runtime, prediction)
         if runtime.remember(prediction, in_any_case=attempt == ATTEMPTS):
@@ -165,6 +166,7 @@ def _scored(
     caller_id: str | None,
     exposure: Exposure | None = None,
     role: str = LIVE,
+    request_id: str | None = None,
 ) -> Prediction:
     """Score an event; what goes wrong for a caller is counted.
 
@@ -173,7 +175,7 @@ def _scored(
         StoreUnavailable, FeatureError: its features cannot be made.
     """
     try:
-        return runtime.scorer.score(event, requests.new_request_id(), started, caller_id, exposure, role)
+        return runtime.scorer.score(event, request_id or requests.new_request_id(), started, caller_id, exposure, role)
     except EventTooOld as error:
         problem = Problem(field=times.column, reason=str(error))
         raise RequestRefused(422, "the event is older than what the online store keeps", (problem,)) from error
@@ -206,8 +208,12 @@ def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
 
 async def _after(runtime: Runtime, prediction: Prediction) -> None:
     """Once the answer is on its way: count it; one that nobody is given was counted as such."""
-    if prediction.role == SHADOW:
-        return
+    if prediction.role != SHADOW:
+        count_answer(runtime, prediction)
+
+
+def count_answer(runtime: Runtime, prediction: Prediction) -> None:
+    """Count an answer that was given."""
     metrics = runtime.metrics
     metrics.latency.observe(prediction.latency_ms / 1e3)
     metrics.decisions[prediction.answer.decision or "none"].inc()

@@ -69,7 +69,8 @@ class SegmentRead:
             in shadow are among them (`live_rows`).
         lines_read: complete lines looked at, blank ones not counted.
         torn_lines: last lines without a line break, still being written; they are read the next time.
-        duplicate_lines: lines with a request identifier that another line has; the first in file order is kept.
+        duplicate_lines: lines with a request identifier that another line has; the one scored last is kept: a stream's message that was
+            scored again after a kill.
         other_contract_lines: predictions made under another feature contract: features that contract lacks are null.
         bad_lines: lines that are no prediction, each with its place and reason.
         segments_read: files read.
@@ -138,8 +139,11 @@ def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | No
             except _LineError as error:
                 bad.append(BadLine(f"{path}:{number}", str(error)))
                 continue
-            if row["request_id"] in rows:
+            earlier = rows.get(row["request_id"])
+            if earlier is not None:
                 duplicates += 1
+                if row["scored_at"] > earlier["scored_at"]:
+                    rows[row["request_id"]] = row
                 continue
             other_contract += row["feature_contract"] != parser.contract
             rows[row["request_id"]] = row

@@ -104,7 +104,7 @@ class PostgreSQL:
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", _USER]
 
 
-def _missing(what: str) -> NoReturn:
+def skip_missing(what: str) -> NoReturn:
     """Skip the test that asks for a server that is not installed; fail it in CI."""
     import pytest
 
@@ -129,7 +129,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     """PostgreSQL on a free port; where it is not installed the test is skipped, and fails in CI."""
     if not _POSTGRESQL_FOLDERS:
         missing = "PostgreSQL's server is not installed: apt-get install postgresql"
-        _missing(missing)
+        skip_missing(missing)
     folder = Path(tempfile.mkdtemp(prefix="platform-assets-postgresql-"))
     if os.geteuid() == 0:
         user = pwd.getpwnam(_USER)
@@ -299,7 +299,7 @@ def redis() -> Iterator[Redis]:
     binary = shutil.which("redis-server")
     if binary is None:
         missing = "Redis's server is not installed: apt-get install redis-server"
-        _missing(missing)
+        skip_missing(missing)
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryFile() as log:

@@ -5,7 +5,7 @@ does (`serving/`), or where a Bento runs (`platform_assets/deployment/local/`).
 """
 
 from platform_assets.deployment.packaging.build import BentoError, BuiltBento, build_bento, find_bento
-from platform_assets.deployment.packaging.run import serve_command
+from platform_assets.deployment.packaging.run import serve_command, stream_command
 from platform_assets.deployment.packaging.self_test import SelfTestError, SelfTestResult, probe, self_test
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "probe",
     "self_test",
     "serve_command",
+    "stream_command",
 ]

@@ -22,6 +22,7 @@ import yaml
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.packaging.sources import (
     ENTRY_POINTS,
+    STREAM_DOOR,
     distributions_of,
     read_lock,
     requirements,
@@ -134,7 +135,8 @@ def write_context(
 ) -> None:
     """Write everything that is packed: code, requirements, release, and BentoML's build file."""
     functions = [item.function.partition(":")[0] for view in use_case.features for item in view.functions]
-    modules = service_modules(source_root, (*ENTRY_POINTS, *functions))
+    doors = (STREAM_DOOR,) if use_case.scores_stream else ()
+    modules = service_modules(source_root, (*ENTRY_POINTS, *doors, *functions))
     for name, path in modules.items():
         target = context / path.relative_to(source_root)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,27 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 """Processes serve in parallel; a thread pool in each would only fight over the cores."""
 
 
+def stream_command(
+    bento: BuiltBento, settings: ServingSettings, instance: int = 0, metrics_port: int | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """How to score the events of a Bento's topic with one process; as `serve_command`, and it listens nowhere.
+
+    Args:
+        bento: the release; its use case declares the topics.
+        settings: of the process; its `release_digest` is set to the Bento's.
+        instance: tells processes apart that share the topic.
+        metrics_port: of 127.0.0.1 that Prometheus may read; None for none.
+
+    Returns:
+        Program with arguments, and variables to set on top of the inherited ones; the brokers' is not among them.
+    """
+    command, environment = serve_command(bento, settings)
+    begin = command[: command.index("serving")]
+    arguments = ["--instance", str(instance)]
+    arguments += [] if metrics_port is None else ["--metrics-port", str(metrics_port)]
+    return [*begin, "serving.doors.stream", str(bento.path), *arguments], environment
+
+
 def serve_command(bento: BuiltBento, settings: ServingSettings, port: str = PORT) -> tuple[list[str], dict[str, str]]:
     """How to serve a Bento with one process on one port of 127.0.0.1.
 

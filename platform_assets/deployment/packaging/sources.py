@@ -24,6 +24,8 @@ ENTRY_POINTS = (
     "platform_assets.features.online.request_features",
     "platform_assets.features.online.store",
 )
+STREAM_DOOR = "serving.doors.stream"
+"""A further entry point where a topic is scored; it brings the Kafka client along."""
 LIBRARIES_OF_THEIR_OWN = (
     "platform_assets.training.learners",
     "platform_assets.training.distributed",
