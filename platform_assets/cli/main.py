@@ -12,6 +12,7 @@ import typer
 from platform_assets.cli import experiments, lake, lineage, quarantine, sources, versions
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
+from platform_assets.cli.predict import commands as predict
 
 
 class _Commands(typer.Typer):
@@ -32,6 +33,7 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(features.app, name="features")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(models.app, name="models")
+app.add_typer(predict.app, name="predict")
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(lake.app, name="lake")
 app.command()(versions.versions)

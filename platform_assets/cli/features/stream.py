@@ -51,7 +51,7 @@ def stream_events(name: str, *, from_stdin: bool) -> None:
             printed_at[0] = time.monotonic()
             console.print(f"{use_case.name}: {total}", markup=False)
 
-    with _stopping(stop), _source(use_case, writer.offsets.next_offsets, stop, from_stdin=from_stdin) as source:
+    with stopping(stop), _source(use_case, writer.offsets.next_offsets, stop, from_stdin=from_stdin) as source:
         console.print(
             f"{use_case.name}: the online store follows the stream; Ctrl-C stops it, and it goes on where it stopped"
         )
@@ -71,12 +71,7 @@ def detach_stream(name: str) -> None:
         raise ValueError(f"{name}: source {use_case.events!r} names no topic to follow; see docs/guide/online-store.md")
     target = Installation(settings).serving.target()
     command = [sys.executable, "-m", "platform_assets.cli", "features", "stream", name]
-    variables = {
-        key: value
-        for key, value in environment_variables().items()
-        if key == connector.brokers or key.startswith(_FORWARDED)
-    }
-    log = target.keep_beside(_program(name), command, variables, Path.cwd())
+    log = target.keep_beside(_program(name), command, forwarded(connector.brokers), Path.cwd())
     console.print(f"{name}: the stream runs in the background, log {log}")
     console.print(f"To end it: platform-assets features stream {name} --end")
 
@@ -89,12 +84,18 @@ def end_stream(name: str) -> None:
     console.print(f"To start it: platform-assets features stream {name} --detach")
 
 
+def forwarded(brokers: str) -> dict[str, str]:
+    """The variables that a process in the background needs: the brokers', and this project's."""
+    given = environment_variables().items()
+    return {key: value for key, value in given if key == brokers or key.startswith(_FORWARDED)}
+
+
 def _program(name: str) -> str:
     return f"{BESIDE}stream-{name}"
 
 
 @contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
+def stopping(stop: threading.Event) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM set `stop`, so that a batch is never cut."""
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
