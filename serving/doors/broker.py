@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from serving.doors.messages import Message, Outcome
+from serving.doors.messages import MessageOutcome, TopicMessage
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.stream_door import StreamDoor
@@ -39,7 +39,7 @@ class BrokersAway(RuntimeError):
     """The brokers do not answer; trying again later helps."""
 
 
-class RolledBack(RuntimeError):
+class TransactionGivenUp(RuntimeError):
     """The transaction was given up as a whole: what was read has to be scored again."""
 
 
@@ -135,7 +135,7 @@ class Broker:
             raise self._judged(error) from error
         self._consumer.subscribe([self._stream.events])
 
-    def take(self) -> list[Message]:
+    def take(self) -> list[TopicMessage]:
         """The next messages; none when none came within a moment.
 
         Raises:
@@ -155,15 +155,15 @@ class Broker:
             elif topic is not None and partition is not None and offset is not None:
                 place = topic, partition, offset
                 messages.append(
-                    Message(*place, _bytes(message.key()), _bytes(message.value()), _headers(message.headers()))
+                    TopicMessage(*place, _bytes(message.key()), _bytes(message.value()), _headers(message.headers()))
                 )
         return messages
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
+    def commit(self, outcomes: Sequence[MessageOutcome]) -> None:
         """Write what came of messages, and that they were read, in one transaction.
 
         Raises:
-            RolledBack: nothing was written; `rewind`, and score again.
+            TransactionGivenUp: nothing was written; `rewind`, and score again.
             StreamDoorError: another process took over, or a topic may not be written.
         """
         from confluent_kafka import KafkaException
@@ -182,9 +182,9 @@ class Broker:
             self._retried(lambda: self._producer.commit_transaction(ANSWER_SECONDS))
         except (KafkaException, BufferError) as error:
             self._roll_back(error)
-            raise RolledBack(str(error)) from error
+            raise TransactionGivenUp(str(error)) from error
 
-    def rewind(self, messages: Iterable[Message]) -> None:
+    def rewind(self, messages: Iterable[TopicMessage]) -> None:
         """Read these messages again; partitions that are another process's by now are left to it."""
         from confluent_kafka import KafkaException, TopicPartition
 
@@ -206,7 +206,7 @@ class Broker:
         """Leave the topics."""
         self._consumer.close()
 
-    def _write(self, outcome: Outcome) -> None:
+    def _write(self, outcome: MessageOutcome) -> None:
         stream, message = self._stream, outcome.message
         topic = stream.predictions if outcome.reason is None else stream.dead_letter_topic
         partition = _ANY_PARTITION if message.key is not None else message.partition % self._partitions[topic]
@@ -270,7 +270,7 @@ class Broker:
         return StreamDoorError(f"the brokers in {self._stream.brokers} refuse: {cause.str()}")
 
 
-def _following(messages: Iterable[Message]) -> list[Any]:
+def _following(messages: Iterable[TopicMessage]) -> list[Any]:
     """The offsets after these messages, of each partition."""
     from confluent_kafka import TopicPartition
 

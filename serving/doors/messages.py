@@ -49,7 +49,7 @@ class TryAgain(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Message:
+class TopicMessage:
     """One message of a topic."""
 
     topic: str
@@ -66,7 +66,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MessageOutcome:
     """What is written for a message.
 
     Attributes:
@@ -76,7 +76,7 @@ class Outcome:
         reason: why it is a dead letter; None where it was scored.
     """
 
-    message: Message
+    message: TopicMessage
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     reason: str | None = None
@@ -95,11 +95,11 @@ class MessageScorer:
         self._keys = use_case.event_source.primary_key
         self._release = runtime.digest.removeprefix("sha256:")[:_RELEASE_DIGITS]
 
-    def request_id(self, message: Message) -> str:
+    def request_id(self, message: TopicMessage) -> str:
         """The id of the message's prediction: its place and the release."""
         return f"{message.place}/{self._release}"
 
-    def score(self, message: Message) -> Outcome:
+    def score(self, message: TopicMessage) -> MessageOutcome:
         """Score the event of a message, log and remember it.
 
         Raises:
@@ -133,7 +133,7 @@ class MessageScorer:
             "release": self._runtime.digest,
         }
         value = json.dumps(answer, default=_json, separators=(",", ":")).encode()
-        return Outcome(message, value, self._headers(message))
+        return MessageOutcome(message, value, self._headers(message))
 
     def settle(self, stop: threading.Event) -> bool:
         """Wait until log and online store have what was scored, so that no kill can come in between; False when stopped before."""
@@ -144,7 +144,7 @@ class MessageScorer:
             time.sleep(_LOOK_SECONDS)
         return True
 
-    def _event(self, message: Message) -> dict[str, Any]:
+    def _event(self, message: TopicMessage) -> dict[str, Any]:
         if message.value is None:
             raise _Empty
         if len(message.value) > self._largest:
@@ -153,12 +153,12 @@ class MessageScorer:
         self._times.check(event, datetime.now(UTC), self._runtime.settings.max_future_seconds)
         return event
 
-    def _dead(self, message: Message, reason: str, explanation: str) -> Outcome:
+    def _dead(self, message: TopicMessage, reason: str, explanation: str) -> MessageOutcome:
         logger.warning("%s is a dead letter, %s: %s", message.place, reason, explanation)
         named = (("reason", reason.encode()), ("explanation", explanation[:1000].encode()))
-        return Outcome(message, message.value, (*self._headers(message), *named), reason)
+        return MessageOutcome(message, message.value, (*self._headers(message), *named), reason)
 
-    def _headers(self, message: Message) -> tuple[tuple[str, bytes], ...]:
+    def _headers(self, message: TopicMessage) -> tuple[tuple[str, bytes], ...]:
         return (
             ("source-topic", message.topic.encode()),
             ("source-partition", str(message.partition).encode()),

@@ -27,7 +27,7 @@ from serving.slim_start import hide_all_but
 
 if TYPE_CHECKING:
     from serving.doors.broker import Broker
-    from serving.doors.messages import MessageScorer, Outcome
+    from serving.doors.messages import MessageOutcome, MessageScorer
     from serving.release import PackedRelease
 
 logger = logging.getLogger("serving.doors.stream")
@@ -106,7 +106,7 @@ class Stream:
                 logger.info("%s", self)
 
     def _batch(self, stop: threading.Event) -> None:
-        from serving.doors.broker import BrokersAway, RolledBack
+        from serving.doors.broker import BrokersAway, TransactionGivenUp
         from serving.doors.messages import TryAgain
 
         try:
@@ -114,7 +114,7 @@ class Stream:
         except BrokersAway as error:
             self._wait(stop, str(error))
             return
-        outcomes: list[Outcome] = []
+        outcomes: list[MessageOutcome] = []
         reason = None
         for message in messages:
             try:
@@ -127,7 +127,7 @@ class Stream:
         if outcomes:
             try:
                 self._broker.commit(outcomes)
-            except RolledBack:
+            except TransactionGivenUp:
                 self._metrics.rolled_back.inc()
                 self._broker.rewind(messages)
                 self._wait(stop, "a transaction was given up")
@@ -139,7 +139,7 @@ class Stream:
         elif messages:
             self._go_on()
 
-    def _count(self, outcomes: Iterable[Outcome]) -> None:
+    def _count(self, outcomes: Iterable[MessageOutcome]) -> None:
         for outcome in outcomes:
             (self._metrics.scored if outcome.reason is None else self._metrics.dead[outcome.reason]).inc()
             self.counts["scored" if outcome.reason is None else f"dead letters ({outcome.reason})"] += 1

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from platform_assets_tests.serving.parking import make_model, release_info, use_case
-from serving.doors.broker import Broker, BrokersAway, RolledBack, StreamDoorError
-from serving.doors.messages import Message, MessageScorer, Outcome, TryAgain
+from serving.doors.broker import Broker, BrokersAway, StreamDoorError, TransactionGivenUp
+from serving.doors.messages import MessageOutcome, MessageScorer, TopicMessage, TryAgain
 from serving.doors.stream import Stream, StreamMetrics, stream_release
 from serving.release import read_release, write_release
 
@@ -35,26 +35,26 @@ class FakeTopic:
         if self.away >= 0:
             raise BrokersAway("nobody there")
 
-    def take(self) -> list[Message]:
+    def take(self) -> list[TopicMessage]:
         most = self.batches.pop() if self.batches else 5
         taken = []
         for partition, end in enumerate(self.partitions):
             while len(taken) < most and self.next.get(partition, 0) < end:
                 offset = self.next.get(partition, 0)
-                taken.append(Message("events", partition, offset, b"k", b"{}"))
+                taken.append(TopicMessage("events", partition, offset, b"k", b"{}"))
                 self.next[partition] = offset + 1
         return taken
 
-    def commit(self, outcomes: Sequence[Outcome]) -> None:
+    def commit(self, outcomes: Sequence[MessageOutcome]) -> None:
         if self.failures and self.failures.pop():
-            raise RolledBack("timed out")
+            raise TransactionGivenUp("timed out")
         for outcome in outcomes:
             place = outcome.message.partition, outcome.message.offset
             assert self.offsets.get(place[0], 0) == place[1], "in order, none twice, none left out"
             self.offsets[place[0]] = place[1] + 1
             self.written.append(place)
 
-    def rewind(self, messages: Iterable[Message]) -> None:
+    def rewind(self, messages: Iterable[TopicMessage]) -> None:
         for message in messages:
             self.next[message.partition] = min(message.offset, self.next[message.partition])
 
@@ -68,10 +68,10 @@ class FakeScorer:
     outages: list[bool]
     dead: set[int] = field(default_factory=set)
 
-    def score(self, message: Message) -> Outcome:
+    def score(self, message: TopicMessage) -> MessageOutcome:
         if self.outages and self.outages.pop():
             raise TryAgain("the store is away")
-        return Outcome(message, b"", (), "refused" if message.offset in self.dead else None)
+        return MessageOutcome(message, b"", (), "refused" if message.offset in self.dead else None)
 
     def settle(self, stop: threading.Event) -> bool:
         return not stop.is_set()

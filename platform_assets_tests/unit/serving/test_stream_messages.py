@@ -15,7 +15,7 @@ from platform_assets_tests.serving.fake_online_store import FakeStore
 from platform_assets_tests.serving.parking import DECLARATION, EVENT, make_model, release_info, use_case
 from serving.background import Background
 from serving.doors.broker import StreamDoorError, client_settings
-from serving.doors.messages import Message, MessageScorer, TryAgain
+from serving.doors.messages import MessageScorer, TopicMessage, TryAgain
 from serving.metrics import ServiceMetrics
 from serving.online import StoreDamaged, StoreUnavailable
 from serving.prediction_log import LogUnavailable, PredictionLog
@@ -66,10 +66,10 @@ def world(tmp_path: Path, model_folder: Path) -> World:
     return World(tmp_path, model_folder)
 
 
-def message(value: Any, offset: int = 12, **headers: bytes) -> Message:
+def message(value: Any, offset: int = 12, **headers: bytes) -> TopicMessage:
     content = value if isinstance(value, bytes) or value is None else json.dumps(value).encode()
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    return Message("arrivals", 3, offset, b"7", content, named)
+    return TopicMessage("arrivals", 3, offset, b"7", content, named)
 
 
 def test_a_message_is_answered_and_says_where_it_came_from_and_by_which_release(world: World) -> None:
