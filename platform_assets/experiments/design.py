@@ -140,24 +140,38 @@ def measured(events: pl.DataFrame, experiment: Experiment, day: str) -> pl.DataF
     Raises:
         DesignError: the measure cannot be computed, is not a number, or lacks for some events.
     """
+    value = measure_values(events, experiment.measure, "experiment.measure")
+    unit = pl.col(experiment.assign_by) if experiment.assign_by else pl.int_range(pl.len())
+    return events.select(pl.col(day).alias(DAY), unit.alias(UNIT), value.alias(VALUE)).sort(DAY)
+
+
+def measure_values(events: pl.DataFrame, measure: str, where: str) -> pl.Series:
+    """The measure of each event, float64, in their order.
+
+    Args:
+        events: labelled events with the columns that the measure names.
+        measure: the expression.
+        where: its field in the declaration, for the message.
+
+    Raises:
+        DesignError: it cannot be computed, is not a number, or lacks for some events.
+    """
     try:
-        value = events.select(sql_expression(experiment.measure, events.schema).alias(VALUE))[VALUE]
+        value = events.select(sql_expression(measure, events.schema).alias(VALUE))[VALUE]
     except (pl.exceptions.PolarsError, ValueError) as error:
-        raise DesignError(f"experiment.measure {experiment.measure!r} cannot be computed: {error}") from error
+        raise DesignError(f"{where} {measure!r} cannot be computed: {error}") from error
     if not (value.dtype.is_numeric() or value.dtype == pl.Boolean) or len(value) != events.height:
         raise DesignError(
-            f"experiment.measure {experiment.measure!r} gives {len(value)} values of type {value.dtype} for {events.height} events; "
+            f"{where} {measure!r} gives {len(value)} values of type {value.dtype} for {events.height} events; "
             "it must give a number or a condition for each"
         )
     value = value.cast(pl.Float64)
     lacking = int((~value.is_finite().fill_null(False)).sum())
     if lacking:
         raise DesignError(
-            f"experiment.measure {experiment.measure!r} has no finite value for {lacking:,} of {events.height:,} events; say what "
-            "they count as"
+            f"{where} {measure!r} has no finite value for {lacking:,} of {events.height:,} events; say what they count as"
         )
-    unit = pl.col(experiment.assign_by) if experiment.assign_by else pl.int_range(pl.len())
-    return events.select(pl.col(day).alias(DAY), unit.alias(UNIT), value.alias(VALUE)).sort(DAY)
+    return value
 
 
 def design(experiment: Experiment, history: pl.DataFrame) -> Design:

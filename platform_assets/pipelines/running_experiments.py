@@ -1,0 +1,140 @@
+"""A/B tests that run or ran: their names, and the plan that each was begun with.
+
+Belongs here: what the ledger remembers of a test's begin, and whether a declaration still says the same. Does not belong here: the
+analysis (`analyse_experiment.py`), or the assignment (`experiments/assignment.py`).
+
+A test's name is the declared one with the version that it is about, so that each new version is dealt anew. What it measures, whom it
+assigns and how many is fixed when it begins: another plan under the same name would mix two tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.experiments import Experiment
+from platform_assets.experiments.assignment import Split, split_of
+from platform_assets.registry.ledger import Entry, Ledger
+
+STARTED = "experiment_started"
+FIXED = (
+    "measure", "direction", "assign_by", "treatment_ratio", "minimum_effect_ratio", "significance", "guardrails",
+)  # fmt: skip
+"""Fields of the declaration that a running test keeps."""
+
+
+class ExperimentChanged(ValueError):
+    """The declaration is not that of the running test any more; the message says which fields, and what to do."""
+
+
+@dataclass(frozen=True)
+class StartedExperiment:
+    """A test as it was begun.
+
+    Attributes:
+        split: how entities are assigned; its name is that of the running test.
+        plan: as it was declared then.
+        at: when it began.
+        entry: of the ledger; None for a test that nothing is recorded of.
+    """
+
+    split: Split
+    plan: Experiment
+    at: datetime | None = None
+    entry: str | None = None
+
+
+def running_name(declared: str, model_version: str) -> str:
+    """The name of the test of one version: it salts the assignment and stands in the log."""
+    return f"{declared}_v{model_version}"
+
+
+def declared_split(use_case: UseCase, model_version: str) -> Split:
+    """How the declared test assigns entities between the version that serves and this one.
+
+    Raises:
+        ExperimentChanged: no test is declared, or none that assigns anything.
+    """
+    plan = use_case.experiment
+    if plan is None or plan.assign_by is None:
+        raise ExperimentChanged(f"{use_case.name} declares no experiment with `assign_by` (docs/guide/experiments.md)")
+    name = running_name(plan.name, model_version)
+    return split_of(use_case.name, name, plan.assign_by, plan.traffic_ratio, plan.treatment_ratio)
+
+
+def record_start(
+    use_case: UseCase, ledger: Ledger, split: Split, model_version: str, release: str, run_id: str
+) -> StartedExperiment:
+    """Write down a test that begins, once; one that began under the same name must have had the same plan.
+
+    Raises:
+        ExperimentChanged: it had another one.
+    """
+    known = started_experiment(use_case, ledger, split.name)
+    if known.entry is not None:
+        refuse_changes(use_case, known)
+        return known
+    plan = use_case.experiment
+    assert plan is not None, "a split was made of it"
+    entry = Entry(
+        entry=f"{use_case.name}/{STARTED}/{split.name}",
+        at=datetime.now(UTC),
+        use_case=use_case.name,
+        action=STARTED,
+        model_version=model_version,
+        previous_version=None,
+        release=release,
+        evidence={"split": split.header(), "experiment": plan.model_dump(mode="json")},
+        run_id=run_id,
+    )
+    ledger.record(entry)
+    return StartedExperiment(split, plan, entry.at, entry.entry)
+
+
+def started_experiment(use_case: UseCase, ledger: Ledger | None, name: str) -> StartedExperiment:
+    """The test of that name as it was begun; as it is declared where nothing is recorded of it.
+
+    Raises:
+        ExperimentChanged: nothing is recorded, and none is declared.
+    """
+    rows = pl.DataFrame() if ledger is None else ledger.entries(use_case.name)
+    if not rows.is_empty():
+        rows = rows.filter(pl.col("entry") == f"{use_case.name}/{STARTED}/{name}")
+    if rows.is_empty():
+        declared = declared_split(use_case, "0")
+        assert use_case.experiment is not None, "a split was made of it"
+        split = Split(use_case.name, name, declared.column, declared.traffic, declared.treatment)
+        return StartedExperiment(split, use_case.experiment)
+    row = rows.row(0, named=True)
+    evidence: Mapping[str, Any] = json.loads(row["evidence"])
+    parts = str(evidence["split"]).split(";")
+    split = Split(use_case.name, name, parts[1], int(parts[2]), int(parts[3]))
+    return StartedExperiment(split, Experiment.model_validate(evidence["experiment"]), row["at"], row["entry"])
+
+
+def refuse_changes(use_case: UseCase, started: StartedExperiment) -> None:
+    """Refuse a declaration that says something else under the name of a test that was begun.
+
+    A declaration with another name is another test: the one that runs goes on by its own plan.
+
+    Raises:
+        ExperimentChanged: naming the fields.
+    """
+    now = use_case.experiment
+    if now is None or now.name != started.plan.name:
+        return
+    changed = [field for field in FIXED if getattr(now, field) != getattr(started.plan, field)]
+    if now.traffic_ratio < started.plan.traffic_ratio:
+        changed.append("traffic_ratio")  # more traffic moves nobody; less would take away entities that had a version
+    if changed:
+        raise ExperimentChanged(
+            f"{use_case.name}: experiment {started.split.name} was begun with another {', '.join(changed)}. Set "
+            f"{'it' if len(changed) == 1 else 'them'} back while it runs, or give what is declared now a name of its own "
+            "(`experiment.name`): another plan is another test"
+        )
