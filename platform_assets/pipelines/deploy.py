@@ -15,11 +15,13 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento, find_bento, probe, serve_command
 from platform_assets.deployment.packaging.run import READY_PATH
 from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.deployment.rollout.registry import experiment_of_version
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import SERVING
 from platform_assets.pipelines.package import DIGEST_TAG, NotPromoted, champion_of, serving_settings
+from platform_assets.pipelines.running_experiments import record_start, refuse_another_plan, split_of_plan
 from platform_assets.pipelines.targets import TARGET
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.registry.ledger import Action, Entry
@@ -109,9 +111,13 @@ def put_in_service(
 
     Raises:
         DeploymentError: it did not take over; what served before still does.
+        ExperimentChanged: its A/B test was begun with another plan; nothing was changed.
     """
     release = release_of(use_case, version, bento, serving_settings(use_case, feature_store, serving))
     ledger = models.ledger(use_case.name)
+    plan = experiment_of_version(plan, version.version)
+    split = split_of_plan(use_case, plan)
+    refuse_another_plan(use_case, ledger, split)
     try:
         result = serving.target().deploy(release, plan)
     except DeploymentError as error:
@@ -120,6 +126,7 @@ def put_in_service(
         raise
     evidence = {"address": result.address, "message": result.message, "seconds": dict(result.timings_seconds)}
     evidence[TARGET] = serving.name
+    record_start(use_case, ledger, split, version, bento.digest, run_id)
     ledger.record(ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, evidence, run_id))
     return Deployed(version.version, bento.digest, result)
 

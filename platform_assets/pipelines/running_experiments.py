@@ -19,10 +19,12 @@ import polars as pl
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.experiments import Experiment
+from platform_assets.deployment.rollout.stages import Plan
 from platform_assets.experiments.assignment import Split, split_of
-from platform_assets.registry.ledger import Entry, Ledger
+from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.ledger import Action, Entry, Ledger
 
-STARTED = "experiment_started"
+STARTED: Action = "experiment_started"
 FIXED = (
     "measure", "direction", "assign_by", "treatment_ratio", "minimum_effect_ratio", "significance", "guardrails",
 )  # fmt: skip
@@ -50,51 +52,45 @@ class StartedExperiment:
     entry: str | None = None
 
 
-def running_name(declared: str, model_version: str) -> str:
-    """The name of the test of one version: it salts the assignment and stands in the log."""
-    return f"{declared}_v{model_version}"
+def split_of_plan(use_case: UseCase, plan: Plan) -> Split | None:
+    """How a rollout's A/B test assigns entities; None for a rollout without one."""
+    found = [stage.assignment for stage in plan if stage.assignment is not None]
+    if not found:
+        return None
+    (test,) = found  # a rollout has each strategy once
+    return Split(use_case.name, test.experiment, test.entity, test.traffic_buckets, test.treatment_buckets)
 
 
-def declared_split(use_case: UseCase, model_version: str) -> Split:
-    """How the declared test assigns entities between the version that serves and this one.
+def refuse_another_plan(use_case: UseCase, ledger: Ledger, split: Split | None) -> None:
+    """Refuse to begin a test under the name of one that had another plan.
 
     Raises:
-        ExperimentChanged: no test is declared, or none that assigns anything.
+        ExperimentChanged: naming the fields.
     """
-    plan = use_case.experiment
-    if plan is None or plan.assign_by is None:
-        raise ExperimentChanged(f"{use_case.name} declares no experiment with `assign_by` (docs/guide/experiments.md)")
-    name = running_name(plan.name, model_version)
-    return split_of(use_case.name, name, plan.assign_by, plan.traffic_ratio, plan.treatment_ratio)
+    if split is not None:
+        refuse_changes(use_case, started_experiment(use_case, ledger, split.name))
 
 
 def record_start(
-    use_case: UseCase, ledger: Ledger, split: Split, model_version: str, release: str, run_id: str
-) -> StartedExperiment:
-    """Write down a test that begins, once; one that began under the same name must have had the same plan.
-
-    Raises:
-        ExperimentChanged: it had another one.
-    """
-    known = started_experiment(use_case, ledger, split.name)
-    if known.entry is not None:
-        refuse_changes(use_case, known)
-        return known
+    use_case: UseCase, ledger: Ledger, split: Split | None, version: RegisteredVersion, release: str, run_id: str
+) -> None:
+    """Write down the plan of a test that begins; once, however often its version is deployed."""
     plan = use_case.experiment
-    assert plan is not None, "a split was made of it"
-    entry = Entry(
-        entry=f"{use_case.name}/{STARTED}/{split.name}",
-        at=datetime.now(UTC),
-        use_case=use_case.name,
-        action=STARTED,
-        model_version=model_version,
-        previous_version=None,
-        release=release,
-        evidence={"split": split.header(), "experiment": plan.model_dump(mode="json")},
-        run_id=run_id,
+    if split is None or plan is None or started_experiment(use_case, ledger, split.name).entry is not None:
+        return
+    ledger.record(
+        Entry(
+            entry=f"{use_case.name}/{STARTED}/{split.name}",
+            at=datetime.now(UTC),
+            use_case=use_case.name,
+            action=STARTED,
+            model_version=version.version,
+            previous_version=None,
+            release=release,
+            evidence={"split": split.header(), "experiment": plan.model_dump(mode="json")},
+            run_id=run_id,
+        )
     )
-    ledger.record(entry)
-    return StartedExperiment(split, plan, entry.at, entry.entry)
 
 
 def started_experiment(use_case: UseCase, ledger: Ledger | None, name: str) -> StartedExperiment:
@@ -107,10 +103,14 @@ def started_experiment(use_case: UseCase, ledger: Ledger | None, name: str) -> S
     if not rows.is_empty():
         rows = rows.filter(pl.col("entry") == f"{use_case.name}/{STARTED}/{name}")
     if rows.is_empty():
-        declared = declared_split(use_case, "0")
-        assert use_case.experiment is not None, "a split was made of it"
-        split = Split(use_case.name, name, declared.column, declared.traffic, declared.treatment)
-        return StartedExperiment(split, use_case.experiment)
+        plan = use_case.experiment
+        if plan is None or plan.assign_by is None:
+            raise ExperimentChanged(
+                f"{use_case.name} declares no experiment with `assign_by`, and the ledger knows none named {name!r} "
+                "(docs/guide/experiments.md)"
+            )
+        declared = split_of(use_case.name, name, plan.assign_by, plan.traffic_ratio, plan.treatment_ratio)
+        return StartedExperiment(declared, plan)
     row = rows.row(0, named=True)
     evidence: Mapping[str, Any] = json.loads(row["evidence"])
     parts = str(evidence["split"]).split(";")

@@ -10,11 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import EXPERIMENT_HEADER, VARIANT_HEADER
+from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.assignment_filter import chain_filter, lua_source, route_filter
+from platform_assets.deployment.release import Release
+from platform_assets.deployment.rollout.engine import now
+from platform_assets.deployment.rollout.events import Abort
+from platform_assets.deployment.rollout.stages import Assignment, Stage, StageKind, planned
 from platform_assets.experiments.assignment import (
     NO_ENTITY,
     OUTSIDE,
@@ -277,3 +283,24 @@ def test_a_name_that_could_end_the_literal_is_refused() -> None:
         lua_source(
             use_case="shop", experiment='a" .. os.exit()', column="who", traffic=1, treatment=1, score_path=SCORE
         )
+
+
+def test_each_entity_gets_its_version_behind_the_address(target: LocalTarget, release: Callable[..., Release]) -> None:
+    """Every one while the test runs, whatever a caller says of itself; and the old version alone once it is aborted."""
+    assignment = Assignment(SPLIT.name, SPLIT.column, SPLIT.traffic, SPLIT.treatment)
+    plan = planned([Stage(StageKind.SPLIT, 32, observe=True, assignment=assignment)])
+    target.deploy(release("1", use_case="shop"))
+    result = target.deploy(release("2", use_case="shop"), plan)
+    assert result.waiting == "split"
+    url, lie = f"{result.address}/score", {VARIANT_HEADER: "treatment"}
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        for who in range(150):
+            expected = "2" if own(who) == Variant.TREATMENT else "1"
+            assert client.post(url, json={"who": who}, headers=lie).text == expected
+            assert client.post(url, content=f'{{"note":[{{"who":0}}],"who":"{who}"}}').text == expected
+        assert client.post(url, json={}, headers=lie).text == "1"
+        assert client.post(f"{result.address}/predict", json={"who": 1}, headers=lie).text == "1"
+        view = target.rollout("shop")
+        assert view is not None
+        target.advance("shop", view.rollout.revision, Abort("seen enough", "a person", now()))
+        assert {client.post(url, json={"who": who}, headers=lie).text for who in range(50)} == {"1"}

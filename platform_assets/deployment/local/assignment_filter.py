@@ -14,7 +14,8 @@ from typing import Any
 
 from platform_assets.declaration.names import EXPERIMENT_HEADER, VARIANT_HEADER
 
-FILTER_NAME = "envoy.filters.http.lua"
+FILTER_NAME = "platform_assets.assignment"
+"""Of its own: other filters of the chain are Lua too, and a route's program goes to the filter of its name."""
 _PROGRAM = Path(__file__).with_suffix(".lua")
 _LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 

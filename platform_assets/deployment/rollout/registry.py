@@ -6,6 +6,7 @@ Belongs here: from what is declared to a plan. Does not belong here: any strateg
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from platform_assets.declaration import UseCase
@@ -29,17 +30,24 @@ STRATEGIES: ImplementationRegistry[MakeStrategy] = ImplementationRegistry(
 
 
 def experiment_of(use_case: UseCase) -> PlannedExperiment | None:
-    """The experiment of a use case under its name: that of the use case, with a digest of how it assigns."""
+    """The experiment of a use case under its declared name."""
     experiment = use_case.experiment
-    return None if experiment is None else PlannedExperiment(experiment_name(use_case), experiment)
+    return None if experiment is None else PlannedExperiment(experiment.name, experiment)
 
 
-def experiment_name(use_case: UseCase) -> str:
-    """Salts the assignment: two use cases, and two hypotheses of one, treat entities independently of each other."""
-    from hashlib import sha256
+def experiment_of_version(plan: Plan, model_version: str) -> Plan:
+    """A plan whose experiment is named after the version that it is about: each new version is dealt anew.
 
-    hypothesis = use_case.experiment.hypothesis if use_case.experiment is not None else ""
-    return f"{use_case.name}-{sha256(hypothesis.encode()).hexdigest()[:8]}"
+    What an entity was given in an earlier test would otherwise be its past in the next one.
+    """
+    return tuple(
+        stage
+        if stage.assignment is None
+        else replace(
+            stage, assignment=replace(stage.assignment, experiment=f"{stage.assignment.experiment}_v{model_version}")
+        )
+        for stage in plan
+    )
 
 
 def declared_plan(use_case: UseCase) -> Plan:

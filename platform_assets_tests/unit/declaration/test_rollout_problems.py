@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from platform_assets.declaration import UseCase
-from platform_assets.deployment.rollout.registry import declared_plan, experiment_name
+from platform_assets.deployment.rollout.registry import declared_plan, experiment_of_version
 from platform_assets.deployment.rollout.stages import AT_ONCE, StageKind
 from platform_assets.testing.declare import declaration
 
@@ -77,7 +77,7 @@ def test_stages_become_a_plan_in_the_order_written_and_survive_being_stored() ->
     assert plan[-1].minutes == 60
     assignment = plan[4].assignment
     assert assignment is not None
-    assert (assignment.experiment, assignment.entity) == (experiment_name(use_case), "customer")
+    assert (assignment.experiment, assignment.entity) == ("experiment", "customer")
     assert UseCase.model_validate_json(use_case.model_dump_json()) == use_case
 
 
@@ -85,7 +85,8 @@ def test_an_undeclared_rollout_replaces_at_once() -> None:
     assert declared_plan(UseCase.model_validate(declaration(events=EVENTS, label="is_bad"))) == AT_ONCE
 
 
-def test_two_hypotheses_assign_independently() -> None:
-    first = declared(AB, experiment=EXPERIMENT)
-    second = declared(AB, experiment={**EXPERIMENT, "hypothesis": "a newer model finds more bad payments"})
-    assert experiment_name(first) != experiment_name(second)
+def test_each_version_is_an_experiment_of_its_own() -> None:
+    plan = declared_plan(declared(AB, experiment=EXPERIMENT | {"name": "newer"}))
+    names = [stage.assignment.experiment for stage in experiment_of_version(plan, "7") if stage.assignment is not None]
+    assert names == ["newer_v7"]
+    assert experiment_of_version(AT_ONCE, "7") == AT_ONCE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from platform_assets.deployment.local.assignment_filter import chain_filter
 from platform_assets.deployment.local.envoy_config.format import (
     ROUTES_FILE,
     ROUTES_NAME,
@@ -41,7 +42,7 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": STAT_PREFIX,
         "rds": {"route_config_name": ROUTES_NAME, "config_source": watched(directory, ROUTES_FILE)},
-        "http_filters": [_buffer(), _router()],
+        "http_filters": [_buffer(), chain_filter(), _router()],
         "use_remote_address": True,
         # The caller's id is the caller's: without this it is replaced. One is made for a request without.
         "preserve_external_request_id": True,

@@ -1,7 +1,7 @@
 """One route per use case, its arms with weights; and the answers to all other paths.
 
 Belongs here: matches, weights, mirrors, retries, and the version that says which routes are in force.
-Does not belong here: the arms' processes (`clusters.py`).
+Does not belong here: the arms' processes (`clusters.py`), or telling requests apart by entity (`splits.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
+from platform_assets.deployment.local.envoy_config.splits import shares, with_split
 from platform_assets.deployment.local.state import TargetState, UseCaseState
 
 VERSION_HEADER = "x-service-version"
@@ -35,12 +36,17 @@ def render_routes(state: TargetState, request_timeout_seconds: float) -> tuple[s
     Returns:
         The file's text, and the version that `/-/routing` answers once the text is in force.
     """
-    routes = [
-        _route(name, use_case, request_timeout_seconds)
+    served_cases = {
+        name: use_case
         for name, use_case in sorted(state.use_cases.items())
         if any(arm.weight > 0 for arm in use_case.arms)
+    }
+    routes = [
+        route
+        for name, use_case in served_cases.items()
+        for route in with_split(name, use_case, _route(name, use_case, request_timeout_seconds))
     ]
-    served = [route["match"]["prefix"] for route in routes]
+    served = [path_prefix(name) for name in served_cases]
     version = digest([state.target_id, routes])
     unknown = {"error": "no use case is deployed under this path", "deployed": served}
     routes.insert(0, _answer({"path": ROUTING_PATH}, 200, {"target": state.target_id, "version": version}))
@@ -69,7 +75,7 @@ def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) ->
     clusters = [
         {
             "name": arm.name,
-            "weight": arm.weight,
+            "weight": weight,
             "response_headers_to_add": [
                 {
                     "header": {"key": VERSION_HEADER, "value": arm.version},
@@ -77,8 +83,7 @@ def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) ->
                 }
             ],
         }
-        for arm in use_case.arms
-        if arm.weight > 0
+        for arm, weight in shares(use_case)
     ]
     action: Json = {
         "weighted_clusters": {"clusters": clusters},

@@ -248,3 +248,29 @@ def test_a_root_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TargetUnavailable, match=str(tmp_path / "file")):
         make_directory(tmp_path / "file" / "root")
+
+
+def test_a_split_sends_treated_entities_to_their_arm_and_all_others_to_control() -> None:
+    weights = {"card_fraud-1": 70, "card_fraud-2": 30}
+    split = state().with_weights("card_fraud", weights, "card_fraud-2", ASSIGNMENT)
+    treated, control = (
+        route
+        for route in json.loads(envoy_config.render_routes(split, 10)[0])["resources"][0]["virtual_hosts"][0]["routes"]
+        if route["match"].get("prefix") == "/v1/card_fraud/"
+    )
+    for route, arm_name, version in ((treated, "card_fraud-2", "4"), (control, "card_fraud-1", "3")):
+        (cluster,) = route["route"]["weighted_clusters"]["clusters"]
+        assert (cluster["name"], cluster["weight"]) == (arm_name, 100)
+        assert cluster["response_headers_to_add"][0]["header"]["value"] == version
+        assert "local TREATMENT = 3000" in json.dumps(route["typed_per_filter_config"])
+        assert "request_headers_to_remove" not in route
+    assert treated["match"]["headers"][0]["string_match"] == {"exact": "treatment"}
+    assert "headers" not in control["match"]
+
+
+def test_without_a_split_a_caller_s_own_word_of_an_experiment_is_removed() -> None:
+    (route,) = [
+        route for match, route in table(envoy_config.render_routes(state(), 10)[0]).items() if "card_fraud" in match
+    ]
+    assert route["request_headers_to_remove"] == ["x-platform-assets-variant", "x-platform-assets-experiment"]
+    assert "typed_per_filter_config" not in route
