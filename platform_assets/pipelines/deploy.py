@@ -124,9 +124,9 @@ def put_in_service(
         evidence: dict[str, Any] = {"error": str(error), **(reason or {})}
         ledger.record(ledger_entry("deployment_failed", use_case, version, None, bento.digest, evidence, run_id))
         raise
+    record_start(use_case, ledger, split, version, bento.digest, run_id)
     evidence = {"address": result.address, "message": result.message, "seconds": dict(result.timings_seconds)}
     evidence[TARGET] = serving.name
-    record_start(use_case, ledger, split, version, bento.digest, run_id)
     ledger.record(ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, evidence, run_id))
     return Deployed(version.version, bento.digest, result)
 

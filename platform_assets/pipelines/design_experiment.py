@@ -11,6 +11,7 @@ from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.experiments.design import Design, DesignError, design, measured
 from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines.experiment_rows import with_answers
 from platform_assets.pipelines.labelled_events import labelled_events
 
 
@@ -33,7 +34,8 @@ def design_experiment(catalog: Catalog) -> Design:
     events = labelled_events(catalog, first, days[-1], as_of)
     if use_case.label.source != use_case.events:
         events = events.filter(pl.col(use_case.label.column).is_not_null())
-    return design(experiment, measured(events.with_columns(pl.col(EVENT_DAY)), experiment, EVENT_DAY))
+    events = with_answers(catalog, experiment, events, first, days[-1])
+    return design(experiment, measured(events, experiment, EVENT_DAY))
 
 
 def declared_experiment(use_case: UseCase) -> Experiment:

@@ -20,7 +20,6 @@ from platform_assets.experiments.analysis.sample_ratio import SampleRatio, sampl
 from platform_assets.experiments.analysis.verdict import ExperimentVerdict, decide, guardrail_finding
 from platform_assets.experiments.assignment import OUTSIDE, Split, Variant, assign
 from platform_assets.experiments.sequential.evidence import Finding
-from platform_assets.experiments.sequential.latency import latency_quantile
 from platform_assets.experiments.sequential.verdict import spend
 
 VALUE, AT, RELEASE, LATENCY = "value", "at", "release", "latency_ms"
@@ -178,6 +177,8 @@ def _guardrails(
 
 
 def _latency(exposed: pl.DataFrame, share_new: float, margin_ratio: float, alpha: float) -> Finding:
+    from platform_assets.experiments.sequential.latency import latency_quantile
+
     numbered = (
         exposed.sort(AT, UNIT)
         .with_columns(pl.col(AT).rank("dense").over(pl.lit(1)).alias("__order"))

@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Arm:
+class MeasuredVariant:
     """One version's share in an effect.
 
     Attributes:
@@ -64,8 +64,8 @@ class Effect:
     """
 
     day: Any
-    control: Arm
-    treatment: Arm
+    control: MeasuredVariant
+    treatment: MeasuredVariant
     difference: float
     low: float | None
     high: float | None
@@ -90,8 +90,8 @@ class _Sums:
         influence: Floats = (self.total - self.mean * self.events) / self.events.mean()
         return influence
 
-    def arm(self) -> Arm:
-        return Arm(len(self.total), int(self.events.sum()), self.mean)
+    def arm(self) -> MeasuredVariant:
+        return MeasuredVariant(len(self.total), int(self.events.sum()), self.mean)
 
 
 def effect(rows: pl.DataFrame, value: str, before: pl.DataFrame, *, mixing: float, alpha: float) -> Effect | None:

@@ -42,6 +42,7 @@ def render_page(analysis: Analysis, as_of: date, evidence: Mapping[str, Any]) ->
         plan=plan,
         verdict=verdict,
         tone=_tone(verdict.outcome),
+        reason=verdict.sentence.removeprefix(f"{verdict.outcome}: "),
         effect=verdict.effect,
         ratio=verdict.sample_ratio,
         guardrails=[(found, _tone(found.outcome)) for found in verdict.guardrails],

@@ -44,8 +44,9 @@ def plot_effect(path: Sequence[Effect], minimum: float, direction: str) -> bytes
     axes.fill_between(days, low, high, where=list(known), color=BLUE, alpha=0.18, label="interval, valid at any time")
     if known.any():
         # The first days' intervals are many times as wide as the last: the picture is for reading the end.
-        end = max(abs(low[known][-1]), abs(high[known][-1]), minimum) * 2.5
-        axes.set_ylim(-end, end)
+        ends = [low[known][-1], high[known][-1], 0.0, sign * minimum]
+        room = 0.7 * (max(ends) - min(ends))
+        axes.set_ylim(min(ends) - room, max(ends) + room)
     axes.set_xlabel("event days with known outcomes, up to")
     axes.set_ylabel("new minus old")
     axes.legend(fontsize=8)

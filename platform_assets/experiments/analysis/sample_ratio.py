@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln
 
 ALPHA = 0.001
 """Chance of a mismatch found where there is none, over all looks: it stops a test for good, so that it is rarer than a wrong verdict."""
@@ -85,6 +84,8 @@ def sample_ratio(treated: npt.NDArray[np.bool_], planned_ratio: float, alpha: fl
 
 def _log_e(treated: npt.NDArray[np.bool_], ratio: float) -> npt.NDArray[np.float64]:
     """Logarithm of the e-value after each entity."""
+    from scipy.special import betaln
+
     new = np.cumsum(treated).astype(np.float64)
     old = np.arange(1, len(treated) + 1) - new
     first, second = CONCENTRATION * ratio, CONCENTRATION * (1 - ratio)
