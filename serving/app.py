@@ -72,10 +72,10 @@ def make_app(use_case: UseCase) -> Starlette:
     predict = functools.partial(_predict, requests.features_model(use_case), largest_rows_bytes(use_case))
     return Starlette(
         routes=[
-            Route(path["score"], _answering(score), methods=["POST"]),
-            Route(path["predict"], _answering(predict), methods=["POST"]),
+            Route(path["score"], answering(score), methods=["POST"]),
+            Route(path["predict"], answering(predict), methods=["POST"]),
             Route(path["release"], _release, methods=["GET"]),
-            Route(path["self_test"], _answering(self_test), methods=["POST"]),
+            Route(path["self_test"], answering(self_test), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _http_error, Exception: _unexpected},
     )
@@ -93,7 +93,7 @@ async def _score(
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
     exposure = exposure_of(runtime.release.use_case.name, request.headers, event)
     prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request))
-    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(count_answer, runtime, prediction))
 
 
 def role_of(request: Request) -> str:
@@ -206,7 +206,7 @@ def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
     return RequestRefused(422, f"nothing is known of the request's {names}", tuple(problems))
 
 
-async def _after(runtime: Runtime, prediction: Prediction) -> None:
+async def count_answer(runtime: Runtime, prediction: Prediction) -> None:
     """Once the answer is on its way: count it; one that nobody is given was counted as such."""
     if prediction.role != SHADOW:
         count_answer(runtime, prediction)
@@ -265,7 +265,7 @@ async def _release(request: Request) -> Response:
     return _json({"release": runtime.digest} | runtime.release.info.model_dump(mode="json", exclude={"self_test"}))
 
 
-def _answering(handle: Handle) -> Endpoint:
+def answering(handle: Handle) -> Endpoint:
     """Give a handler the runtime and the caller's id, and turn what it raises into a JSON refusal."""
 
     async def endpoint(request: Request) -> Response:

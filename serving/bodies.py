@@ -60,6 +60,16 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         starlette.requests.ClientDisconnect: the caller went away.
     """
     _check_content_type(request.headers.get("content-type"), request.headers.get("content-encoding"))
+    return await read_bytes(request, limit_bytes)
+
+
+async def read_bytes(request: Request, limit_bytes: int) -> bytes:
+    """The body of a request, whatever it is sent as.
+
+    Raises:
+        RequestRefused: it is larger than `limit_bytes`; then it is not read to its end.
+        starlette.requests.ClientDisconnect: the caller went away.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:_SHOWN]) > limit_bytes:
         raise _too_large(limit_bytes)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from serving import request as requests
 from serving.app import make_app, paths
 from serving.bentoml_internals import path_item
+from serving.doors import open_inference, pages
 from serving.refusals import STATUSES, Refusal
 from serving.release import PackedRelease
 from serving.runtime import Runtime, start_runtime
@@ -45,6 +46,7 @@ def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any
     import bentoml
 
     app = make_app(release.use_case)
+    app.router.routes += [*pages.routes(release.use_case), *open_inference.routes(release.use_case, release.info)]
 
     class Scoring:
         __doc__ = release.use_case.description
@@ -100,7 +102,7 @@ def _documented_service(release: PackedRelease, unready: Callable[[], str | None
 
         def to_asgi(self, is_main: bool = True) -> Any:
             """The application behind its guard."""
-            return guarded(super().to_asgi(is_main=is_main), unready)
+            return guarded(super().to_asgi(is_main=is_main), unready, release)
 
     return DocumentedService
 
@@ -143,9 +145,36 @@ def add_routes(specification: Any, release: PackedRelease) -> Any:
             )
         },
         path["release"]: {"get": _operation("release", "What is being served.", None, None)},
+        **_door_operations(release),
     }
     items = {name: path_item(operation) for name, operation in operations.items()}
-    return attr.evolve(specification, components=components, paths={**items, **specification.paths})
+    shared = {pages.page_path(use_case, page): specification.paths[page] for page in _pages(specification.paths)}
+    return attr.evolve(specification, components=components, paths={**items, **shared})
+
+
+def _pages(documented: Iterable[str]) -> list[str]:
+    """The pages of BentoML that its document knows and that stand below the use case too."""
+    return [page for page in documented if page in pages.ROOT_PAGES]
+
+
+def _door_operations(release: PackedRelease) -> dict[str, dict[str, Any]]:
+    """The routes of the other doors."""
+    use_case, version = release.use_case, release.info.model_version
+    root = open_inference.root_path(use_case)
+    model = f"{root}/models/{use_case.name}"
+    infer = "Score rows of events, as tensors of the Open Inference Protocol."
+    return {
+        pages.page_path(use_case, "/scoring.proto"): {
+            "get": _operation("scoring_proto", "The typed gRPC service.", None, None)
+        },
+        root: {"get": _operation("server_metadata", "Open Inference Protocol: the server.", None, None)},
+        f"{root}/health/live": {"get": _operation("server_live", "Whether the server is live.", None, None)},
+        f"{root}/health/ready": {"get": _operation("server_ready", "Whether the server is ready.", None, None)},
+        model: {"get": _operation("model_metadata", "Inputs and outputs of the model.", None, None)},
+        f"{model}/ready": {"get": _operation("model_ready", "Whether the model is ready.", None, None)},
+        f"{model}/infer": {"post": _operation("infer", infer, None, None)},
+        f"{model}/versions/{version}/infer": {"post": _operation("infer_version", infer, None, None)},
+    }
 
 
 def _operation(name: str, description: str, body: str | None, answer: str | None) -> dict[str, Any]:
@@ -168,13 +197,18 @@ def _operation(name: str, description: str, body: str | None, answer: str | None
     return operation
 
 
-def guarded(app: Any, unready: Callable[[], str | None]) -> Asgi:
+def guarded(app: Any, unready: Callable[[], str | None], release: PackedRelease) -> Asgi:
     """Answer two things before BentoML sees them: paths that no route has, with 404, and readiness, with its reason when it is off.
+
+    A page that BentoML has at the root is also found below the use case; a path that a route has costs nothing more for it.
 
     BentoML's request metrics take the path as it comes as a label: a scan of made-up paths would add a time series for each. Its own
     readiness knows no reason.
     """
     known = _known_paths(app.routes)
+    use_case, version = release.use_case, release.info.model_version
+    aliases = pages.aliases(use_case, known)
+    docs = pages.page_path(use_case, "/docs.json")
 
     async def refuse(scope: Message, send: Callable[[Message], Awaitable[None]], status: int, error: str) -> None:
         given = next(
@@ -190,7 +224,12 @@ def guarded(app: Any, unready: Callable[[], str | None]) -> Asgi:
     ) -> None:
         http = scope["type"] == "http"
         if http and scope["path"] not in known:
-            await refuse(scope, send, 404, "no such path; see /docs.json")
+            path = aliases.get(scope["path"])
+            if path is not None:
+                await guard({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+                return
+            words = open_inference.unknown_path(scope["path"], use_case, version) or f"no such path; see {docs}"
+            await refuse(scope, send, 404, words)
         elif http and scope["path"] == READY_PATH and (reason := unready()) is not None:
             await refuse(scope, send, 503, reason)
         else:
