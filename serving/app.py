@@ -67,7 +67,7 @@ def make_app(use_case: UseCase) -> Starlette:
     """The application of a use case; it answers once `app.state.runtime` is set."""
     path = paths(use_case)
     model, times, largest = requests.request_model(use_case), EventTimes(use_case), largest_event_bytes(use_case)
-    score = functools.partial(_score, times, model, largest) if use_case.answers_requests else _streamed(use_case)
+    score = functools.partial(_score, times, model, largest) if use_case.answers_requests else streamed(use_case)
     self_test = functools.partial(_self_test, use_case, model, largest)
     predict = functools.partial(_predict, requests.features_model(use_case), largest_rows_bytes(use_case))
     return Starlette(
@@ -132,7 +132,7 @@ def scored_and_remembered(
     return prediction
 
 
-def _streamed(use_case: UseCase) -> Handle:
+def streamed(use_case: UseCase) -> Handle:
     """What stands in place of `score` where events come from a topic alone."""
     stream = use_case.serving.stream
     assert stream is not None, "such a mode declares its topics"

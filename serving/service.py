@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -21,6 +21,9 @@ from serving.refusals import STATUSES, Refusal
 from serving.release import PackedRelease
 from serving.runtime import Runtime, start_runtime
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from platform_assets.declaration import UseCase
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +105,7 @@ def _documented_service(release: PackedRelease, unready: Callable[[], str | None
 
         def to_asgi(self, is_main: bool = True) -> Any:
             """The application behind its guard."""
-            return guarded(super().to_asgi(is_main=is_main), unready, release)
+            return guarded(super().to_asgi(is_main=is_main), unready, release.use_case, release.info.model_version)
 
     return DocumentedService
 
@@ -197,7 +200,7 @@ def _operation(name: str, description: str, body: str | None, answer: str | None
     return operation
 
 
-def guarded(app: Any, unready: Callable[[], str | None], release: PackedRelease) -> Asgi:
+def guarded(app: Any, unready: Callable[[], str | None], use_case: UseCase, version: str) -> Asgi:
     """Answer two things before BentoML sees them: paths that no route has, with 404, and readiness, with its reason when it is off.
 
     A page that BentoML has at the root is also found below the use case; a path that a route has costs nothing more for it.
@@ -206,7 +209,6 @@ def guarded(app: Any, unready: Callable[[], str | None], release: PackedRelease)
     readiness knows no reason.
     """
     known = _known_paths(app.routes)
-    use_case, version = release.use_case, release.info.model_version
     aliases = pages.aliases(use_case, known)
     docs = pages.page_path(use_case, "/docs.json")
 

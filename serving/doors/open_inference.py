@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving import request as requests
-from serving.app import REQUEST_ID_HEADER, answering, count_answer, scored_and_remembered
+from serving.app import REQUEST_ID_HEADER, answering, count_answer, scored_and_remembered, streamed
 from serving.bodies import json_value, read_body, read_bytes
 from serving.doors import tensors
 from serving.event_times import EventTimes
@@ -67,6 +67,7 @@ def routes(use_case: UseCase, info: ReleaseInfo) -> list[Route]:
     """The protocol's routes of a release."""
     door = Door(use_case, info, EventTimes(use_case), requests.request_model(use_case))
     root = root_path(use_case)
+    infer = functools.partial(_infer, door) if use_case.answers_requests else streamed(use_case)
     found = [
         Route(root, functools.partial(_server_metadata, door)),
         Route(f"{root}/", functools.partial(_server_metadata, door)),
@@ -77,7 +78,7 @@ def routes(use_case: UseCase, info: ReleaseInfo) -> list[Route]:
         found += [
             Route(model, functools.partial(_model_metadata, door)),
             Route(f"{model}/ready", functools.partial(_model_ready, door)),
-            Route(f"{model}/infer", _with_its_errors(answering(functools.partial(_infer, door))), methods=["POST"]),
+            Route(f"{model}/infer", _with_its_errors(answering(infer)), methods=["POST"]),
         ]
     return found
 

@@ -188,10 +188,13 @@ def test_readiness_says_its_reason() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    app = guarded(App(), lambda: "the folder is full")
+    app = guarded(App(), lambda: "the folder is full", use_case(), "3")
     asyncio.run(app({"type": "http", "path": "/readyz"}, None, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 404, "a path that nobody has is no readiness"
     App.routes = (type("Route", (), {"path": "/readyz"})(),)  # type: ignore[assignment]
     sent.clear()
-    asyncio.run(guarded(App(), lambda: "the folder is full")({"type": "http", "path": "/readyz"}, None, send))  # type: ignore[arg-type]
-    assert (sent[0]["status"], json.loads(sent[1]["body"])["error"]) == (503, "the folder is full")
+    app = guarded(App(), lambda: "the folder is full", use_case(), "3")
+    for path in ("/readyz", "/v1/parking/readyz"):
+        sent.clear()
+        asyncio.run(app({"type": "http", "path": path}, None, send))  # type: ignore[arg-type]
+        assert (sent[0]["status"], json.loads(sent[1]["body"])["error"]) == (503, "the folder is full")
