@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving import request as requests
-from serving.app import REQUEST_ID_HEADER, answering, count_answer, scored_and_remembered, streamed
+from serving.app import REQUEST_ID_HEADER, answering, count_answer, role_of, scored_and_remembered, streamed
 from serving.bodies import json_value, read_body, read_bytes
 from serving.doors import tensors
 from serving.event_times import EventTimes
@@ -182,9 +182,9 @@ async def _scored(
         request.state.rows_before = index
         if index:
             await asyncio.sleep(0)
-        exposure = exposure_of(door.use_case.name, request.headers, event)
+        exposure, role = exposure_of(door.use_case.name, request.headers, event), role_of(request)
         started = time.perf_counter()
-        predictions.append(scored_and_remembered(door.times, runtime, event, started, own_id, exposure))
+        predictions.append(scored_and_remembered(door.times, runtime, event, started, own_id, exposure, role))
     return predictions
 
 
