@@ -25,6 +25,7 @@ from serving import request as requests
 from serving.app import REQUEST_ID_HEADER, answering, count_answer, role_of, scored_and_remembered, streamed
 from serving.bodies import json_value, read_body, read_bytes
 from serving.doors import tensors
+from serving.doors.tensors import EXTENSIONS, HEADER_LENGTH, SERVER
 from serving.event_times import EventTimes
 from serving.exposure import exposure_of
 from serving.refusals import Problem, RequestRefused
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
     from serving.runtime import Runtime
     from serving.scoring import Prediction
 
-SERVER = "platform-assets"
-EXTENSIONS = ("binary_tensor_data",)
-HEADER_LENGTH = "inference-header-content-length"
-"""How many of the body's first bytes are JSON; tensors in binary follow."""
 LONGEST_LENGTH = 9
 
 

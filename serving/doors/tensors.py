@@ -25,6 +25,10 @@ from serving.refusals import Problem, RequestRefused
 if TYPE_CHECKING:
     from platform_assets.declaration import Column, UseCase
 
+SERVER = "platform-assets"
+EXTENSIONS = ("binary_tensor_data",)
+HEADER_LENGTH = "inference-header-content-length"
+"""How many of a body's first bytes are JSON; tensors in binary follow."""
 BYTES = "BYTES"
 NUMBERS: Mapping[str, str] = {
     "BOOL": "?", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4",

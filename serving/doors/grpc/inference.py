@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from serving.doors import tensors
 from serving.doors.grpc.protocol import OPEN_INFERENCE, Compiled, compile_proto
 from serving.doors.grpc.upstream import Refused, passed
-from serving.doors.open_inference import EXTENSIONS, HEADER_LENGTH, SERVER
+from serving.doors.tensors import EXTENSIONS, HEADER_LENGTH, SERVER
 from serving.refusals import RequestRefused
 
 if TYPE_CHECKING:

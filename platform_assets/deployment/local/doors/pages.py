@@ -15,7 +15,7 @@ from platform_assets.deployment.local.doors.exposition import CONTENT_TYPE, Expo
 from platform_assets.deployment.local.host import LOOPBACK
 from platform_assets.deployment.local.state import TargetState, load_state
 from serving.doors.grpc.upstream import Refused, Upstream
-from serving.doors.open_inference import EXTENSIONS, SERVER
+from serving.doors.tensors import EXTENSIONS, SERVER
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession, web
