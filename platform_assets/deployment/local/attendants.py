@@ -1,11 +1,12 @@
-"""The target's own programs beside its services: the guardian, and the watcher of rollouts.
+"""The target's own programs beside its services: the guardian, the watcher of rollouts, and the doors.
 
-Belongs here: how the process manager is told to run them. Does not belong here: what they do (`guardian.py`, `rollout_watcher.py`).
+Belongs here: how the process manager is told to run them. Does not belong here: what they do (`guardian.py`, `rollout_watcher.py`, `doors/`).
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from platform_assets.deployment.local import guardian, launch
@@ -14,6 +15,8 @@ from platform_assets.deployment.local.supervisor import render_program
 GUARDIAN = "guardian"
 WATCHER = "rollout-watcher"
 WATCHER_MODULE = "platform_assets.deployment.local.rollout_watcher"
+DOORS = "doors"
+DOORS_MODULE = "platform_assets.deployment.local.doors"
 PRIORITY = 1_000  # they start last and stop first
 STOP_SECONDS = 5
 
@@ -26,6 +29,12 @@ def guardian_program(root: Path, port: int, port_setting: str) -> str:
 def watcher_program(root: Path, port: int, port_setting: str) -> str:
     """The program that takes a dead version's requests away."""
     return _program(root, WATCHER, [sys.executable, "-m", WATCHER_MODULE, str(root), str(port), port_setting])
+
+
+def doors_program(root: Path, address: str, own_socket: Path, sockets: Sequence[Path]) -> str:
+    """The program that answers gRPC, and with what all processes of a use case expose."""
+    command = [sys.executable, "-m", DOORS_MODULE, str(root), address, str(own_socket), *map(str, sockets)]
+    return _program(root, DOORS, command)
 
 
 def _program(root: Path, name: str, command: list[str]) -> str:

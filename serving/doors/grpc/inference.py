@@ -21,7 +21,7 @@ from serving.refusals import RequestRefused
 
 if TYPE_CHECKING:
     from serving.doors.grpc.server import Call
-    from serving.doors.grpc.upstream import Answer, Upstream
+    from serving.doors.grpc.upstream import RestAnswer, Upstream
 
 CONTENTS = {
     "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents", "INT64": "int64_contents",
@@ -98,7 +98,7 @@ class InferenceService:
         call: Call,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-    ) -> Answer:
+    ) -> RestAnswer:
         named = f"{_path_part(model, 'model name')}"
         path = f"/v1/{named}/v2/models/{named}"
         if version:
@@ -109,7 +109,7 @@ class InferenceService:
         call.returned(answer.headers)
         return answer
 
-    def _response_of(self, answer: Answer, *, raw: bool) -> Any:
+    def _response_of(self, answer: RestAnswer, *, raw: bool) -> Any:
         """The answer in the form that the request had: raw, or typed."""
         length = int(answer.headers[HEADER_LENGTH])
         head = json.loads(answer.body[:length])

@@ -42,7 +42,7 @@ class TypedServices:
         self._known: dict[str, _Known] = {}
 
     async def score(self, use_case: str, method: str, content: bytes, call: Call) -> bytes:
-        """Answer one call.
+        """RestAnswer one call.
 
         Args:
             use_case: from the service's name.

@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class RestAnswer:
     """What REST answered."""
 
     status: int
@@ -54,7 +54,7 @@ class Answer:
         except ValueError:
             raise Refused(grpc.StatusCode.UNAVAILABLE, f"the address answered {self.status} without JSON") from None
 
-    def good(self) -> Answer:
+    def good(self) -> RestAnswer:
         """This answer.
 
         Raises:
@@ -113,7 +113,7 @@ class Upstream:
         headers: Mapping[str, str],
         body: bytes | None = None,
         seconds: float | None = None,
-    ) -> Answer:
+    ) -> RestAnswer:
         """Send a request and read its answer.
 
         Raises:
@@ -129,7 +129,7 @@ class Upstream:
             ) as answer:
                 kept = {name: answer.headers[name] for name in answer.headers}
                 lowered = {name.lower(): value for name, value in kept.items()}
-                return Answer(answer.status, await answer.read(), lowered)
+                return RestAnswer(answer.status, await answer.read(), lowered)
         except TimeoutError:
             raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {limit:g} s") from None
         except aiohttp.ClientError as error:

@@ -6,7 +6,7 @@ doors leave as they are: what they ask comes back through the proxy as a request
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from platform_assets.deployment.local.envoy_config.format import TYPE, Json
@@ -50,41 +50,57 @@ def shared_routes(timeout: str, retry: Json) -> list[Json]:
     """The routes of no use case of its own."""
     paths = [({"path": path}, PAGES) for path in SHARED_PAGES]
     services = [({"prefix": prefix}, GRPC) for prefix in SHARED_SERVICES]
-    return [_to(match, cluster, timeout, retry) for match, cluster in (*paths, *services)]
+    return [to_door(match, cluster, timeout, retry) for match, cluster in (*paths, *services)]
 
 
-def use_case_routes(use_case: str, timeout: str, retry: Json) -> list[Json]:
-    """The routes of one use case that lead to a door: all processes' metrics, and its typed service."""
-    return [
-        _to({"path": f"/v1/{use_case}/metrics"}, PAGES, timeout, retry),
-        _to({"prefix": f"/platform_assets.{use_case}.v1.Scoring/"}, GRPC, timeout, retry),
-    ]
+def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], requirements: Json) -> list[Json]:
+    """The routes of one use case, those of its doors included, the most particular first.
 
-
-def model_matches(use_case: str, versions: Iterable[str]) -> list[tuple[Json, str, str | None]]:
-    """Matches of the Open Inference Protocol that lead to the use case's own arms.
+    A version that is asked for by name is the arm's of that version, whatever the weights are; without a name the weights decide, as for
+    every other request.
 
     Args:
-        use_case: name of the use case, which is the model's.
-        versions: those that have traffic; one is asked for by name only where there are several.
-
-    Returns:
-        Match, what replaces the matched part of the path, and the version that is asked for by name, None for whichever has the traffic.
+        use_case: its name.
+        routes: its routes below `/v1/<use_case>/`, in their order.
+        arms: version to arm, of those that have traffic.
+        requirements: `typed_per_filter_config` of what is required of callers.
     """
+    last = routes[-1]["route"]
+    timeout, retry = last["timeout"], last["retry_policy"]
+    to_doors = [
+        to_door({"path": f"/v1/{use_case}/metrics"}, PAGES, timeout, retry),
+        to_door({"prefix": f"/platform_assets.{use_case}.v1.Scoring/"}, GRPC, timeout, retry),
+    ]
+    for route in to_doors:
+        route.update({"typed_per_filter_config": requirements} if requirements else {})
     model = f"/v2/models/{use_case}"
     below = f"/v1/{use_case}{model}"
-    asked = sorted(set(versions))
-    named = asked if len(asked) > 1 else []
-    found: list[tuple[Json, str, str | None]] = []
-    for version in named:
-        for path in (model, below):
-            found.append((_below(f"{path}/versions/{version}"), f"{below}/versions/{version}", version))
-    return [*found, (_below(model), below, None)]
+    named = [
+        _named(routes, path, f"{below}/versions/{version}", arm)
+        for version, arm in sorted(arms.items() if len(arms) > 1 else ())
+        for path in (f"{model}/versions/{version}", f"{below}/versions/{version}")
+    ]
+    return [*to_doors, *named, *(_moved(route, model, below) for route in routes), *routes]
 
 
-def _below(path: str) -> Json:
-    return {"path_separated_prefix": path}
+def _moved(route: Json, path: str, instead: str) -> Json:
+    """A route that a path leads to, for this path and all below it; the service sees another path in its place."""
+    match = {name: value for name, value in route["match"].items() if name != "prefix"}
+    return route | {
+        "match": {"path_separated_prefix": path, **match},
+        "route": route["route"] | {"prefix_rewrite": instead},
+    }
 
 
-def _to(match: Json, cluster: str, timeout: str, retry: Json) -> Json:
+def _named(routes: Sequence[Json], path: str, instead: str, arm: str) -> Json:
+    """A route to one arm."""
+    clusters = [cluster for route in routes for cluster in route["route"]["weighted_clusters"]["clusters"]]
+    cluster = next(cluster for cluster in clusters if cluster["name"] == arm)
+    moved = _moved(routes[-1], path, instead)
+    moved["route"] = moved["route"] | {"weighted_clusters": {"clusters": [cluster | {"weight": 100}]}}
+    return moved
+
+
+def to_door(match: Json, cluster: str, timeout: str, retry: Json) -> Json:
+    """A route to a door."""
     return {"match": match, "route": {"cluster": cluster, "timeout": timeout, "retry_policy": retry}}
