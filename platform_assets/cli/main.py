@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_assets.cli import experiments, lake, lineage, proto, quarantine, sources, versions
+from platform_assets.cli import bento, experiments, lake, lineage, proto, quarantine, sources, versions
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
@@ -39,6 +39,7 @@ app.add_typer(lake.app, name="lake")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)
+app.command()(bento.bento)
 app.command()(models.reproduce)
 
 

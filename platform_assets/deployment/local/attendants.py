@@ -1,6 +1,7 @@
 """The target's own programs beside its services: the guardian, the watcher of rollouts, and the doors.
 
-Belongs here: how the process manager is told to run them. Does not belong here: what they do (`guardian.py`, `rollout_watcher.py`, `doors/`).
+Belongs here: how the process manager is told to run them. Does not belong here: what they do (`guardian.py`, `rollout_watcher.py`,
+`doors/`).
 """
 
 from __future__ import annotations
