@@ -93,7 +93,7 @@ async def _score(
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
     exposure = exposure_of(runtime.release.use_case.name, request.headers, event)
     prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request))
-    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(count_answer, runtime, prediction))
+    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
 
 
 def role_of(request: Request) -> str:
@@ -206,7 +206,7 @@ def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
     return RequestRefused(422, f"nothing is known of the request's {names}", tuple(problems))
 
 
-async def count_answer(runtime: Runtime, prediction: Prediction) -> None:
+async def _after(runtime: Runtime, prediction: Prediction) -> None:
     """Once the answer is on its way: count it; one that nobody is given was counted as such."""
     if prediction.role != SHADOW:
         count_answer(runtime, prediction)

@@ -21,6 +21,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.routing import Route
 
+from platform_assets.declaration.prediction_log import SHADOW
 from serving import request as requests
 from serving.app import REQUEST_ID_HEADER, answering, count_answer, role_of, scored_and_remembered, streamed
 from serving.bodies import json_value, read_body, read_bytes
@@ -187,7 +188,8 @@ async def _scored(
 
 async def _count(runtime: Runtime, predictions: Sequence[Prediction]) -> None:
     for prediction in predictions:
-        await count_answer(runtime, prediction)
+        if prediction.role != SHADOW:
+            count_answer(runtime, prediction)
 
 
 def _with_its_errors(endpoint: Endpoint) -> Endpoint:
