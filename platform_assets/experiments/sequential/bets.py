@@ -53,16 +53,17 @@ def block_products(gains: Floats) -> Floats:
     Args:
         gains: of `block_gains`, or their negative for the opposite bet.
     """
-    number = np.arange(1, gains.shape[-2] + 1)[:, None]
-    total = gains.cumsum(axis=-2)
+    by_step = np.ascontiguousarray(np.moveaxis(gains, -2, -1))
+    number = np.arange(1, by_step.shape[-1] + 1)
+    total = by_step.cumsum(axis=-1)
     mean = total / number
-    spread = (gains**2).cumsum(axis=-2) - number * mean**2
-    products = np.zeros_like(gains)
-    products[..., 1:, :] = (gains[..., 1:, :] * gains[..., :-1, :]).cumsum(axis=-2)
-    alike = products - mean * (2 * total - gains[..., :1, :] - gains) + (number - 1) * mean**2
-    correlation = np.divide(alike, spread, out=np.zeros_like(gains), where=spread > 1e-12)
+    spread = (by_step**2).cumsum(axis=-1) - total * mean
+    alike = np.zeros_like(by_step)
+    np.cumsum(by_step[..., 1:] * by_step[..., :-1], axis=-1, out=alike[..., 1:])
+    alike -= mean * (2 * total - by_step[..., :1] - by_step) - (number - 1) * mean**2
+    correlation = np.divide(alike, spread, out=np.zeros_like(spread), where=spread > 1e-12)
     inflation = np.maximum(1.0, 1.0 + 2.0 * correlation + 1.0 / np.sqrt(number))
-    return np.asarray(np.log1p(gains).cumsum(axis=-2) / inflation)
+    return np.asarray(np.moveaxis(np.log1p(by_step).cumsum(axis=-1) / inflation, -1, -2))
 
 
 def closed_blocks(old: Counts, new: Counts) -> tuple[Counts, Counts]:
@@ -162,9 +163,12 @@ def _gains(rows: Ints, margin: float) -> Floats:
             chosen = turned == place
             total[chosen, place : place + len(events)] += law[chosen] * added[chosen, number][:, None]
     offset = np.where(sign_thinned == sign_added, 0, (len(extra) - 1) * sign_added)
-    difference = fixed[:, None] + sign_thinned[:, None] * np.arange(width)[None, :] + offset[:, None]
-    for column, step in enumerate(STEPS):
-        gains[:, column] = (total * np.tanh(step * difference)).sum(axis=1)
+    # Few different counts stand against many blocks: one product of matrices for each.
+    for sign in (-1, 1):
+        for count in np.unique(fixed[sign_thinned == sign]):
+            chosen = np.flatnonzero((sign_thinned == sign) & (fixed == count))
+            difference = count + sign * np.arange(width) + offset[chosen[0]]
+            gains[chosen] = total[chosen] @ np.tanh(difference[:, None] * STEPS)
     return np.clip(gains, -1 + 1e-12, 1 - 1e-12)
 
 
@@ -174,8 +178,7 @@ def _hypergeometric(population: Ints, bad: Ints, drawn: Ints) -> Floats:
     good = (population - bad)[:, None]
     others = drawn[:, None] - events
     possible = (events <= bad[:, None]) & (others >= 0) & (others <= good)
-    with np.errstate(invalid="ignore"):
-        logs = _choose(bad[:, None], events) + _choose(good, others) - _choose(population, drawn)[:, None]
+    logs = _choose(bad[:, None], events) + _choose(good, np.maximum(others, 0)) - _choose(population, drawn)[:, None]
     return np.where(possible, np.exp(np.where(possible, logs, 0.0)), 0.0)
 
 
@@ -185,8 +188,9 @@ def _binomial(size: Ints, most: Ints, probability: float) -> Floats:
 
 
 def _choose(whole: Ints, part: Ints) -> Floats:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(gammaln(whole + 1) - gammaln(part + 1) - gammaln(np.maximum(whole - part, 0) + 1))
+    """Logarithm of the binomial coefficient; anything where the part is larger, which is left out by the caller."""
+    of_factorial = gammaln(np.arange(max(int(whole.max()), int(part.max())) + 1) + 1.0)
+    return np.asarray(of_factorial[whole] - of_factorial[part] - of_factorial[np.maximum(whole - part, 0)])
 
 
 def vote_gains(old: Counts, new: Counts, margin: float, share_new: float, *, upwards: bool) -> Floats:
