@@ -47,6 +47,10 @@ class ServingHome:
         """Where services write their predictions."""
         return Path(self.home) / "prediction_log" / use_case
 
+    def rollout_history(self, use_case: str) -> Path:
+        """The file that remembers each look at a rollout, one a line."""
+        return Path(self.home) / "rollout_history" / f"{use_case}.jsonl"
+
     def report_folder(self, use_case: str) -> Path:
         """Where reports for people are written."""
         folder = Path(self.home) / "reports" / use_case

@@ -5,7 +5,7 @@ building a Bento (`package.py`), or how a version takes over from another (`depl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento, find_bento, probe, serve_command
 from platform_assets.deployment.packaging.run import READY_PATH
 from platform_assets.deployment.release import DeploymentResult, Release
-from platform_assets.deployment.rollout.registry import experiment_of_version
+from platform_assets.deployment.rollout.registry import declared_plan, experiment_of_version
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
@@ -51,9 +51,9 @@ def deploy(
     serving: ServingHome,
     as_of: str,
     run_id: str,
-    plan: Plan = AT_ONCE,
+    plan: Plan | None = None,
 ) -> Deployed:
-    """Put the service of the champion of a day behind the address; no table is read.
+    """Put the service of the champion of a day behind the address, or begin its rollout; no table is read.
 
     Args:
         use_case: whose service.
@@ -62,7 +62,7 @@ def deploy(
         serving: where the Bento lies and what it is deployed on.
         as_of: the day that the model was trained as of, YYYY-MM-DD.
         run_id: Dagster's run, for the ledger.
-        plan: the stages in which the version takes over.
+        plan: the stages in which the version takes over; None for those that are declared.
 
     Raises:
         NotPromoted: another model is champion, or no service was built for this one.
@@ -82,7 +82,9 @@ def deploy(
             f"{use_case.name}: the service of version {version.version} was built under other settings and lacks the driver "
             f"{', '.join(lacking)} of Feast's registry; materialize {use_case.name}/{SERVING}/{SERVICE} of {as_of} again"
         )
-    return put_in_service(use_case, version, bento, models, feature_store, serving, run_id, plan=plan)
+    return put_in_service(
+        use_case, version, bento, models, feature_store, serving, run_id, plan=plan or declared_plan(use_case)
+    )
 
 
 def put_in_service(
@@ -126,6 +128,13 @@ def put_in_service(
         raise
     record_start(use_case, ledger, split, version, bento.digest, run_id)
     evidence = {"address": result.address, "message": result.message, "seconds": dict(result.timings_seconds)}
+    if result.waiting is not None:
+        begun = {**evidence, "plan": [asdict(stage) for stage in plan]}
+        if result.changed:
+            ledger.record(
+                ledger_entry("rollout_started", use_case, version, result.previous_version, bento.digest, begun, run_id)
+            )
+        return Deployed(version.version, bento.digest, result)
     evidence[TARGET] = serving.name
     ledger.record(ledger_entry("deployed", use_case, version, result.previous_version, bento.digest, evidence, run_id))
     return Deployed(version.version, bento.digest, result)

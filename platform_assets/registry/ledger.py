@@ -19,7 +19,20 @@ from platform_assets.lake.schemas import LEDGER_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.base import PRODUCTION, Environment
 
-Action = Literal["promoted", "refused", "rolled_back", "deployed", "deployment_failed", "experiment_started"]
+Action = Literal[
+    "promoted",
+    "refused",
+    "rolled_back",
+    "deployed",
+    "deployment_failed",
+    "experiment_started",
+    "rollout_started",
+    "rollout_advanced",
+    "rollout_held",
+    "rollout_aborted",
+    "rollout_promoted",
+    "rollout_finished",
+]
 MOVES: tuple[Action, ...] = ("promoted", "rolled_back")
 """Actions that make another version the champion."""
 
