@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_assets.cli import bento, experiments, lake, lineage, proto, quarantine, sources, versions
+from platform_assets.cli import bento, experiments, lake, lineage, proto, quarantine, rollout, sources, versions
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
@@ -36,6 +36,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(predict.app, name="predict")
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(lake.app, name="lake")
+app.add_typer(rollout.app, name="rollout")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

@@ -187,7 +187,7 @@ def _category_psi_test(
 
 def _head(result: DriftResult, drawn: set[str], title: str) -> str:
     """Our table: every column with its verdict, failed ones first, and whether Evidently could draw it."""
-    return _rendered(
+    return rendered(
         "drift_table.html.j2",
         title=title,
         passed=result.passed,
@@ -212,7 +212,7 @@ def _head(result: DriftResult, drawn: set[str], title: str) -> str:
     )
 
 
-def _rendered(template: str, **content: Any) -> str:
+def rendered(template: str, **content: Any) -> str:
     """A template of this folder, filled in; what a use case names itself is escaped."""
     from jinja2 import Environment, StrictUndefined
 
@@ -242,4 +242,4 @@ def _insert(page: str, head: str) -> str:
 
 
 def _plain_page(head: str, title: str) -> str:
-    return _rendered("drift_page.html.j2", title=title, table=head)
+    return rendered("drift_page.html.j2", title=title, table=head)

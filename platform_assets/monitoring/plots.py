@@ -32,7 +32,7 @@ def plot_drift(result: DriftResult) -> bytes:
     Returns:
         A PNG image.
     """
-    figure = _figure(9.0, 1.4 + 0.28 * min(max(len(result.columns), 1), MAX_COLUMNS))
+    figure = new_figure(9.0, 1.4 + 0.28 * min(max(len(result.columns), 1), MAX_COLUMNS))
     axes = figure.subplots()
     verdicts = sorted(result.columns, key=_severity)[-MAX_COLUMNS:]
     for position, verdict in enumerate(verdicts):
@@ -54,7 +54,7 @@ def plot_drift(result: DriftResult) -> bytes:
     axes.set_title(
         f"{result.status}: {len(result.failed_columns)} of {len(result.columns)} columns failed", fontsize=10
     )
-    return _png(figure)
+    return png(figure)
 
 
 def plot_quality(by_day: pl.DataFrame, name: str, bound: float | None) -> bytes:
@@ -68,7 +68,7 @@ def plot_quality(by_day: pl.DataFrame, name: str, bound: float | None) -> bytes:
     Returns:
         A PNG image.
     """
-    figure = _figure(9.0, 3.2)
+    figure = new_figure(9.0, 3.2)
     axes = figure.subplots()
     axes.plot(by_day[EVENT_DAY].to_numpy(), by_day["value"].to_numpy(), "o-", color=BLUE, label=name)
     if bound is not None:
@@ -76,7 +76,7 @@ def plot_quality(by_day: pl.DataFrame, name: str, bound: float | None) -> bytes:
     axes.set_xlabel("event day")
     axes.legend(fontsize=8)
     figure.autofmt_xdate()
-    return _png(figure)
+    return png(figure)
 
 
 def plot_latency(days: Sequence[ServiceDay]) -> bytes:
@@ -85,7 +85,7 @@ def plot_latency(days: Sequence[ServiceDay]) -> bytes:
     Returns:
         A PNG image.
     """
-    figure = _figure(9.0, 3.2)
+    figure = new_figure(9.0, 3.2)
     axes = figure.subplots()
     when = np.array([day.day for day in days], dtype="datetime64[D]")
     for label, color, values in (
@@ -99,16 +99,18 @@ def plot_latency(days: Sequence[ServiceDay]) -> bytes:
     axes.set_xlabel("event day")
     axes.legend(fontsize=8)
     figure.autofmt_xdate()
-    return _png(figure)
+    return png(figure)
 
 
-def _figure(width_inches: float, height_inches: float) -> Figure:
+def new_figure(width_inches: float, height_inches: float) -> Figure:
+    """An empty figure whose parts keep out of each other's way."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_inches, height_inches), layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as PNG, the same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()

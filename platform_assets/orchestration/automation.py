@@ -10,6 +10,7 @@ import dagster as dg
 from platform_assets.declaration import UseCase
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.rollout_sensor import rollout_sensor
 from platform_assets.orchestration.schedules import build_schedules
 from platform_assets.orchestration.sensors import retrain_sensor
 
@@ -35,5 +36,9 @@ def build_automation(use_case: UseCase) -> Automation:
     return Automation(
         jobs=list(jobs.values()),
         schedules=build_schedules(use_case, jobs),
-        sensors=[automation, retrain_sensor(use_case, jobs)],
+        sensors=[
+            automation,
+            retrain_sensor(use_case, jobs),
+            *([rollout_sensor(use_case)] if use_case.is_realtime else []),
+        ],
     )

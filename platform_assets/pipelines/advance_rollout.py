@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.errors import NoRollout, RolloutChanged
@@ -22,12 +23,14 @@ from platform_assets.deployment.rollout.state import Phase
 from platform_assets.deployment.rollout.view import RolloutView
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.experiments.sequential.evidence import Outcome
-from platform_assets.pipelines.rollout_evidence import RolloutEvidence, gather_evidence
 from platform_assets.pipelines.rollout_history import judged_since, read_history
 from platform_assets.pipelines.rollout_record import RolloutBooks, settle_ended
 from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
+
+if TYPE_CHECKING:
+    from platform_assets.pipelines.rollout_evidence import RolloutEvidence
 
 VERDICT = "verdict"
 """Who decides where no person does."""
@@ -98,6 +101,8 @@ def look_at(use_case: UseCase, models: ModelStore, serving: ServingHome, at: dat
     Raises:
         StateUnreadable: what the target remembers is damaged.
     """
+    from platform_assets.pipelines.rollout_evidence import gather_evidence
+
     at = at or datetime.now(UTC)
     target = serving.target()
     view = target.rollout(use_case.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.rollout.events import RolloutDecision
@@ -16,7 +16,6 @@ from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import RolloutView
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.pipelines.package import DIGEST_TAG
-from platform_assets.pipelines.rollout_evidence import RolloutEvidence
 from platform_assets.pipelines.rollout_history import Look, copied_percent, read_history, remember
 from platform_assets.pipelines.targets import TARGET
 from platform_assets.registry.base import CHAMPION
@@ -24,6 +23,9 @@ from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.ledger import Action, Entry
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.rollback import roll_back
+
+if TYPE_CHECKING:
+    from platform_assets.pipelines.rollout_evidence import RolloutEvidence
 
 WATCHER = "watcher"
 """Who takes a dead version's requests away, besides verdicts and people."""

@@ -69,8 +69,8 @@ def describe(definitions: dg.Definitions) -> str:
     return "\n".join(lines) + "\n"
 
 
-MATERIALIZED_ON_OCCASION = {"rollback"}
-"""Assets that a person materializes when there is a reason to: no day makes them stale."""
+MATERIALIZED_ON_OCCASION = {"rollback", "rollout"}
+"""Assets that are materialized when there is a reason to, by a person or after a decision: no day makes them stale."""
 
 
 def test_the_graph_is_as_it_was_reviewed(definitions: dg.Definitions) -> None:

@@ -26,6 +26,7 @@ from platform_assets.orchestration.assets.parity import parity_asset
 from platform_assets.orchestration.assets.predictions import daily_predictions_asset
 from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.rollback import rollback_asset
+from platform_assets.orchestration.assets.rollout import rollout_asset
 from platform_assets.orchestration.assets.training import training_set_asset
 from platform_assets.orchestration.conditions import with_gates
 from platform_assets.orchestration.metadata import with_column_lineage
@@ -74,5 +75,6 @@ def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:
         online_store_asset(use_case=use_case),
         service_asset(use_case=use_case),
         deployment_asset(use_case=use_case),
+        rollout_asset(use_case=use_case),
         prediction_log_asset(use_case=use_case),
     ]

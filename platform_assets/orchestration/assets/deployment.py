@@ -129,6 +129,7 @@ def _deployed(deployed: Deployed) -> dg.MaterializeResult:
             "replaced": result.previous_version or "nothing",
             "seconds": dict(result.timings_seconds),
             "digest": deployed.digest,
+            "rollout": result.waiting or "took over",
         },
         data_version=dg.DataVersion(result.version),
     )

@@ -133,7 +133,7 @@ class RolloutWorld:
     def actions(self) -> list[str]:
         return self.models.ledger(self.name).entries(self.name)["action"].to_list()
 
-    def answered(self, minutes: float, *, per_second: float = 20, **new: Any) -> datetime:
+    def answered(self, minutes: float, *, per_second: float = 10, lots: int = 1000, **new: Any) -> datetime:
         """Traffic from the beginning on: requests to both arms by their weights, or copies; returns the moment after it."""
         assert self.target.state is not None
         state, lines, event = self.target.state, [], 0
@@ -153,7 +153,7 @@ class RolloutWorld:
                     counts[arm][1] += failed
                     if not failed:
                         shadow = share == 0 and arm == "new"
-                        lines.append(self.line(arm, moment, score, event, given, shadow=shadow))
+                        lines.append(self.line(arm, moment, score, (event, 1 + event % lots), given, shadow=shadow))
             for arm, (requests, errors) in counts.items():
                 self.target.blocks.append(CounterBlock((at + timedelta(seconds=1)).isoformat(), arm, requests, errors))
         (self.log / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -161,14 +161,22 @@ class RolloutWorld:
         return self.target.now
 
     def line(
-        self, arm: str, moment: datetime, score: float, event: int, given: dict[str, Any], *, shadow: bool = False
+        self,
+        arm: str,
+        moment: datetime,
+        score: float,
+        named: tuple[int, int],
+        given: dict[str, Any],
+        *,
+        shadow: bool = False,
     ) -> dict[str, Any]:
+        event, lot = named
         moved = min(1.0, score + given.get("shift", 0.0))
         return {
             "request_id": f"{arm}-{event}",
             "scored_at": (moment + timedelta(milliseconds=3 if shadow else 0)).isoformat(),
             "arrival": f"A{event}",
-            "lot": 1 + event % given.get("lots", 1000),
+            "lot": lot,
             "score": moved,
             "decision": "stop" if moved >= 0.5 else "open",
             "release": DIGESTS[OLD if arm == "old" else NEW],

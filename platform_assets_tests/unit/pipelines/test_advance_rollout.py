@@ -65,7 +65,7 @@ def test_a_worse_version_goes_and_the_champions_alias_goes_back(
     tmp_path: Path, fault: dict[str, float], guard: str
 ) -> None:
     world = RolloutWorld(tmp_path)
-    at = world.answered(4, per_second=40, **fault)
+    at = world.answered(4, per_second=20, **fault)
     result = step(world, at)
     assert result.outcome is StepOutcome.ABORTED, result.sentence
     assert f"{guard}: worse" in result.sentence

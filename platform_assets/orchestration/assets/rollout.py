@@ -1,0 +1,57 @@
+"""The page of a use case's rollouts, as an asset.
+
+Belongs here: what Dagster is told of it, and the file. Does not belong here: the page (`monitoring/rollout_page.py`), or advancing one
+(`orchestration/rollout_sensor.py`).
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import DEPLOYMENT, ROLLOUT
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.lake.layout import SERVING
+from platform_assets.monitoring.rollout_page import plot_rollout, rollout_page
+from platform_assets.orchestration.metadata import asset_key, picture
+from platform_assets.pipelines.rollout_history import read_history
+
+PAGE = "rollouts.html"
+
+
+def rollout_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """Weights, evidence and verdicts over time, with every decision; the sensor makes it anew after each."""
+
+    @dg.asset(
+        key=asset_key(use_case, SERVING, ROLLOUT),
+        deps=[dg.AssetDep(asset_key(use_case, SERVING, DEPLOYMENT), partition_mapping=dg.LastPartitionMapping())],
+        description="Rollouts in stages: what the new version got, what was known of it, and who decided what.",
+        kinds={"envoy"},
+        code_version="1",
+        group_name=SERVING,
+        owners=[use_case.owner],
+    )
+    def rollout(serving: dg.ResourceParam[ServingHome]) -> dg.MaterializeResult:
+        looks = read_history(serving.rollout_history(use_case.name))
+        plain = [asdict(look) for look in looks]
+        path = serving.report_folder(use_case.name) / PAGE
+        path.write_text(rollout_page(use_case.name, plain), encoding="utf-8")
+        metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(path)), "looks": len(looks)}
+        if not looks:
+            return dg.MaterializeResult(metadata=metadata)
+        last = looks[-1]
+        newest = [look for look in plain if look["arm"] == last.arm]
+        return dg.MaterializeResult(
+            metadata={
+                **metadata,
+                "rollout": f"{last.new} beside {last.old}",
+                "stage": f"{last.step} of {last.steps}, {last.phase}",
+                "weight_percent": last.weight,
+                "outcome": last.outcome,
+                "explanation": last.sentence,
+                "over_time": picture(plot_rollout(newest)),
+            }
+        )
+
+    return rollout
