@@ -142,6 +142,10 @@ def show_rollout(installation: Installation, use_case: UseCase) -> None:
         console.print(f"  for {minutes:.1f} minutes; at least {rollout.stage.minutes:g}{most}")
     _print_findings(look)
     console.print(f"  [bold]next:[/] {intent.outcome}: {escape(intent.sentence)}")
+    if intent.decision is not None:
+        console.print(
+            f"  [dim]the sensor {use_case.name}__rollout does it within half a minute where it is turned on[/]"
+        )
     for one in [one for one in looks if one.by][-SHOWN_LOOKS:]:
         console.print(f"  {one.at} {one.outcome} by {one.by}: {escape(one.sentence)}")
 

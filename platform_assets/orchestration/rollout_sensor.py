@@ -29,14 +29,14 @@ _NO_DECISION = frozenset(
 
 
 def rollout_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Advances, holds or aborts the rollout that waits, by its verdict; on from the start, because a rollout waits for it."""
+    """Advances, holds or aborts the rollout that waits, by its verdict. Off until somebody turns it on, like all that starts by itself."""
     page = asset_key(use_case, SERVING, ROLLOUT)
 
     @dg.sensor(
         asset_selection=dg.AssetSelection.assets(page),
         name=f"{use_case.name}__rollout",
         minimum_interval_seconds=INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=dg.DefaultSensorStatus.STOPPED,
         description="Takes a rollout to its next stage, or back, by verdict. Asks for nothing while nothing is rolled out.",
     )
     def rollout(
