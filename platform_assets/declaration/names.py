@@ -24,10 +24,14 @@ FEATURE_QUALITY = "feature_quality"
 TABLES = "tables"
 EXPERIMENT_REPORT = "experiment_report"
 
+SHADOW_HEADER = "x-platform-assets-shadow"
+"""On the copies of requests that a version gets which answers nobody; a caller's own is removed."""
 VARIANT_HEADER = "x-platform-assets-variant"
 """What the proxy says of a request's entity while an A/B test runs; a caller's own is removed."""
 EXPERIMENT_HEADER = "x-platform-assets-experiment"
 """Which test that is, and how it splits the traffic; a caller's own is removed."""
+PROXY_HEADERS = (SHADOW_HEADER, VARIANT_HEADER, EXPERIMENT_HEADER)
+"""What the proxy alone may say of a request."""
 
 SHADOW_HEADER = "x-platform-assets-shadow"
 """Marks the copy of a request that a version in shadow gets. The proxy sets it on copies and takes it from what callers send."""

@@ -19,7 +19,7 @@ from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.release import ProcessStatus, Release
 
 SERVICE = """
-import asyncio, os, sys
+import asyncio, json, os, sys
 
 VERSION, MODE = os.environ["VERSION"], os.environ.get("MODE", "")
 if MODE == "does not start" or os.path.exists("broken"):
@@ -32,6 +32,12 @@ async def app(scope, receive, send):
     path, status, body = scope["path"], 200, VERSION
     if path.endswith("/slow"):
         await asyncio.sleep(1.0)
+    if MODE == "hangs" and path.endswith("/score"):
+        await asyncio.sleep(5.0)
+    if MODE == "records" and path.endswith("/record"):
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        with open(f"received-{VERSION}.jsonl", "a") as file:
+            file.write(json.dumps(headers) + "\\n")
     if path.endswith("/pid"):
         body = str(os.getpid())
     if path.endswith("/environment"):

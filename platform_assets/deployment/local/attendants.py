@@ -6,8 +6,9 @@ Belongs here: how the process manager is told to run them. Does not belong here:
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from platform_assets.deployment.local import guardian, launch
@@ -27,9 +28,9 @@ def guardian_program(root: Path, port: int, port_setting: str) -> str:
     return _program(root, GUARDIAN, [sys.executable, "-I", guardian.__file__, str(root), str(port), port_setting])
 
 
-def watcher_program(root: Path, port: int, port_setting: str) -> str:
-    """The program that takes a dead version's requests away."""
-    return _program(root, WATCHER, [sys.executable, "-m", WATCHER_MODULE, str(root), str(port), port_setting])
+def watcher_program(root: Path, port: int, options: Mapping[str, object]) -> str:
+    """The program that takes a dead version's requests away; it opens the target with the same options."""
+    return _program(root, WATCHER, [sys.executable, "-m", WATCHER_MODULE, str(root), str(port), json.dumps(options)])
 
 
 def doors_program(root: Path, address: str, own_socket: Path, sockets: Sequence[Path]) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +39,21 @@ START_SECONDS = 5.0
 POLL_SECONDS = 0.02
 # An arm counts as drained when it had no request and got none over this long.
 QUIET_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class ArmCounts:
+    """What Envoy counts of one arm since it was started.
+
+    Attributes:
+        requests: answered by the arm, or by Envoy in its place; copies, of an arm that is mirrored.
+        errors: of them, with a status of 500 or more.
+        healthy: processes that pass their checks now.
+    """
+
+    requests: int
+    errors: int
+    healthy: int
 
 
 class Envoy:
@@ -152,6 +168,17 @@ class Envoy:
                 return True
             time.sleep(POLL_SECONDS)
         return False
+
+    def arm_counts(self) -> dict[str, ArmCounts]:
+        """What was counted of each arm that is known.
+
+        Raises:
+            TargetUnavailable: Envoy does not answer.
+        """
+        names = ("upstream_rq_completed", "upstream_rq_5xx", "membership_healthy")
+        stats = self._stats(f"^cluster\\.[^.]+\\.({'|'.join(names)})$")
+        arms = {name.split(".")[1] for name in stats}
+        return {arm: ArmCounts(*(stats.get(f"cluster.{arm}.{name}", 0) for name in names)) for arm in arms}
 
     def stop(self, state: TargetState, timeout_seconds: float) -> None:
         """Take no new connections, let requests in flight finish within the time given, then stop Envoy."""

@@ -6,9 +6,10 @@ Does not belong here: anything that changes the target or waits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from platform_assets.deployment.local.envoy import PROGRAM
 from platform_assets.deployment.local.host import port_is_free, port_owner, resident_bytes
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.state import Arm, Program, TargetState
@@ -33,6 +34,48 @@ class LocalStatus(TargetStatus):
     supervisor_pid: int | None
     envoy_pid: int | None
     envoy_state: str
+
+
+def local_status(
+    state: TargetState | None,
+    address_of: Callable[[str | None], str],
+    port: tuple[int, str],
+    supervisor_pid: int | None,
+    infos: Mapping[str, ProgramInfo],
+    services: Services,
+    *,
+    listens: bool,
+) -> LocalStatus:
+    """Put the whole target's status together.
+
+    Args:
+        state: what it remembers, None when nothing was ever deployed.
+        address_of: a use case's address, or that of the whole target.
+        port: the public port, and how the user's settings call it.
+        supervisor_pid: of supervisord, None when it does not run.
+        infos: the programs that it knows.
+        services: asked whether they are ready.
+        listens: whether the proxy answers on the public port.
+    """
+    proxy = infos.get(PROGRAM)
+    use_cases = {
+        name: use_case_status(state, name, address_of(name), infos, services)
+        for name in (state.use_cases if state else {})
+        if state
+    }
+    memory = {"supervisord": resident_bytes(supervisor_pid, children=False)}
+    memory["envoy"] = resident_bytes(proxy.pid if proxy else None)
+    wrong = problems(*port, supervisor_pid, listens) if use_cases else ()
+    return LocalStatus(
+        running=supervisor_pid is not None and listens,
+        address=address_of(None),
+        supervisor_pid=supervisor_pid,
+        envoy_pid=proxy.pid if proxy else None,
+        envoy_state=proxy.state if proxy else "STOPPED",
+        resident_bytes=memory,
+        use_cases=use_cases,
+        problems=wrong,
+    )
 
 
 def use_case_status(

@@ -24,23 +24,22 @@ from platform_assets.deployment.errors import (
     TargetUnavailable,
 )
 from platform_assets.deployment.local import envoy, envoy_config, guardian
-from platform_assets.deployment.local.attendants import GUARDIAN, guardian_program
+from platform_assets.deployment.local.attendants import GUARDIAN, WATCHER, guardian_program, watcher_program
 from platform_assets.deployment.local.host import (
     LOOPBACK,
     make_directory,
     port_is_free,
     port_owner,
-    resident_bytes,
 )
 from platform_assets.deployment.local.locking import locked
 from platform_assets.deployment.local.neighbours import STATE_FILE, refuse_port_of_others
-from platform_assets.deployment.local.reporting import LocalStatus, problems, rollout_view, use_case_status
+from platform_assets.deployment.local.reporting import LocalStatus, local_status, rollout_view
 from platform_assets.deployment.local.rollout_counters import read_counters
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import StateStore, TargetState, load_state
 from platform_assets.deployment.local.supervisor import Supervisor
-from platform_assets.deployment.release import DeploymentResult, Release, UseCaseStatus
+from platform_assets.deployment.release import DeploymentResult, Release
 from platform_assets.deployment.rollout import engine
 from platform_assets.deployment.rollout.events import RolloutDecision
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
@@ -107,6 +106,15 @@ class LocalTarget:
         self._port_setting = port_setting
         self._others = dict(others)
         self._guarded = guarded
+        self._options = {
+            "start_timeout_seconds": start_timeout_seconds,
+            "drain_timeout_seconds": drain_timeout_seconds,
+            "lock_timeout_seconds": lock_timeout_seconds,
+            "request_timeout_seconds": request_timeout_seconds,
+            "access_log": access_log,
+            "port_setting": port_setting,
+            "guarded": guarded,
+        }
         self._supervisor = Supervisor(self.root, self._target_id, as_root=os.getuid() == 0)
         self._services = Services(self.root, self._supervisor)
         self._envoy = envoy.Envoy(
@@ -182,9 +190,6 @@ class LocalTarget:
             release: what to deploy.
             plan: the stages in which the new version takes over; it waits in the first that is observed, see `advance`.
 
-        Returns:
-            What was done; `changed` is False when this very release was serving and healthy already.
-
         Raises:
             RolloutUnderWay: another release is being rolled out; nothing was changed.
             StartFailed: the new version did not become ready; carries the last lines of its log.
@@ -194,7 +199,9 @@ class LocalTarget:
         """
         started = time.perf_counter()
         with self.session() as session:
-            return engine.roll_out(session, release, plan, self.address(release.use_case), started)
+            result = engine.roll_out(session, release, plan, self.address(release.use_case), started)
+            self._watch(session.store.state)
+            return result
 
     def rollout(self, use_case: str) -> RolloutView | None:
         """What is being rolled out, without changing anything or waiting for other commands; None when nothing is.
@@ -202,21 +209,39 @@ class LocalTarget:
         Raises:
             StateUnreadable: the state file is damaged.
         """
-        state = load_state(self._state_path)
+        state = self.stored()
         return None if state is None else rollout_view(state, use_case)
 
     def advance(self, use_case: str, revision: int, decision: RolloutDecision) -> Rollout:
         """Take a rollout that waits where somebody decided, if it is still at the revision that the decision is about.
 
         Raises:
-            NoRollout, RolloutChanged, RolloutHeld, InvalidEvent: nothing was changed.
+            NoRollout, RolloutChanged, RolloutHeld, InvalidEvent, TargetUnavailable, TargetBusy, StateUnreadable: nothing was changed.
             RoutingRefused: the proxy did not take it; the rollout turned back, or is stuck.
-            PortInUse, TargetUnavailable, TargetBusy, StateUnreadable: see `ensure_running`.
         """
         if not self.root.exists():
             raise NoRollout(f"nothing of {use_case} is being rolled out: nothing was ever deployed below {self.root}")
         with self.session() as session:
-            return engine.advance(session, use_case, revision, decision)
+            try:
+                return engine.advance(session, use_case, revision, decision)
+            finally:
+                self._watch(session.store.state)
+
+    def stored(self) -> TargetState | None:
+        """What the target remembers, without waiting for other commands; None when nothing was ever deployed.
+
+        Raises:
+            StateUnreadable: the state file is damaged.
+        """
+        return load_state(self._state_path)
+
+    def arm_counts(self) -> dict[str, envoy.ArmCounts]:
+        """What the proxy counted of each arm since it was started.
+
+        Raises:
+            TargetUnavailable: it does not answer.
+        """
+        return self._envoy.arm_counts()
 
     def counters(self, use_case: str) -> tuple[CounterBlock, ...]:
         """What the proxy counted of both arms while the rollout under way waited, oldest first; empty when nothing is rolled out."""
@@ -224,11 +249,7 @@ class LocalTarget:
         return () if view is None else read_counters(self.root, use_case, view.rollout.new)
 
     def stop(self, use_case: str) -> bool:
-        """Take one use case off the address and stop its processes, after their last requests.
-
-        Returns:
-            False when it was not deployed.
-        """
+        """Take one use case off the address and stop its processes, after their last requests; False when it was not deployed."""
         if not self.root.exists():
             return False
         with self._locked():
@@ -295,27 +316,24 @@ class LocalTarget:
         Raises:
             StateUnreadable: the state file is damaged.
         """
-        state = load_state(self._state_path)
+        state = self.stored()
         pid = self._supervisor.pid()
-        infos = self._supervisor.infos() if pid is not None else {}
-        proxy = infos.get(envoy.PROGRAM)
-        memory = {"supervisord": resident_bytes(pid, children=False)}
-        memory["envoy"] = resident_bytes(proxy.pid if proxy else None)
-        use_cases: dict[str, UseCaseStatus] = {}
-        if state is not None:
-            for name in state.use_cases:
-                use_cases[name] = use_case_status(state, name, self.address(name), infos, self._services)
-        listens = state is not None and self._envoy.listens(state)
-        return LocalStatus(
-            running=pid is not None and listens,
-            address=self.address(),
-            supervisor_pid=pid,
-            envoy_pid=proxy.pid if proxy else None,
-            envoy_state=proxy.state if proxy else "STOPPED",
-            resident_bytes=memory,
-            use_cases=use_cases,
-            problems=problems(self.envoy_port, self._port_setting, pid, listens) if use_cases else (),
+        return local_status(
+            state,
+            self.address,
+            (self.envoy_port, self._port_setting),
+            pid,
+            self._supervisor.infos() if pid is not None else {},
+            self._services,
+            listens=state is not None and self._envoy.listens(state),
         )
+
+    def _watch(self, state: TargetState) -> bool:
+        """Have the watcher run while a rollout waits; when none does, the next command ends it. Whether one waits."""
+        waits = any(use_case.rollout and use_case.rollout.waiting for use_case in state.use_cases.values())
+        if waits:
+            self._supervisor.ensure_program(WATCHER, watcher_program(self.root, self.envoy_port, self._options))
+        return waits
 
     def _revive(self, session: LocalSession) -> None:
         """Start supervisord. What an earlier one left running, having been killed, goes on answering and is watched over."""
@@ -365,6 +383,8 @@ class LocalTarget:
             known.add(GUARDIAN)
             program = guardian_program(self.root, self.envoy_port, self._port_setting)
             self._supervisor.ensure_program(GUARDIAN, program)
+        if self._watch(state):
+            known.add(WATCHER)
         for name in set(self._supervisor.infos()) - known:
             if name.startswith(BESIDE):
                 continue

@@ -13,14 +13,22 @@ from platform_assets.deployment.local.state import Arm, TargetState
 UPSTREAM_IDLE_SECONDS = 3
 # Circuit breakers are for a fleet; their defaults (three retries at a time) would lose requests on one machine.
 _NO_BREAKER = 1_000_000
+# A version that gets copies may be slow or hang: each copy that waits holds a connection and a body, which answers that count need.
+MOST_COPIES = 64
 
 
 def render_clusters(state: TargetState) -> str:
     """One cluster per exposed arm."""
-    return discovery([_cluster(arm) for _, arm in state.arms() if arm.exposed])
+    return discovery(
+        [
+            _cluster(arm, MOST_COPIES if state.use_case(use_case).mirror == arm.name else _NO_BREAKER)
+            for use_case, arm in state.arms()
+            if arm.exposed
+        ]
+    )
 
 
-def _cluster(arm: Arm) -> Json:
+def _cluster(arm: Arm, most_at_a_time: int) -> Json:
     endpoints = [{"endpoint": {"address": address(program.port)}} for program in arm.programs]
     limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     options = {
@@ -59,7 +67,7 @@ def _cluster(arm: Arm) -> Json:
             "base_ejection_time": "2s",
             "max_ejection_percent": 50,
         },
-        "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _NO_BREAKER)]},
+        "circuit_breakers": {"thresholds": [dict.fromkeys(limits, most_at_a_time)]},
         "typed_extension_protocol_options": {
             f"{TYPE.split('/')[1]}.extensions.upstreams.http.v3.HttpProtocolOptions": options
         },

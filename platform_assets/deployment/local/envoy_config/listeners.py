@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from platform_assets.declaration.names import PROXY_HEADERS
 from platform_assets.deployment.local.assignment_filter import chain_filter
 from platform_assets.deployment.local.envoy_config.format import (
     ROUTES_FILE,
@@ -42,6 +43,7 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": STAT_PREFIX,
         "rds": {"route_config_name": ROUTES_NAME, "config_source": watched(directory, ROUTES_FILE)},
+        "early_header_mutation_extensions": [_proxy_headers_are_ours()],
         "http_filters": [_buffer(), chain_filter(), _router()],
         "use_remote_address": True,
         # The caller's id is the caller's: without this it is replaced. One is made for a request without.
@@ -71,6 +73,15 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
         ],
     }
     return discovery([listener])
+
+
+def _proxy_headers_are_ours() -> Json:
+    """What a caller says under the names of headers that the proxy sets is gone before a route is chosen by them."""
+    config = {
+        "@type": f"{TYPE}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        "mutations": [{"remove": name} for name in PROXY_HEADERS],
+    }
+    return {"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": config}
 
 
 def _buffer() -> Json:

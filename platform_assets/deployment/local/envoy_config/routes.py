@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from platform_assets.declaration.names import SHADOW_HEADER
 from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
 from platform_assets.deployment.local.envoy_config.splits import shares, with_split
 from platform_assets.deployment.local.state import TargetState, UseCaseState
@@ -91,10 +92,19 @@ def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) ->
         "retry_policy": _retry_policy(),
     }
     if use_case.mirror is not None:
-        # Envoy drops the mirror's answers, and waits for none of them.
-        share = {"default_value": {"numerator": use_case.mirror_percent, "denominator": "HUNDRED"}}
-        action["request_mirror_policies"] = [{"cluster": use_case.mirror, "runtime_fraction": share}]
+        action["request_mirror_policies"] = [_mirror(use_case.mirror, use_case.mirror_percent)]
     return {"match": {"prefix": path_prefix(name)}, "route": action}
+
+
+def _mirror(arm: str, percent: int) -> Json:
+    """Copies say that they are: a service neither counts nor remembers them. Envoy drops their answers, and waits for none of them."""
+    mark = {"header": {"key": SHADOW_HEADER, "value": "1"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {
+        "cluster": arm,
+        "runtime_fraction": {"default_value": {"numerator": percent, "denominator": "HUNDRED"}},
+        "disable_shadow_host_suffix_append": True,
+        "request_headers_mutations": [{"append": mark}],
+    }
 
 
 def _retry_policy() -> Json:

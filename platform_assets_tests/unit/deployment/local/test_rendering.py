@@ -78,17 +78,27 @@ def test_shares_between_versions_carry_each_version_in_its_answers() -> None:
     assert seen == {"3": 90, "4": 10}
 
 
-def test_a_mirror_gets_a_copy_of_every_request_and_no_weight() -> None:
-    mirrored = state().with_mirror("card_fraud", "card_fraud-2")
-    names = [cluster["name"] for cluster in json.loads(envoy_config.render_clusters(mirrored))["resources"]]
-    assert names == ["card_fraud-1", "card_fraud-2"]
+def test_a_mirror_gets_marked_copies_of_a_share_and_can_hold_few_of_them() -> None:
+    mirrored = state().with_mirror("card_fraud", "card_fraud-2", 30)
+    clusters = {c["name"]: c for c in json.loads(envoy_config.render_clusters(mirrored))["resources"]}
+    most = {name: c["circuit_breakers"]["thresholds"][0]["max_requests"] for name, c in clusters.items()}
+    assert most == {"card_fraud-1": 1_000_000, "card_fraud-2": 64}
     route = table(envoy_config.render_routes(mirrored, 15.0)[0])['{"prefix": "/v1/card_fraud/"}']["route"]
-    everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
-    assert route.pop("request_mirror_policies") == [{"cluster": "card_fraud-2", "runtime_fraction": everything}]
+    [policy] = route.pop("request_mirror_policies")
+    assert policy["cluster"] == "card_fraud-2"
+    assert policy["runtime_fraction"]["default_value"] == {"numerator": 30, "denominator": "HUNDRED"}
+    [mutation] = policy["request_headers_mutations"]
+    assert mutation["append"]["header"] == {"key": "x-platform-assets-shadow", "value": "1"}
     plain = table(envoy_config.render_routes(state(), 15.0)[0])['{"prefix": "/v1/card_fraud/"}']["route"]
     assert route == plain
     assert mirrored.with_mirror("card_fraud", None).use_case("card_fraud").mirror is None
     assert mirrored.without_arm("card_fraud", "card_fraud-2").use_case("card_fraud").mirror is None
+
+
+def test_callers_cannot_speak_for_the_proxy() -> None:
+    text = envoy_config.render_listeners(state(), DIRECTORY, None)
+    removed = [mutation["remove"] for mutations in _values(json.loads(text), "mutations") for mutation in mutations]
+    assert removed == ["x-platform-assets-shadow", "x-platform-assets-variant", "x-platform-assets-experiment"]
 
 
 def test_a_second_use_case_changes_nothing_of_the_first() -> None:
