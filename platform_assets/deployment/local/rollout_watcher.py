@@ -51,7 +51,7 @@ class ArmHistory:
     Attributes:
         ever_up: a process of it answered once; before, it may still be on its way back.
         polls_down: so many polls in a row nothing of it answered.
-        failed_in_a_row: so many requests failed since one was answered.
+        failed_in_a_row: so many requests failed since a poll that saw one answered.
         requests: in the present block.
         errors: in the present block.
     """
@@ -71,7 +71,7 @@ class ArmHistory:
         requests, errors = counts.requests - before.requests, counts.errors - before.errors
         self.counts = counts
         self.requests, self.errors = self.requests + requests, self.errors + errors
-        self.failed_in_a_row = errors if requests > errors else self.failed_in_a_row + errors
+        self.failed_in_a_row = 0 if requests > errors else self.failed_in_a_row + errors
         self.ever_up = self.ever_up or up
         self.polls_down = 0 if up else self.polls_down + 1
 

@@ -106,15 +106,8 @@ class LocalTarget:
         self._port_setting = port_setting
         self._others = dict(others)
         self._guarded = guarded
-        self._options = {
-            "start_timeout_seconds": start_timeout_seconds,
-            "drain_timeout_seconds": drain_timeout_seconds,
-            "lock_timeout_seconds": lock_timeout_seconds,
-            "request_timeout_seconds": request_timeout_seconds,
-            "access_log": access_log,
-            "port_setting": port_setting,
-            "guarded": guarded,
-        }
+        self._request_timeout_seconds = request_timeout_seconds
+        self._access_log = access_log
         self._supervisor = Supervisor(self.root, self._target_id, as_root=os.getuid() == 0)
         self._services = Services(self.root, self._supervisor)
         self._envoy = envoy.Envoy(
@@ -332,7 +325,14 @@ class LocalTarget:
         """Have the watcher run while a rollout waits; when none does, the next command ends it. Whether one waits."""
         waits = any(use_case.rollout and use_case.rollout.waiting for use_case in state.use_cases.values())
         if waits:
-            self._supervisor.ensure_program(WATCHER, watcher_program(self.root, self.envoy_port, self._options))
+            names = (
+                "start_timeout_seconds",
+                "drain_timeout_seconds",
+                "lock_timeout_seconds",
+                "request_timeout_seconds",
+            )
+            options = {name: getattr(self, f"_{name}") for name in (*names, "access_log", "port_setting", "guarded")}
+            self._supervisor.ensure_program(WATCHER, watcher_program(self.root, self.envoy_port, options))
         return waits
 
     def _revive(self, session: LocalSession) -> None:
