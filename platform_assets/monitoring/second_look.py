@@ -67,7 +67,9 @@ def second_look(
     again: dict[str, ColumnVerdict] = {}
     for verdict in moved:
         if verdict.column in calendar:
-            again[verdict.column] = look.against_the_season(verdict, known.history)
+            again[verdict.column] = look.against_the_season(
+                verdict, known.history, says_the_date=verdict.column not in seasonal
+            )
     features = [verdict for verdict in moved if verdict.column.startswith(FEATURE_PREFIX)]
     learned = set()
     for verdict in features:
@@ -78,10 +80,14 @@ def second_look(
             again[verdict.column] = replace(seen, explanation=text)
     # A month that changed explains no score: only what a team calls seasonal, or what the model learned.
     explaining = learned | {column for column in seasonal if column in again}
-    if explaining and all(_passed(again.get(verdict.column)) for verdict in features):
+    unjudged = [verdict.column for verdict in features if _is_unjudged(again.get(verdict.column))]
+    if explaining and all(_passed(again.get(v.column)) or v.column in unjudged for v in features):
         for verdict in moved:
             if verdict not in features and not _passed(again.get(verdict.column)):
-                again[verdict.column] = look.of_an_answer(verdict, known.unlearned if learned else None)
+                unlearned = known.unlearned if learned else None
+                again[verdict.column] = (
+                    _unjudged_with(verdict, unjudged) if unjudged else look.of_an_answer(verdict, unlearned)
+                )
     verdicts = tuple(again.get(verdict.column, verdict) for verdict in result.columns)
     return DriftResult.of(verdicts, result.rows_reference, result.rows_current)
 
@@ -119,16 +125,23 @@ class _Look:
         [verdict] = drift_report(same, self.current, [column], shared, group or self.group, by_column).columns
         return verdict
 
-    def against_the_season(self, verdict: ColumnVerdict, history: pl.DataFrame | None) -> ColumnVerdict:
-        """Against the same days of the year in other years; not judged where none is known.
+    def against_the_season(
+        self, verdict: ColumnVerdict, history: pl.DataFrame | None, *, says_the_date: bool
+    ) -> ColumnVerdict:
+        """Against the same days of the year in other years; where none is known nobody can say, which is no success.
 
-        The rows of one day share its weather: each day is one observation.
+        The rows of one day share its weather: each day is one observation. A column that says nothing but the date cannot lie elsewhere
+        than its date does.
         """
         season = None if history is None else same_season(history, self.current)
         seen = self.verdict(verdict.column, season, EVENT_DAY)
+        if seen is None and says_the_date:
+            return replace(
+                verdict, status="ok", explanation=f"follows the calendar, as its date says: {verdict.explanation}"
+            )
         if seen is None:
             text = f"follows the calendar, and no rows of this season are known to compare with: {verdict.explanation}"
-            return replace(verdict, status="ok", explanation=text)
+            return replace(verdict, status="too_few_rows", explanation=text)
         return replace(seen, explanation=f"against the same season of other years: {seen.explanation}")
 
     def of_an_answer(self, verdict: ColumnVerdict, unlearned: pl.DataFrame | None) -> ColumnVerdict:
@@ -177,6 +190,18 @@ def _has_moved(verdict: ColumnVerdict, current: pl.DataFrame) -> bool:
     if verdict.status == "degenerate":
         return verdict.psi is not None and current[verdict.column].null_count() == 0
     return verdict.status == "drift"
+
+
+def _is_unjudged(verdict: ColumnVerdict | None) -> bool:
+    """Whether it moved with the season, as far as anybody knows."""
+    return verdict is not None and verdict.status == "too_few_rows"
+
+
+def _unjudged_with(verdict: ColumnVerdict, features: Sequence[str]) -> ColumnVerdict:
+    """The score of features that nobody can judge: it can be judged no better."""
+    names = ", ".join(name.removeprefix(FEATURE_PREFIX) for name in features)
+    text = f"follows {names}, which nothing is known to compare with: {verdict.explanation}"
+    return replace(verdict, status="too_few_rows", explanation=text)
 
 
 def _passed(verdict: ColumnVerdict | None) -> bool:

@@ -115,7 +115,7 @@ class WatchedColumn(Declaration):
     seasonal: bool = Field(
         default=False,
         description="Whether it follows the calendar (a month, a temperature): then it is compared with the same season of other years, "
-        "and where none is known it is no drift that it moved.",
+        "and where none is known it has no verdict when it moved: no drift, and no success.",
     )
 
 

@@ -204,6 +204,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             watched = watch_drift(Catalog(use_case, lake), models.registry(), folder, day)
         result = watched.result
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
+        unjudged = sum(verdict.status == "too_few_rows" for verdict in result.failed_columns)
         return dg.MaterializeResult(
             metadata={
                 **_verdict_metadata(use_case, DRIFT, watched.stored),
@@ -213,6 +214,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "report": dg.MetadataValue.path(str(watched.report)),
                 "plot": picture(watched.plot),
                 "failed_columns": failed,
+                "columns_not_judged": unjudged,
             },
             data_version=data_version(watched.stored.commit),
             check_results=[

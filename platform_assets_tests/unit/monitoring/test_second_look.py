@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.monitoring.drift import DriftLimits, column_verdict
+from platform_assets.monitoring.drift import DriftLimits, DriftResult, column_verdict
 from platform_assets.monitoring.drift_statistics import FloatArray, without_last_bits
+from platform_assets.monitoring.retrain_verdict import window_verdict
 from platform_assets.monitoring.second_look import KnownRows, same_season
 from platform_assets.monitoring.watched_window import WatchedWindow, watch_window
 
@@ -91,7 +92,11 @@ def rows_of(use_case: UseCase, first: date, days: int, rows: int = 1400, **colum
 
 
 def status(window: WatchedWindow) -> dict[str, str]:
-    return {verdict.column.removeprefix("feature__"): verdict.status for verdict in window.result.columns}
+    return status_of(window.result)
+
+
+def status_of(result: DriftResult) -> dict[str, str]:
+    return {verdict.column.removeprefix("feature__"): verdict.status for verdict in result.columns}
 
 
 def test_a_calendar_column_that_stands_still_in_a_short_window_is_not_stuck(declare: Callable[..., UseCase]) -> None:
@@ -123,7 +128,12 @@ def test_a_seasonal_column_is_compared_with_its_season(declare: Callable[..., Us
     last = FIRST + timedelta(days=6)
     winter, now = weather(plain, date(2024, 1, 8), 21), weather(plain, FIRST, 7)
     assert status(watch_window(now, winter, plain, last))["weight"] == "drift"
-    assert status(watch_window(now, winter, seasonal, last))["weight"] == "ok", "no rows of another March are known"
+    unjudged = watch_window(now, winter, seasonal, last).result
+    assert [verdict.column for verdict in unjudged.failed_columns] == ["feature__weight"], (
+        "no rows of another March are known: nobody can say that it is as it should be"
+    )
+    assert (status_of(unjudged)["weight"], unjudged.status) == ("too_few_rows", "no_verdict")
+    assert not window_verdict(last, unjudged, None).violated, "nor that a new model would help"
     years = weather(plain, date(2022, 12, 1), 460, rows=20000)
     known = lambda: KnownRows(history=years)  # noqa: E731
     window = watch_window(now, winter, seasonal, last, known=known)
@@ -140,7 +150,12 @@ def test_a_score_that_follows_the_season_is_no_drift_and_one_that_moves_by_itsel
     use_case, last = declare(columns={"weight": {"seasonal": True}}), FIRST + timedelta(days=6)
     demand = pl.col("feature__weight").alias("score")
     winter, now = weather(use_case, date(2024, 1, 8), 21).with_columns(demand), weather(use_case, FIRST, 7)
-    assert watch_window(now.with_columns(demand), winter, use_case, last).result.passed
+    alone = watch_window(now.with_columns(demand), winter, use_case, last).result
+    assert {verdict.column: verdict.status for verdict in alone.failed_columns} == {
+        "score": "too_few_rows",
+        "feature__weight": "too_few_rows",
+    }
+    assert not window_verdict(last, alone, None).violated
     moved = now.with_columns(demand, pl.Series("feature__is_heavy", (RANDOM.random(1400) < 0.7).astype(float)))
     assert status(watch_window(moved, winter, use_case, last))["score"] == "drift", (
         "a feature moved that nothing explains"
