@@ -19,6 +19,7 @@ from platform_assets.declaration.prediction_log import FEATURE_PREFIX, LIVE
 from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
 from serving.online import EventTooOld, StoreEmptied, StoreUnavailable
+from serving.refusals import Problem, RequestRefused, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,9 +110,12 @@ class Scorer:
         Raises:
             StoreUnavailable: the online store does not answer, and the declaration knows no fallback.
             EventTooOld: its windows reach behind what the online store holds.
+            RequestRefused: a feature of it is infinite.
         """
         vector, unknown, fallback = self._vector(event)
         features = np.asarray(vector.values, dtype=np.float64)
+        if np.isinf(features).any():
+            raise self._infinite(features)
         answer = self._answer(self._predictor.predict(features.reshape(1, -1))[0].tolist())
         outcome = self._unknown_outcome if unknown else None
         if outcome == REVIEW:
@@ -147,6 +151,13 @@ class Scorer:
                 "what its windows need; score it in batch"
             )
         return vector, tuple(vector.unknown_entities), None
+
+    def _infinite(self, features: NDArray[np.float64]) -> RequestRefused:
+        """The refusal of an event that a feature divides by zero for; the model has never seen such a value."""
+        names = self._use_case.feature_names
+        found = [names[place] for place in np.flatnonzero(np.isinf(features))]
+        reason = "is infinite for this request: its expression divides by zero; write NULLIF(divisor, 0) there"
+        return unusable(*(Problem(field="", reason=f"feature {name} {reason}") for name in found))
 
     def predict(self, rows: Sequence[Mapping[str, float | None]]) -> list[Any]:
         """The model's outputs for rows whose features are given by name; null is missing."""

@@ -17,6 +17,7 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, UseCase, feature_contract_hash
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, OPTIONAL_COLUMNS, prediction_log_schema
+from platform_assets.features.infinite import refuse_infinite
 from platform_assets.features.offline.training_set import join_views
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
@@ -137,6 +138,7 @@ def predict_rows(
 
     Raises:
         PredictionError: the champion tells other classes apart than the declared ones.
+        FeatureError: a feature is infinite.
     """
     if predictor.classes != use_case.classes:
         raise PredictionError(
@@ -145,6 +147,7 @@ def predict_rows(
         )
     keys = use_case.event_source.primary_key
     rows = rows.sort(use_case.event_time, *keys)
+    refuse_infinite(rows, use_case, f"predictions of {use_case.name!r}")
     X = rows.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in predictor.features).to_numpy()
     started = time.perf_counter()
     answers = predictor.predict(np.ascontiguousarray(X))

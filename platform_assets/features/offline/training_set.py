@@ -18,6 +18,7 @@ from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.event_frames import example_keys, require_columns
+from platform_assets.features.infinite import refuse_infinite
 from platform_assets.features.offline.known_labels import (
     LABEL_KNOWN_DAY,
     LABEL_RANK,
@@ -60,7 +61,7 @@ def training_set(
         Exactly `training_set_schema(use_case)`, ordered by event day, event time and key. Missing values are null.
 
     Raises:
-        FeatureError: a view or a column is missing.
+        FeatureError: a view or a column is missing, or a feature is infinite.
         PointInTimeError: a labelled event has no feature row or more than one, or two labels.
     """
     keys = list(use_case.event_source.primary_key)
@@ -153,6 +154,7 @@ def _with_features(
     """Labelled events with all features, in the columns and the order of a training set."""
     keys = list(use_case.event_source.primary_key)
     joined = join_views(rows, views, use_case, first_day, last_day)
+    refuse_infinite(joined, use_case, f"training set of {use_case.name!r} as of {as_of}")
     schema = training_set_schema(use_case)
     lacking = [name for name in schema if name not in joined.columns and name != AS_OF]
     if lacking:

@@ -118,3 +118,21 @@ def test_a_group_that_no_feature_table_carries_is_named() -> None:
     case = use_case(features=[CASE.features[0].model_dump()])
     with pytest.raises(FeatureError, match=r"no feature table carries \['card_id'\]"):
         training_set(LABELS, tables(EVENTS, LABELS), case, AS_OF, FIRST_DAY, LAST_DAY)
+
+
+def test_an_infinite_feature_is_refused_with_view_rows_and_what_to_declare() -> None:
+    def trained_on(expression: str) -> pl.DataFrame:
+        rate = {"name": "rate", "description": "A share.", "expression": expression}
+        rates = {"name": "rates", "description": "Shares.", "rows": [rate]}
+        case = use_case(features=[*(view.model_dump() for view in CASE.features), rates])
+        labelled = join_labels(EVENTS, LABELS, case)
+        views = {view.name: compute_view(view, case, labelled, FIRST_DAY, LAST_DAY) for view in case.features}
+        return training_set(LABELS, views, case, AS_OF, FIRST_DAY, LAST_DAY)
+
+    says = (
+        r"feature 'rate' of view 'rates' is infinite in 1 of 4 rows, for example \[{'payment_id': 2}\]. "
+        r"Its expression, '1 / \(amount - 3\)', divides by zero there: write NULLIF\(divisor, 0\)"
+    )
+    with pytest.raises(FeatureError, match=says):
+        trained_on("1 / (amount - 3)")
+    assert trained_on("1 / NULLIF(amount - 3, 0)")["rate"].to_list() == [-0.5, None, None, 0.5]

@@ -21,6 +21,7 @@ from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.deployment.packaging.self_test import _difference, _score
 from platform_assets.evaluation.gates.judging import judge
 from platform_assets.evaluation.gates.verdict import Verdict
+from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.training_set import training_set_schema
 from platform_assets.features.quality.profiles import feature_quality
 from platform_assets.monitoring.prediction_log import read_segments
@@ -385,6 +386,12 @@ def test_a_day_is_predicted_in_batch_as_the_service_would(tickets: Made) -> None
     assert set(found["decision"]) <= set(CLASSES)
     assert datetime.now(UTC) - found["scored_at"][0] < timedelta(hours=1)
     assert predict_rows(tickets.use_case, rows.clear(), tickets.run.predictor(), tickets.version).is_empty()
+    name = tickets.use_case.feature_names[0]
+    infinite = rows.with_columns(pl.lit(float("inf")).alias(name))
+    with pytest.raises(
+        FeatureError, match=f"feature '{name}' of view .* is infinite in {rows.height} of {rows.height} rows"
+    ):
+        predict_rows(tickets.use_case, infinite, tickets.run.predictor(), tickets.version)
     sources = deepcopy(TICKETS["sources"])
     sources[1]["columns"][2]["allowed"] = [*CLASSES, "sales"]
     with pytest.raises(

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from platform_assets.declaration.names import SHADOW_HEADER
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
-from platform_assets_tests.serving.fake_online_store import FakeStore
+from platform_assets_tests.serving.fake_online_store import FakeStore, Vector
 from platform_assets_tests.serving.parking import DECLARATION, EVENT, make_model, release_info, use_case
 from serving.app import make_app
 from serving.background import Background
@@ -357,4 +357,16 @@ def test_a_use_case_whose_events_are_streamed_answers_no_score(tmp_path: Path) -
     assert (response.status_code, "scored from topic 'arrivals'" in response.json()["error"]) == (409, True)
     assert served.metric("refused_requests_total", status="409") == 1
     assert served.client.post("/v1/parking/self_test", json=EVENT).status_code == 200
+    assert served.logged() == []
+
+
+def test_an_event_with_an_infinite_feature_is_refused_by_its_name(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.store, "vector", lambda event: Vector([1.0, float("inf"), 2.0], []))
+    response = served.client.post(SCORE, json=EVENT)
+    assert response.status_code == 422
+    [problem] = response.json()["problems"]
+    assert "feature lot_count_1d is infinite" in problem["reason"]
+    assert "NULLIF" in problem["reason"]
     assert served.logged() == []
