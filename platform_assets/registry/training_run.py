@@ -228,7 +228,12 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                 "mean": {name: result.mean(name) for name in comparison.metrics},
                 "std": {name: result.std(name) for name in comparison.metrics},
                 "by_fold": [
-                    {"metrics": dict(fold.metrics), "train_rows": fold.train_rows, "test_rows": fold.test_rows}
+                    {
+                        "metrics": dict(fold.metrics),
+                        "train_rows": fold.train_rows,
+                        "test_rows": fold.test_rows,
+                        **({"problems": dict(fold.problems)} if fold.problems else {}),
+                    }
                     for fold in result.folds
                 ],
                 "seconds": result.seconds,

@@ -24,6 +24,10 @@ class MetricError(ValueError):
     """A metric that cannot be computed on these rows; the message says why."""
 
 
+class LabelsDoNotVary(MetricError):
+    """A metric that these rows do not allow whatever is predicted for them: it needs labels of more than one kind."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Rows with what was predicted for them.

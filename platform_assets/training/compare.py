@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from platform_assets.tasks.metric import MetricError, Scored
+from platform_assets.tasks.metric import LabelsDoNotVary, MetricError, Scored
 from platform_assets.training.dataset import Dataset, DatasetError, rows_to_judge
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.folds import Fold
@@ -56,7 +56,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """One candidate on one fold. A metric that could not be computed is NaN, and `problems` says why."""
+    """One candidate on one fold. A metric that could not be computed is NaN, and `problems` says why.
+
+    One of `without` is allowed by none of its labels, whatever is predicted: the fold does not count for it, for any candidate.
+    """
 
     fold: Fold
     metrics: Mapping[str, float]
@@ -65,6 +68,7 @@ class FoldResult:
     test_rows: int
     fit_seconds: float
     predict_seconds: float
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +83,26 @@ class CandidateResult:
         """The metric fold by fold, latest first."""
         return np.array([result.metrics[metric] for result in self.folds], dtype=np.float64)
 
+    def counted(self, metric: str) -> Vector:
+        """As `values`, without the folds whose labels do not allow the metric."""
+        return np.array([one.metrics[metric] for one in self.folds if metric not in one.without], dtype=np.float64)
+
     def mean(self, metric: str) -> float:
-        """Mean over the folds; NaN if it is missing in any of them or the candidate failed."""
-        return float(self.values(metric).mean()) if self.folds and self.failure is None else float("nan")
+        """Mean over the folds whose labels allow the metric.
+
+        NaN if it is missing in any of them, if they are fewer than half of the folds, or the candidate failed.
+        """
+        return float(self.counted(metric).mean()) if self._is_measured(metric) else float("nan")
 
     def std(self, metric: str) -> float:
-        """Sample standard deviation over the folds; 0 for a single fold."""
-        if not self.folds or self.failure is not None:
+        """Sample standard deviation over the folds that `mean` is of; 0 for a single fold."""
+        if not self._is_measured(metric):
             return float("nan")
-        return float(self.values(metric).std(ddof=1)) if len(self.folds) > 1 else 0.0
+        values = self.counted(metric)
+        return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+    def _is_measured(self, metric: str) -> bool:
+        return self.failure is None and len(self.counted(metric)) >= max(1, fewest_folds(len(self.folds)))
 
     @property
     def seconds(self) -> float:
@@ -141,6 +156,23 @@ def scored(rows: Dataset, prediction: Vector) -> Scored:
     return Scored(rows.y, prediction, rows.event_day, rows.group)
 
 
+def fewest_folds(folds: int) -> int:
+    """How many folds have to allow a metric, for a mean over them to say something: half."""
+    return (folds + 1) // 2
+
+
+def refused_by_labels(rows: Dataset, metric: Metric) -> str | None:
+    """Why the labels of rows do not allow a metric, whatever is predicted for them; None where they do."""
+    nothing = np.zeros((len(rows), len(rows.classes)) if rows.classes else len(rows))
+    try:
+        metric(scored(rows, nothing))
+    except LabelsDoNotVary as error:
+        return str(error)
+    except MetricError:
+        return None
+    return None
+
+
 def measure(rows: Scored, metrics: Sequence[Metric]) -> tuple[dict[str, float], dict[str, str]]:
     """Every metric on the same rows, NaN where one could not be computed, and the reasons for those."""
     values: dict[str, float] = {}
@@ -186,10 +218,11 @@ def compare(
             f"a comparison needs folds and candidates with different names; {len(folds)} folds, {names}"
         )
     splits = [split_fold(dataset, fold, exclude_known_groups) for fold in folds]
+    without = [_metrics_without(fold, test, metrics, progress) for fold, (_, test) in zip(folds, splits, strict=True)]
     results: list[CandidateResult] = []
     latest: dict[str, Vector] = {}
     for candidate in candidates:
-        result, predictions = _judge(candidate, folds, splits, metrics, seed, progress, impute)
+        result, predictions = _judge(candidate, folds, splits, metrics, without, seed, progress, impute)
         results.append(result)
         if predictions is not None:
             latest[candidate.name] = predictions
@@ -251,6 +284,7 @@ def _judge(
     folds: Sequence[Fold],
     splits: Sequence[tuple[Dataset, Dataset]],
     metrics: Sequence[Metric],
+    without: Sequence[frozenset[str]],
     seed: int,
     progress: Callable[[str], None],
     impute: Mapping[str, ImputationStrategy] | None,
@@ -271,16 +305,33 @@ def _judge(
         predicted = time.perf_counter()
         values, problems = measure(scored(test, prediction), metrics)
         latest = prediction if latest is None else latest
-        done.append(FoldResult(fold, values, problems, len(train), len(test), fitted - started, predicted - fitted))
+        seconds = fitted - started, predicted - fitted
+        done.append(FoldResult(fold, values, problems, len(train), len(test), *seconds, without[len(done)]))
         shown = ", ".join(f"{name} {value:.4f}" for name, value in list(values.items())[:3])
         progress(f"{candidate.name}: fold {len(done)} of {len(folds)}, {shown}, {predicted - started:.1f} s")
     return CandidateResult(candidate, tuple(done)), latest
 
 
+def _metrics_without(
+    fold: Fold, test: Dataset, metrics: Sequence[Metric], progress: Callable[[str], None]
+) -> frozenset[str]:
+    """The metrics that a fold does not count for, each named once: its labels are the same for every candidate."""
+    reasons = {metric.name: refused_by_labels(test, metric) for metric in metrics}
+    refused = {name: reason for name, reason in reasons.items() if reason is not None}
+    for name, reason in refused.items():
+        progress(f"fold {fold.index} ({fold.describe()}) does not count for {name}: {reason}")
+    return frozenset(refused)
+
+
 def _why_not(comparison: Comparison, metric: str) -> str:
-    """One reason per candidate without the metric."""
-    reasons = []
+    """One reason per candidate without the metric, and what to do about folds whose labels do not allow it."""
+    reasons, short = [], False
     for result in comparison.results:
         problem = next((fold.problems[metric] for fold in result.folds if metric in fold.problems), "no value")
+        counted, folds = len(result.counted(metric)), len(result.folds)
+        if result.failure is None and counted < fewest_folds(folds):
+            problem += f" ({counted} of {folds} folds have labels that allow it, {fewest_folds(folds)} are needed)"
+            short = True
         reasons.append(f"{result.candidate.name}: {result.failure or problem}")
-    return "; ".join(reasons)
+    advice = "; lengthen training.splits.test_days, so that each test period has labels of more than one kind"
+    return "; ".join(reasons) + (advice if short else "")

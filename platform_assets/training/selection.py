@@ -254,7 +254,7 @@ def paired_difference(comparison: Comparison, first: str, second: str, metric: s
         ComparisonError: a candidate was not compared.
     """
     sign = 1.0 if comparison.metrics[metric] else -1.0
-    differences = sign * (comparison.result(first).values(metric) - comparison.result(second).values(metric))
+    differences = sign * (comparison.result(first).counted(metric) - comparison.result(second).counted(metric))
     std = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
     return PairedDifference(
         tuple(float(v) for v in differences), float(differences.mean()), std, int(np.count_nonzero(differences > 0.0))

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from platform_assets.tasks.metric import Counts, Measure, MetricError, NamedMetric, Scored
+from platform_assets.tasks.metric import Counts, LabelsDoNotVary, Measure, MetricError, NamedMetric, Scored
 
 Cells: TypeAlias = NDArray[np.float64]
 """How many rows there are of each kind, float64 [4]: negative and positive below the threshold, negative and positive at or above it."""
@@ -90,7 +90,7 @@ def _at(name: str, threshold: float) -> NamedMetric:
     def measured(rows: Scored) -> float:
         value = function(np.bincount(_cell(rows, threshold), minlength=4).astype(np.float64))
         if math.isnan(value):
-            raise MetricError(f"all {len(rows.y)} labels are {rows.y[0]:g}: {name} needs the other class")
+            raise LabelsDoNotVary(f"all {len(rows.y)} labels are {rows.y[0]:g}: {name} needs the other class")
         return value
 
     return NamedMetric(name, True, measured, by_cluster)

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from platform_assets.tasks.binary.decisions import OF_CELLS, of_decisions
 from platform_assets.tasks.calibration import calibration_error
-from platform_assets.tasks.metric import Counts, Measure, MetricError, NamedMetric, Scored, Vector, known_metric
+from platform_assets.tasks.metric import (
+    Counts,
+    LabelsDoNotVary,
+    Measure,
+    MetricError,
+    NamedMetric,
+    Scored,
+    Vector,
+    known_metric,
+)
 from platform_assets.tasks.resampling import mean_loss, ranking
 
 _LEAST_PROBABILITY = 1e-15
@@ -195,7 +204,7 @@ def _both_classes(y: Vector) -> None:
     if len(y) == 0:
         raise MetricError("there are no rows")
     if (y == y[0]).all():
-        raise MetricError(f"all {len(y)} labels are {y[0]:g}: both classes are needed")
+        raise LabelsDoNotVary(f"all {len(y)} labels are {y[0]:g}: both classes are needed")
 
 
 def _ranked(name: str) -> Callable[[Scored, Counts], Measure]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from platform_assets.tasks.calibration import calibration_error
 from platform_assets.tasks.metric import (
     Counts,
+    LabelsDoNotVary,
     Matrix,
     Measure,
     MetricError,
@@ -183,7 +184,7 @@ def class_reports(y: Vector, probabilities: Matrix, classes: Sequence[str]) -> t
 def _mean_over_classes(of_one: Callable[[Any, Any], float], y: Vector, probabilities: Matrix) -> float:
     occurring = [index for index in range(probabilities.shape[1]) if (y == index).any()]
     if len(occurring) < 2:
-        raise MetricError(f"all {len(y)} labels are of one class: two are needed")
+        raise LabelsDoNotVary(f"all {len(y)} labels are of one class: two are needed")
     return float(np.mean([of_one(y == index, probabilities[:, index]) for index in occurring]))
 
 

@@ -10,7 +10,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from platform_assets.tasks.metric import Counts, Measure, MetricError, NamedMetric, Scored, Vector, known_metric
+from platform_assets.tasks.metric import (
+    Counts,
+    LabelsDoNotVary,
+    Measure,
+    NamedMetric,
+    Scored,
+    Vector,
+    known_metric,
+)
 from platform_assets.tasks.resampling import explained_variance, mean_loss
 
 
@@ -37,7 +45,7 @@ def r2(y: Vector, prediction: Vector) -> float:
     """
     spread = float(((y - y.mean()) ** 2).sum())
     if spread == 0.0:
-        raise MetricError(f"all {len(y)} labels are {y[0]:g}: there is no variance to explain")
+        raise LabelsDoNotVary(f"all {len(y)} labels are {y[0]:g}: there is no variance to explain")
     return 1.0 - float(((y - prediction) ** 2).sum()) / spread
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.declaration.sections.search import Choices, Dimension, Search
-from platform_assets.training.compare import Candidate, Metric, scored
+from platform_assets.training.compare import Candidate, Metric, refused_by_labels, scored
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import Learner
@@ -105,6 +105,8 @@ def search_candidate(
     if unknown:
         known = ", ".join(learner.settings) or "none"
         raise SearchError(f"learner {candidate.name!r}: the space varies {unknown[0]!r}; its settings are: {known}")
+    # Folds whose labels do not allow the metric say nothing about any trial; where all are such, the trials fail and say why.
+    splits = [split for split in splits if refused_by_labels(split[1], metric) is None] or splits
     plan = SearchPlan(
         name=search_name(candidate, search, metric.name, splits, seed),
         space=MappingProxyType(dict(search.space)),

@@ -1,6 +1,7 @@
 """The comparison: same rows for all, failures named, ties to the simpler, the refit on the days it was told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from platform_assets.declaration.sections.search import Search
 from platform_assets.tasks.registry import make_metrics
 from platform_assets.training.compare import (
     Candidate,
@@ -16,6 +18,7 @@ from platform_assets.training.compare import (
     compare,
     refit,
     select,
+    split_fold,
 )
 from platform_assets.training.dataset import Dataset, DatasetError
 from platform_assets.training.folds import Fold, prequential_folds, refit_days
@@ -23,6 +26,8 @@ from platform_assets.training.learners import Learner, LearnerKind, TrainingErro
 from platform_assets.training.learners.base import Days, Matrix, Objective, Vector
 from platform_assets.training.learners.constant import ConstantModel
 from platform_assets.training.learners.constant import load as load_constant
+from platform_assets.training.selection import paired_difference
+from platform_assets.training.tuning.search import search_candidate
 
 FIRST = date(2024, 1, 1)
 AS_OF = FIRST + timedelta(days=11)
@@ -134,6 +139,57 @@ def test_a_metric_that_cannot_be_computed_is_not_a_number_and_says_why() -> None
     assert comparison.means("constant")["brier"] == 0.0
     with pytest.raises(ComparisonError, match="could be computed for no candidate: constant: all 20 labels are 0"):
         select(comparison, "auc_roc")
+
+
+def one_class_in(folds: Sequence[Fold]) -> Dataset:
+    """Rows without a positive in the test periods of these folds."""
+    honest = make_dataset()
+    y = honest.y.copy()
+    for fold in folds:
+        days = (honest.event_day >= np.datetime64(fold.test_first)) & (
+            honest.event_day <= np.datetime64(fold.test_last)
+        )
+        y[days] = 0.0
+    return replace(honest, y=y)
+
+
+FOUR = prequential_folds(AS_OF, label_delay_days=1, train_days=3, delay_days=0, test_days=2, folds=4)
+
+
+def test_a_fold_of_one_class_counts_for_nobody_and_is_told_once() -> None:
+    lines: list[str] = []
+    metrics = make_metrics(["auc_roc", "brier"], "binary")
+    comparison = compare(one_class_in([FOUR[2]]), FOUR, [CONSTANT, SIGNAL], metrics, 0, lines.append)
+    assert select(comparison, "auc_roc").name == "signal"
+    assert comparison.means("signal")["auc_roc"] == 1.0
+    assert comparison.result("signal").std("auc_roc") == 0.0
+    assert len(comparison.result("signal").counted("brier")) == 4
+    told = [line for line in lines if "does not count" in line]
+    assert told == [
+        f"fold 2 ({FOUR[2].describe()}) does not count for auc_roc: all 20 labels are 0: both classes are needed"
+    ]
+    assert paired_difference(comparison, "signal", "constant", "auc_roc").better_folds == 3
+
+
+def test_fewer_than_half_of_the_folds_are_no_comparison() -> None:
+    metrics = make_metrics(["auc_roc", "brier"], "binary")
+    comparison = compare(one_class_in(FOUR[:3]), FOUR, [CONSTANT, SIGNAL], metrics, 0, lambda line: None)
+    assert np.isnan(comparison.means("signal")["auc_roc"])
+    says = r"all 20 labels are 0.*\(1 of 4 folds have labels that allow it, 2 are needed\).*lengthen training.splits.test_days"
+    with pytest.raises(ComparisonError, match=says):
+        select(comparison, "auc_roc")
+    assert select(comparison, "brier").name == "constant"
+
+
+def test_a_search_leaves_the_fold_out_too() -> None:
+    [metric] = make_metrics(["auc_roc"], "binary")
+    rows = one_class_in([FOUR[2]])
+    splits = [split_fold(rows, fold, False) for fold in FOUR]
+    learner = Candidate("line", make_learner("logistic_regression"))
+    search = Search.model_validate({"trials": 2, "space": {"C": {"type": "float", "low": 0.1, "high": 1.0}}})
+    _, result = search_candidate(learner, search, splits, metric, 0, lambda line: None)
+    assert {trial.state for trial in result.trials} <= {"complete", "pruned"}
+    assert len(result.best.values) == 3
 
 
 def test_a_fold_without_rows_names_its_days() -> None:
