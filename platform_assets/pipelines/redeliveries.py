@@ -7,17 +7,24 @@ files (`connectors/files/`), and loading a day again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import polars as pl
+
 from platform_assets.connectors.base import DeliveredFiles
+from platform_assets.connectors.conforming import conform
+from platform_assets.connectors.errors import SourceError
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source, UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.delivered_columns import DELIVERED_DAY
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import RAW
 from platform_assets.pipelines.jobs import LABELS, LOAD, job_tables
+from platform_assets.validation.accepted_day import content_digest
 
 DELIVERED_FILES = "delivered_files"
 """Key in a raw commit's metadata under which the files of its days stand."""
@@ -66,7 +73,9 @@ def loaded_files(catalog: Catalog, source: Source) -> dict[date, Mapping[str, st
 
 
 def redeliveries(catalog: Catalog, reader: SourceReader, source: Source, folder: Path) -> list[Redelivery]:
-    """Loaded days for which there are other files now, in order. Files that are gone say nothing: what was loaded may be cleared away.
+    """Loaded days whose files hold other rows now, in order. Files that are gone say nothing: what was loaded may be cleared away.
+
+    A file of a month changes with each day that is added to it: the rows of the loaded days decide, and are read where a file changed.
 
     Raises:
         SourceError: the source cannot be reached.
@@ -82,7 +91,38 @@ def redeliveries(catalog: Catalog, reader: SourceReader, source: Source, folder:
         added = tuple(name for name in now[day] if name not in known)
         if changed or added:
             found.append(Redelivery(day, changed, added))
-    return found
+    others = _with_other_rows(catalog, reader, source, folder, found)
+    return [one for one in found if one.day in others]
+
+
+def _with_other_rows(
+    catalog: Catalog, reader: SourceReader, source: Source, folder: Path, found: Sequence[Redelivery]
+) -> set[date]:
+    """The days whose rows are others than those that were loaded; each set of files is read once."""
+    by_files: dict[tuple[str, ...], list[date]] = {}
+    for one in found:
+        by_files.setdefault((*one.changed, *one.added), []).append(one.day)
+    others: set[date] = set()
+    for days in by_files.values():
+        span = DayRange(days[0], days[-1])
+        loaded = _digests(catalog.raw(source.name).delivered_rows(span), source)
+        try:
+            now = _digests(
+                conform(reader.read(source, folder, span.first, span.last, [], without_events=days), source).frame,
+                source,
+            )
+        except SourceError:
+            others |= set(days)  # nobody can tell what they hold: a load says what is wrong with them
+            continue
+        others |= {day for day in days if now.get(day) != loaded.get(day)}
+    return others
+
+
+def _digests(rows: pl.DataFrame, source: Source) -> dict[date, str]:
+    """What the rows of each day hold."""
+    return {
+        day: content_digest(of_day, source) for (day,), of_day in rows.partition_by(DELIVERED_DAY, as_dict=True).items()
+    }
 
 
 def load_again_command(use_case: UseCase, source: Source, day: date) -> str:

@@ -72,9 +72,9 @@ def _with_content(source: Source, day: date, files: list[SourceFile]) -> list[So
 def files_of_days(
     source: Source, connector: FilesConnector, folder: Path, days: Sequence[date], access: Access
 ) -> DeliveredFiles:
-    """The files of each day that has files of its own, with size and time of the last change."""
+    """The files of each day by their names, with size and time of the last change; a file of a month is one of each of its days."""
     dated = DatedPath(connector.path)
-    if not dated.is_dated or dated.holds_several_days:
+    if not dated.is_dated:
         return {}
     store = source_store(source, connector, folder, access)
     return {

@@ -58,13 +58,36 @@ def test_a_file_for_a_day_that_was_loaded_as_closed_is_noticed(tmp_path: Path) -
     assert noticed(shop) == [Redelivery(TUESDAY, (), (f"{TUESDAY}.csv",))]
 
 
-def test_files_of_many_days_are_not_told_apart_by_day(tmp_path: Path) -> None:
-    shop = FileDays(tmp_path, connector={"kind": "files", "format": "csv", "path": "{event_month}.csv"})
-    shop.write("2024-03.csv", sales(MONDAY, 6))
-    shop.load(MONDAY)
-    shop.write("2024-03.csv", [*sales(MONDAY, 6), *sales(TUESDAY, 6)])
-    later(shop, "2024-03.csv")
+@pytest.mark.parametrize(("path", "name"), [("{event_month}.csv", "2024-03.csv"), ("{event_year}.csv", "2024.csv")])
+def test_in_a_file_of_many_days_the_rows_of_the_loaded_days_decide(tmp_path: Path, path: str, name: str) -> None:
+    shop = FileDays(tmp_path, connector={"kind": "files", "format": "csv", "path": path})
+    shop.write(name, [*sales(MONDAY, 6), *sales(TUESDAY, 6)])
+    shop.load(MONDAY, TUESDAY)
+    shop.write(name, [*sales(MONDAY, 6), *sales(TUESDAY, 6), *sales(WEDNESDAY, 6)])
+    later(shop, name)
+    assert noticed(shop) == [], "a day was added, as each day"
+    late = [*sales(MONDAY, 6), *sales(TUESDAY, 6), *sales(TUESDAY, 1, first=7)]
+    shop.write(name, late)
+    later(shop, name)
+    assert noticed(shop) == [Redelivery(TUESDAY, (name,), ())]
+    shop.load(TUESDAY)
     assert noticed(shop) == []
+
+
+def test_a_file_that_was_written_again_with_the_same_rows_is_no_other_delivery(tmp_path: Path) -> None:
+    shop = FileDays(tmp_path)
+    shop.deliver(MONDAY, [6])
+    shop.load(MONDAY)
+    later(shop, f"{MONDAY}.csv")
+    assert noticed(shop) == []
+
+
+def test_a_changed_file_that_cannot_be_read_is_noticed(tmp_path: Path) -> None:
+    shop = FileDays(tmp_path)
+    shop.deliver(MONDAY, [6])
+    shop.load(MONDAY)
+    (tmp_path / f"{MONDAY}.csv").write_text("something else\n1\n")
+    assert [one.day for one in noticed(shop)] == [MONDAY]
 
 
 def test_the_command_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
