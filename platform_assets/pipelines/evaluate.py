@@ -40,7 +40,7 @@ from platform_assets.tasks.plain import plain
 from platform_assets.tasks.registry import metrics_of, task_of
 from platform_assets.training.artifact import read_manifest
 from platform_assets.training.compare import measure, scored
-from platform_assets.training.dataset import read_dataset
+from platform_assets.training.dataset import read_dataset, row_keys
 from platform_assets.training.folds import Fold, last_labelled_day
 from platform_assets.training.learners import TrainingError
 from platform_assets.training.predictor import ImputationError
@@ -49,6 +49,8 @@ EVIDENCE_FORMAT = 2
 """Of the verdict file; docs/guide/gates.md says what is in it."""
 PREDICTION_PREFIX = "prediction__"
 """Of the columns of the latest fold that hold a candidate's predictions."""
+_ROW = "row_of_fold"
+"""What recorded predictions are joined by."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,7 @@ def columns_of_slices(catalog: Catalog, frame: pl.DataFrame) -> pl.DataFrame | N
     first, last = frame[EVENT_DAY].min(), frame[EVENT_DAY].max()
     assert isinstance(first, date)
     assert isinstance(last, date)
-    key = catalog.use_case.event_source.primary_key[0]
-    return catalog.events.read(first, last, [key, *wanted])
+    return catalog.events.read(first, last, [*catalog.use_case.event_source.primary_key, *wanted])
 
 
 def columns_to_divide_by(use_case: UseCase) -> list[str]:
@@ -137,15 +138,15 @@ def judged_model_of(
         version: what is judged.
         events: event key with the columns of `columns_to_divide_by`, of the latest fold's days; None when there are none.
     """
-    key = use_case.event_source.primary_key[0]
+    keys = list(use_case.event_source.primary_key)
     prefix = PREDICTION_PREFIX
     recorded = run.latest_fold()
     names = [name.removeprefix(prefix) for name in recorded.columns if name.startswith(prefix)]
-    predictions = recorded.select(pl.col("key").alias(key), *(pl.col(f"{prefix}{name}") for name in names))
-    joined = frame.join(predictions, on=key, how="inner")
+    predictions = recorded.select(pl.col("key").alias(_ROW), *(pl.col(f"{prefix}{name}") for name in names))
+    joined = frame.with_columns(row_keys(frame, keys).alias(_ROW)).join(predictions, on=_ROW, how="inner").drop(_ROW)
     if events is not None:
-        joined = joined.join(events, on=key, how="left")
-    joined = joined.sort(use_case.event_time, key)
+        joined = joined.join(events, on=keys, how="left")
+    joined = joined.sort(use_case.event_time, *keys)
     predictor = run.predictor()
     learner = version.tags["learner"]
     made_of_others = joined_learner(

@@ -252,7 +252,7 @@ def _reference(catalog: Catalog, version: RegisteredVersion, run: ModelRun) -> p
     outputs = predictor.predict(read_dataset(use_case, rows).X)
     answers = task.log_columns(use_case, outputs, predictor.classes)
     # read_dataset orders by event time and key; the frame has to follow before the scores are put next to it.
-    ordered = rows.sort(use_case.event_time, use_case.event_source.primary_key[0])
+    ordered = rows.sort(use_case.event_time, *use_case.event_source.primary_key)
     decisions = answers["decision"] if "decision" in task.drift_columns else None
     return reference_frame(ordered, use_case, answers["score"], decisions)
 
@@ -291,13 +291,13 @@ def _training_rows(catalog: Catalog, as_of: date, first: date, last: date) -> pl
 
 def _with_members(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with the column of what they belong to, which a training set has only where it is declared as its group."""
-    column, key = panel_column(catalog.use_case), catalog.use_case.event_source.primary_key[0]
+    column, keys = panel_column(catalog.use_case), list(catalog.use_case.event_source.primary_key)
     if column is None or column in rows.columns or rows.is_empty() or not catalog.events.exists():
         return rows
     first, last = rows[EVENT_DAY].min(), rows[EVENT_DAY].max()
     assert isinstance(first, date)
     assert isinstance(last, date)
-    return rows.join(catalog.events.read(first, last, [key, column]), on=key, how="left")
+    return rows.join(catalog.events.read(first, last, [*keys, column]), on=keys, how="left")
 
 
 def _store_verdict(

@@ -37,7 +37,7 @@ class Dataset:
         y: float64 [n], 0.0 or 1.0 for a binary task, the index of the class for a multi-class one.
         event_day: datetime64[D] [n], the UTC day of the event, never decreasing.
         group: [n] identifiers that belong together (a card, a customer), or None.
-        key: [n] the row's unique key.
+        key: [n] the row's unique key; of a key of several columns their values as one text.
         features: the f feature names, in the order of X's columns.
         classes: the classes of a multi-class task, in the order of their indices; empty for any other task.
         history: where labels are dated by their decision, n rows of two lists: `label_days` in order, and `label_values` as in y, which
@@ -94,7 +94,7 @@ def from_frame(
     features: Sequence[str],
     label: str,
     group: str | None,
-    key: str,
+    key: str | Sequence[str],
     time: str,
     classes: Sequence[str] = (),
     zone: str = UTC_ZONE,
@@ -106,7 +106,7 @@ def from_frame(
         features: the model's inputs in the model's order; numeric or boolean. Nulls become NaN.
         label: the column to predict; numeric or boolean, of classes also text; without nulls.
         group: a column of identifiers that belong together, or None.
-        key: a column that identifies a row.
+        key: the column, or the columns, that identify a row.
         time: the event time (Datetime; UTC when it carries no zone) or event day (Date).
         classes: the classes of a multi-class task, as text, in their order.
         zone: the time zone whose days count.
@@ -114,12 +114,14 @@ def from_frame(
     Raises:
         DatasetError: a column is missing or of the wrong type, a label is null or none of the classes, a value infinite, or a key repeated.
     """
-    _check_columns(frame, features, label, group, key, time, has_classes=bool(classes))
-    ordered = in_order(frame, [time, key])
-    repeated = len(ordered) - ordered[key].n_unique()
+    keys = [key] if isinstance(key, str) else list(key)
+    _check_columns(frame, features, label, group, keys, time, has_classes=bool(classes))
+    ordered = in_order(frame, list(dict.fromkeys([time, *keys])))
+    names = row_keys(ordered, keys)
+    repeated = len(ordered) - names.n_unique()
     if repeated:
         raise DatasetError(
-            f"column {key!r}: {repeated} of {len(ordered)} rows repeat a key; remove the duplicates first"
+            f"column {', '.join(keys)!r}: {repeated} of {len(ordered)} rows repeat a key; remove the duplicates first"
         )
     X = np.empty((len(ordered), len(features)), dtype=np.float64)
     for column, name in enumerate(features):
@@ -142,7 +144,7 @@ def from_frame(
         y=y,
         event_day=_days(ordered[time], zone),
         group=None if group is None else ordered[group].to_numpy(),
-        key=ordered[key].to_numpy(),
+        key=names.to_numpy(),
         features=tuple(features),
         classes=tuple(classes),
         history=_history(ordered, classes) if LABEL_DAYS in ordered.columns else None,
@@ -176,11 +178,19 @@ def read_dataset(use_case: UseCase, frame: pl.DataFrame) -> Dataset:
         features=use_case.feature_names,
         label=use_case.label.column,
         group=use_case.training.group,
-        key=use_case.event_source.primary_key[0],
+        key=use_case.event_source.primary_key,
         time=use_case.event_time,
         classes=use_case.classes,
         zone=use_case.time_zone,
     )
+
+
+def row_keys(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """What names each row in a `Dataset` and in what is recorded of it: the key, or its several values as one text."""
+    if len(keys) == 1:
+        return frame[keys[0]]
+    parts = pl.struct(pl.col(name).cast(pl.String) for name in keys)
+    return frame.select(parts.struct.json_encode().alias(", ".join(keys))).to_series()
 
 
 def rows_to_judge(dataset: Dataset, fold: Fold, exclude_known_groups: bool = False) -> Dataset:
@@ -254,7 +264,7 @@ def _check_columns(
     features: Sequence[str],
     label: str,
     group: str | None,
-    key: str,
+    keys: Sequence[str],
     time: str,
     *,
     has_classes: bool,
@@ -266,7 +276,7 @@ def _check_columns(
         raise DatasetError(f"a feature is declared twice: {sorted(_repeated(features))}")
     if label in features:
         raise DatasetError(f"label {label!r} is also declared as a feature: the model would see its answer")
-    wanted = [*features, label, key, time, *([group] if group is not None else [])]
+    wanted = [*features, label, *keys, time, *([group] if group is not None else [])]
     missing = sorted(set(wanted) - set(frame.columns))
     if missing:
         raise DatasetError(f"the training set lacks columns {missing}; it has {sorted(frame.columns)}")
@@ -276,6 +286,6 @@ def _check_columns(
             raise DatasetError(f"column {name!r} is {dtype}: features and labels must be numeric or boolean")
     if not (frame.schema[time] == pl.Date or isinstance(frame.schema[time], pl.Datetime)):
         raise DatasetError(f"column {time!r} is {frame.schema[time]}: the event time must be a Date or a Datetime")
-    nulls = {name: frame[name].null_count() for name in (key, time) if frame[name].null_count()}
+    nulls = {name: frame[name].null_count() for name in (*keys, time) if frame[name].null_count()}
     if nulls:
         raise DatasetError(f"keys and event times must not be null; null rows by column: {nulls}")
