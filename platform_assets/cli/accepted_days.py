@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from platform_assets.cli.quarantine import ChosenSource
-    from platform_assets.declaration import Source
+    from platform_assets.declaration import Source, UseCase
     from platform_assets.declaration.loader import DeclaredUseCase
     from platform_assets.installation import Installation
+    from platform_assets.pipelines.withdraw_derived import MadeFrom
 
 
 def accept_day(
@@ -76,16 +77,40 @@ def undo_day(use_case: str, table: str, day: date, *, who: str | None, why: str)
     from platform_assets.cli.models.lookup import system_user
     from platform_assets.orchestration.by_hand import publish_again
     from platform_assets.pipelines.acceptances import undo
+    from platform_assets.pipelines.withdraw_derived import withdraw_derived
 
     declared, installation, source = _chosen(use_case, table, day)
     catalog = installation.catalog(declared.use_case)
     held = undo(catalog, source, day, who=who or system_user(), why=why)
     console.print(f"taken back: {source.name} of {day}, accepted by {held.reason}", markup=False)
+    made = withdraw_derived(catalog, source, day, f"made from {source.name} of {day}, whose acceptance was taken back")
     try:
         publish_again(catalog, source.name, day)
     except RuntimeError as error:
         console.print(f"  {error}", markup=False)
-        console.print(f"  What was published of {day} is withdrawn; features and models made from it are not.")
+        console.print(f"  What was published of {day} is withdrawn.")
+    _show_made_from(declared.use_case, day, made)
+
+
+def _show_made_from(use_case: UseCase, day: date, made: MadeFrom) -> None:
+    """Print what was made from the day, and what is due."""
+    from platform_assets.cli.console import console
+    from platform_assets.pipelines.required_days import listed_days
+
+    for one in made.features:
+        console.print(f"  withdrawn: features/{one.table} of {listed_days(one.days)}", markup=False)
+    if made.features:
+        console.print(
+            f"  Training and predictions that need these days are refused until they are computed again, which `platform-assets run "
+            f"{use_case.name}` does once {day} is published.",
+            markup=False,
+        )
+    if made.training_sets:
+        console.print(
+            f"  made from it, and not made again: training sets as of {listed_days(made.training_sets)}, with the models trained on them. "
+            f"Look at the champion with `platform-assets models list {use_case.name}`: train again, or roll back.",
+            markup=False,
+        )
 
 
 def show_accepted(sources: Sequence[ChosenSource], day: date | None) -> None:

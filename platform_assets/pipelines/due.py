@@ -154,7 +154,7 @@ def due(
 
     A reference table is due until it is there. Of a daily job the days are due that are wanted, lie within the declared history, have
     data as of the day, and were not materialized. Labels and loads are due again for days of an incremental source that were touched
-    after they were cleaned, and loads for the later days whose features look back at those.
+    after they were cleaned, and loads for days of events that were published again, and for the later days whose features look back.
 
     Args:
         use_case: the declaration.
@@ -232,7 +232,7 @@ def _stale(use_case: UseCase, materialized: Materialized, job: str, day: date, w
         for each in stale_days(materialized, source)
     }
     if job == LOAD:
-        touched |= set(_days_with_replaced_rows(use_case, materialized))
+        touched |= set(_days_published_again(use_case, materialized))
         span = max((view.span_days for view in use_case.features), default=0)
         touched = {each + timedelta(days=ahead) for each in touched for ahead in range(span + 1)}
     first, last = event_days_declared(use_case)
@@ -241,10 +241,8 @@ def _stale(use_case: UseCase, materialized: Materialized, job: str, day: date, w
     yield from (each for each in touched if first <= each <= min(until, newest, last or newest))
 
 
-def _days_with_replaced_rows(use_case: UseCase, materialized: Materialized) -> Iterator[date]:
-    """Event days of which a later load took rows, because newer ones replaced them, after their features were computed."""
-    if use_case.event_source.repeated_keys != "newest":
-        return
+def _days_published_again(use_case: UseCase, materialized: Materialized) -> Iterator[date]:
+    """Event days that were published again after their features were computed: rows were replaced, released, or a day came back."""
     cleaned, computed = materialized.get((CLEAN, use_case.events), {}), materialized.get(_evidence(use_case, LOAD), {})
     yield from (day for day, when in computed.items() if day is not None and cleaned.get(day, -1) > when)
 
