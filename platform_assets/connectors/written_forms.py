@@ -31,6 +31,8 @@ _ZONED = ("%z", "%:z", "%#z", "%+")
 _DAYS_OF = ("%d", "%e", "%j", "%u", "%w", "%F", "%D", "%x", "%c", "%v", "%s", "%+")
 """Directives that tell a day."""
 _ISO = "%Y-%m-%dT%H:%M:%S%.6f"
+_DAY_END = r"(^|[T ])24((?:\s?:?00){0,2}(?:\.0+)?(?:$|\s?(?:Z|[+-]\d)))"
+"""The hour 24: the midnight that ends the day, as ISO 8601 has it, and the last of hours that are counted by their end."""
 _GAP = pl.duration(hours=6)
 """Longer than any change of a clock: outside it the offset is certain."""
 
@@ -255,7 +257,16 @@ def _of_format(text: pl.Series, form: str) -> pl.Series:
         form, text = f"{form}{month} %d", text + (" 01 01" if month else " 01")
     if any(hour in form for hour in ("%H", "%I", "%k", "%l")) and "%M" not in form:
         form, text = f"{form} :%M", text + " :00"  # polars wants both
-    return text.str.to_datetime(form, time_unit="us", strict=False)
+    times = text.str.to_datetime(form, time_unit="us", strict=False)
+    if "%H" not in form or times.null_count() == text.null_count():
+        return times
+    ends = text.str.contains(_DAY_END).fill_null(False) & times.is_null()
+    if not ends.any():
+        return times
+    begins = (
+        text.set(~ends, None).str.replace(_DAY_END, "${1}00${2}").str.to_datetime(form, time_unit="us", strict=False)
+    )
+    return times.fill_null(pl.select(pl.lit(begins) + pl.duration(days=1)).to_series())
 
 
 def localized(local: pl.Series, column: Column) -> pl.Series:

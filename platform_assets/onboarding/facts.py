@@ -1,38 +1,28 @@
 """What a table holds, before anybody has said what it means.
 
-Belongs here: reading files of undeclared columns, and facts about each column. Does not belong here: guesses about
-meaning (`guesses.py`).
+Belongs here: facts about each column. Does not belong here: finding and reading files (`files.py`), guesses about meaning
+(`guesses.py`).
 """
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.casting import cast_text, cast_typed
-from platform_assets.connectors.files.text_formats import parse_csv, parse_json_lines
 from platform_assets.connectors.sql.inspection import undeclared_rows
+from platform_assets.connectors.written_forms import written
 from platform_assets.declaration.sections.columns import Column, ColumnType
+from platform_assets.onboarding.files import OnboardingError as OnboardingError
+from platform_assets.onboarding.files import find_files, format_of_files, read_file, separator_of
 from platform_assets.onboarding.naming import declared_names
 from platform_assets.onboarding.times import format_of, format_of_numbers, parts_of_a_time, read_as, widen
-
-Format = Literal["csv", "parquet", "jsonl"]
-FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
-_ENDINGS: Mapping[str, Format] = {
-    "csv": "csv",
-    "parquet": "parquet",
-    "pq": "parquet",
-    "parq": "parquet",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-}
 
 MAX_ROWS = 2_000_000
 """Rows looked at; of a larger table every second, third ... of all its files, which is said."""
@@ -51,14 +41,13 @@ _SIGNS = frozenset(
 _OF_TEXT: tuple[ColumnType, ...] = ("datetime", "bool")
 """What text may stand for where a source has types of its own."""
 _EXAMPLES = 3
+_COMMA_NUMBER = r"^[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?$"
+_SURE_COMMA = r",(?:\d{1,2}|\d{4,})$|^[+-]?(?:0|\d{4,}),\d{3}$|\.\d{3},"
+"""A comma that can stand before decimals only: not three digits follow, or no group of thousands comes before."""
 _ZONE = r"(?:[zZ]|[+-]\d{2}:?\d{2})\s*$"
 _LOCAL_TIME = r"^\s*(?:\d{1,4}[./-](?:\d{1,2}|[A-Za-z]{3})[./-]\d{1,4}|[A-Za-z]{3} \d{1,2}, \d{4})(?:[ T]\d|\s*$)"
 _TIME_LIKE = frozenset({"time", "date", "day", "timestamp", "ts", "dt", "datum", "jour", "fecha"})
 """Words of names that columns with times have."""
-
-
-class OnboardingError(ValueError):
-    """Data that nothing can be proposed for; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -138,14 +127,16 @@ def look_at(path: str) -> TableFacts:
     Raises:
         OnboardingError: there is nothing, it cannot be read, it has no rows, or the files disagree about their columns.
     """
-    files = _find(path)
-    format_ = _format(files, path)
+    files = find_files(path)
+    format_ = format_of_files(files, path)
     frames: list[pl.DataFrame] = []
     rows = kept = 0
-    step = 1
+    step, separator = 1, ","
     spans: dict[str, tuple[datetime, datetime]] = {}
     for file in files:
-        frame = _read(file, format_)
+        if format_ == "csv" and not frames:
+            separator = separator_of(file)
+        frame = read_file(file, format_, separator)
         if frames and frame.columns != frames[0].columns:
             raise OnboardingError(
                 f"{file} has the columns {', '.join(frame.columns)}, but {files[0]} has {', '.join(frames[0].columns)}. "
@@ -159,6 +150,7 @@ def look_at(path: str) -> TableFacts:
             step, frames = 2 * step, [_thinned(each, 2) for each in frames]
             kept = sum(each.height for each in frames)
     connector = {"kind": "files", "format": format_, "path": str(Path(path).absolute())}
+    connector |= {"separator": separator} if separator != "," else {}
     table = _table(path, connector, pl.concat(frames, how="vertical_relaxed"), complete=kept == rows)
     if table.complete:
         return table
@@ -183,9 +175,12 @@ def look_at_database(variable: str, table: str, access: Access) -> TableFacts:
         SourceError: the database cannot be reached or has no such table.
         OnboardingError: the table has no rows, or names that cannot be declared.
     """
-    rows = undeclared_rows(variable, table, MAX_ROWS, access)
+    found = undeclared_rows(variable, table, MAX_ROWS, access)
     fields = {"kind": "sql", "url": variable, "table": table}
-    return _table(f"{table} of {variable}", fields, rows, complete=rows.height < MAX_ROWS)
+    facts = _table(f"{table} of {variable}", fields, found.rows, complete=found.complete)
+    names, spans = declared_names(found.rows.columns), dict[str, tuple[datetime, datetime]]()
+    widen(spans, found.ends)
+    return replace(facts, spans={names[name]: span for name, span in spans.items()})
 
 
 def _table(label: str, connector: Mapping[str, str], rows: pl.DataFrame, *, complete: bool) -> TableFacts:
@@ -220,51 +215,6 @@ def _put_together(
     return values, replace(facts, delivered=tuple(delivered[part] for part in names), written={"format": form})
 
 
-def _find(path: str) -> list[Path]:
-    given = Path(path)
-    if given.is_file():
-        return [given]
-    if given.is_dir():
-        files = [file for file in sorted(given.rglob("*")) if file.is_file() and not file.name.startswith((".", "_"))]
-        files = [file for file in files if _ending(file) is not None]
-    else:
-        files = [Path(match) for match in sorted(glob.glob(path, recursive=True)) if Path(match).is_file()]
-    if not files:
-        raise OnboardingError(
-            f"there is no file at {path}: give a CSV, Parquet or JSON-lines file, a folder or a glob."
-        )
-    return files
-
-
-def _ending(file: Path) -> Format | None:
-    name = file.name.removesuffix(".gz")
-    return _ENDINGS.get(name.rpartition(".")[2]) if "." in name else None
-
-
-def _format(files: Sequence[Path], path: str) -> Format:
-    formats = {_ending(file) for file in files}
-    if len(formats) != 1 or None in formats:
-        names = ", ".join(sorted({file.suffix or file.name for file in files}))
-        raise OnboardingError(
-            f"the files at {path} end in {names}: a table has one format, .csv, .parquet or .jsonl (with .gz or without)."
-        )
-    (format_,) = formats
-    assert format_ is not None
-    return format_
-
-
-def _read(file: Path, format_: Format) -> pl.DataFrame:
-    import gzip
-
-    try:
-        if format_ == "parquet":
-            return pl.read_parquet(file, glob=False, hive_partitioning=False)
-        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        return (parse_csv(data, str(file)) if format_ == "csv" else parse_json_lines(data, str(file), [])).cells
-    except (OSError, EOFError, ValueError, pl.exceptions.PolarsError) as error:
-        raise OnboardingError(f"{file} cannot be read as {format_}: {error}") from error
-
-
 def _facts(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series, ColumnFacts]:
     """The typed column and what can be said of it."""
     signs = _missing_signs(series, of_text)
@@ -273,6 +223,11 @@ def _facts(series: pl.Series, of_text: Sequence[ColumnType]) -> tuple[pl.Series,
         values, facts = _facts(without, of_text)
         return values, replace(facts, written={**facts.written, "missing": signs})
     values, type_, misfits = _typed(series, of_text)
+    comma = _decimal_comma(series) if type_ == "string" and "float64" in of_text else {}
+    if comma:
+        column = Column.model_validate({"name": series.name, "type": "float64", "description": "", **comma})
+        numbers = cast_text(written([series], column), column).alias(series.name)
+        return numbers, replace(_described(numbers, "float64", 0, "written with a decimal comma"), written=comma)
     form = _written_format(series, values, type_)
     if form:
         type_, hint = "datetime", f"written as {form}"
@@ -293,6 +248,17 @@ def _missing_signs(series: pl.Series, of_text: Sequence[ColumnType]) -> list[str
     if not signs or rest.is_empty() or _typed(series, of_text)[1] != "string":
         return []
     return signs if _typed(rest, of_text)[1] not in ("string", "bool") else []
+
+
+def _decimal_comma(series: pl.Series) -> dict[str, Any]:
+    """How numbers with a decimal comma are declared; nothing where a cell is none, or each comma may stand between thousands."""
+    if series.dtype != pl.String:
+        return {}
+    known = series.drop_nulls().str.strip_chars()
+    if not known.len() or not known.str.contains(_COMMA_NUMBER).all() or not known.str.contains(_SURE_COMMA).any():
+        return {}
+    groups = bool(known.str.contains(".", literal=True).any())
+    return {"decimal_mark": ",", **({"thousands": "."} if groups else {})}
 
 
 def _written_format(series: pl.Series, values: pl.Series, type_: ColumnType) -> str:

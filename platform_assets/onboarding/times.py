@@ -17,6 +17,7 @@ from platform_assets.connectors.written_forms import written
 from platform_assets.declaration.sections.columns import Column
 
 _DAYS = (
+    "%Y-%m-%d",
     "%d.%m.%Y",
     "%d/%m/%Y",
     "%m/%d/%Y",
@@ -105,7 +106,7 @@ def parts_of_a_time(
     year = _named(typed, _YEAR_NAMES, 1800, 2200)
     month = _named(typed, _MONTH_NAMES, 1, 12)
     day_of_month = _named(typed, _DAY_NAMES, 1, 31)
-    hour = _named(typed, _HOUR_NAMES, 0, 23)
+    hour = _named(typed, _HOUR_NAMES, 0, 24)
     if not year:
         return (), ""
     names, forms = [year], ["%Y"]
@@ -132,7 +133,7 @@ def _hour_format(name: str, delivered: pl.Series, values: pl.Series) -> str:
         if known.len() and known.str.contains(r"^\d{1,2}:\d{2}:\d{2}$").all():
             return "%H:%M:%S"
     is_hour = name in _HOUR_NAMES or name.endswith(("_hour", "_hr"))
-    return "%H" if is_hour and values.dtype == pl.Int64 and _within(values, 0, 23) else ""
+    return "%H" if is_hour and values.dtype == pl.Int64 and _within(values, 0, 24) else ""
 
 
 def _named(typed: Mapping[str, pl.Series], names: frozenset[str], lowest: int, highest: int) -> str:

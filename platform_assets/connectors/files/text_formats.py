@@ -31,11 +31,16 @@ class TextRows(NamedTuple):
     """Int64: the line at which the row begins, the first line being 1."""
 
 
-def parse_csv(data: bytes, where: str) -> TextRows:
-    """Rows of a CSV file with a header, comma separated, UTF-8.
+def parse_csv(data: bytes, where: str, separator: str = ",") -> TextRows:
+    """Rows of a CSV file with a header, UTF-8.
 
     An empty cell is null, quoted or not; a blank line is no row. A row with too many or too few cells has all its
     cells null.
+
+    Args:
+        data: The file's bytes.
+        where: Name of the file, for messages.
+        separator: What stands between cells.
 
     Raises:
         SourceError: If the file is empty, not UTF-8, or a quote is not closed: then no row can be trusted.
@@ -44,11 +49,11 @@ def parse_csv(data: bytes, where: str) -> TextRows:
     if not data.strip():
         raise SourceError(f"{where} is empty: not even a header. Deliver it again, or remove it.")
     try:
-        frame = pl.read_csv(data, infer_schema=False)
+        frame = pl.read_csv(data, infer_schema=False, separator=separator)
     except pl.exceptions.ComputeError:
-        return _parse_csv_exactly(data, where)
-    if not _is_regular(frame, data):
-        return _parse_csv_exactly(data, where)
+        return _parse_csv_exactly(data, where, separator)
+    if not _is_regular(frame, data, separator):
+        return _parse_csv_exactly(data, where, separator)
     if b'""' in data:
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     lines = pl.int_range(2, frame.height + 2, dtype=pl.Int64, eager=True)
@@ -156,7 +161,7 @@ def _exact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _is_regular(frame: pl.DataFrame, data: bytes) -> bool:
+def _is_regular(frame: pl.DataFrame, data: bytes, separator: str) -> bool:
     """Whether every line is one row with all its cells, so that the fast reader's rows are the file's lines."""
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     if lines != frame.height + 1:
@@ -166,13 +171,13 @@ def _is_regular(frame: pl.DataFrame, data: bytes) -> bool:
     # The reader fills a short row with nulls. Without quotes, counting the separators tells whether there is one.
     if frame.width == 1 or b'"' in data:
         return False
-    return data.count(b",") == (frame.width - 1) * lines
+    return data.count(separator.encode()) == (frame.width - 1) * lines
 
 
-def _parse_csv_exactly(data: bytes, where: str) -> TextRows:
+def _parse_csv_exactly(data: bytes, where: str, separator: str) -> TextRows:
     """As `parse_csv`, row by row: slower, and sure of every line."""
     text = _decode(data, where)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     columns: list[list[str | None]] = []
     header: list[str] = []
     problems: list[str | None] = []
@@ -189,7 +194,7 @@ def _parse_csv_exactly(data: bytes, where: str) -> TextRows:
                 continue
             lines.append(at)
             fits = len(cells) == len(header)
-            problems.append(None if fits else f"{len(cells)} cells instead of {len(header)}: {','.join(cells)}")
+            problems.append(None if fits else f"{len(cells)} cells instead of {len(header)}: {separator.join(cells)}")
             for column, cell in zip(columns, cells if fits else [""] * len(header), strict=True):
                 column.append(cell or None)
     except csv.Error as error:

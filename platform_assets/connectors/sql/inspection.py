@@ -6,14 +6,17 @@ Belongs here: newest rows, a count, and whether a read of changes would work. Do
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.base import SAMPLE_ROWS, Inspection, rows_without_day
+from platform_assets.connectors.casting import text_to_times
 from platform_assets.connectors.sql.changes import read_sql_changes
-from platform_assets.connectors.sql.days import Relation, ask, fetch, needed_for_time
+from platform_assets.connectors.sql.days import Relation, ask, fetch, needed_for_time, stream
 from platform_assets.connectors.sql.rows import frame_of
 from platform_assets.connectors.written_forms import delivered_time
 from platform_assets.declaration.delivered_columns import DELIVERY_COLUMNS
@@ -60,8 +63,23 @@ def inspect_relation(source: Source, connector: SqlConnector, cursor: str | None
     return inspection
 
 
-def undeclared_rows(variable: str, table: str, max_rows: int, access: Access) -> pl.DataFrame:
-    """The first rows of a table that nothing is declared about yet, in its own columns.
+@dataclass(frozen=True)
+class UndeclaredRows:
+    """Rows of a table that nothing is declared about.
+
+    Attributes:
+        rows: in the table's own columns; all, or evenly of all.
+        complete: whether they are all.
+        ends: first and last value of columns with times, of all rows, where some were left out.
+    """
+
+    rows: pl.DataFrame
+    complete: bool
+    ends: pl.DataFrame
+
+
+def undeclared_rows(variable: str, table: str, max_rows: int, access: Access) -> UndeclaredRows:
+    """Rows of a table that nothing is declared about yet, in its own columns: of a large one every second, third ... of all.
 
     Args:
         variable: Name of the environment variable with the SQLAlchemy address.
@@ -76,10 +94,46 @@ def undeclared_rows(variable: str, table: str, max_rows: int, access: Access) ->
     unknown = Column(name="unknown", type="string", description="")
     source = Source(name="events", description="", connector=connector, columns=(unknown,), primary_key=("unknown",))
 
-    def read(connection: sa.Connection, relation: Relation) -> pl.DataFrame:
+    def read(connection: sa.Connection, relation: Relation) -> UndeclaredRows:
         import sqlalchemy as sa
 
-        rows = fetch(connection, sa.select(relation.selectable).limit(max_rows))
-        return frame_of(source, relation.columns, rows, relation.label).drop(DELIVERY_COLUMNS, strict=False)
+        rows, step = _evenly(stream(connection, sa.select(relation.selectable)), max_rows)
+        frame = frame_of(source, relation.columns, rows, relation.label).drop(DELIVERY_COLUMNS, strict=False)
+        return UndeclaredRows(
+            frame, step == 1, frame.clear() if step == 1 else _ends(connection, source, relation, frame)
+        )
 
     return ask(source, connector, access, [], read)
+
+
+def _evenly(batches: Iterable[list[tuple[Any, ...]]], most: int) -> tuple[list[tuple[Any, ...]], int]:
+    """Every so many-th row of all, at most so many; and of how many each is one."""
+    rows: list[tuple[Any, ...]] = []
+    seen, step = 0, 1
+    for batch in batches:
+        rows += batch[-seen % step :: step]
+        seen += len(batch)
+        while len(rows) > most:
+            rows, step = rows[::2], 2 * step
+    return rows, step
+
+
+def _ends(connection: sa.Connection, source: Source, relation: Relation, frame: pl.DataFrame) -> pl.DataFrame:
+    """The smallest and the largest value of each column that holds times, or texts that are times."""
+    import sqlalchemy as sa
+
+    names = [name for name in relation.columns if name in frame.columns and _holds_times(frame[name])]
+    if not names:
+        return pl.DataFrame()
+    found = [
+        tuple(connection.execute(sa.select(*(end(relation.column(name)) for name in names))).one())
+        for end in (sa.func.min, sa.func.max)
+    ]
+    return frame_of(source, names, found, relation.label).drop(DELIVERY_COLUMNS, strict=False)
+
+
+def _holds_times(values: pl.Series) -> bool:
+    if values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
+        return True
+    known = values.drop_nulls().head(1)
+    return values.dtype == pl.String and bool(known.len()) and not text_to_times(known).null_count()

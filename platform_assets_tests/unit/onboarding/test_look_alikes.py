@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from platform_assets.cli.init import write_proposal
+from platform_assets.connectors.access import Access
 from platform_assets.connectors.conforming import conform
 from platform_assets.connectors.reading import read_source
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.delivered_columns import UNCAST
 from platform_assets.onboarding import facts
-from platform_assets.onboarding.facts import OnboardingError, look_at
+from platform_assets.onboarding.facts import OnboardingError, look_at, look_at_database
 from platform_assets.onboarding.naming import declared_names
 from platform_assets.testing.public_shapes import SHAPES, Shape, bicycles, census, recidivism, taxis
 
@@ -171,3 +173,62 @@ def test_a_sign_for_no_value_does_not_make_numbers_text(tmp_path: Path, sign: st
     column = use_case.event_source.column("horse_power")
     assert (column.type, column.missing, column.nullable) == (type_, (sign,), True)
     assert "20 of 200 have no value" in text
+
+
+def test_semicolons_and_decimal_commas_are_declared(tmp_path: Path) -> None:
+    times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=7 * i) for i in range(200)]
+    lines = ["visit;at;Betrag (EUR);codes;has_paid"]
+    for i, at in enumerate(times):
+        amount = f"{i}.{i:03d},5" if i > 99 else f"{i},25"
+        lines.append(f"{i};{at:%d.%m.%Y %H:%M};{amount};{1 + i % 5},{i:03d};{i % 2}")
+    (tmp_path / "in.csv").write_text("\n".join(lines) + "\n")
+    target = write_proposal("shape", partial(look_at, str(tmp_path / "in.csv")), None, False, tmp_path / "defs")
+    source = load_use_case(target).event_source
+    amount = source.column("betrag_eur")
+    assert (amount.type, amount.decimal_mark, amount.thousands) == ("float64", ",", ".")
+    assert source.column("codes").type == "string", "1,005 may be a thousand and five"
+    rows = conform(read_source(source, tmp_path, times[0].date(), times[-1].date()), source).frame
+    assert rows.height == 200
+    assert rows["betrag_eur"].to_list()[98:102] == [98.25, 99.25, 100100.5, 101101.5]
+
+
+@pytest.mark.parametrize("separate", [True, False])
+def test_the_hour_24_is_the_midnight_that_ends_the_day(tmp_path: Path, separate: bool) -> None:
+    hours = [(date(2026, 1, 1) + timedelta(days=i // 24), 1 + i % 24) for i in range(24 * 20)]
+    when: dict[str, list[object]] = {"moment": [f"{day} {hour:02d}:00" for day, hour in hours]}
+    if separate:
+        when = {"day": [str(day) for day, _ in hours], "hour": [hour for _, hour in hours]}
+    frame = pl.DataFrame({"reading": range(len(hours)), **when, "target": np.arange(len(hours)) * 0.5})
+    use_case, _ = proposed(tmp_path, frame)
+    source = use_case.event_source
+    assert source.event_time == ("event_time" if separate else "moment")
+    first, last = use_case.history.first_day, use_case.history.last_day
+    assert last is not None
+    rows = conform(read_source(source, tmp_path, first, last + timedelta(days=1)), source).frame
+    times = rows[source.event_time]
+    assert times.null_count() == 0
+    assert times[23] == datetime(2026, 1, 2, tzinfo=UTC)
+    assert times.is_sorted()
+
+
+def test_of_a_large_database_every_so_many_th_row_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = datetime(2020, 1, 1)
+    count = 25_000
+    rows = pl.DataFrame(
+        {
+            "visit": range(count),
+            "at": [start + timedelta(hours=i) for i in range(count)],
+            "has_paid": [0, 1] * (count // 2),
+        }
+    )
+    address = f"sqlite:///{tmp_path / 'ward.db'}"
+    engine = sa.create_engine(address)
+    rows.to_pandas().to_sql("visits", engine, index=False)
+    engine.dispose()
+    monkeypatch.setattr(facts, "MAX_ROWS", 7000)
+    found = look_at_database("WARD", "visits", Access(variables={"WARD": address}))
+    assert not found.complete
+    assert 3500 < found.frame.height <= 7000
+    visits = found.frame["visit"].sort()
+    assert set((visits.tail(-1) - visits.head(-1)).unique()) == {4}, "evenly over all of it"
+    assert found.spans["at"] == (start.replace(tzinfo=UTC), (start + timedelta(hours=count - 1)).replace(tzinfo=UTC))

@@ -29,6 +29,7 @@ class FilesConnector(ConnectorDeclaration):
         "`{event_month}` for the month (2024-03) and `{event_year}` for the year of a file with many days, `{event_hour}` for the "
         "hour (05); another way to write them stands behind a colon, `{event_day:%Y/%m/%d}`."
     )
+    separator: Literal[",", ";", "\t", "|"] = Field(default=",", description="CSV only: what stands between cells.")
     missing_hours: Literal["refuse", "allow"] = Field(
         default="refuse",
         description="With `{event_hour}`: whether a day is loaded when some of its hours have no file.",
@@ -62,6 +63,8 @@ class FilesConnector(ConnectorDeclaration):
     def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
         """As `ConnectorDeclaration.problems`."""
         where = ("connector", "path")
+        if self.separator != "," and self.format != "csv":
+            yield ConnectorProblem(("connector", "separator"), self.separator, "is for `format: csv`")
         dated = DatedPath(self.path)
         if self.incremental and dated.is_dated:
             message = "an incremental source takes every new file, whatever its day: write `*` for `{event_day}`"
