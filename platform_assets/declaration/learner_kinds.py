@@ -47,7 +47,7 @@ CONSTANT = DeclaredLearnerKind("constant", "platform_assets.training.learners.co
 SINGLE_FEATURE = DeclaredLearnerKind(
     "single_feature",
     "platform_assets.training.learners.single:KIND",
-    objectives=("regression",),
+    objectives=("binary", "regression"),
     may_name_feature=True,
     needs_feature=True,
 )

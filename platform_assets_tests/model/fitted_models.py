@@ -16,6 +16,7 @@ from platform_assets.training.learners import BY_NAME_ALONE, LEARNERS, make_lear
 from platform_assets.training.predictor import Predictor
 
 SMALL = {
+    "single_feature": {"highest": 400.0},
     "random_forest": {"n_estimators": 8},
     "xgboost": {"n_estimators": 12, "threads": 2},
     "torch_mlp": {"hidden_units": [16, 8], "max_epochs": 12, "batch_size": 64, "learning_rate": 0.01},

@@ -55,7 +55,7 @@ BYPASS = {"who": "all of us", "why": "agreed for now", "until": "2999-01-01"}
         (training(metrics=["balanced_accuracy", "brier"]), "training.metrics.1\n.*does not apply to a multiclass task; known: acc"),
         (training(metrics=["balanced_accuracy", "rmse"]), "does not apply to a multiclass task"),
         (learners({"name": "line", "kind": "ridge"}), "is for regression tasks, this one is multiclass"),
-        (learners({"name": "same", "kind": "single_feature", "feature": "length"}), "is for regression tasks"),
+        (learners({"name": "same", "kind": "single_feature", "feature": "length"}), "is for binary and regression tasks"),
         (
             learners({"name": "up", "kind": "xgboost", "monotone": {"length": "increasing"}}),
             "raises one class's probability lowers another's",

@@ -1,0 +1,112 @@
+"""The score of somebody else's model is judged and watched as one of ours: predictions, drift, and quality once labels are there."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.lake.catalog import Catalog
+from platform_assets.pipelines import watch
+from platform_assets.pipelines.build_training_set import build_training_set
+from platform_assets.pipelines.compute_features import compute_features
+from platform_assets.pipelines.predict import predict
+from platform_assets.pipelines.train import select_model
+from platform_assets.registry.base import CHAMPION, RegisteredVersion
+from platform_assets.registry.training_run import MODEL_DIGEST_TAG, write_model_run
+from platform_assets.testing.declare import declare
+from platform_assets.testing.fake_registry import FakeRegistry
+from platform_assets.training.compare import refit
+from platform_assets.training.dataset import read_dataset
+from platform_assets.training.folds import refit_days
+from platform_assets_tests.unit.pipelines.file_days import CONNECTOR, MONDAY, FileDays
+
+AS_OF = MONDAY + timedelta(days=9)
+LAST = AS_OF + timedelta(days=12)
+WORSE = AS_OF + timedelta(days=8)
+"""From here on the vendor's scores say nothing."""
+ROWS = 300
+
+
+def applications(day: date) -> list[str]:
+    random = np.random.default_rng(day.toordinal())
+    risk = random.random(ROWS)
+    late = random.random(ROWS) < risk
+    score = risk if day < WORSE else random.random(ROWS)
+    return [
+        f"{day.toordinal() * 1000 + i},{day}T{8 + i // 60:02d}:{i % 60:02d}:00Z,{100 * score[i]:.1f},{int(late[i])}"
+        for i in range(ROWS)
+    ]
+
+
+def declared() -> UseCase:
+    return declare(
+        events={"application": "int64", "at": "datetime", "vendor_score": "float64", "late": [0, 1]},
+        label="late",
+        connector=CONNECTOR,
+        history={"first_day": MONDAY, "last_day": LAST},
+        features=["vendor_score"],
+        training={
+            "learners": [
+                {"name": "constant", "kind": "constant", "baseline": True},
+                {"name": "vendor", "kind": "single_feature", "feature": "vendor_score", "settings": {"highest": 100.0}},
+            ]
+        },
+        serving={"mode": "batch", "request": ["application", "at", "vendor_score"], "decision": {"threshold": 0.5}},
+        monitoring={"quality_metric": "auc_roc", "window_days": 3, "min_rows": 200},
+    )
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, FakeRegistry]:
+    folder = tmp_path_factory.mktemp("scores")
+    shop = FileDays.of(folder, declared())
+    for day in DayRange(MONDAY, LAST).days:
+        shop.write(f"{day}.csv", applications(day))
+    shop.load_and_publish(MONDAY, LAST)
+    use_case, catalog = shop.use_case, shop.catalog
+    for view in use_case.features:
+        compute_features(catalog, view, DayRange(MONDAY, LAST))
+    build_training_set(catalog, AS_OF)
+    frame = catalog.training_sets.read(AS_OF, AS_OF)
+    data = read_dataset(use_case, frame)
+    selection = select_model(use_case, data, AS_OF, lambda line: None)
+    assert selection.winner.name == "vendor"
+    days = refit_days(AS_OF, use_case.label_delay_days, use_case.training.splits.train_days)
+    (folder / "run").mkdir()
+    predictor = refit(data, days, selection.winner, 0)
+    tags = {
+        "as_of": AS_OF.isoformat(),
+        "learner": "vendor",
+        "trained_on_first_day": days[0].isoformat(),
+        "trained_on_last_day": days[1].isoformat(),
+        "label_mean": repr(predictor.trained_on.label_mean),
+        MODEL_DIGEST_TAG: write_model_run(folder / "run", predictor, selection.comparison, frame, use_case),
+    }
+    registry = FakeRegistry()
+    registry.add(replace(RegisteredVersion(use_case.name, "1", "run 1", {}), tags=tags), folder / "run")
+    registry.set_alias(use_case.name, CHAMPION, "1")
+    predict(catalog, registry, DayRange(AS_OF, LAST))
+    return catalog, registry
+
+
+def test_predictions_are_the_scores_themselves(watched: tuple[Catalog, FakeRegistry]) -> None:
+    rows = watched[0].predictions.read(AS_OF, AS_OF)
+    np.testing.assert_allclose(rows["score"].to_numpy(), rows["feature__vendor_score"].to_numpy() / 100, rtol=1e-12)
+    assert rows.height == ROWS
+
+
+def test_scores_that_say_nothing_any_more_violate_the_quality_although_they_do_not_drift(
+    watched: tuple[Catalog, FakeRegistry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "evidently_report", lambda *_, **__: None)
+    catalog, registry = watched
+    good, bad = WORSE - timedelta(days=1), LAST - timedelta(days=1)
+    assert watch.watch_quality(catalog, registry, good).result.passed
+    violated = watch.watch_quality(catalog, registry, bad).result
+    assert violated.status == "violated"
+    assert [violation.name for violation in violated.violations] == ["auc_roc"]
+    assert watch.watch_drift(catalog, registry, tmp_path, bad).result.passed
