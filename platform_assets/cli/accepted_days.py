@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration import Source, UseCase
     from platform_assets.declaration.loader import DeclaredUseCase
     from platform_assets.installation import Installation
-    from platform_assets.pipelines.withdraw_derived import MadeFrom
+    from platform_assets.pipelines.withdraw_derived import DerivedFromDay
 
 
 def accept_day(
@@ -92,7 +92,7 @@ def undo_day(use_case: str, table: str, day: date, *, who: str | None, why: str)
     _show_made_from(declared.use_case, day, made)
 
 
-def _show_made_from(use_case: UseCase, day: date, made: MadeFrom) -> None:
+def _show_made_from(use_case: UseCase, day: date, made: DerivedFromDay) -> None:
     """Print what was made from the day, and what is due."""
     from platform_assets.cli.console import console
     from platform_assets.pipelines.required_days import listed_days

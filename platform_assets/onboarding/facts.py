@@ -131,7 +131,7 @@ def look_at(path: str) -> TableFacts:
     format_ = format_of_files(files, path)
     frames: list[pl.DataFrame] = []
     rows = kept = 0
-    step, separator = 1, ","
+    step, separator = 1, "comma"
     spans: dict[str, tuple[datetime, datetime]] = {}
     for file in files:
         if format_ == "csv" and not frames:
@@ -150,7 +150,7 @@ def look_at(path: str) -> TableFacts:
             step, frames = 2 * step, [_thinned(each, 2) for each in frames]
             kept = sum(each.height for each in frames)
     connector = {"kind": "files", "format": format_, "path": str(Path(path).absolute())}
-    connector |= {"separator": separator} if separator != "," else {}
+    connector |= {"separator": separator} if separator != "comma" else {}
     table = _table(path, connector, pl.concat(frames, how="vertical_relaxed"), complete=kept == rows)
     if table.complete:
         return table

@@ -15,6 +15,7 @@ from typing import Literal
 import polars as pl
 
 from platform_assets.connectors.files.text_formats import parse_csv, parse_json_lines
+from platform_assets.declaration.sections.connectors.files import SEPARATORS
 
 Format = Literal["csv", "parquet", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "jsonl")
@@ -76,15 +77,15 @@ def format_of_files(files: Sequence[Path], path: str) -> Format:
 
 
 def separator_of(file: Path) -> str:
-    """What stands between the names in a header: the one of the four that occurs most, outside of quotes."""
+    """The name of what stands between the names in a header: the one of the four that occurs most, outside of quotes."""
     import gzip
 
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
             header = re.sub(rb'"[^"]*"', b"", opened.readline()).decode(errors="replace")
     except OSError:
-        return ","  # reading it says what is wrong
-    return max((",", ";", "\t", "|"), key=header.count)
+        return "comma"  # reading it says what is wrong
+    return max(SEPARATORS, key=lambda name: header.count(SEPARATORS[name]))
 
 
 def read_file(file: Path, format_: Format, separator: str) -> pl.DataFrame:
@@ -100,7 +101,9 @@ def read_file(file: Path, format_: Format, separator: str) -> pl.DataFrame:
             return pl.read_parquet(file, glob=False, hive_partitioning=False)
         data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         return (
-            parse_csv(data, str(file), separator) if format_ == "csv" else parse_json_lines(data, str(file), [])
+            parse_csv(data, str(file), SEPARATORS[separator])
+            if format_ == "csv"
+            else parse_json_lines(data, str(file), [])
         ).cells
     except (OSError, EOFError, ValueError, pl.exceptions.PolarsError) as error:
         raise OnboardingError(f"{file} cannot be read as {format_}: {error}") from error

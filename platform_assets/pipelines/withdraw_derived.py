@@ -29,7 +29,7 @@ class WithdrawnFeatures:
 
 
 @dataclass(frozen=True)
-class MadeFrom:
+class DerivedFromDay:
     """What was made from a day.
 
     Attributes:
@@ -46,7 +46,7 @@ class MadeFrom:
         return max((day for one in self.features for day in one.days), default=None)
 
 
-def withdraw_derived(catalog: Catalog, source: Source, day: date, reason: str) -> MadeFrom:
+def withdraw_derived(catalog: Catalog, source: Source, day: date, reason: str) -> DerivedFromDay:
     """Withdraw the feature days that read a day of a source, and find the training sets that do.
 
     Args:
@@ -68,7 +68,7 @@ def withdraw_derived(catalog: Catalog, source: Source, day: date, reason: str) -
             empty = pl.DataFrame(schema=table.schema)
             table.write_partitions(empty, held[0], held[-1], allow_empty=True, metadata={WITHDRAWN: reason})
             withdrawn.append(WithdrawnFeatures(view.table, held))
-    return MadeFrom(withdrawn, _training_sets(catalog, source, day, withdrawn))
+    return DerivedFromDay(withdrawn, _training_sets(catalog, source, day, withdrawn))
 
 
 def _reads(catalog: Catalog, view: FeatureView, source: Source) -> bool:

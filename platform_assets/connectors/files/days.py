@@ -163,7 +163,7 @@ def _parse(source: Source, connector: FilesConnector, store: FileStore, file: So
         return TextRows(frame, nothing, pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True))
     data = unpacked(store.data(file), file)
     if connector.format == "csv":
-        return parse_csv(data, where, connector.separator)
+        return parse_csv(data, where, connector.separating_character)
     always = [name for column in source.columns if column.nullable for name in column.delivered_names]
     return parse_json_lines(data, where, list(dict.fromkeys(always)))
 

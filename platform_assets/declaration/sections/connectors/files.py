@@ -3,7 +3,8 @@
 Belongs here: the declaration, and what does not fit together in it. Does not belong here: reading files (`connectors/files/`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,10 @@ from platform_assets.declaration.sections.connectors.dated_path import DatedPath
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
+
+
+SEPARATORS: Mapping[str, str] = MappingProxyType({"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"})
+"""What stands between the cells of a CSV file, by the name that a declaration uses."""
 
 
 class FilesConnector(ConnectorDeclaration):
@@ -29,7 +34,9 @@ class FilesConnector(ConnectorDeclaration):
         "`{event_month}` for the month (2024-03) and `{event_year}` for the year of a file with many days, `{event_hour}` for the "
         "hour (05); another way to write them stands behind a colon, `{event_day:%Y/%m/%d}`."
     )
-    separator: Literal[",", ";", "\t", "|"] = Field(default=",", description="CSV only: what stands between cells.")
+    separator: Literal["comma", "semicolon", "tab", "pipe"] = Field(
+        default="comma", description="CSV only: what stands between cells."
+    )
     missing_hours: Literal["refuse", "allow"] = Field(
         default="refuse",
         description="With `{event_hour}`: whether a day is loaded when some of its hours have no file.",
@@ -45,6 +52,11 @@ class FilesConnector(ConnectorDeclaration):
     )
 
     deleted: str = deletion_mark()
+
+    @property
+    def separating_character(self) -> str:
+        """The separator itself."""
+        return SEPARATORS[self.separator]
 
     @property
     def own_columns(self) -> tuple[str, ...]:
@@ -63,7 +75,7 @@ class FilesConnector(ConnectorDeclaration):
     def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
         """As `ConnectorDeclaration.problems`."""
         where = ("connector", "path")
-        if self.separator != "," and self.format != "csv":
+        if self.separator != "comma" and self.format != "csv":
             yield ConnectorProblem(("connector", "separator"), self.separator, "is for `format: csv`")
         dated = DatedPath(self.path)
         if self.incremental and dated.is_dated:
