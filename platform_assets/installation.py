@@ -8,19 +8,18 @@ case.
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping, MutableMapping
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
+from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, parse_tokens, with_file
 from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import ServingHome
@@ -31,11 +30,6 @@ from platform_assets.registry.model_store import ModelStore
 from platform_assets.training.selection import Placement
 
 PREFIX = "PLATFORM_ASSETS_"
-PASSWORD_IN_ADDRESS = re.compile(r"://[^\s:/@\"']*:([^\s/\"']+)@|,password=([^,\s\"']+)")
-"""In a database's address, and in Redis's own form of one."""
-SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|credential|access_key|api_?key")
-SHORTEST_SECRET = 4
-"""What is shorter would hide too much else."""
 
 
 @cache
@@ -78,29 +72,16 @@ def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
         raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{shown}") from error
 
 
-def hidden_values(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """What nobody is shown: passwords in addresses, and what variables hold that are called key, token, secret or password.
+def _tokens(text: str) -> dict[str, list[str]]:
+    """The tokens in a variable.
 
-    Addresses and names are looked for inside JSON as well. The longest come first, so that none is hidden in part only.
+    Raises:
+        SettingsError: it holds something else; nothing of it is shown.
     """
-    values: set[str] = set()
-
-    def look(name: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, item in value.items():
-                look(str(key), item)
-        elif isinstance(value, str):
-            values.update(group for match in PASSWORD_IN_ADDRESS.finditer(value) for group in match.groups() if group)
-            if SECRET_NAME.search(name):
-                values.add(value)
-
-    for name, text in environment.items():
-        try:
-            look(name, json.loads(text) if text.lstrip().startswith("{") else text)
-        except ValueError:
-            look(name, text)  # JSON that is damaged: what can be seen in it as text
-    both = values | {unquote(value) for value in values}
-    return tuple(sorted((value for value in both if len(value) >= SHORTEST_SECRET), key=len, reverse=True))
+    try:
+        return parse_tokens(text, f"{PREFIX}CALLER_TOKENS") if text else {}
+    except CallersUnusable as error:
+        raise SettingsError(str(error)) from None
 
 
 def definitions_are_checked(environment: Mapping[str, str] = os.environ) -> bool:
@@ -167,6 +148,24 @@ class Settings(BaseModel):
         default="local",
         description="Kind of target that services are deployed on: `local`, processes on this machine behind a proxy.",
     )
+    callers: Literal["on", "off"] | None = Field(
+        default=None,
+        description="Whether callers of the address are checked as `serving.callers` declares: `on` or `off`; when not set, as it was last "
+        "put in force, and off at first. `platform-assets callers apply` and every run put it in force.",
+    )
+    caller_tokens: dict[str, list[str]] = Field(
+        default_factory=dict,
+        repr=False,
+        description='Tokens of callers, as JSON: `{"checkout": "token"}`, or `["new", "old"]` while one takes the place of another.',
+    )
+    caller_tokens_file: Path | None = Field(
+        default=None, description="File with further tokens, the same JSON, which only its owner may read."
+    )
+    caller_tls: dict[str, str] | None = Field(
+        default=None,
+        description="Certificates of the address, as JSON with the absolute paths `certificate`, `key` and, for callers that show "
+        "certificates, `client_ca`; the address speaks plain HTTP when not set.",
+    )
     executor: Literal["multiprocess", "kubernetes"] = Field(
         default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
     )
@@ -229,6 +228,10 @@ class Settings(BaseModel):
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
             "environment": environment_name,
             "target": value("target", "local"),
+            "callers": value("callers", "") or None,
+            "caller_tokens": _tokens(value("caller_tokens", "")),
+            "caller_tokens_file": value("caller_tokens_file", "") or None,
+            "caller_tls": _parsed("caller_tls", value("caller_tls", "null")),
             "executor": value("executor", "multiprocess"),
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,
@@ -374,7 +377,23 @@ class Installation:
     @cached_property
     def serving(self) -> ServingHome:
         """Where services are built, logged and answered."""
-        return ServingHome(str(self.settings.own_home), self.settings.port, self.settings.target)
+        settings = self.settings
+        return ServingHome(str(settings.own_home), settings.port, settings.target, self._callers())
+
+    def _callers(self) -> CallerAccess | None:
+        """Whether callers are checked, and how; None where no setting says so.
+
+        Raises:
+            SettingsError: tokens or certificates cannot be used.
+        """
+        settings = self.settings
+        if settings.callers is None:
+            return None
+        try:
+            tokens = with_file(settings.caller_tokens, settings.caller_tokens_file, f"{PREFIX}CALLER_TOKENS_FILE")
+            return make_access(settings.callers == "on", tokens, settings.caller_tls)
+        except CallersUnusable as error:
+            raise SettingsError(str(error)) from None
 
     def catalog(self, use_case: UseCase) -> Catalog:
         """The tables of a use case."""

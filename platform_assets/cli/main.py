@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_assets.cli import bento, experiments, lake, lineage, proto, quarantine, rollout, sources, versions
+from platform_assets.cli import (
+    bento,
+    callers,
+    experiments,
+    lake,
+    lineage,
+    proto,
+    quarantine,
+    rollout,
+    sources,
+    versions,
+)
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
@@ -35,6 +46,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(models.app, name="models")
 app.add_typer(predict.app, name="predict")
 app.add_typer(experiments.app, name="experiments")
+app.add_typer(callers.app, name="callers")
 app.add_typer(lake.app, name="lake")
 app.add_typer(rollout.app, name="rollout")
 app.command()(versions.versions)

@@ -42,6 +42,8 @@ def show_status(installation: Installation) -> None:
         "[red]not answering rightly[/]" if wrong else "answering" if checks else "listening, nothing is deployed"
     )
     console.print(f"address {status.address}: {listening if status.running else 'not running; `make run` starts it'}")
+    if status.callers:
+        console.print(escape(status.callers))
     for name, use_case in status.use_cases.items():
         console.print(f"  {name}: version {use_case.version}, weights {dict(use_case.weights)}")
         for process in use_case.processes:

@@ -4,13 +4,15 @@ Belongs here: the list, and what makes a target of an installation's settings. D
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from platform_assets.deployment.target import Target
 from platform_assets.members import MemberRegistry
 
-OpenTarget = Callable[[Path, int], Target]
-"""Makes a target from the installation's home folder and the port of its address; nothing is started or written."""
+OpenTarget = Callable[..., Target]
+"""Makes a target from the installation's home folder (`Path`) and the port of its address; nothing is started or written.
+
+Where the installation says whether callers are checked, that is given as `callers=CallerAccess(...)`.
+"""
 
 TARGETS: MemberRegistry[OpenTarget] = MemberRegistry(
     "target",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platform_assets.declaration.sections.callers import Callers
 from platform_assets.deployment.errors import InvalidRelease
 
 PORT_PLACEHOLDER = "{port}"
@@ -35,6 +36,7 @@ class Release:
         probe: the self-test, called with the base URL of each process before it gets any traffic; raises when an
             answer is wrong. None skips it, and readiness alone decides.
         processes: how many processes serve this version, each on a port of its own.
+        callers: who may call it, and how much each caller may ask for.
     """
 
     use_case: str
@@ -45,6 +47,7 @@ class Release:
     environment: Mapping[str, str] = field(default_factory=dict)
     probe: Callable[[str], None] | None = None
     processes: int = 1
+    callers: Callers = field(default_factory=Callers)
 
     def __post_init__(self) -> None:
         where = f"release {self.use_case!r} version {self.version!r}"
@@ -75,6 +78,8 @@ class Release:
             "working_dir": str(self.working_dir),
             "processes": self.processes,
         }
+        if self.callers != Callers():
+            parts["callers"] = self.callers.model_dump(mode="json")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -159,6 +164,9 @@ class TargetStatus:
         running: whether the target's proxy answers on the public address.
         resident_bytes: memory of the target's own processes, by name.
         problems: what is wrong with the target itself, each with what to do.
+        checks_callers: whether callers are checked.
+        callers: the same, and how, for people; empty where the target cannot check them.
+        own_socket: file of the socket by which the platform itself asks, past what callers have to show; None where there is none.
     """
 
     running: bool
@@ -166,3 +174,6 @@ class TargetStatus:
     resident_bytes: Mapping[str, int]
     use_cases: Mapping[str, UseCaseStatus]
     problems: tuple[str, ...] = field(default=(), kw_only=True)
+    checks_callers: bool = field(default=False, kw_only=True)
+    callers: str = field(default="", kw_only=True)
+    own_socket: str | None = field(default=None, kw_only=True)

@@ -5,9 +5,10 @@ work).
 """
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from platform_assets.deployment.callers import CallerAccess
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.target import Target
 
@@ -20,11 +21,13 @@ class ServingHome:
         home: the installation's folder.
         port: of the address that services answer on.
         kind: name of the target, see `registry.py`.
+        callers: whether callers are checked, and how; None leaves it as it was last put in force.
     """
 
     home: str
     port: int
     kind: str = "local"
+    callers: CallerAccess | None = field(default=None, repr=False)
 
     def target(self) -> Target:
         """The target that services are deployed on.
@@ -32,7 +35,8 @@ class ServingHome:
         Raises:
             UnknownMember: there is no target of that name.
         """
-        return TARGETS[self.kind](Path(self.home), self.port)
+        options = {} if self.callers is None else {"callers": self.callers}
+        return TARGETS[self.kind](Path(self.home), self.port, **options)
 
     @property
     def name(self) -> str:

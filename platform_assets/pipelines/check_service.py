@@ -5,16 +5,21 @@ Belongs here: asking, and saying what is wrong and what to do. Does not belong h
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.answers import reason_of
+from platform_assets.deployment.own_requests import own_client
 from platform_assets.deployment.release import TargetStatus
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feast_connection import FeastSettings, file_problem
 from platform_assets.monitoring.prediction_log import newest_line
 
+if TYPE_CHECKING:
+    import httpx
+
 TIMEOUT_SECONDS = 20.0
+SELF_TEST = "/self_test"
 RUN = "`platform-assets run`"
 
 
@@ -68,7 +73,8 @@ def check_service(
     file = None if feast is None else file_problem(feast)
     if file is not None:
         problems.append(f"{file}; remove it if it is there, and {RUN} fills it again")
-    answer = _score(use_case, deployed.address, newest, problems)
+    with own_client(deployed.address, status.own_socket, TIMEOUT_SECONDS) as client:
+        answer = _score(use_case, client, f"{deployed.address}/self_test", newest, problems)
     for process in deployed.processes:
         if not process.ready:
             words = f"{process.program} is {process.state} and not ready: {process.reason}"
@@ -94,20 +100,17 @@ def explanation(check: ServiceCheck) -> str:
 
 
 def _score(
-    use_case: UseCase, address: str, newest: Mapping[str, Any] | None, problems: list[str]
+    use_case: UseCase, client: "httpx.Client", url: str, newest: Mapping[str, Any] | None, problems: list[str]
 ) -> dict[str, Any] | None:
     """The answer to one scored request, if there is one; what is wrong with it is added to the problems."""
     import httpx
 
-    url = f"{address}/self_test"
     body = None if newest is None else {name: newest.get(name) for name in use_case.serving.request}
     try:
-        with httpx.Client(trust_env=False, timeout=TIMEOUT_SECONDS) as client:
-            answer = (
-                client.post(url, json=body) if body else client.post(url, headers={"content-type": "application/json"})
-            )
-            if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY and body:  # of an older declaration
-                answer = client.post(url, headers={"content-type": "application/json"})
+        example = {"content-type": "application/json"}
+        answer = client.post(SELF_TEST, json=body) if body else client.post(SELF_TEST, headers=example)
+        if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY and body:  # of an older declaration
+            answer = client.post(SELF_TEST, headers=example)
     except httpx.HTTPError as error:
         problems.append(f"{url} does not answer ({type(error).__name__}); {RUN} starts what is missing")
         return None

@@ -152,6 +152,7 @@ def release_of(use_case: UseCase, version: RegisteredVersion, bento: BuiltBento,
         working_dir=bento.code_folder,
         probe=probe(bento),
         processes=use_case.serving.processes,
+        callers=use_case.serving.callers,
     )
 
 

@@ -44,6 +44,8 @@ async def app(scope, receive, send):
         body = os.environ.get("ODD", "")
     if path.endswith("/request_id"):
         body = dict(scope["headers"]).get(b"x-request-id", b"none").decode()
+    if path.endswith("/headers"):
+        body = json.dumps({name.decode(): value.decode() for name, value in scope["headers"]})
     if path.endswith("/length"):
         length, more = 0, True
         while more:

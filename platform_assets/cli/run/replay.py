@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.deployment.own_requests import own_client
 
 CLIENTS = 2
 TIMEOUT_SECONDS = 10.0
@@ -83,19 +84,22 @@ def panel(events: pl.DataFrame, use_case: UseCase, share: float, seed: int = 0) 
     return events.filter(chosen).sort(use_case.event_time, *use_case.event_source.primary_key)
 
 
-def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
+def send(events: pl.DataFrame, use_case: UseCase, address: str, socket: str | None = None) -> Traffic:
     """Send events to the service, each group's in order, from a few callers at once.
 
     Args:
         events: rows in time order.
         use_case: names request columns and group, see `group_column`.
         address: base URL of the use case, without a trailing slash.
+        socket: of the target, by which the platform itself asks; None for the address.
     """
     column = group_column(use_case)
     lanes = [events.filter(pl.col(column).hash(1) % CLIENTS == lane) for lane in range(CLIENTS)]
     results = [Traffic() for _ in lanes]
     threads = [
-        threading.Thread(target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), address, result))
+        threading.Thread(
+            target=_caller, args=(lane.select(use_case.serving.request).to_dicts(), (address, socket), result)
+        )
         for lane, result in zip(lanes, results, strict=True)
     ]
     for thread in threads:
@@ -108,8 +112,8 @@ def send(events: pl.DataFrame, use_case: UseCase, address: str) -> Traffic:
     return traffic
 
 
-def _caller(rows: Sequence[dict[str, Any]], address: str, traffic: Traffic) -> None:
-    with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS) as client:
+def _caller(rows: Sequence[dict[str, Any]], place: tuple[str, str | None], traffic: Traffic) -> None:
+    with own_client(*place, TIMEOUT_SECONDS) as client:
         for row in rows:
             started = perf_counter()
             try:

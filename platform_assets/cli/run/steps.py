@@ -151,12 +151,13 @@ def _go_live(journey: Journey) -> Traffic | None:
     feast = journey.installation.feature_store.settings(use_case)
     require_answers(use_case, journey.installation.serving, feast)  # else each request of the replay would wait in vain
     total = Traffic()
-    address = journey.installation.serving.target().address(use_case.name)
+    status = journey.installation.serving.target().status()
+    place = status.use_cases[use_case.name].address, status.own_socket
     for day in live.days:
         if day in journey.done(FEATURES, use_case.features[-1].table):
             continue
         with step(f"live day {day}"):
-            total.merge(send(_panel(journey, day), use_case, address))
+            total.merge(send(_panel(journey, day), use_case, *place))
             console.print(f"    {total.sent} requests sent so far, {len(total.failures)} failed")
             newest_label = day - timedelta(days=max(1, use_case.label_arrival_days) - 1)
             today = DayRange(day, day)

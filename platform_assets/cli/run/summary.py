@@ -111,8 +111,10 @@ def _print_models(run: ModelRun, champion: RegisteredVersion) -> None:
 
 def _print_service(journey: Journey, traffic: Traffic | None) -> None:
     use_case = journey.use_case
-    address = journey.installation.serving.target().address(use_case.name)
+    status = journey.installation.serving.target().status()
+    address = status.use_cases[use_case.name].address
     console.print(f"[bold]service[/]     {address}")
+    console.print(f"            {status.callers}", markup=False, soft_wrap=True)
     if traffic is not None:
         console.print(
             f"            {traffic.sent} live requests, {len(traffic.failures)} failed; p50 {traffic.percentile_ms(50):.1f} ms, "
@@ -122,8 +124,13 @@ def _print_service(journey: Journey, traffic: Traffic | None) -> None:
     row = table.read(*[table.partitions()[-1]] * 2).row(-1, named=True)
     body = request_body({name: row[name] for name in use_case.serving.request})
     console.print("            try it:")
+    token = (
+        "-H 'authorization: Bearer TOKEN' "
+        if status.checks_callers and use_case.serving.callers.auth == "token"
+        else ""
+    )
     console.print(
-        f"curl -s {address}/score -H 'content-type: application/json' -d '{json.dumps(body)}'",
+        f"curl -s {address}/score {token}-H 'content-type: application/json' -d '{json.dumps(body)}'",
         soft_wrap=True,
         markup=False,
     )

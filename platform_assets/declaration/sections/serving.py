@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.callers import Callers
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
@@ -73,6 +74,11 @@ class Serving(Declaration):
         default="before_answer",
         description="When a prediction reaches the log. `before_answer`: what was answered stands in the log, whatever process is killed. "
         "`after_answer`: lines wait in memory, and what waits is lost when the process is killed.",
+    )
+    callers: Callers = Field(
+        default_factory=Callers,
+        description="Who may call, and how much each caller may ask for; in force where the installation checks callers "
+        "(`PLATFORM_ASSETS_CALLERS`).",
     )
     processes: int = Field(
         default=2,

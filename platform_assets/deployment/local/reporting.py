@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from platform_assets.deployment.local.envoy import PROGRAM
 from platform_assets.deployment.local.host import port_is_free, port_owner, resident_bytes
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.state import Arm, Program, TargetState
+from platform_assets.deployment.local.stored_access import ReportedAccess
 from platform_assets.deployment.local.supervisor import ProgramInfo
 from platform_assets.deployment.release import ProcessStatus, TargetStatus, UseCaseStatus
 from platform_assets.deployment.rollout.view import ArmView, RolloutView
@@ -45,6 +47,8 @@ def local_status(
     services: Services,
     *,
     listens: bool,
+    callers: ReportedAccess,
+    own_socket: Path,
 ) -> LocalStatus:
     """Put the whole target's status together.
 
@@ -56,6 +60,8 @@ def local_status(
         infos: the programs that it knows.
         services: asked whether they are ready.
         listens: whether the proxy answers on the public port.
+        callers: who may call.
+        own_socket: by which the platform itself asks.
     """
     proxy = infos.get(PROGRAM)
     use_cases = {
@@ -65,7 +71,7 @@ def local_status(
     }
     memory = {"supervisord": resident_bytes(supervisor_pid, children=False)}
     memory["envoy"] = resident_bytes(proxy.pid if proxy else None)
-    wrong = problems(*port, supervisor_pid, listens) if use_cases else ()
+    wrong = (*problems(*port, supervisor_pid, listens), *callers.problems) if use_cases else ()
     return LocalStatus(
         running=supervisor_pid is not None and listens,
         address=address_of(None),
@@ -75,6 +81,9 @@ def local_status(
         resident_bytes=memory,
         use_cases=use_cases,
         problems=wrong,
+        checks_callers=callers.access.checked,
+        callers=callers.words,
+        own_socket=str(own_socket),
     )
 
 

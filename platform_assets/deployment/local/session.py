@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from platform_assets.declaration.sections.callers import Callers
 from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.local.envoy import Envoy
 from platform_assets.deployment.local.host import free_port, port_is_free
@@ -80,6 +81,7 @@ class LocalSession:
             fingerprint=release.fingerprint,
             ready_path=release.ready_path,
             programs=programs,
+            callers=None if release.callers == Callers() else release.callers,
         )
         self.services.describe(arm, release)
         self.store.put(state.model_copy(update={"generation": generation}).with_arm(release.use_case, arm))

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from platform_assets.declaration.sections.callers import Callers
 from platform_assets.deployment.errors import StateUnreadable
 from platform_assets.deployment.local.host import write_private
 from platform_assets.deployment.rollout.stages import FULL_WEIGHT, Assignment
@@ -44,6 +45,7 @@ class Arm(_Stored):
         name: `<use_case>-<generation>`, never used twice; names the proxy's cluster.
         weight: share of the use case's traffic in percent.
         exposed: whether the proxy knows its endpoints; it stays known, and checked, while it may get traffic.
+        callers: who may call it; None in states from before it was declared, and where nothing is.
     """
 
     name: str
@@ -53,6 +55,15 @@ class Arm(_Stored):
     programs: tuple[Program, ...]
     weight: int = 0
     exposed: bool = False
+    callers: Callers | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_undeclared_callers(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the key out while nothing is declared: code from before it could be reads the file too."""
+        values: dict[str, Any] = handler(self)
+        if values["callers"] is None:
+            del values["callers"]
+        return values
 
 
 class SplitState(_Stored):

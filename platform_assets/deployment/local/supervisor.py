@@ -140,6 +140,10 @@ def _is_of(process: psutil.Process, programs: Collection[str]) -> bool:
         return False
 
 
+NOT_FOR_SERVICES = ("PLATFORM_ASSETS_CALLER_TOKENS",)
+"""Variables with secrets that no service needs; the proxy's stand in its files."""
+
+
 class Supervisor:
     """The supervisord of one target: brings it up, tells it what to run, takes it down."""
 
@@ -221,6 +225,7 @@ class Supervisor:
             done = subprocess.run(
                 command,
                 cwd=self._root,
+                env={name: value for name, value in os.environ.items() if name not in NOT_FOR_SERVICES},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

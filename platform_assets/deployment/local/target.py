@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from platform_assets.deployment.callers import CallerAccess, scheme
 from platform_assets.deployment.errors import (
     NoRollout,
     PortInUse,
@@ -38,6 +39,7 @@ from platform_assets.deployment.local.rollout_counters import read_counters
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import StateStore, TargetState, load_state
+from platform_assets.deployment.local.stored_access import StoredAccess
 from platform_assets.deployment.local.supervisor import Supervisor
 from platform_assets.deployment.release import DeploymentResult, Release
 from platform_assets.deployment.rollout import engine
@@ -73,14 +75,14 @@ class LocalTarget:
         port_setting: str = "envoy_port",
         others: Mapping[str, Path] = MappingProxyType({}),
         guarded: bool = True,
+        callers: CallerAccess | None = None,
     ) -> None:
         """Describe a target; nothing is started or written.
 
         Args:
             root: directory for the target's state, configuration and logs.
             envoy_port: the public port; the address never changes with versions.
-            start_timeout_seconds: the longest a version may take to become ready; a process that ends is noticed at once, and a busy
-                machine takes a minute for imports alone.
+            start_timeout_seconds: the longest a version may take to become ready; a process that ends is noticed at once.
             drain_timeout_seconds: the longest to wait for a version's last requests before it is stopped.
             lock_timeout_seconds: the longest to wait for another command on this target.
             request_timeout_seconds: the longest a request may take in the proxy, repeated attempts included.
@@ -88,6 +90,7 @@ class LocalTarget:
             port_setting: how the user's settings call `envoy_port`, for error messages.
             others: roots of the targets whose public port is theirs, whether they run or not, by what they are called.
             guarded: whether a guardian brings the process manager back when it is killed.
+            callers: whether callers are checked, and how, from the next time on that the target is brought up; None leaves that as it is.
 
         Raises:
             ValueError: the port is out of range, or the root's path cannot stand in a configuration file.
@@ -96,7 +99,7 @@ class LocalTarget:
             raise ValueError(f"{port_setting} must be within 1..65535, got {envoy_port}")
         self.root = root.resolve()
         if any(character in str(self.root) for character in "%;\n\r"):
-            # supervisord expands some values twice, so that no escape for a percent sign survives in all of them
+            # supervisord expands some values twice: no escape for a percent sign survives in all of them
             raise ValueError(f"the path of a local target cannot contain a %, a ; or a line break: {self.root}")
         self.envoy_port = envoy_port
         self._target_id = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
@@ -106,8 +109,8 @@ class LocalTarget:
         self._port_setting = port_setting
         self._others = dict(others)
         self._guarded = guarded
-        self._request_timeout_seconds = request_timeout_seconds
-        self._access_log = access_log
+        self._request_timeout_seconds, self._access_log = request_timeout_seconds, access_log
+        self._access = StoredAccess(self.root, callers)
         self._supervisor = Supervisor(self.root, self._target_id, as_root=os.getuid() == 0)
         self._services = Services(self.root, self._supervisor)
         self._envoy = envoy.Envoy(
@@ -117,11 +120,12 @@ class LocalTarget:
             request_timeout_seconds=request_timeout_seconds,
             access_log=access_log,
             port_setting=port_setting,
+            access=self._access.load,
         )
 
     def address(self, use_case: str | None = None) -> str:
         """Base URL without a trailing slash: of a use case, or of the whole target."""
-        base = f"http://{LOOPBACK}:{self.envoy_port}"
+        base = f"{scheme(self._access.load())}://{LOOPBACK}:{self.envoy_port}"
         return base if use_case is None else base + envoy_config.path_prefix(use_case).rstrip("/")
 
     def ensure_running(self) -> LocalStatus:
@@ -319,19 +323,16 @@ class LocalTarget:
             self._supervisor.infos() if pid is not None else {},
             self._services,
             listens=state is not None and self._envoy.listens(state),
+            callers=self._access.reported({} if state is None else envoy_config.required_of_callers(state)),
+            own_socket=self._envoy.own_socket,
         )
 
     def _watch(self, state: TargetState) -> bool:
         """Have the watcher run while a rollout waits; when none does, the next command ends it. Whether one waits."""
         waits = any(use_case.rollout and use_case.rollout.waiting for use_case in state.use_cases.values())
         if waits:
-            names = (
-                "start_timeout_seconds",
-                "drain_timeout_seconds",
-                "lock_timeout_seconds",
-                "request_timeout_seconds",
-            )
-            options = {name: getattr(self, f"_{name}") for name in (*names, "access_log", "port_setting", "guarded")}
+            seconds = [f"{name}_timeout_seconds" for name in ("start", "drain", "lock", "request")]
+            options = {name: getattr(self, f"_{name}") for name in (*seconds, "access_log", "port_setting", "guarded")}
             self._supervisor.ensure_program(WATCHER, watcher_program(self.root, self.envoy_port, options))
         return waits
 
@@ -376,7 +377,7 @@ class LocalTarget:
         )
         if self._supervisor.pid() is None:
             self._revive(session)
-        self._envoy.ensure_running(store.state)
+        self._access.put_in_force(lambda: self._envoy.ensure_running(store.state))
         state = store.put(store.state)
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
         if self._guarded:

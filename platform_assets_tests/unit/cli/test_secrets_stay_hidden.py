@@ -9,7 +9,8 @@ import pytest
 import typer
 
 from platform_assets.cli import console
-from platform_assets.installation import Settings, SettingsError, hidden_values
+from platform_assets.cli.hidden_values import hidden_values
+from platform_assets.installation import Settings, SettingsError
 
 PASSWORD = "p4ssw0rd%21"
 STORE = f'{{"type": "redis", "connection_string": "localhost:6379,password={PASSWORD}"}}'

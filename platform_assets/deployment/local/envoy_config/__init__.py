@@ -11,6 +11,7 @@ the proxy's worker, and not only its main thread, has taken the change.
 """
 
 from platform_assets.deployment.local.envoy_config.bootstrap import most_connections, render_bootstrap
+from platform_assets.deployment.local.envoy_config.callers import required as required_of_callers
 from platform_assets.deployment.local.envoy_config.clusters import render_clusters
 from platform_assets.deployment.local.envoy_config.format import CLUSTERS_FILE, LISTENERS_FILE, ROUTES_FILE
 from platform_assets.deployment.local.envoy_config.listeners import MOST_BODY_BYTES, STAT_PREFIX, render_listeners
@@ -35,4 +36,5 @@ __all__ = [
     "render_clusters",
     "render_listeners",
     "render_routes",
+    "required_of_callers",
 ]

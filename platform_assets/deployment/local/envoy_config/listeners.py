@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from platform_assets.declaration.names import PROXY_HEADERS
+from platform_assets.deployment.callers import UNCHECKED, CallerAccess
 from platform_assets.deployment.local.assignment_filter import chain_filter
+from platform_assets.deployment.local.envoy_config import callers
 from platform_assets.deployment.local.envoy_config.format import (
     ROUTES_FILE,
     ROUTES_NAME,
@@ -22,7 +24,8 @@ from platform_assets.deployment.local.envoy_config.format import (
 )
 from platform_assets.deployment.local.state import TargetState
 
-STAT_PREFIX = "public"
+STAT_PREFIX, OWN_STAT_PREFIX = "public", "own"
+OWN_LISTENER = "own"
 
 # From its first byte to the end of its headers, and to the end of its body: what a slow caller gets.
 HEADERS_SECONDS, BODY_SECONDS = 10, 15
@@ -31,20 +34,54 @@ IDLE_SECONDS, STREAM_IDLE_SECONDS = 60, 30
 MOST_BODY_BYTES = 2**20
 
 
-def render_listeners(state: TargetState, directory: Path, access_log: Path | None) -> str:
-    """The one public listener, on loopback.
+def render_listeners(
+    state: TargetState,
+    directory: Path,
+    access_log: Path | None,
+    access: CallerAccess = UNCHECKED,
+    own_socket: Path | None = None,
+) -> str:
+    """The one public listener, on loopback, and a private one, by which the platform itself asks past what callers have to show.
 
     Args:
         state: the target's state, for the public port.
         directory: the watched directory that holds the routes.
         access_log: file for one line per request, None for no access log.
+        access: whether callers are checked at the public one, and how.
+        own_socket: of the private one, a file that only its owner can open; None for no such listener.
     """
+    public = {
+        "@type": f"{TYPE}.config.listener.v3.Listener",
+        "name": f"public-{state.envoy_port}",
+        "address": address(state.envoy_port),
+        # With it a second proxy of the same user could silently share the port and take half of the requests.
+        "enable_reuse_port": False,
+        "filter_chains": [_chain(_manager(STAT_PREFIX, directory, access_log, access), access)],
+    }
+    private = {
+        "@type": f"{TYPE}.config.listener.v3.Listener",
+        "name": OWN_LISTENER,
+        "address": {"pipe": {"path": str(own_socket), "mode": 0o600}},
+        "filter_chains": [_chain(_manager(OWN_STAT_PREFIX, directory, access_log, UNCHECKED), UNCHECKED)],
+    }
+    return discovery([public] if own_socket is None else [public, private])
+
+
+def _chain(manager: Json, access: CallerAccess) -> Json:
+    chain: Json = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    transport = callers.transport_socket(access)
+    if transport:
+        chain |= {"name": callers.chain_name(access), "transport_socket": transport}
+    return chain
+
+
+def _manager(stat_prefix: str, directory: Path, access_log: Path | None, access: CallerAccess) -> Json:
     manager: Json = {
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": STAT_PREFIX,
+        "stat_prefix": stat_prefix,
         "rds": {"route_config_name": ROUTES_NAME, "config_source": watched(directory, ROUTES_FILE)},
         "early_header_mutation_extensions": [_proxy_headers_are_ours()],
-        "http_filters": [_buffer(), chain_filter(), _router()],
+        "http_filters": [*callers.filters(access), _buffer(), chain_filter(), _router()],
         "use_remote_address": True,
         # The caller's id is the caller's: without this it is replaced. One is made for a request without.
         "preserve_external_request_id": True,
@@ -54,7 +91,7 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
         "request_timeout": seconds(BODY_SECONDS),
         "stream_idle_timeout": seconds(STREAM_IDLE_SECONDS),
         "http2_protocol_options": {"max_concurrent_streams": 100},
-        "local_reply_config": {"mappers": [_json_reply()]},
+        "local_reply_config": {"mappers": [*(callers.replies() if access.checked else []), _json_reply()]},
         "normalize_path": True,
         "merge_slashes": True,
         "server_header_transformation": "PASS_THROUGH",
@@ -62,17 +99,7 @@ def render_listeners(state: TargetState, directory: Path, access_log: Path | Non
     if access_log is not None:
         sink = {"@type": f"{TYPE}.extensions.access_loggers.file.v3.FileAccessLog", "path": str(access_log)}
         manager["access_log"] = [{"name": "envoy.access_loggers.file", "typed_config": sink}]
-    listener = {
-        "@type": f"{TYPE}.config.listener.v3.Listener",
-        "name": f"public-{state.envoy_port}",
-        "address": address(state.envoy_port),
-        # With it a second proxy of the same user could silently share the port and take half of the requests.
-        "enable_reuse_port": False,
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-        ],
-    }
-    return discovery([listener])
+    return manager
 
 
 def _proxy_headers_are_ours() -> Json:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 
 from platform_assets.declaration.names import SHADOW_HEADER
+from platform_assets.deployment.callers import UNCHECKED, CallerAccess
+from platform_assets.deployment.local.envoy_config import callers
 from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
 from platform_assets.deployment.local.envoy_config.splits import shares, with_split
 from platform_assets.deployment.local.state import TargetState, UseCaseState
@@ -27,37 +29,49 @@ def path_prefix(use_case: str) -> str:
     return f"/v1/{use_case}/"
 
 
-def render_routes(state: TargetState, request_timeout_seconds: float) -> tuple[str, str]:
+def render_routes(
+    state: TargetState, request_timeout_seconds: float, access: CallerAccess = UNCHECKED
+) -> tuple[str, str]:
     """One route per use case that has weights, and the answers to all other paths.
 
     Args:
         state: the target's state.
         request_timeout_seconds: the longest a request may take, repeated attempts included.
+        access: whether callers are checked, and their tokens.
 
     Returns:
         The file's text, and the version that `/-/routing` answers once the text is in force.
     """
+    required = callers.required(state)
     served_cases = {
         name: use_case
         for name, use_case in sorted(state.use_cases.items())
         if any(arm.weight > 0 for arm in use_case.arms)
     }
     routes = [
-        route
+        _requiring(callers.of_route(access, name, required[name]), route)
         for name, use_case in served_cases.items()
         for route in with_split(name, use_case, _route(name, use_case, request_timeout_seconds))
     ]
     served = [path_prefix(name) for name in served_cases]
-    version = digest([state.target_id, routes])
+    version = digest([state.target_id, access.salt, routes])
     unknown = {"error": "no use case is deployed under this path", "deployed": served}
-    routes.insert(0, _answer({"path": ROUTING_PATH}, 200, {"target": state.target_id, "version": version}))
+    here = _answer({"path": ROUTING_PATH}, 200, {"target": state.target_id, "version": version})
+    routes.insert(0, _requiring(callers.of_everyone(access), here))
     routes.append(_answer({"prefix": "/"}, 404, unknown))
+    host = _requiring(callers.of_table(access, required), {"name": "local", "domains": ["*"], "routes": routes})
     table = {
         "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
         "name": ROUTES_NAME,
-        "virtual_hosts": [{"name": "local", "domains": ["*"], "routes": routes}],
+        "virtual_hosts": [host],
     }
     return discovery([table]), version
+
+
+def _requiring(configured: Json, part: Json) -> Json:
+    """A route, or the table of all of them, that requires something of callers."""
+    own = part.get("typed_per_filter_config", {})
+    return part | ({"typed_per_filter_config": {**own, **configured}} if configured else {})
 
 
 def _answer(match: Json, status: int, body: Json) -> Json:
