@@ -12,6 +12,7 @@ query. The canary gets the scene's rate from the first minute on.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,23 +32,30 @@ def first(stopped: npt.NDArray[np.bool_], minutes_each: float) -> Floats:
     return np.where(stopped.any(axis=1), (stopped.argmax(axis=1) + 1) * minutes_each, np.inf)
 
 
-def wealth(traffic: Traffic, margin: float = 0.0, *, fine: bool = False) -> Floats:
-    """Logarithm of our e-value after each block, float64[rollouts, blocks]; against "worse" in place of "not worse" with `fine`."""
+def ours(traffic: Traffic, alphas: Sequence[float], margin: float = 0.0, *, fine: bool = False) -> list[Floats]:
+    """Minute at which our e-value, looked at after each block, reaches 1/alpha: float64[rollouts] for each alpha.
+
+    Args:
+        traffic: of the rollouts.
+        alphas: to be reached.
+        margin: tolerated.
+        fine: against "worse than the margin" in place of "no worse".
+    """
     rollouts, blocks = traffic.bad_old.shape
-    found = np.empty((rollouts, blocks))
-    at_once = max(1, CELLS_AT_ONCE // blocks)
+    times = [np.full(rollouts, np.inf) for _ in alphas]
+    least, at_once = math.log(1 / max(alphas)), max(1, CELLS_AT_ONCE // blocks)
     for start in range(0, rollouts, at_once):
         part = slice(start, start + at_once)
         old = Counts(traffic.bad_old[part].reshape(-1), traffic.total_old[part].reshape(-1))
         new = Counts(traffic.bad_new[part].reshape(-1), traffic.total_new[part].reshape(-1))
-        gains = block_gains(old, new, margin).reshape(-1, blocks, len(STEPS))
-        found[part] = mixture(block_products(-gains if fine else gains))
-    return found
-
-
-def ours(log_wealth: Floats, alpha: float) -> Floats:
-    """Minute at which an e-value that is looked at after each block reaches 1/alpha."""
-    return first(log_wealth >= math.log(1 / alpha), 1 / BLOCKS_A_MINUTE)
+        gains = block_gains(old, new, margin).reshape(-1, blocks, len(STEPS)) * (-1 if fine else 1)
+        # The power that correlation leaves is at most one: where no product gets there by itself, the mixture does not.
+        plain = np.log1p(gains).cumsum(axis=1).max(axis=(1, 2))
+        near = np.flatnonzero(plain >= least)
+        log_wealth = mixture(block_products(gains[near]))
+        for time, alpha in zip(times, alphas, strict=True):
+            time[start + near] = first(log_wealth >= math.log(1 / alpha), 1 / BLOCKS_A_MINUTE)
+    return times
 
 
 def z_test(traffic: Traffic, alpha: float) -> Floats:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.verdicts import guards, topic
-from benchmarks.verdicts.rules import argo, flagger, least_minutes, ours, wealth, z_test
+from benchmarks.verdicts.rules import argo, flagger, least_minutes, ours, z_test
 from benchmarks.verdicts.traffic import Scene, Traffic, simulated
 
 
@@ -34,8 +34,8 @@ def test_the_samples_of_the_tools_stop_as_documented() -> None:
     assert argo(constant(0.1)) == [15.0], "the third measurement of five minutes"
     assert flagger(constant(0.1)) == [10.0], "the tenth check"
     assert argo(constant(0.0)) == flagger(constant(0.0)) == z_test(constant(0.0), 0.05) == [np.inf]
-    assert ours(wealth(constant(0.1)), 0.05)[0] < 3
-    assert ours(wealth(constant(0.0)), 0.05) == [np.inf]
+    assert ours(constant(0.1), [0.05])[0] < 3
+    assert ours(constant(0.0), [0.05])[0] == [np.inf]
     assert least_minutes(Scene(5.0, 0.001, factor=2.0), 0.05) == pytest.approx(26, abs=1)
 
 

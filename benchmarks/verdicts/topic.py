@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.common.report import Bar, Topic
-from benchmarks.verdicts.rules import argo, flagger, least_minutes, ours, wealth, z_test
+from benchmarks.verdicts.rules import argo, flagger, least_minutes, ours, z_test
 from benchmarks.verdicts.traffic import BLOCKS_A_MINUTE, Floats, Scene, Traffic, simulated
 from platform_assets.experiments.sequential.comparing import Compared, one_sided
 from platform_assets.experiments.sequential.evidence import Counts
@@ -44,13 +44,13 @@ def measure_false_stops(log: Log, rollouts: int = ROLLOUTS) -> Topic:
     for share in (0.05, 0.5):
         scene = Scene(5.0, BASES[-1], clustered=True, share_new=share)
         traffic = simulated(scene, max(1, rollouts // 5), RATES[5.0], np.random.default_rng(1))
-        others.append((share, _share(ours(wealth(traffic), ALPHA))))
+        others.append((share, _share(ours(traffic, [ALPHA])[0])))
     shares = " and ".join(f"{stopped:.1%} with {share:.0%} of the traffic" for share, stopped in others)
     others_worst = max(stopped for _, stopped in others)
     return Topic(
         "Good versions that are stopped",
         f"{rollouts:,} simulated rollouts in each cell of a version that is like the old one; the canary has a quarter of the traffic and "
-        "the rate that the cell names. A rollout counts when the rule stops it at any look. Ours: errors at alpha "
+        "the rate that the cell names; requests come evenly. A rollout counts when the rule stops it at any look. Ours: errors at alpha "
         f"{ALPHA:.0%} with a margin of nothing, looked at after each block of 10 s. z-test: two proportions, one-sided at the same alpha, "
         "read each minute. Tools: the settings of their published samples (Argo Rollouts: three measurements of 5 minutes below 95 %, of "
         "eight; Flagger: ten checks of a minute below 99 % before ten above). Clustered: half of the errors come in bursts of one arm's "
@@ -126,7 +126,7 @@ def _false_stops(scene: Scene, minutes: int, rollouts: int) -> list[float]:
     while drawn < rollouts:
         part = min(1000, rollouts - drawn)
         traffic = simulated(scene, part, minutes, rng)
-        times = ours(wealth(traffic), ALPHA), z_test(traffic, ALPHA), argo(traffic), flagger(traffic)
+        times = ours(traffic, [ALPHA])[0], z_test(traffic, ALPHA), argo(traffic), flagger(traffic)
         counts += [np.isfinite(time).sum() for time in times]
         drawn += part
     return [float(count) / rollouts for count in counts]
@@ -134,8 +134,7 @@ def _false_stops(scene: Scene, minutes: int, rollouts: int) -> list[float]:
 
 def _detected(scene: Scene, number: int) -> tuple[list[str], float]:
     traffic = simulated(scene, number, DETECTION_MINUTES[scene.factor], np.random.default_rng(2))
-    log_wealth = wealth(traffic)
-    whole, part = ours(log_wealth, ALPHA), ours(log_wealth, GUARD_ALPHA)
+    whole, part = ours(traffic, [ALPHA, GUARD_ALPHA])
     tools = argo(traffic), flagger(traffic)
     name = f"{scene.base_ratio:.1%}, x{scene.factor:g}, {scene.share_new:.0%}"
     cells = [name, _spread(whole), _spread(part), f"{least_minutes(scene, GUARD_ALPHA):.1f}"]
@@ -151,7 +150,7 @@ def _patience(number: int) -> str:
     for base in BASES:
         scene = Scene(5.0, base)
         traffic = simulated(scene, max(10, number // 10), PATIENCE_MINUTES, np.random.default_rng(3))
-        taken = ours(wealth(traffic, MARGIN, fine=True), GUARD_ALPHA)
+        (taken,) = ours(traffic, [GUARD_ALPHA], MARGIN, fine=True)
         foreseen = []
         for row in range(len(taken)):
             if taken[row] > 5 and np.isfinite(taken[row]):
