@@ -27,8 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
-from scipy.stats import binom
+from scipy.special import gammaln
 
 from platform_assets.experiments.sequential.evidence import Counts, Floats, Ints
 
@@ -43,7 +42,9 @@ WEIGHTS: Floats = np.arange(len(STEPS), 0, -1, dtype=np.float64) / (len(STEPS) *
 
 def mixture(log_products: Floats) -> Floats:
     """Logarithm of the weighted mean over steps, float64[..., steps] to float64[...]."""
-    return np.asarray(logsumexp(log_products + np.log(WEIGHTS), axis=-1))
+    weighted = log_products + np.log(WEIGHTS)
+    largest = weighted.max(axis=-1)
+    return np.asarray(largest + np.log(np.exp(weighted - largest[..., None]).sum(axis=-1)))
 
 
 def block_products(gains: Floats) -> Floats:
@@ -145,34 +146,33 @@ def _gains(rows: Ints, margin: float) -> Floats:
     law = _hypergeometric(thinned_total, thinned_bad, size)
     added = _binomial(size, _most_added(size, margin), abs(margin)) if margin else np.ones((len(rows), 1))
     gains = np.zeros((len(rows), len(STEPS)))
-    events, extra = np.arange(law.shape[1]), np.arange(added.shape[1])
-    # The difference is linear in what is drawn: thinned events of the larger arm and added ones of either.
-    sign_thinned, sign_added = np.where(old_is_larger, -1, 1), -1 if margin > 0 else 1
-    fixed = np.where(old_is_larger, bad_new, -bad_old)
-    width = len(events) + len(extra) - 1
-    total = np.zeros((len(rows), width))
-    for number in range(len(extra)):
-        # Where the two signs differ, added events are counted from the far end, so that one index says the difference.
-        shift = np.full(len(rows), number)
-        turned = np.where(sign_thinned == sign_added, shift, len(extra) - 1 - shift)
-        for place in np.unique(turned):
-            chosen = turned == place
-            total[chosen, place : place + len(events)] += law[chosen] * added[chosen, number][:, None]
-    places = np.arange(width)
-    for sign in (-1, 1):
-        rows_of_sign = np.flatnonzero(sign_thinned == sign)
-        counts, which = np.unique(fixed[rows_of_sign], return_inverse=True)
-        far = (len(extra) - 1) * sign_added if sign != sign_added else 0
-        if len(rows_of_sign) < 4 * len(counts):
-            difference = (fixed[rows_of_sign] + far)[:, None] + sign * places
-            bets = np.tanh(difference[:, :, None] * STEPS)
-            gains[rows_of_sign] = np.einsum("rw,rws->rs", total[rows_of_sign], bets)
-            continue
-        # Few different counts stand against many blocks: one product of matrices for each.
-        for number, count in enumerate(counts):
-            chosen = rows_of_sign[which == number]
-            gains[chosen] = total[chosen] @ np.tanh((count + far + sign * places)[:, None] * STEPS)
+    for is_old, bad_whole in ((True, bad_new), (False, -bad_old)):
+        chosen = np.flatnonzero(old_is_larger == is_old)
+        if len(chosen):
+            signs = -1 if is_old else 1, -1 if margin > 0 else 1
+            gains[chosen] = _expected(law[chosen], added[chosen], bad_whole[chosen], *signs)
     return np.clip(gains, -1 + 1e-12, 1 - 1e-12)
+
+
+def _expected(law: Floats, added: Floats, whole: Ints, sign_thinned: int, sign_added: int) -> Floats:
+    """Mean of tanh(step * (whole + sign * thinned + sign * added)), float64[rows, steps], where either part has its own law."""
+    events, extra = law.shape[1], added.shape[1]
+    total = np.zeros((len(law), events + extra - 1))
+    for number in range(extra):
+        # Where the two signs differ, added events are counted from the far end, so that one index says the sum.
+        place = number if sign_thinned == sign_added else extra - 1 - number
+        total[:, place : place + events] += law * added[:, number][:, None]
+    drawn = sign_thinned * np.arange(total.shape[1])
+    start = whole if sign_thinned == sign_added else whole + sign_added * (extra - 1)
+    counts, which = np.unique(start, return_inverse=True)
+    if len(start) < 4 * len(counts):
+        return np.asarray(np.einsum("rw,rws->rs", total, np.tanh((start[:, None] + drawn)[:, :, None] * STEPS)))
+    gains = np.empty((len(law), len(STEPS)))
+    for number, count in enumerate(counts):
+        # Few different counts stand against many blocks: one product of matrices for each.
+        chosen = which == number
+        gains[chosen] = total[chosen] @ np.tanh((count + drawn)[:, None] * STEPS)
+    return gains
 
 
 def _hypergeometric(population: Ints, bad: Ints, drawn: Ints) -> Floats:
@@ -187,7 +187,9 @@ def _hypergeometric(population: Ints, bad: Ints, drawn: Ints) -> Floats:
 
 def _binomial(size: Ints, most: Ints, probability: float) -> Floats:
     counts = np.arange(int(most.max()) + 1)[None, :]
-    return np.asarray(binom.pmf(counts, size[:, None], min(1.0, probability)))
+    probability = min(probability, 1 - 1e-12)
+    logs = _choose(size[:, None], counts) + counts * np.log(probability)
+    return np.where(counts <= size[:, None], np.exp(logs + (size[:, None] - counts) * np.log1p(-probability)), 0.0)
 
 
 def _choose(whole: Ints, part: Ints) -> Floats:
