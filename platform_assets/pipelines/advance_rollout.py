@@ -23,6 +23,7 @@ from platform_assets.deployment.rollout.state import Phase
 from platform_assets.deployment.rollout.view import RolloutView
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.experiments.sequential.evidence import Outcome
+from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.rollout_history import judged_since, read_history
 from platform_assets.pipelines.rollout_record import RolloutBooks, settle_ended
 from platform_assets.registry.base import CHAMPION
@@ -30,10 +31,11 @@ from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
 
 if TYPE_CHECKING:
+    from platform_assets.experiments.analysis.verdict import ExperimentVerdict
     from platform_assets.pipelines.rollout_evidence import RolloutEvidence
 
-VERDICT = "verdict"
-"""Who decides where no person does."""
+VERDICT, EXPERIMENT = "verdict", "experiment"
+"""Who decides where no person does: the guards, or an experiment's own measure."""
 
 
 class StepOutcome(StrEnum):
@@ -61,6 +63,7 @@ class RolloutLook:
         evidence: of an observed stage; None while nothing can be compared.
         clock: what the clock says of the stage; None where it does not wait.
         champion: version that the alias points at; None when the registry does not answer or has none.
+        experiment: what the experiment's own measure says of a split; None where none runs, or nothing can be said.
         registry_problem: why the registry does not answer; empty when it does.
     """
 
@@ -69,6 +72,7 @@ class RolloutLook:
     clock: Due | None = None
     champion: str | None = None
     registry_problem: str = ""
+    experiment: ExperimentVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,19 @@ def look_at(use_case: UseCase, models: ModelStore, serving: ServingHome, at: dat
         since = judged_since(read_history(serving.rollout_history(use_case.name)), view)
         counters = target.counters(use_case.name)
         evidence = gather_evidence(use_case, serving.log_folder(use_case.name), view, counters, since, at)
-    return RolloutLook(view, evidence, due(view.rollout.stage, view.rollout.since, at), champion, problem)
+    clock = due(view.rollout.stage, view.rollout.since, at)
+    experiment = _experiment(use_case, models) if view.rollout.stage.kind is StageKind.SPLIT else None
+    return RolloutLook(view, evidence, clock, champion, problem, experiment)
+
+
+def _experiment(use_case: UseCase, models: ModelStore) -> ExperimentVerdict | None:
+    """What the running experiment's measure says, from the stored log and the labels that arrived."""
+    from platform_assets.pipelines.analyse_experiment import ExperimentNotRun, analyse_experiment
+
+    try:
+        return analyse_experiment(Catalog(use_case, models.lake), models.ledger(use_case.name)).analysis.verdict
+    except ExperimentNotRun:
+        return None
 
 
 def advance_rollout(
@@ -213,7 +229,11 @@ def _by_clock(look: RolloutLook, stamp: str) -> Intent:
             return Intent(StepOutcome.WAITING, "the old version is kept for an instant way back")
         why = f"the old version was kept for {rollout.keep_minutes:g} minutes"
         return Intent(StepOutcome.FINISHED, why, Advance(why, VERDICT, stamp))
-    verdict = evidence.verdict
+    verdict, experiment = evidence.verdict, look.experiment
+    if experiment is not None and experiment.loses:
+        return Intent(StepOutcome.ABORTED, experiment.sentence, Abort(experiment.sentence, EXPERIMENT, stamp))
+    if experiment is not None and experiment.wins and look.clock is not Due.NOT_YET:
+        return Intent(StepOutcome.ADVANCED, experiment.sentence, Advance(experiment.sentence, EXPERIMENT, stamp))
     judged_elsewhere = (
         rollout.stage.kind is StageKind.SPLIT
     )  # an experiment's own measure promotes; guards only stop it
@@ -225,7 +245,8 @@ def _by_clock(look: RolloutLook, stamp: str) -> Intent:
     if look.clock is Due.AT_MOST_OVER:
         return _undecided(look.view, verdict.sentence, stamp)
     if judged_elsewhere:
-        return Intent(StepOutcome.WAITING, f"guards: {verdict.outcome}; the experiment's own measure decides")
+        shown = "no outcome is known yet" if experiment is None else experiment.sentence
+        return Intent(StepOutcome.WAITING, f"guards: {verdict.outcome}; the experiment's own measure decides: {shown}")
     return Intent(StepOutcome.WAITING, f"{Outcome.CANNOT_TELL} yet: needs {evidence.needs}")
 
 

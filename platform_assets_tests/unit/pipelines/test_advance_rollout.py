@@ -3,15 +3,25 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from platform_assets.deployment.errors import NoRollout
 from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout
-from platform_assets.deployment.rollout.state import Phase
+from platform_assets.deployment.rollout.stages import AT_ONCE, Assignment, Due, Stage, StageKind
+from platform_assets.deployment.rollout.state import Phase, Rollout
+from platform_assets.deployment.rollout.view import ArmView, RolloutView
 from platform_assets.experiments.sequential.evidence import Outcome
-from platform_assets.pipelines.advance_rollout import StepOutcome, advance_rollout, decide, look_at
+from platform_assets.pipelines.advance_rollout import (
+    RolloutLook,
+    StepOutcome,
+    advance_rollout,
+    decide,
+    intended,
+    look_at,
+)
 from platform_assets.pipelines.rollout_history import read_history
 from platform_assets.registry.base import CHAMPION
 from platform_assets_tests.unit.pipelines.rollout_world import BEGAN, CANARY_AND_KEEP, NEW, OLD, SHADOW, RolloutWorld
@@ -215,3 +225,23 @@ def test_pairs_whose_entity_had_another_event_in_between_are_counted_apart(tmp_p
     seen = look_at(crowded.case, crowded.models, crowded.serving, at).evidence
     assert seen is not None
     assert "their entity had another event in between" in " ".join(seen.notes)
+
+
+@pytest.mark.parametrize(
+    ("wins", "loses", "outcome"),
+    [
+        (True, False, StepOutcome.ADVANCED),
+        (False, True, StepOutcome.ABORTED),
+        (False, False, StepOutcome.WAITING),
+    ],
+)
+def test_an_experiment_is_decided_by_its_own_measure(wins: bool, loses: bool, outcome: StepOutcome) -> None:
+    split = Stage(StageKind.SPLIT, 50, observe=True, assignment=Assignment("parking", "lot", 10_000, 5_000))
+    rollout = Rollout(Phase.SPLIT, "new", "old", (split, *AT_ONCE), since=BEGAN.isoformat())
+    arms = (ArmView("old", OLD, "a", 50), ArmView("new", NEW, "b", 50))
+    experiment: Any = SimpleNamespace(wins=wins, loses=loses, sentence="less goes unpaid")
+    fine: Any = SimpleNamespace(verdict=SimpleNamespace(outcome=Outcome.BETTER_OR_EQUAL, sentence="fine"))
+    look = RolloutLook(RolloutView("parking", rollout, arms), fine, Due.OVER, "2", experiment=experiment)
+    intent = intended(look, BEGAN + timedelta(days=7))
+    assert intent.outcome is outcome
+    assert intent.decision is None or intent.decision.by == "experiment"
