@@ -1,6 +1,7 @@
-"""`platform-assets experiments`: what it takes to show that a new version is better.
+"""`platform-assets experiments`: what it takes to show that a new version is better, and what a running test shows.
 
-Belongs here: the command and its table. Does not belong here: the plan (`experiments/design.py`).
+Belongs here: the commands and their tables. Does not belong here: the plan (`experiments/design.py`), the analysis
+(`pipelines/analyse_experiment.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="A/B tests, as they are planned.")
+app = typer.Typer(no_args_is_help=True, help="A/B tests, as they are planned and as they run.")
 
 
 @app.callback()
 def _experiments() -> None:
-    """A/B tests, as they are planned."""
+    """A/B tests, as they are planned and as they run."""
 
 
 @app.command()
@@ -24,6 +25,56 @@ def design(use_case: Annotated[str, typer.Argument(help="Name of the use case.")
 
     with fail_readably():
         show_design(use_case)
+
+
+@app.command()
+def report(
+    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    test: Annotated[str | None, typer.Option(help="Name of the test, as the log has it; default: the newest.")] = None,
+    act: Annotated[bool, typer.Option(help="Let a verdict end the test's stage of the rollout.")] = False,
+) -> None:
+    """What an A/B test shows by now, from the stored log and the labels that arrived; writes the page."""
+    from platform_assets.cli.console import fail_readably
+
+    with fail_readably():
+        show_report(use_case, test, act=act)
+
+
+def show_report(name: str, test: str | None, *, act: bool = False) -> None:
+    """Analyse a test, write its page and print what it shows.
+
+    Raises:
+        ExperimentNotRun: the log knows no such test.
+        ExperimentChanged: the declaration says something else under its name.
+    """
+    from uuid import uuid4
+
+    from rich.markup import escape
+
+    from platform_assets.cli.console import console
+    from platform_assets.declaration.loader import declared_use_cases
+    from platform_assets.installation import Installation
+    from platform_assets.pipelines.analyse_experiment import analyse_experiment, write_experiment_report
+    from platform_assets.pipelines.decide_experiment import act_on_experiment
+
+    use_case = declared_use_cases(name)[0].use_case
+    installation = Installation.from_environment()
+    analysed = analyse_experiment(installation.catalog(use_case), installation.models.ledger(name), test)
+    analysis, verdict = analysed.analysis, analysed.analysis.verdict
+    console.print(f"[bold]{analysis.name}[/] {escape(verdict.sentence)}")
+    console.print(f"  sample ratio: {escape(verdict.sample_ratio.sentence())}")
+    for found in verdict.guardrails:
+        console.print(f"  guardrail {escape(found.sentence)}")
+    counts = analysis.requests
+    console.print(
+        f"  {counts.exposed:,} requests took part, {counts.pending:,} of them without a known outcome; {counts.outside:,} of entities that "
+        f"do not, {counts.without_entity:,} without an entity, {counts.not_assigned:,} that the proxy could not assign"
+    )
+    console.print(f"  page: {write_experiment_report(analysed, installation.serving.report_folder(name))}")
+    if act:
+        run_id = f"by hand {uuid4().hex[:12]}"
+        done = act_on_experiment(use_case, analysed, installation.models, installation.serving, run_id)
+        console.print(f"  rollout: {escape(done)}")
 
 
 def show_design(name: str) -> None:

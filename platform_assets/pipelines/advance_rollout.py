@@ -64,6 +64,7 @@ class RolloutLook:
         clock: what the clock says of the stage; None where it does not wait.
         champion: version that the alias points at; None when the registry does not answer or has none.
         experiment: what the experiment's own measure says of a split; None where none runs, or nothing can be said.
+        experiment_problem: why nothing can be said; empty where something can.
         registry_problem: why the registry does not answer; empty when it does.
     """
 
@@ -73,6 +74,7 @@ class RolloutLook:
     champion: str | None = None
     registry_problem: str = ""
     experiment: ExperimentVerdict | None = None
+    experiment_problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,18 +128,29 @@ def look_at(use_case: UseCase, models: ModelStore, serving: ServingHome, at: dat
         counters = target.counters(use_case.name)
         evidence = gather_evidence(use_case, serving.log_folder(use_case.name), view, counters, since, at)
     clock = due(view.rollout.stage, view.rollout.since, at)
-    experiment = _experiment(use_case, models) if view.rollout.stage.kind is StageKind.SPLIT else None
-    return RolloutLook(view, evidence, clock, champion, problem, experiment)
+    experiment, unknown = _experiment(use_case, models, view)
+    return RolloutLook(view, evidence, clock, champion, problem, experiment, unknown)
 
 
-def _experiment(use_case: UseCase, models: ModelStore) -> ExperimentVerdict | None:
-    """What the running experiment's measure says, from the stored log and the labels that arrived."""
+def _experiment(use_case: UseCase, models: ModelStore, view: RolloutView) -> tuple[ExperimentVerdict | None, str]:
+    """What the running experiment's measure says, from the stored log and the labels that arrived; and why it says nothing.
+
+    Whatever is wrong with the experiment, the guards go on watching: a version that fails is still stopped.
+    """
+    running = view.rollout.stage.assignment
+    if running is None:
+        return None, ""
+    from platform_assets.experiments.design import DesignError
     from platform_assets.pipelines.analyse_experiment import ExperimentNotRun, analyse_experiment
+    from platform_assets.pipelines.running_experiments import ExperimentChanged
 
+    catalog, ledger = Catalog(use_case, models.lake), models.ledger(use_case.name)
     try:
-        return analyse_experiment(Catalog(use_case, models.lake), models.ledger(use_case.name)).analysis.verdict
+        return analyse_experiment(catalog, ledger, running.experiment).analysis.verdict, ""
     except ExperimentNotRun:
-        return None
+        return None, "no outcome is known yet"
+    except (DesignError, ExperimentChanged) as error:
+        return None, str(error)
 
 
 def advance_rollout(
@@ -230,6 +243,8 @@ def _by_clock(look: RolloutLook, stamp: str) -> Intent:
         why = f"the old version was kept for {rollout.keep_minutes:g} minutes"
         return Intent(StepOutcome.FINISHED, why, Advance(why, VERDICT, stamp))
     verdict, experiment = evidence.verdict, look.experiment
+    if experiment is not None and experiment.is_void:
+        return Intent(StepOutcome.HELD, experiment.sentence, HoldRollout(experiment.sentence, EXPERIMENT, stamp))
     if experiment is not None and experiment.loses:
         return Intent(StepOutcome.ABORTED, experiment.sentence, Abort(experiment.sentence, EXPERIMENT, stamp))
     if experiment is not None and experiment.wins and look.clock is not Due.NOT_YET:
@@ -245,7 +260,7 @@ def _by_clock(look: RolloutLook, stamp: str) -> Intent:
     if look.clock is Due.AT_MOST_OVER:
         return _undecided(look.view, verdict.sentence, stamp)
     if judged_elsewhere:
-        shown = "no outcome is known yet" if experiment is None else experiment.sentence
+        shown = look.experiment_problem if experiment is None else experiment.sentence
         return Intent(StepOutcome.WAITING, f"guards: {verdict.outcome}; the experiment's own measure decides: {shown}")
     return Intent(StepOutcome.WAITING, f"{Outcome.CANNOT_TELL} yet: needs {evidence.needs}")
 

@@ -22,8 +22,6 @@ from platform_assets.pipelines.experiment_rows import known_before, known_outcom
 from platform_assets.pipelines.running_experiments import StartedExperiment, refuse_changes, started_experiment
 from platform_assets.registry.ledger import Ledger
 
-LATENCY_MARGIN_RATIO = 0.2
-
 
 class ExperimentNotRun(RuntimeError):
     """There is nothing to analyse; the message says what to do first."""
@@ -84,15 +82,15 @@ def analyse_experiment(
     first = logged["day"].min()
     assert isinstance(first, date), "there are rows"
     history = known_before(catalog, plan, column, first)
-    guards = getattr(use_case.serving, "guards", None)
+    guards = use_case.serving.guards
     analysis = analyse(
         started.split,
         plan,
         logged,
         outcomes,
         history,
-        alpha_guards=0.05 if guards is None else guards.alpha,
-        latency_margin_ratio=LATENCY_MARGIN_RATIO if guards is None else guards.latency_p99_ratio,
+        alpha_guards=guards.alpha,
+        latency_margin_ratio=guards.latency_p99_ratio,
     )
     return AnalysedExperiment(analysis, started, known, _evidence(catalog, started, history.height))
 

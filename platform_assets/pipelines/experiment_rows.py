@@ -44,11 +44,10 @@ def logged_requests(catalog: Catalog, name: str, column: str) -> pl.DataFrame:
         column: whose values were assigned.
     """
     keys = list(catalog.use_case.event_source.primary_key)
-    rows = catalog.predictions.scan(ordered=False).filter(pl.col("experiment") == name)
-    if "role" in catalog.predictions.schema:
-        rows = rows.filter(pl.col("role").fill_null("live") == "live")
     return (
-        rows.select(
+        catalog.predictions.scan(ordered=False)
+        .filter(pl.col("experiment") == name)
+        .select(
             *keys,
             pl.col(column).cast(pl.String).alias(UNIT),
             pl.col("variant").alias(VARIANT),

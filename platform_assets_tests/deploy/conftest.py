@@ -30,12 +30,14 @@ async def app(scope, receive, send):
     if scope["type"] != "http":
         return
     path, status, body = scope["path"], 200, VERSION
+    headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+    if MODE == "says what it is told":
+        body = " ".join([VERSION, *(headers.get(f"x-platform-assets-{name}", "-") for name in ("experiment", "variant"))])
     if path.endswith("/slow"):
         await asyncio.sleep(1.0)
     if MODE == "hangs" and path.endswith("/score"):
         await asyncio.sleep(5.0)
     if MODE == "records" and path.endswith("/record"):
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         with open(f"received-{VERSION}.jsonl", "a") as file:
             file.write(json.dumps(headers) + "\\n")
     if path.endswith("/pid"):
@@ -43,9 +45,9 @@ async def app(scope, receive, send):
     if path.endswith("/environment"):
         body = os.environ.get("ODD", "")
     if path.endswith("/request_id"):
-        body = dict(scope["headers"]).get(b"x-request-id", b"none").decode()
+        body = headers.get("x-request-id", "none")
     if path.endswith("/headers"):
-        body = json.dumps({name.decode(): value.decode() for name, value in scope["headers"]})
+        body = json.dumps(headers)
     if path.endswith("/length"):
         length, more = 0, True
         while more:

@@ -289,18 +289,23 @@ def test_each_entity_gets_its_version_behind_the_address(target: LocalTarget, re
     """Every one while the test runs, whatever a caller says of itself; and the old version alone once it is aborted."""
     assignment = Assignment(SPLIT.name, SPLIT.column, SPLIT.traffic, SPLIT.treatment)
     plan = planned([Stage(StageKind.SPLIT, 32, observe=True, assignment=assignment)])
-    target.deploy(release("1", use_case="shop"))
-    result = target.deploy(release("2", use_case="shop"), plan)
+    told = {"use_case": "shop", "mode": "says what it is told"}
+    before = target.deploy(release("1", **told))
+    mine = {VARIANT_HEADER: "treatment", EXPERIMENT_HEADER: SPLIT.header()}
+    assert httpx.post(f"{before.address}/score", json={}, headers=mine, trust_env=False).text == "1 - -"
+    result = target.deploy(release("2", **told), plan)
     assert result.waiting == "split"
     url, lie = f"{result.address}/score", {VARIANT_HEADER: "treatment"}
     with httpx.Client(trust_env=False, timeout=20) as client:
         for who in range(150):
-            expected = "2" if own(who) == Variant.TREATMENT else "1"
+            version = "2" if own(who) == Variant.TREATMENT else "1"
+            expected = f"{version} {SPLIT.header()} {own(who)}"
             assert client.post(url, json={"who": who}, headers=lie).text == expected
             assert client.post(url, content=f'{{"note":[{{"who":0}}],"who":"{who}"}}').text == expected
-        assert client.post(url, json={}, headers=lie).text == "1"
-        assert client.post(f"{result.address}/predict", json={"who": 1}, headers=lie).text == "1"
+        assert client.post(url, json={}, headers=lie).text == f"1 {SPLIT.header()} {NO_ENTITY}"
+        other = client.post(f"{result.address}/predict", json={"who": 1}, headers=lie).text
+        assert other == f"1 {SPLIT.header()} {UNDECIDED}"
         view = target.rollout("shop")
         assert view is not None
         target.advance("shop", view.rollout.revision, Abort("seen enough", "a person", now()))
-        assert {client.post(url, json={"who": who}, headers=lie).text for who in range(50)} == {"1"}
+        assert {client.post(url, json={"who": who}, headers=lie).text for who in range(50)} == {"1 - -"}

@@ -17,7 +17,7 @@ from .conftest import LivedIn
 TESTS = Path(__file__).parents[1]
 READING = (
     "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
-    "models compare", "models ledger", "experiments design", "status",
+    "models compare", "models ledger", "experiments design", "experiments report", "status",
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",
@@ -44,9 +44,10 @@ EXAMPLES = {
 
 REFUSED = {
     "models compare": "both are version 1 of card_fraud",
+    "experiments report": "no request was part of an A/B test yet",
     "versions card_fraud/clean/labels": "has no version as of 2018-06-01",
 }
-"""What a home with one model, made today, answers to a comparison and to a day before it."""
+"""What a home with one model, made today, answers to a comparison, to a test of two, and to a day before it."""
 
 
 def resolved(words: list[str]) -> tuple[str, list[str]]:

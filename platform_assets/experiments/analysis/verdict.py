@@ -63,6 +63,11 @@ class ExperimentVerdict:
         """Whether it is to go."""
         return self.outcome in (ExperimentOutcome.WORSE, ExperimentOutcome.NO_EFFECT)
 
+    @property
+    def is_void(self) -> bool:
+        """Whether the evidence cannot be used: a person decides."""
+        return self.outcome is ExperimentOutcome.NOT_VALID
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         effect = None if self.effect is None else asdict(self.effect) | {"day": str(self.effect.day)}

@@ -13,6 +13,7 @@ from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.deployment import deployment_asset, service_asset
 from platform_assets.orchestration.assets.evaluation import evaluation_asset
 from platform_assets.orchestration.assets.experiment import experiment_asset
+from platform_assets.orchestration.assets.experiment_report import experiment_report_asset, has_experiment_report
 from platform_assets.orchestration.assets.feature_quality import feature_quality_asset
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.assets.feed import incremental_assets
@@ -77,4 +78,5 @@ def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:
         deployment_asset(use_case=use_case),
         rollout_asset(use_case=use_case),
         prediction_log_asset(use_case=use_case),
+        *([experiment_report_asset(use_case=use_case)] if has_experiment_report(use_case) else []),
     ]

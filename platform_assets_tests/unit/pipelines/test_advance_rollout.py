@@ -228,18 +228,20 @@ def test_pairs_whose_entity_had_another_event_in_between_are_counted_apart(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("wins", "loses", "outcome"),
+    ("shown", "outcome"),
     [
-        (True, False, StepOutcome.ADVANCED),
-        (False, True, StepOutcome.ABORTED),
-        (False, False, StepOutcome.WAITING),
+        ("wins", StepOutcome.ADVANCED),
+        ("loses", StepOutcome.ABORTED),
+        ("is_void", StepOutcome.HELD),
+        ("is open", StepOutcome.WAITING),
     ],
 )
-def test_an_experiment_is_decided_by_its_own_measure(wins: bool, loses: bool, outcome: StepOutcome) -> None:
+def test_an_experiment_is_decided_by_its_own_measure(shown: str, outcome: StepOutcome) -> None:
     split = Stage(StageKind.SPLIT, 50, observe=True, assignment=Assignment("parking", "lot", 10_000, 5_000))
     rollout = Rollout(Phase.SPLIT, "new", "old", (split, *AT_ONCE), since=BEGAN.isoformat())
     arms = (ArmView("old", OLD, "a", 50), ArmView("new", NEW, "b", 50))
-    experiment: Any = SimpleNamespace(wins=wins, loses=loses, sentence="less goes unpaid")
+    says = {name: name == shown for name in ("wins", "loses", "is_void")}
+    experiment: Any = SimpleNamespace(**says, sentence="less goes unpaid")
     fine: Any = SimpleNamespace(verdict=SimpleNamespace(outcome=Outcome.BETTER_OR_EQUAL, sentence="fine"))
     look = RolloutLook(RolloutView("parking", rollout, arms), fine, Due.OVER, "2", experiment=experiment)
     intent = intended(look, BEGAN + timedelta(days=7))
