@@ -26,8 +26,8 @@ from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.deployment.rollout.stages import StageKind
 from platform_assets.deployment.rollout.view import CounterBlock, RolloutView
 from platform_assets.experiments.sequential.errors import error_ratio
-from platform_assets.experiments.sequential.evidence import Counts, Finding
-from platform_assets.experiments.sequential.features import changed_features
+from platform_assets.experiments.sequential.evidence import Counts, Finding, Outcome
+from platform_assets.experiments.sequential.features import changed_features, shifted_features
 from platform_assets.experiments.sequential.latency import latency_quantile
 from platform_assets.experiments.sequential.shifts import mean_shift, paired_shift
 from platform_assets.experiments.sequential.verdict import SequentialVerdict, judge, spend
@@ -37,6 +37,7 @@ from platform_assets.tasks.registry import task_of
 BLOCK_SECONDS = 10
 """Longer than a bad moment of a process lasts."""
 ERRORS, LATENCY, SCORE, FEATURES = "error_ratio", "latency_p99", "score", "features"
+OTHER_CONTRACT = "features: not compared, the two versions have different feature contracts"
 
 Ints = NDArray[np.int64]
 
@@ -109,7 +110,7 @@ def _guards(use_case: UseCase, kind: StageKind) -> list[str]:
     """The guards of a stage, which alpha is shared between; known before any data is."""
     names = [ERRORS, LATENCY, *([SCORE] if _decisions(use_case) else [])]
     names += [_decision_guard(name) for name in _told_apart(use_case)]
-    return [*names, FEATURES] if kind is StageKind.MIRROR else names
+    return names if kind is StageKind.SPLIT else [*names, FEATURES]
 
 
 def _decision_guard(decision: str) -> str:
@@ -187,7 +188,24 @@ def _of_arms(
                 sticky=sticky,
             )
         )
-    return findings, (old.height, new.height), _notes(use_case)
+    notes = _notes(use_case)
+    if not sticky:
+        if old["feature_contract"].append(new["feature_contract"]).n_unique() <= 1:
+            findings += _wrong_features(use_case, (old, new), units, alphas[FEATURES])
+        else:
+            notes = (*notes, OTHER_CONTRACT)
+    return findings, (old.height, new.height), notes
+
+
+def _wrong_features(
+    use_case: UseCase, arms: tuple[pl.DataFrame, pl.DataFrame], units: tuple[Ints, ...], alpha: float
+) -> list[Finding]:
+    """Features whose distribution differs between the arms. Only a difference speaks: to clear each feature takes more requests than a
+    canary's other guards, and a shadow does it with few."""
+    names = [FEATURE_PREFIX + name for name in use_case.feature_names]
+    old, new = (_features(frame, names) for frame in arms)
+    found = shifted_features(list(use_case.feature_names), old, units[0], new, units[1], alpha=alpha)
+    return [one for one in found if one.outcome is Outcome.WORSE]
 
 
 def _of_pairs(use_case: UseCase, rows: pl.DataFrame, old: str, new: str, alphas: Mapping[str, float]) -> Findings:
@@ -218,7 +236,7 @@ def _of_pairs(use_case: UseCase, rows: pl.DataFrame, old: str, new: str, alphas:
         parts = _feature_units(frame, use_case)
         findings += changed_features(list(use_case.feature_names), given, copied, parts, alpha=alphas[FEATURES])
     else:
-        notes.append("features: not compared, the two versions have different feature contracts")
+        notes.append(OTHER_CONTRACT)
     if pairs.disturbed:
         notes.append(f"{pairs.disturbed:,} pairs left out: their entity had another event in between")
     if pairs.unlike:

@@ -69,7 +69,13 @@ def test_a_version_that_is_no_worse_goes_on_once_its_minutes_are_over_and_then_t
 
 
 @pytest.mark.parametrize(
-    ("fault", "guard"), [({"errors": 0.3}, "error_ratio"), ({"shift": 0.3}, "score"), ({"slower": 4.0}, "latency_p99")]
+    ("fault", "guard"),
+    [
+        ({"errors": 0.3}, "error_ratio"),
+        ({"shift": 0.3}, "score"),
+        ({"slower": 4.0}, "latency_p99"),
+        ({"wrong_each": 3}, "feature lot_speed_7d"),
+    ],
 )
 def test_a_worse_version_goes_and_the_champions_alias_goes_back(
     tmp_path: Path, fault: dict[str, float], guard: str
