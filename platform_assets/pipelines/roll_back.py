@@ -18,7 +18,10 @@ import polars as pl
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import build_bento, find_bento
+from platform_assets.deployment.rollout.engine import now
+from platform_assets.deployment.rollout.events import Abort
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.deployment.target import Target
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.pipelines.deploy import put_in_service
 from platform_assets.pipelines.package import DIGEST_TAG, release_info
@@ -101,7 +104,7 @@ def roll_back_model(
     run = registered_run(registry, version)
     _check_contract(use_case, version)
     answers = (
-        _serves(use_case, version, run, models, feature_store, serving, run_id)
+        _serves(use_case, version, run, models, feature_store, serving, run_id, why, who)
         if use_case.is_realtime
         else _predicts(run)
     )
@@ -159,10 +162,13 @@ def _serves(
     feature_store: FeatureStore,
     serving: ServingHome,
     run_id: str,
+    why: str,
+    who: str,
 ) -> AnswersAgain:
     """The kept release starts, answers known rows like the model, and takes the traffic; until then the present one serves.
 
-    A release that was removed since, or lacks a driver that the settings need by now, is built again from the registered model.
+    A release that was removed since, or lacks a driver that the settings need by now, is built again from the registered model. A version
+    that is being rolled out is aborted first: it has part of the traffic, or would get it.
     """
     digest = version.tags.get(DIGEST_TAG, "")
     bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
@@ -172,6 +178,7 @@ def _serves(
         bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root(), drivers=drivers)
         models.registry().set_tags(version, {DIGEST_TAG: bento.digest})
     try:
+        aborted = _abort_rollout(serving.target(), use_case.name, why, who)
         deployed = put_in_service(use_case, version, bento, models, feature_store, serving, run_id, {"rollback": True})
     except DeploymentError as error:
         raise ServiceNotBack(
@@ -179,5 +186,25 @@ def _serves(
         ) from error
     result = deployed.result
     timings = dict(result.timings_seconds)
-    evidence = {"address": result.address, "release": result.version, "replaced_release": result.previous_version}
+    evidence: dict[str, Any] = {
+        "address": result.address,
+        "release": result.version,
+        "replaced_release": result.previous_version,
+    }
+    if aborted is not None:
+        evidence["aborted_rollout_of"] = aborted
     return AnswersAgain(bento.digest, {**evidence, "built_again": not bento.reused, "seconds_of": timings})
+
+
+def _abort_rollout(target: Target, use_case: str, why: str, who: str) -> str | None:
+    """Abort the rollout under way; the release that was coming, None when none was.
+
+    Raises:
+        DeploymentError: it could not be aborted.
+    """
+    view = target.rollout(use_case)
+    if view is None or not view.rollout.waiting:
+        return None
+    coming = view.new.version if view.new else view.rollout.new
+    target.advance(use_case, view.rollout.revision, Abort(why, who, now()))
+    return coming

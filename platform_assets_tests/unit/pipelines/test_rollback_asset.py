@@ -13,7 +13,10 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento
 from platform_assets.deployment.release import DeploymentResult, Release
-from platform_assets.deployment.rollout.stages import Plan
+from platform_assets.deployment.rollout.events import Abort
+from platform_assets.deployment.rollout.stages import Plan, Stage, StageKind, planned
+from platform_assets.deployment.rollout.state import Phase, Rollout
+from platform_assets.deployment.rollout.view import ArmView, RolloutView
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
@@ -37,6 +40,17 @@ class Target:
 
     refuses: bool = False
     deployed: list[str] = field(default_factory=list)
+    coming: RolloutView | None = None
+
+    def rollout(self, use_case: str) -> RolloutView | None:
+        return self.coming
+
+    def advance(self, use_case: str, revision: int, decision: Abort) -> Rollout:
+        assert self.coming is not None
+        assert revision == self.coming.rollout.revision
+        self.deployed.append(f"aborted by {decision.by}: {decision.reason}")
+        self.coming = None
+        return Rollout(Phase.ROLLED_BACK, "new", "old")
 
     def deploy(self, release: Release, plan: Plan) -> DeploymentResult:
         if self.refuses:
@@ -144,6 +158,17 @@ def test_service_alias_and_ledger_go_back(world: Build) -> None:
     assert found.actions() == [("promoted", "1"), ("promoted", "2"), ("deployed", "1"), ("rolled_back", "1")]
     told = metadata(result)
     assert (told["model_version"], told["rolled_back_from"], told["why"]) == ("1", "2", "declines doubled")
+
+
+def test_a_version_that_is_being_rolled_out_is_aborted_first(world: Build) -> None:
+    found = world()
+    plan = planned([Stage(StageKind.WEIGHT, 5, observe=True)])
+    arms = (ArmView("old", "v2-b", "f", 95), ArmView("new", "v3-c", "g", 5))
+    found.target.coming = RolloutView("card_fraud", Rollout(Phase.OBSERVING, "new", "old", plan, revision=4), arms)
+    result = found.roll_back(who="head of risk")
+    assert result.success
+    assert found.target.deployed == ["aborted by head of risk: declines doubled", "v1"]
+    assert "v3-c" in str(metadata(result))
 
 
 def test_a_service_that_does_not_start_changes_nothing_and_is_recorded(world: Build) -> None:
