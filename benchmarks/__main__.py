@@ -40,6 +40,8 @@ from benchmarks.parity.topic import REQUESTS, measure_parity
 from benchmarks.point_in_time.topic import measure_point_in_time
 from benchmarks.quality.topic import SEEDS, measure_quality, measure_worlds
 from benchmarks.reproduce.topic import measure_reproduction
+from benchmarks.rollouts.topic import TIMES as ROLLOUTS_OF_EACH
+from benchmarks.rollouts.topic import measure_rollouts
 from benchmarks.serving.latency import measure_latency
 from benchmarks.serving.redeploy import measure_redeploy
 from benchmarks.startup.topic import measure_definitions, measure_service_start
@@ -91,6 +93,7 @@ class Size:
         attack_seconds: how long each attack lasts.
         rollouts: simulated in each cell of the verdicts.
         guard_rollouts: simulated for each guard, by the functions that a rollout calls.
+        rollouts_of_each: strategy, under load.
     """
 
     scale: Mapping[str, Any]
@@ -121,6 +124,7 @@ class Size:
     attack_seconds: float = 15.0
     rollouts: int = ROLLOUTS
     guard_rollouts: int = GUARD_ROLLOUTS
+    rollouts_of_each: int = ROLLOUTS_OF_EACH
 
 
 FULL = Size({})
@@ -153,6 +157,7 @@ QUICK = Size(
     attack_seconds=6.0,
     rollouts=200,
     guard_rollouts=4,
+    rollouts_of_each=2,
 )
 
 Log = Callable[[str], None]
@@ -176,6 +181,10 @@ def _next_day(size: Size, log: Log) -> Topic:
 
 
 TOPICS: dict[str, tuple[str, Measure]] = {
+    "rollouts": (
+        "Rollouts of every strategy under load",
+        lambda size, log: measure_rollouts(size.rollouts_of_each, log),
+    ),
     "online": (
         "The online store",
         lambda size, log: measure_online(size.scale, size.look_ups, size.rounds, size.streamed_seconds, log),

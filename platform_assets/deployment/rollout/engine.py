@@ -18,7 +18,7 @@ from platform_assets.deployment.rollout import actions, events, machine
 from platform_assets.deployment.rollout.actions import Action
 from platform_assets.deployment.rollout.events import Event, RolloutDecision
 from platform_assets.deployment.rollout.session import DeployedArm, TargetSession
-from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
+from platform_assets.deployment.rollout.stages import AT_ONCE, Plan, StageKind
 from platform_assets.deployment.rollout.state import Phase, Rollout
 
 logger = logging.getLogger(__name__)
@@ -154,6 +154,13 @@ def _comes_back(session: TargetSession, use_case: str, arm: DeployedArm) -> bool
     return True
 
 
+def _stands(session: TargetSession, use_case: str, state: Rollout) -> bool:
+    """Whether the target remembers what the present stage asks for: what it remembers it asserts when it is brought up."""
+    weights = {arm.name: arm.weight for arm in session.arms(use_case) if arm.weight}
+    copied = state.new if state.stage.kind is StageKind.MIRROR else None
+    return weights == dict(state.weights) and session.mirrored(use_case) == copied
+
+
 def _arm(session: TargetSession, use_case: str, name: str | None) -> DeployedArm | None:
     return next((arm for arm in session.arms(use_case) if arm.name == name), None)
 
@@ -204,6 +211,8 @@ class RolloutEngine:
         """Take an interrupted rollout to an end, if there is one."""
         interrupted = self.session.rollout(self.use_case)
         if interrupted is None:
+            return
+        if interrupted.waiting and _stands(self.session, self.use_case, interrupted):
             return
         if not interrupted.waiting:
             logger.warning("resuming the rollout of %s that was interrupted while %s", self.use_case, interrupted.phase)
