@@ -66,10 +66,13 @@ class Look:
 
 
 def remember(path: Path, look: Look) -> None:
-    """Append a look."""
+    """Append a look, on a line of its own also after a write that was cut off."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(look)) + "\n")
+    with path.open("ab+") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 1))
+        torn = size > 0 and file.read(1) != b"\n"
+        file.write(b"\n" * torn + json.dumps(asdict(look)).encode() + b"\n")
 
 
 def read_history(path: Path) -> list[Look]:
