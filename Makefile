@@ -26,7 +26,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev stop status test test-fast lint format bench attack soak back-ends docs lock clean
+.PHONY: help setup run dev stop status test test-fast lint format bench attack chaos soak back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench: run ## Benchmarks: TOPICS="ingest online" for some of them, REPORT=file t
 
 attack: run ## Attack a copy of the deployed service, on loopback and for three minutes: docs/reports/attack.md
 	@$(BIN)/python -m benchmarks --only attack --output docs/reports/attack.md
+
+chaos: run ## Accidents at random to a copy of the deployed service, under load (SEED=, ACCIDENTS=, REPORT=file)
+	@$(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) $(if $(ACCIDENTS),--accidents $(ACCIDENTS)) $(if $(REPORT),--output $(REPORT))
 
 back-ends: setup ## The small world on PostgreSQL, Redis and S3, in production and staging, against the embedded default, to the bit
 	@$(BIN)/python -m benchmarks.back_ends

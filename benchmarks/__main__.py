@@ -43,6 +43,7 @@ from benchmarks.reproduce.topic import measure_reproduction
 from benchmarks.rollouts.topic import TIMES as ROLLOUTS_OF_EACH
 from benchmarks.rollouts.topic import measure_rollouts
 from benchmarks.serving.latency import measure_latency
+from benchmarks.serving.log_modes import measure_log_modes
 from benchmarks.serving.redeploy import measure_redeploy
 from benchmarks.startup.topic import measure_definitions, measure_service_start
 from benchmarks.training.topic import ROWS as TRAINED_ROWS
@@ -265,6 +266,7 @@ class Plan:
             "definitions": ("Loading the definitions", lambda size, log: measure_definitions(size.rounds, log)),
             "start": ("Starting the service", self._start),
             "latency": ("Scoring latency", self._latency),
+            "log-modes": ("An answer in the log, or on its way there", self._log_modes),
             "redeploy": ("Redeployment and failure under load", self._redeploy),
             "attack": ("Under attack", self._attack),
             "look-ups": ("Features of one request", self._look_ups),
@@ -281,6 +283,9 @@ class Plan:
 
     def _latency(self, size: Size, log: Log) -> Topic:
         return measure_latency(self._installation(), size.requests, size.rounds, log)
+
+    def _log_modes(self, size: Size, log: Log) -> Topic:
+        return measure_log_modes(find_installation(), size.requests, size.rounds, log)
 
     def _redeploy(self, size: Size, log: Log) -> Topic:
         return measure_redeploy(self._installation(), size.redeployments, log)

@@ -214,7 +214,7 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
         log=log,
         metrics=metrics,
         record_queue=_queue("record", settings, metrics),
-        log_queue=_queue("log", settings, metrics) if release.use_case.serving.log == "after_answer" else None,
+        log_queue=_queue("log", settings, metrics) if _logs_after(release, settings) else None,
     )
     logger.info(
         "%s: model version %s, release %s, ready after %.2f s",
@@ -224,6 +224,10 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
         time.perf_counter() - started,
     )
     return runtime
+
+
+def _logs_after(release: PackedRelease, settings: ServingSettings) -> bool:
+    return (settings.log or release.use_case.serving.log) == "after_answer"
 
 
 def _queue(name: str, settings: ServingSettings, metrics: ServiceMetrics) -> Background:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -37,6 +37,10 @@ class ServingSettings(BaseModel):
     )
     release_digest: str | None = Field(
         default=None, description="Digest that the packed release must have; absent accepts what is packed."
+    )
+    log: Literal["before_answer", "after_answer"] | None = Field(
+        default=None,
+        description="When a prediction reaches the log, in place of what the use case declares as `serving.log`.",
     )
     log_segment_bytes: int = Field(default=64 * 2**20, ge=4096, description="A log segment is closed past this size.")
     queue_capacity: int = Field(default=10_000, ge=1, description="Events that may wait for the online store.")
