@@ -5,7 +5,7 @@ column meaning (`schemas`), row rules (`validation`), compaction and retention (
 days; ranges are inclusive.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -94,6 +94,14 @@ class LakeTable:
             LakeTableMissing: The table does not exist.
         """
         return history_entries(self._open(), limit)
+
+    def committed(self, idempotency_keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys that a commit carries; none where the table does not exist."""
+        try:
+            table = self._open()
+        except LakeTableMissing:
+            return frozenset()
+        return frozenset(key for key in idempotency_keys if table.transaction_version(key) is not None)
 
     def version_at(self, moment: datetime) -> int:
         """The version that was current at a moment (with its zone); pass it to `read` to see the table as it was.

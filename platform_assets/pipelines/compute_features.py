@@ -129,9 +129,7 @@ class FeatureDays:
         use_case, view = self._case, self._view
         what = f"features {use_case.name}/features/{view.table} of {days}"
         oldest = days.first - timedelta(days=view.span_days if view.windows else 0)
-        require_source_days(
-            self._catalog, use_case.event_source, oldest, days.last, what, version=self.versions[use_case.events]
-        )
+        self._require_events(DayRange(oldest, days.last), what)
         if self._joins_label:
             label, newest = use_case.label_source, days.last - timedelta(days=use_case.label_arrival_days)
             require_source_days(self._catalog, label, oldest, newest, what, version=self.versions[label.name])
@@ -139,6 +137,10 @@ class FeatureDays:
             first, last = days_to_read(use_case, lookup, days.first, days.last) or (days.first, days.first)
             source = use_case.source(lookup.source)
             require_source_days(self._catalog, source, first, last, what, version=self.versions[lookup.source])
+
+    def _require_events(self, days: DayRange, what: str) -> None:
+        events, version = self._case.event_source, self.versions[self._case.events]
+        require_source_days(self._catalog, events, days.first, days.last, what, version=version)
 
     def frames(self, first: date, last: date) -> Iterator[tuple[date, date, pl.DataFrame]]:
         """Rows of the feature table, chunk by chunk: first and last day, both included, and exactly `compute_view` of these.
@@ -157,7 +159,7 @@ class FeatureDays:
         if self._is_dated:
             yield from self._dated_frames(first, last)
             return
-        stored = load(self._layout, self._uri, self._made_from(first, first - _ONE_DAY), self._storage_options)
+        stored = self._stored_state(first)
         self.state_used = stored.why_not
         state = self._state_from_events(first) if stored.state is None else stored.state
         for begin, end in self._chunks(first, last):
@@ -183,6 +185,10 @@ class FeatureDays:
             if self._joins_label or has_versions(self._case):
                 labels = label_rows(self._catalog, oldest, end, self.versions[name], self._raw_versions.get(name))
             yield begin, end, compute_days(self._view, self._case, rows, labels, begin, end, self._loaded)
+
+    def _stored_state(self, first: date) -> StoredState:
+        assert self._layout is not None, "only views with windows have state"
+        return load(self._layout, self._uri, self._made_from(first, first - _ONE_DAY), self._storage_options)
 
     def _keep(self, state: CarriedState, stored: StoredState) -> None:
         """Store a state unless a later day's is there: that one was made from days that this run did not touch, or is refused."""
