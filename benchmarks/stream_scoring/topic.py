@@ -166,9 +166,9 @@ def _topic(folder: Path, broker: KafkaBroker, sent: int, kills: int, seconds: fl
     ]
     how = (
         "One process scores a topic of three partitions into another one, on a real broker and an online store on SQLite; after each "
-        f"start {EVENTS_BETWEEN_KILLS} further events wait, and it is killed at a random moment within {LONGEST_LIFE_SECONDS:g} s. It "
-        "is forked from a process that has its libraries loaded, so that hundreds of kills fit in minutes. What is counted is what a reader of "
-        "committed messages gets at the end."
+        f"start {EVENTS_BETWEEN_KILLS} further events wait, and it is killed at a random moment within {LONGEST_LIFE_SECONDS:g} s. "
+        "It is forked from a process that has its libraries loaded, so that hundreds of kills fit in minutes. What is counted is what a "
+        "reader of committed messages gets at the end."
     )
     return Topic("A stream under kill -9", how, ("", ""), rows, bars)
 
