@@ -18,6 +18,8 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.attack.topic import measure_attack
+from benchmarks.batch_scoring.topic import FEW_ROWS, measure_batch_scoring
+from benchmarks.batch_scoring.topic import ROWS as BATCH_ROWS
 from benchmarks.book.topic import OTHER_SEEDS, measure_book
 from benchmarks.cluster.topic import FULL as MANY_ON_A_CLUSTER
 from benchmarks.cluster.topic import QUICK as FEW_ON_A_CLUSTER
@@ -46,6 +48,7 @@ from benchmarks.serving.latency import measure_latency
 from benchmarks.serving.log_modes import measure_log_modes
 from benchmarks.serving.redeploy import measure_redeploy
 from benchmarks.startup.topic import measure_definitions, measure_service_start
+from benchmarks.stream_scoring.topic import measure_stream_scoring
 from benchmarks.training.topic import ROWS as TRAINED_ROWS
 from benchmarks.training.topic import TRIALS, measure_training
 from benchmarks.training_sets.topic import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
@@ -91,6 +94,8 @@ class Size:
         labels: rows of the training set.
         feast_labels: of these, as many as Feast's store survives.
         compared: requests whose features are compared with the offline path.
+        batch_rows: of the large table that is scored in batch.
+        few_batch_rows: of the table that its memory is compared with.
         attack_seconds: how long each attack lasts.
         rollouts: simulated in each cell of the verdicts.
         guard_rollouts: simulated for each guard, by the functions that a rollout calls.
@@ -122,6 +127,8 @@ class Size:
     labels: int = LABELS
     feast_labels: int = LABELS_FEAST_SURVIVES
     compared: int = REQUESTS
+    batch_rows: int = BATCH_ROWS
+    few_batch_rows: int = FEW_ROWS
     attack_seconds: float = 15.0
     rollouts: int = ROLLOUTS
     guard_rollouts: int = GUARD_ROLLOUTS
@@ -155,6 +162,8 @@ QUICK = Size(
     labels=100_000,
     feast_labels=5_000,
     compared=1_000,
+    batch_rows=600_000,
+    few_batch_rows=200_000,
     attack_seconds=6.0,
     rollouts=200,
     guard_rollouts=4,
@@ -230,6 +239,14 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         lambda size, log: measure_detection(log, size.rollouts),
     ),
     "guards": ("Other guards", lambda size, log: measure_guards(log, size.guard_rollouts)),
+    "stream-scoring": (
+        "A stream under kill -9",
+        lambda size, log: measure_stream_scoring(size.kills, log),
+    ),
+    "batch-scoring": (
+        "A table of ten million rows",
+        lambda size, log: measure_batch_scoring(log, size.batch_rows, size.few_batch_rows),
+    ),
     "ledger": (
         "The ledger under kill -9",
         lambda size, log: measure_ledger(size.moves, size.rounds, log=log),
