@@ -29,7 +29,7 @@ from platform_assets.lake.read_ahead import WriteBehind, read_ahead
 from platform_assets.lake.table import LakeTable
 from platform_assets.pipelines.predict import PredictionError
 from platform_assets.pipelines.table_events import TableEvents, events_with_features
-from platform_assets.pipelines.table_parts import Part, PartedTable, open_table
+from platform_assets.pipelines.table_parts import PartedTable, TablePart, open_table
 from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import MODEL_DIGEST_TAG, registered_run
 from platform_assets.tasks.registry import task_of
@@ -172,7 +172,7 @@ def _predict_parts(work: _Work, most_rows: int, log: Callable[[str], object]) ->
     todo = [part for part in parts if work.key(part.name) not in done]
     columns = list(dict.fromkeys([*work.kept, *work.predictor.features]))
 
-    def read(part: Part) -> pl.DataFrame:
+    def read(part: TablePart) -> pl.DataFrame:
         return work.source.read(part, columns)
 
     written = rows = 0

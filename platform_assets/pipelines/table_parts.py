@@ -34,7 +34,7 @@ class TableUnreadable(RuntimeError):
 
 
 @dataclass(frozen=True)
-class DataFile:
+class ParquetFile:
     """One Parquet file of a table.
 
     Attributes:
@@ -51,7 +51,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """Rows that are read and written at once.
 
     Attributes:
@@ -60,7 +60,7 @@ class Part:
     """
 
     name: str
-    pieces: tuple[tuple[DataFile, int, int], ...]
+    pieces: tuple[tuple[ParquetFile, int, int], ...]
 
     @property
     def rows(self) -> int:
@@ -85,7 +85,7 @@ class PartedTable:
     version: int | None
     identity: str
     schema: pl.Schema
-    files: tuple[DataFile, ...]
+    files: tuple[ParquetFile, ...]
     storage_options: dict[str, str] | None = field(default=None, repr=False)
 
     @property
@@ -93,23 +93,23 @@ class PartedTable:
         """How many rows it has."""
         return sum(file.rows for file in self.files)
 
-    def parts(self, most_rows: int) -> Iterator[Part]:
+    def parts(self, most_rows: int) -> Iterator[TablePart]:
         """The parts, each of at most so many rows of one partition; the same ones in the same order each time."""
-        waiting: list[tuple[DataFile, int, int]] = []
+        waiting: list[tuple[ParquetFile, int, int]] = []
         number = count = 0
         before: Mapping[str, Any] | None = None
         for file in self.files:
             for first in range(0, file.rows, most_rows):
                 rows = min(most_rows, file.rows - first)
                 if waiting and (file.values != before or count + rows > most_rows):
-                    yield Part(_part_name(before or {}, number), tuple(waiting))
+                    yield TablePart(_part_name(before or {}, number), tuple(waiting))
                     number, waiting, count = number + 1, [], 0
                 waiting.append((file, first, rows))
                 before, count = file.values, count + rows
         if waiting:
-            yield Part(_part_name(before or {}, number), tuple(waiting))
+            yield TablePart(_part_name(before or {}, number), tuple(waiting))
 
-    def read(self, part: Part, columns: Sequence[str]) -> pl.DataFrame:
+    def read(self, part: TablePart, columns: Sequence[str]) -> pl.DataFrame:
         """The rows of a part, in order.
 
         Raises:
@@ -121,7 +121,7 @@ class PartedTable:
         """All rows, lazily."""
         return pl.concat([self._lazy(file, columns) for file in self.files])
 
-    def _piece(self, file: DataFile, first: int, rows: int, columns: Sequence[str]) -> pl.DataFrame:
+    def _piece(self, file: ParquetFile, first: int, rows: int, columns: Sequence[str]) -> pl.DataFrame:
         try:
             frame = self._lazy(file, columns).slice(first, rows).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -134,7 +134,7 @@ class PartedTable:
             )
         return frame
 
-    def _lazy(self, file: DataFile, columns: Sequence[str]) -> pl.LazyFrame:
+    def _lazy(self, file: ParquetFile, columns: Sequence[str]) -> pl.LazyFrame:
         stored = pl.scan_parquet(
             file.address, hive_partitioning=False, storage_options=self.storage_options, glob=False
         )
@@ -187,7 +187,7 @@ def _delta(address: str, options: dict[str, str] | None, version: int | None) ->
         where = f"{address.rstrip('/')}/{path}"
         rows = action["num_records"]
         known = int(rows) if rows is not None else _row_count(where, options)
-        files.append(DataFile(where, path, known, {name: action[f"partition.{name}"] for name in by}))
+        files.append(ParquetFile(where, path, known, {name: action[f"partition.{name}"] for name in by}))
     identity = f"delta {_absolute(address)} version {table.version()}"
     return PartedTable(address, table.version(), identity, schema, tuple(files), options)
 
@@ -215,7 +215,7 @@ def _parquet(address: str, access: Access, options: dict[str, str] | None) -> Pa
         raise TableUnreadable(f"{address}: its folders name different partition columns; hand over one table")
     types = {name: _type_of([values[name] for values in named]) for name in names}
     files = [
-        DataFile(
+        ParquetFile(
             file.address,
             file.name,
             _row_count(file.address, options),
