@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from platform_assets.cli.console import console
+from platform_assets.cli.rollout import show_rollout
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
 from platform_assets.cli.services import print_service_check
@@ -120,6 +121,8 @@ def _print_service(journey: Journey, traffic: Traffic | None) -> None:
             f"            {traffic.sent} live requests, {len(traffic.failures)} failed; p50 {traffic.percentile_ms(50):.1f} ms, "
             f"p99 {traffic.percentile_ms(99):.1f} ms at the caller; decisions {traffic.decisions}"
         )
+    if journey.installation.serving.target().rollout(use_case.name) is not None:
+        show_rollout(journey.installation, use_case)
     table = journey.catalog.events.stored
     row = table.read(*[table.partitions()[-1]] * 2).row(-1, named=True)
     body = request_body({name: row[name] for name in use_case.serving.request})
