@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from platform_assets.deployment.local import guardian, launch
-from platform_assets.deployment.local.supervisor import render_program
+from platform_assets.deployment.local.envoy import Envoy
+from platform_assets.deployment.local.host import LOOPBACK
+from platform_assets.deployment.local.supervisor import Supervisor, render_program
 
 GUARDIAN = "guardian"
 WATCHER = "rollout-watcher"
@@ -21,6 +23,24 @@ DOORS = "doors"
 DOORS_MODULE = "platform_assets.deployment.local.doors"
 PRIORITY = 1_000  # they start last and stop first
 STOP_SECONDS = 5
+
+
+def keep_attendants(supervisor: Supervisor, root: Path, port: int, guarded_as: str | None, envoy: Envoy) -> set[str]:
+    """Have those run that every target has, and return their names.
+
+    Args:
+        supervisor: of the target.
+        root: of the target.
+        port: its public one.
+        guarded_as: how the user's settings call the port, where a guardian is wanted; None where none is.
+        envoy: its proxy.
+    """
+    programs = {DOORS: doors_program(root, port, envoy)}
+    if guarded_as is not None:
+        programs[GUARDIAN] = guardian_program(root, port, guarded_as)
+    for name, program in programs.items():
+        supervisor.ensure_program(name, program)
+    return set(programs)
 
 
 def guardian_program(root: Path, port: int, port_setting: str) -> str:
@@ -33,9 +53,10 @@ def watcher_program(root: Path, port: int, options: Mapping[str, object]) -> str
     return _program(root, WATCHER, [sys.executable, "-m", WATCHER_MODULE, str(root), str(port), json.dumps(options)])
 
 
-def doors_program(root: Path, address: str, own_socket: Path, sockets: Sequence[Path]) -> str:
+def doors_program(root: Path, port: int, envoy: Envoy) -> str:
     """The program that answers gRPC, and with what all processes of a use case expose."""
-    command = [sys.executable, "-m", DOORS_MODULE, str(root), address, str(own_socket), *map(str, sockets)]
+    sockets = (envoy.own_socket, *envoy.door_sockets.values())
+    command = [sys.executable, "-m", DOORS_MODULE, str(root), f"http://{LOOPBACK}:{port}", *map(str, sockets)]
     return _program(root, DOORS, command)
 
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from platform_assets.deployment.callers import UNCHECKED, CallerAccess, scheme
 from platform_assets.deployment.errors import PortInUse, RoutingRefused, TargetUnavailable
 from platform_assets.deployment.local import envoy_config, launch
+from platform_assets.deployment.local.envoy_config import doors
 from platform_assets.deployment.local.host import (
     LOOPBACK,
     last_lines,
@@ -77,6 +78,7 @@ class Envoy:
         self._launch_file = root / "launch" / f"{PROGRAM}.json"
         self._socket = socket_path(root, target_id, "envoy.sock")
         self.own_socket = socket_path(root, target_id, "own.sock")
+        self.door_sockets = {name: socket_path(root, target_id, f"{name}.sock") for name in (doors.GRPC, doors.PAGES)}
         self._access = access
         self._bootstrap = root / "envoy" / "bootstrap.json"
         self._directory = root / "envoy" / "dynamic"
@@ -125,7 +127,7 @@ class Envoy:
             RoutingRefused: Envoy rejects them, or a new arm does not pass its first health check.
         """
         known = set(self._clusters())
-        text = envoy_config.render_clusters(state)
+        text = envoy_config.render_clusters(state, self.door_sockets)
         rejected_before = self._rejections()
         write_private(self._directory / envoy_config.CLUSTERS_FILE, text)
         exposed = {arm.name for _, arm in state.arms() if arm.exposed}
@@ -232,7 +234,9 @@ class Envoy:
         changed = write_private(self._bootstrap, bootstrap)
         if changed and PROGRAM in self._supervisor.infos():
             self._supervisor.stop_program(PROGRAM)
-        write_private(self._directory / envoy_config.CLUSTERS_FILE, envoy_config.render_clusters(state))
+        write_private(
+            self._directory / envoy_config.CLUSTERS_FILE, envoy_config.render_clusters(state, self.door_sockets)
+        )
         write_private(self._directory / envoy_config.ROUTES_FILE, self._routes(state)[0])
         listeners = envoy_config.render_listeners(
             state, self._directory, self._access_log, self._access(), self.own_socket
@@ -269,8 +273,8 @@ class Envoy:
             return 0
 
     def remove_socket(self) -> None:
-        """Remove the socket of an Envoy that has ended."""
-        for path in (self._socket, self.own_socket):
+        """Remove the sockets of an Envoy that has ended, and of the doors behind it."""
+        for path in (self._socket, self.own_socket, *self.door_sockets.values()):
             with contextlib.suppress(OSError):  # already gone, or in a folder that is read-only by now
                 path.unlink()
 
@@ -293,12 +297,13 @@ class Envoy:
         raise PortInUse(state.envoy_port, setting=self._port_setting, owner=port_owner(state.envoy_port))
 
     def _clusters(self) -> dict[str, bool]:
-        """Clusters in use, and whether every endpoint passes its health check."""
+        """The arms' clusters in use, and whether every endpoint passes its health check."""
         statuses = self._admin("GET", "/clusters?format=json").get("cluster_statuses", [])
         return {
             status["name"]: bool(status.get("host_statuses"))
             and all(not host["health_status"].get("failed_active_health_check") for host in status["host_statuses"])
             for status in statuses
+            if not status["name"].startswith(doors.PREFIX)
         }
 
     def _rejections(self) -> int:

@@ -25,7 +25,7 @@ from platform_assets.deployment.errors import (
     TargetUnavailable,
 )
 from platform_assets.deployment.local import envoy, envoy_config, guardian
-from platform_assets.deployment.local.attendants import GUARDIAN, WATCHER, guardian_program, watcher_program
+from platform_assets.deployment.local.attendants import WATCHER, keep_attendants, watcher_program
 from platform_assets.deployment.local.host import (
     LOOPBACK,
     make_directory,
@@ -380,10 +380,8 @@ class LocalTarget:
         self._access.put_in_force(lambda: self._envoy.ensure_running(store.state))
         state = store.put(store.state)
         known = {program.name for _, arm in state.arms() for program in arm.programs} | {envoy.PROGRAM}
-        if self._guarded:
-            known.add(GUARDIAN)
-            program = guardian_program(self.root, self.envoy_port, self._port_setting)
-            self._supervisor.ensure_program(GUARDIAN, program)
+        setting = self._port_setting if self._guarded else None
+        known |= keep_attendants(self._supervisor, self.root, self.envoy_port, setting, self._envoy)
         if self._watch(state):
             known.add(WATCHER)
         for name in set(self._supervisor.infos()) - known:

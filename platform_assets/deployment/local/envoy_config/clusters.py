@@ -6,6 +6,11 @@ Does not belong here: which share of the requests an arm gets (`routes.py`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from platform_assets.deployment.local.envoy_config import doors
 from platform_assets.deployment.local.envoy_config.format import TYPE, Json, address, discovery, seconds
 from platform_assets.deployment.local.state import Arm, TargetState
 
@@ -17,15 +22,19 @@ _NO_BREAKER = 1_000_000
 MOST_COPIES = 64
 
 
-def render_clusters(state: TargetState) -> str:
-    """One cluster per exposed arm."""
-    return discovery(
-        [
-            _cluster(arm, MOST_COPIES if state.use_case(use_case).mirror == arm.name else _NO_BREAKER)
-            for use_case, arm in state.arms()
-            if arm.exposed
-        ]
-    )
+def render_clusters(state: TargetState, door_sockets: Mapping[str, Path] = MappingProxyType({})) -> str:
+    """One cluster per exposed arm, and those of the doors.
+
+    Args:
+        state: the target's state.
+        door_sockets: file of each door, by name of its cluster.
+    """
+    arms = [
+        _cluster(arm, MOST_COPIES if state.use_case(use_case).mirror == arm.name else _NO_BREAKER)
+        for use_case, arm in state.arms()
+        if arm.exposed
+    ]
+    return discovery([*arms, *doors.clusters(door_sockets)])
 
 
 def _cluster(arm: Arm, most_at_a_time: int) -> Json:

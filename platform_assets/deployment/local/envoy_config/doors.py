@@ -6,14 +6,18 @@ doors leave as they are: what they ask comes back through the proxy as a request
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from platform_assets.deployment.local.envoy_config.format import TYPE, Json
+from platform_assets.deployment.local.state import Arm
 
 PREFIX = "door."
 """Begins the names of the doors' clusters; no use case's name has a point."""
 GRPC, PAGES = f"{PREFIX}grpc", f"{PREFIX}pages"
+MODEL_VERSION = re.compile(r"^v(.+)-[0-9a-f]{12}$")
+"""What of a release's version is the model's: a release is called by both its model and its content."""
 SHARED_PAGES = ("/v2", "/v2/", "/v2/health/live", "/v2/health/ready")
 SHARED_SERVICES = ("/inference.GRPCInferenceService/", "/grpc.health.v1.Health/")
 
@@ -53,6 +57,16 @@ def shared_routes(timeout: str, retry: Json) -> list[Json]:
     return [to_door(match, cluster, timeout, retry) for match, cluster in (*paths, *services)]
 
 
+def asked_by_version(arms: Sequence[Arm]) -> dict[str, str]:
+    """The arms that a caller may ask for by the version of their model; none where fewer than two models have traffic."""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        if arm.weight > 0:
+            found.setdefault(MODEL_VERSION.sub(r"\1", arm.version), []).append(arm.name)
+    alone = {version: names[0] for version, names in found.items() if len(names) == 1}
+    return alone if len(found) > 1 else {}
+
+
 def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], requirements: Json) -> list[Json]:
     """The routes of one use case, those of its doors included, the most particular first.
 
@@ -62,7 +76,7 @@ def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], 
     Args:
         use_case: its name.
         routes: its routes below `/v1/<use_case>/`, in their order.
-        arms: version to arm, of those that have traffic.
+        arms: version of the model to arm, see `asked_by_version`.
         requirements: `typed_per_filter_config` of what is required of callers.
     """
     last = routes[-1]["route"]
@@ -77,7 +91,7 @@ def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], 
     below = f"/v1/{use_case}{model}"
     named = [
         _named(routes, path, f"{below}/versions/{version}", arm)
-        for version, arm in sorted(arms.items() if len(arms) > 1 else ())
+        for version, arm in sorted(arms.items())
         for path in (f"{model}/versions/{version}", f"{below}/versions/{version}")
     ]
     return [*to_doors, *named, *(_moved(route, model, below) for route in routes), *routes]

@@ -10,7 +10,7 @@ import json
 
 from platform_assets.declaration.names import SHADOW_HEADER
 from platform_assets.deployment.callers import UNCHECKED, CallerAccess
-from platform_assets.deployment.local.envoy_config import callers
+from platform_assets.deployment.local.envoy_config import callers, doors
 from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
 from platform_assets.deployment.local.envoy_config.splits import shares, with_split
 from platform_assets.deployment.local.state import TargetState, UseCaseState
@@ -48,11 +48,12 @@ def render_routes(
         for name, use_case in sorted(state.use_cases.items())
         if any(arm.weight > 0 for arm in use_case.arms)
     }
-    routes = [
-        _requiring(callers.of_route(access, name, required[name]), route)
-        for name, use_case in served_cases.items()
-        for route in with_split(name, use_case, _route(name, use_case, request_timeout_seconds))
-    ]
+    routes: list[Json] = doors.shared_routes(seconds(request_timeout_seconds), _retry_policy())
+    for name, use_case in served_cases.items():
+        requirements = callers.of_route(access, name, required[name])
+        own = with_split(name, use_case, _route(name, use_case, request_timeout_seconds))
+        every = [_requiring(requirements, route) for route in own]
+        routes += doors.of_use_case(name, every, doors.asked_by_version(use_case.arms), requirements)
     served = [path_prefix(name) for name in served_cases]
     version = digest([state.target_id, access.salt, routes])
     unknown = {"error": "no use case is deployed under this path", "deployed": served}
