@@ -28,6 +28,8 @@ from benchmarks.common.deployed import DeployedUseCase, find_installation, stage
 from benchmarks.common.machine import busy_cores, describe_code, describe_machine
 from benchmarks.common.report import Topic, missed_bars, not_measured, render
 from benchmarks.common.world import QUICK_SCALE, scored_use_case
+from benchmarks.doors.topic import TITLE as DOORS_TITLE
+from benchmarks.doors.topic import measure_doors
 from benchmarks.features.history import measure_history, measure_look_ups
 from benchmarks.features.next_day import measure_next_day
 from benchmarks.gates.topic import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
@@ -100,6 +102,7 @@ class Size:
         rollouts: simulated in each cell of the verdicts.
         guard_rollouts: simulated for each guard, by the functions that a rollout calls.
         rollouts_of_each: strategy, under load.
+        doors: events through each door.
     """
 
     scale: Mapping[str, Any]
@@ -133,6 +136,7 @@ class Size:
     rollouts: int = ROLLOUTS
     guard_rollouts: int = GUARD_ROLLOUTS
     rollouts_of_each: int = ROLLOUTS_OF_EACH
+    doors: int = 10_000
 
 
 FULL = Size({})
@@ -168,6 +172,7 @@ QUICK = Size(
     rollouts=200,
     guard_rollouts=4,
     rollouts_of_each=2,
+    doors=500,
 )
 
 Log = Callable[[str], None]
@@ -286,6 +291,7 @@ class Plan:
             "log-modes": ("An answer in the log, or on its way there", self._log_modes),
             "redeploy": ("Redeployment and failure under load", self._redeploy),
             "attack": ("Under attack", self._attack),
+            "doors": (DOORS_TITLE, self._doors),
             "look-ups": ("Features of one request", self._look_ups),
             **TOPICS,
         }
@@ -309,6 +315,9 @@ class Plan:
 
     def _attack(self, size: Size, log: Log) -> Topic:
         return measure_attack(find_installation(), size.attack_seconds, log)
+
+    def _doors(self, size: Size, log: Log) -> Topic:
+        return measure_doors(find_installation(), size.doors, log)
 
     def _look_ups(self, size: Size, log: Log) -> Topic:
         installation = self._installation()
