@@ -54,8 +54,8 @@ def report(asked: Mapping[str, Asked], bodies: Sequence[bytes]) -> Topic:
         differing[name] = differing_bits(asked[first].scores, one.scores)
         rows.append([name, str(len(one.scores)), str(differing[name]), f"{1e3 * one.seconds / len(bodies):.2f}"])
     how = (
-        f"{len(bodies)} events, one door after the other, one caller; the Open Inference Protocol with {ROWS_AT_A_TIME} rows a request. Each "
-        "door is asked at the same release, staged once more on a copy of the same online store, so that every event finds the same history."
+        f"{len(bodies)} events, one door after the other, one caller; the Open Inference Protocol with {ROWS_AT_A_TIME} rows a request. "
+        "Each door is asked at the same release, staged once more on a copy of the same online store: every event finds the same history."
     )
     bars = [
         Bar(f"{name}: no bit of a score differs from {first}", f"{count} bits differ", count == 0)

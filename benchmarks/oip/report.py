@@ -24,8 +24,8 @@ from platform_assets.testing.child_process import ROOT
 TARGET = ROOT / "docs" / "reports" / "oip.md"
 LEAST_CHECKS = 60
 HOW = (
-    "Each check is a sentence of the protocol: of its OpenAPI document and its text for REST, of its proto for gRPC. Errors count too: whose "
-    "fault a failed request is, and in which form it is said. Optional parts (versions) are checked where a server has them."
+    "Each check is a sentence of the protocol: of its OpenAPI document and its text for REST, of its proto for gRPC. Errors count too: "
+    "whose fault a failed request is, and in which form it is said. Optional parts (versions) are checked where a server has them."
 )
 
 
