@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
@@ -19,6 +20,7 @@ from platform_assets.deployment.own_requests import own_client
 from platform_assets.deployment.release import Release
 from platform_assets_tests.deploy.certificates import authority, signed
 from platform_assets_tests.deploy.conftest import SERVICE, unused_port
+from serving.doors.grpc.protocol import INFERENCE_SERVICE
 
 TOKENS = {"checkout": ["checkout-token-0001"], "batch": ["batch-token-0000001"]}
 LIMITS = {
@@ -92,6 +94,20 @@ def test_what_names_no_route_is_closed_and_the_proxy_s_own_is_not(checked: Local
     assert status.problems == ()
     assert status.checks_callers
     assert "card_fraud: by token (2 known)" in status.callers
+
+
+def test_every_door_asks_for_the_token(checked: LocalTarget) -> None:
+    base = checked.address()
+    for path in ("/v1/card_fraud/metrics", "/v2/models/card_fraud", "/v2/health/live", "/v2"):
+        assert httpx.get(base + path, trust_env=False).status_code == 401
+        assert httpx.get(base + path, headers=CHECKOUT, trust_env=False).status_code == 200
+    with grpc.insecure_channel(base.removeprefix("http://")) as channel:
+        for path in (f"/{INFERENCE_SERVICE}/ServerLive", "/platform_assets.card_fraud.v1.Scoring/Score"):
+            with pytest.raises(grpc.RpcError) as refused:
+                channel.unary_unary(path)(b"", timeout=20)
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        live = channel.unary_unary(f"/{INFERENCE_SERVICE}/ServerLive")
+        assert live(b"", timeout=20, metadata=tuple(CHECKOUT.items())) == b"\x08\x01"
 
 
 def test_a_large_body_of_one_use_case_is_413(checked: LocalTarget) -> None:
