@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.deployment.errors import RoutingRefused, StartFailed, TargetUnavailable
+from platform_assets.deployment.errors import InvalidEvent, NoRollout, RoutingRefused, StartFailed, TargetUnavailable
 from platform_assets.deployment.local.envoy import Envoy
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
 from platform_assets.deployment.local.state import Arm, Program, StateStore, TargetState, load_state
+from platform_assets.deployment.rollout import events
 from platform_assets.deployment.rollout import machine as rollout
-from platform_assets.deployment.rollout.engine import RolloutEngine
+from platform_assets.deployment.rollout.engine import RolloutEngine, advance, settle
 from platform_assets.deployment.rollout.stages import Stage, StageKind, planned
 from platform_assets.deployment.rollout.state import Phase
 
@@ -36,6 +37,7 @@ class Machine:
         self.running = {"old"}
         self.clusters = {"old"}
         self.weights = {"old": 100}
+        self.mirror: str | None = None
 
     def happen(self, change: Callable[[], None]) -> None:
         when, _, error = (self.fates.pop(0) if self.fates else "works").partition(" ")
@@ -49,6 +51,7 @@ class Machine:
     def check(self) -> None:
         assert sum(self.weights.values()) == 100
         assert set(self.weights) <= self.clusters & self.running
+        assert self.mirror is None or (self.mirror in self.clusters & self.running and self.mirror not in self.weights)
 
     # what the session asks of services
     def start(self, arm: Arm) -> None:
@@ -65,7 +68,11 @@ class Machine:
         self.happen(lambda: setattr(self, "clusters", {arm.name for _, arm in state.arms() if arm.exposed}))
 
     def set_routes(self, state: TargetState) -> None:
-        self.happen(lambda: setattr(self, "weights", {a.name: a.weight for _, a in state.arms() if a.weight}))
+        def change() -> None:
+            self.weights = {a.name: a.weight for _, a in state.arms() if a.weight}
+            self.mirror = state.use_case("churn").mirror
+
+        self.happen(change)
 
     def drain(self, arm_name: str, timeout_seconds: float) -> bool:
         self.happen(lambda: None)
@@ -109,6 +116,55 @@ def test_whatever_fails_one_version_ends_up_with_everything_and_the_other_is_gon
         assert stored is not None
         use_case = stored.use_case("churn")
         assert use_case.rollout is None
+        assert [(each.name, each.weight) for each in use_case.arms] == list(machine.weights.items())
+        assert machine.running == machine.clusters == set(machine.weights)
+        assert list(machine.weights.values()) == [100]
+
+
+KEEP = Stage(StageKind.WEIGHT, 100, observe=False, minutes=60)
+WAITING = planned(
+    [Stage(StageKind.MIRROR, 50, observe=True), *(Stage(StageKind.WEIGHT, s, observe=True) for s in (10, 40)), KEEP]
+)
+DECISIONS: list[type[Any]] = [events.Advance, events.Advance, events.Advance, events.HoldRollout, events.Abort]
+
+
+def attempt(command: Callable[[], object]) -> None:
+    """A command that may fail like any other, or come too late."""
+    try:
+        command()
+    except (StartFailed, TargetUnavailable, RoutingRefused, KeyboardInterrupt, InvalidEvent, NoRollout):
+        return
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(FATES), max_size=30), st.lists(st.sampled_from(DECISIONS), max_size=8))
+def test_whatever_fails_while_decisions_are_taken_it_waits_or_ends_with_one_version(
+    fates: list[str], decisions: list[type[Any]]
+) -> None:
+    with TemporaryDirectory() as folder:
+        machine = Machine(fates)
+        target = session(machine, folder)
+
+        def decide(decision: events.RolloutDecision) -> None:
+            state = target.rollout("churn")
+            advance(target, "churn", state.revision if state else 0, decision)
+
+        attempt(lambda: RolloutEngine(target, "churn").run(*rollout.begin("new", "old", WAITING)))
+        for made in decisions:
+            before = target.rollout("churn")
+            attempt(lambda: settle(target, "churn"))  # what every command begins with
+            if before is not None and before.waiting:
+                seen = target.rollout("churn")
+                assert seen == before or fates, "a restart alone changes nothing"
+            attempt(lambda made=made: decide(made("seen", "somebody", "")))
+        for _ in range(20):
+            attempt(lambda: settle(target, "churn"))
+            state = target.rollout("churn")
+            if state is not None and state.waiting:
+                attempt(lambda: decide(events.Advance("seen", "a person", "", by_hand=True)))
+        use_case = target.store.state.use_case("churn")
+        assert use_case.rollout is None
+        assert use_case.mirror is machine.mirror is None
         assert [(each.name, each.weight) for each in use_case.arms] == list(machine.weights.items())
         assert machine.running == machine.clusters == set(machine.weights)
         assert list(machine.weights.values()) == [100]
