@@ -50,8 +50,9 @@ def possible(scene: Scene) -> list[Accident]:
         for kind in kinds
     ]
     service = scene.use_case.name
+    # A request waits for the first of them to be back, until its 15 s are over.
     every = Accident(
-        f"every process of {service} killed at once", True, "", lambda scene, _: _all_killed(scene, service)
+        f"every process of {service} killed at once", False, "", lambda scene, _: _all_killed(scene, service)
     )
     broken = Accident("a file of the proxy broken", True, "", _broken_file)
     disk = Accident("the log's disk full", False, "takes no lines", lambda scene, _: below.full_disk(scene))
