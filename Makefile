@@ -77,8 +77,8 @@ bench: run ## Benchmarks: TOPICS="ingest online" for some of them, REPORT=file t
 attack: run ## Attack a copy of the deployed service, on loopback and for three minutes: docs/reports/attack.md
 	@$(BIN)/python -m benchmarks --only attack --output docs/reports/attack.md
 
-chaos: run ## Accidents at random to a copy of the deployed service, under load (SEED=, ACCIDENTS=, REPORT=file)
-	@$(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) $(if $(ACCIDENTS),--accidents $(ACCIDENTS)) $(if $(REPORT),--output $(REPORT))
+chaos: run ## Accidents at random to a copy of the deployed service, under load: docs/reports/chaos.md (SEED=, ACCIDENTS=)
+	@$(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) $(if $(ACCIDENTS),--accidents $(ACCIDENTS)) --output docs/reports/chaos.md
 
 back-ends: setup ## The small world on PostgreSQL, Redis and S3, in production and staging, against the embedded default, to the bit
 	@$(BIN)/python -m benchmarks.back_ends
