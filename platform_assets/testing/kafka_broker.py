@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,7 +84,7 @@ def kafka_broker() -> Iterator[KafkaBroker]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="platform-assets-kafka-") as folder, tempfile.TemporaryFile() as log:
         command = [binary, "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", folder]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
             broker = KafkaBroker(f"127.0.0.1:{port}")
             admin = AdminClient({"bootstrap.servers": broker.brokers, "log_level": 0})
@@ -99,5 +100,5 @@ def kafka_broker() -> Iterator[KafkaBroker]:
                     time.sleep(0.05)
             yield broker
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)  # the program is a wrapper, and the broker its child
             process.wait(20)
