@@ -7,15 +7,12 @@ A further strategy is a model here, a line in the list, and a file in `deploymen
 """
 
 import itertools
-from functools import lru_cache, reduce
-from operator import or_
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, model_validator
 
 from platform_assets.declaration.base import Declaration
+from platform_assets.declaration.registered_models import OfRegistered
 from platform_assets.members import MemberRegistry
 
 
@@ -144,29 +141,7 @@ DECLARED_STRATEGIES: MemberRegistry[type[RolloutStage]] = MemberRegistry(
 )
 
 
-@lru_cache(maxsize=8)
-def _union(*models: type[RolloutStage]) -> TypeAdapter[RolloutStage]:
-    any_of_them: Any = reduce(or_, models)
-    by_name: Any = Annotated[any_of_them, Field(discriminator="strategy")]
-    return TypeAdapter(by_name)
-
-
-def _registered() -> TypeAdapter[RolloutStage]:
-    """The union of the models that are in the list now, told apart by `strategy`."""
-    return _union(*(DECLARED_STRATEGIES[name] for name in DECLARED_STRATEGIES))
-
-
-class _OfRegisteredStrategy:
-    """Validation and JSON schema of a field that holds any registered strategy: a union would be closed when the model is built."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(lambda value: _registered().validate_python(value))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(_registered().core_schema)
-
-
-AnyRolloutStage = Annotated[RolloutStage, _OfRegisteredStrategy()]
+AnyRolloutStage = Annotated[RolloutStage, OfRegistered(DECLARED_STRATEGIES, "strategy")]
 """A declared stage of any registered strategy."""
 
 
