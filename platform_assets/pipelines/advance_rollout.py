@@ -205,21 +205,22 @@ def decide(
 def intended(look: RolloutLook, at: datetime) -> Intent:
     """What follows from a look. Pure.
 
-    Worse is acted on at once, whatever else is the matter. Forward it goes only while nothing stands against it.
+    Worse is acted on at once, whatever else is the matter: a hold keeps a version from going on, and no worse one in service. Forward it
+    goes only while nothing stands against it.
     """
     view, stamp = look.view, _stamp(at)
     assert view is not None, "there is something to decide about"
     rollout = view.rollout
     if not rollout.waiting:
         return Intent(StepOutcome.UNDER_WAY, f"the rollout is {rollout.phase}: another command is at it")
+    verdict = None if look.evidence is None else look.evidence.verdict
+    if verdict is not None and verdict.outcome is Outcome.WORSE:
+        return Intent(StepOutcome.ABORTED, verdict.sentence, Abort(verdict.sentence, VERDICT, stamp))
     if rollout.held:
         return Intent(
             StepOutcome.HELD,
             f"held by {rollout.decided_by}: {rollout.decided_why}; `rollout promote` or `rollout abort` ends that",
         )
-    verdict = None if look.evidence is None else look.evidence.verdict
-    if verdict is not None and verdict.outcome is Outcome.WORSE:
-        return Intent(StepOutcome.ABORTED, verdict.sentence, Abort(verdict.sentence, VERDICT, stamp))
     moved = _moved_alias(look)
     if moved:
         return Intent(StepOutcome.ALIAS_MOVED, moved, HoldRollout(moved, VERDICT, stamp))

@@ -132,6 +132,14 @@ def test_a_held_rollout_stays_until_a_person_promotes_it(tmp_path: Path) -> None
     assert world.actions()[:2] == ["rollout_held", "rollout_promoted"]
 
 
+def test_a_hold_keeps_no_worse_version_in_service(tmp_path: Path) -> None:
+    world = RolloutWorld(tmp_path)
+    decide(world.case, world.models, world.serving, "r", HoldRollout("the market is odd today", "ops", "t"))
+    result = step(world, world.answered(4, per_second=20, errors=0.3))
+    assert result.outcome is StepOutcome.ABORTED, result.sentence
+    assert world.target.serves == OLD
+
+
 def test_a_person_aborts_and_the_reason_stands_in_the_ledger(tmp_path: Path) -> None:
     world = RolloutWorld(tmp_path)
     result = decide(world.case, world.models, world.serving, "r", Abort("wrong model", "ops", "t"))
