@@ -33,8 +33,8 @@ def _lines() -> Iterator[tuple[str, str]]:
 
 
 def _as_typed(line: str) -> list[str]:
-    """The words of a command without its comment, or the description in a second column; optional parts included."""
-    command = re.split(r"\s+#\s|\s{3,}", line)[0]
+    """The words of a command without its comment, the description in a second column, or where its output goes; optional parts included."""
+    command = re.split(r"\s+[#>]\s|\s{3,}", line)[0]
     return shlex.split(re.sub(r"[\[\]]", "", command))
 
 
