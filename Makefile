@@ -44,6 +44,7 @@ setup: $(STAMP) ## Install everything into .venv
 
 run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small: a small world; USE_CASE=name: another use case)
 	@$(BIN)/platform-assets run $(USE_CASE)
+	@$(BIN)/platform-assets rollout rehearse $(USE_CASE)
 
 dev: setup ## Dagster's web UI on what `make run` made
 	@mkdir -p $(PLATFORM_ASSETS_DAGSTER)

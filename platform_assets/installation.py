@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, parse_tokens, with_file
 from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home
 from platform_assets.deployment.registry import TARGETS
@@ -325,11 +326,13 @@ class Installation:
 
     Attributes:
         settings: what they are made from.
+        rollout: stages in which new versions take over, instead of those that are declared.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rollout: tuple[RolloutStage, ...] = ()) -> None:
         """Take the settings; nothing is opened."""
         self.settings = settings
+        self.rollout = rollout
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -378,7 +381,7 @@ class Installation:
     def serving(self) -> ServingHome:
         """Where services are built, logged and answered."""
         settings = self.settings
-        return ServingHome(str(settings.own_home), settings.port, settings.target, self._callers())
+        return ServingHome(str(settings.own_home), settings.port, settings.target, self._callers(), self.rollout)
 
     def _callers(self) -> CallerAccess | None:
         """Whether callers are checked, and how; None where no setting says so.

@@ -69,6 +69,21 @@ def run(
         run_use_cases(Installation.from_environment(), use_case)
 
 
+@rollout.app.command()
+def rehearse(
+    use_case: Annotated[
+        str | None, typer.Argument(help="Name of the use case; all that answer requests without.")
+    ] = None,
+) -> None:
+    """Train the next model and let it take over as a canary under replayed traffic, by verdict; `make run` ends with it."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.run.rehearsal import rehearse_rollouts
+    from platform_assets.installation import Settings
+
+    with fail_readably():
+        rehearse_rollouts(Settings.from_environment(), use_case)
+
+
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(help="Name of the new use case.")],

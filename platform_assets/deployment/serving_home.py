@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.target import Target
@@ -22,12 +23,14 @@ class ServingHome:
         port: of the address that services answer on.
         kind: name of the target, see `registry.py`.
         callers: whether callers are checked, and how; None leaves it as it was last put in force.
+        rollout: stages in which new versions take over here, instead of those that are declared; empty for the declared ones.
     """
 
     home: str
     port: int
     kind: str = "local"
     callers: CallerAccess | None = field(default=None, repr=False)
+    rollout: tuple[RolloutStage, ...] = ()
 
     def target(self) -> Target:
         """The target that services are deployed on.

@@ -83,7 +83,14 @@ def deploy(
             f"{', '.join(lacking)} of Feast's registry; materialize {use_case.name}/{SERVING}/{SERVICE} of {as_of} again"
         )
     return put_in_service(
-        use_case, version, bento, models, feature_store, serving, run_id, plan=plan or declared_plan(use_case)
+        use_case,
+        version,
+        bento,
+        models,
+        feature_store,
+        serving,
+        run_id,
+        plan=plan or declared_plan(use_case, serving.rollout),
     )
 
 

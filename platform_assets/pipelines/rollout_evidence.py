@@ -3,8 +3,8 @@
 Belongs here: which rows and blocks count in which stage, and one guard after the other. Does not belong here: the tests themselves
 (`experiments/sequential/`), or what follows from a verdict (`advance_rollout.py`).
 
-Units are blocks of ten seconds in a canary and a shadow, where requests go to a version by lot or to both, and entities in an experiment;
-a wrong feature comes with its entity, whatever the stage.
+Units are blocks of time (`guards.block_seconds`) in a canary and a shadow, where requests go to a version by lot or to both, and entities
+in an experiment; a wrong feature comes with its entity, whatever the stage.
 A block counts once it is over. Data of one kind of stage is judged together from its first moment on, so that one alpha covers all looks;
 it is shared between the kinds of stages that a plan has.
 """
@@ -34,8 +34,6 @@ from platform_assets.experiments.sequential.verdict import SequentialVerdict, ju
 from platform_assets.pipelines.rollout_log import answer_pairs, of_release, read_rollout_log, shadow_of
 from platform_assets.tasks.registry import task_of
 
-BLOCK_SECONDS = 10
-"""Longer than a bad moment of a process lasts."""
 ERRORS, LATENCY, SCORE, FEATURES = "error_ratio", "latency_p99", "score", "features"
 OTHER_CONTRACT = "features: not compared, the two versions have different feature contracts"
 
@@ -90,7 +88,7 @@ def gather_evidence(
         at: the time now.
     """
     kind = view.rollout.stage.kind
-    closed = at - timedelta(seconds=at.timestamp() % BLOCK_SECONDS)
+    closed = at - timedelta(seconds=at.timestamp() % use_case.serving.guards.block_seconds)
     rows = read_rollout_log(log_folder, use_case, since).filter(pl.col("scored_at") < closed)
     kinds = {stage.kind for stage in view.rollout.plan if stage.observe}
     budget = use_case.serving.guards.alpha / max(1, len(kinds))
@@ -136,10 +134,11 @@ def _errors(
     alpha: float,
 ) -> Finding:
     """The proxy's counters, which also see answers that never reached a log."""
-    begin, end = (int(moment.timestamp()) // BLOCK_SECONDS for moment in (since, closed))
+    seconds = use_case.serving.guards.block_seconds
+    begin, end = (int(moment.timestamp()) // seconds for moment in (since, closed))
     counts = {arm: np.zeros((2, max(0, end - begin)), dtype=np.int64) for arm in (view.rollout.old, view.rollout.new)}
     for block in counters:
-        unit = int(datetime.fromisoformat(block.at).timestamp() - 0.5) // BLOCK_SECONDS - begin
+        unit = int(datetime.fromisoformat(block.at).timestamp() - 0.5) // seconds - begin
         if block.arm in counts and 0 <= unit < end - begin:
             counts[block.arm][:, unit] += (block.errors, block.requests)
     old, new = (
@@ -159,7 +158,9 @@ def _of_arms(
     guards, live = use_case.serving.guards, live_rows(rows)
     assignment = view.rollout.stage.assignment
     sticky, share = assignment is not None, view.rollout.stage.percent / 100
-    live = live.with_columns(__unit=_blocks(live) if assignment is None else _entities(live, assignment.entity))
+    live = live.with_columns(
+        __unit=_blocks(live, guards.block_seconds) if assignment is None else _entities(live, assignment.entity)
+    )
     old, new = (of_release(live, version) for version in versions)
     units = tuple(frame["__unit"].cast(pl.Int64).to_numpy() for frame in (old, new))
     latency = latency_quantile(
@@ -210,18 +211,18 @@ def _wrong_features(
 
 def _of_pairs(use_case: UseCase, rows: pl.DataFrame, old: str, new: str, alphas: Mapping[str, float]) -> Findings:
     """Two answers to each request."""
-    guards = use_case.serving.guards
+    guards, seconds = use_case.serving.guards, use_case.serving.guards.block_seconds
     live, copies = of_release(live_rows(rows), old), of_release(rows.filter(pl.col("role") == SHADOW), new)
     latency = latency_quantile(
         live["latency_ms"].to_numpy(),
-        _blocks(live).to_numpy(),
+        _blocks(live, seconds).to_numpy(),
         copies["latency_ms"].to_numpy(),
-        _blocks(copies).to_numpy(),
+        _blocks(copies, seconds).to_numpy(),
         margin_ratio=guards.latency_p99_ratio,
         alpha=alphas[LATENCY],
     )
     pairs = answer_pairs(rows, use_case, old, new)
-    frame, unit = pairs.frame, _blocks(pairs.frame).to_numpy()
+    frame, unit = pairs.frame, _blocks(pairs.frame, seconds).to_numpy()
     shadow = frame.select(pl.col(shadow_of(name)).alias(name) for name in ("score", "decision"))
     findings = [latency]
     for name, margin in _answer_guards(use_case):
@@ -270,8 +271,8 @@ def _notes(use_case: UseCase) -> tuple[str, ...]:
     return ("score: not judged, for the values of a regression have no common scale; watch its drift",)
 
 
-def _blocks(rows: pl.DataFrame) -> pl.Series:
-    return (rows["scored_at"].dt.epoch("s") // BLOCK_SECONDS).cast(pl.Int64)
+def _blocks(rows: pl.DataFrame, seconds: int) -> pl.Series:
+    return (rows["scored_at"].dt.epoch("s") // seconds).cast(pl.Int64)
 
 
 def _entities(rows: pl.DataFrame, *columns: str) -> pl.Series:
@@ -286,4 +287,4 @@ def _feature_units(pairs: pl.DataFrame, use_case: UseCase) -> Ints:
     for entity in use_case.entities:
         if set(entity.key_columns) <= set(use_case.serving.request):
             return _entities(pairs, *entity.key_columns).to_numpy()
-    return _blocks(pairs).to_numpy()
+    return _blocks(pairs, use_case.serving.guards.block_seconds).to_numpy()

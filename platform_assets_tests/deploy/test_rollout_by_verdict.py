@@ -17,7 +17,6 @@ from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.release import Release
 from platform_assets.deployment.rollout.registry import declared_plan
 from platform_assets.lake.lake import Lake
-from platform_assets.pipelines import rollout_evidence
 from platform_assets.pipelines.advance_rollout import RolloutStep, StepOutcome, advance_rollout
 from platform_assets.pipelines.package import DIGEST_TAG
 from platform_assets.registry.base import CHAMPION
@@ -54,7 +53,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 """
 DIGESTS = {"1": "a" * 64, "2": "b" * 64, "3": "c" * 64}
-LENIENT = {"error_ratio": 0.25, "latency_p99_ratio": 4.0, "score_shift": 0.6, "decision_shift": 0.7}
+LENIENT = {"error_ratio": 0.25, "latency_p99_ratio": 4.0, "score_shift": 0.6, "decision_shift": 0.7, "block_seconds": 1}
 
 
 @dataclass
@@ -115,8 +114,7 @@ def asked(address: str, per_second: float = 60) -> Iterator[list[int]]:
 
 
 @pytest.fixture
-def place(make_target: Callable[..., LocalTarget], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(rollout_evidence, "BLOCK_SECONDS", 1)  # these services have no bad moments
+def place(make_target: Callable[..., LocalTarget], tmp_path: Path) -> Place:
     rollout = [{"strategy": "canary", "steps_percent": [50], "step_minutes": 0, "at_most_hours": 1}]
     case = use_case(serving=DECLARATION["serving"] | {"rollout": rollout, "guards": LENIENT})
     target = make_target()

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -119,6 +120,17 @@ def test_a_second_run_executes_no_job(lived_in: LivedIn) -> None:
         assert instance.get_runs_count() == before
     assert "champion" in printed
     assert lived_in.curl.split(" -H")[0] in printed
+
+
+def test_a_table_of_the_lake_is_scored_as_a_whole(lived_in: LivedIn, tmp_path: Path) -> None:
+    wanted = ("card_fraud/training/training_set", "--to", str(tmp_path / "scored"), "--keep", "transaction_id")
+    code, printed = lived_in.run("predict", "batch", *wanted, "--use-case", "card_fraud")
+    assert code == 0, printed
+    scored = pl.read_delta(str(tmp_path / "scored"))
+    assert scored["transaction_id"].n_unique() == scored.height > 1_000
+    code, printed = lived_in.run("predict", "batch", *wanted, "--use-case", "card_fraud")
+    assert code == 0, printed
+    assert pl.read_delta(str(tmp_path / "scored")).height == scored.height, "each part is written once"
 
 
 def test_a_killed_service_comes_back_by_itself(lived_in: LivedIn) -> None:

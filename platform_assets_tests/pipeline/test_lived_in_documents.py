@@ -18,6 +18,7 @@ TESTS = Path(__file__).parents[1]
 READING = (
     "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
+    "rollout status",
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",
@@ -34,6 +35,15 @@ CHANGING = {
     "lake verify": "unit/cli/test_lake_commands.py",
     "lake accept": "unit/cli/test_lake_commands.py",
     "features stream": "unit/cli/test_features_command.py",
+    "rollout promote": "unit/cli/test_delivery_commands.py",
+    "rollout hold": "unit/cli/test_delivery_commands.py",
+    "rollout abort": "unit/cli/test_delivery_commands.py",
+    "rollout rehearse": "unit/cli/test_delivery_commands.py",
+    "callers apply": "unit/cli/test_delivery_commands.py",
+    "bento": "unit/cli/test_delivery_commands.py",
+    "proto": "unit/deployment/test_proto_changes.py",
+    "predict batch": "pipeline/test_lived_in.py",
+    "predict stream": "unit/cli/test_delivery_commands.py",
 }
 """Commands that change something, and the test that runs them."""
 EXAMPLES = {
@@ -72,7 +82,11 @@ def shown() -> list[list[str]]:
     found = {}
     for _, [program, *words] in documented_commands():
         name, arguments = resolved(words)
-        if program == "platform-assets" and name in READING and (arguments or name in ("models list", "status")):
+        if (
+            program == "platform-assets"
+            and name in READING
+            and (arguments or name in ("models list", "status", "rollout status"))
+        ):
             found[" ".join(words)] = [*name.split(), *(EXAMPLES.get(word, word) for word in arguments)]
     return list(found.values())
 

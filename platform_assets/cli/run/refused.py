@@ -4,6 +4,8 @@ Belongs here: the refused model's figures, the gates that are red, and where to 
 to its end (`summary.py`), or judging.
 """
 
+from datetime import date
+
 from rich.markup import escape
 
 from platform_assets.cli.console import console
@@ -14,18 +16,18 @@ from platform_assets.registry.training_run import registered_run, trained_as_of
 from platform_assets.training.artifact import ArtifactError
 
 
-def print_refused(journey: Journey) -> None:
-    """Print the model as of the run's day if its gates refused it; nothing where there is none, or it was not judged."""
-    use_case, as_of = journey.use_case, journey.days.as_of.isoformat()
+def print_refused(journey: Journey, day: date) -> bool:
+    """Print the model as of a day if its gates refused it; False, and nothing printed, where there is none, or it was not judged."""
+    use_case, as_of = journey.use_case, day.isoformat()
     registry = journey.installation.models.registry()
     try:
         version = trained_as_of(registry, use_case, as_of)
         run = registered_run(registry, version)
     except (RegistryError, ArtifactError):  # why the run failed is told anyway
-        return
+        return False
     evidence = run.evidence()
     if not evidence or evidence["passed"]:
-        return
+        return False
     console.rule(f"[bold]{use_case.name}")
     print_candidates(run, version.tags["learner"])
     console.print(
@@ -38,3 +40,4 @@ def print_refused(journey: Journey) -> None:
     if card.is_file():
         console.print(f"[bold]card[/]        {card}")
     console.print(f"            next: platform-assets models compare {use_case.name}@{version.version}")
+    return True

@@ -139,7 +139,7 @@ def _train(journey: Journey) -> None:
     try:
         journey.catch_up(days.as_of, wanted)
     except RunFailed:
-        print_refused(journey)
+        print_refused(journey, days.as_of)
         raise
 
 
@@ -157,7 +157,7 @@ def _go_live(journey: Journey) -> Traffic | None:
         if day in journey.done(FEATURES, use_case.features[-1].table):
             continue
         with step(f"live day {day}"):
-            total.merge(send(_panel(journey, day), use_case, *place))
+            total.merge(send(panel_of_day(journey, day), use_case, *place))
             console.print(f"    {total.sent} requests sent so far, {len(total.failures)} failed")
             newest_label = day - timedelta(days=max(1, use_case.label_arrival_days) - 1)
             today = DayRange(day, day)
@@ -173,7 +173,7 @@ def _predict(journey: Journey) -> None:
     journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: days.live})
 
 
-def _panel(journey: Journey, day: date) -> pl.DataFrame:
+def panel_of_day(journey: Journey, day: date) -> pl.DataFrame:
     """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded."""
     use_case, installation = journey.use_case, journey.installation
     source, accepted = use_case.event_source, accepted_days(journey.catalog, use_case.events)

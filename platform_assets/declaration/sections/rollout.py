@@ -164,6 +164,13 @@ class Guards(Declaration):
     decision_shift: float = Field(
         default=0.02, gt=0, lt=1, description="Margin of the share of each decision, up or down."
     )
+    block_seconds: int = Field(
+        default=10,
+        ge=1,
+        le=300,
+        description="What happens within so long counts as one thing: longer than a bad moment of a process lasts, or too many good "
+        "versions are stopped.",
+    )
     undecided: Literal["hold", "promote", "abort"] = Field(
         default="hold",
         description="What happens when a stage has waited as long as it may without a verdict: a person decides, it goes on or goes back.",

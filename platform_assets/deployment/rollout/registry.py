@@ -6,6 +6,7 @@ Belongs here: from what is declared to a plan. Does not belong here: any strateg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -50,12 +51,12 @@ def experiment_of_version(plan: Plan, model_version: str) -> Plan:
     )
 
 
-def declared_plan(use_case: UseCase) -> Plan:
-    """How a new version of a use case takes over, as it is declared."""
+def declared_plan(use_case: UseCase, instead: Sequence[RolloutStage] = ()) -> Plan:
+    """How a new version of a use case takes over, as it is declared, or in these stages instead."""
     experiment = experiment_of(use_case)
     stages = [
         stage
-        for declared in use_case.serving.rollout
+        for declared in instead or use_case.serving.rollout
         for stage in STRATEGIES[declared.strategy](declared, experiment).stages()
     ]
     return planned(stages, use_case.serving.guards.undecided)

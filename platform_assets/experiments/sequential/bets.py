@@ -189,7 +189,10 @@ def _binomial(size: Ints, most: Ints, probability: float) -> Floats:
     counts = np.arange(int(most.max()) + 1)[None, :]
     probability = min(probability, 1 - 1e-12)
     logs = _choose(size[:, None], counts) + counts * np.log(probability)
-    return np.where(counts <= size[:, None], np.exp(logs + (size[:, None] - counts) * np.log1p(-probability)), 0.0)
+    possible = counts <= size[:, None]
+    return np.where(
+        possible, np.exp(np.where(possible, logs + (size[:, None] - counts) * np.log1p(-probability), 0.0)), 0.0
+    )
 
 
 def _choose(whole: Ints, part: Ints) -> Floats:

@@ -26,7 +26,7 @@ class SequentialVerdict:
     sentence: str
 
     def needs(self, requests_per_hour: float) -> str:
-        """How much longer it takes: "about N more requests, t more hours".
+        """How much longer it takes: "about N more requests, t more hours", or minutes.
 
         Args:
             requests_per_hour: that the new version gets today.
@@ -41,7 +41,7 @@ class SequentialVerdict:
         requests = max(known)
         words = f"about {requests:,} more requests"
         if requests_per_hour > 0:
-            words += f", {_hours(requests / requests_per_hour)} more hours"
+            words += f", {_time(requests / requests_per_hour)}"
         else:
             words += "; none come"
         return f"{words}; more for {', '.join(unknown)}" if unknown else words
@@ -78,5 +78,8 @@ def judge(findings: Sequence[Finding]) -> SequentialVerdict:
     return SequentialVerdict(outcome, tuple(findings), f"{outcome}: {words}")
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+def _time(hours: float) -> str:
+    """More hours, or minutes where it is less than one."""
+    if hours < 1:
+        return f"{max(1, round(hours * 60))} more minutes"
+    return f"{hours:,.0f} more hours" if hours >= 10 else f"{hours:.2g} more hours"

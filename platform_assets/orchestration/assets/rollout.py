@@ -1,6 +1,6 @@
 """The page of a use case's rollouts, as an asset.
 
-Belongs here: what Dagster is told of it, and the file. Does not belong here: the page (`monitoring/rollout_page.py`), or advancing one
+Belongs here: what Dagster is told of it. Does not belong here: the page (`pipelines/write_rollout_page.py`), or advancing one
 (`orchestration/rollout_sensor.py`).
 """
 
@@ -13,11 +13,9 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import DEPLOYMENT, ROLLOUT
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import SERVING
-from platform_assets.monitoring.rollout_page import plot_rollout, rollout_page
+from platform_assets.monitoring.rollout_page import plot_rollout
 from platform_assets.orchestration.metadata import asset_key, picture
-from platform_assets.pipelines.rollout_history import read_history
-
-PAGE = "rollouts.html"
+from platform_assets.pipelines.write_rollout_page import write_rollout_page
 
 
 def rollout_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -33,15 +31,12 @@ def rollout_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         owners=[use_case.owner],
     )
     def rollout(serving: dg.ResourceParam[ServingHome]) -> dg.MaterializeResult:
-        looks = read_history(serving.rollout_history(use_case.name))
-        plain = [asdict(look) for look in looks]
-        path = serving.report_folder(use_case.name) / PAGE
-        path.write_text(rollout_page(use_case.name, plain), encoding="utf-8")
+        path, looks = write_rollout_page(use_case.name, serving)
         metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(path)), "looks": len(looks)}
         if not looks:
             return dg.MaterializeResult(metadata=metadata)
         last = looks[-1]
-        newest = [look for look in plain if look["arm"] == last.arm]
+        newest = [asdict(look) for look in looks if look.arm == last.arm]
         return dg.MaterializeResult(
             metadata={
                 **metadata,

@@ -46,7 +46,7 @@ def journey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def screen(journey: Any) -> str:
     with console.capture() as printed:
-        print_refused(journey)
+        print_refused(journey, journey.days.as_of)
     return " ".join(printed.get().split())
 
 

@@ -33,6 +33,7 @@ def test_what_is_missing_is_said_in_requests_and_hours() -> None:
     verdict = judge([found("b", fine=3), found("c", fine=1, rate=0.2)])
     assert verdict.findings[1].more_units == 10, "(log 20 - 1) / 0.2"
     assert verdict.needs(100) == "about 400 more requests, 4 more hours"
+    assert verdict.needs(1_000) == "about 400 more requests, 24 more minutes"
     assert verdict.needs(0) == "about 400 more requests; none come"
     assert judge([found("c")]).needs(100) == "more requests than can be said yet (c)"
     assert judge([found("c", fine=1, rate=0.2), found("d")]).needs(100).endswith("4 more hours; more for d")
