@@ -75,6 +75,8 @@ def judge(findings: Sequence[Finding]) -> SequentialVerdict:
     else:
         outcome, shown = Outcome.BETTER_OR_EQUAL, list(findings)
     words = " ".join(found.sentence for found in shown) or "no guard has any data."
+    if outcome is Outcome.BETTER_OR_EQUAL:
+        words = f"{', '.join(found.guard for found in shown)} within what is tolerated."
     return SequentialVerdict(outcome, tuple(findings), f"{outcome}: {words}")
 
 
