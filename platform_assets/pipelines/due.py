@@ -259,7 +259,7 @@ def tables_to_read(use_case: UseCase) -> list[TableName]:
     tables = job_tables(use_case)
     reference = [(layer, table) for layer, table in tables.get(REFERENCE, []) if layer == CLEAN]
     fed = [(layer, source.name) for source in use_case.sources if source.is_incremental for layer in (RAW, CLEAN)]
-    fed += [(CLEAN, use_case.events)] if use_case.event_source.repeated_keys == "newest" else []
+    fed.append((CLEAN, use_case.events))  # days that were published again
     asked = [_delivered(use_case, job) for job in DAILY if job in tables and job in IN_ONE_RUN]
     done = [_evidence(use_case, job) for job in DAILY if job in tables]
     return list(dict.fromkeys([*reference, *fed, *done, *asked]))

@@ -133,4 +133,6 @@ def test_after_the_feed_the_days_that_it_touched_are_due_and_once_loaded_no_more
     report(instance, "raw", "transactions", "2018-09-20")
     assert loads() == [DueJob(LOAD, DayRange(date(2018, 9, 20), date(2018, 9, 22)))]
     report(instance, "clean", "transactions", "2018-09-20")
+    assert loads() == [DueJob(LOAD, DayRange(date(2018, 9, 20), date(2018, 9, 22)))], "its features are older than it"
+    report(instance, "features", view, "2018-09-20")
     assert loads() == []

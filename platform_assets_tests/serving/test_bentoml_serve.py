@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -22,6 +23,7 @@ def test_bentoml_serve_answers(bento: BuiltBento, tmp_path: Path) -> None:
     port = free_port()
     command = command_by_hand(bento, file).replace("--port 3000", f"--port {port} --host 127.0.0.1")
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "BENTOML_HOME")}
+    clean["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), clean["PATH"]])
     output = tmp_path / "output.txt"
     process = subprocess.Popen(
         ["bash", "-c", command.replace("; bentoml", "; exec bentoml")],

@@ -25,6 +25,9 @@ _SHOWN = 8
 _SCHEME = "s3://"
 _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", ".inprogress", ".swp", "~")
 
+ATTEMPTS = 10
+"""How often a request to an object store is tried; with the pauses in between, about a minute."""
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -251,7 +254,7 @@ def _file_system(options: Mapping[str, str]) -> Any:
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
         arguments |= {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
-    retries = fs.AwsStandardS3RetryStrategy(max_attempts=10)  # with their pauses, about a minute
+    retries = fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS)
     known = {key: value for key, value in arguments.items() if value is not None}
     return fs.S3FileSystem(**known, connect_timeout=5, request_timeout=60, retry_strategy=retries)
 

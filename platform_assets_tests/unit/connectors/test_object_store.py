@@ -20,6 +20,7 @@ from platform_assets.connectors import (
     read_changes,
     read_source,
 )
+from platform_assets.connectors.files import stores
 from platform_assets.connectors.files.stores import ObjectStore
 from platform_assets.declaration import Source
 from platform_assets.testing.servers import S3
@@ -146,7 +147,10 @@ def test_what_is_missing_is_named(
         read_changes(source, ANYWHERE, None, max_rows=10, access=given)
 
 
-def test_a_store_that_cannot_be_reached(make_source: Callable[..., Source], s3_server: S3) -> None:
+def test_a_store_that_cannot_be_reached(
+    make_source: Callable[..., Source], s3_server: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "ATTEMPTS", 2)
     options = {**s3_server.options, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     with pytest.raises(SourceError, match=r"cannot be listed.*PLATFORM_ASSETS_OBJECT_STORE"):
         read_source(make_source(path="s3://bucket/in"), ANYWHERE, DAY, DAY, access=Access(object_store=options))
