@@ -104,12 +104,8 @@ def use_dagster_of_this_folder(home: Path) -> None:
 
 
 def use_dagster_of_environment(home: Path, own_home: Path) -> None:
-    """Keep what an environment materialized apart from production's, where the settings name production's folder for both.
-
-    Args:
-        home: the installation's home.
-        own_home: the environment's part of it.
-    """
+    """Keep what an environment materialized apart from production's, where the settings name production's folder for both;
+    `own_home` is the environment's part of `home`."""
     variable = f"{PREFIX}DAGSTER"
     named = os.environ.get(variable)
     if own_home != home and named and Path(named).absolute() == (home / "dagster").absolute():
