@@ -43,7 +43,7 @@ class AnswerPairs:
 
 
 def read_rollout_log(folder: Path, use_case: UseCase, since: datetime) -> pl.DataFrame:
-    """Rows that were scored from a moment on, whatever version made them; lines that cannot be read are left out.
+    """Rows that were scored from a moment on, whatever version made them; lines that cannot be read, or whose numbers cannot, are left out.
 
     Args:
         folder: where the service's processes write their segments.
@@ -60,7 +60,8 @@ def read_rollout_log(folder: Path, use_case: UseCase, since: datetime) -> pl.Dat
         if complete.strip():
             read.append(_rows(complete, schema))
     rows = pl.concat(read).with_columns(pl.col("scored_at").str.to_datetime("%+", time_unit="us", strict=False))
-    rows = rows.filter(pl.col("scored_at") >= since, pl.col("release").is_not_null())
+    readable = pl.all_horizontal(pl.col("score", "latency_ms").is_finite())  # null where a value is damaged
+    rows = rows.filter(pl.col("scored_at") >= since, pl.col("release").is_not_null(), readable)
     return rows.unique("request_id", keep="first", maintain_order=True).sort("scored_at", "request_id")
 
 

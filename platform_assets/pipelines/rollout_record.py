@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration import UseCase
-from platform_assets.deployment.rollout.events import RolloutDecision
+from platform_assets.deployment.rollout.events import WATCHER, RolloutDecision
 from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import RolloutView
 from platform_assets.deployment.serving_home import ServingHome
@@ -27,8 +27,6 @@ from platform_assets.registry.rollback import roll_back
 if TYPE_CHECKING:
     from platform_assets.pipelines.rollout_evidence import RolloutEvidence
 
-WATCHER = "watcher"
-"""Who takes a dead version's requests away, besides verdicts and people."""
 LEDGER_ACTIONS: Mapping[str, Action] = {
     "advanced": "rollout_advanced",
     "promoted": "rollout_promoted",

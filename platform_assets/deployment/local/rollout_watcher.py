@@ -26,14 +26,12 @@ from platform_assets.deployment.local.rollout_counters import append_counters
 from platform_assets.deployment.local.state import Arm, TargetState
 from platform_assets.deployment.local.target import LocalTarget
 from platform_assets.deployment.rollout.engine import now
-from platform_assets.deployment.rollout.events import Abort
+from platform_assets.deployment.rollout.events import WATCHER, Abort
 from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import CounterBlock
 
 logger = logging.getLogger("rollout-watcher")
 
-WATCHER = "watcher"
-"""Who aborts, in ledger and status."""
 POLL_SECONDS = 0.25
 IDLE_SECONDS = 1.0
 CONNECT_SECONDS = 0.5

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WATCHER = "watcher"
+"""Who takes a dead version's requests away, besides verdicts and people; in ledger and status."""
+
 
 @dataclass(frozen=True)
 class ArmReady:

@@ -132,6 +132,17 @@ def test_a_held_rollout_stays_until_a_person_promotes_it(tmp_path: Path) -> None
     assert world.actions()[:2] == ["rollout_held", "rollout_promoted"]
 
 
+def test_a_damaged_number_in_the_log_takes_no_verdict_away(tmp_path: Path) -> None:
+    world = RolloutWorld(tmp_path)
+    at = world.answered(4, per_second=20, errors=0.3)
+    segment = next(world.log.glob("*.jsonl"))
+    lines = [json.loads(line) for line in segment.read_text().splitlines()]
+    lines[0]["score"], lines[1]["latency_ms"] = "torn", None
+    segment.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = step(world, at)
+    assert result.outcome is StepOutcome.ABORTED, result.sentence
+
+
 def test_a_hold_keeps_no_worse_version_in_service(tmp_path: Path) -> None:
     world = RolloutWorld(tmp_path)
     decide(world.case, world.models, world.serving, "r", HoldRollout("the market is odd today", "ops", "t"))
