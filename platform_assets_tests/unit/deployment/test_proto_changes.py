@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_command_is_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def buf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = shutil.which("buf")
+    command = shutil.which("buf", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if command is None:
         missing = "buf is not installed: pip install buf-bin"
         assert "CI" not in os.environ, missing
