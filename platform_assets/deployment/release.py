@@ -17,6 +17,7 @@ from platform_assets.declaration.sections.callers import Callers
 from platform_assets.deployment.errors import InvalidRelease
 
 PORT_PLACEHOLDER = "{port}"
+HOST_PLACEHOLDER = "{host}"
 _USE_CASE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _READY_PATH = re.compile(r"/[!-~]*")
@@ -29,14 +30,15 @@ class Release:
     Attributes:
         use_case: lower-case letters, digits and underscores; requests reach the service under `/v1/<use_case>/`.
         version: names the version; letters, digits and `. _ : + -`. Shown in the `x-service-version` response header.
-        command: program and arguments. `{port}` stands for the port to listen on, on 127.0.0.1.
-        environment: variables set on top of the inherited ones; `{port}` is replaced in the values too.
+        command: program and arguments. `{port}` stands for the port to listen on, `{host}` for the address: 127.0.0.1 here, a pod's own on a cluster.
+        environment: variables set on top of the inherited ones; `{port}` and `{host}` are replaced in the values too.
         ready_path: answers 200 once the service can score, and anything else before.
         working_dir: the directory the command starts in; must exist.
         probe: the self-test, called with the base URL of each process before it gets any traffic; raises when an
             answer is wrong. None skips it, and readiness alone decides.
         processes: how many processes serve this version, each on a port of its own.
         callers: who may call it, and how much each caller may ask for.
+        root: the folder of everything that the command reads, which is what a target elsewhere has to be given; None for `working_dir`.
     """
 
     use_case: str
@@ -48,6 +50,7 @@ class Release:
     probe: Callable[[str], None] | None = None
     processes: int = 1
     callers: Callers = field(default_factory=Callers)
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         where = f"release {self.use_case!r} version {self.version!r}"

@@ -14,7 +14,7 @@ from platform_assets.declaration.names import SERVICE
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento, find_bento, probe, serve_command
 from platform_assets.deployment.packaging.run import READY_PATH
-from platform_assets.deployment.release import DeploymentResult, Release
+from platform_assets.deployment.release import HOST_PLACEHOLDER, DeploymentResult, Release
 from platform_assets.deployment.rollout.registry import declared_plan, experiment_of_version
 from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.serving_home import ServingHome
@@ -149,7 +149,7 @@ def put_in_service(
 
 def release_of(use_case: UseCase, version: RegisteredVersion, bento: BuiltBento, settings: ServingSettings) -> Release:
     """What the target is asked to run."""
-    command, environment = serve_command(bento, settings)
+    command, environment = serve_command(bento, settings, host=HOST_PLACEHOLDER)
     return Release(
         use_case=use_case.name,
         version=f"v{version.version}-{bento.digest.removeprefix('sha256:')[:12]}",
@@ -160,6 +160,7 @@ def release_of(use_case: UseCase, version: RegisteredVersion, bento: BuiltBento,
         probe=probe(bento),
         processes=use_case.serving.processes,
         callers=use_case.serving.callers,
+        root=bento.path,
     )
 
 

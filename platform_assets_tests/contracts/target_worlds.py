@@ -48,7 +48,7 @@ def releases(folder: Path) -> MakeRelease:
     shutil.copy(SERVICE, folder)
 
     def build(version: str, mode: str = "", **changes: Any) -> Release:
-        command = [sys.executable, "tiny_service.py", "{port}"]
+        command = [sys.executable, "tiny_service.py", "{host}", "{port}"]
         values: dict[str, Any] = {"use_case": "churn", "ready_path": "/readyz", "working_dir": folder}
         return Release(
             version=version, command=command, environment={"VERSION": version, "MODE": mode}, **values | changes

@@ -65,7 +65,7 @@ def describe(
     port: int,
     stop_seconds: float,
 ) -> None:
-    """Write a launch file, readable by its owner only; `{port}` in command and environment stands for the port."""
+    """Write a launch file, readable by its owner only; `{port}` and `{host}` in command and environment stand for where it listens."""
     # Not at the top: the launcher itself knows no package.
     from platform_assets.deployment.local.host import write_private
 
@@ -115,6 +115,10 @@ def watch_over(process: psutil.Process, stop_seconds: float) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def _listening(text: str, port: str) -> str:
+    return text.replace("{port}", port).replace("{host}", "127.0.0.1")
+
+
 def main(launch_path: str) -> None:
     """Become the program described by the launch file, or watch over it where it runs already.
 
@@ -125,7 +129,7 @@ def main(launch_path: str) -> None:
         launch = json.load(file)
     name, port = launch["program"], str(launch["port"])
     marks = {TARGET_VARIABLE: os.environ[TARGET_VARIABLE], PROGRAM_VARIABLE: name}
-    command = [argument.replace("{port}", port) for argument in launch["command"]]
+    command = [_listening(argument, port) for argument in launch["command"]]
     running = survivor(marked_processes(marks), command)
     if running is not None:
         words = f"watching over process {running.pid} of an earlier process manager; its own output is lost until it is started again"
@@ -134,7 +138,7 @@ def main(launch_path: str) -> None:
             watch_over(running, launch.get("stop_seconds", LEFTOVER_TIMEOUT_SECONDS))
     end_processes(marked_processes(marks), LEFTOVER_TIMEOUT_SECONDS)
     # On top of what the process manager was started with.
-    os.environ.update({key: value.replace("{port}", port) for key, value in launch["environment"].items()})
+    os.environ.update({key: _listening(value, port) for key, value in launch["environment"].items()})
     os.environ[PROGRAM_VARIABLE] = name
     os.chdir(launch["working_dir"])
     os.execvp(command[0], command)

@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from platform_assets.deployment.packaging import start
+from platform_assets.deployment.release import PORT_PLACEHOLDER
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from platform_assets.deployment.packaging.build import BuiltBento
 
-PORT = "{port}"
+LOOPBACK = "127.0.0.1"
 READY_PATH = "/readyz"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
 """Processes serve in parallel; a thread pool in each would only fight over the cores."""
@@ -42,8 +43,10 @@ def stream_command(
     return [*begin, "serving.doors.stream", str(bento.path), *arguments], environment
 
 
-def serve_command(bento: BuiltBento, settings: ServingSettings, port: str = PORT) -> tuple[list[str], dict[str, str]]:
-    """How to serve a Bento with one process on one port of 127.0.0.1.
+def serve_command(
+    bento: BuiltBento, settings: ServingSettings, port: str = PORT_PLACEHOLDER, host: str = LOOPBACK
+) -> tuple[list[str], dict[str, str]]:
+    """How to serve a Bento with one process on one port.
 
     To be started in `bento.code_folder`. SIGTERM stops it cleanly; it answers 200 on `/readyz` once it can score.
 
@@ -51,6 +54,7 @@ def serve_command(bento: BuiltBento, settings: ServingSettings, port: str = PORT
         bento: what to serve.
         settings: of the process; its `release_digest` is set to the Bento's.
         port: the port, or what stands for it until it is known.
+        host: the address to listen on, or what stands for it until it is known.
 
     Returns:
         Program with arguments, and variables to set on top of the inherited ones.
@@ -58,7 +62,7 @@ def serve_command(bento: BuiltBento, settings: ServingSettings, port: str = PORT
     expected = settings.model_copy(update={"release_digest": bento.digest})
     # -B: no compiled file is written into the release; -P: nothing is imported from the folder of the script.
     begin = [sys.executable, "-B", "-P", start.__file__, str(bento.code_folder), "serving"]
-    command = [*begin, str(bento.path), "--port", port]
+    command = [*begin, str(bento.path), "--host", host, "--port", port]
     environment = {
         **expected.to_environment(),
         **ONE_THREAD,

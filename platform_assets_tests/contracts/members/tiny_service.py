@@ -1,6 +1,6 @@
 """The service that the contract of targets deploys: it answers its version, and counts what it was asked.
 
-Run as `python tiny_service.py PORT`, with VERSION and MODE in the environment. A target that runs no processes calls `check` and `answer`.
+Run as `python tiny_service.py HOST PORT`, with VERSION and MODE in the environment. A target that runs no processes calls `check` and `answer`.
 """
 
 import os
@@ -54,5 +54,5 @@ if __name__ == "__main__":
         check(os.environ)
     except RuntimeError as error:
         sys.exit(str(error))
-    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+    server = ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler)
     threading.Thread(target=server.serve_forever).start()
