@@ -1,6 +1,6 @@
 """A third kind of target, for tests: services are threads of this process behind a front server that chooses by weight.
 
-It stands beside the product: nothing of `platform_assets/` was edited for it. It runs releases whose command is `python MODULE {host} {port}` and
+It stands beside the product: nothing of `platform_assets/` was edited for it. It runs releases whose command is `python MODULE ...` and
 whose module has `answer(path, environment)`, as the contract's tiny service has.
 """
 

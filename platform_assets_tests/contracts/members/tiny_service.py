@@ -1,6 +1,6 @@
 """The service that the contract of targets deploys: it answers its version, and counts what it was asked.
 
-Run as `python tiny_service.py HOST PORT`, with VERSION and MODE in the environment. A target that runs no processes calls `check` and `answer`.
+Run as `python tiny_service.py HOST PORT`, with VERSION and MODE in the environment. A target without processes calls `check` and `answer`.
 """
 
 import os
