@@ -30,7 +30,7 @@ class Release:
     Attributes:
         use_case: lower-case letters, digits and underscores; requests reach the service under `/v1/<use_case>/`.
         version: names the version; letters, digits and `. _ : + -`. Shown in the `x-service-version` response header.
-        command: program and arguments. `{port}` stands for the port to listen on, `{host}` for the address: 127.0.0.1 here, a pod's own on a cluster.
+        command: program and arguments. `{port}` stands for the port to listen on, `{host}` for the address: 127.0.0.1, or a pod's own.
         environment: variables set on top of the inherited ones; `{port}` and `{host}` are replaced in the values too.
         ready_path: answers 200 once the service can score, and anything else before.
         working_dir: the directory the command starts in; must exist.
