@@ -58,6 +58,10 @@ class ServingHome:
         """The file that remembers each look at a rollout, one a line."""
         return Path(self.home) / "rollout_history" / f"{use_case}.jsonl"
 
+    def rollout_pieces(self, use_case: str) -> Path:
+        """The folder that keeps what looks at a rollout have parsed of the prediction log."""
+        return Path(self.home) / "rollout_history" / f"{use_case}.parsed"
+
     def report_folder(self, use_case: str) -> Path:
         """Where reports for people are written."""
         folder = Path(self.home) / "reports" / use_case

@@ -126,7 +126,15 @@ def look_at(use_case: UseCase, models: ModelStore, serving: ServingHome, at: dat
     if view.rollout.phase is not Phase.KEEPING:
         since = judged_since(read_history(serving.rollout_history(use_case.name)), view)
         counters = target.counters(use_case.name)
-        evidence = gather_evidence(use_case, serving.log_folder(use_case.name), view, counters, since, at)
+        evidence = gather_evidence(
+            use_case,
+            serving.log_folder(use_case.name),
+            view,
+            counters,
+            since,
+            at,
+            serving.rollout_pieces(use_case.name),
+        )
     clock = due(view.rollout.stage, view.rollout.since, at)
     experiment, unknown = _experiment(use_case, models, view)
     return RolloutLook(view, evidence, clock, champion, problem, experiment, unknown)

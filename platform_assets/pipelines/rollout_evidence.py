@@ -76,6 +76,7 @@ def gather_evidence(
     counters: Sequence[CounterBlock],
     since: datetime,
     at: datetime,
+    pieces: Path | None = None,
 ) -> RolloutEvidence:
     """Judge the new version of a rollout that waits in an observed stage.
 
@@ -86,10 +87,12 @@ def gather_evidence(
         counters: what the proxy counted.
         since: when the first stage of the present kind began.
         at: the time now.
+        pieces: folder in which the log's rows are kept for the next look.
     """
     kind = view.rollout.stage.kind
     closed = at - timedelta(seconds=at.timestamp() % use_case.serving.guards.block_seconds)
-    rows = read_rollout_log(log_folder, use_case, since).filter(pl.col("scored_at") < closed)
+    log = read_rollout_log(log_folder, use_case, since, pieces)
+    rows = log.rows.filter(pl.col("scored_at") < closed)
     kinds = {stage.kind for stage in view.rollout.plan if stage.observe}
     budget = use_case.serving.guards.alpha / max(1, len(kinds))
     names = _guards(use_case, kind)
@@ -100,6 +103,8 @@ def gather_evidence(
         findings, counts, notes = _of_pairs(use_case, rows, old, new, alphas)
     else:
         findings, counts, notes = _of_arms(use_case, rows, view, (old, new), alphas)
+    if log.unreadable:
+        notes = (*notes, f"{log.unreadable:,} lines of the prediction log left out: they cannot be read")
     hours = max(0.0, (closed - since).total_seconds() / 3600)
     return RolloutEvidence(judge([errors, *findings]), *counts, hours, notes)
 

@@ -43,6 +43,7 @@ class Look:
         verdict: of all guards; empty where nothing was judged.
         findings: of each guard: its name, outcome, estimate, low, high, margin.
         over: whether the rollout ended with it.
+        notes: what was left out of the evidence, and why.
     """
 
     at: str
@@ -63,6 +64,7 @@ class Look:
     verdict: str = ""
     findings: tuple[Mapping[str, Any], ...] = field(default=())
     over: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def remember(path: Path, look: Look) -> None:
@@ -87,7 +89,9 @@ def read_history(path: Path) -> list[Look]:
     for line in text.splitlines():
         try:
             values = json.loads(line)
-            looks.append(Look(**{**values, "findings": tuple(values["findings"])}))
+            looks.append(
+                Look(**{**values, "findings": tuple(values["findings"]), "notes": tuple(values.get("notes", ()))})
+            )
         except (ValueError, TypeError, KeyError):
             continue
     return looks

@@ -1,13 +1,11 @@
 """What the prediction log says of two versions that stand beside each other, with only the columns that a verdict needs.
 
-Belongs here: finding the segments and reading them fast; pairs of answers to one request. Does not belong here: the log's full reading, bad
-lines included (`monitoring/prediction_log.py`), or what is made of the rows (`rollout_evidence.py`).
+Belongs here: finding the segments, and which rows count; pairs of answers to one request. Does not belong here: the log's full reading, bad
+lines included (`monitoring/prediction_log.py`), parsing (`parsed_segments.py`), or what is made of the rows (`rollout_evidence.py`).
 """
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX, SEGMENT_SUFFIX, SHADOW, live_rows
+from platform_assets.pipelines.parsed_segments import ParsedSegments
 
 DIGEST_CHARACTERS = 12
 """So much of a release's digest stands in the version that a target knows it by."""
@@ -42,45 +41,44 @@ class AnswerPairs:
     unlike: int
 
 
-def read_rollout_log(folder: Path, use_case: UseCase, since: datetime) -> pl.DataFrame:
-    """Rows that were scored from a moment on, whatever version made them; lines that cannot be read, or whose numbers cannot, are left out.
+@dataclass(frozen=True)
+class RolloutLog:
+    """What the log holds of a while.
+
+    Attributes:
+        rows: one for each request, ordered by (scored_at, request_id).
+        unreadable: lines of the same segments that are no prediction, or whose time, release, score or latency cannot be read.
+    """
+
+    rows: pl.DataFrame
+    unreadable: int
+
+
+def read_rollout_log(folder: Path, use_case: UseCase, since: datetime, pieces: Path | None = None) -> RolloutLog:
+    """Rows that were scored from a moment on, whatever version made them.
 
     Args:
         folder: where the service's processes write their segments.
         use_case: gives the columns.
         since: wall-clock time, as the services saw it.
+        pieces: folder in which rows that were parsed are kept for the next look; None parses everything.
     """
     schema = _schema(use_case)
+    parsed = ParsedSegments(schema, pieces)
     read = [pl.DataFrame(schema=schema)]
     for path in sorted(folder.glob(f"*{SEGMENT_SUFFIX}")):
-        if path.stat().st_mtime < since.timestamp():
-            continue
-        text = path.read_bytes()
-        complete = text[: text.rfind(b"\n") + 1]
-        if complete.strip():
-            read.append(_rows(complete, schema))
+        if path.stat().st_mtime >= since.timestamp():
+            read += parsed.rows(path)
+    parsed.forget_others()
     rows = pl.concat(read).with_columns(pl.col("scored_at").str.to_datetime("%+", time_unit="us", strict=False))
-    readable = pl.all_horizontal(pl.col("score", "latency_ms").is_finite())  # null where a value is damaged
-    rows = rows.filter(pl.col("scored_at") >= since, pl.col("release").is_not_null(), readable)
-    return rows.unique("request_id", keep="first", maintain_order=True).sort("scored_at", "request_id")
-
-
-def _rows(lines: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """The lines as rows; a line that is no JSON is left out, a value of another type is null."""
-    try:
-        return pl.read_ndjson(io.BytesIO(lines), schema=schema, ignore_errors=True).select(list(schema))
-    except pl.exceptions.ComputeError:  # one damaged line: polars refuses the whole file for it
-        good = b"\n".join(line for line in lines.split(b"\n") if _is_json(line))
-        if not good:
-            return pl.DataFrame(schema=schema)
-        return pl.read_ndjson(io.BytesIO(good), schema=schema, ignore_errors=True).select(list(schema))
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+    readable = pl.all_horizontal(
+        pl.col("scored_at", "release").is_not_null(), pl.col("score", "latency_ms").is_finite().fill_null(value=False)
+    )
+    unreadable = rows.height - int(rows.select(readable.sum()).item())
+    rows = rows.filter(readable, pl.col("scored_at") >= since)
+    return RolloutLog(
+        rows.unique("request_id", keep="first", maintain_order=True).sort("scored_at", "request_id"), unreadable
+    )
 
 
 def of_release(rows: pl.DataFrame, version: str) -> pl.DataFrame:

@@ -87,6 +87,7 @@ class RolloutBooks:
             verdict="" if evidence is None else evidence.verdict.outcome,
             findings=tuple(_shown(asdict(found)) for found in findings),
             over=now.finished,
+            notes=() if evidence is None else evidence.notes,
         )
         remember(self.serving.rollout_history(self.use_case.name), look)
 
@@ -211,7 +212,10 @@ def settle_ended(books: RolloutBooks, at: datetime) -> str:
         "copied": 0,
         "over": True,
     }
-    remember(books.serving.rollout_history(books.use_case.name), Look(**{**asdict(last), **ended, "findings": ()}))
+    remember(
+        books.serving.rollout_history(books.use_case.name),
+        Look(**{**asdict(last), **ended, "findings": (), "notes": ()}),
+    )
     return why
 
 

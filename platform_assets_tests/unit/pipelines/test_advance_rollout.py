@@ -1,6 +1,7 @@
 """What a look at a rollout comes to: by verdict, by the clock, by a person, and where something stands against it."""
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from platform_assets.deployment.rollout.stages import AT_ONCE, Assignment, Due, 
 from platform_assets.deployment.rollout.state import Phase, Rollout
 from platform_assets.deployment.rollout.view import ArmView, RolloutView
 from platform_assets.experiments.sequential.evidence import Outcome
+from platform_assets.monitoring.rollout_page import rollout_page
 from platform_assets.pipelines.advance_rollout import (
     RolloutLook,
     StepOutcome,
@@ -139,8 +141,13 @@ def test_a_damaged_number_in_the_log_takes_no_verdict_away(tmp_path: Path) -> No
     lines = [json.loads(line) for line in segment.read_text().splitlines()]
     lines[0]["score"], lines[1]["latency_ms"] = "torn", None
     segment.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with segment.open("a") as file:
+        file.write("{torn\n")
     result = step(world, at)
     assert result.outcome is StepOutcome.ABORTED, result.sentence
+    looks = read_history(world.serving.rollout_history(world.name))
+    assert looks[-1].notes == ("3 lines of the prediction log left out: they cannot be read",)
+    assert "3 lines of the prediction log left out" in rollout_page(world.name, [asdict(look) for look in looks])
 
 
 def test_a_hold_keeps_no_worse_version_in_service(tmp_path: Path) -> None:
