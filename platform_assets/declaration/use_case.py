@@ -15,9 +15,11 @@ from pydantic_core import InitErrorDetails
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.checks.labels import UNDATED_LABEL
 from platform_assets.declaration.checks.references import find_problems
+from platform_assets.declaration.names import EVALUATION
 from platform_assets.declaration.renamed import with_current_names
 from platform_assets.declaration.sections.calendar import Calendar
 from platform_assets.declaration.sections.columns import ColumnType
+from platform_assets.declaration.sections.compute import SERVICE_PODS, Compute, ComputeKey, Replicas, chosen_compute
 from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.gates import Gates
@@ -28,6 +30,8 @@ from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.sections.training import Training
 from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
+
+MODEL_LAYER = "model"
 
 
 class History(Declaration):
@@ -77,6 +81,11 @@ class UseCase(Declaration):
         description="The A/B test that is to show what a new version is worth; planned, not run, by the platform.",
     )
     retention: Retention = Field(default_factory=Retention, description="How long old versions stay readable.")
+    compute: dict[ComputeKey, Compute] = Field(
+        default_factory=dict,
+        description="What steps and services need on Kubernetes. Keys: `default`, a layer (`features`), `layer/table` "
+        "(`model/classifier`), or `service`, the pods that answer; the most specific one counts, as a whole.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -206,6 +215,21 @@ class UseCase(Declaration):
         if not self.task.has_classes or self.label.column not in self.label_source.column_names:
             return ()
         return tuple(str(value) for value in self.label_source.column(self.label.column).allowed or ())
+
+    def compute_of(self, layer: str, table: str | None = None) -> Compute:
+        """What a step, or with `service` a pod that answers, needs of a machine: the most specific entry of `compute`.
+
+        Args:
+            layer: second part of the asset's key, or `service`.
+            table: last part of the asset's key.
+        """
+        if layer == MODEL_LAYER and table in (self.model_name, EVALUATION) and self.training.compute is not None:
+            return self.training.compute
+        chosen = chosen_compute(self.compute, layer, table)
+        if layer != SERVICE_PODS:
+            return chosen or Compute()
+        chosen = chosen or Compute(cpus=1, memory_gigabytes=2)
+        return chosen if chosen.replicas is not None else chosen.model_copy(update={"replicas": Replicas()})
 
     @property
     def is_realtime(self) -> bool:

@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.sections.training import Compute
+from platform_assets.declaration.sections.compute import Compute
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.lineage.graph import SOURCE, WHOLE_ROW, Lineage
 from platform_assets.lake.lineage.use_case import lineage

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from platform_assets.declaration import load_use_case
-from platform_assets.declaration.sections.training import Compute
+from platform_assets.declaration.sections.compute import Compute
 from platform_assets.installation import Settings, SettingsError
 from platform_assets.orchestration.assets.model import model_asset
 from platform_assets.orchestration.metadata import kubernetes_tags
@@ -66,7 +66,7 @@ def test_a_training_step_becomes_a_job_of_the_declared_size(launcher_config: dic
 def test_the_model_asset_carries_its_declared_size() -> None:
     use_case = load_use_case(ROOT / "platform_assets" / "defs" / "card_fraud")
     tags = dict(model_asset(use_case=use_case).op.tags)
-    expected = kubernetes_tags(use_case.training.compute)["dagster-k8s/config"]
+    expected = kubernetes_tags(use_case.compute_of("model", use_case.model_name))["dagster-k8s/config"]
     found = tags["dagster-k8s/config"]
     assert (yaml.safe_load(found) if isinstance(found, str) else found) == expected
 

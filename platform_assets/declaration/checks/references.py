@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration.checks.categories import category_problems, learned_category_problems
 from platform_assets.declaration.checks.columns import column_problems
+from platform_assets.declaration.checks.compute import compute_problems
 from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.experiments import experiment_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
@@ -80,6 +81,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
         *(Flaw(*finding) for finding in experiment_problems(use_case)),
         *(Flaw(*finding) for finding in rollout_problems(use_case)),
+        *(Flaw(*finding) for finding in compute_problems(use_case)),
     ]
 
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.learner_kinds import learner_names
 from platform_assets.declaration.renamed import current_name
+from platform_assets.declaration.sections.compute import Compute
 from platform_assets.declaration.sections.search import Search
 from platform_assets.declaration.tasks.registry import metric_names, task_names
 
@@ -111,14 +112,6 @@ class Splits(Declaration):
     )
 
 
-class Compute(Declaration):
-    """What training needs of a machine; used where steps run on Kubernetes."""
-
-    cpus: float = Field(default=2.0, gt=0, description="CPU cores.")
-    memory_gigabytes: float = Field(default=4.0, gt=0, description="Memory, in GB (10^9 bytes).")
-    gpus: int = Field(default=0, ge=0, description="NVIDIA GPUs.")
-
-
 class Training(Declaration):
     """How the model is made."""
 
@@ -156,7 +149,8 @@ class Training(Declaration):
         "embedding; a value never seen in training has no column.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of everything random in training.")
-    compute: Compute = Field(
-        default_factory=Compute, description="What training needs of a machine; used where steps run on Kubernetes."
+    compute: Compute | None = Field(
+        default=None,
+        description="What fitting and judging the model need of a machine; in place of the keys `model...` of the section `compute`.",
     )
     every_days: int = Field(default=7, ge=1, description="How often a model is trained on schedule, in days.")

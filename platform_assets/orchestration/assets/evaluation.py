@@ -41,7 +41,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="2",
-        op_tags=kubernetes_tags(use_case.training.compute),  # gates fit the winner again
+        op_tags=kubernetes_tags(use_case.compute_of(MODEL, EVALUATION)),  # gates fit the winner again
         check_specs=[
             day_check(name, key, as_of_days(use_case), blocking=True, description=f"Gate {name.replace('_', ' ')}.")
             for name in names

@@ -40,7 +40,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",
-        op_tags=kubernetes_tags(use_case.training.compute),
+        op_tags=kubernetes_tags(use_case.compute_of(MODEL, use_case.model_name)),
         **policy(use_case, MODEL),
     )
     def model(
