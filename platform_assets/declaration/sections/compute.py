@@ -1,7 +1,6 @@
 """What steps and services need of a machine.
 
-Belongs here: the declared sizes and which of them counts for a step. Does not belong here: what Kubernetes is told of them
-(`orchestration/kubernetes/`, `deployment/kubernetes/`).
+Belongs here: the declared sizes and which of them counts for a step. Does not belong here: what Kubernetes is told of them.
 """
 
 from collections.abc import Mapping
