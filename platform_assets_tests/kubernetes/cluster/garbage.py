@@ -1,7 +1,7 @@
 """Garbage collection, and the ends of namespaces.
 
-Belongs here: dependents of deleted owners, foreground and orphan deletion, emptying a namespace that is being deleted, and what each namespace is
-born with. Does not belong here: what holds a single object (store.py).
+Belongs here: dependents of deleted owners, foreground and orphan deletion, emptying a namespace that is being deleted,
+and what each namespace is born with. Does not belong here: what holds a single object (store.py).
 """
 
 from typing import Any
