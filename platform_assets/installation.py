@@ -5,11 +5,10 @@ home that Dagster, the command line, benchmarks and tests all take from here. Do
 case.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, MutableMapping
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -31,19 +30,6 @@ from platform_assets.registry.model_store import ModelStore
 from platform_assets.training.selection import Placement
 
 PREFIX = "PLATFORM_ASSETS_"
-
-
-@cache
-def code_version() -> str:
-    """What the code of this package is, for lineage: a digest of its Python files.
-
-    It is the same for a checkout and for an installed package, and differs as soon as a line does.
-    """
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 class SettingsError(ValueError):
@@ -88,6 +74,15 @@ def _tokens(text: str) -> dict[str, list[str]]:
 def definitions_are_checked(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether definitions are loaded to be checked, by `dg check defs` or `dagster definitions validate`: nothing may be left out then."""
     return environment.get("DAGSTER_IS_DEFS_VALIDATION_CLI") == "1"
+
+
+def automation_is_on(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether schedules and sensors run without anybody turning them on in Dagster.
+
+    Raises:
+        SettingsError: when a setting cannot be used.
+    """
+    return Settings.from_environment(environment).automation == "on"
 
 
 def use_dagster_of_this_folder(home: Path) -> None:
@@ -166,6 +161,10 @@ class Settings(BaseModel):
     executor: Literal["multiprocess", "kubernetes"] = Field(
         default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
     )
+    automation: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether schedules and sensors run from the start: `on` or `off`. What somebody turned on or off in Dagster stays so.",
+    )
     ray_address: str | None = Field(
         default=None,
         min_length=1,
@@ -230,6 +229,7 @@ class Settings(BaseModel):
             "caller_tokens_file": value("caller_tokens_file", "") or None,
             "caller_tls": _parsed("caller_tls", value("caller_tls", "null")),
             "executor": value("executor", "multiprocess"),
+            "automation": value("automation", "off"),
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from platform_assets.installation import code_version
+from platform_assets.registry.code_version import code_version
 from platform_assets.testing.child_process import ROOT
 
 LIBRARIES = (

@@ -12,6 +12,7 @@ from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import SERVING
 from platform_assets.orchestration.metadata import asset_key
+from platform_assets.orchestration.sensors import sensor_status
 from platform_assets.pipelines.advance_rollout import StepOutcome, advance_rollout
 from platform_assets.registry.model_store import ModelStore
 
@@ -28,15 +29,16 @@ _NO_DECISION = frozenset(
 )
 
 
-def rollout_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Advances, holds or aborts the rollout that waits, by its verdict. Off until somebody turns it on, like all that starts by itself."""
+def rollout_sensor(use_case: UseCase, *, running: bool = False) -> dg.SensorDefinition:
+    """Advances, holds or aborts the rollout that waits, by its verdict. Off until somebody turns it on, unless all that starts by itself
+    is `running`."""
     page = asset_key(use_case, SERVING, ROLLOUT)
 
     @dg.sensor(
         asset_selection=dg.AssetSelection.assets(page),
         name=f"{use_case.name}__rollout",
         minimum_interval_seconds=INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(running=running),
         description="Takes a rollout to its next stage, or back, by verdict. Asks for nothing while nothing is rolled out.",
     )
     def rollout(

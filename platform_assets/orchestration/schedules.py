@@ -86,16 +86,18 @@ def _name(use_case: UseCase, timetable: Timetable) -> str:
     return f"{use_case.name}__{timetable.name}"
 
 
-def build_schedules(use_case: UseCase, jobs: Jobs) -> list[dg.ScheduleDefinition]:
-    """The schedules of a use case; all are off until somebody turns them on."""
+def build_schedules(use_case: UseCase, jobs: Jobs, *, running: bool = False) -> list[dg.ScheduleDefinition]:
+    """The schedules of a use case; unless `running`, all are off until somebody turns them on."""
+    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return [
-        _daily(use_case, timetable, jobs[timetable.job])
+        _daily(use_case, timetable, jobs[timetable.job], status)
         if timetable.daily
         else dg.ScheduleDefinition(
             name=_name(use_case, timetable),
             job=jobs[timetable.job],
             cron_schedule=timetable.cron,
             description=timetable.description,
+            default_status=status,
         )
         for timetable in TIMETABLES
         if timetable.job in jobs
@@ -110,13 +112,16 @@ def _materialized(use_case: UseCase, context: dg.ScheduleEvaluationContext) -> M
         return NOTHING
 
 
-def _daily(use_case: UseCase, timetable: Timetable, job: AssetJob) -> dg.ScheduleDefinition:
+def _daily(
+    use_case: UseCase, timetable: Timetable, job: AssetJob, status: dg.DefaultScheduleStatus
+) -> dg.ScheduleDefinition:
     @dg.schedule(
         job=job,
         cron_schedule=timetable.cron,
         name=_name(use_case, timetable),
         description=timetable.description,
         execution_timezone=use_case.time_zone,
+        default_status=status,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         day = day_of(context.scheduled_execution_time, use_case.time_zone)

@@ -22,13 +22,19 @@ CAUSE_TAG = "platform_assets/retrain_cause"
 PARTITION_TAG = "dagster/partition"
 
 
-def retrain_sensor(use_case: UseCase, jobs: Jobs) -> dg.SensorDefinition:
+def sensor_status(*, running: bool) -> dg.DefaultSensorStatus:
+    """What a sensor does before somebody turns it on or off."""
+    return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+
+
+def retrain_sensor(use_case: UseCase, jobs: Jobs, *, running: bool = False) -> dg.SensorDefinition:
     """Requests the training job when `monitoring.retrain` says so: once for each cause, with a cooldown."""
 
     @dg.sensor(
         job=jobs[TRAIN],
         name=f"{use_case.name}__retrain",
         minimum_interval_seconds=60,
+        default_status=sensor_status(running=running),
         description="Asks for a new model when drift or lost quality persists.",
     )
     def retrain(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult:

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.installation import code_version
+from platform_assets.registry.code_version import code_version
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.build_training_set import training_rows
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion

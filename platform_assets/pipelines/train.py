@@ -13,7 +13,7 @@ from pathlib import Path
 
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.evaluation.plots import plot_candidates
-from platform_assets.installation import code_version
+from platform_assets.registry.code_version import code_version
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.track_training import TrackedModel, track
 from platform_assets.registry.base import RegisteredVersion

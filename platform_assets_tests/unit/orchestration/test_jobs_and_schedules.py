@@ -1,13 +1,14 @@
 """Jobs select what their name says, and schedules ask for the day that is due, within the declared history."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
 from platform_assets.declaration import UseCase
-from platform_assets.installation import Installation
+from platform_assets.installation import Installation, SettingsError
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.dagster_names import AssetJob
@@ -139,6 +140,18 @@ def test_everything_that_starts_by_itself_is_off_until_somebody_turns_it_on(use_
     automation = build_automation(use_case)
     assert {schedule.default_status for schedule in automation.schedules} == {dg.DefaultScheduleStatus.STOPPED}
     assert {sensor.default_status for sensor in automation.sensors} == {dg.DefaultSensorStatus.STOPPED}
+
+
+def test_the_setting_turns_on_everything_that_starts_by_itself(
+    use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", "on")
+    definitions = use_case_definitions(use_case, tmp_path)
+    assert {found.default_status for found in definitions.schedules or []} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {found.default_status for found in definitions.sensors or []} == {dg.DefaultSensorStatus.RUNNING}
+    monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", "sometimes")
+    with pytest.raises(SettingsError, match="PLATFORM_ASSETS_AUTOMATION"):
+        use_case_definitions(use_case, tmp_path)
 
 
 def test_dagster_still_gives_no_public_name_to_what_define_asset_job_returns() -> None:
