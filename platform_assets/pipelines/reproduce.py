@@ -19,10 +19,10 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.registry.code_version import code_version
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.build_training_set import training_rows
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.registry.code_version import code_version
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.pins import DATA_VERSIONS
 from platform_assets.registry.training_run import (

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.evaluation.plots import plot_candidates
-from platform_assets.registry.code_version import code_version
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.track_training import TrackedModel, track
 from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.code_version import code_version
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.pins import versions_behind
 from platform_assets.registry.tracking import Tracker

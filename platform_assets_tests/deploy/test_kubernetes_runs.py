@@ -25,7 +25,9 @@ def launcher_config(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setenv("PLATFORM_ASSETS_NAMESPACE", "ml")
     monkeypatch.setenv("PLATFORM_ASSETS_IMAGE", "platform-assets:1")
-    shipped = yaml.safe_load((ROOT / "deploy" / "helm" / "platform-assets" / "files" / "dagster.yaml").read_text())["run_launcher"]["config"]
+    shipped = yaml.safe_load((ROOT / "deploy" / "helm" / "platform-assets" / "files" / "dagster.yaml").read_text())[
+        "run_launcher"
+    ]["config"]
     processed = process_config(resolve_to_config_type(K8sRunLauncher.config_type()), shipped)
     assert processed.success, [error.message for error in processed.errors or []]
     assert processed.value is not None
