@@ -17,7 +17,6 @@ from platform_assets.deployment.local.state import Arm, Program, TargetState
 from platform_assets.deployment.local.stored_access import ReportedAccess
 from platform_assets.deployment.local.supervisor import ProgramInfo
 from platform_assets.deployment.release import ProcessStatus, TargetStatus, UseCaseStatus
-from platform_assets.deployment.rollout.view import ArmView, RolloutView
 
 UNWATCHED = "UNWATCHED"
 """State of a process that answers while no process manager runs."""
@@ -92,37 +91,16 @@ def use_case_status(
 ) -> UseCaseStatus:
     """Look at one use case: its stored arms, and what their processes do now."""
     stored = state.use_case(use_case)
-    weights: dict[str, int] = {}
-    for arm in stored.arms:  # a version that is deployed anew has two arms for a while
-        weights[arm.version] = weights.get(arm.version, 0) + arm.weight
-    serving = state.serving(use_case)
+    serving = stored.serving()
     return UseCaseStatus(
         use_case=use_case,
         version=serving.version if serving else None,
         address=address,
-        weights=weights,
+        weights=stored.weights,
         processes=tuple(_process(arm, program, infos, services) for arm in stored.arms for program in arm.programs),
         rollout=stored.rollout.phase.value if stored.rollout else None,
         mirror=next((arm.version for arm in stored.arms if arm.name == stored.mirror), None),
     )
-
-
-def rollout_view(state: TargetState, use_case: str) -> RolloutView | None:
-    """The rollout of one use case with its arms, None when nothing is rolled out."""
-    stored = state.use_case(use_case)
-    if stored.rollout is None:
-        return None
-    arms = tuple(
-        ArmView(
-            arm.name,
-            arm.version,
-            arm.fingerprint,
-            arm.weight,
-            stored.mirror_percent if arm.name == stored.mirror else 0,
-        )
-        for arm in stored.arms
-    )
-    return RolloutView(use_case, stored.rollout, arms)
 
 
 def problems(port: int, port_setting: str, supervisor_pid: int | None, listens: bool) -> tuple[str, ...]:

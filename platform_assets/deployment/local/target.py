@@ -34,7 +34,7 @@ from platform_assets.deployment.local.host import (
 )
 from platform_assets.deployment.local.locking import locked
 from platform_assets.deployment.local.neighbours import STATE_FILE, refuse_port_of_others
-from platform_assets.deployment.local.reporting import LocalStatus, local_status, rollout_view
+from platform_assets.deployment.local.reporting import LocalStatus, local_status
 from platform_assets.deployment.local.rollout_counters import read_counters
 from platform_assets.deployment.local.services import Services
 from platform_assets.deployment.local.session import LocalSession
@@ -207,7 +207,7 @@ class LocalTarget:
             StateUnreadable: the state file is damaged.
         """
         state = self.stored()
-        return None if state is None else rollout_view(state, use_case)
+        return None if state is None else state.use_case(use_case).view(use_case)
 
     def advance(self, use_case: str, revision: int, decision: RolloutDecision) -> Rollout:
         """Take a rollout that waits where somebody decided, if it is still at the revision that the decision is about.

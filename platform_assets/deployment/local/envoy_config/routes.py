@@ -13,7 +13,7 @@ from platform_assets.deployment.callers import UNCHECKED, CallerAccess
 from platform_assets.deployment.local.envoy_config import callers, doors
 from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
 from platform_assets.deployment.local.envoy_config.splits import shares, with_split
-from platform_assets.deployment.local.state import TargetState, UseCaseState
+from platform_assets.deployment.local.state import LocalUseCase, TargetState
 
 VERSION_HEADER = "x-service-version"
 ROUTING_PATH = "/-/routing"
@@ -87,7 +87,7 @@ def _answer(match: Json, status: int, body: Json) -> Json:
     }
 
 
-def _route(name: str, use_case: UseCaseState, request_timeout_seconds: float) -> Json:
+def _route(name: str, use_case: LocalUseCase, request_timeout_seconds: float) -> Json:
     clusters = [
         {
             "name": arm.name,

@@ -11,20 +11,20 @@ import copy
 from platform_assets.declaration.names import EXPERIMENT_HEADER, VARIANT_HEADER
 from platform_assets.deployment.local.assignment_filter import lua_source, route_filter
 from platform_assets.deployment.local.envoy_config.format import Json
-from platform_assets.deployment.local.state import Arm, UseCaseState
+from platform_assets.deployment.local.state import Arm, LocalUseCase
 
 TREATMENT = "treatment"
 """What the program calls an entity that gets the new version; every other word is answered by control."""
 
 
-def shares(use_case: UseCaseState) -> list[tuple[Arm, int]]:
+def shares(use_case: LocalUseCase) -> list[tuple[Arm, int]]:
     """The arms that answer requests of which no entity is known, and their shares in percent: under a split, control alone."""
     if use_case.split is None:
         return [(arm, arm.weight) for arm in use_case.arms if arm.weight > 0]
     return [(arm, 100) for arm in use_case.arms if arm.name == use_case.split.control]
 
 
-def with_split(name: str, use_case: UseCaseState, route: Json) -> list[Json]:
+def with_split(name: str, use_case: LocalUseCase, route: Json) -> list[Json]:
     """A use case's route, and before it that of treated entities where there is a split.
 
     Args:
