@@ -7,7 +7,7 @@ case.
 
 import json
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,11 +21,13 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, parse_tokens, with_file
 from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home
+from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
+from platform_assets.registry.artifact_variables import artifact_variables
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.training.selection import Placement
 
@@ -57,6 +59,12 @@ def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
     except ValueError as error:
         shown = "" if secret else f"; found {text!r}"
         raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{shown}") from error
+
+
+def _place(location: Sequence[str | int]) -> str:
+    """The variable that a setting is read from, and the field within it."""
+    variable, *fields = location
+    return str(variable).upper() + "".join(f" {'.'.join(map(str, fields))}" if fields else "")
 
 
 def _tokens(text: str) -> dict[str, list[str]]:
@@ -139,6 +147,9 @@ class Settings(BaseModel):
     target: str = Field(
         default="local",
         description="Kind of target that services are deployed on: `local`, processes on this machine behind a proxy.",
+    )
+    kubernetes: ClusterSettings | None = Field(
+        default=None, description="The cluster that target `kubernetes` deploys on, as JSON."
     )
     callers: Literal["on", "off"] | None = Field(
         default=None,
@@ -224,6 +235,7 @@ class Settings(BaseModel):
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
             "environment": environment_name,
             "target": value("target", "local"),
+            "kubernetes": _parsed("kubernetes", value("kubernetes", "null"), secret=True),
             "callers": value("callers", "") or None,
             "caller_tokens": _tokens(value("caller_tokens", "")),
             "caller_tokens_file": value("caller_tokens_file", "") or None,
@@ -239,7 +251,7 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+            problems = [f"{PREFIX}{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
             raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error
 
     @property
@@ -271,18 +283,6 @@ class Settings(BaseModel):
             ) from error
 
 
-_LENT = {
-    "access_key_id": "AWS_ACCESS_KEY_ID",
-    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
-    "session_token": "AWS_SESSION_TOKEN",
-    "region": "AWS_DEFAULT_REGION",
-    "default_region": "AWS_DEFAULT_REGION",
-    "endpoint_url": "MLFLOW_S3_ENDPOINT_URL",
-    "endpoint": "MLFLOW_S3_ENDPOINT_URL",
-}
-"""Keys of `object_store`, without `AWS_` and in small letters, and the variables that MLflow's client reads them from."""
-
-
 def lend_object_store(settings: Settings, environment: MutableMapping[str, str] = os.environ) -> None:
     """Let MLflow's client reach artifacts in an object store: it reads endpoint and keys from the environment, and from nowhere else.
 
@@ -303,13 +303,8 @@ def lend_object_store(settings: Settings, environment: MutableMapping[str, str] 
         )
     if not (by_server or in_store):
         return
-    for key, text in settings.object_store.items():
-        variable = _LENT.get(key.lower().removeprefix("aws_"))
-        if variable is not None:
-            environment.setdefault(variable, text)
-    if settings.object_store:
-        environment.setdefault("AWS_RETRY_MODE", "standard")
-        environment.setdefault("AWS_MAX_ATTEMPTS", "10")  # with the pauses of the standard mode more than a minute
+    for variable, text in artifact_variables(settings.object_store).items():
+        environment.setdefault(variable, text)
 
 
 def source_access() -> Access:
@@ -377,7 +372,8 @@ class Installation:
     def serving(self) -> ServingHome:
         """Where services are built, logged and answered."""
         settings = self.settings
-        return ServingHome(str(settings.own_home), settings.port, settings.target, self._callers(), self.rollout)
+        home, cluster = str(settings.own_home), settings.kubernetes
+        return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster)
 
     def _callers(self) -> CallerAccess | None:
         """Whether callers are checked, and how; None where no setting says so.

@@ -11,7 +11,8 @@ from platform_assets.members import MemberRegistry
 OpenTarget = Callable[..., Target]
 """Makes a target from the installation's home folder (`Path`) and the port of its address; nothing is started or written.
 
-Where the installation says whether callers are checked, that is given as `callers=CallerAccess(...)`.
+Where the installation says whether callers are checked, that is given as `callers=CallerAccess(...)`; and of which cluster it may use, as
+`cluster=ClusterSettings(...)`.
 """
 
 TARGETS: MemberRegistry[OpenTarget] = MemberRegistry(

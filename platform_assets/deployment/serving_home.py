@@ -10,6 +10,7 @@ from pathlib import Path
 
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess
+from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.target import Target
 
@@ -24,6 +25,7 @@ class ServingHome:
         kind: name of the target, see `registry.py`.
         callers: whether callers are checked, and how; None leaves it as it was last put in force.
         rollout: stages in which new versions take over here, instead of those that are declared; empty for the declared ones.
+        cluster: what a target on a cluster needs to know; None where no setting says so.
     """
 
     home: str
@@ -31,6 +33,7 @@ class ServingHome:
     kind: str = "local"
     callers: CallerAccess | None = field(default=None, repr=False)
     rollout: tuple[RolloutStage, ...] = ()
+    cluster: ClusterSettings | None = None
 
     def target(self) -> Target:
         """The target that services are deployed on.
@@ -38,7 +41,8 @@ class ServingHome:
         Raises:
             UnknownMember: there is no target of that name.
         """
-        options = {} if self.callers is None else {"callers": self.callers}
+        given = {"callers": self.callers, "cluster": self.cluster}
+        options = {name: value for name, value in given.items() if value is not None}
         return TARGETS[self.kind](Path(self.home), self.port, **options)
 
     @property
