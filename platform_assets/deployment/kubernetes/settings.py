@@ -66,7 +66,9 @@ class ClusterSettings(BaseModel):
     )
     release_claim: DnsName | None = Field(default=None, description="PersistentVolumeClaim that has `releases`.")
     node_cache_gigabytes: float = Field(
-        default=20.0, gt=0, description="GB (10^9 bytes) of archives that are kept on a node; those that were not used for longest go first."
+        default=20.0,
+        gt=0,
+        description="GB (10^9 bytes) of archives that are kept on a node; those that were not used for longest go first.",
     )
     node_cache_folder: str | None = Field(
         default=None,
@@ -77,11 +79,12 @@ class ClusterSettings(BaseModel):
         default=None, description="PersistentVolumeClaim (ReadWriteMany) of the prediction log."
     )
     log_folder: str = Field(
-        default="/var/lib/platform-assets/prediction-log", description="Where pods have it, and every reader of the log."
+        default="/var/lib/platform-assets/prediction-log",
+        description="Where pods have it, and every reader of the log.",
     )
     shared_paths: Mapping[str, DnsName] = Field(
         default_factory=dict,
-        description="Folders that pods have at the same path as this machine, each with the PersistentVolumeClaim (ReadWriteMany) behind it.",
+        description="Folders that pods have at the same path as this machine, and the PersistentVolumeClaim (ReadWriteMany) of each.",
     )
 
     gateway: DnsName = Field(description="The Gateway that use cases answer behind.")
@@ -91,7 +94,8 @@ class ClusterSettings(BaseModel):
         default=None, description="Prometheus text of the gateway's Envoys; rollouts by verdict count with it."
     )
     gateway_pods: Mapping[str, str] = Field(
-        default_factory=dict, description="For `routes: istio`: labels of the gateway's pods; absent: `istio: ingressgateway`."
+        default_factory=dict,
+        description="For `routes: istio`: labels of the gateway's pods; absent: `istio: ingressgateway`.",
     )
     address: HttpAddress = Field(description="Where callers reach the gateway, without a trailing slash.")
     routes: Literal["gateway_api", "istio"] = "gateway_api"
@@ -113,7 +117,10 @@ class ClusterSettings(BaseModel):
         default="sleep", description="How a pod waits before it ends; `exec` for clusters before 1.30."
     )
     drain_seconds: int = Field(
-        default=5, ge=0, le=300, description="A pod answers for so long after it was told to end: gateways learn of it later."
+        default=5,
+        ge=0,
+        le=300,
+        description="A pod answers for so long after it was told to end: gateways learn of it later.",
     )
     start_timeout_seconds: int = Field(default=180, ge=5, le=3600)
     network_policy: bool = True
@@ -161,7 +168,9 @@ class ClusterSettings(BaseModel):
     def _belongs_together(self) -> Self:
         in_folder = not self.releases.startswith("s3://")
         if in_folder and self.release_claim is None and self.images == "runtime":
-            raise ValueError("releases is a folder: release_claim must name the PersistentVolumeClaim that pods have it by")
+            raise ValueError(
+                "releases is a folder: release_claim must name the PersistentVolumeClaim that pods have it by"
+            )
         if not in_folder and self.release_claim is not None:
             raise ValueError("release_claim names a claim, and releases lies in a bucket: leave one of them out")
         if self.routes == "istio" and self.retries != "none":
