@@ -56,19 +56,19 @@ class RouteSplit:
 
 
 @dataclass(frozen=True)
-class Taken:
+class RouteTaken:
     """Every object is in force as it was asked for."""
 
 
 @dataclass(frozen=True)
-class Refused:
+class RouteRefused:
     """An object was refused; waiting does not help."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Waiting:
+class RouteWaiting:
     """Nobody has said yet, and what is lacking: for the sentence when waiting took too long."""
 
     reason: str
@@ -90,7 +90,7 @@ class TrafficRoutes(Protocol):
             ValueError: the shares do not add up to 100, or the split is not between two of them.
         """
 
-    def taken(self, stored: Sequence[Mapping[str, Any]]) -> Taken | Refused | Waiting:
+    def taken(self, stored: Sequence[Mapping[str, Any]]) -> RouteTaken | RouteRefused | RouteWaiting:
         """What those who carry the requests say of the objects as the API has them now, for the generation that was asked for."""
 
 
