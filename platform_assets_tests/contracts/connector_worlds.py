@@ -20,7 +20,7 @@ from deltalake import write_deltalake
 from platform_assets.connectors.access import Access
 from platform_assets.declaration import Source
 from platform_assets.simulation.generators import load_generator
-from platform_assets.testing.servers import Kafka
+from platform_assets.testing.servers import S3, Kafka
 from platform_assets_tests.contracts.members.iceberg import append_snapshot
 
 DAYS = {date(2024, 3, 1): [1, 2, 3], date(2024, 3, 2): [4, 5]}
@@ -34,6 +34,24 @@ COLUMNS = [
     {"name": "price", "type": "float64", "description": "Price"},
     {"name": "remark", "type": "string", "description": "Remark", "nullable": True},
 ]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The servers that streams are kept by."""
+
+    kafka: Kafka
+    aws: S3
+    """Speaks for Kinesis as well."""
+
+    def kinesis(self) -> dict[str, str]:
+        """What boto3's client is made with."""
+        return {
+            "region_name": "us-east-1",
+            "endpoint_url": self.aws.endpoint,
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,7 @@ def _world(connector: dict[str, Any], lost: dict[str, Any], folder: Path, **more
 # Sources that are asked for event days.
 
 
-def csv_by_day(folder: Path, _cluster: Kafka) -> World:
+def csv_by_day(folder: Path, _cluster: Streams) -> World:
     """A CSV file for each day."""
     for day, keys in DAYS.items():
         frame(keys).with_columns(pl.col("started_at").dt.to_string("iso")).write_csv(folder / f"{day}.csv")
@@ -93,13 +111,13 @@ def csv_by_day(folder: Path, _cluster: Kafka) -> World:
     return _world(connector, {"path": "nowhere-{event_day}.csv"}, folder)
 
 
-def parquet_in_one(folder: Path, _cluster: Kafka) -> World:
+def parquet_in_one(folder: Path, _cluster: Streams) -> World:
     """A Parquet file with all days."""
     frame(_all_keys()).write_parquet(folder / "rides.parquet")
     return _world({"kind": "files", "format": "parquet", "path": "rides.parquet"}, {"path": "nowhere"}, folder)
 
 
-def database(folder: Path, _cluster: Kafka) -> World:
+def database(folder: Path, _cluster: Streams) -> World:
     """A table of a database."""
     access = _database(folder, _all_keys())
     return _world({"kind": "sql", "url": "DATABASE", "table": "rides"}, {"table": "nowhere"}, folder, access=access)
@@ -122,13 +140,13 @@ def _into_database(folder: Path, keys: Sequence[int]) -> None:
             connection.execute(f"INSERT OR REPLACE INTO rides VALUES (?, ?, ?, ?, {version})", cells)
 
 
-def delta_table(folder: Path, _cluster: Kafka) -> World:
+def delta_table(folder: Path, _cluster: Streams) -> World:
     """A Delta table of others."""
     write_deltalake(folder / "theirs", frame(_all_keys()))
     return _world({"kind": "delta", "uri": "theirs"}, {"uri": "nowhere"}, folder)
 
 
-def simulated(folder: Path, _cluster: Kafka) -> World:
+def simulated(folder: Path, _cluster: Streams) -> World:
     """A tiny simulated world; its keys are what the generator draws."""
     settings = {"customers": 30, "terminals": 300, "start": "2024-03-01"}
     generator = "platform_assets.simulation.card_payments:CardPayments"
@@ -148,7 +166,7 @@ def simulated(folder: Path, _cluster: Kafka) -> World:
     return World(source, folder, Access(), (lost, Access()), drawn)
 
 
-def iceberg_table(folder: Path, _cluster: Kafka) -> World:
+def iceberg_table(folder: Path, _cluster: Streams) -> World:
     """The test-only member, asked for days."""
     for keys in DAYS.values():
         append_snapshot(folder / "lake", frame(keys))
@@ -158,7 +176,7 @@ def iceberg_table(folder: Path, _cluster: Kafka) -> World:
 # Sources that are asked what is new.
 
 
-def new_files(folder: Path, _cluster: Kafka) -> World:
+def new_files(folder: Path, _cluster: Streams) -> World:
     """A folder in which files arrive."""
     arrivals = folder / "in"
     arrivals.mkdir()
@@ -173,7 +191,7 @@ def new_files(folder: Path, _cluster: Kafka) -> World:
     return _world(connector, {"path": "nowhere"}, folder, deliver=deliver, stored_cursor=json.dumps(cursor))
 
 
-def changed_rows(folder: Path, _cluster: Kafka) -> World:
+def changed_rows(folder: Path, _cluster: Streams) -> World:
     """A table of a database with a change number."""
     access = _database(folder, _all_keys())
     connector = {"kind": "sql", "url": "DATABASE", "table": "rides", "cursor": "version"}
@@ -188,7 +206,7 @@ def changed_rows(folder: Path, _cluster: Kafka) -> World:
     )
 
 
-def delta_changes(folder: Path, _cluster: Kafka) -> World:
+def delta_changes(folder: Path, _cluster: Streams) -> World:
     """The change data feed of a Delta table."""
     properties = {"delta.enableChangeDataFeed": "true"}
     write_deltalake(folder / "theirs", frame(_all_keys()), configuration=properties)
@@ -201,7 +219,7 @@ def delta_changes(folder: Path, _cluster: Kafka) -> World:
     return _world(connector, {"uri": "nowhere"}, folder, deliver=deliver, stored_cursor=cursor)
 
 
-def debezium_files(folder: Path, _cluster: Kafka) -> World:
+def debezium_files(folder: Path, _cluster: Streams) -> World:
     """Debezium's envelopes in files."""
     arrivals = folder / "in"
     arrivals.mkdir()
@@ -221,36 +239,55 @@ def debezium_files(folder: Path, _cluster: Kafka) -> World:
     return _world(connector, {"path": "nowhere"}, folder, deliver=deliver, stored_cursor=json.dumps(cursor))
 
 
-def debezium_topic(folder: Path, cluster: Kafka) -> World:
+def debezium_topic(folder: Path, cluster: Streams) -> World:
     """Debezium's envelopes in a topic."""
     return _topic("change_feed", folder, cluster, lambda cells: {"op": "c", "before": None, "after": cells, "ts_ms": 5})
 
 
-def kafka_topic(folder: Path, cluster: Kafka) -> World:
+def kafka_topic(folder: Path, cluster: Streams) -> World:
     """Plain JSON messages in a topic."""
     return _topic("kafka", folder, cluster, lambda cells: cells)
 
 
-def _topic(kind: str, folder: Path, cluster: Kafka, message: Callable[[dict[str, Any]], Any]) -> World:
+def _topic(kind: str, folder: Path, cluster: Streams, message: Callable[[dict[str, Any]], Any]) -> World:
     topic = f"{kind}-{folder.name}"
 
     def deliver(keys: Sequence[int]) -> None:
         for cells in _json_rows(keys):
-            cluster.produce(topic, json.dumps(message(cells)))
+            cluster.kafka.produce(topic, json.dumps(message(cells)))
 
     deliver(_all_keys())
     connector = {"kind": kind, "topic": topic, "brokers": "BROKERS"}
-    access = Access(variables={"BROKERS": cluster.brokers})
+    access = Access(variables={"BROKERS": cluster.kafka.brokers})
     cursor = json.dumps({"topic": topic, "offsets": {}})
     world = _world(connector, {}, folder, access=access, deliver=deliver, stored_cursor=cursor)
     return World(**{**vars(world), "lost": (world.source, Access())})
+
+
+def kinesis_stream(folder: Path, cluster: Streams) -> World:
+    """Plain JSON records in a stream of two shards."""
+    import boto3
+
+    stream, client = f"rides-{folder.name}", boto3.client("kinesis", **cluster.kinesis())
+    client.create_stream(StreamName=stream, ShardCount=2)
+    client.get_waiter("stream_exists").wait(StreamName=stream)
+
+    def deliver(keys: Sequence[int]) -> None:
+        for cells in _json_rows(keys):
+            client.put_record(StreamName=stream, Data=json.dumps(cells).encode(), PartitionKey=str(cells["ride_id"]))
+
+    deliver(_all_keys())
+    connector = {"kind": "kinesis", "stream": stream, "client": "STREAMS"}
+    access = Access(variables={"STREAMS": json.dumps(cluster.kinesis())})
+    cursor = json.dumps({"stream": stream, "shards": {}})
+    return _world(connector, {"stream": "nowhere"}, folder, access=access, deliver=deliver, stored_cursor=cursor)
 
 
 def _json_rows(keys: Sequence[int]) -> list[dict[str, Any]]:
     return frame(keys).with_columns(pl.col("started_at").dt.to_string("iso")).to_dicts()
 
 
-def iceberg_snapshots(folder: Path, _cluster: Kafka) -> World:
+def iceberg_snapshots(folder: Path, _cluster: Streams) -> World:
     """The test-only member, asked what is new."""
     for keys in DAYS.values():
         append_snapshot(folder / "lake", frame(keys))
@@ -265,4 +302,13 @@ def iceberg_snapshots(folder: Path, _cluster: Kafka) -> World:
 
 
 OF_DAYS = (csv_by_day, parquet_in_one, database, delta_table, simulated, iceberg_table)
-OF_CHANGES = (new_files, changed_rows, delta_changes, debezium_files, debezium_topic, kafka_topic, iceberg_snapshots)
+OF_CHANGES = (
+    new_files,
+    changed_rows,
+    delta_changes,
+    debezium_files,
+    debezium_topic,
+    kafka_topic,
+    kinesis_stream,
+    iceberg_snapshots,
+)

@@ -38,8 +38,17 @@ from platform_assets.declaration.delivered_columns import row_positions as posit
 from platform_assets.declaration.sections.connectors.registry import CONNECTORS
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
-from platform_assets.testing.servers import Kafka, kafka
-from platform_assets_tests.contracts.connector_worlds import COLUMNS, DAYS, FIRST, LAST, OF_CHANGES, OF_DAYS, World
+from platform_assets.testing.servers import kafka, s3
+from platform_assets_tests.contracts.connector_worlds import (
+    COLUMNS,
+    DAYS,
+    FIRST,
+    LAST,
+    OF_CHANGES,
+    OF_DAYS,
+    Streams,
+    World,
+)
 from platform_assets_tests.contracts.members.iceberg import IcebergConnector
 
 NOW = datetime(2024, 3, 3, tzinfo=UTC)
@@ -47,9 +56,9 @@ WHAT_TO_DO = re.compile(r"\b(correct|set|put|check|deliver|have|give|declare|loa
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Kafka]:
-    with kafka() as running:
-        yield running
+def cluster() -> Iterator[Streams]:
+    with kafka() as brokers, s3() as aws:
+        yield Streams(brokers, aws)
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +68,13 @@ def with_the_test_only_member() -> Iterator[None]:
 
 
 @pytest.fixture(params=OF_DAYS, ids=lambda make: make.__name__)
-def days(request: pytest.FixtureRequest, tmp_path: Path, cluster: Kafka) -> World:
+def days(request: pytest.FixtureRequest, tmp_path: Path, cluster: Streams) -> World:
     """A source that is asked for event days."""
     return request.param(tmp_path, cluster)  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=OF_CHANGES, ids=lambda make: make.__name__)
-def changes(request: pytest.FixtureRequest, tmp_path: Path, cluster: Kafka) -> World:
+def changes(request: pytest.FixtureRequest, tmp_path: Path, cluster: Streams) -> World:
     """A source that is asked what is new."""
     return request.param(tmp_path, cluster)  # type: ignore[no-any-return]
 
@@ -237,7 +246,7 @@ def test_an_incremental_source_has_no_event_days(changes: World) -> None:
 
 
 @pytest.fixture(params=(*OF_DAYS, *OF_CHANGES), ids=lambda make: make.__name__)
-def world(request: pytest.FixtureRequest, tmp_path: Path, cluster: Kafka) -> World:
+def world(request: pytest.FixtureRequest, tmp_path: Path, cluster: Streams) -> World:
     """A source of any kind."""
     return request.param(tmp_path, cluster)  # type: ignore[no-any-return]
 
@@ -282,6 +291,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "delta": ({"uri": "theirs", "incremental": True}, "connector.incremental"),
     "change_feed": ({"topic": "rides"}, "connector.brokers"),
     "kafka": ({"topic": "rides", "brokers": "BROKERS"}, "connector.kind"),
+    "kinesis": ({"stream": "rides", "epoch_unit": {"price": "seconds"}}, "connector.epoch_unit"),
     "simulator": ({"settings": {}}, "connector.simulator.generator"),
     "iceberg": ({"path": "s3://bucket/lake"}, "connector.path"),
 }
@@ -299,7 +309,7 @@ def declared(tmp_path: Path, connector: dict[str, Any], event_time: str | None =
     return path
 
 
-def test_every_kind_stands_in_this_suite(tmp_path: Path, cluster: Kafka) -> None:
+def test_every_kind_stands_in_this_suite(tmp_path: Path, cluster: Streams) -> None:
     covered = set()
     for make in (*OF_DAYS, *OF_CHANGES):
         folder = tmp_path / make.__name__
@@ -344,7 +354,7 @@ def test_an_unknown_kind_is_refused_with_the_list(tmp_path: Path) -> None:
         load_use_case(declared(tmp_path, {"kind": "oracle"}))
 
 
-def test_the_test_only_kind_is_a_use_case_like_any_other(tmp_path: Path, cluster: Kafka) -> None:
+def test_the_test_only_kind_is_a_use_case_like_any_other(tmp_path: Path, cluster: Streams) -> None:
     made = OF_DAYS[-1](tmp_path, cluster)
     use_case = load_use_case(declared(tmp_path, {"kind": "iceberg", "path": "lake"}))
     assert isinstance(use_case.source("rides").connector, IcebergConnector)

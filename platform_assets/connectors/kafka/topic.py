@@ -19,19 +19,9 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.connectors.access import ATTEMPTS, Access, with_patience
 from platform_assets.connectors.base import ChangeBatch
 from platform_assets.connectors.errors import SourceError
-from platform_assets.connectors.files.text_formats import json_value
-from platform_assets.connectors.json_changes import (
-    Change,
-    frame_of_changes,
-    key_cells,
-    key_of,
-    not_json,
-    shown,
-    whole_number,
-)
-from platform_assets.connectors.json_types import fields_of, typed_cells
-from platform_assets.connectors.marks import is_deleted
-from platform_assets.declaration.delivered_columns import DELETE, UPSERT
+from platform_assets.connectors.json_changes import Change, frame_of_changes, key_cells
+from platform_assets.connectors.plain_messages import plain_change
+from platform_assets.declaration.delivered_columns import DELETE
 from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.sections.sources import Source
 
@@ -96,29 +86,7 @@ def change_of(message: Message, source: Source, connector: KafkaConnector) -> Ch
         if connector.sequence is not None:
             return Change({}, problem=f"no value, so no {connector.sequence} to order the delete of {key} by")
         return Change(key, DELETE, message.offset)
-    try:
-        cells = json_value(message.value)
-    except ValueError:
-        return not_json(message.value)
-    schema: Any = None
-    if isinstance(cells, dict) and cells.keys() == {"schema", "payload"}:
-        schema, cells = cells["schema"], cells["payload"]
-    if not isinstance(cells, dict):
-        return not_json(message.value)
-    sequence: int | None = message.offset
-    if connector.sequence is not None:
-        sequence = whole_number(cells.get(connector.sequence))
-    if sequence is None:
-        return Change(
-            {}, problem=f"no whole number in {connector.sequence} to order changes by: {shown(message.value)}"
-        )
-    cells = typed_cells(cells, fields_of(schema), source, connector.epoch_unit)
-    if not is_deleted(cells.get(connector.deleted)):
-        return Change(cells, UPSERT, sequence)
-    key = key_of(cells, source) or key_cells(message.key, source)
-    if key is None:
-        return Change({}, problem=f"a delete that names no row by its primary key: {shown(message.value)}")
-    return Change(key, DELETE, sequence)
+    return plain_change(message.value, message.key, message.offset, source, connector)
 
 
 # Taking messages.

@@ -21,6 +21,7 @@ CONNECTORS: MemberRegistry[type[ConnectorDeclaration]] = MemberRegistry(
         "delta": "platform_assets.declaration.sections.connectors.delta:DeltaConnector",
         "change_feed": "platform_assets.declaration.sections.connectors.change_feed:ChangeFeedConnector",
         "kafka": "platform_assets.declaration.sections.connectors.kafka:KafkaConnector",
+        "kinesis": "platform_assets.declaration.sections.connectors.kinesis:KinesisConnector",
     },
 )
 
