@@ -91,7 +91,7 @@ class PredictionLog:
             LogUnavailable: the second attempt failed too; nothing is left of the line.
             ValueError: a number is not finite.
         """
-        line = (json.dumps(record, default=_json, allow_nan=False, separators=(",", ":")) + "\n").encode()
+        line = (_LINES.encode(record) + "\n").encode()
         with self._turn:
             try:
                 try:
@@ -210,3 +210,7 @@ def _json(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written to the prediction log")
+
+
+_LINES = json.JSONEncoder(default=_json, allow_nan=False, separators=(",", ":"))
+"""`json.dumps` with arguments makes an encoder for each line."""

@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common.deployed import DeployedUseCase
+from benchmarks.doors.batch_and_stream import by_batch, by_stream
+from benchmarks.doors.scores import Scores, score_of
 from platform_assets.declaration import UseCase
 from serving.doors.tensors import BYTES, inputs_of, packed
 
-Scores = np.ndarray[Any, np.dtype[np.float64]]
-Ask = Callable[[str, UseCase, Sequence[bytes], int], Scores]
+Ask = Callable[[DeployedUseCase, Sequence[bytes], int], Scores]
 SECONDS = 60.0
 
 
-def by_rest(address: str, use_case: UseCase, bodies: Sequence[bytes], rows: int) -> Scores:
+def by_rest(installation: DeployedUseCase, bodies: Sequence[bytes], rows: int) -> Scores:
     """`score`, one event at a time."""
+    address, use_case = installation.target.address(), installation.use_case
     import httpx
 
     scores = []
@@ -32,8 +35,9 @@ def by_rest(address: str, use_case: UseCase, bodies: Sequence[bytes], rows: int)
     return np.array(scores)
 
 
-def by_open_inference(address: str, use_case: UseCase, bodies: Sequence[bytes], rows: int) -> Scores:
+def by_open_inference(installation: DeployedUseCase, bodies: Sequence[bytes], rows: int) -> Scores:
     """The Open Inference Protocol over REST, in JSON, so many rows at a time."""
+    address, use_case = installation.target.address(), installation.use_case
     import httpx
 
     scores: list[float] = []
@@ -48,8 +52,9 @@ def by_open_inference(address: str, use_case: UseCase, bodies: Sequence[bytes], 
     return np.array(scores)
 
 
-def by_open_inference_grpc(address: str, use_case: UseCase, bodies: Sequence[bytes], rows: int) -> Scores:
+def by_open_inference_grpc(installation: DeployedUseCase, bodies: Sequence[bytes], rows: int) -> Scores:
     """The Open Inference Protocol over gRPC, in raw tensors, so many rows at a time."""
+    address, use_case = installation.target.address(), installation.use_case
     import grpc
 
     from serving.doors.grpc.protocol import INFERENCE_SERVICE, OPEN_INFERENCE, compile_proto
@@ -72,8 +77,9 @@ def by_open_inference_grpc(address: str, use_case: UseCase, bodies: Sequence[byt
     return np.array(scores)
 
 
-def by_typed_grpc(address: str, use_case: UseCase, bodies: Sequence[bytes], rows: int) -> Scores:
+def by_typed_grpc(installation: DeployedUseCase, bodies: Sequence[bytes], rows: int) -> Scores:
     """The typed service, one event at a time."""
+    address, use_case = installation.target.address(), installation.use_case
     import grpc
 
     from serving.doors.grpc.protocol import compile_proto
@@ -100,14 +106,9 @@ DOORS: Mapping[str, Ask] = {
     "Open Inference Protocol, REST": by_open_inference,
     "Open Inference Protocol, gRPC": by_open_inference_grpc,
     "typed gRPC": by_typed_grpc,
+    "batch": by_batch,
+    "stream": by_stream,
 }
-
-
-def score_of(answer: Mapping[str, Any]) -> float:
-    """The score of an answer, whatever the task calls it."""
-    if "probabilities" in answer:
-        return float(max(answer["probabilities"].values()))
-    return float(answer["probability"] if "probability" in answer else answer["value"])
 
 
 def columns(use_case: UseCase, events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, list[Any]]]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.common.deployed import DeployedUseCase, staged
 from benchmarks.common.report import Bar, Topic
-from benchmarks.doors.asking import DOORS, Scores
+from benchmarks.doors.asking import DOORS
+from benchmarks.doors.scores import Scores
 
 ROWS_AT_A_TIME = 100
 TITLE = "One answer, whatever the door"
@@ -40,7 +41,7 @@ def measure_doors(installation: DeployedUseCase, events: int, log: Callable[[str
     for name, ask in DOORS.items():
         with staged(installation) as copy:
             started = time.perf_counter()
-            scores = ask(copy.target.address(), copy.use_case, bodies, ROWS_AT_A_TIME)
+            scores = ask(copy, bodies, ROWS_AT_A_TIME)
             asked[name] = Asked(scores, time.perf_counter() - started)
         log(f"{name}: {len(scores)} events in {asked[name].seconds:.1f} s")
     return report(asked, bodies)
