@@ -6,6 +6,7 @@ translated for a pod.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -67,3 +68,27 @@ class ArmSpec:
     archive: StoredArchive | None = None
     image: str | None = None
     callers: Callers = field(default_factory=Callers)
+
+    @property
+    def pods_at_least(self) -> int:
+        """Pods that it has at the quietest hour."""
+        return self.replicas if self.compute.replicas is None else self.compute.replicas.least
+
+
+@dataclass(frozen=True)
+class BesideSpec:
+    """What runs beside the services and answers nobody, in a cluster's terms; as `ArmSpec` where names are equal."""
+
+    use_case: str
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    working_dir: str = RELEASE_FOLDER
+    compute: Compute = field(default_factory=Compute)
+    archive: StoredArchive | None = None
+    image: str | None = None
+
+
+def expandable(text: str) -> str:
+    """A text as the kubelet has to be given it, which expands `$(NAME)` and `$$`: only the pod's address is expanded."""
+    return POD_ADDRESS.join(re.sub(r"\$(?=[$(])", "$$", part) for part in text.split(POD_ADDRESS))

@@ -124,6 +124,9 @@ class ClusterSettings(BaseModel):
     )
     start_timeout_seconds: int = Field(default=180, ge=5, le=3600)
     network_policy: bool = True
+    metrics_namespaces: tuple[DnsLabel, ...] = Field(
+        default=(), description="Namespaces whose pods may read the metrics of ours, such as Prometheus'."
+    )
     store_ports: tuple[Port, ...] = Field(
         default=(443, 4317, 4318, 5432, 6379, 9092),
         description="Ports that pods may reach elsewhere: online store, registry, object store, brokers, telemetry.",
