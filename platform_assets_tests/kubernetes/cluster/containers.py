@@ -99,14 +99,19 @@ class Container:
 
     async def _pull(self) -> None:
         name, policy = self.spec["image"], self.spec.get("imagePullPolicy")
-        policy = policy or ("Always" if name.endswith(":latest") or ":" not in name.rpartition("/")[2] else "IfNotPresent")
+        policy = policy or (
+            "Always" if name.endswith(":latest") or ":" not in name.rpartition("/")[2] else "IfNotPresent"
+        )
         backoff = self.pod.backoff.image_seconds
         while self.pod.images.find(name) is None:
             if not image_store.is_valid_name(name):
                 reason, words = "InvalidImageName", f'couldn\'t parse image name "{name}": invalid reference format'
                 self._event(WARNING, "InspectFailed", f'Failed to apply default image tag "{name}": {words}')
             elif policy == "Never":
-                reason, words = "ErrImageNeverPull", f'Container image "{name}" is not present with pull policy of Never'
+                reason, words = (
+                    "ErrImageNeverPull",
+                    f'Container image "{name}" is not present with pull policy of Never',
+                )
                 self._event(WARNING, reason, words)
             else:
                 self._event(NORMAL, "Pulling", f'Pulling image "{name}"')

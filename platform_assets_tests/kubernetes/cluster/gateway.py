@@ -3,8 +3,8 @@
 Belongs here: what is accepted, and status, which is written only when Envoy answers by it. Does not belong here: Envoy
 (`gateway_envoy.py`), its routes (`gateway_routes.py`).
 
-It differs from a real one in that each gateway has one port on 127.0.0.1 whatever its listeners say, without TLS; in that a Service's port is one
-cluster of Envoy's, named `NAMESPACE/SERVICE/PORT`; and in that it knows of EnvoyExtensionPolicy its inline Lua alone.
+It differs from a real one in that each gateway has one port on 127.0.0.1 whatever its listeners say, without TLS; in that a
+Service's port is one cluster of Envoy's, named `NAMESPACE/SERVICE/PORT`; and in that it knows of EnvoyExtensionPolicy its inline Lua alone.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ class GatewayController:
             attached = [
                 route
                 for route, parents in judged
-                if any(p["gateway"] == _name(gateway) and not p["refused"] for p in parents) and not self._refusal(route)
+                if any(p["gateway"] == _name(gateway) and not p["refused"] for p in parents)
+                and not self._refusal(route)
             ]
             tables[_name(gateway)] = _virtual_hosts(attached, policies, lambda r, b: self._cluster_of(r, b, needed))
         # First what is new, then what points at it, then what nothing points at any more.
@@ -233,7 +234,9 @@ class Verdicts:
                 )
         return found
 
-    def _listeners(self, gateway: Object, reference: Object, namespace: str) -> tuple[list[str], tuple[str, str] | None]:
+    def _listeners(
+        self, gateway: Object, reference: Object, namespace: str
+    ) -> tuple[list[str], tuple[str, str] | None]:
         named = [
             one
             for one in gateway["spec"]["listeners"]
@@ -263,7 +266,10 @@ def backend_problem(store: ObjectStore, route: Object, backend: Mapping[str, Any
     if backend.get("kind", "Service") != "Service" or backend.get("group", ""):
         return "InvalidKind", f"Backends of kind {backend.get('kind')} are not supported"
     if namespace != route["metadata"]["namespace"]:
-        return "RefNotPermitted", f"Backend reference to Service {namespace}/{backend['name']} not permitted by any ReferenceGrant"
+        return (
+            "RefNotPermitted",
+            f"Backend reference to Service {namespace}/{backend['name']} not permitted by any ReferenceGrant",
+        )
     try:
         service = store.read(SERVICE, namespace, backend["name"])
     except ApiError:
@@ -274,7 +280,9 @@ def backend_problem(store: ObjectStore, route: Object, backend: Mapping[str, Any
 
 
 def _backends(rule: Object) -> list[Object]:
-    mirrors = [one["requestMirror"]["backendRef"] for one in rule.get("filters") or [] if one["type"] == "RequestMirror"]
+    mirrors = [
+        one["requestMirror"]["backendRef"] for one in rule.get("filters") or [] if one["type"] == "RequestMirror"
+    ]
     return [*(rule.get("backendRefs") or []), *mirrors]
 
 
@@ -297,9 +305,7 @@ def _virtual_hosts(
 def _targets(policy: Object, route: Object) -> bool:
     references = [*(policy["spec"].get("targetRefs") or []), *filter(None, [policy["spec"].get("targetRef")])]
     same = policy["metadata"]["namespace"] == route["metadata"]["namespace"]
-    return same and any(
-        one["kind"] == "HTTPRoute" and one["name"] == route["metadata"]["name"] for one in references
-    )
+    return same and any(one["kind"] == "HTTPRoute" and one["name"] == route["metadata"]["name"] for one in references)
 
 
 def _programs(policy: Object) -> list[str]:

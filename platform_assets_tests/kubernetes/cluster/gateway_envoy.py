@@ -1,6 +1,7 @@
 """The gateways' data plane: one real Envoy, told by files, asked by its admin interface what it has taken.
 
-Belongs here: files, the process, and what is in force. Does not belong here: what the Gateway API means (`gateway_routes.py`, `gateway.py`).
+Belongs here: files, the process, and what is in force. Does not belong here: what the Gateway API
+means (`gateway_routes.py`, `gateway.py`).
 """
 
 from __future__ import annotations
@@ -232,7 +233,8 @@ class GatewayEnvoy:
             empty = {"@type": f"{TYPE}.config.route.v3.RouteConfiguration", "name": gateway, "virtual_hosts": []}
             self._write(self._routes_file(gateway), [empty])
         lua = [
-            {"name": name, "typed_config": {"@type": f"{TYPE}.extensions.filters.http.lua.v3.Lua"}} for name in LUA_FILTERS
+            {"name": name, "typed_config": {"@type": f"{TYPE}.extensions.filters.http.lua.v3.Lua"}}
+            for name in LUA_FILTERS
         ]
         router = {
             "name": "envoy.filters.http.router",

@@ -199,7 +199,13 @@ def _rewrite(rewrite: Object, match: Object) -> Object:
 
 
 def _redirect(redirect: Object) -> Object:
-    codes = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
+    codes = {
+        301: "MOVED_PERMANENTLY",
+        302: "FOUND",
+        303: "SEE_OTHER",
+        307: "TEMPORARY_REDIRECT",
+        308: "PERMANENT_REDIRECT",
+    }
     envoy: Object = {"response_code": codes[redirect.get("statusCode", 302)]}
     for theirs, ours in (("scheme", "scheme_redirect"), ("hostname", "host_redirect"), ("port", "port_redirect")):
         if theirs in redirect:

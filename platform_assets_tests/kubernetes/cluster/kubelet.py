@@ -86,7 +86,9 @@ class Kubelet:
 
     def worker(self, namespace: str, name: str) -> PodWorker | None:
         """Of a pod by its name."""
-        found = (one for one in self._workers.values() if (one.namespace, one.name) == (namespace, name) and not one.silent)
+        found = (
+            one for one in self._workers.values() if (one.namespace, one.name) == (namespace, name) and not one.silent
+        )
         return next(found, None)
 
     def log_file(self, namespace: str, name: str, container: str, *, previous: bool = False) -> Path | None:

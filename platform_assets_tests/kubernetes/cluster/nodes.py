@@ -104,7 +104,9 @@ class NodeController:
         self._store.change(NODE, None, name, unknown, manager=CONTROLLER)
         taints = [{"key": UNREACHABLE, "effect": effect} for effect in ("NoSchedule", "NoExecute")]
         self._set_taints(name, [*(node["spec"].get("taints") or []), *taints])
-        self._events.record(node, NORMAL, "NodeNotReady", f"Node {name} status is now: NodeNotReady", component=CONTROLLER)
+        self._events.record(
+            node, NORMAL, "NodeNotReady", f"Node {name} status is now: NodeNotReady", component=CONTROLLER
+        )
         for pod in self._pods(name):
             self._not_ready(pod)
             self._evict_later(pod, taints[1])

@@ -160,7 +160,9 @@ def is_true(thing: Object, name: str) -> bool:
     return found is not None and found["status"] == "True"
 
 
-def set_condition(status: Object, name: str, value: bool | str, reason: str = "", message: str = "", **more: Any) -> bool:
+def set_condition(
+    status: Object, name: str, value: bool | str, reason: str = "", message: str = "", **more: Any
+) -> bool:
     """Write a condition; its transition time moves only with its value.
 
     Returns:

@@ -20,7 +20,11 @@ class PodPaths:
         names = sorted(map(re.escape, self._paths), key=len, reverse=True)
         # A path begins where no other path is in the middle of, save behind the slashes of a URL's scheme, and ends at a
         # slash or where a name ends.
-        self._pattern = re.compile(rf"(?:(?<![\w.\-/])|(?<=:/)|(?<=://)|(?<=:///))({'|'.join(names)})(?![\w.\-])") if names else None
+        self._pattern = (
+            re.compile(rf"(?:(?<![\w.\-/])|(?<=:/)|(?<=://)|(?<=:///))({'|'.join(names)})(?![\w.\-])")
+            if names
+            else None
+        )
 
     def here(self, text: str) -> str:
         """The text with each path of a mount replaced."""

@@ -65,7 +65,9 @@ class PodProcess:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: LogFile) -> PodProcess:
+    async def start(
+        cls, command: Sequence[str], environment: Mapping[str, str], folder: Path, log: LogFile
+    ) -> PodProcess:
         """Start a command in a session of its own.
 
         Raises:

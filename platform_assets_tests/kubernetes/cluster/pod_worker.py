@@ -107,7 +107,9 @@ class PodWorker:
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
-    def fail(self, reason: str, message: str, disruption: tuple[str, str] | None = None, grace_seconds: float = 0.0) -> None:
+    def fail(
+        self, reason: str, message: str, disruption: tuple[str, str] | None = None, grace_seconds: float = 0.0
+    ) -> None:
         """End the pod as failed, and leave it to be read.
 
         Args:

@@ -16,7 +16,7 @@ import aiohttp
 from platform_assets_tests.kubernetes.cluster.objects import Object
 
 QUICK_SECONDS = 0.1
-"""Until the first success of a startup or readiness probe it is asked this often as well; only tries at the declared period count as failures."""
+"""Until its first success a startup or readiness probe is asked this often too; only tries at the declared period count as failures."""
 
 
 @dataclass(frozen=True)

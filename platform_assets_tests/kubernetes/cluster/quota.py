@@ -98,7 +98,9 @@ class Admission:
         spec.setdefault("serviceAccountName", "default")
         tolerations = spec.setdefault("tolerations", [])
         for key in NODE_TAINTS:
-            if not any(one.get("key") in (key, None, "") and one.get("effect") in (None, "NoExecute") for one in tolerations):
+            if not any(
+                one.get("key") in (key, None, "") and one.get("effect") in (None, "NoExecute") for one in tolerations
+            ):
                 seconds = self._toleration_seconds
                 tolerations.append(
                     {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}

@@ -76,13 +76,17 @@ class ReplicaSets:
         failure = ""
         for _ in range(wanted - len(alive)):
             try:
-                made = self._store.create(POD, key[0], pod_from(one["spec"]["template"], REPLICA_SET, one), manager=NAME)
+                made = self._store.create(
+                    POD, key[0], pod_from(one["spec"]["template"], REPLICA_SET, one), manager=NAME
+                )
             except ApiError as error:
                 failure = str(error)
                 self._events.record(one, WARNING, "FailedCreate", f"Error creating: {error}", component=NAME)
                 break
             alive.append(made)
-            self._events.record(one, NORMAL, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}", component=NAME)
+            self._events.record(
+                one, NORMAL, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}", component=NAME
+            )
         for pod in sorted(alive, key=_first_to_go)[: max(0, len(alive) - wanted)]:
             alive.remove(pod)
             name = pod["metadata"]["name"]

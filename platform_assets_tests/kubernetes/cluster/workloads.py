@@ -176,7 +176,9 @@ class Deployments:
         for thing in old:
             if _asked(thing):
                 self._scale(one, thing, 0)
-        if not any(owned_by(pod, thing) for thing in old for pod in self._store.items(POD, one["metadata"]["namespace"])):
+        if not any(
+            owned_by(pod, thing) for thing in old for pod in self._store.items(POD, one["metadata"]["namespace"])
+        ):
             self._scale(one, new, one["spec"].get("replicas", 1))
 
     def _scale(self, one: Object, replica_set: Object, replicas: int) -> None:
@@ -220,7 +222,10 @@ class Deployments:
         def change(thing: Object) -> None:
             status = thing.setdefault("status", {})
             before = (status.get("updatedReplicas", 0), status.get("availableReplicas", 0), status.get("replicas", 0))
-            status |= counts | {"updatedReplicas": updated, "observedGeneration": thing["metadata"].get("generation", 1)}
+            status |= counts | {
+                "updatedReplicas": updated,
+                "observedGeneration": thing["metadata"].get("generation", 1),
+            }
             status["unavailableReplicas"] = max(0, wanted - counts["availableReplicas"])
             if not status["unavailableReplicas"]:
                 del status["unavailableReplicas"]
