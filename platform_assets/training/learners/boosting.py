@@ -31,19 +31,23 @@ _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
 
 
 class BoostedModel:
-    """A booster that predicts from numpy in place, with one thread: the cheapest way xgboost has for a single row."""
+    """A booster that predicts from numpy in place, with one thread: the cheapest way xgboost has for a single row.
+
+    Attributes:
+        booster: xgboost's own.
+    """
 
     def __init__(self, booster: Any) -> None:
         booster.set_param({"nthread": 1})
-        self._booster = booster
+        self.booster = booster
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class or of each class, or the value."""
-        return np.asarray(self._booster.inplace_predict(X, validate_features=False), dtype=np.float64)
+        return np.asarray(self.booster.inplace_predict(X, validate_features=False), dtype=np.float64)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The booster in xgboost's own binary JSON."""
-        self._booster.save_model(folder / _FILE)
+        self.booster.save_model(folder / _FILE)
         return (_FILE,)
 
 

@@ -25,10 +25,13 @@ class ForestModel:
 
     scikit-learn adds the trees up one after the other when it uses one thread, so that is what both ways do: with more threads
     the order of additions, and with it the last digit, would change from call to call.
+
+    Attributes:
+        estimator: scikit-learn's own.
     """
 
     def __init__(self, estimator: Any) -> None:
-        self._estimator = estimator
+        self.estimator = estimator
         estimator.n_jobs = 1
         trees = [tree.tree_ for tree in estimator.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
@@ -57,10 +60,10 @@ class ForestModel:
             rows = X.astype(np.float32)
             return np.array([self._predict_row(row) for row in rows], dtype=np.float64)
         if self._many:
-            return np.ascontiguousarray(self._estimator.predict_proba(X), dtype=np.float64)
+            return np.ascontiguousarray(self.estimator.predict_proba(X), dtype=np.float64)
         if self._is_probability:
-            return np.ascontiguousarray(self._estimator.predict_proba(X)[:, 1], dtype=np.float64)
-        return np.asarray(self._estimator.predict(X), dtype=np.float64)
+            return np.ascontiguousarray(self.estimator.predict_proba(X)[:, 1], dtype=np.float64)
+        return np.asarray(self.estimator.predict(X), dtype=np.float64)
 
     def _predict_row(self, row: NDArray[np.float32]) -> Any:
         """One row through every tree; float32 values against float64 thresholds, as scikit-learn compares them."""
@@ -71,7 +74,7 @@ class ForestModel:
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The forest through skops."""
-        write_estimator(self._estimator, folder / _FILE)
+        write_estimator(self.estimator, folder / _FILE)
         return (_FILE,)
 
 

@@ -26,10 +26,14 @@ class LinearModel:
     """A fitted pipeline of scaler and linear estimator, predicting straight from its numbers.
 
     One row costs microseconds this way, and a row gets the same bits whether it is predicted alone or among others.
+
+    Attributes:
+        pipeline: scikit-learn's scaler and estimator.
+        categories: which inputs are codes.
     """
 
     def __init__(self, pipeline: Any, categories: Categories) -> None:
-        self._pipeline, self._categories = pipeline, categories
+        self.pipeline, self.categories = pipeline, categories
         scaler, estimator = pipeline.steps[0][1], pipeline.steps[-1][1]
         self._mean: Vector = scaler.mean_
         self._scale: Vector = scaler.scale_
@@ -41,7 +45,7 @@ class LinearModel:
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class or of each class, or the value."""
-        X = self._categories.spread(X)
+        X = self.categories.spread(X)
         if self._by_class is not None:
             scaled = (X - self._mean) / self._scale
             scores = [(scaled * weights).sum(axis=1) for weights in self._by_class]
@@ -53,10 +57,10 @@ class LinearModel:
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The pipeline through skops, and the categories as JSON where there are any."""
-        write_estimator(self._pipeline, folder / _FILE)
-        if not self._categories.columns:
+        write_estimator(self.pipeline, folder / _FILE)
+        if not self.categories.columns:
             return (_FILE,)
-        text = json.dumps(self._categories.document(), sort_keys=True) + "\n"
+        text = json.dumps(self.categories.document(), sort_keys=True) + "\n"
         (folder / _CATEGORIES).write_text(text, encoding="utf-8")
         return (_FILE, _CATEGORIES)
 
