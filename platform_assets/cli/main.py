@@ -15,6 +15,7 @@ from platform_assets.cli import (
     experiments,
     lake,
     lineage,
+    package,
     proto,
     quarantine,
     rollout,
@@ -53,6 +54,7 @@ app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)
 app.command()(bento.bento)
+app.command()(package.package)
 app.command()(models.reproduce)
 
 

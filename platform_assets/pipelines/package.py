@@ -18,10 +18,12 @@ from platform_assets.deployment.packaging import (
     self_test,
 )
 from platform_assets.deployment.packaging.sources import PackingError
+from platform_assets.deployment.platforms.base import PlatformRefused
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.errors import DriverMissing
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
+from platform_assets.pipelines.package_for_platform import packageable
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.base import RegisteredVersion, trained_in
 from platform_assets.registry.model_store import ModelStore
@@ -90,8 +92,18 @@ def package(
         drivers = feature_store.drivers()
         bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root(), drivers=drivers)
         log(f"Bento {bento.tag}, {bento.size_bytes / 1e6:.1f} MB, built before: {bento.reused}")
+        if use_case.serving.platform != "bento":
+            log(packageable(use_case, version, run))
         tested = self_test(bento, serving_settings(use_case, feature_store, serving))
-    except (ArtifactError, BentoError, DriverMissing, PackedReleaseError, PackingError, SelfTestError) as error:
+    except (
+        ArtifactError,
+        BentoError,
+        DriverMissing,
+        PackedReleaseError,
+        PackingError,
+        PlatformRefused,
+        SelfTestError,
+    ) as error:
         raise PackagingFailed(str(error)) from error
     registry.set_tags(version, {DIGEST_TAG: bento.digest})
     return PackagedService(version.version, bento, tested)

@@ -4,15 +4,17 @@ Belongs here: what a team declares about the running service. Does not belong he
 are settings of the installation.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.callers import Callers
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
+from platform_assets.declaration.serving_platforms import DECLARED_PLATFORMS
 
 
 class Costs(Declaration):
@@ -39,6 +41,26 @@ class Decision(Declaration):
 
 REVIEW = "review"
 """The decision on a request that people are to look at."""
+
+
+def _platform(value: Any) -> str:
+    """The name of a platform that packages are made for."""
+    if value not in DECLARED_PLATFORMS:
+        raise PydanticCustomError(
+            "platform",
+            "there is no platform {value}; there are {names}",
+            {"value": repr(value), "names": ", ".join(DECLARED_PLATFORMS)},
+        )
+    refused = DECLARED_PLATFORMS[value].refused
+    if refused:
+        raise PydanticCustomError("platform", "{refused}", {"refused": refused})
+    return str(value)
+
+
+PlatformName = Annotated[
+    str, BeforeValidator(_platform), WithJsonSchema({"type": "string", "enum": list(DECLARED_PLATFORMS)})
+]
+"""Name of a serving platform."""
 
 
 class Serving(Declaration):
@@ -79,6 +101,12 @@ class Serving(Declaration):
         default_factory=Callers,
         description="Who may call, and how much each caller may ask for; in force where the installation checks callers "
         "(`PLATFORM_ASSETS_CALLERS`).",
+    )
+    platform: PlatformName = Field(
+        default="bento",
+        description="What `platform-assets package` packages the model for. `bento`: our own service. `kserve`, `seldon`, `triton`: those "
+        "platforms; a model that cannot be packaged for its platform makes the service asset red. Our own targets serve the Bento in "
+        "any case. `torchserve` is refused.",
     )
     processes: int = Field(
         default=2,

@@ -6,7 +6,6 @@ Belongs here: the Protocol, what goes in and what comes out. Does not belong her
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -17,9 +16,11 @@ from platform_assets.deployment.errors import DeploymentError
 if TYPE_CHECKING:
     from platform_assets.deployment.packaging import BuiltBento
     from platform_assets.training.learners.base import Matrix
+    from serving.settings import ServingSettings
 
 TOLERANCE = 1e-6
-"""Largest difference between a score of a packaged file and our own, as a share of the score where that is above 1."""
+"""Largest difference between a score of a packaged file and our own; of values above 1 as a share of the largest, because trees are
+added up in single precision."""
 Features = Literal["caller", "service"]
 """Who computes the features: whoever asks, or our own service, which is packed whole."""
 
@@ -37,8 +38,8 @@ class ModelToPackage:
         version: of the registered model.
         model_folder: the model (see `training/artifact.py`).
         rows: float64 [n, f], real rows by which each file is compared with the model; NaN is missing.
-        bento: its Bento, and what its process is started with; None where none was built.
-        environment: variables of the service's process, which may hold passwords.
+        bento: its Bento; None where none was built.
+        settings: of the service's process, which may hold passwords; None without a Bento.
     """
 
     use_case: UseCase
@@ -46,7 +47,7 @@ class ModelToPackage:
     model_folder: Path
     rows: Matrix
     bento: BuiltBento | None = None
-    environment: Mapping[str, str] | None = None
+    settings: ServingSettings | None = None
 
     @property
     def resource_name(self) -> str:
@@ -65,6 +66,7 @@ class PackageSettings:
         features: who computes the features.
         canary_percent: share of the requests that the new version gets at first; None for all.
         service_account: by which the platform reads the files; empty for its default.
+        log_claim: volume claim that our own service writes its prediction log to.
     """
 
     storage_uri: str
@@ -73,6 +75,7 @@ class PackageSettings:
     features: Features = "caller"
     canary_percent: int | None = None
     service_account: str = ""
+    log_claim: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", self.storage_uri):
@@ -80,7 +83,9 @@ class PackageSettings:
                 f"storage URI {self.storage_uri!r} is none: give a scheme and a place, such as s3://bucket/models or pvc://claim/models"
             )
         if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", self.namespace):
-            raise PlatformRefused(f"namespace {self.namespace!r} is no name of Kubernetes: lower-case letters, digits and -")
+            raise PlatformRefused(
+                f"namespace {self.namespace!r} is no name of Kubernetes: lower-case letters, digits and -"
+            )
         if self.canary_percent is not None and not 0 <= self.canary_percent <= 100:
             raise PlatformRefused(f"a canary share of {self.canary_percent} is no percentage: give 0 to 100")
 

@@ -1,6 +1,7 @@
 """A model's file for another runtime, compared with the model before it is handed out.
 
-Belongs here: which format a model gets, and the comparison. Does not belong here: the formats (`training/portable`), a platform's own files.
+Belongs here: which format a model gets, and the comparison. Does not belong here: the formats (`training/portable`), what a platform
+reads beside the file.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ def write_model_file(model: ModelToPackage, path: Path, as_format: Format) -> Mo
         PlatformRefused: the format cannot hold the model, there are no rows to compare, or the scores differ.
         ArtifactError: the model folder is damaged.
     """
-    predictor = artifact.load(model.model_folder)
+    predictor, where = artifact.load(model.model_folder), f"{model.use_case.name} version {model.version}"
+    if not len(model.rows):
+        raise PlatformRefused(f"{where}: there are no rows to compare the file with; evaluate the model first")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         (write_xgboost if as_format == "xgboost" else write_onnx)(predictor, path)
     except NotPortable as error:
-        raise PlatformRefused(f"{model.use_case.name} version {model.version}: {error}") from error
+        raise PlatformRefused(f"{where}: {error}") from error
     runtime, score = _SCORES[as_format]
     difference = _difference(model, predictor, score(path, model.rows), runtime)
     outputs = len(predictor.classes) or 1
@@ -78,15 +81,15 @@ def _difference(model: ModelToPackage, predictor: Predictor, scores: Matrix, run
     """The largest difference from the model's own scores.
 
     Raises:
-        PlatformRefused: it is too large, or there is nothing to compare.
+        PlatformRefused: it is too large.
     """
     where = f"{model.use_case.name} version {model.version}"
-    if not len(model.rows):
-        raise PlatformRefused(f"{where}: there are no rows to compare the file with; evaluate the model first")
     own = predictor.predict(model.rows).reshape(len(model.rows), -1)
     if scores.shape != own.shape:
-        raise PlatformRefused(f"{where}: {runtime} answers {scores.shape[1]} numbers for a row, the model {own.shape[1]}")
-    difference = float((np.abs(scores - own) / np.maximum(np.abs(own), 1.0)).max())
+        raise PlatformRefused(
+            f"{where}: {runtime} answers {scores.shape[1]} numbers for a row, the model {own.shape[1]}"
+        )
+    difference = float(np.abs(scores - own).max() / max(1.0, np.abs(own).max()))
     if not difference <= TOLERANCE:
         raise PlatformRefused(
             f"{where}: {runtime} scores {len(own)} rows by up to {difference:.2g} differently than the model (allowed {TOLERANCE:g}). "
@@ -100,5 +103,6 @@ def feature_note(model: ModelToPackage, file: ModelFile) -> str:
     """What whoever asks a bare model has to send."""
     return (
         f"Requests carry the {len(file.features)} features themselves, NaN for a missing one, in this order: {', '.join(file.features)}. "
-        f"Nothing here reads the online store, checks an event, applies the decision rule or writes the prediction log of {model.use_case.name}."
+        "Nothing here reads the online store, checks an event, applies the decision rule or writes the prediction log of "
+        f"{model.use_case.name}."
     )

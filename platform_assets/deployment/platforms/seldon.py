@@ -30,7 +30,9 @@ class Seldon:
         refuse_service(settings, "seldon")
         if format_of(model) == "xgboost":
             file, written = _for_mlserver(model, out)
-            asked = "`predict`" if file.objective == "regression" else "`predict_proba` (the last column of two classes)"
+            asked = (
+                "`predict`" if file.objective == "regression" else "`predict_proba` (the last column of two classes)"
+            )
             how = f"MLServer answers the score when the request asks for the output {asked}."
         else:
             file, written = write_repository(model, out)
@@ -59,9 +61,7 @@ def _for_mlserver(model: ModelToPackage, out: Path) -> tuple[ModelFile, tuple[st
     return file, written
 
 
-def _manifest(
-    model: ModelToPackage, file: ModelFile, settings: PackageSettings, size_bytes: int
-) -> dict[str, Any]:
+def _manifest(model: ModelToPackage, file: ModelFile, settings: PackageSettings, size_bytes: int) -> dict[str, Any]:
     # A model takes several times its file once it is loaded; the scheduler of Seldon places it by this number.
     mebibytes = max(LEAST_MEBIBYTES, 8 * size_bytes // 2**20)
     return {

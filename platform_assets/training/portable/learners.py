@@ -58,8 +58,12 @@ def _single_feature(graph: OnnxGraph, fitted: Any, value: Part) -> Part:
 
 def _rule(graph: OnnxGraph, fitted: Any, value: Part) -> Part:
     above, below = (np.atleast_1d(np.array(side, dtype=np.float64)) for side in (fitted.above, fitted.below))
-    test = graph.add("Greater", graph.columns(value.name, [fitted.column]), graph.constant(np.float64(fitted.threshold)))
-    return Part(graph.add("Where", test, graph.constant(above[np.newaxis]), graph.constant(below[np.newaxis])), len(above))
+    test = graph.add(
+        "Greater", graph.columns(value.name, [fitted.column]), graph.constant(np.float64(fitted.threshold))
+    )
+    return Part(
+        graph.add("Where", test, graph.constant(above[np.newaxis]), graph.constant(below[np.newaxis])), len(above)
+    )
 
 
 def _last_value(graph: OnnxGraph, fitted: Any, value: Part) -> Part:
@@ -126,7 +130,9 @@ def _network(graph: OnnxGraph, fitted: Any, value: Part) -> Part:
 def _embedded(graph: OnnxGraph, fitted: Any, value: Part) -> list[str]:
     """The embedding of each code; that of an unknown value stands in the table's first row."""
     found = []
-    for column, values, table in zip(fitted.categories.columns, fitted.categories.values, fitted.embeddings, strict=True):
+    for column, values, table in zip(
+        fitted.categories.columns, fitted.categories.values, fitted.embeddings, strict=True
+    ):
         known = _known(graph, graph.columns(value.name, [column]), values)
         found.append(graph.affine(known, table[1:] - table[0], table[0]))
     return found
@@ -160,7 +166,9 @@ def _mapped(graph: OnnxGraph, score: str, method: str, x: Any, y: Any) -> str:
     if len(x) == 1:
         return graph.repeated(score, y)
     # What the score has climbed of each stretch, times the stretch's slope.
-    held = graph.add("Min", graph.add("Max", score, graph.constant(x[np.newaxis, :-1])), graph.constant(x[np.newaxis, 1:]))
+    held = graph.add(
+        "Min", graph.add("Max", score, graph.constant(x[np.newaxis, :-1])), graph.constant(x[np.newaxis, 1:])
+    )
     climbed = graph.add("Sub", held, graph.constant(x[np.newaxis, :-1]))
     return graph.affine(climbed, (np.diff(y) / np.diff(x))[:, np.newaxis], y[:1])
 

@@ -1,6 +1,6 @@
 """A whole model as one ONNX file: missing and clipped values, the learner, and classes that no training row had.
 
-Belongs here: the file, and its scores by ONNX Runtime. Does not belong here: learners (`learners.py`), what a platform wants beside the file.
+Belongs here: the file, and its scores by ONNX Runtime. Does not belong here: learners (`learners.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def write_onnx(predictor: Predictor, path: Path) -> None:
     part = add_model(graph, predictor.learner, predictor.fitted, filled)
     if predictor.classes:
         part = _all_classes(graph, part, predictor)
-    properties = {"features": ",".join(predictor.features), "model": predictor.digest or "", "learner": predictor.learner}
+    properties = {
+        "features": ",".join(predictor.features),
+        "model": predictor.digest or "",
+        "learner": predictor.learner,
+    }
     if predictor.classes:
         properties["classes"] = ",".join(predictor.classes)
     path.write_bytes(graph.file(part, inputs, properties))

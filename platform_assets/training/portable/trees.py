@@ -1,6 +1,6 @@
 """Decision trees as one ONNX node.
 
-Belongs here: the trees of a forest and of a booster as arrays, and the node. Does not belong here: what is done with their sum (`learners.py`).
+Belongs here: the trees of a forest and of a booster as arrays, and the node. Does not belong here: links (`learners.py`).
 """
 
 from __future__ import annotations
@@ -121,7 +121,12 @@ def _attributes(trees: Sequence[Tree]) -> dict[str, Any]:
         lists["leaf_weights"] += tree.value[leaf].tolist()
         lists["leaf_targetids"] += [tree.target] * int(leaf.sum())
         if leaf[0]:  # a tree without a test gets one whose outcome is the same either way
-            tests_of_tree = (np.zeros(1, dtype=np.int64), np.zeros(1), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+            tests_of_tree = (
+                np.zeros(1, dtype=np.int64),
+                np.zeros(1),
+                np.zeros(1, dtype=np.int64),
+                np.zeros(1, dtype=np.int64),
+            )
         else:
             own = np.flatnonzero(~leaf)
             tests_of_tree = (tree.feature[own], tree.split[own], tree.left[own], tree.right[own])
