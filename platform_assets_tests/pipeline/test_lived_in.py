@@ -11,6 +11,8 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import polars as pl
+import pytest
+import yaml
 from deltalake import DeltaTable
 
 from platform_assets.declaration.names import PREDICTION_LOG, TRAINING_SET
@@ -131,6 +133,25 @@ def test_a_table_of_the_lake_is_scored_as_a_whole(lived_in: LivedIn, tmp_path: P
     code, printed = lived_in.run("predict", "batch", *wanted, "--use-case", "card_fraud")
     assert code == 0, printed
     assert pl.read_delta(str(tmp_path / "scored")).height == scored.height, "each part is written once"
+
+
+@pytest.mark.parametrize("platform", ["kserve", "seldon", "triton", "bento"])
+def test_the_champion_is_packaged_for_another_platform(platform: str, lived_in: LivedIn, tmp_path: Path) -> None:
+    wanted = ("card_fraud", "--platform", platform, "--storage-uri", "s3://models/x", "--output", str(tmp_path / "out"))
+    code, printed = lived_in.run("package", *wanted)
+    assert code == 0, printed
+    notes = (tmp_path / "out" / "NOTES.md").read_text()
+    assert platform == "bento" or re.search(
+        r"\w+ scored 200 training rows; the largest difference from the model is", notes
+    )
+    assert list((tmp_path / "out" / "files").rglob("*.*"))
+    manifests = [yaml.safe_load(path.read_text()) for path in (tmp_path / "out").glob("manifests/*.yaml")]
+    assert [manifest["metadata"]["name"] for manifest in manifests] == ["card-fraud"] * (
+        platform in ("kserve", "seldon")
+    )
+    code, printed = lived_in.run("package", *wanted)
+    assert code != 0
+    assert "exists: name a folder that does not" in " ".join(printed.split())
 
 
 def test_a_killed_service_comes_back_by_itself(lived_in: LivedIn) -> None:

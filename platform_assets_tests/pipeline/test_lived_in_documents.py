@@ -41,7 +41,7 @@ CHANGING = {
     "rollout rehearse": "unit/cli/test_delivery_commands.py",
     "callers apply": "unit/cli/test_delivery_commands.py",
     "bento": "unit/cli/test_delivery_commands.py",
-    "package": "unit/cli/test_delivery_commands.py",
+    "package": "pipeline/test_lived_in.py",
     "proto": "unit/deployment/test_proto_changes.py",
     "predict batch": "pipeline/test_lived_in.py",
     "predict stream": "unit/cli/test_delivery_commands.py",
