@@ -22,7 +22,7 @@ INPUT, OUTPUT = "features", "score"
 
 
 @dataclass(frozen=True)
-class Part:
+class GraphValue:
     """A value in a graph: float64 [n, width]; a width of 1 is a probability or a value, more are the classes."""
 
     name: str
@@ -72,7 +72,7 @@ class OnnxGraph:
         shape = self.add("Concat", first, self.constant(np.array([len(row)], dtype=np.int64)), axis=0)
         return self.add("Expand", self.constant(np.asarray(row, dtype=np.float64)[np.newaxis]), shape)
 
-    def file(self, output: Part, inputs: int, properties: dict[str, str]) -> bytes:
+    def file(self, output: GraphValue, inputs: int, properties: dict[str, str]) -> bytes:
         """The whole file, always the same bytes: `features` float64 [n, inputs] to `score` float64 [n, width]."""
         from onnx import TensorProto, checker, helper
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from platform_assets.training.learners.base import Matrix
-from platform_assets.training.portable.graph import INPUT, OUTPUT, OnnxGraph, Part
+from platform_assets.training.portable.graph import INPUT, OUTPUT, GraphValue, OnnxGraph
 from platform_assets.training.portable.learners import add_model
 from platform_assets.training.predictor import Imputation, Predictor
 
@@ -25,7 +25,7 @@ def write_onnx(predictor: Predictor, path: Path) -> None:
     """
     graph = OnnxGraph()
     inputs = len(predictor.features)
-    filled = Part(_filled(graph, predictor.imputation), inputs)
+    filled = GraphValue(_filled(graph, predictor.imputation), inputs)
     part = add_model(graph, predictor.learner, predictor.fitted, filled)
     if predictor.classes:
         part = _all_classes(graph, part, predictor)
@@ -60,7 +60,7 @@ def _filled(graph: OnnxGraph, imputation: Imputation) -> str:
     return graph.add("Where", missing, graph.constant(imputation.values[np.newaxis]), held)
 
 
-def _all_classes(graph: OnnxGraph, part: Part, predictor: Predictor) -> Part:
+def _all_classes(graph: OnnxGraph, part: GraphValue, predictor: Predictor) -> GraphValue:
     """Probabilities of the classes that were seen as probabilities of all: 0 for the others."""
     name, classes = part.name, len(predictor.classes)
     seen = np.flatnonzero(predictor.trained_on.class_rows)
@@ -68,7 +68,7 @@ def _all_classes(graph: OnnxGraph, part: Part, predictor: Predictor) -> Part:
         other = graph.add("Sub", graph.constant(np.float64(1.0)), name)
         name = graph.add("Concat", other, name, axis=1)
     if len(seen) == classes:
-        return Part(name, classes)
+        return GraphValue(name, classes)
     placed = np.zeros((len(seen), classes))
     placed[np.arange(len(seen)), seen] = 1.0
-    return Part(graph.add("MatMul", name, graph.constant(placed)), classes)
+    return GraphValue(graph.add("MatMul", name, graph.constant(placed)), classes)
