@@ -130,7 +130,7 @@ class Jobs:
             still_there = self._store.items(POD, pod["metadata"]["namespace"], fields=f"metadata.name={key_of(pod)[1]}")
             if phase == "Succeeded":
                 tally.succeeded.add(uid)
-            elif phase == "Failed" or not still_there:
+            elif phase == "Failed" or not still_there or (is_leaving(pod) and not _replaces_ended_only(job)):
                 action, words = policy_of(job, pod)
                 if action == "FailJob":
                     ends = ("PodFailurePolicy", words)
@@ -144,7 +144,7 @@ class Jobs:
         spec = job["spec"]
         wanted = min(spec.get("parallelism", 1), spec.get("completions", 1) - len(tally.succeeded))
         leaving = [pod for pod in pods if is_leaving(pod) and not is_finished(pod)]
-        if spec.get("podReplacementPolicy") == "Failed" or spec.get("podFailurePolicy"):
+        if _replaces_ended_only(job):
             wanted -= len(leaving)  # a pod is replaced when it has ended, not while it ends
         if len(active) < wanted and tally.counted and tally.last_failure:
             wait = self._backoff * 2 ** (len(tally.counted) - 1) - seconds_since(tally.last_failure)
@@ -255,6 +255,11 @@ class Jobs:
             return float(left)
         self._store.delete(JOB, *key_of(job))
         return None
+
+
+def _replaces_ended_only(job: Object) -> bool:
+    """Whether a pod that is being deleted counts as failed, and is replaced, not before it has ended."""
+    return job["spec"].get("podReplacementPolicy") == "Failed" or bool(job["spec"].get("podFailurePolicy"))
 
 
 def _over(job: Object) -> bool:

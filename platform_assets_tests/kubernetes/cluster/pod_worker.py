@@ -262,7 +262,7 @@ class PodWorker:
     def _phase(self) -> str:
         codes = [one.exit_code for one in self.containers]
         ended = all(code is not None for code in codes) and all("terminated" in one.state for one in self.containers)
-        if self._failure is not None:
+        if self._failure is not None and not any(one.process for one in self.all()):
             return "Failed"
         if ended and not self._will_restart():
             return "Succeeded" if not any(codes) else "Failed"
@@ -292,7 +292,7 @@ class PodWorker:
         if self.init:
             status["initContainerStatuses"] = [one.status() for one in self.init]
         status["containerStatuses"] = [one.status() for one in self.containers]
-        if self._failure is not None:
+        if self._failure is not None and status["phase"] == "Failed":
             status["reason"], status["message"] = self._failure
         self._write_conditions(status)
 
