@@ -22,6 +22,7 @@
   "drain_seconds" $serving.drainSeconds
   "request_timeout_seconds" $serving.requestTimeoutSeconds
   "in_flight_metric" $serving.inFlightMetric
+  "metrics_namespaces" .Values.networkPolicy.metricsNamespaces
   "network_policy" $serving.networkPolicy
 -}}
 {{- if $serving.releases -}}
