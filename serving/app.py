@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from platform_assets.declaration.names import SHADOW_HEADER
+from platform_assets.declaration.names import ARM_HEADER, SHADOW_HEADER
 from platform_assets.declaration.prediction_log import LIVE, SHADOW
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from serving import request as requests
@@ -92,13 +92,18 @@ async def _score(
     event = requests.parse_event(model, await read_body(request, min(limit_bytes, runtime.settings.body_limit_bytes)))
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
     exposure = exposure_of(runtime.release.use_case.name, request.headers, event)
-    prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request))
+    prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request, runtime))
     return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
 
 
-def role_of(request: Request) -> str:
-    """Whether a request is a caller's, or a copy that the proxy made of one for a version in shadow."""
-    return SHADOW if SHADOW_HEADER in request.headers else LIVE
+def role_of(request: Request, runtime: Runtime) -> str:
+    """Whether a request is a caller's, or a copy that a proxy made of one for a version in shadow.
+
+    A proxy that cannot mark copies names the arm that answers: who reads another's name got a copy.
+    """
+    arm = runtime.settings.arm
+    of_another = arm is not None and request.headers.get(ARM_HEADER, arm) != arm
+    return SHADOW if of_another or SHADOW_HEADER in request.headers else LIVE
 
 
 def scored_and_remembered(
@@ -271,13 +276,13 @@ def answering(handle: Handle) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         runtime: Runtime = request.app.state.runtime
         response = await answered(request, runtime)
-        if role_of(request) == SHADOW and response.status_code != HTTPStatus.OK:
+        if role_of(request, runtime) == SHADOW and response.status_code != HTTPStatus.OK:
             refused = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
             runtime.metrics.shadow["refused" if refused else "failed"].inc()
         return response
 
     async def answered(request: Request, runtime: Runtime) -> Response:
-        in_shadow = role_of(request) == SHADOW
+        in_shadow = role_of(request, runtime) == SHADOW
         caller_id = requests.caller_id_from(request.headers.get(REQUEST_ID_HEADER))
         try:
             return await handle(request, runtime, caller_id)

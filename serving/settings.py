@@ -38,6 +38,10 @@ class ServingSettings(BaseModel):
     release_digest: str | None = Field(
         default=None, description="Digest that the packed release must have; absent accepts what is packed."
     )
+    arm: str | None = Field(
+        default=None,
+        description="Name of this process's arm, where a gateway names the arm that answers: what another got is a copy.",
+    )
     log: Literal["before_answer", "after_answer"] | None = Field(
         default=None,
         description="When a prediction reaches the log, in place of what the use case declares as `serving.log`.",

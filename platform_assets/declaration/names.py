@@ -30,7 +30,9 @@ VARIANT_HEADER = "x-platform-assets-variant"
 """What the proxy says of a request's entity while an A/B test runs; a caller's own is removed."""
 EXPERIMENT_HEADER = "x-platform-assets-experiment"
 """Which test that is, and how it splits the traffic; a caller's own is removed."""
-PROXY_HEADERS = (SHADOW_HEADER, VARIANT_HEADER, EXPERIMENT_HEADER)
+ARM_HEADER = "x-platform-assets-arm"
+"""The arm that a request was sent to, where a gateway cannot mark copies: an arm that reads another's name got a copy."""
+PROXY_HEADERS = (SHADOW_HEADER, VARIANT_HEADER, EXPERIMENT_HEADER, ARM_HEADER)
 """What the proxy alone may say of a request."""
 
 SHADOW_HEADER = "x-platform-assets-shadow"

@@ -1,7 +1,7 @@
 """Which version an entity gets in an A/B test: a pure function of the experiment's name and the entity's value.
 
 Belongs here: the assignment, and the text of a value that it is computed from. Does not belong here: splitting traffic
-(`deployment/local/assignment_filter.lua` holds the same function for the proxy, and a test holds both to the same answers), or judging
+(`deployment/routing/assignment_filter.lua` holds the same function for the proxy, and a test holds both to the same answers), or judging
 (`analysis/`). The service carries this module: it imports nothing but the standard library.
 
 Two hashes of the value, each salted with the experiment's name: one says whether the entity takes part, one which version it gets. A

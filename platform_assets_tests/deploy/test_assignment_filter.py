@@ -16,11 +16,11 @@ import pytest
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import EXPERIMENT_HEADER, VARIANT_HEADER
 from platform_assets.deployment.local import LocalTarget
-from platform_assets.deployment.local.assignment_filter import chain_filter, lua_source, route_filter
 from platform_assets.deployment.release import Release
 from platform_assets.deployment.rollout.engine import now
 from platform_assets.deployment.rollout.events import Abort
 from platform_assets.deployment.rollout.stages import Assignment, Stage, StageKind, planned
+from platform_assets.deployment.routing.assignment_filter import chain_filter, lua_source, route_filter
 from platform_assets.experiments.assignment import (
     NO_ENTITY,
     OUTSIDE,

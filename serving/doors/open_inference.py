@@ -180,7 +180,7 @@ async def _scored(
         request.state.rows_before = index
         if index:
             await asyncio.sleep(0)
-        exposure, role = exposure_of(door.use_case.name, request.headers, event), role_of(request)
+        exposure, role = exposure_of(door.use_case.name, request.headers, event), role_of(request, runtime)
         started = time.perf_counter()
         predictions.append(scored_and_remembered(door.times, runtime, event, started, own_id, exposure, role))
     return predictions

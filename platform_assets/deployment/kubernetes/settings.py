@@ -97,6 +97,7 @@ class ClusterSettings(BaseModel):
         default_factory=dict,
         description="For `routes: istio`: labels of the gateway's pods; absent: `istio: ingressgateway`.",
     )
+    hostnames: tuple[DnsName, ...] = Field(default=(), description="Hosts that routes are for; absent: every one.")
     address: HttpAddress = Field(description="Where callers reach the gateway, without a trailing slash.")
     routes: Literal["gateway_api", "istio"] = "gateway_api"
     retries: Literal["none", "http_route", "envoy_gateway"] = Field(

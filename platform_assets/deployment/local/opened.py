@@ -6,12 +6,15 @@ Belongs here: from an installation's home to its target. Does not belong here: t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_assets.deployment.callers import CallerAccess
 from platform_assets.deployment.environments import other_environments
-from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.local.target import LocalTarget
 from platform_assets.deployment.target import Target
+
+if TYPE_CHECKING:
+    from platform_assets.deployment.kubernetes.settings import ClusterSettings
 
 SERVING_FOLDER = "serving"
 

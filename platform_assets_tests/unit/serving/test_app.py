@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from platform_assets.declaration.names import SHADOW_HEADER
+from platform_assets.declaration.names import ARM_HEADER, SHADOW_HEADER
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from platform_assets_tests.serving.fake_online_store import FakeStore, Vector
@@ -134,6 +134,17 @@ def test_a_shadow_sees_the_live_answers_event_as_the_request_itself(served: Serv
     copy = served.client.post(SCORE, json=EVENT, headers={SHADOW_HEADER: "1"})
     assert copy.json()["probability"] == first.json()["probability"]
     assert copy.json()["unknown_entities"] == first.json()["unknown_entities"]
+
+
+def test_a_request_that_a_gateway_sent_to_another_arm_is_a_copy(served: Served) -> None:
+    served.runtime.settings = served.runtime.settings.model_copy(update={"arm": "depot-1a2b3c4d-2"})
+    for sent_to in ("depot-1a2b3c4d-2", "depot-00000000-1", None):
+        headers = {} if sent_to is None else {ARM_HEADER: sent_to}
+        assert served.client.post(SCORE, json=EVENT, headers=headers).status_code == 200
+    assert [line["role"] for line in served.logged()] == ["live", "shadow", "live"]
+    served.runtime.settings = served.runtime.settings.model_copy(update={"arm": None})
+    served.client.post(SCORE, json=EVENT, headers={ARM_HEADER: "depot-00000000-1"})
+    assert served.logged()[-1]["role"] == "live", "behind a proxy that marks copies the name says nothing"
 
 
 def test_the_decision_turns_exactly_at_the_threshold(served: Served) -> None:

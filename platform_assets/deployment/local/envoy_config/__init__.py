@@ -15,12 +15,8 @@ from platform_assets.deployment.local.envoy_config.callers import required as re
 from platform_assets.deployment.local.envoy_config.clusters import render_clusters
 from platform_assets.deployment.local.envoy_config.format import CLUSTERS_FILE, LISTENERS_FILE, ROUTES_FILE
 from platform_assets.deployment.local.envoy_config.listeners import MOST_BODY_BYTES, STAT_PREFIX, render_listeners
-from platform_assets.deployment.local.envoy_config.routes import (
-    ROUTING_PATH,
-    VERSION_HEADER,
-    path_prefix,
-    render_routes,
-)
+from platform_assets.deployment.local.envoy_config.routes import ROUTING_PATH, render_routes
+from platform_assets.deployment.routing.paths import VERSION_HEADER, path_prefix
 
 __all__ = [
     "CLUSTERS_FILE",

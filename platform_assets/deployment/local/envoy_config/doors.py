@@ -6,18 +6,16 @@ doors leave as they are: what they ask comes back through the proxy as a request
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from platform_assets.deployment.local.envoy_config.format import TYPE, Json
 from platform_assets.deployment.local.state import Arm
+from platform_assets.deployment.routing.paths import arms_by_version, open_inference_path, path_prefix
 
 PREFIX = "door."
 """Begins the names of the doors' clusters; no use case's name has a point."""
 GRPC, PAGES = f"{PREFIX}grpc", f"{PREFIX}pages"
-MODEL_VERSION = re.compile(r"^v(.+)-[0-9a-f]{12}$")
-"""What of a release's version is the model's: a release is called by both its model and its content."""
 SHARED_PAGES = ("/v2", "/v2/", "/v2/health/live", "/v2/health/ready")
 SHARED_SERVICES = ("/inference.GRPCInferenceService/", "/grpc.health.v1.Health/")
 
@@ -59,12 +57,7 @@ def shared_routes(timeout: str, retry: Json) -> list[Json]:
 
 def asked_by_version(arms: Sequence[Arm]) -> dict[str, str]:
     """The arms that a caller may ask for by the version of their model; none where fewer than two models have traffic."""
-    found: dict[str, list[str]] = {}
-    for arm in arms:
-        if arm.weight > 0:
-            found.setdefault(MODEL_VERSION.sub(r"\1", arm.version), []).append(arm.name)
-    alone = {version: names[0] for version, names in found.items() if len(names) == 1}
-    return alone if len(found) > 1 else {}
+    return arms_by_version((arm.name, arm.version) for arm in arms if arm.weight > 0)
 
 
 def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], requirements: Json) -> list[Json]:
@@ -87,8 +80,8 @@ def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], 
     ]
     for route in to_doors:
         route.update({"typed_per_filter_config": requirements} if requirements else {})
-    model = f"/v2/models/{use_case}"
-    below = f"/v1/{use_case}{model}"
+    model = open_inference_path(use_case)
+    below = path_prefix(use_case).rstrip("/") + model
     named = [
         _named(routes, path, f"{below}/versions/{version}", arm)
         for version, arm in sorted(arms.items())

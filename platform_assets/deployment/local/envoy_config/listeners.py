@@ -10,7 +10,6 @@ from pathlib import Path
 
 from platform_assets.declaration.names import PROXY_HEADERS
 from platform_assets.deployment.callers import UNCHECKED, CallerAccess
-from platform_assets.deployment.local.assignment_filter import chain_filter
 from platform_assets.deployment.local.envoy_config import callers
 from platform_assets.deployment.local.envoy_config.format import (
     ROUTES_FILE,
@@ -23,6 +22,7 @@ from platform_assets.deployment.local.envoy_config.format import (
     watched,
 )
 from platform_assets.deployment.local.state import TargetState
+from platform_assets.deployment.routing.assignment_filter import chain_filter
 
 STAT_PREFIX, OWN_STAT_PREFIX = "public", "own"
 OWN_LISTENER = "own"

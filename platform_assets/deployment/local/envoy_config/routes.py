@@ -14,19 +14,14 @@ from platform_assets.deployment.local.envoy_config import callers, doors
 from platform_assets.deployment.local.envoy_config.format import ROUTES_NAME, TYPE, Json, digest, discovery, seconds
 from platform_assets.deployment.local.envoy_config.splits import shares, with_split
 from platform_assets.deployment.local.state import LocalUseCase, TargetState
+from platform_assets.deployment.routing.paths import VERSION_HEADER, path_prefix
 
-VERSION_HEADER = "x-service-version"
 ROUTING_PATH = "/-/routing"
 
 # A process that was killed is back after up to a second and its own start. Until then its requests are tried again, at
 # random intervals up to the maximum; what ends that for a request is its timeout, not this count.
 RETRY_COUNT = 60
 RETRY_BASE_SECONDS, RETRY_MAX_SECONDS = 0.025, 1.0
-
-
-def path_prefix(use_case: str) -> str:
-    """The part of the address that belongs to one use case."""
-    return f"/v1/{use_case}/"
 
 
 def render_routes(

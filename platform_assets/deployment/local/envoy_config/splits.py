@@ -1,7 +1,7 @@
 """The routes of a use case while an A/B test splits its requests by entity.
 
 Belongs here: which arm a variant is, and that callers choose none. Does not belong here: the program that assigns
-(`deployment/local/assignment_filter.py`), or everything else of a route (`routes.py`).
+(`deployment/routing/assignment_filter.py`), or everything else of a route (`routes.py`).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 
 from platform_assets.declaration.names import EXPERIMENT_HEADER, VARIANT_HEADER
-from platform_assets.deployment.local.assignment_filter import lua_source, route_filter
 from platform_assets.deployment.local.envoy_config.format import Json
 from platform_assets.deployment.local.state import Arm, LocalUseCase
+from platform_assets.deployment.routing.assignment_filter import lua_source, route_filter
 
 TREATMENT = "treatment"
 """What the program calls an entity that gets the new version; every other word is answered by control."""

@@ -98,7 +98,7 @@ def test_a_mirror_gets_marked_copies_of_a_share_and_can_hold_few_of_them() -> No
 def test_callers_cannot_speak_for_the_proxy() -> None:
     text = envoy_config.render_listeners(state(), DIRECTORY, None)
     removed = [mutation["remove"] for mutations in _values(json.loads(text), "mutations") for mutation in mutations]
-    assert removed == ["x-platform-assets-shadow", "x-platform-assets-variant", "x-platform-assets-experiment"]
+    assert removed == [f"x-platform-assets-{name}" for name in ("shadow", "variant", "experiment", "arm")]
 
 
 def test_a_second_use_case_changes_nothing_of_the_first() -> None:
