@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from platform_assets_tests.kubernetes.cluster import errors, selectors
 from platform_assets_tests.kubernetes.cluster.errors import ApiError
@@ -27,6 +27,16 @@ KEPT_EVENTS = 20_000
 NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 SERVER_FIELDS = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp", "managedFields")
 GENERATION_EXEMPT = ("metadata", "status", "apiVersion", "kind")
+
+
+class Change(NamedTuple):
+    """One change of one object, and what it was before."""
+
+    revision: int
+    event: str
+    kind: Kind
+    body: dict[str, Any]
+    before: dict[str, Any] | None
 
 
 def _unchanged(old: dict[str, Any], new: dict[str, Any]) -> bool:
@@ -48,7 +58,7 @@ class ObjectStore:
         track: called as `(kind, old, new, manager, subresource)` to note in `new` who owns the changed fields.
         revision: the newest resource version.
         compacted: watches can resume from versions above this one.
-        events: the newest changes: (revision, event, kind, object).
+        events: the newest changes.
     """
 
     def __init__(self) -> None:
@@ -59,13 +69,11 @@ class ObjectStore:
         self.track: Callable[[Kind, dict[str, Any] | None, dict[str, Any], str, str], None] | None = None
         self.revision = 1
         self.compacted = 0
-        self.events: deque[tuple[int, str, Kind, dict[str, Any]]] = deque(maxlen=KEPT_EVENTS)
+        self.events: deque[Change] = deque(maxlen=KEPT_EVENTS)
         self._objects: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]] = {}
         self._listeners: list[Listener] = []
         self._undelivered: deque[tuple[str, Kind, dict[str, Any]]] = deque()
         self._delivering = False
-
-    # Reading
 
     def read(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any]:
         """One object.
@@ -157,7 +165,7 @@ class ObjectStore:
             new = admit("CREATE", kind, new)
         for check in self.check:
             check(kind, new, None)
-        if any(key not in GENERATION_EXEMPT for key in new) and "spec" in new:
+        if "spec" in new:
             new["metadata"]["generation"] = 1
         if self.track and tracked:
             self.track(kind, None, new, manager, "")
@@ -360,24 +368,25 @@ class ObjectStore:
     def _put(self, event: str, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         self.revision += 1
         body["metadata"]["resourceVersion"] = str(self.revision)
-        self._table(kind)[self._place(kind, body["metadata"].get("namespace")), body["metadata"]["name"]] = body
-        self._announce(event, kind, body)
+        table, key = self._table(kind), (self._place(kind, body["metadata"].get("namespace")), body["metadata"]["name"])
+        before, table[key] = table.get(key), body
+        self._announce(event, kind, body, before)
         return self._as(kind, body)
 
     def _remove(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
         self.revision += 1
         body["metadata"]["resourceVersion"] = str(self.revision)
-        del self._table(kind)[self._place(kind, body["metadata"].get("namespace")), body["metadata"]["name"]]
-        self._announce("DELETED", kind, body)
+        key = (self._place(kind, body["metadata"].get("namespace")), body["metadata"]["name"])
+        self._announce("DELETED", kind, body, self._table(kind).pop(key))
         return self._as(kind, body)
 
-    def _announce(self, event: str, kind: Kind, body: dict[str, Any]) -> None:
+    def _announce(self, event: str, kind: Kind, body: dict[str, Any], before: dict[str, Any] | None) -> None:
         """Tell the listeners, in the order of the changes also where a listener makes changes itself."""
         stored = self._canonical(kind)
         if len(self.events) == self.events.maxlen:
-            self.compacted = self.events[0][0]
-        self.events.append((self.revision, event, stored, clone(body)))
-        self._undelivered.append((event, stored, self.events[-1][3]))
+            self.compacted = self.events[0].revision
+        self.events.append(Change(self.revision, event, stored, clone(body), before))
+        self._undelivered.append((event, stored, self.events[-1].body))
         if self._delivering:
             return
         self._delivering = True
