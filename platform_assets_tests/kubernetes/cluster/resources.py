@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from platform_assets_tests.kubernetes.cluster import errors
-from platform_assets_tests.kubernetes.cluster.apply import apply
 from platform_assets_tests.kubernetes.cluster.api import Api
+from platform_assets_tests.kubernetes.cluster.apply import apply
 from platform_assets_tests.kubernetes.cluster.errors import ApiError, bad_request
 from platform_assets_tests.kubernetes.cluster.kinds import CUSTOM_RESOURCE
 from platform_assets_tests.kubernetes.cluster.patches import json_patch, merge_patch, strategic_patch
