@@ -89,7 +89,7 @@ def _shown(looks: Sequence[PlainLook]) -> dict[str, Any]:
         "plot": base64.b64encode(plot_rollout(looks)).decode(),
         "findings": findings,
         "notes": [] if judged is None else judged["notes"],
-        "decisions": [look for look in looks if look["by"]],
+        "decisions": [look for look in looks if look["by"] and not look["meant"]],
     }
 
 

@@ -25,7 +25,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.experiments.sequential.evidence import Outcome
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.rollout_history import judged_since, read_history
-from platform_assets.pipelines.rollout_record import RolloutBooks, settle_ended
+from platform_assets.pipelines.rollout_record import RolloutBooks, settle_ended, taken_outcome
 from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
@@ -48,6 +48,7 @@ class StepOutcome(StrEnum):
     CLOCK_BEHIND = "clock behind"
     ALIAS_MOVED = "alias moved by hand"
     CHANGED = "changed meanwhile"
+    DECIDING = "about to decide"
     ADVANCED = "advanced"
     PROMOTED = "promoted"
     ABORTED = "aborted"
@@ -179,8 +180,9 @@ def advance_rollout(
     at = at or datetime.now(UTC)
     books = RolloutBooks(use_case, models, serving, run_id)
     look = look_at(use_case, models, serving, at)
+    settled = books.settle_interrupted(look.view)
     if look.view is None:
-        ended = settle_ended(books, at)
+        ended = settled or settle_ended(books, at)
         return RolloutStep(StepOutcome.NOTHING, ended or "nothing is rolled out", look)
     return _carry_out(books, look, intended(look, at), at)
 
@@ -203,10 +205,11 @@ def decide(
     """
     at = datetime.now(UTC)
     look = look_at(use_case, models, serving, at)
+    books = RolloutBooks(use_case, models, serving, run_id)
+    books.settle_interrupted(look.view)
     if look.view is None:
         raise NoRollout(f"nothing of {use_case.name} is being rolled out; `platform-assets status` says what serves")
     outcome = {Advance: StepOutcome.ADVANCED, Abort: StepOutcome.ABORTED, HoldRollout: StepOutcome.HELD}[type(decision)]
-    books = RolloutBooks(use_case, models, serving, run_id)
     return _carry_out(books, look, Intent(outcome, decision.reason, decision), at)
 
 
@@ -314,15 +317,17 @@ def _carry_out(books: RolloutBooks, look: RolloutLook, intent: Intent, at: datet
     if decision is None:
         books.looked(view, None, intent.outcome, intent.sentence, look.evidence, at)
         return RolloutStep(intent.outcome, intent.sentence, look)
+    about = {"by": decision.by, "meant": intent.outcome}
+    books.looked(view, None, StepOutcome.DECIDING, decision.reason, look.evidence, at, **about)
     try:
         after = books.serving.target().advance(books.use_case.name, before.revision, decision)
     except (RolloutChanged, NoRollout) as error:
+        books.looked(view, None, StepOutcome.CHANGED, str(error), look.evidence, at)
         return RolloutStep(StepOutcome.CHANGED, str(error), look)
-    outcome = intent.outcome
-    if outcome is StepOutcome.ADVANCED and (after.finished or after.phase is Phase.KEEPING):
-        outcome = StepOutcome.FINISHED if before.phase is Phase.KEEPING else StepOutcome.PROMOTED
-    books.looked(view, after, outcome, intent.sentence, look.evidence, at, by=decision.by)
+    ended = after.finished or after.phase is Phase.KEEPING
+    outcome = StepOutcome(taken_outcome(intent.outcome, before.phase, ended=ended))
     notes = books.decided(view, after, outcome, decision, look.evidence)
+    books.looked(view, after, outcome, intent.sentence, look.evidence, at, by=decision.by)
     return RolloutStep(outcome, " ".join([intent.sentence, *notes]), look)
 
 

@@ -44,6 +44,7 @@ class Look:
         findings: of each guard: its name, outcome, estimate, low, high, margin.
         over: whether the rollout ended with it.
         notes: what was left out of the evidence, and why.
+        meant: outcome of a decision that the target was about to be asked to take; the line after it says what became of it.
     """
 
     at: str
@@ -65,6 +66,7 @@ class Look:
     findings: tuple[Mapping[str, Any], ...] = field(default=())
     over: bool = False
     notes: tuple[str, ...] = ()
+    meant: str = ""
 
 
 def remember(path: Path, look: Look) -> None:

@@ -5,6 +5,7 @@ Belongs here: from a decision that a target took to ledger, history and alias. D
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.rollout.events import WATCHER, RolloutDecision
-from platform_assets.deployment.rollout.state import Rollout
+from platform_assets.deployment.rollout.state import Phase, Rollout
 from platform_assets.deployment.rollout.view import RolloutView
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.pipelines.package import DIGEST_TAG
@@ -63,8 +64,9 @@ class RolloutBooks:
         evidence: RolloutEvidence | None,
         at: datetime,
         by: str = "",
+        meant: str = "",
     ) -> None:
-        """Write a look into the history."""
+        """Write a look into the history; `meant` is the outcome of one whose decision the target is about to be asked to take."""
         before, now = view.rollout, after or view.rollout
         weight = 0 if outcome == "aborted" else dict(now.weights).get(now.new, 0)
         findings = () if evidence is None else evidence.verdict.findings
@@ -88,6 +90,7 @@ class RolloutBooks:
             findings=tuple(_shown(asdict(found)) for found in findings),
             over=now.finished,
             notes=() if evidence is None else evidence.notes,
+            meant=meant,
         )
         remember(self.serving.rollout_history(self.use_case.name), look)
 
@@ -115,13 +118,65 @@ class RolloutBooks:
             kept["verdict"] = evidence.verdict.outcome
             kept["requests"] = {"old": evidence.requests_old, "new": evidence.requests_new}
             kept["findings"] = [_shown(asdict(found)) for found in evidence.verdict.findings]
-        self.entry(LEDGER_ACTIONS[outcome], new, old, view.rollout.new, after.revision, kept)
+        return self._write_down(outcome, (new, old), after.revision, kept, over=after.finished)
+
+    def settle_interrupted(self, view: RolloutView | None) -> str:
+        """Write down a decision that the target took and whose looker died before the ledger had it; what came of it, in words."""
+        looks = read_history(self.serving.rollout_history(self.use_case.name))
+        last = looks[-1] if looks else None
+        if last is None or not last.meant or not self._was_taken(last, view):
+            return ""
+        keeping = view is not None and view.rollout.phase is Phase.KEEPING
+        outcome = taken_outcome(last.meant, last.phase, ended=view is None or keeping)
+        revision = self._revision_in_ledger(last) or (last.revision + 1 if view is None else view.rollout.revision)
+        kept = {
+            **{
+                "who": last.by,
+                "why": last.sentence,
+                "at": last.at,
+                "phase": last.phase,
+                "step": last.step,
+                "arm": last.arm,
+            },
+            "found_later": "who decided was interrupted before this entry was written",
+            **({"verdict": last.verdict, "findings": list(last.findings)} if last.verdict else {}),
+        }
+        notes = self._write_down(outcome, (last.new, last.old), revision, kept, over=view is None)
+        settled = {"outcome": outcome, "meant": "", "revision": revision, "over": view is None}
+        remember(self.serving.rollout_history(self.use_case.name), Look(**{**asdict(last), **settled}))
+        return " ".join([f"{last.sentence} (decided before, written down now)", *notes])
+
+    def _was_taken(self, look: Look, view: RolloutView | None) -> bool:
+        """Whether the target took what a looker was about to ask for."""
+        if view is not None:
+            now = view.rollout
+            taken = now.new == look.arm and now.revision > look.revision and now.waiting
+            return taken and (now.decided_by, now.decided_why) == (look.by, look.sentence)
+        status = self.serving.target().status().use_cases.get(self.use_case.name)
+        left = look.old if look.meant == "aborted" else look.new
+        return look.meant in ("aborted", "advanced") and status is not None and status.version == left
+
+    def _revision_in_ledger(self, look: Look) -> int | None:
+        """The revision under which the ledger has a part of a decision; None where it has nothing of it."""
+        entries = self.models.ledger(self.use_case.name).entries(self.use_case.name)
+        for entry, text in entries.select("entry", "evidence").iter_rows():
+            said = json.loads(text)
+            if (said.get("arm"), said.get("who"), said.get("why")) == (look.arm, look.by, look.sentence):
+                return int(entry.rpartition("/")[2])
+        return None
+
+    def _write_down(
+        self, outcome: str, versions: tuple[str, str], revision: int, kept: Mapping[str, Any], *, over: bool
+    ) -> list[str]:
+        """The ledger's entries of a decision, and the champion's alias."""
+        (new, old), arm = versions, kept["arm"]
+        self.entry(LEDGER_ACTIONS[outcome], new, old, arm, revision, kept)
         if outcome == "promoted":
-            promoted = {"message": "promoted by its rollout", "why": decision.reason, TARGET: self.serving.name}
-            self.entry("deployed", new, old, view.rollout.new, after.revision, promoted)
-            if after.finished:
-                self.entry("rollout_finished", new, old, view.rollout.new, after.revision, kept)
-        return [self.return_alias(new, old, decision.reason, decision.by)] if outcome == "aborted" else []
+            promoted = {"message": "promoted by its rollout", "why": kept["why"], TARGET: self.serving.name}
+            self.entry("deployed", new, old, arm, revision, promoted)
+            if over:
+                self.entry("rollout_finished", new, old, arm, revision, kept)
+        return [self.return_alias(new, old, kept["why"], kept["who"])] if outcome == "aborted" else []
 
     def entry(self, action: Action, new: str, old: str, arm: str, revision: int, evidence: Mapping[str, Any]) -> None:
         """Write an entry; once for each arm and revision."""
@@ -217,6 +272,19 @@ def settle_ended(books: RolloutBooks, at: datetime) -> str:
         Look(**{**asdict(last), **ended, "findings": (), "notes": ()}),
     )
     return why
+
+
+def taken_outcome(outcome: str, phase: str, *, ended: bool) -> str:
+    """What became of a decision: an advance that left nothing to decide promoted the new version, or ended the keeping of the old one.
+
+    Args:
+        outcome: what was decided.
+        phase: where the rollout stood.
+        ended: whether it is over, or only keeps the old version.
+    """
+    if outcome != "advanced" or not ended:
+        return outcome
+    return "finished" if phase == Phase.KEEPING else "promoted"
 
 
 def _model_version(version: str) -> str:

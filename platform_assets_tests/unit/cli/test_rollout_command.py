@@ -57,7 +57,7 @@ def test_the_page_shows_reasons_as_text_and_a_torn_line_is_left_out(tmp_path: Pa
     looks = read_history(path)
     remember(path, looks[0])
     looks = read_history(path)
-    assert len(looks) == 2
+    assert [look.outcome for look in looks] == ["about to decide", "held", "about to decide"]
     page = rollout_page(world.name, [asdict(look) for look in looks])
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
     assert "<b>bold</b>" not in page

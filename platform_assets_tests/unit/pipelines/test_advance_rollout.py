@@ -25,6 +25,7 @@ from platform_assets.pipelines.advance_rollout import (
     look_at,
 )
 from platform_assets.pipelines.rollout_history import read_history
+from platform_assets.pipelines.rollout_record import RolloutBooks
 from platform_assets.registry.base import CHAMPION
 from platform_assets_tests.unit.pipelines.rollout_world import BEGAN, CANARY_AND_KEEP, NEW, OLD, SHADOW, RolloutWorld
 
@@ -168,6 +169,67 @@ def test_a_person_aborts_and_the_reason_stands_in_the_ledger(tmp_path: Path) -> 
     assert kept["rolled_back"]["why"] == "wrong model"
     with pytest.raises(NoRollout, match="status"):
         decide(world.case, world.models, world.serving, "r", Abort("again", "ops", "t"))
+
+
+class Killed(BaseException):
+    """What ends a process that decides."""
+
+
+@pytest.mark.parametrize("dies_at", ["the ledger", "the history"])
+@pytest.mark.parametrize(
+    ("stages", "decision", "actions"),
+    [
+        (CANARY_AND_KEEP, Abort("wrong model", "ops", "t"), ["rollout_aborted", "rolled_back"]),
+        (CANARY_AND_KEEP, Advance("fine", "ops", "t", by_hand=True), ["rollout_promoted", "deployed"]),
+        (CANARY_AND_KEEP, HoldRollout("wait", "ops", "t"), ["rollout_held"]),
+        (
+            CANARY_AND_KEEP[:1],
+            Advance("fine", "ops", "t", by_hand=True),
+            ["rollout_promoted", "deployed", "rollout_finished"],
+        ),
+    ],
+    ids=["aborted", "promoted", "held", "finished"],
+)
+def test_a_decision_whose_process_was_killed_stands_in_the_ledger_once(
+    stages: Any, decision: Any, actions: list[str], dies_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = RolloutWorld(tmp_path, stages=stages)
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if dies_at == "the ledger":
+            patch.setattr(RolloutBooks, "decided", killed)
+        else:
+            remembered = RolloutBooks.looked
+
+            def die_at_the_second_line(books: Any, *values: Any, meant: str = "", **named: Any) -> None:
+                if not meant:
+                    raise Killed
+                remembered(books, *values, meant=meant, **named)
+
+            patch.setattr(RolloutBooks, "looked", die_at_the_second_line)
+        with pytest.raises(Killed):
+            decide(world.case, world.models, world.serving, "r", decision)
+    for _ in range(3):
+        step(world, BEGAN)
+    written = [action for action in world.actions() if action in actions]
+    assert sorted(written) == sorted(actions), world.actions()
+
+
+def test_a_decision_that_the_target_never_took_stands_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = RolloutWorld(tmp_path, stages=CANARY_AND_KEEP)
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.target, "advance", killed)
+        with pytest.raises(Killed):
+            decide(world.case, world.models, world.serving, "r", Abort("wrong model", "ops", "t"))
+    assert step(world, BEGAN).outcome is StepOutcome.WAITING
+    assert world.actions() == []
 
 
 def test_a_rollout_that_changed_between_look_and_decision_is_left_alone(
