@@ -17,7 +17,7 @@ class GarbageCollector:
     """Acts on each change of the store, and over all of it when `collect` is called."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self.store = store
+        self.store, self.certificate = store, ""
         store.subscribe(self._changed)
 
     def collect(self) -> None:
@@ -37,11 +37,20 @@ class GarbageCollector:
         if event == "DELETED":
             self._deleted(kind, body)
 
+    def trust(self, certificate: str) -> None:
+        """Put the API's certificate into every namespace, now and to come."""
+        self.certificate = certificate
+        for body in self.store.items(CONFIG_MAP, fields="metadata.name=kube-root-ca.crt"):
+            name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+            self.store.change(
+                CONFIG_MAP, namespace, name, lambda b: b.update(data={"ca.crt": certificate}), subresource=""
+            )
+
     def _furnish(self, namespace: str) -> None:
-        """A namespace is born with a service account and the certificate of the API (there is none here)."""
+        """A namespace is born with a service account and the certificate of the API."""
         for kind, body in (
             (SERVICE_ACCOUNT, {"metadata": {"name": "default"}}),
-            (CONFIG_MAP, {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}}),
+            (CONFIG_MAP, {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": self.certificate}}),
         ):
             if not self.store.exists(kind, namespace, body["metadata"]["name"]):
                 self.store.create(kind, namespace, body)

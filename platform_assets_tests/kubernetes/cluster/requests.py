@@ -12,11 +12,14 @@ from aiohttp import web
 from platform_assets_tests.kubernetes.cluster.access import Question
 from platform_assets_tests.kubernetes.cluster.errors import ApiError, bad_request
 from platform_assets_tests.kubernetes.cluster.kinds import Kind, Kinds
+from platform_assets_tests.kubernetes.cluster.protobuf import decode
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+TRUE = {"1", "t", "T", "true", "True", "TRUE"}
+"""What Go reads as true; Python's client sends `True`."""
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
@@ -37,7 +40,7 @@ class Target:
             return VERBS[request.method]
         if request.method == "DELETE":
             return "delete" if self.name else "deletecollection"
-        if request.query.get("watch") in ("true", "1"):
+        if flag(request, "watch"):
             return "watch"
         return "get" if self.name else "list"
 
@@ -45,6 +48,11 @@ class Target:
         """What roles are asked for this request."""
         resource = f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
         return Question(self.verb(request), self.kind.group, resource, self.namespace, self.name)
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Whether a query parameter is set to true."""
+    return request.query.get(name, "") in TRUE
 
 
 def find_target(kinds: Kinds, path: str) -> Target | None:
@@ -78,7 +86,9 @@ async def read_body(request: web.Request) -> Any:
     raw = await request.read()
     if not raw:
         return {}
-    if "protobuf" in kind or "cbor" in kind:
+    if "protobuf" in kind:
+        return decode(raw)
+    if "cbor" in kind:
         message = f"the body of the request was in an unknown format - accepted media types include: application/json ({kind})"
         raise ApiError(415, "UnsupportedMediaType", message)
     try:

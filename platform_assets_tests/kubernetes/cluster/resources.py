@@ -21,6 +21,7 @@ from platform_assets_tests.kubernetes.cluster.requests import (
     MERGE_PATCH,
     STRATEGIC_PATCH,
     Target,
+    flag,
     is_dry_run,
     manager_of,
     read_body,
@@ -216,7 +217,7 @@ class Resources:
             stored,
             body,
             manager=request.query["fieldManager"],
-            force=request.query.get("force") == "true",
+            force=flag(request, "force"),
             subresource=door,
         )
         dry = is_dry_run(request)

@@ -2,10 +2,11 @@
 
 Belongs here: routes, refusals as Status objects, callers and roles, planted faults. Does not belong here: what an answer says.
 
-It has no TLS, no exec, attach and port-forward, no protobuf, no API priority and fairness; it listens on loopback only.
+It has no exec, attach and port-forward, no protobuf in answers, no API priority and fairness; it listens on loopback only.
 """
 
 import asyncio
+import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,8 +15,9 @@ from typing import Any
 from aiohttp import web
 
 from platform_assets_tests.kubernetes.cluster import discovery
-from platform_assets_tests.kubernetes.cluster.access import Question
+from platform_assets_tests.kubernetes.cluster.access import ADMIN_TOKEN, Question
 from platform_assets_tests.kubernetes.cluster.api import Api
+from platform_assets_tests.kubernetes.cluster.certificates import make_certificate
 from platform_assets_tests.kubernetes.cluster.errors import ApiError
 from platform_assets_tests.kubernetes.cluster.faults import Faults
 from platform_assets_tests.kubernetes.cluster.openapi import OpenApi
@@ -66,6 +68,8 @@ class Server:
             ApiError: for every refusal.
         """
         user = self.api.access.user_of(request.headers.get("Authorization", ""))
+        if (other := request.headers.get("Impersonate-User")) and user.unlimited:
+            user = self.api.access.named(other, tuple(request.headers.getall("Impersonate-Group", ())))
         target = find_target(self.api.store.kinds, request.path)
         if target is None:
             self.api.access.check(user, Question(request.method.lower(), path=request.path))
@@ -173,14 +177,36 @@ async def serve(
     return runner, f"http://127.0.0.1:{found}"
 
 
-def kubeconfig(address: str, token: str = "") -> dict[str, Any]:
-    """A kubeconfig for this address; with a token, as its service account."""
-    user = {"token": token} if token else {}
+async def serve_tls(api: Api, runner: web.AppRunner, port: int = 0) -> tuple[str, str]:
+    """Answer over TLS too: pods expect it (`KUBERNETES_SERVICE_HOST`), and Go clients send tokens over nothing else.
+
+    Args:
+        api: as for `serve`.
+        runner: from `serve`.
+        port: 0 for a free one.
+
+    Returns:
+        the address, and the certificate that callers are to trust; it is in the config map `kube-root-ca.crt` of every namespace.
+    """
+    context, certificate = make_certificate()
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
+    await site.start()
+    found: Any = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    api.garbage.trust(certificate)
+    return f"https://127.0.0.1:{found}", certificate
+
+
+def kubeconfig(address: str, token: str = "", certificate: str = "") -> dict[str, Any]:
+    """A kubeconfig for this address; as the administrator or with a token as its service account; over TLS, the certificate to trust."""
+    user = {"token": token or ADMIN_TOKEN}
+    cluster = {"server": address}
+    if certificate:
+        cluster["certificate-authority-data"] = base64.b64encode(certificate.encode()).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "test-cluster",
-        "clusters": [{"name": "test-cluster", "cluster": {"server": address}}],
+        "clusters": [{"name": "test-cluster", "cluster": cluster}],
         "users": [{"name": "caller", "user": user}],
         "contexts": [{"name": "test-cluster", "context": {"cluster": "test-cluster", "user": "caller"}}],
     }

@@ -18,7 +18,15 @@ from platform_assets_tests.kubernetes.cluster.api import Api
 from platform_assets_tests.kubernetes.cluster.errors import ApiError, bad_request
 from platform_assets_tests.kubernetes.cluster.kinds import POD, SERVICE, Kind
 from platform_assets_tests.kubernetes.cluster.patches import json_patch, merge_patch
-from platform_assets_tests.kubernetes.cluster.requests import JSON_PATCH, Target, is_dry_run, manager_of, read_body
+from platform_assets_tests.kubernetes.cluster.requests import (
+    JSON_PATCH,
+    TRUE,
+    Target,
+    flag,
+    is_dry_run,
+    manager_of,
+    read_body,
+)
 from platform_assets_tests.kubernetes.cluster.resources import respond
 
 Body = dict[str, Any]
@@ -143,7 +151,7 @@ class Subresources:
         if not query.get("container") and len(pod["spec"]["containers"]) > 1:
             told = f"a container name must be specified for pod {target.name}, choose one of: [{' '.join(names)}]"
             raise bad_request(told)
-        previous = query.get("previous") == "true"
+        previous = flag(request, "previous")
         file = self.doors.log_file and self.doors.log_file(target.namespace, target.name, container, previous=previous)
         if not file:
             if previous:
@@ -158,7 +166,7 @@ class Subresources:
                 self.store.read(POD, target.namespace, target.name), container
             )
 
-        follow = query.get("follow") == "true" and not previous
+        follow = flag(request, "follow") and not previous
         try:
             async for line in log_lines(file, dict(query), follow=follow, running=running):
                 await response.write(line)
@@ -256,7 +264,7 @@ async def log_lines(
         moment = datetime.now(UTC) - timedelta(seconds=int(query["sinceSeconds"]))
         since = moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
     left = int(query.get("limitBytes") or -1)
-    stamped = query.get("timestamps") == "true"
+    stamped = query.get("timestamps", "") in TRUE
 
     def shown(line: bytes) -> bytes:
         time, _, rest = line.partition(b" ")

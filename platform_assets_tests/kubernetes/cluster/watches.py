@@ -14,6 +14,7 @@ from aiohttp import web
 from platform_assets_tests.kubernetes.cluster import selectors
 from platform_assets_tests.kubernetes.cluster.errors import bad_request, gone
 from platform_assets_tests.kubernetes.cluster.kinds import Kind
+from platform_assets_tests.kubernetes.cluster.requests import flag
 from platform_assets_tests.kubernetes.cluster.store import Change, ObjectStore
 
 BOOKMARK_SECONDS = 10.0
@@ -97,8 +98,8 @@ class Watches:
         stream = _Stream(request, response, kind, shape)
         try:
             self.open.add(watch)
-            if await self._begin(stream, watch, given, query.get("sendInitialEvents") == "true"):
-                await self._follow(stream, watch, query.get("allowWatchBookmarks") == "true", seconds)
+            if await self._begin(stream, watch, given, flag(request, "sendInitialEvents")):
+                await self._follow(stream, watch, flag(request, "allowWatchBookmarks"), seconds)
         except ConnectionResetError:
             pass  # the caller has left
         finally:
