@@ -30,8 +30,10 @@ from serving.settings import ServingSettings
 KILLS = 200
 EVENTS_BETWEEN_KILLS = 150
 LONGEST_LIFE_SECONDS = 0.6
-"""After the process has begun; a kill comes at any moment up to then: while a batch is scored, logged, recorded or committed."""
-END_SECONDS = 300.0
+"""After the process has begun; a kill comes at any moment up to then: while a batch is scored, logged, recorded or committed. Where the
+first life takes longer to its first commit, half as long again as that."""
+SILENT_SECONDS = 60.0
+"""What was not committed when none has been for so long is lost."""
 START_SECONDS = 120.0
 
 
@@ -109,25 +111,37 @@ def measure_stream_scoring(kills: int = KILLS, log: Callable[[str], None] = lamb
     """Kill the process so often, let the last one finish, and count."""
     chance, sent = random.Random(seed), 0
     with _world() as (folder, broker, scoring):
-        began = time.monotonic()
+        began, longest = time.monotonic(), LONGEST_LIFE_SECONDS
         for kill in range(kills + 1):
             events = [Event(number) for number in range(sent, sent + EVENTS_BETWEEN_KILLS)]
             broker.produce("arrivals", ((event.key, event.value) for event in events))
             sent += len(events)
             scoring.start()
+            if kill == 0:
+                longest = max(longest, 1.5 * _until_committed(broker, 1))
             if kill < kills:
-                time.sleep(chance.uniform(0.0, LONGEST_LIFE_SECONDS))
+                time.sleep(chance.uniform(0.0, longest))
                 scoring.kill()
             if kill % 20 == 19:
                 log(f"{kill + 1} kills, {sent:,} events sent, {time.monotonic() - began:.0f} s")
-        deadline = time.monotonic() + END_SECONDS
-        while len(broker.committed("scores")) < sent and time.monotonic() < deadline:
-            time.sleep(1.0)
+        _until_committed(broker, sent)
         scoring.end()
-        return _topic(folder, broker, sent, kills, time.monotonic() - began)
+        return _topic(folder, broker, sent, kills, longest, time.monotonic() - began)
 
 
-def _topic(folder: Path, broker: KafkaBroker, sent: int, kills: int, seconds: float) -> Topic:
+def _until_committed(broker: KafkaBroker, count: int) -> float:
+    """Seconds until so many predictions are committed, or none has been for a while."""
+    began = changed = time.monotonic()
+    seen = 0
+    while seen < count and time.monotonic() - changed < SILENT_SECONDS:
+        found = len(broker.committed("scores"))
+        if found > seen:
+            seen, changed = found, time.monotonic()
+        time.sleep(0.05 if count == 1 else 1.0)
+    return time.monotonic() - began
+
+
+def _topic(folder: Path, broker: KafkaBroker, sent: int, kills: int, longest: float, seconds: float) -> Topic:
     answers: dict[bytes, list[dict[str, Any]]] = defaultdict(list)
     for message in broker.committed("scores"):
         answers[message.key()].append(json.loads(message.value()))
@@ -166,7 +180,7 @@ def _topic(folder: Path, broker: KafkaBroker, sent: int, kills: int, seconds: fl
     ]
     how = (
         "One process scores a topic of three partitions into another one, on a real broker and an online store on SQLite; after each "
-        f"start {EVENTS_BETWEEN_KILLS} further events wait, and it is killed at a random moment within {LONGEST_LIFE_SECONDS:g} s. "
+        f"start {EVENTS_BETWEEN_KILLS} further events wait, and it is killed at a random moment within {longest:.1f} s. "
         "It is forked from a process that has its libraries loaded, so that hundreds of kills fit in minutes. What is counted is what a "
         "reader of committed messages gets at the end."
     )
