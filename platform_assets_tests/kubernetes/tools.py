@@ -47,6 +47,14 @@ def tools_python() -> Path:
     return path
 
 
+def own_python(name: str) -> Path:
+    """The interpreter of `.venv-k8s/NAME`, with the packages of `deploy/ci/k8s-tools-NAME.txt`; ends the test where it is missing."""
+    path = HOME_OF_TOOLS / name / "bin" / "python"
+    if not path.exists():
+        missing(f".venv-k8s/{name}")
+    return path
+
+
 def run_tool(
     name: str, *arguments: str, kubeconfig: Path | None = None, timeout_seconds: float = 120, text: str | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -30,10 +30,10 @@ class Seldon:
         refuse_service(settings, "seldon")
         if format_of(model) == "xgboost":
             file, written = _for_mlserver(model, out)
-            asked = (
-                "`predict`" if file.objective == "regression" else "`predict_proba` (the last column of two classes)"
+            how = (
+                "MLServer answers the score as the output `predict`: it takes a file of xgboost's own for a regressor, whose values "
+                "are the probabilities."
             )
-            how = f"MLServer answers the score when the request asks for the output {asked}."
         else:
             file, written = write_repository(model, out)
             how = "Triton answers the output `score`."
