@@ -63,18 +63,6 @@ class Jobs:
         self._tallies: dict[str, Tally] = {}
         self._ended: dict[str, list[Object]] = {}
 
-    def admit(self, operation: str, kind: Kind, body: Object) -> Object:
-        """A Job's selector and the labels of its pods are made of its uid unless it names them itself."""
-        if kind == JOB and operation == "CREATE" and not body["spec"].get("manualSelector"):
-            uid, name = body["metadata"].get("uid", ""), body["metadata"]["name"]
-            body["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-            labels = body["spec"]["template"].setdefault("metadata", {}).setdefault("labels", {})
-            for prefix in ("batch.kubernetes.io/", ""):
-                labels |= {f"{prefix}controller-uid": uid, f"{prefix}job-name": name}
-            for field_name, value in (("completions", 1), ("parallelism", 1), ("backoffLimit", 6)):
-                body["spec"].setdefault(field_name, value)
-        return body
-
     def observe(self, event: str, kind: Kind, thing: Object) -> None:
         """Hear of a change. A pod that is gone was seen to its end here."""
         if kind == JOB:

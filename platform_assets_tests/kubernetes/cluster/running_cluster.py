@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import aiohttp
 
 from platform_assets_tests.kubernetes.cluster.addresses import PODS, SERVICES, Addresses
+from platform_assets_tests.kubernetes.cluster.api import make_api
 from platform_assets_tests.kubernetes.cluster.claims import Claims
+from platform_assets_tests.kubernetes.cluster.controls import control_routes
 from platform_assets_tests.kubernetes.cluster.disruption import Disruptions
 from platform_assets_tests.kubernetes.cluster.endpoints import EndpointSlices
 from platform_assets_tests.kubernetes.cluster.events import EventRecorder
@@ -40,9 +43,11 @@ from platform_assets_tests.kubernetes.cluster.pod_worker import FAST, Backoff, M
 from platform_assets_tests.kubernetes.cluster.quota import Admission
 from platform_assets_tests.kubernetes.cluster.replica_sets import ReplicaSets
 from platform_assets_tests.kubernetes.cluster.scheduler import Scheduler
+from platform_assets_tests.kubernetes.cluster.server import build_server, kubeconfig, serve
 from platform_assets_tests.kubernetes.cluster.service_addresses import ServiceAddresses
 from platform_assets_tests.kubernetes.cluster.simulated_autoscaling import SimulatedAutoscaler
-from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.store import ApiError
+from platform_assets_tests.kubernetes.cluster.subresources import Doors
 from platform_assets_tests.kubernetes.cluster.workloads import Deployments
 
 GATEWAY_NAMESPACE, GATEWAY_NAME = "gateway-system", "public"
@@ -77,16 +82,13 @@ class Cluster:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.store = ObjectStore()
+        self.api = make_api(rbac=options.rbac)
+        self.store = self.api.store
         self.gateway_port = free_port()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, token: Callable[[Object, Object], str] = lambda pod, source: "") -> None:
-        """Start everything but the API.
-
-        Args:
-            token: gives a service account's token for a pod.
-        """
+    async def start(self) -> None:
+        """Start everything; the API answers when this returns."""
         options, store = self.options, self.store
         adopt_orphans()
         options.folder.mkdir(parents=True, exist_ok=True)
@@ -103,9 +105,9 @@ class Cluster:
             session=self._session,
             folder=options.folder,
             backoff=FAST if options.fast_backoff else Backoff(),
-            token=token,
+            token=self._token,
             service_variables=forwarders.variables,
-            home_files=lambda pod: {},
+            home_files=self._home_files,
         )
         self.kubelet = Kubelet(machine, pods)
         self.nodes = NodeController(store, events, self.kubelet)
@@ -113,12 +115,11 @@ class Cluster:
         self.envoy = GatewayEnvoy(options.folder / "gateway", services.take(), self._session)
         gateway = GatewayController(store, self.envoy, self.gateway_port)
         admission = Admission(store, toleration_seconds=options.toleration_seconds)
-        jobs = Jobs(store, events, backoff_seconds=0.5 if options.fast_backoff else 10.0)
         reconcilers = [
             Scheduler(store, events),
             ReplicaSets(store, events),
             Deployments(store, events),
-            jobs,
+            Jobs(store, events, backoff_seconds=0.5 if options.fast_backoff else 10.0),
             EndpointSlices(store),
             forwarders,
             admission,
@@ -127,7 +128,7 @@ class Cluster:
             Claims(store),
         ]
         observers = [self.kubelet, self.nodes, gateway, *reconcilers]
-        store.admission += [forwarders.admit, jobs.admit, admission.admit]
+        store.admission += [forwarders.admit, admission.admit]
         store.subscribe(lambda event, kind, thing: self._tell(observers, event, kind, thing))
         loops = [one.queue.run() for one in reconcilers]
         self._tasks = [asyncio.create_task(one) for one in [*loops, self.kubelet.watch_memory()]]
@@ -135,6 +136,37 @@ class Cluster:
         self._begin()
         await self.envoy.start()
         self.run_along(gateway.run())
+        await self._serve()
+
+    async def _serve(self) -> None:
+        doors = Doors(self.kubelet.log_file, self.disruptions.evict)
+        app = build_server(self.api, doors)
+        app.add_routes(control_routes(self))
+        self._runner, self.address = await serve(self.api, self.options.port, app=app)
+        self.kubeconfig = self.options.folder / "kubeconfig"
+        self.kubeconfig.write_text(json.dumps(kubeconfig(self.address)))
+        self.kubeconfig.chmod(0o600)
+
+    def places(self) -> dict[str, str]:
+        """Where everything is, by name."""
+        return {
+            "kubeconfig": str(self.kubeconfig),
+            "address": self.address,
+            "gateway": f"http://127.0.0.1:{self.gateway_port}",
+            "gateway_metrics": self.envoy.metrics,
+        }
+
+    def _token(self, pod: Object, source: Object) -> str:
+        account = pod["spec"].get("serviceAccountName", "default")
+        return self.api.access.issue(pod["metadata"]["namespace"], account, source.get("expirationSeconds", 3600))
+
+    def _home_files(self, pod: Object) -> dict[str, str]:
+        """A pod's kubeconfig: it cannot see the mount where clients look for its token, but they look here too."""
+        if pod["spec"].get("automountServiceAccountToken") is False:
+            return {}
+        config = kubeconfig(self.address, self._token(pod, {}))
+        config["contexts"][0]["context"]["namespace"] = pod["metadata"]["namespace"]
+        return {".kube/config": json.dumps(config)}
 
     @staticmethod
     def _tell(observers: list[Any], event: str, kind: Kind, thing: Object) -> None:
@@ -165,6 +197,8 @@ class Cluster:
 
     async def stop(self) -> None:
         """End every pod, Envoy, and all that runs along."""
+        if hasattr(self, "_runner"):
+            await self._runner.cleanup()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

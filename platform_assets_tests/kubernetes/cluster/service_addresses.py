@@ -29,6 +29,7 @@ class ServiceAddresses:
         self._servers: dict[tuple[str, int], asyncio.Server] = {}
         self._backends: dict[tuple[str, int], list[tuple[str, int]]] = {}
         self._places: dict[Key, set[tuple[str, int]]] = {}
+        self._opening: set[tuple[str, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def admit(self, operation: str, kind: Kind, body: Object) -> Object:
@@ -81,7 +82,8 @@ class ServiceAddresses:
         self._places[key] = set(wanted)
         for place, backends in wanted.items():
             self._backends[place] = backends
-            if place not in self._servers and service is not None:
+            if place not in self._servers and place not in self._opening and service is not None:
+                self._opening.add(place)
                 task = asyncio.create_task(self._listen(service, place))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -97,7 +99,9 @@ class ServiceAddresses:
             words = f"no forwarder on {place[0]}:{place[1]}: {error.strerror}"
             self._events.record(service, WARNING, "TestClusterForwarder", words, component="test-cluster")
             return
-        if place in self._backends and place not in self._servers:
+        finally:
+            self._opening.discard(place)
+        if place in self._backends:
             self._servers[place] = server
         else:
             server.close()
