@@ -123,16 +123,38 @@ def test_cluster(
         AssertionError: a process of it is left at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "platform_assets_tests.kubernetes.cluster", "--folder", str(folder / "cluster")]
-    command += ["--port", str(port), "--toleration-seconds", str(toleration_seconds)]
+    command = [
+        "--folder",
+        str(folder / "cluster"),
+        "--port",
+        str(port),
+        "--toleration-seconds",
+        str(toleration_seconds),
+    ]
     for name, content in (("images", images), ("nodes", nodes)):
         if content is not None:
             (folder / f"{name}.json").write_text(json.dumps(content))
             command += [f"--{name}", str(folder / f"{name}.json")]
     command += ["--rbac"] if rbac else []
     command += ["--fast-backoff"] if fast_backoff else []
+    with _process(command, folder / "cluster.log") as (process, told):
+        yield ClusterHandle(
+            folder=folder / "cluster",
+            kubeconfig=Path(told["kubeconfig"]),
+            address=told["address"],
+            gateway_address=told["gateway"],
+            gateway_metrics=told["gateway_metrics"],
+            pid=process.pid,
+        )
+    left = processes_of(folder)
+    assert not left, f"the test cluster left processes: {left}"
+
+
+@contextmanager
+def _process(options: list[str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+    """The process, and what it says when it is ready."""
+    command = [sys.executable, "-m", "platform_assets_tests.kubernetes.cluster", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    log = folder / "cluster.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, env=environment, cwd=ROOT
@@ -143,15 +165,7 @@ def test_cluster(
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"the test cluster does not start:\n{log.read_text()[-4000:]}")
-        told = json.loads(line)
-        yield ClusterHandle(
-            folder=folder / "cluster",
-            kubeconfig=Path(told["kubeconfig"]),
-            address=told["address"],
-            gateway_address=told["gateway"],
-            gateway_metrics=told["gateway_metrics"],
-            pid=process.pid,
-        )
+        yield process, json.loads(line)
     finally:
         process.stdin.close()  # it ends when nobody holds the other end any more, also when this process is killed
         try:
@@ -160,8 +174,6 @@ def test_cluster(
             process.kill()
             process.wait()
         process.stdout.close()
-    left = processes_of(folder)
-    assert not left, f"the test cluster left processes: {left}"
 
 
 test_cluster.__test__ = False  # type: ignore[attr-defined]

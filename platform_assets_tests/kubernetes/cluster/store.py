@@ -285,7 +285,7 @@ class ObjectStore:
             new["metadata"]["finalizers"] = finalizers
         grace = self._grace_seconds(new, grace_seconds) if kind[:3] == POD[:3] else 0
         due = new["metadata"].get("deletionTimestamp")
-        if not due or (due > now(grace) and grace < new["metadata"].get("deletionGracePeriodSeconds", 0)):
+        if not due or grace < new["metadata"].get("deletionGracePeriodSeconds", 0):
             new["metadata"]["deletionTimestamp"] = now(grace)
             new["metadata"]["deletionGracePeriodSeconds"] = grace
         if kind == NAMESPACE:
