@@ -5,6 +5,7 @@
 {{- if and (not $v.postgresql.enabled) (not $v.database.host) }}{{ fail "database.host: name PostgreSQL's host, or turn postgresql.enabled on" }}{{ end -}}
 {{- if and (not $v.mlflow.enabled) (not $v.mlflow.address) }}{{ fail "mlflow.address: name the server, or turn mlflow.enabled on" }}{{ end -}}
 {{- if and (or (gt (int $v.webserver.replicas) 1) (gt (int $v.runs.maxConcurrent) 1)) (eq $v.storage.home.accessMode "ReadWriteOncePod") }}{{ fail "storage.home.accessMode: ReadWriteOncePod admits one pod, and code location and runs share the claim" }}{{ end -}}
+{{- range $name, $_ := $v.settings.extra }}{{ if regexMatch "PASSWORD|SECRET|TOKEN|ACCESS_KEY|CREDENTIAL" $name }}{{ fail (printf "settings.extra.%s: passwords belong into the Secret %s; a ConfigMap shows them" $name $v.secrets.name) }}{{ end }}{{ end -}}
 {{- if eq $v.secrets.source "external" -}}
 {{- if not $v.secrets.external.storeName }}{{ fail "secrets.external.storeName: name the store of External Secrets" }}{{ end -}}
 {{- if not $v.secrets.external.key }}{{ fail "secrets.external.key: name the platform's secret in the store" }}{{ end -}}
