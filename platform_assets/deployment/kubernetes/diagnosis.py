@@ -1,7 +1,7 @@
 """Why pods do not run, told from what the API has of them: for services and for runs alike.
 
-Belongs here: choosing the cause that counts among pods, owners and events. Does not belong here: reading the API (`pods.py`,
-`orchestration/kubernetes/deaths.py`), and what is done about a cause.
+Belongs here: choosing the cause that counts among pods, owners and events. Does not belong here: reading the API, and what is done about
+a cause.
 """
 
 from __future__ import annotations
