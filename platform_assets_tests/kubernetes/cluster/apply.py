@@ -4,6 +4,7 @@ Belongs here: merging what is applied into what is stored, conflicts with other 
 Does not belong here: storing the result (store.py), the other kinds of patch (patches.py).
 """
 
+import json
 from typing import Any
 
 from platform_assets_tests.kubernetes.cluster.errors import apply_conflict
@@ -11,6 +12,9 @@ from platform_assets_tests.kubernetes.cluster.fields import Owner, Path, flatten
 from platform_assets_tests.kubernetes.cluster.kinds import Kind
 from platform_assets_tests.kubernetes.cluster.schemas import Node, Schemas, item_key
 from platform_assets_tests.kubernetes.cluster.values import clone
+
+KUBECTL = "kubectl"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def merge(schemas: Schemas, node: Node | None, stored: Any, applied: Any) -> Any:
@@ -72,6 +76,12 @@ def remove(value: Any, path: Path, schemas: Schemas, node: Node | None) -> None:
             value.remove(item)
 
 
+def _last_applied(schemas: Schemas, node: Node | None, stored: dict[str, Any]) -> set[Path]:
+    """Fields that kubectl's own annotation of a client-side apply names: the same tool may take them over without force."""
+    text = (stored["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+    return set(flatten(schemas, node, json.loads(text))) if text else set()
+
+
 def apply(
     schemas: Schemas,
     kind: Kind,
@@ -105,13 +115,16 @@ def apply(
     owners = owners_of(stored) if stored else {}
     mine = owners.pop(me, set())
     changed = {path for path, value in wanted.items() if path not in there or there[path] != value}
+    by_annotation = _last_applied(schemas, node, stored) if manager == KUBECTL and stored else set()
     conflicts = []
     for owner, paths in owners.items():
         taken = sorted(changed & paths)
-        if taken and not force:
+        if set(taken) - by_annotation and not force:
             through = f' with subresource "{owner.subresource}"' if owner.subresource else ""
             how = f" using {kind.api_version}" if owner.operation == "Update" else ""
-            conflicts += [(f"{owner.manager}{through}{how}", shown(path)) for path in taken]
+            conflicts += [
+                (f"{owner.manager}{through}{how}", shown(path)) for path in taken if path not in by_annotation
+            ]
         owners[owner] = paths - set(taken)
     if conflicts:
         raise apply_conflict(conflicts)

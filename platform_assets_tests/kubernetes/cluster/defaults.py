@@ -59,7 +59,7 @@ def pod_spec(spec: Body) -> None:
         for port in container.get("ports") or []:
             fill(port, {"protocol": "TCP"})
         for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-            if probe := container.get(name):
+            if (probe := container.get(name)) is not None:
                 fill(probe, PROBE_DEFAULTS)
                 if probe.get("httpGet") is not None:
                     fill(probe["httpGet"], {"scheme": "HTTP", "path": "/"})

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from platform_assets_tests.kubernetes.cluster.defaults import containers
 from platform_assets_tests.kubernetes.cluster.values import quantity
 
 Cause = tuple[str, str, str]
@@ -62,12 +61,12 @@ def pod_causes(spec: dict[str, Any], at: str) -> Iterator[Cause]:
         if len([key for key, value in volume.items() if key != "name" and value is not None]) > 1:
             yield ("FieldValueForbidden", where, "Forbidden: may not specify more than 1 volume type")
     names: set[str] = set()
-    for container in containers(spec):
-        group = "initContainers" if container in (spec.get("initContainers") or []) else "containers"
-        where = f"{at}.{group}[{spec[group].index(container)}]"
-        yield from _name(container.get("name") or "", f"{where}.name", names)
-        names.add(container.get("name") or "")
-        yield from _container(container, where, volumes)
+    for group in ("initContainers", "containers"):
+        for place, container in enumerate(spec.get(group) or []):
+            where = f"{at}.{group}[{place}]"
+            yield from _name(container.get("name") or "", f"{where}.name", names)
+            names.add(container.get("name") or "")
+            yield from _container(container, where, volumes)
 
 
 def _name(name: str, where: str, taken: set[str]) -> Iterator[Cause]:
@@ -116,7 +115,7 @@ def _container(container: dict[str, Any], at: str, volumes: set[str]) -> Iterato
         mounted.add(path)
     yield from _resources(container.get("resources") or {}, f"{at}.resources")
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-        if probe := container.get(name):
+        if (probe := container.get(name)) is not None:
             yield from _handler(probe, f"{at}.{name}")
     for name, handler in (container.get("lifecycle") or {}).items():
         if name in ("postStart", "preStop"):

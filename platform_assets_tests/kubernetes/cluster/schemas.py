@@ -66,7 +66,7 @@ def built_in_definitions() -> dict[str, Node]:
     definitions[QUANTITY] = {"type": "string", "x-kubernetes-quantity": True}
     for name in FREE:
         if name in definitions:
-            definitions[name] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+            definitions[name] = {"x-kubernetes-preserve-unknown-fields": True}
     return definitions
 
 

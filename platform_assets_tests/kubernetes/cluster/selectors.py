@@ -16,6 +16,51 @@ PRESENT = re.compile(r"^(?P<absent>!?)\s*(?P<key>[^\s!=,()]+)$")
 EMPTY_FIELDS: Mapping[str, str] = {"spec.unschedulable": "false"}
 
 
+SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("", "pods"): (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+    ("", "events"): (
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+    ("", "nodes"): ("spec.unschedulable",),
+    ("", "secrets"): ("type",),
+    ("", "namespaces"): ("status.phase",),
+    ("apps", "replicasets"): ("status.replicas",),
+    ("batch", "jobs"): ("status.successful",),
+}
+"""Fields that a real API server selects by, beside name and namespace."""
+
+
+def check_fields(text: str, group: str, plural: str) -> None:
+    """Refuse a field selector that a real API server does not know for this kind.
+
+    Raises:
+        ApiError: 400.
+    """
+    for term in _terms(text):
+        key = re.split(r"[!=]", term, maxsplit=1)[0].strip()
+        if key not in ("metadata.name", "metadata.namespace", *SELECTABLE.get((group, plural), ())):
+            raise bad_request(f"field label not supported: {key}")
+
+
 def _terms(text: str) -> list[str]:
     """Terms between commas that stand in no parentheses."""
     return [term.strip() for term in re.split(r",(?![^(]*\))", text) if term.strip()]

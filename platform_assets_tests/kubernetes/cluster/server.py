@@ -2,7 +2,9 @@
 
 Belongs here: routes, refusals as Status objects, callers and roles, planted faults. Does not belong here: what an answer says.
 
-It has no exec, attach and port-forward, no protobuf in answers, no API priority and fairness; it listens on loopback only.
+It has no exec, attach and port-forward, no protobuf in answers, no API priority and fairness; webhooks that objects
+configure are never called (planted faults stand for them), and events.k8s.io keeps its events apart from the core ones.
+It listens on loopback only.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from platform_assets_tests.kubernetes.cluster.openapi import OpenApi
 from platform_assets_tests.kubernetes.cluster.requests import find_target, read_body
 from platform_assets_tests.kubernetes.cluster.resources import Resources, respond
 from platform_assets_tests.kubernetes.cluster.reviews import review
+from platform_assets_tests.kubernetes.cluster.selectors import check_fields
 from platform_assets_tests.kubernetes.cluster.subresources import Doors, Subresources
 from platform_assets_tests.kubernetes.cluster.watches import Watches
 
@@ -75,6 +78,7 @@ class Server:
             self.api.access.check(user, Question(request.method.lower(), path=request.path))
             return self._document(request)
         self.api.access.check(user, target.question(request))
+        check_fields(request.query.get("fieldSelector", ""), target.kind.group, target.kind.plural)
         await self.faults.meet(request, target)
         if target.kind.group in REVIEWED:
             return respond(review(self.api.access, user, target, await read_body(request)), 201)
