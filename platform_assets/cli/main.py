@@ -20,6 +20,7 @@ from platform_assets.cli import (
     quarantine,
     rollout,
     sources,
+    target,
     versions,
 )
 from platform_assets.cli.features import commands as features
@@ -50,6 +51,7 @@ app.add_typer(experiments.app, name="experiments")
 app.add_typer(callers.app, name="callers")
 app.add_typer(lake.app, name="lake")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(target.app, name="target")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

@@ -15,9 +15,12 @@ Where the installation says whether callers are checked, that is given as `calle
 `cluster=ClusterSettings(...)`.
 """
 
+KUBERNETES = "kubernetes"
+
 TARGETS: MemberRegistry[OpenTarget] = MemberRegistry(
     "target",
     {
         "local": "platform_assets.deployment.local.opened:open_local_target",
+        KUBERNETES: "platform_assets.deployment.kubernetes.opened:open_kubernetes_target",
     },
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from platform_assets.declaration.sections.callers import Callers
+from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.errors import InvalidRelease
 
 PORT_PLACEHOLDER = "{port}"
@@ -39,6 +40,7 @@ class Release:
         processes: how many processes serve this version, each on a port of its own.
         callers: who may call it, and how much each caller may ask for.
         root: the folder of everything that the command reads, which is what a target elsewhere has to be given; None for `working_dir`.
+        compute: what each process may use, and how many there may be, where a target gives machines out; None for that target's default.
     """
 
     use_case: str
@@ -51,6 +53,7 @@ class Release:
     processes: int = 1
     callers: Callers = field(default_factory=Callers)
     root: Path | None = None
+    compute: Compute | None = None
 
     def __post_init__(self) -> None:
         where = f"release {self.use_case!r} version {self.version!r}"
@@ -83,6 +86,8 @@ class Release:
         }
         if self.callers != Callers():
             parts["callers"] = self.callers.model_dump(mode="json")
+        if self.compute is not None:
+            parts["compute"] = self.compute.model_dump(mode="json")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

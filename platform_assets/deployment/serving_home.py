@@ -11,7 +11,7 @@ from pathlib import Path
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
-from platform_assets.deployment.registry import TARGETS
+from platform_assets.deployment.registry import KUBERNETES, TARGETS
 from platform_assets.deployment.target import Target
 
 
@@ -55,7 +55,9 @@ class ServingHome:
         return Path(self.home) / "bentos"
 
     def log_folder(self, use_case: str) -> Path:
-        """Where services write their predictions."""
+        """Where services write their predictions, and readers of the log find them."""
+        if self.kind == KUBERNETES and self.cluster is not None:
+            return Path(self.cluster.log_folder) / use_case
         return Path(self.home) / "prediction_log" / use_case
 
     def rollout_history(self, use_case: str) -> Path:

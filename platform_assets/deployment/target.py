@@ -98,6 +98,13 @@ class Target(Protocol):
             StopFailed: something is still there.
         """
 
+    def prune(self, *, remove: bool) -> Sequence[str]:
+        """Name what the target once made and nothing that is recorded owns, and remove it where that is asked for; usually nothing.
+
+        Raises:
+            TargetBusy, TargetUnavailable, StateUnreadable: see `session` and `status`.
+        """
+
     def keep_beside(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
         """Keep a process running that answers no requests; its name begins with `beside-`. Returns its log."""
 

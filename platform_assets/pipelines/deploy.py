@@ -11,6 +11,7 @@ from typing import Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import SERVICE
+from platform_assets.declaration.sections.compute import SERVICE_PODS, Compute
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.packaging import BuiltBento, find_bento, probe, serve_command
 from platform_assets.deployment.packaging.run import READY_PATH
@@ -161,7 +162,15 @@ def release_of(use_case: UseCase, version: RegisteredVersion, bento: BuiltBento,
         processes=use_case.serving.processes,
         callers=use_case.serving.callers,
         root=bento.path,
+        compute=_compute_of_pods(use_case),
     )
+
+
+def _compute_of_pods(use_case: UseCase) -> Compute:
+    """What each process may use; where no range of pods is declared, there are as many as processes."""
+    declared = use_case.compute.get(SERVICE_PODS)
+    compute = use_case.compute_of(SERVICE_PODS)
+    return compute if declared and declared.replicas else compute.model_copy(update={"replicas": None})
 
 
 def ledger_entry(

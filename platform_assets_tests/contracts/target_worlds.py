@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
-from platform_assets.deployment.registry import TARGETS
+from platform_assets.deployment.kubernetes.settings import ClusterSettings
+from platform_assets.deployment.registry import KUBERNETES, TARGETS
 from platform_assets.deployment.release import Release
 from platform_assets.deployment.rollout.stages import Plan, Stage, StageKind, planned
 from platform_assets.deployment.serving_home import ServingHome
@@ -24,20 +26,24 @@ from platform_assets.deployment.target import Target
 from platform_assets_tests.contracts.members.in_process_target import open_in_process_target
 
 IN_PROCESS = "in_process"
-KINDS = [*TARGETS.names, IN_PROCESS]
+KINDS = [
+    *(pytest.param(name, marks=pytest.mark.kubernetes) if name == KUBERNETES else name for name in TARGETS.names),
+    IN_PROCESS,
+]
 SERVICE = Path(__file__).parent / "members" / "tiny_service.py"
 
 MakeRelease = Callable[..., Release]
 
 
 @contextmanager
-def opened(kind: str, folder: Path) -> Iterator[Target]:
+def opened(kind: str, folder: Path, new_namespace: Callable[[], ClusterSettings]) -> Iterator[Target]:
     """The target of an installation that chose this kind; nothing is left of it."""
+    cluster = new_namespace() if kind == KUBERNETES else None
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     with TARGETS.with_member(IN_PROCESS, open_in_process_target):
-        target = ServingHome(str(folder / "home"), port, kind).target()
+        target = ServingHome(str(folder / "home"), port, kind, cluster=cluster).target()
     yield target
     target.stop_all()
     assert not target.status().running
@@ -45,11 +51,13 @@ def opened(kind: str, folder: Path) -> Iterator[Target]:
 
 def releases(folder: Path) -> MakeRelease:
     """`release("2", mode="never ready", ...)`: a version of the tiny service."""
-    shutil.copy(SERVICE, folder)
+    service = folder / "service"
+    service.mkdir()
+    shutil.copy(SERVICE, service)
 
     def build(version: str, mode: str = "", **changes: Any) -> Release:
         command = [sys.executable, "tiny_service.py", "{host}", "{port}"]
-        values: dict[str, Any] = {"use_case": "churn", "ready_path": "/readyz", "working_dir": folder}
+        values: dict[str, Any] = {"use_case": "churn", "ready_path": "/readyz", "working_dir": service}
         return Release(
             version=version, command=command, environment={"VERSION": version, "MODE": mode}, **values | changes
         )

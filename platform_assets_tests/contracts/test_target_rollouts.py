@@ -6,12 +6,13 @@ Belongs here: deciding about stages, and that all who decide cannot disagree. Do
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from platform_assets.deployment.errors import NoRollout, RolloutChanged, RolloutHeld, RolloutUnderWay
+from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.rollout.engine import now
 from platform_assets.deployment.rollout.events import Abort, Advance, HoldRollout, ReleaseHold
 from platform_assets.deployment.rollout.stages import Stage, StageKind, planned
@@ -29,8 +30,12 @@ from platform_assets_tests.contracts.target_worlds import (
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with opened(request.param, tmp_path_factory.mktemp("targets")) as target:
+def running(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    new_namespace: Callable[[], ClusterSettings],
+) -> Iterator[Target]:
+    with opened(request.param, tmp_path_factory.mktemp("targets"), new_namespace) as target:
         yield target
 
 

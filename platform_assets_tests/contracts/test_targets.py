@@ -7,7 +7,7 @@ of target only (`deploy/test_local_target.py`).
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from platform_assets.deployment.errors import (
     ProbeFailed,
     StartFailed,
 )
+from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.release import Release
 from platform_assets.deployment.rollout.engine import roll_out
@@ -42,8 +43,10 @@ VERBS = ("start", "probe", "set_weights", "drain", "remove")
 
 
 @pytest.fixture(params=KINDS)
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    with opened(request.param, tmp_path) as one:
+def target(
+    request: pytest.FixtureRequest, tmp_path: Path, new_namespace: Callable[[], ClusterSettings]
+) -> Iterator[Target]:
+    with opened(request.param, tmp_path, new_namespace) as one:
         yield one
 
 
@@ -119,7 +122,8 @@ def test_a_request_in_flight_is_answered_by_the_version_that_got_it(target: Targ
 
     def send_one(url: str) -> None:
         slow.start()
-        time.sleep(0.1)
+        while httpx.get(f"{address}/count", trust_env=False).text == "0":
+            time.sleep(0.01)
 
     target.deploy(release("2", probe=send_one))
     slow.join()

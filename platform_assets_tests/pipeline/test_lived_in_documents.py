@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[1]
 READING = (
     "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
-    "rollout status",
+    "rollout status", "target status",
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",
@@ -39,6 +39,7 @@ CHANGING = {
     "rollout hold": "unit/cli/test_delivery_commands.py",
     "rollout abort": "unit/cli/test_delivery_commands.py",
     "rollout rehearse": "unit/cli/test_delivery_commands.py",
+    "target prune": "unit/cli/test_target_commands.py",
     "callers apply": "unit/cli/test_delivery_commands.py",
     "bento": "unit/cli/test_delivery_commands.py",
     "package": "pipeline/test_lived_in.py",

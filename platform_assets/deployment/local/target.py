@@ -307,6 +307,10 @@ class LocalTarget:
             self._supervisor.shut_down()
             self._envoy.remove_socket()
 
+    def prune(self, *, remove: bool) -> tuple[str, ...]:
+        """Nothing: processes that are not recorded end whenever the target is brought up."""
+        return ()
+
     def status(self) -> LocalStatus:
         """Look at the target without changing anything or waiting for other commands.
 

@@ -285,6 +285,9 @@ class InProcessTarget:
             for name in list(self._beside):
                 self.end_beside(name)
 
+    def prune(self, *, remove: bool) -> Sequence[str]:
+        return ()
+
     def status(self) -> TargetStatus:
         use_cases = {name: self._status(name) for name in self._session.use_cases()}
         return TargetStatus(self._front is not None, self.address(), {}, use_cases)

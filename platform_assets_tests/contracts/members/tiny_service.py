@@ -23,7 +23,7 @@ def answer(path: str, environment: Mapping[str, str]) -> tuple[int, str]:
     """Status and text."""
     if path == "/readyz":
         return (503 if environment.get("MODE") == "never ready" else 200), ""
-    if path == "/count":
+    if path.endswith("/count"):
         return 200, str(len(asked))
     asked.append(path)
     if path.endswith("/slow"):

@@ -87,8 +87,13 @@ async def launch(pod: PodWorker, spec: Object, log: Path) -> PodProcess:
     paths = paths_of(pod, spec, image)
     values = environment(pod, spec, image, paths)
     command = command_of(spec, image, values, paths)
-    folder = Path(paths.here(spec.get("workingDir") or image.working_folder or str(pod.folder / "home")))
+    folder = _working_folder(pod, spec, image, paths)
     return await PodProcess.start(command, values, folder, LogFile(log))
+
+
+def _working_folder(pod: PodWorker, spec: Object, image: Image, paths: PodPaths) -> Path:
+    named = spec.get("workingDir") or image.working_folder
+    return Path(paths.here(named)) if named else pod.folder / "home"
 
 
 async def run_inside(pod: PodWorker, spec: Object, command: Sequence[str]) -> tuple[int, str]:
@@ -96,7 +101,7 @@ async def run_inside(pod: PodWorker, spec: Object, command: Sequence[str]) -> tu
     image = pod.images.find(spec["image"]) or Image()
     paths = paths_of(pod, spec, image)
     values = environment(pod, spec, image, paths)
-    folder = Path(paths.here(spec.get("workingDir") or image.working_folder or str(pod.folder / "home")))
+    folder = _working_folder(pod, spec, image, paths)
     process = await asyncio.create_subprocess_exec(
         *_here(command, image, values, paths),
         env=values,
