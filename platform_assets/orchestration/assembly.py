@@ -12,7 +12,9 @@ import platform_assets
 from platform_assets.declaration.loader import every_declaration
 from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
+from platform_assets.orchestration.kubernetes.watch import start_watch
 from platform_assets.orchestration.resources.build import build_executor, build_resources
+from platform_assets.orchestration.sensors import sensor_status
 
 
 def installed_definitions(
@@ -36,7 +38,13 @@ def installed_definitions(
         if not loaded:
             raise
         use_cases = dg.Definitions.merge(*loaded)
-    shared = dg.Definitions(resources=build_resources(installation), executor=build_executor(installation.settings))
+    settings = installation.settings
+    on = sensor_status(running=settings.automation == "on")
+    shared = dg.Definitions(
+        resources=build_resources(installation),
+        executor=build_executor(settings),
+        sensors=[start_watch(on)] if settings.executor == "kubernetes" else [],
+    )
     return dg.Definitions.merge(use_cases, shared)
 
 

@@ -12,7 +12,6 @@ import dagster as dg
 import polars as pl
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.sections.compute import Compute
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.lineage.graph import SOURCE, WHOLE_ROW, Lineage
 from platform_assets.lake.lineage.use_case import lineage
@@ -42,13 +41,6 @@ def policy(use_case: UseCase, layer: str) -> AssetPolicy:
             warn_window=timedelta(hours=freshness.warn_after_hours),
         ),
     )
-
-
-def kubernetes_tags(compute: Compute) -> dict[str, Any]:
-    """Op tags by which dagster-k8s gives the step a pod of that size; without Kubernetes they do nothing."""
-    size = {"cpu": f"{compute.cpus:g}", "memory": f"{round(compute.memory_gigabytes * 1000)}M"}
-    limits = {**size, **({"nvidia.com/gpu": str(compute.gpus)} if compute.gpus else {})}
-    return {"dagster-k8s/config": {"container_config": {"resources": {"requests": size, "limits": limits}}}}
 
 
 def column_schema(schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str]) -> dict[str, Any]:

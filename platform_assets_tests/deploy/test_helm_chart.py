@@ -117,7 +117,9 @@ def test_the_platform_reads_what_the_chart_sets(manifests: list[Manifest]) -> No
 
 def test_the_instance_is_the_shipped_one_with_what_the_values_say(manifests: list[Manifest]) -> None:
     from dagster._config import process_config, resolve_to_config_type
-    from dagster_k8s import K8sRunLauncher
+
+    from platform_assets.orchestration.kubernetes.coordinator import DeclaredRunCoordinator
+    from platform_assets.orchestration.kubernetes.launcher import DeclaredRunLauncher
 
     shipped = yaml.safe_load((CHART / "files" / "dagster.yaml").read_text())
     rendered = yaml.safe_load(found(manifests, "ConfigMap", "platform-assets-dagster-instance")["data"]["dagster.yaml"])
@@ -127,7 +129,11 @@ def test_the_instance_is_the_shipped_one_with_what_the_values_say(manifests: lis
     assert {name: launcher[name] for name in shipped["run_launcher"]["config"] if name != "run_k8s_config"} == {
         name: value for name, value in shipped["run_launcher"]["config"].items() if name != "run_k8s_config"
     }
-    configured = resolve_to_config_type(K8sRunLauncher.config_type())
+    queue = process_config(
+        resolve_to_config_type(DeclaredRunCoordinator.config_type()), rendered["run_coordinator"]["config"]
+    )
+    assert queue.success, [error.message for error in queue.errors or []]
+    configured = resolve_to_config_type(DeclaredRunLauncher.config_type())
     environment = {"env_config_maps", "env_secrets"}
     assert environment <= launcher.keys()
     literal = {**launcher, "job_namespace": "ml", "job_image": "image"}

@@ -3,6 +3,7 @@
 Belongs here: the list of factories. Does not belong here: any asset.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
@@ -65,7 +66,23 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         maintenance_asset(use_case=use_case),
         *([experiment_asset(use_case=use_case)] if use_case.experiment is not None else []),
     ]
+    _refuse_sizes_of_nothing(use_case, assets)
     return with_gates(with_column_lineage(use_case, assets))
+
+
+def _refuse_sizes_of_nothing(use_case: UseCase, assets: Iterable[dg.AssetsDefinition]) -> None:
+    """A size that no step has is a misspelt table.
+
+    Raises:
+        dg.DagsterInvalidDefinitionError: `compute` names a table that no asset makes.
+    """
+    made = {"/".join(key.path[1:]) for definition in assets for key in definition.keys}
+    for key in use_case.compute:
+        if "/" in key and key not in made:
+            near = ", ".join(sorted(name for name in made if name.startswith(key.partition("/")[0] + "/")))
+            raise dg.DagsterInvalidDefinitionError(
+                f"{use_case.name}: `compute` names {key!r}, which no step makes; that layer has {near or 'no tables'}"
+            )
 
 
 def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:

@@ -11,6 +11,7 @@ from platform_assets.declaration.names import CHAMPION, EVALUATION
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.promote import promote_model
@@ -29,6 +30,7 @@ def champion_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",
+        op_tags=step_tags(use_case, MODEL, CHAMPION),
         **policy(use_case, MODEL),
     )
     def champion(context: dg.AssetExecutionContext, models: dg.ResourceParam[ModelStore]) -> dg.MaterializeResult:

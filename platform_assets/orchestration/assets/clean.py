@@ -21,6 +21,7 @@ from platform_assets.lake.layout import CLEAN, PROFILE, QUARANTINE, RAW
 from platform_assets.lake.schemas import clean_schema, profile_schema, quarantine_schema
 from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -83,6 +84,7 @@ def clean_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         name=f"{use_case.name}__clean__{source.name}",
         specs=_specs(use_case, source),
         check_specs=[check],
+        op_tags=step_tags(use_case, CLEAN, source.name),
         partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )

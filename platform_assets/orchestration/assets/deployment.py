@@ -15,6 +15,7 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import FEATURES, MODEL, SERVING
 from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.deploy import Deployed, deploy
@@ -45,6 +46,7 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 description="The built service starts and scores known rows as the model does, within 1e-6.",
             )
         ],
+        op_tags=step_tags(use_case, SERVING, SERVICE),
         **policy(use_case, SERVING),
     )
     def service(
@@ -100,6 +102,7 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(ignoring=[asset_key(use_case, FEATURES, ONLINE_STORE)]),
         code_version="1",
+        op_tags=step_tags(use_case, SERVING, DEPLOYMENT),
         **policy(use_case, SERVING),
     )
     def deployment(

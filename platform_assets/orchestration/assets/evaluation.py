@@ -19,7 +19,8 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.conditions import after_upstream
-from platform_assets.orchestration.metadata import asset_key, kubernetes_tags, picture, policy
+from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.metadata import asset_key, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.evaluate import evaluate
 from platform_assets.pipelines.write_model_card import write_model_card
@@ -41,7 +42,7 @@ def evaluation_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="2",
-        op_tags=kubernetes_tags(use_case.compute_of(MODEL, EVALUATION)),  # gates fit the winner again
+        op_tags=step_tags(use_case, MODEL, EVALUATION),  # gates fit the winner again
         check_specs=[
             day_check(name, key, as_of_days(use_case), blocking=True, description=f"Gate {name.replace('_', ' ')}.")
             for name in names

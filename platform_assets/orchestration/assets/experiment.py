@@ -15,6 +15,7 @@ from platform_assets.experiments.design import Design
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, EXPERIMENTS
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.pipelines.design_experiment import design_experiment
 
@@ -33,6 +34,7 @@ def experiment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         description="What it takes to show that a new version is better: sample size, duration, and the effect that could be seen.",
         kinds={"scipy"},
         code_version="1",
+        op_tags=step_tags(use_case, EXPERIMENTS, EXPERIMENT_DESIGN),
         **policy(use_case, EXPERIMENTS),
     )
     def experiment_design(lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]) -> dg.MaterializeResult:

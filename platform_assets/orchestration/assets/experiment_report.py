@@ -16,6 +16,7 @@ from platform_assets.experiments.analysis.plot import plot_effect
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, MODEL, SERVING
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, picture, policy
 from platform_assets.pipelines.analyse_experiment import AnalysedExperiment, analyse_experiment, write_experiment_report
 from platform_assets.pipelines.decide_experiment import act_on_experiment
@@ -49,6 +50,7 @@ def experiment_report_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             dg.AutomationCondition.any_deps_updated() & ~dg.AutomationCondition.in_progress()
         ).with_label("when a day of the log or of labels was stored"),
         code_version="1",
+        op_tags=step_tags(use_case, MODEL, EXPERIMENT_REPORT),
         **policy(use_case, MODEL),
     )
     def experiment_report(

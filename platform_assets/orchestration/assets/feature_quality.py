@@ -18,6 +18,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES, TRAINING
 from platform_assets.lake.schemas import FEATURE_QUALITY_SCHEMA
 from platform_assets.orchestration.checks import day_check
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -51,6 +52,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         code_version="1",
         check_specs=[day_check(name, key, as_of_days(use_case), description=text) for name, text in described.items()],
+        op_tags=step_tags(use_case, FEATURES, FEATURE_QUALITY),
         **policy(use_case, FEATURES),
     )
     def build_feature_quality(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:

@@ -25,6 +25,7 @@ from platform_assets.orchestration.checks import (
     missing_days_refused,
 )
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -107,7 +108,7 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=after_upstream(ignoring=reference_keys(use_case, [view])),
         code_version=f"1-{view_meaning_hash(use_case, view)}",
-        op_tags={"feature_view": view.table},
+        op_tags={"feature_view": view.table, **step_tags(use_case, FEATURES, view.table)},
         check_specs=[check],
         **policy(use_case, FEATURES),
     )

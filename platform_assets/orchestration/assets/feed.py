@@ -22,6 +22,7 @@ from platform_assets.lake.layout import RAW
 from platform_assets.lake.schemas import raw_schema
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.assets.raw import SCHEMA_CHECK, Load, mismatch_evidence
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import event_days
 from platform_assets.pipelines.take_in_changes import (
@@ -89,6 +90,7 @@ def feed_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsD
                 **policy(use_case, RAW),
             )
         ],
+        op_tags=step_tags(use_case, RAW, feed_name(source.name)),
         check_specs=[dg.AssetCheckSpec(SCHEMA_CHECK, asset=key, blocking=True, description=description)],
     )
     def feed(

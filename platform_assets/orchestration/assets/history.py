@@ -13,6 +13,7 @@ from platform_assets.lake.layout import HISTORY, RAW
 from platform_assets.lake.schemas import history_schema
 from platform_assets.orchestration.checks import describe_days
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -48,6 +49,7 @@ def history_asset(*, use_case: UseCase, source: Source) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         automation_condition=after_upstream(),
         code_version="1",
+        op_tags=step_tags(use_case, HISTORY, source.name),
         **policy(use_case, HISTORY),
     )
     def history(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:

@@ -17,6 +17,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MAINTENANCE
 from platform_assets.lake.schemas import UPKEEP_SCHEMA
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_schema,
@@ -57,6 +58,7 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         kinds={"deltalake"},
         metadata=column_schema(UPKEEP_SCHEMA, _COLUMNS),
         code_version="1",
+        op_tags=step_tags(use_case, MAINTENANCE, TABLES),
         **standing,
     )
     def tables(

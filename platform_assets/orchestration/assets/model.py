@@ -17,7 +17,8 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.orchestration.conditions import after_upstream
-from platform_assets.orchestration.metadata import asset_key, column_schema, kubernetes_tags, picture, policy
+from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.metadata import asset_key, column_schema, picture, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.track_training import TrackedModel
 from platform_assets.pipelines.train import train
@@ -40,7 +41,7 @@ def model_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         automation_condition=after_upstream(),
         code_version="1",
-        op_tags=kubernetes_tags(use_case.compute_of(MODEL, use_case.model_name)),
+        op_tags=step_tags(use_case, MODEL, use_case.model_name),
         **policy(use_case, MODEL),
     )
     def model(

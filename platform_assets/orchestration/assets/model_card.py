@@ -12,6 +12,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import EVALUATION, MODEL_CARD
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.layout import MODEL
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, policy
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.pipelines.write_model_card import write_model_card
@@ -31,6 +32,7 @@ def model_card_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         .without(dg.AutomationCondition.in_latest_time_window())
         .with_label("after the evaluation, whatever it found"),
         code_version="1",
+        op_tags=step_tags(use_case, MODEL, MODEL_CARD),
         **policy(use_case, MODEL),
     )
     def model_card(

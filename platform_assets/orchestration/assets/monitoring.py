@@ -28,6 +28,7 @@ from platform_assets.orchestration.checks import (
     describe_days,
     missing_days_refused,
 )
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -82,6 +83,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",
         check_specs=[readable, lines_taken, store_answered],
+        op_tags=step_tags(use_case, SERVING, PREDICTION_LOG),
         **policy(use_case, SERVING),
     )
     def prediction_log(
@@ -190,6 +192,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         check_specs=[
             day_check(DRIFT_CHECK, key, event_days(use_case), description="No column has moved past its limits.")
         ],
+        op_tags=step_tags(use_case, MONITORING, DRIFT),
         **policy(use_case, MONITORING),
     )
     def drift(
@@ -252,6 +255,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 description="The followed metric and the label rate keep their bounds.",
             )
         ],
+        op_tags=step_tags(use_case, MONITORING, QUALITY),
         **policy(use_case, MONITORING),
     )
     def quality(

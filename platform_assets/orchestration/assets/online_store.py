@@ -20,6 +20,7 @@ from platform_assets.lake.lineage.features import online_columns
 from platform_assets.orchestration.assets.features import lookup_deps, reference_keys
 from platform_assets.orchestration.checks import missing_days_refused
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import earlier_days, event_days
 from platform_assets.pipelines.refresh_online_store import refresh_online_store
@@ -43,6 +44,7 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=event_days(use_case),
         automation_condition=after_upstream(ignoring=reference_keys(use_case, use_case.stored_views)),
         code_version="1",
+        op_tags=step_tags(use_case, FEATURES, ONLINE_STORE),
         **policy(use_case, FEATURES),
     )
     def online_store(

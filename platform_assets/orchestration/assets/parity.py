@@ -22,6 +22,7 @@ from platform_assets.lake.layout import FEATURES, MONITORING
 from platform_assets.lake.schemas import PARITY_SCHEMA
 from platform_assets.orchestration.assets.monitoring import predictions_key
 from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -59,6 +60,7 @@ def parity_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         code_version="1",
         check_specs=[check],
+        op_tags=step_tags(use_case, MONITORING, PARITY),
         **policy(use_case, MONITORING),
     )
     def parity(

@@ -23,6 +23,7 @@ from platform_assets.orchestration.checks import (
     missing_days_refused,
 )
 from platform_assets.orchestration.conditions import after_upstream
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.predict import DailyPredictions, predict
@@ -56,6 +57,7 @@ def daily_predictions_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         automation_condition=after_upstream(ignoring=[champion_key]),
         code_version="1",
         check_specs=[check],
+        op_tags=step_tags(use_case, PREDICTIONS, DAILY_PREDICTIONS),
         **policy(use_case, PREDICTIONS),
     )
     def predictions(

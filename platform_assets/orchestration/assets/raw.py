@@ -21,6 +21,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import RAW
 from platform_assets.lake.schemas import raw_schema
 from platform_assets.orchestration.checks import DayVerdict, day_check, day_results, describe_days
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import asset_key, column_schema, commit_metadata, data_version, policy
 from platform_assets.orchestration.partitions import event_days, partition_range
 from platform_assets.pipelines.ingest import Ingested, ingest
@@ -56,6 +57,7 @@ def raw_asset(*, use_case: UseCase, source: Source, folder: Path) -> dg.AssetsDe
         name=f"{use_case.name}__raw__{source.name}",
         specs=[_spec(use_case, source)],
         check_specs=[check],
+        op_tags=step_tags(use_case, RAW, source.name),
         partitions_def=days_def,
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_daily else None,
     )

@@ -17,6 +17,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.orchestration.checks import day_check, missing_days_refused
+from platform_assets.orchestration.kubernetes.sizes import step_tags
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -67,6 +68,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         partitions_def=as_of_days(use_case),
         code_version="1",
         check_specs=[check],
+        op_tags=step_tags(use_case, TRAINING, TRAINING_SET),
         **policy(use_case, TRAINING),
     )
     def build(

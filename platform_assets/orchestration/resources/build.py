@@ -4,7 +4,7 @@ Belongs here: settings to resources, in one mapping that a test can replace in p
 about a use case.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
 
@@ -36,6 +36,6 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
     """Where steps execute. dagster-k8s is imported only where it is asked for: it costs seconds."""
     if settings.executor == "multiprocess":
         return dg.multiprocess_executor
-    from dagster_k8s import k8s_job_executor
+    from platform_assets.orchestration.kubernetes.steps import declared_k8s_executor
 
-    return cast(dg.ExecutorDefinition, k8s_job_executor)
+    return declared_k8s_executor

@@ -77,7 +77,12 @@ HOME: /tmp
 {{- $launcher := $instance.run_launcher.config -}}
 {{- $name := .Values.name -}}
 {{- $vault := eq .Values.secrets.source "vault" -}}
-{{- $_ := set $instance.concurrency.runs "max_concurrent_runs" .Values.runs.maxConcurrent -}}
+{{- $queue := $instance.run_coordinator.config -}}
+{{- $_ := set $queue "max_concurrent_runs" .Values.runs.maxConcurrent -}}
+{{- $limits := list (dict "key" "platform-assets/priority" "value" "low" "limit" (max 1 (div (mul .Values.runs.maxConcurrent 6) 10))) -}}
+{{- if .Values.quota.gpus }}{{ $limits = append $limits (dict "key" "platform-assets/gpu" "limit" (int64 .Values.quota.gpus)) }}{{ end -}}
+{{- $_ := set $queue "tag_concurrency_limits" $limits -}}
+{{- if not .Values.priorityClasses.create }}{{ $_ := set $launcher "priority_classes" dict }}{{ end -}}
 {{- $_ := set $launcher "service_account_name" (printf "%s-runs" $name) -}}
 {{- $_ := set $launcher "instance_config_map" (printf "%s-dagster-instance" $name) -}}
 {{- $_ := set $launcher "env_config_maps" (list (printf "%s-settings" $name)) -}}
