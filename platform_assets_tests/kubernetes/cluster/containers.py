@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from platform_assets_tests.kubernetes.cluster import images as image_store
 from platform_assets_tests.kubernetes.cluster.container_commands import ask, launch, run_hook
 from platform_assets_tests.kubernetes.cluster.events import NORMAL, WARNING
-from platform_assets_tests.kubernetes.cluster.objects import Object, now, quantity, suffix
+from platform_assets_tests.kubernetes.cluster.objects import Object, suffix
 from platform_assets_tests.kubernetes.cluster.pod_environment import ConfigError
 from platform_assets_tests.kubernetes.cluster.pod_process import PodProcess
 from platform_assets_tests.kubernetes.cluster.probes import Probe
+from platform_assets_tests.kubernetes.cluster.values import now, quantity
 
 if TYPE_CHECKING:
     from platform_assets_tests.kubernetes.cluster.pod_worker import PodWorker

@@ -18,6 +18,7 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     is_true,
     key_of,
     owner_reference,
+    selector_text,
     suffix,
 )
 from platform_assets_tests.kubernetes.cluster.queues import WorkQueue
@@ -64,10 +65,8 @@ class EndpointSlices:
             return None
         pods = [
             pod
-            for pod in self._store.items(POD, key[0])
-            if selector.items() <= (pod["metadata"].get("labels") or {}).items()
-            and (pod.get("status") or {}).get("podIP")
-            and not is_finished(pod)
+            for pod in self._store.items(POD, key[0], labels=selector_text(selector))
+            if (pod.get("status") or {}).get("podIP") and not is_finished(pod)
         ]
         unready_too = bool(service["spec"].get("publishNotReadyAddresses"))
         content = {

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 
-from platform_assets_tests.kubernetes.cluster.objects import EVENT, Object, now, suffix
+from platform_assets_tests.kubernetes.cluster.objects import EVENT, Object, suffix
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import now
 
 NORMAL, WARNING = "Normal", "Warning"
 

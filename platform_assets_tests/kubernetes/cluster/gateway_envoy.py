@@ -111,8 +111,7 @@ class GatewayEnvoy:
             Rejected: Envoy does not take them.
         """
         clusters = [self._cluster(name) for name in sorted(names)]
-        if self._write(self._folder / "dynamic" / "clusters.json", clusters):
-            await self._taken("cluster_manager.cds", digest(clusters))
+        await self._put(self._folder / "dynamic" / "clusters.json", clusters, "cluster_manager.cds")
 
     async def set_routes(self, gateway: str, port: int, hosts: Sequence[Object]) -> None:
         """The virtual hosts of a gateway, in force when this returns.
@@ -137,9 +136,9 @@ class GatewayEnvoy:
             "name": gateway,
             "virtual_hosts": [*hosts, marker],
         }
+        before = await self._rejections(gateway)
         if not self._write(self._routes_file(gateway), [table]) and await self._routes_version(port) == version:
             return
-        before = await self._rejections(gateway)
         await self._until(lambda: self._routes_version(port), version, gateway, before)
 
     async def set_listeners(self, gateways: Mapping[str, int]) -> None:
@@ -149,23 +148,24 @@ class GatewayEnvoy:
             Rejected: Envoy does not take them.
         """
         listeners = [self._listener(name, port) for name, port in sorted(gateways.items())]
-        if self._write(self._folder / "dynamic" / "listeners.json", listeners):
-            await self._taken("listener_manager.lds", digest(listeners))
+        await self._put(self._folder / "dynamic" / "listeners.json", listeners, "listener_manager.lds")
 
-    async def _taken(self, prefix: str, version: str) -> None:
-        before = (await self._stats(f"{prefix}.update_rejected")).get(f"{prefix}.update_rejected", 0)
+    async def _put(self, path: Path, resources: Sequence[Object], prefix: str) -> None:
+        before = await self._rejections(prefix)
+        if self._write(path, resources):
 
-        async def seen() -> str:
-            return str((await self._stats(f"{prefix}.version_text")).get(f"{prefix}.version_text", ""))
+            async def seen() -> str:
+                return str((await self._stats(f"{prefix}.version_text")).get(f"{prefix}.version_text", ""))
 
-        await self._until(seen, version, prefix, int(before))
+            await self._until(seen, digest(resources), prefix, before)
 
     async def _until(self, ask, version: str, what: str, before: int) -> None:  # type: ignore[no-untyped-def]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TAKE_SECONDS
         while await ask() != version:
             if await self._rejections(what) > before or loop.time() > deadline:
-                raise Rejected("\n".join((self._folder / "envoy.log").read_text().splitlines()[-3:]))
+                last = (self._folder / "envoy.log").read_text().rstrip().splitlines()[-1]
+                raise Rejected(f"Envoy: {last.rpartition('update rejected: ')[2]}")
             await asyncio.sleep(0.01)
 
     async def _rejections(self, what: str) -> int:

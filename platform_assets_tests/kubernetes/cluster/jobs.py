@@ -22,14 +22,15 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     is_leaving,
     is_true,
     key_of,
-    now,
     owned_by,
     seconds_since,
+    selector_text,
     set_condition,
 )
 from platform_assets_tests.kubernetes.cluster.queues import WorkQueue
 from platform_assets_tests.kubernetes.cluster.replica_sets import pod_from
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import now
 
 NAME = "job-controller"
 FAILED_CREATE_SECONDS = 1.0
@@ -84,7 +85,7 @@ class Jobs:
             return None
         uid = job["metadata"]["uid"]
         tally = self._tallies.setdefault(uid, Tally())
-        pods = [pod for pod in self._store.items(POD, key[0]) if owned_by(pod, job)]
+        pods = self._pods(job)
         failure = self._count(job, tally, [*pods, *self._ended.pop(uid, [])])
         failure = tally.doomed or failure
         if _over(job):
@@ -104,7 +105,7 @@ class Jobs:
         if spec.get("suspend"):
             return self._suspend(job, tally, active)
         again = self._fill(job, tally, active, pods)
-        self._write_status(job, tally, [pod for pod in self._store.items(POD, key[0]) if owned_by(pod, job)])
+        self._write_status(job, tally, self._pods(job))
         later = [one for one in (again, left) if one is not None]
         return min(later) if later else None
 
@@ -198,7 +199,9 @@ class Jobs:
         self._write_status(job, tally, self._pods(job))
 
     def _pods(self, job: Object) -> list[Object]:
-        return [pod for pod in self._store.items(POD, job["metadata"]["namespace"]) if owned_by(pod, job)]
+        labels = selector_text(job["spec"]["selector"].get("matchLabels") or {})
+        pods = self._store.items(POD, job["metadata"]["namespace"], labels=labels)
+        return [pod for pod in pods if owned_by(pod, job)]
 
     def _remove(self, job: Object, pods: list[Object]) -> None:
         for pod in pods:

@@ -20,11 +20,11 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     is_finished,
     is_leaving,
     key_of,
-    quantity,
 )
 from platform_assets_tests.kubernetes.cluster.pod_process import end_session, reap_orphans, sessions
 from platform_assets_tests.kubernetes.cluster.pod_worker import Machine, PodWorker
 from platform_assets_tests.kubernetes.cluster.store import ApiError
+from platform_assets_tests.kubernetes.cluster.values import quantity
 
 MEMORY_SECONDS = 0.2
 
@@ -114,11 +114,10 @@ class Kubelet:
             if worker.spec["nodeName"] == node:
                 worker.silent = True
                 if processes_end:
-                    worker.kill()
-                    worker.delete(0)
+                    self._forget(worker)
 
     def find_node(self, node: str) -> None:
-        """A node is back: what it ran is told of again, or found gone."""
+        """A node is back: what it still runs is told of again, what ended with its machine is started again."""
         self._lost_nodes.discard(node)
         for worker in list(self._workers.values()):
             if worker.spec["nodeName"] == node:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from platform_assets_tests.kubernetes.cluster.kinds import Kind
+from platform_assets_tests.kubernetes.cluster.values import now, quantity
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -39,22 +40,6 @@ GATEWAY = Kind("gateway.networking.k8s.io", "v1", "gateways", "Gateway", True)
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", True)
 EXTENSION_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "envoyextensionpolicies", "EnvoyExtensionPolicy", True)
 
-_SUFFIXES = {
-    "n": 1e-9,
-    "u": 1e-6,
-    "m": 1e-3,
-    "": 1,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "P": 1e15,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-    "Pi": 2**50,
-}
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -62,26 +47,8 @@ def key_of(thing: Object) -> Key:
     return thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
 
 
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def seconds_since(text: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(text.replace("Z", "+00:00"))).total_seconds()
-
-
-def quantity(value: str | float | int) -> float:
-    """A quantity as a number: "500m" is 0.5, "1Gi" is 2**30.
-
-    Raises:
-        ValueError: it is none.
-    """
-    text = str(value).strip()
-    digits = text.rstrip("numkKMGTPi")
-    suffix = text[len(digits) :]
-    if suffix not in _SUFFIXES:
-        raise ValueError(f"{value!r} is no quantity")
-    return float(digits) * _SUFFIXES[suffix]
 
 
 def requests_of(pod: Object) -> dict[str, float]:
@@ -109,6 +76,11 @@ def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bo
     if any(labels.get(name) != value for name, value in (selector.get("matchLabels") or {}).items()):
         return False
     return all(expression_holds(one, labels) for one in selector.get("matchExpressions") or [])
+
+
+def selector_text(labels: Mapping[str, str]) -> str:
+    """Labels as the API's query writes them."""
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 def expression_holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

@@ -9,8 +9,9 @@ import base64
 import re
 from collections.abc import Mapping
 
-from platform_assets_tests.kubernetes.cluster.objects import CONFIG_MAP, SECRET, Object, quantity
+from platform_assets_tests.kubernetes.cluster.objects import CONFIG_MAP, SECRET, Object
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import quantity
 from platform_assets_tests.kubernetes.cluster.volumes import field_of
 
 _REFERENCE = re.compile(r"\$(\$)?\(([A-Za-z_.\-][\w.\-]*)\)")

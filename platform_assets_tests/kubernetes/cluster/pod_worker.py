@@ -18,9 +18,10 @@ from platform_assets_tests.kubernetes.cluster.container_commands import paths_of
 from platform_assets_tests.kubernetes.cluster.containers import Container
 from platform_assets_tests.kubernetes.cluster.events import NORMAL, WARNING, EventRecorder
 from platform_assets_tests.kubernetes.cluster.images import Image, Images
-from platform_assets_tests.kubernetes.cluster.objects import NODE, POD, Object, now, set_condition
+from platform_assets_tests.kubernetes.cluster.objects import NODE, POD, Object, set_condition
 from platform_assets_tests.kubernetes.cluster.pod_environment import ConfigError
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import now
 from platform_assets_tests.kubernetes.cluster.volumes import MountError, Volumes, remove_folder
 
 MOUNT_AGAIN_SECONDS = 0.5

@@ -26,10 +26,10 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     is_finished,
     is_leaving,
     key_of,
-    quantity,
 )
 from platform_assets_tests.kubernetes.cluster.queues import WorkQueue
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import quantity
 
 SYSTEM_CLASSES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")

@@ -23,6 +23,7 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     owned_by,
     owner_reference,
     seconds_since,
+    selector_text,
     set_condition,
 )
 from platform_assets_tests.kubernetes.cluster.queues import WorkQueue
@@ -70,7 +71,8 @@ class ReplicaSets:
             return None
         if is_leaving(one):
             return None
-        pods = [pod for pod in self._store.items(POD, key[0]) if owned_by(pod, one)]
+        labels = selector_text(one["spec"]["selector"].get("matchLabels") or {})
+        pods = [pod for pod in self._store.items(POD, key[0], labels=labels) if owned_by(pod, one)]
         alive = [pod for pod in pods if not is_finished(pod) and not is_leaving(pod)]
         wanted = one["spec"].get("replicas", 1)
         failure = ""

@@ -24,12 +24,12 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     is_finished,
     is_leaving,
     key_of,
-    quantity,
     requests_of,
     set_condition,
 )
 from platform_assets_tests.kubernetes.cluster.queues import WorkQueue
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import quantity
 
 NAME = "default-scheduler"
 PREEMPTED = f"{NAME}: preempting to accommodate a higher priority pod"
@@ -90,8 +90,8 @@ class Scheduler:
 
     def _rooms(self) -> list[Room]:
         rooms = {node["metadata"]["name"]: Room(node, []) for node in self._store.items(NODE)}
-        for pod in self._store.items(POD):
-            if pod["spec"].get("nodeName") in rooms and not is_finished(pod):
+        for kind, pod in self._store.everything():
+            if kind == POD and pod["spec"].get("nodeName") in rooms and not is_finished(pod):
                 rooms[pod["spec"]["nodeName"]].pods.append(pod)
         return list(rooms.values())
 

@@ -3,15 +3,14 @@
 Belongs here: copies of JSON, times, quantities. Does not belong here: anything that knows a kind.
 """
 
+import marshal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
 def clone(value: Any) -> Any:
-    """A deep copy of JSON."""
-    if isinstance(value, dict):
-        return {key: clone(item) for key, item in value.items()}
-    return [clone(item) for item in value] if isinstance(value, list) else value
+    """A deep copy of JSON. Version 2 of marshal's format writes a part that stands in two places twice, so that copies share nothing."""
+    return marshal.loads(marshal.dumps(value, 2))
 
 
 def now(offset_seconds: float = 0) -> str:

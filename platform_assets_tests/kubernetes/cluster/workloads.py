@@ -20,7 +20,6 @@ from platform_assets_tests.kubernetes.cluster.objects import (
     controller_of,
     is_leaving,
     key_of,
-    now,
     owned_by,
     owner_reference,
     seconds_since,
@@ -29,6 +28,7 @@ from platform_assets_tests.kubernetes.cluster.objects import (
 )
 from platform_assets_tests.kubernetes.cluster.queues import WorkQueue
 from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
+from platform_assets_tests.kubernetes.cluster.values import now
 
 NAME = "deployment-controller"
 REVISION = "deployment.kubernetes.io/revision"
