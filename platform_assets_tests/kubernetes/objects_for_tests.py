@@ -114,6 +114,17 @@ def job(name: str, code: str, *, pod: dict[str, Any] | None = None, **spec: Any)
     }
 
 
+def policy(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    """One of Envoy Gateway's policies for the route of the same name."""
+    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": name}
+    return {
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"targetRefs": [target], **spec},
+    }
+
+
 class Room:
     """One namespace of a cluster, in few words."""
 
@@ -123,6 +134,7 @@ class Room:
         "httproutes": "/apis/gateway.networking.k8s.io/v1",
         "gateways": "/apis/gateway.networking.k8s.io/v1",
         "envoyextensionpolicies": "/apis/gateway.envoyproxy.io/v1alpha1",
+        "backendtrafficpolicies": "/apis/gateway.envoyproxy.io/v1alpha1",
         "endpointslices": "/apis/discovery.k8s.io/v1",
         "poddisruptionbudgets": "/apis/policy/v1",
         "horizontalpodautoscalers": "/apis/autoscaling/v2",
@@ -173,6 +185,17 @@ class Room:
             return one if fresh and counts == [wanted] * 3 else None
 
         return until(look)
+
+    def wait_taken(self, plural: str, name: str) -> str:
+        """Wait until the gateway has judged a policy of this generation; its words where it refuses."""
+
+        def look() -> dict[str, Any] | None:
+            one = self.read(plural, name)
+            (said,) = one["status"]["ancestors"][0]["conditions"]
+            return said if said["observedGeneration"] == one["metadata"]["generation"] else None
+
+        said = until(look)
+        return "" if said["status"] == "True" else str(said["message"])
 
     def wait_routed(self, name: str) -> None:
         """Wait until a route of this generation is in force."""

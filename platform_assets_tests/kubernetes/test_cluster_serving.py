@@ -16,6 +16,7 @@ from platform_assets_tests.kubernetes.objects_for_tests import (
     answers,
     deployment,
     load,
+    policy,
     route,
     service,
     until,
@@ -159,18 +160,36 @@ function envoy_on_request(handle)
   handle:clearRouteCache()
 end
 """
-    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "sticky"}
-    policy = {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "EnvoyExtensionPolicy",
-        "metadata": {"name": "sticky"},
-        "spec": {"targetRefs": [target], "lua": [{"type": "Inline", "inline": program}]},
-    }
-    room.create("envoyextensionpolicies", policy)
-    room.wait_routed("sticky")
+    lua = [{"type": "Inline", "inline": program}]
+    room.create("envoyextensionpolicies", policy("EnvoyExtensionPolicy", "sticky", lua=lua))
+    assert not room.wait_taken("envoyextensionpolicies", "sticky")
     url = address(room, "/v1/sticky/score")
-    until(lambda: set(answers(url, 5, **{"x-user": "art"})) == {"2"})
+    assert set(answers(url, 20, **{"x-user": "art"})) == {"2"}
     assert "2" not in answers(url, 20, **{"x-user": "ann", "x-variant": "treatment"})
+    broken = [{"type": "Inline", "inline": "function envoy_on_request(handle"}]
+    room.merge("envoyextensionpolicies", "sticky", {"spec": {"lua": broken}})
+    assert "script load error" in room.wait_taken("envoyextensionpolicies", "sticky")
+
+
+def test_a_killed_process_costs_no_request_where_a_policy_has_them_tried_again(room: Room) -> None:
+    room.create("services", service("killed"))
+    room.create("deployments", deployment("killed", "5", 2))
+    room.wait_available("killed")
+    url = routed(room, "killed", {"killed": 1})
+    retry = {"numRetries": 20, "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset"]}}
+    retry["perRetry"] = {"backOff": {"baseInterval": "25ms", "maxInterval": "1s"}}
+    room.create("backendtrafficpolicies", policy("BackendTrafficPolicy", "killed", retry=retry))
+    assert not room.wait_taken("backendtrafficpolicies", "killed")
+    pod = room.pods("app=killed")[0]["metadata"]["name"]
+
+    def restarts() -> int:
+        return int(room.read("pods", pod)["status"]["containerStatuses"][0]["restartCount"])
+
+    with load(url) as counted:
+        room.cluster.post(f"/-/pods/serving/{pod}/kill")
+        until(lambda: restarts() == 1)
+        room.wait_available("killed")
+    assert set(counted) == {"5"}
 
 
 def test_a_route_says_what_is_wrong_with_it(room: Room) -> None:
@@ -186,7 +205,7 @@ def test_a_route_says_what_is_wrong_with_it(room: Room) -> None:
     broken["spec"]["rules"][0]["matches"] = [{"path": {"type": "RegularExpression", "value": "/v1/(broken"}}]
     room.create("httproutes", broken)
     until(lambda: conditions("broken")["Accepted"] == ("False", "UnsupportedValue"))
-    assert set(routed_again := answers(address(room, "/v1/nowhere"), 1)) == {"status 500"}, routed_again
+    assert set(answers(address(room, "/v1/nowhere"), 1)) == {"status 500"}
     strange = {"gatewayClassName": "nobody", "listeners": [{"name": "http", "protocol": "HTTP", "port": 80}]}
     gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "strange"}}
     room.create("gateways", {**gateway, "spec": strange})

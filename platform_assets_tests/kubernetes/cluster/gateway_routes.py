@@ -17,7 +17,7 @@ NO_BACKEND = "no-such-backend"
 LUA_FILTERS = ("test_cluster.lua.0", "test_cluster.lua.1")
 TYPE = "type.googleapis.com/envoy"
 _LUA = f"{TYPE}.extensions.filters.http.lua.v3.LuaPerRoute"
-_DURATION = re.compile(r"([0-9]+)(h|m|s|ms)")
+_DURATION = re.compile(r"([0-9]+)(ms|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 ClusterOf = Callable[[Mapping[str, Any]], str]
@@ -33,13 +33,16 @@ def _duration(value: float) -> str:
     return f"{value:.3f}s"
 
 
-def routes_of(route: Object, cluster_of: ClusterOf, programs: Sequence[str]) -> list[tuple[tuple[int, ...], Object]]:
+def routes_of(
+    route: Object, cluster_of: ClusterOf, programs: Sequence[str], retries: Object | None = None
+) -> list[tuple[tuple[int, ...], Object]]:
     """Every match of an HTTPRoute as a route of Envoy's, with its rank: the highest comes first.
 
     Args:
         route: the HTTPRoute.
         cluster_of: names the cluster of a backendRef.
         programs: Lua that runs for its requests.
+        retries: Envoy's retry policy for rules that have none of their own.
     """
     ranked = []
     for number, rule in enumerate(route["spec"].get("rules") or [{}]):
@@ -49,7 +52,7 @@ def routes_of(route: Object, cluster_of: ClusterOf, programs: Sequence[str]) -> 
             if redirect := _filter(rule, "RequestRedirect", "requestRedirect"):
                 envoy["redirect"] = _redirect(redirect)
             else:
-                envoy["route"] = _action(rule, match, cluster_of)
+                envoy["route"] = _action(rule, match, cluster_of, retries)
             if programs:
                 envoy["typed_per_filter_config"] = {
                     name: {"@type": _LUA, "source_code": {"inline_string": text}}
@@ -129,7 +132,7 @@ def _header(header: Object, action: str) -> Object:
     return {"header": {"key": header["name"], "value": value}, "append_action": action}
 
 
-def _action(rule: Object, match: Object, cluster_of: ClusterOf) -> Object:
+def _action(rule: Object, match: Object, cluster_of: ClusterOf, retries: Object | None) -> Object:
     backends = [one for one in rule.get("backendRefs") or [] if one.get("weight", 1) > 0]
     action: Object = {"cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"}
     if backends:
@@ -145,6 +148,8 @@ def _action(rule: Object, match: Object, cluster_of: ClusterOf) -> Object:
         action["timeout"] = _duration(seconds(timeouts["request"]))
     if retry := rule.get("retry"):
         action["retry_policy"] = _retry(retry, timeouts)
+    elif retries is not None:
+        action["retry_policy"] = retries
     mirrors = [one["requestMirror"] for one in rule.get("filters") or [] if one["type"] == "RequestMirror"]
     if mirrors:
         action["request_mirror_policies"] = [_mirror(one, cluster_of) for one in mirrors]
@@ -155,20 +160,29 @@ def _action(rule: Object, match: Object, cluster_of: ClusterOf) -> Object:
 
 def _retry(retry: Object, timeouts: Object) -> Object:
     """What got no answer is tried again, and, where codes are named, what was answered with one of them."""
-    policy: Object = {"retry_on": "connect-failure,refused-stream,reset", "num_retries": retry.get("attempts", 1)}
-    if codes := retry.get("codes"):
-        policy["retry_on"] += ",retriable-status-codes"
-        policy["retriable_status_codes"] = list(codes)
+    codes = list(retry.get("codes") or [])
+    policy = retry_policy(retry.get("attempts", 1), ["connect-failure", "refused-stream", "reset"], codes)
     if "backoff" in retry:
         base = seconds(retry["backoff"])
         policy["retry_back_off"] = {"base_interval": _duration(base), "max_interval": _duration(10 * base)}
     if "backendRequest" in timeouts:
         policy["per_try_timeout"] = _duration(seconds(timeouts["backendRequest"]))
+    return policy
+
+
+def retry_policy(count: int, triggers: Sequence[str], codes: Sequence[int]) -> Object:
+    """Envoy's retry policy: another host each time, where there is one."""
     predicate = f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    policy["retry_host_predicate"] = [
-        {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": predicate}}
-    ]
-    policy["host_selection_retry_max_attempts"] = 3
+    policy: Object = {
+        "retry_on": ",".join([*triggers, *(["retriable-status-codes"] if codes else [])]),
+        "num_retries": count,
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": predicate}}
+        ],
+        "host_selection_retry_max_attempts": 3,
+    }
+    if codes:
+        policy["retriable_status_codes"] = list(codes)
     return policy
 
 

@@ -25,6 +25,7 @@ from platform_assets_tests.kubernetes.cluster.pod_process import end_session, re
 from platform_assets_tests.kubernetes.cluster.pod_worker import Machine, PodWorker
 from platform_assets_tests.kubernetes.cluster.store import ApiError
 from platform_assets_tests.kubernetes.cluster.values import quantity
+from platform_assets_tests.kubernetes.cluster.volumes import node_path
 
 MEMORY_SECONDS = 0.2
 
@@ -99,6 +100,10 @@ class Kubelet:
             return None
         file = found.log_file(found.restart_count - previous)
         return file if file.exists() else None
+
+    def node_folder(self, node: str, path: str) -> Path:
+        """Where a path of a node lies here."""
+        return node_path(self._machine.folder, node, path)
 
     # What goes wrong
 

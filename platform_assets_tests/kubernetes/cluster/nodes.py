@@ -38,7 +38,10 @@ _HEALTHY = {
 
 
 def read_nodes(path: Path | None) -> Sequence[Object]:
-    """Nodes from JSON: [{"name": ..., "capacity": {...}, "labels": {...}, "taints": [...]}]; one roomy node without a file."""
+    """Nodes from JSON: [{"name": ..., "capacity": {...}, "labels": {...}, "taints": [...], "folders": [...]}].
+
+    Folders are those that pods find by hostPath. Without a file there is one roomy node.
+    """
     if path is None:
         return DEFAULT_NODES
     nodes: list[Object] = json.loads(path.read_text())
@@ -81,7 +84,9 @@ class NodeController:
         self._evictions: dict[str, asyncio.TimerHandle] = {}
 
     def add(self, values: Mapping[str, Any], address: str) -> None:
-        """A node joins."""
+        """A node joins, with its folders."""
+        for folder in values.get("folders", []):
+            self._kubelet.node_folder(values["name"], folder).mkdir(parents=True, exist_ok=True)
         node = node_object(values, address)
         status = node.pop("status")
         self._store.create(NODE, None, node, manager="kubelet")

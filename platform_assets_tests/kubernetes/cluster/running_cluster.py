@@ -23,18 +23,17 @@ from platform_assets_tests.kubernetes.cluster.controls import control_routes
 from platform_assets_tests.kubernetes.cluster.disruption import Disruptions
 from platform_assets_tests.kubernetes.cluster.endpoints import EndpointSlices
 from platform_assets_tests.kubernetes.cluster.events import EventRecorder
-from platform_assets_tests.kubernetes.cluster.gateway import CLASS, CONTROLLER, GatewayController, free_port
+from platform_assets_tests.kubernetes.cluster.gateway import CLASS, GatewayController, free_port
 from platform_assets_tests.kubernetes.cluster.gateway_envoy import GatewayEnvoy
+from platform_assets_tests.kubernetes.cluster.gateway_status import CONTROLLER
 from platform_assets_tests.kubernetes.cluster.images import Images
 from platform_assets_tests.kubernetes.cluster.jobs import Jobs
-from platform_assets_tests.kubernetes.cluster.kinds import Kind, Traits
+from platform_assets_tests.kubernetes.cluster.kinds import SERVICE_ACCOUNT, Kind
 from platform_assets_tests.kubernetes.cluster.kubelet import Kubelet
 from platform_assets_tests.kubernetes.cluster.nodes import NodeController, read_nodes
 from platform_assets_tests.kubernetes.cluster.objects import (
-    EXTENSION_POLICY,
     GATEWAY,
     GATEWAY_CLASS,
-    HTTP_ROUTE,
     NAMESPACE,
     Object,
 )
@@ -162,7 +161,8 @@ class Cluster:
 
     def _home_files(self, pod: Object) -> dict[str, str]:
         """A pod's kubeconfig: it cannot see the mount where clients look for its token, but they look here too."""
-        if pod["spec"].get("automountServiceAccountToken") is False:
+        account = self.store.read(SERVICE_ACCOUNT, pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"])
+        if pod["spec"].get("automountServiceAccountToken", account.get("automountServiceAccountToken")) is False:
             return {}
         config = kubeconfig(self.address, self._token(pod, {}))
         config["contexts"][0]["context"]["namespace"] = pod["metadata"]["namespace"]
@@ -179,9 +179,6 @@ class Cluster:
             with contextlib.suppress(ApiError):
                 body = {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}}
                 self.store.create(NAMESPACE, None, body)
-        for kind in (GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, EXTENSION_POLICY):
-            if self.store.kinds.find(kind.group, kind.version, kind.plural) is None:
-                self.store.kinds.add(kind, Traits(subresources=("status",)))
         for number, node in enumerate(read_nodes(self.options.nodes)):
             self.nodes.add(node, f"127.0.1.{number + 1}")
         spec: Object = {"controllerName": CONTROLLER}

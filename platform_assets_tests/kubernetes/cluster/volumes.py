@@ -71,8 +71,7 @@ class Volumes:
             found = self._store.read(CLAIM, pod["metadata"]["namespace"], claim["claimName"])
             folder = claim_folder(self._cluster, found)
         elif host := volume.get("hostPath"):
-            folder = self._cluster / "nodes" / pod["spec"]["nodeName"] / host["path"].lstrip("/")
-            folder = _host_path(folder, host)
+            folder = _host_path(node_path(self._cluster, pod["spec"]["nodeName"], host["path"]), host)
         else:
             folder.mkdir(parents=True, exist_ok=True)
         self.paths[volume["name"]] = folder
@@ -110,6 +109,11 @@ def claim_folder(cluster: Path, claim: Object) -> Path:
     folder = Path(given) if given else cluster / "claims" / metadata["namespace"] / metadata["name"]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def node_path(cluster: Path, node: str, path: str) -> Path:
+    """Where a path of a node lies: each node has a folder for its own."""
+    return cluster / "nodes" / node / path.lstrip("/")
 
 
 def field_of(pod: Object, path: str) -> str:
