@@ -16,6 +16,7 @@ from platform_assets.cli import (
     lake,
     lineage,
     package,
+    parity,
     proto,
     quarantine,
     rollout,
@@ -52,6 +53,7 @@ app.add_typer(callers.app, name="callers")
 app.add_typer(lake.app, name="lake")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(target.app, name="target")
+app.add_typer(parity.app, name="parity")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

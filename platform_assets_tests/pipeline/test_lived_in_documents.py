@@ -43,6 +43,8 @@ CHANGING = {
     "callers apply": "unit/cli/test_delivery_commands.py",
     "bento": "unit/cli/test_delivery_commands.py",
     "package": "pipeline/test_lived_in.py",
+    "parity describe": "unit/cli/test_parity_command.py",
+    "parity environments": "unit/cli/test_parity_command.py",
     "proto": "unit/deployment/test_proto_changes.py",
     "predict batch": "pipeline/test_lived_in.py",
     "predict stream": "unit/cli/test_delivery_commands.py",
