@@ -24,7 +24,7 @@ not a cluster. What it does not do:
   held within their bounds, no metric is read (`simulated_autoscaling.py`).
 - gRPC probes ask for a connection only. Volumes that are not emptyDir, configMap, secret, projected, downwardAPI,
   hostPath, ephemeral or a claim cannot be mounted.
-- The gateway is one real Envoy without TLS, one port on 127.0.0.1 for each Gateway (`gateway.py`); of Envoy Gateway's
+- The gateway is one real Envoy without TLS, one port of an address in 127.128.0.0/10 for each Gateway (`gateway.py`); of Envoy Gateway's
   own kinds only inline Lua of EnvoyExtensionPolicy and retries of BackendTrafficPolicy have an effect.
 - One process, no etcd, no leader election, no persistence: what was stored is gone at the end.
 """

@@ -3,9 +3,9 @@
 Belongs here: what is accepted, and status, which is written only when Envoy answers by it. Does not belong here: Envoy
 (`gateway_envoy.py`), its routes (`gateway_routes.py`).
 
-It differs from a real one in that each gateway has one port on 127.0.0.1 whatever its listeners say, without TLS; in that a
-Service's port is one cluster of Envoy's, named `NAMESPACE/SERVICE/PORT`; and in that it knows of Envoy Gateway's policies inline Lua
-and retries alone (`gateway_policies.py`).
+It differs from a real one in that each gateway listens at one port of an address of its own whatever its listeners say, without
+TLS; in that a Service's port is one cluster of Envoy's, named `NAMESPACE/SERVICE/PORT`; and in that it knows of Envoy Gateway's
+policies inline Lua and retries alone (`gateway_policies.py`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from platform_assets_tests.kubernetes.cluster import gateway_status
+from platform_assets_tests.kubernetes.cluster.addresses import Addresses
 from platform_assets_tests.kubernetes.cluster.endpoints import SERVICE_LABEL, ready_addresses
-from platform_assets_tests.kubernetes.cluster.gateway_envoy import GatewayEnvoy, Rejected
+from platform_assets_tests.kubernetes.cluster.gateway_envoy import LISTENER_PORT, GatewayEnvoy, Rejected
 from platform_assets_tests.kubernetes.cluster.gateway_policies import KINDS, Policies, is_for
 from platform_assets_tests.kubernetes.cluster.gateway_routes import NO_BACKEND, routes_of
 from platform_assets_tests.kubernetes.cluster.gateway_status import CONTROLLER
@@ -46,24 +46,22 @@ ADDRESS, METRICS = "test-cluster/address", "test-cluster/metrics"
 WATCHED = {GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, *KINDS, SERVICE, ENDPOINT_SLICE, NAMESPACE}
 
 
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def url_of(address: str) -> str:
+    """Where a gateway with this address answers."""
+    return f"http://{address}:{LISTENER_PORT}"
 
 
 class GatewayController:
     """Brings Envoy in line with the Gateway API's objects, and says so in their status."""
 
-    def __init__(self, store: ObjectStore, envoy: GatewayEnvoy, first_port: int) -> None:
+    def __init__(self, store: ObjectStore, envoy: GatewayEnvoy, addresses: Addresses) -> None:
         """Args:
         store: the cluster's objects.
         envoy: the data plane.
-        first_port: of the oldest gateway; others get free ones.
+        addresses: where gateways get theirs from.
         """
-        self._store, self._envoy, self._first_port = store, envoy, first_port
-        self._ports: dict[str, int] = {}
+        self._store, self._envoy, self._free = store, envoy, addresses
+        self._addresses: dict[str, str] = {}
         self._dirty = asyncio.Event()
         self._seen: dict[str, int] = {}
         self._clusters: dict[str, tuple[str, str, str]] = {}
@@ -96,6 +94,18 @@ class GatewayController:
         ports = [one for one in found["spec"].get("ports") or [] if str(one["port"]) == port]
         return [address for one in ports for address in ready_addresses(slices, one)]
 
+    def url(self, name: str) -> str:
+        """Where a gateway answers."""
+        return url_of(self._addresses[name])
+
+    async def bring_up(self) -> None:
+        """Put in force what is there already.
+
+        Raises:
+            Rejected: Envoy does not take it.
+        """
+        await self._reconcile()
+
     async def run(self) -> None:
         while True:
             await self._dirty.wait()
@@ -112,11 +122,10 @@ class GatewayController:
         gateways = [one for one in self._store.items(GATEWAY) if one["spec"].get("gatewayClassName") in classes]
         gateways.sort(key=lambda one: (one["metadata"]["creationTimestamp"], key_of(one)))
         for one in gateways:
-            if _name(one) not in self._ports:
-                taken = self._first_port in self._ports.values()
-                self._ports[_name(one)] = free_port() if taken else self._first_port
-        for gone in set(self._ports) - {_name(one) for one in gateways}:
-            del self._ports[gone]
+            if _name(one) not in self._addresses:
+                self._addresses[_name(one)] = self._free.take()
+        for gone in set(self._addresses) - {_name(one) for one in gateways}:
+            self._free.give_back(self._addresses.pop(gone))
         routes = self._store.items(HTTP_ROUTE)
         routes.sort(key=lambda one: (one["metadata"]["creationTimestamp"], key_of(one)))
         verdicts = Verdicts(self._store, {_name(one): one for one in gateways})
@@ -151,9 +160,9 @@ class GatewayController:
             self._envoy.set_endpoints(name, self._endpoints(*place))
         self._clusters |= needed
         await self._envoy.set_clusters(list(self._clusters))
-        await self._envoy.set_listeners(self._ports)
+        await self._envoy.set_listeners(self._addresses)
         for name, hosts in tables.items():
-            await self._envoy.set_routes(name, self._ports[name], hosts)
+            await self._envoy.set_routes(name, self._addresses[name], hosts)
         self._clusters = needed
         await self._envoy.set_clusters(list(needed))
 
@@ -214,12 +223,16 @@ class GatewayController:
                 for listener in parent["listeners"]
             )
             self._change(
-                GATEWAY, gateway, lambda s, g, o=gateway, a=attached: gateway_status.gateway_status(s, g, o, a)
+                GATEWAY,
+                gateway,
+                lambda s, g, o=gateway, a=attached: gateway_status.gateway_status(
+                    s, g, o, a, self._addresses[_name(o)]
+                ),
             )
             self._annotate(gateway)
 
     def _annotate(self, gateway: Object) -> None:
-        wanted = {ADDRESS: f"http://127.0.0.1:{self._ports[_name(gateway)]}", METRICS: self._envoy.metrics}
+        wanted = {ADDRESS: url_of(self._addresses[_name(gateway)]), METRICS: self._envoy.metrics}
 
         def change(one: Object) -> None:
             one["metadata"].setdefault("annotations", {}).update(wanted)

@@ -17,7 +17,7 @@ import aiohttp
 from platform_assets_tests.kubernetes.cluster.gateway_routes import LUA_FILTERS, TYPE
 from platform_assets_tests.kubernetes.cluster.objects import Object
 
-ADMIN_PORT = 9901
+ADMIN_PORT, LISTENER_PORT = 9901, 10080
 VERSION_HOST = "version.test-cluster.internal"
 """Requests for this host are answered with the version of the routes in force."""
 START_SECONDS, TAKE_SECONDS, STOP_SECONDS = 20.0, 10.0, 3.0
@@ -113,12 +113,12 @@ class GatewayEnvoy:
         clusters = [self._cluster(name) for name in sorted(names)]
         await self._put(self._folder / "dynamic" / "clusters.json", clusters, "cluster_manager.cds")
 
-    async def set_routes(self, gateway: str, port: int, hosts: Sequence[Object]) -> None:
+    async def set_routes(self, gateway: str, address: str, hosts: Sequence[Object]) -> None:
         """The virtual hosts of a gateway, in force when this returns.
 
         Args:
             gateway: name of the gateway's route table.
-            port: where it listens.
+            address: where it listens.
             hosts: virtual hosts.
 
         Raises:
@@ -137,17 +137,17 @@ class GatewayEnvoy:
             "virtual_hosts": [*hosts, marker],
         }
         before = await self._rejections(gateway)
-        if not self._write(self._routes_file(gateway), [table]) and await self._routes_version(port) == version:
+        if not self._write(self._routes_file(gateway), [table]) and await self._routes_version(address) == version:
             return
-        await self._until(lambda: self._routes_version(port), version, gateway, before)
+        await self._until(lambda: self._routes_version(address), version, gateway, before)
 
-    async def set_listeners(self, gateways: Mapping[str, int]) -> None:
-        """Where gateways listen: name of a route table → port. Tables without routes get an empty one.
+    async def set_listeners(self, gateways: Mapping[str, str]) -> None:
+        """Where gateways listen: name of a route table → address. Tables without routes get an empty one.
 
         Raises:
             Rejected: Envoy does not take them.
         """
-        listeners = [self._listener(name, port) for name, port in sorted(gateways.items())]
+        listeners = [self._listener(name, address) for name, address in sorted(gateways.items())]
         await self._put(self._folder / "dynamic" / "listeners.json", listeners, "listener_manager.lds")
 
     async def _put(self, path: Path, resources: Sequence[Object], prefix: str) -> None:
@@ -178,9 +178,10 @@ class GatewayEnvoy:
             rows = json.loads(await answer.text()).get("stats", [])
         return {row["name"]: row.get("value") for row in rows if "name" in row}
 
-    async def _routes_version(self, port: int) -> str:
+    async def _routes_version(self, address: str) -> str:
+        url = f"http://{address}:{LISTENER_PORT}/"
         try:
-            async with self._session.get(f"http://127.0.0.1:{port}/", headers={"host": VERSION_HOST}) as answer:
+            async with self._session.get(url, headers={"host": VERSION_HOST}) as answer:
                 return await answer.text()
         except aiohttp.ClientError:
             return ""
@@ -228,7 +229,7 @@ class GatewayEnvoy:
             },
         }
 
-    def _listener(self, gateway: str, port: int) -> Object:
+    def _listener(self, gateway: str, address: str) -> Object:
         if not self._routes_file(gateway).exists():
             empty = {"@type": f"{TYPE}.config.route.v3.RouteConfiguration", "name": gateway, "virtual_hosts": []}
             self._write(self._routes_file(gateway), [empty])
@@ -254,7 +255,7 @@ class GatewayEnvoy:
         return {
             "@type": f"{TYPE}.config.listener.v3.Listener",
             "name": gateway,
-            "address": _address("127.0.0.1", port),
+            "address": _address(address, LISTENER_PORT),
             "enable_reuse_port": False,
             "filter_chains": [chain],
         }

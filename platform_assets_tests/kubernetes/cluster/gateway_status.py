@@ -52,11 +52,11 @@ def policy_status(status: Object, generation: int, gateways: Sequence[Object], r
         status["ancestors"].append(ancestor)
 
 
-def gateway_status(status: Object, generation: int, gateway: Object, attached: Mapping[str, int]) -> None:
+def gateway_status(status: Object, generation: int, gateway: Object, attached: Mapping[str, int], address: str) -> None:
     """Of a Gateway whose listeners are in force."""
     write(status, generation, "Accepted", True, "Accepted", "The Gateway has been scheduled by the test cluster")
     write(status, generation, "Programmed", True, "Programmed", "Address assigned to the Gateway, Envoy listens")
-    status["addresses"] = [{"type": "IPAddress", "value": "127.0.0.1"}]
+    status["addresses"] = [{"type": "IPAddress", "value": address}]
     old = {one["name"]: one for one in status.get("listeners") or []}
     status["listeners"] = []
     for one in gateway["spec"]["listeners"]:

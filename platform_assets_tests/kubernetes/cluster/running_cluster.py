@@ -23,7 +23,7 @@ from platform_assets_tests.kubernetes.cluster.controls import control_routes
 from platform_assets_tests.kubernetes.cluster.disruption import Disruptions
 from platform_assets_tests.kubernetes.cluster.endpoints import EndpointSlices
 from platform_assets_tests.kubernetes.cluster.events import EventRecorder
-from platform_assets_tests.kubernetes.cluster.gateway import CLASS, GatewayController, free_port
+from platform_assets_tests.kubernetes.cluster.gateway import CLASS, GatewayController
 from platform_assets_tests.kubernetes.cluster.gateway_envoy import GatewayEnvoy
 from platform_assets_tests.kubernetes.cluster.gateway_status import CONTROLLER
 from platform_assets_tests.kubernetes.cluster.images import Images
@@ -83,7 +83,6 @@ class Cluster:
         self.options = options
         self.api = make_api(rbac=options.rbac)
         self.store = self.api.store
-        self.gateway_port = free_port()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -112,7 +111,7 @@ class Cluster:
         self.nodes = NodeController(store, events, self.kubelet)
         self.disruptions = Disruptions(store)
         self.envoy = GatewayEnvoy(options.folder / "gateway", services.take(), self._session)
-        gateway = GatewayController(store, self.envoy, self.gateway_port)
+        gateway = self._gateway = GatewayController(store, self.envoy, services)
         admission = Admission(store, toleration_seconds=options.toleration_seconds)
         reconcilers = [
             Scheduler(store, events),
@@ -134,6 +133,7 @@ class Cluster:
         self._forwarders = forwarders
         self._begin()
         await self.envoy.start()
+        await gateway.bring_up()
         self.run_along(gateway.run())
         await self._serve()
 
@@ -151,7 +151,7 @@ class Cluster:
         return {
             "kubeconfig": str(self.kubeconfig),
             "address": self.address,
-            "gateway": f"http://127.0.0.1:{self.gateway_port}",
+            "gateway": self._gateway.url(f"{GATEWAY_NAMESPACE}/{GATEWAY_NAME}"),
             "gateway_metrics": self.envoy.metrics,
         }
 
