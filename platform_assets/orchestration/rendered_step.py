@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from platform_assets.declaration.sections.compute import Compute
-from platform_assets.orchestration.metadata import kubernetes_tags
+from platform_assets.orchestration.kubernetes.sizes import pod_config
 from platform_assets.pipelines.step_environment import KUBERNETES, StepEnvironment
 
 INSTANCE_FILE = "dagster.yaml"
@@ -95,7 +95,7 @@ def _container(launcher: Mapping[str, Any], compute: Compute) -> Mapping[str, An
     from dagster_k8s import construct_dagster_k8s_job
     from dagster_k8s.job import DagsterK8sJobConfig, get_user_defined_k8s_config
 
-    tags = {name: json.dumps(value) for name, value in kubernetes_tags(compute).items()}
+    tags = {"dagster-k8s/config": json.dumps(pod_config(compute))}
     image = launcher["job_image"]
     job = construct_dagster_k8s_job(
         DagsterK8sJobConfig(
