@@ -201,10 +201,9 @@ def test_a_definition_makes_a_kind_whose_objects_are_held_to_its_schema(api: Tes
         "size": {"type": "integer", "minimum": 1, "default": 3},
         "color": {"type": "string", "enum": ["red", "blue"]},
     }
-    schema = {
-        "type": "object",
-        "properties": {"spec": {"type": "object", "required": ["color"], "properties": properties}},
-    }
+    spec = {"type": "object", "required": ["color"], "properties": properties}
+    status = {"type": "object", "properties": {"phase": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"spec": spec, "status": status}}
     version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -237,6 +236,8 @@ def test_a_definition_makes_a_kind_whose_objects_are_held_to_its_schema(api: Tes
         assert words in refusal.body
     objects.patch_namespaced_custom_object_status(*where, "b", {"status": {"phase": "Full"}, "spec": {"color": "blue"}})
     stored = objects.get_namespaced_custom_object(*where, "b")
+    wrong = {"status": {"phase": 5}}
+    assert refused(objects.patch_namespaced_custom_object_status, *where, "b", wrong).status == 422
     assert (stored["spec"]["color"], stored["metadata"]["generation"]) == ("red", 1)
     definitions.delete_custom_resource_definition(f"boxes.{group}")
     assert refused(objects.get_namespaced_custom_object, *where, "b").status == 404
@@ -263,7 +264,8 @@ def test_a_token_may_do_what_its_roles_allow_and_no_more(api: TestApi, core: cli
     core.create_namespaced_service_account(namespace, {"metadata": {"name": "reader"}})
     roles = client.RbacAuthorizationV1Api(api.client())
     rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]}
-    roles.create_namespaced_role(namespace, {"metadata": {"name": "read"}, "rules": [rule]})
+    named = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"], "resourceNames": ["one"]}
+    roles.create_namespaced_role(namespace, {"metadata": {"name": "read"}, "rules": [rule, named]})
     subject = {"kind": "ServiceAccount", "name": "reader", "namespace": namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "read"}
     binding = {"metadata": {"name": "read"}, "subjects": [subject], "roleRef": reference}
@@ -279,6 +281,8 @@ def test_a_token_may_do_what_its_roles_allow_and_no_more(api: TestApi, core: cli
     words = f'User \\"{user}\\" cannot create resource \\"configmaps\\" in API group \\"\\" in the namespace \\"{namespace}\\"'
     assert words in refusal.body
     assert refused(reader.list_namespaced_config_map, "default").status == 403
+    assert reader.list_namespaced_secret(namespace, field_selector="metadata.name=one").items == []
+    assert refused(reader.list_namespaced_secret, namespace).status == 403
     reviews = client.AuthorizationV1Api(api.client(token))
     attributes = {"verb": "delete", "resource": "pods", "namespace": namespace}
     review = reviews.create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})

@@ -49,6 +49,8 @@ def test_kubectl_waits_for_pods_and_reads_their_logs(cluster: ClusterHandle) -> 
     assert kubectl(cluster, "logs", "-l", "app=speaking", "--prefix").count("hello from the pod") == 2
     pods = [line.split() for line in kubectl(cluster, "get", "pods", "-l", "app=speaking", "--no-headers").splitlines()]
     assert [row[1:3] for row in pods] == [["1/1", "Running"]] * 2
+    proxied = f"/api/v1/namespaces/default/pods/{pods[0][0]}:8080/proxy/version"
+    assert kubectl(cluster, "get", "--raw", proxied) == "1"
     described = kubectl(cluster, "describe", "pod", pods[0][0])
     assert "Scheduled" in described
     assert "Started" in described

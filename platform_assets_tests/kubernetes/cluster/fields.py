@@ -158,13 +158,15 @@ class Ownership:
     ) -> None:
         """Note in `new` who owns what after this update."""
         node = self.schemas.of(kind)
-        before = flatten(self.schemas, node, old) if old else {}
-        after = flatten(self.schemas, node, new)
+        past = old or {"metadata": {}}
+        parts = [part for part in {*past, *new} if past.get(part) != new.get(part)]
+        before = flatten(self.schemas, node, {part: past[part] for part in parts if part in past})
+        after = flatten(self.schemas, node, {part: new[part] for part in parts if part in new})
         changed = {path for path, value in after.items() if path not in before or before[path] != value}
+        gone = before.keys() - after.keys()
         me = Owner(manager, "Update", subresource)
         owners = {
-            owner: (paths if owner == me else paths - changed) & after.keys()
-            for owner, paths in owners_of(old or {"metadata": {}}).items()
+            owner: paths - gone if owner == me else paths - changed - gone for owner, paths in owners_of(past).items()
         }
         owners[me] = owners.get(me, set()) | changed
         write_owners(new, owners, kind.api_version, old)

@@ -53,7 +53,7 @@ def pod_causes(spec: dict[str, Any], at: str) -> Iterator[Cause]:
     for field, choices in CHOICES.items():
         if spec.get(field) not in (None, *choices):
             yield unsupported(f"{at}.{field}", spec[field], choices)
-    volumes = set()
+    volumes: set[str] = set()
     for place, volume in enumerate(spec.get("volumes") or []):
         where, name = f"{at}.volumes[{place}]", volume.get("name") or ""
         yield from _name(name, f"{where}.name", volumes)

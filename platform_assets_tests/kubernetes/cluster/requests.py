@@ -47,7 +47,11 @@ class Target:
     def question(self, request: web.Request) -> Question:
         """What roles are asked for this request."""
         resource = f"{self.kind.plural}/{self.subresource}" if self.subresource else self.kind.plural
-        return Question(self.verb(request), self.kind.group, resource, self.namespace, self.name)
+        name = self.name
+        for term in request.query.get("fieldSelector", "").split(","):
+            if not name and term.startswith("metadata.name="):
+                name = term.partition("=")[2].removeprefix("=")
+        return Question(self.verb(request), self.kind.group, resource, self.namespace, name)
 
 
 def flag(request: web.Request, name: str) -> bool:

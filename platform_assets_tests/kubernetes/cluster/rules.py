@@ -250,10 +250,11 @@ class Rules:
         Raises:
             ApiError: 400 or 422 with every cause.
         """
-        refuse_faults(self.schemas, kind, body, find_faults(self.schemas, kind, body))
         causes = list(_metadata(kind, body))
-        rule = RULES.get((kind.group, kind.plural))
-        if rule and (old is None or {**body, "status": 0, "metadata": 0} != {**old, "status": 0, "metadata": 0}):
-            causes += rule(body, old)
+        left_out = {"metadata": 0} if self.schemas.is_custom(kind) else {"metadata": 0, "status": 0}
+        if old is None or {**body, **left_out} != {**old, **left_out}:
+            refuse_faults(self.schemas, kind, body, find_faults(self.schemas, kind, body))
+            if rule := RULES.get((kind.group, kind.plural)):
+                causes += rule(body, old)
         if causes:
             raise invalid(kind, body["metadata"]["name"], causes)

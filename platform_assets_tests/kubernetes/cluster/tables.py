@@ -156,7 +156,7 @@ WIDE: dict[tuple[str, str], list[Column]] = {
 
 def _custom_columns(declared: list[Body]) -> list[Column]:
     """Columns that a definition declares, where their path is a plain one."""
-    columns = []
+    columns: list[Column] = []
     for column in declared:
         path = column["jsonPath"].lstrip(".")
         if "[" in path or "(" in path:
