@@ -283,6 +283,13 @@ def test_a_token_may_do_what_its_roles_allow_and_no_more(api: TestApi, core: cli
     assert refused(reader.list_namespaced_config_map, "default").status == 403
     assert reader.list_namespaced_secret(namespace, field_selector="metadata.name=one").items == []
     assert refused(reader.list_namespaced_secret, namespace).status == 403
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch"]}]
+    roles.patch_namespaced_role("read", namespace, {"rules": rules})
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new"}}
+    how = {"field_manager": "reader", "_content_type": "application/apply-patch+yaml"}
+    assert refused(reader.patch_namespaced_config_map, "new", namespace, body, **how).status == 403
+    core.create_namespaced_config_map(namespace, body)
+    reader.patch_namespaced_config_map("new", namespace, body, **how)
     reviews = client.AuthorizationV1Api(api.client(token))
     attributes = {"verb": "delete", "resource": "pods", "namespace": namespace}
     review = reviews.create_self_subject_access_review({"spec": {"resourceAttributes": attributes}})

@@ -12,6 +12,7 @@ import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -23,7 +24,7 @@ from platform_assets_tests.kubernetes.cluster.certificates import make_certifica
 from platform_assets_tests.kubernetes.cluster.errors import ApiError
 from platform_assets_tests.kubernetes.cluster.faults import Faults
 from platform_assets_tests.kubernetes.cluster.openapi import OpenApi
-from platform_assets_tests.kubernetes.cluster.requests import find_target, read_body
+from platform_assets_tests.kubernetes.cluster.requests import APPLY, find_target, read_body
 from platform_assets_tests.kubernetes.cluster.resources import Resources, respond
 from platform_assets_tests.kubernetes.cluster.reviews import review
 from platform_assets_tests.kubernetes.cluster.selectors import check_fields
@@ -77,7 +78,10 @@ class Server:
         if target is None:
             self.api.access.check(user, Question(request.method.lower(), path=request.path))
             return self._document(request)
-        self.api.access.check(user, target.question(request))
+        question = target.question(request)
+        self.api.access.check(user, question)
+        if request.content_type == APPLY and not self.api.store.exists(target.kind, target.namespace, target.name):
+            self.api.access.check(user, replace(question, verb="create"))  # an apply may create, if its caller may
         check_fields(request.query.get("fieldSelector", ""), target.kind.group, target.kind.plural)
         await self.faults.meet(request, target)
         if target.kind.group in REVIEWED:
