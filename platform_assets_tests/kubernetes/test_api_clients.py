@@ -53,6 +53,7 @@ def test_an_old_version_is_refused_with_a_status_object(core: client.CoreV1Api, 
     first = core.create_namespaced_config_map(namespace, config("c"))
     first.data = {"a": "2"}
     core.replace_namespaced_config_map("c", namespace, first)
+    assert refused(core.create_namespaced_config_map, namespace, first).status == 400, "no version before it is stored"
     refusal = refused(core.replace_namespaced_config_map, "c", namespace, first)
     assert refusal.status == 409
     assert '"reason": "Conflict"' in refusal.body
@@ -258,6 +259,10 @@ def test_server_side_apply_names_who_else_owns_a_route(api: TestApi, namespace: 
     assert 'conflict with \\"one\\": .spec.rules' in conflict.value.body
     forced = routes.server_side_apply(two, name="r", namespace=namespace, field_manager="two", force_conflicts=True)
     assert forced.spec.rules[0].backendRefs[0].name == "b"
+    old = {**two, "metadata": {"name": "r", "resourceVersion": "1"}}
+    with pytest.raises(ApiException) as stale:
+        routes.server_side_apply(old, name="r", namespace=namespace, field_manager="two")
+    assert stale.value.status == 409
 
 
 def test_a_token_may_do_what_its_roles_allow_and_no_more(api: TestApi, core: client.CoreV1Api, namespace: str) -> None:

@@ -134,6 +134,8 @@ class Resources:
         if target.name:
             raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
         body = await read_object(request, target)
+        if body["metadata"].get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
         body, warnings = judge(self.schemas, target.kind, body, self._validation(request))
         made = self.store.create(
             target.kind, target.namespace, body, manager=manager_of(request), dry_run=is_dry_run(request)
@@ -203,7 +205,9 @@ class Resources:
         body, warnings = judge(self.schemas, target.kind, body, self._validation(request))
         there = self.store.exists(target.kind, target.namespace, target.name)
         stored = self.store.read(target.kind, target.namespace, target.name) if there else None
-        if stored and given and given != stored["metadata"]["resourceVersion"]:
+        if body["metadata"].get("managedFields"):
+            raise bad_request("metadata.managedFields must be nil")
+        if given and (stored is None or given != stored["metadata"]["resourceVersion"]):
             raise errors.conflict(target.kind, target.name)
         door = target.subresource
         if door != "status" and self.store.kinds.has(target.kind, "status"):
