@@ -23,7 +23,7 @@ __all__ = ["ApiError", "Kind", "ObjectStore", "clone", "now"]
 Listener = Callable[[str, Kind, dict[str, Any]], None]
 Admission = Callable[[str, Kind, dict[str, Any]], dict[str, Any]]
 Hook = Callable[[Kind, dict[str, Any], dict[str, Any] | None], None]
-KEPT_EVENTS = 20_000
+KEPT_EVENTS = 5_000
 NAME_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 SERVER_FIELDS = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp", "managedFields")
 GENERATION_EXEMPT = ("metadata", "status", "apiVersion", "kind")
@@ -385,7 +385,7 @@ class ObjectStore:
         stored = self._canonical(kind)
         if len(self.events) == self.events.maxlen:
             self.compacted = self.events[0].revision
-        self.events.append(Change(self.revision, event, stored, clone(body), before))
+        self.events.append(Change(self.revision, event, stored, body, before))
         self._undelivered.append((event, stored, self.events[-1].body))
         if self._delivering:
             return
