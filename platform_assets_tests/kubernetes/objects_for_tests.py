@@ -130,6 +130,7 @@ class Room:
 
     PATHS: dict[str, str] = {  # noqa: RUF012
         "deployments": "/apis/apps/v1",
+        "statefulsets": "/apis/apps/v1",
         "jobs": "/apis/batch/v1",
         "httproutes": "/apis/gateway.networking.k8s.io/v1",
         "gateways": "/apis/gateway.networking.k8s.io/v1",

@@ -306,3 +306,39 @@ def test_what_a_container_needs_and_does_not_find_is_named(room: Room) -> None:
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "nobodys"}, "stringData": {"k": "v"}}
     room.create("secrets", body)
     assert verdict(room, "unconfigured")[0] == "Complete"
+
+
+def test_a_stateful_set_keeps_names_and_volumes_over_an_update(room: Room) -> None:
+    code = "import os, time; open(os.environ['DATA'], 'a').write(os.environ['HOSTNAME'] + ' '); time.sleep(600)"
+    container = {"name": "main", "image": next(iter(IMAGES)), "command": ["python", "-c", code]}
+    container |= {"env": [{"name": "DATA", "value": "/data/seen"}]}
+    container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "store"},
+        "spec": {
+            "replicas": 2,
+            "serviceName": "store",
+            "selector": {"matchLabels": {"app": "store"}},
+            "template": {"metadata": {"labels": {"app": "store"}}, "spec": pod},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+        },
+    }
+    room.create("statefulsets", body)
+
+    def updated() -> bool:
+        one = room.read("statefulsets", "store")
+        status = one["status"]
+        fresh = status["observedGeneration"] == one["metadata"]["generation"]
+        return fresh and status["updatedReplicas"] == status["readyReplicas"] == 2
+
+    until(updated)
+    assert [one["metadata"]["name"] for one in room.pods("app=store")] == ["store-0", "store-1"]
+    change = {"metadata": {"annotations": {"changed": "yes"}}}
+    room.merge("statefulsets", "store", {"spec": {"template": change}})
+    until(updated)
+    seen = sorted((room.cluster.folder / "claims" / "runs").rglob("seen"))
+    assert [path.read_text() for path in seen] == ["store-0 store-0 ", "store-1 store-1 "]

@@ -229,6 +229,31 @@ def test_a_service_has_an_address_and_the_gateway_has_counters(room: Room) -> No
     assert int(counted[0].split()[-1]) >= 5
 
 
+def test_bounds_of_an_autoscaler_and_a_budget_of_disruptions_hold(room: Room) -> None:
+    room.create("deployments", deployment("bounded", "1"))
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "bounded"}
+    autoscaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "bounded"}}
+    bounds = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3}
+    room.create("horizontalpodautoscalers", {**autoscaler, "spec": bounds})
+    until(lambda: room.read("deployments", "bounded")["spec"]["replicas"] == 2)
+    room.wait_available("bounded")
+    active = room.read("horizontalpodautoscalers", "bounded")["status"]["conditions"][-1]
+    assert (active["type"], active["status"], active["reason"]) == ("ScalingActive", "False", "SimulatedAutoscaler")
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "bounded"}}
+    selector = {"matchLabels": {"app": "bounded"}}
+    room.create("poddisruptionbudgets", {**budget, "spec": {"minAvailable": 1, "selector": selector}})
+    names = [one["metadata"]["name"] for one in room.pods("app=bounded")]
+
+    def evict(name: str) -> httpx.Response:
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        return room.cluster.call("POST", room.path("pods", f"{name}/eviction"), eviction)
+
+    assert evict(names[0]).status_code == 201
+    refused = evict(names[1])
+    assert refused.status_code == 429
+    assert "disruption budget" in refused.json()["message"]
+
+
 def test_thirty_pods_at_once_and_nothing_of_them_is_left(room: Room) -> None:
     many = deployment("many", "7", 30)
     many["spec"]["template"]["spec"]["containers"][0] |= {"command": ["sleep", "1000"], "readinessProbe": None}

@@ -18,13 +18,14 @@ not a cluster. What it does not do:
   times a second; pages that processes share count for each.
 - A pod has no token where clients look for it, but `~/.kube/config` with one. There is no exec, attach, port-forward
   or ephemeral container.
-- Controllers: Deployment, ReplicaSet, Job (not indexed), EndpointSlice, ResourceQuota, LimitRange, PriorityClass,
-  PodDisruptionBudget, claims (bound at once). StatefulSets, DaemonSets, CronJobs, Ingresses and all custom resources
-  but the Gateway API's are stored and nothing comes of them. HorizontalPodAutoscalers are simulated: replicas are
-  held within their bounds, no metric is read (`simulated_autoscaling.py`).
+- Controllers: Deployment, ReplicaSet, StatefulSet (no partitions), Job (not indexed), EndpointSlice, ResourceQuota,
+  LimitRange, PriorityClass, PodDisruptionBudget, claims (bound at once). DaemonSets, CronJobs, Ingresses and all
+  custom resources but the Gateway API's are stored and nothing comes of them. HorizontalPodAutoscalers are simulated:
+  replicas are held within their bounds, no metric is read (`simulated_autoscaling.py`).
 - gRPC probes ask for a connection only. Volumes that are not emptyDir, configMap, secret, projected, downwardAPI,
   hostPath, ephemeral or a claim cannot be mounted.
-- The gateway is one real Envoy without TLS, one port of an address in 127.128.0.0/10 for each Gateway (`gateway.py`); of Envoy Gateway's
-  own kinds only inline Lua of EnvoyExtensionPolicy and retries of BackendTrafficPolicy have an effect.
+- The gateway is one real Envoy without TLS, one port of an address in 127.128.0.0/10 for each Gateway (`gateway.py`);
+  of Envoy Gateway's own kinds only inline Lua of EnvoyExtensionPolicy and retries of BackendTrafficPolicy have an
+  effect.
 - One process, no etcd, no leader election, no persistence: what was stored is gone at the end.
 """

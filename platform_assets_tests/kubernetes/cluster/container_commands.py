@@ -14,7 +14,7 @@ from platform_assets_tests.kubernetes.cluster.images import Image
 from platform_assets_tests.kubernetes.cluster.objects import Object
 from platform_assets_tests.kubernetes.cluster.pod_environment import ConfigError, environment_of, expand
 from platform_assets_tests.kubernetes.cluster.pod_paths import PodPaths
-from platform_assets_tests.kubernetes.cluster.pod_process import LogFile, PodProcess
+from platform_assets_tests.kubernetes.cluster.pod_process import LogFile, PodProcess, end_session
 from platform_assets_tests.kubernetes.cluster.probes import Answer, ask_http, ask_tcp
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def run_inside(pod: PodWorker, spec: Object, command: Sequence[str]) -> tu
     try:
         output, _ = await process.communicate()
     except asyncio.CancelledError:
-        process.kill()
+        end_session(process.pid)
         raise
     return process.returncode or 0, output.decode(errors="replace")[:WORDS_BYTES]
 

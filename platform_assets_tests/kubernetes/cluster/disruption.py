@@ -79,6 +79,8 @@ class Disruptions:
         return [one for one in budgets if selects(one["spec"].get("selector"), labels)]
 
     def _reconcile(self, key: Key) -> None:
+        if not self._store.exists(DISRUPTION_BUDGET, *key):
+            return
         budget = self._store.read(DISRUPTION_BUDGET, *key)
         spec = budget["spec"]
         pods = [

@@ -117,7 +117,8 @@ def sessions() -> dict[int, list[tuple[int, int]]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                stat = Path(f"/proc/{name}/stat").read_bytes()
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    stat = file.read()
             except OSError:
                 continue
             fields = stat.rpartition(b")")[2].split()

@@ -99,8 +99,12 @@ def _workload(body: Body, old: Body | None) -> Iterator[Cause]:
             "spec.template.metadata.labels",
             f"Invalid value: {shown}: `selector` does not match template `labels`",
         )
-    yield from pod_causes(template.get("spec") or {}, "spec.template.spec")
-    policy = (template.get("spec") or {}).get("restartPolicy")
+    pod = template.get("spec") or {}
+    if claims := spec.get("volumeClaimTemplates"):  # of a StatefulSet: each is a volume of its pods
+        volumes = [{"name": one["metadata"]["name"], "persistentVolumeClaim": {"claimName": "own"}} for one in claims]
+        pod = {**pod, "volumes": [*(pod.get("volumes") or []), *volumes]}
+    yield from pod_causes(pod, "spec.template.spec")
+    policy = pod.get("restartPolicy")
     if policy != "Always":
         yield unsupported("spec.template.spec.restartPolicy", policy, ("Always",))
     if old is not None:

@@ -45,6 +45,7 @@ from platform_assets_tests.kubernetes.cluster.scheduler import Scheduler
 from platform_assets_tests.kubernetes.cluster.server import build_server, kubeconfig, serve
 from platform_assets_tests.kubernetes.cluster.service_addresses import ServiceAddresses
 from platform_assets_tests.kubernetes.cluster.simulated_autoscaling import SimulatedAutoscaler
+from platform_assets_tests.kubernetes.cluster.stateful_sets import StatefulSets
 from platform_assets_tests.kubernetes.cluster.store import ApiError
 from platform_assets_tests.kubernetes.cluster.subresources import Doors
 from platform_assets_tests.kubernetes.cluster.workloads import Deployments
@@ -117,6 +118,7 @@ class Cluster:
             Scheduler(store, events),
             ReplicaSets(store, events),
             Deployments(store, events),
+            StatefulSets(store, events),
             Jobs(store, events, backoff_seconds=0.5 if options.fast_backoff else 10.0),
             EndpointSlices(store),
             forwarders,
