@@ -308,6 +308,21 @@ def test_what_a_container_needs_and_does_not_find_is_named(room: Room) -> None:
     assert verdict(room, "unconfigured")[0] == "Complete"
 
 
+def test_a_pod_may_ask_the_api_as_its_account(room: Room) -> None:
+    code = (
+        "import kubernetes, os\n"
+        "kubernetes.config.load_kube_config()\n"
+        "print(kubernetes.client.CoreV1Api().read_namespace('runs').metadata.name, open(os.environ['OWN']).read())\n"
+    )
+    one = job("asking", code)
+    own = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+    one["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "OWN", "value": own}]
+    room.create("jobs", one)
+    assert verdict(room, "asking")[0] == "Complete"
+    (pod,) = pods_of(room, "asking")
+    assert room.cluster.call("GET", room.path("pods", f"{pod['metadata']['name']}/log")).text == "runs runs\n"
+
+
 def test_a_stateful_set_keeps_names_and_volumes_over_an_update(room: Room) -> None:
     code = "import os, time; open(os.environ['DATA'], 'a').write(os.environ['HOSTNAME'] + ' '); time.sleep(600)"
     container = {"name": "main", "image": next(iter(IMAGES)), "command": ["python", "-c", code]}

@@ -16,6 +16,7 @@ from platform_assets_tests.kubernetes.cluster.pod_environment import ConfigError
 from platform_assets_tests.kubernetes.cluster.pod_paths import PodPaths
 from platform_assets_tests.kubernetes.cluster.pod_process import LogFile, PodProcess, end_session
 from platform_assets_tests.kubernetes.cluster.probes import Answer, ask_http, ask_tcp
+from platform_assets_tests.kubernetes.cluster.volumes import ACCOUNT_FOLDER, ACCOUNT_PATH
 
 if TYPE_CHECKING:
     from platform_assets_tests.kubernetes.cluster.pod_worker import PodWorker
@@ -35,6 +36,8 @@ def paths_of(pod: PodWorker, spec: Object, image: Image) -> PodPaths:
         if below and not folder.exists():
             folder.mkdir(parents=True)
         paths[mount["mountPath"]] = str(folder)
+    if (account := pod.folder / ACCOUNT_FOLDER).exists():
+        paths.setdefault(ACCOUNT_PATH, str(account))
     paths[spec.get("terminationMessagePath", "/dev/termination-log")] = str(pod.termination_log(spec["name"]))
     return PodPaths(paths)
 

@@ -58,9 +58,10 @@ class Machine:
     folder: Path
     backoff: Backoff
     token: Callable[[Object, Object], str]
-    service_variables: Callable[[str], dict[str, str]]
-    home_files: Callable[[Object], dict[str, str]]
-    """Files that a pod finds in its home, by path: credentials for the API."""
+    service_variables: Callable[[str, bool], dict[str, str]]
+    """What pods of a namespace are told of the API, and, where they want links, of its Services."""
+    credentials: Callable[[Object], dict[str, str]]
+    """Files for the API, by their path in a pod's folder."""
 
 
 class PodWorker:
@@ -225,8 +226,8 @@ class PodWorker:
             except (MountError, ConfigError) as error:
                 self.event(WARNING, "FailedMount", str(error))
                 await asyncio.sleep(MOUNT_AGAIN_SECONDS)
-        for path, text in self._machine.home_files(self.object).items():
-            file = self.folder / "home" / path
+        for path, text in self._machine.credentials(self.object).items():
+            file = self.folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
             file.chmod(0o600)
@@ -243,9 +244,7 @@ class PodWorker:
         return folder / container
 
     def service_variables(self) -> dict[str, str]:
-        if self.spec.get("enableServiceLinks") is False:
-            return {}
-        return self._machine.service_variables(self.namespace)
+        return self._machine.service_variables(self.namespace, self.spec.get("enableServiceLinks", True))
 
     # Status
 

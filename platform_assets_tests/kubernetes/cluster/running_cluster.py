@@ -42,12 +42,13 @@ from platform_assets_tests.kubernetes.cluster.pod_worker import FAST, Backoff, M
 from platform_assets_tests.kubernetes.cluster.quota import Admission
 from platform_assets_tests.kubernetes.cluster.replica_sets import ReplicaSets
 from platform_assets_tests.kubernetes.cluster.scheduler import Scheduler
-from platform_assets_tests.kubernetes.cluster.server import build_server, kubeconfig, serve
+from platform_assets_tests.kubernetes.cluster.server import build_server, kubeconfig, serve, serve_tls
 from platform_assets_tests.kubernetes.cluster.service_addresses import ServiceAddresses
 from platform_assets_tests.kubernetes.cluster.simulated_autoscaling import SimulatedAutoscaler
 from platform_assets_tests.kubernetes.cluster.stateful_sets import StatefulSets
 from platform_assets_tests.kubernetes.cluster.store import ApiError
 from platform_assets_tests.kubernetes.cluster.subresources import Doors
+from platform_assets_tests.kubernetes.cluster.volumes import ACCOUNT_FOLDER
 from platform_assets_tests.kubernetes.cluster.workloads import Deployments
 
 GATEWAY_NAMESPACE, GATEWAY_NAME = "gateway-system", "public"
@@ -105,8 +106,10 @@ class Cluster:
             folder=options.folder,
             backoff=FAST if options.fast_backoff else Backoff(),
             token=self._token,
-            service_variables=forwarders.variables,
-            home_files=self._home_files,
+            service_variables=lambda namespace, links: (
+                (forwarders.variables(namespace) if links else {}) | self._api_variables()
+            ),
+            credentials=self._credentials,
         )
         self.kubelet = Kubelet(machine, pods)
         self.nodes = NodeController(store, events, self.kubelet)
@@ -144,6 +147,7 @@ class Cluster:
         app = build_server(self.api, doors)
         app.add_routes(control_routes(self))
         self._runner, self.address = await serve(self.api, self.options.port, app=app)
+        self._inside, self._certificate = await serve_tls(self.api, self._runner)
         self.kubeconfig = self.options.folder / "kubeconfig"
         self.kubeconfig.write_text(json.dumps(kubeconfig(self.address)))
         self.kubeconfig.chmod(0o600)
@@ -161,14 +165,23 @@ class Cluster:
         account = pod["spec"].get("serviceAccountName", "default")
         return self.api.access.issue(pod["metadata"]["namespace"], account, source.get("expirationSeconds", 3600))
 
-    def _home_files(self, pod: Object) -> dict[str, str]:
-        """A pod's kubeconfig: it cannot see the mount where clients look for its token, but they look here too."""
-        account = self.store.read(SERVICE_ACCOUNT, pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"])
+    def _api_variables(self) -> dict[str, str]:
+        """Where pods are told that the API is."""
+        host, _, port = self._inside.removeprefix("https://").partition(":")
+        return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
+
+    def _credentials(self, pod: Object) -> dict[str, str]:
+        """Files by their path in a pod's folder: what is mounted as its account, and a kubeconfig, for it cannot see that mount."""
+        namespace = pod["metadata"]["namespace"]
+        account = self.store.read(SERVICE_ACCOUNT, namespace, pod["spec"]["serviceAccountName"])
         if pod["spec"].get("automountServiceAccountToken", account.get("automountServiceAccountToken")) is False:
             return {}
-        config = kubeconfig(self.address, self._token(pod, {}))
-        config["contexts"][0]["context"]["namespace"] = pod["metadata"]["namespace"]
-        return {".kube/config": json.dumps(config)}
+        token = self._token(pod, {})
+        config = kubeconfig(self._inside, token, self._certificate)
+        config["contexts"][0]["context"]["namespace"] = namespace
+        mounted = {"token": token, "ca.crt": self._certificate, "namespace": namespace}
+        files = {f"{ACCOUNT_FOLDER}/{name}": text for name, text in mounted.items()}
+        return files | {"home/.kube/config": json.dumps(config)}
 
     @staticmethod
     def _tell(observers: list[Any], event: str, kind: Kind, thing: Object) -> None:

@@ -17,7 +17,8 @@ from platform_assets_tests.kubernetes.cluster.store import ApiError, ObjectStore
 
 HOST_FOLDER = "test-cluster/host-folder"
 """Annotation of a claim whose volume is a given folder of this machine."""
-ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+ACCOUNT_PATH, ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount", "account"
+"""Where a pod's credentials are for the pod, and in its folder."""
 
 
 class MountError(Exception):
