@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from platform_assets.deployment.kubernetes.causes import Cause, CauseKind, RetryAdvice, made_of
@@ -166,15 +167,16 @@ def _ended(pod: Stored, entry: Stored, ended: Stored, *, loops: bool) -> Cause:
     again = f", {times} times so far" if times > 1 else ""
     signal = ended.get("signal") or (code - 128 if isinstance(code, int) and 128 < code < 160 else None)
     how = f"exit code {code}{f', signal {signal}' if signal else ''}{f', {reason}' if reason not in ('', 'Error') else ''}"
-    said = str(ended.get("message", "")).strip()
+    said = str(ended.get("message", "")).strip().splitlines()
     killed = " Nobody says who killed it: its node may have run out of memory." if signal == 9 else ""
-    return made_of(
+    cause = made_of(
         CauseKind.CRASH,
-        f"container {entry['name']} of pod {name} ended ({how}){again}{f': {said}' if said else ''}",
+        f"container {entry['name']} of pod {name} ended ({how}){again}{f': {said[-1].strip()}' if said else ''}",
         f"Its last lines say why.{killed}",
         final=over,
         pod=name,
     )
+    return replace(cause, log_lines=tuple(said))
 
 
 def _on_lost_node(pod: Stored, nodes: Sequence[Stored]) -> Cause | None:
@@ -206,12 +208,13 @@ def _without_node(pod: Stored, nodes: Sequence[Stored]) -> Cause | None:
     if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return None
     name, said = pod["metadata"]["name"], str(scheduled.get("message", ""))
-    wanted = _requests(pod)
+    wanted, count = _requests(pod), re.match(r"0/(\d+) nodes", said)
+    every = count is not None and int(count[1]) == len(nodes)
     short = [kind.rstrip(".") for kind in dict.fromkeys(_SHORT.findall(said))]
     sizes, never = [], False
     for kind in short:
         rooms = [quantity(str(node.get("status", {}).get("allocatable", {}).get(kind, "0"))) or 0.0 for node in nodes]
-        too_large = bool(rooms) and wanted.get(kind, 0.0) > max(rooms)
+        too_large = every and bool(rooms) and wanted.get(kind, 0.0) > max(rooms)
         never = never or too_large
         asked = _asked(pod, kind)
         sizes.append(f"it asks for {asked} of {kind}" + (", more than any node has" if too_large else ""))

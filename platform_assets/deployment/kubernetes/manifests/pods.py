@@ -71,6 +71,8 @@ def pod_template(spec: ArmSpec | BesideSpec, settings: ClusterSettings) -> Manif
     return {"metadata": {"labels": labels_of(spec)}, "spec": pod}
 
 
+_LAST_LINES = "FallbackToLogsOnError"
+"""What a container wrote last stands in its pod's status, for when its log is gone."""
 _SPREAD_OVER = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
 _RIGHTS: Manifest = {
     "allowPrivilegeEscalation": False,
@@ -93,6 +95,7 @@ def _container(spec: ArmSpec | BesideSpec, settings: ClusterSettings) -> Manifes
         "envFrom": [{"secretRef": {"name": spec.name}}],
         "resources": resources(spec.compute),
         "securityContext": _RIGHTS,
+        "terminationMessagePolicy": _LAST_LINES,
         "volumeMounts": [
             {"name": name, "mountPath": path}
             for name, path, _ in _volumes(spec, settings)
@@ -167,6 +170,7 @@ def _fetch(spec: ArmSpec | BesideSpec, settings: ClusterSettings) -> Manifest:
         "envFrom": [{"secretRef": {"name": spec.name}}],
         "resources": resources(spec.compute, with_gpus=False),
         "securityContext": _RIGHTS,
+        "terminationMessagePolicy": _LAST_LINES,
         "volumeMounts": [
             {"name": name, "mountPath": path} | ({"readOnly": True} if name == _RELEASES else {})
             for name, path, _ in _volumes(spec, settings)

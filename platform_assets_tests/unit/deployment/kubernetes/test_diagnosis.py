@@ -115,6 +115,18 @@ def test_the_releases_own_fault_is_told_before_the_clusters_and_what_is_final_be
     assert cause.log.endswith("line 28\nline 29")
 
 
+def test_last_words_are_kept_where_the_log_is_gone_and_nodes_that_are_not_all_prove_nothing() -> None:
+    words = "Traceback (most recent call last):\n  ...\nOSError: no model\n"
+    cause = diagnose([pod(phase="Failed", containerStatuses=[container(state=ended(1, message=words))])])
+    assert cause is not None
+    assert "OSError: no model." in cause.sentence
+    assert "Traceback" not in cause.sentence
+    assert cause.log_lines[0].startswith("Traceback")
+    some = diagnose(unscheduled(UNSCHEDULABLE)["pods"], nodes=[node(memory="2Gi")])
+    assert some is not None
+    assert not some.final
+
+
 @pytest.mark.parametrize(
     ("status", "words", "kind"),
     [

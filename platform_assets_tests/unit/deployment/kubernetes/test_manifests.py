@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -30,6 +31,7 @@ from platform_assets_tests.unit.deployment.kubernetes.objects import (
     settings,
     stream,
 )
+from serving import fetch_release
 
 LAG = StreamLag(brokers=("kafka:9092",), topic="payments", group="card_fraud")
 BUILT_IN: dict[str, Callable[[Any], Any]] = {
@@ -168,6 +170,13 @@ def test_the_release_comes_in_before_the_service_by_its_digest() -> None:
     own = pod_template(arm(archive=None, image=IMAGE.replace("serving", "bento")), everything())["spec"]
     assert "initContainers" not in own
     assert own["containers"][0]["image"].startswith("registry.example/bento@")
+
+
+def test_what_fetches_the_release_takes_the_arguments_that_it_is_given(tmp_path: Path) -> None:
+    (fetch,) = pod_template(arm(), settings())["spec"]["initContainers"]
+    here = {"/release": tmp_path / "release", "/cache": tmp_path / "cache", arm().archive.uri: tmp_path / "none.tar.gz"}  # type: ignore[union-attr]
+    code = fetch_release.main([str(here.get(argument, argument)) for argument in fetch["args"][2:]])
+    assert code == fetch_release.NOT_THERE
 
 
 def test_a_store_that_is_away_makes_a_pod_unready_and_restarts_none() -> None:
