@@ -110,6 +110,15 @@ class Host:
         ]
         return {key: str(found[-1][key].value) for key in (CAUSE, FOLLOWS)} if found else {}
 
+    def log(self, run: dg.DagsterRun) -> str:
+        """The run's event log, to be read where a test fails."""
+        entries = [entry for entry in self.instance.all_logs(run.run_id) if entry.dagster_event]
+        return "\n".join(
+            f"{entry.dagster_event.step_key}: {entry.message} {entry.dagster_event.event_specific_data}"[:600]
+            for entry in entries
+            if entry.dagster_event
+        )
+
     def retry(self, run: dg.DagsterRun) -> dg.DagsterRun | None:
         """The run that was started in its place."""
         return next((one for one in self.instance.get_runs() if one.parent_run_id == run.run_id), None)
@@ -134,6 +143,7 @@ def host(folder: Path, database: PostgreSQL, module: str) -> Iterator[Host]:
                 dagster_home=str(home),
                 job_namespace=NAMESPACE,
                 fail_pod_on_run_failure=True,
+                resources={"requests": {"cpu": "100m", "memory": "1000M"}, "limits": {"memory": "1000M"}},
                 priority_classes={"low": "runs-low"},
             ),
             "storage": {"postgres": {"postgres_url": database.url.replace("postgresql:", "postgresql+psycopg2:")}},
@@ -270,7 +280,7 @@ def test_a_step_that_was_out_of_memory_is_started_again_in_the_same_run(
             lambda on: materialize(on, ["podded", "raw", "work"], ["podded", "raw", "greedy"], tags={})
         )
         runs.until(lambda: runs.status(run).value in ("SUCCESS", "FAILURE"), 240)
-        assert runs.status(run) == dg.DagsterRunStatus.SUCCESS
+        assert runs.status(run) == dg.DagsterRunStatus.SUCCESS, runs.log(run)
         assert list(reported(runs.instance, run.run_id, "podded__raw__greedy").values()) == ["out_of_memory"]
         jobs = runs.cluster.get(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs")["items"]
         steps = [job for job in jobs if job["metadata"]["name"].startswith("dagster-step")]

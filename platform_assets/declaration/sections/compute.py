@@ -84,7 +84,19 @@ class Compute(Declaration):
         description="Where a training step works: `job`, in its own pod; `ray`, on a Ray cluster of its own (KubeRay); `train_job`, "
         "as a Kubeflow TrainJob. For `model` only.",
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Pods beside the head of the Ray cluster, each of this size. For `on: ray` only.",
+    )
     replicas: Replicas | None = Field(default=None, description="How many pods answer. For `service` only.")
+
+    @model_validator(mode="after")
+    def _workers_are_rays(self) -> Self:
+        if self.workers > 1 and self.on != "ray":
+            raise ValueError(f"workers {self.workers} need `on: ray`; a step by itself works in one pod")
+        return self
 
     @model_validator(mode="after")
     def _sharing_needs_gpus(self) -> Self:

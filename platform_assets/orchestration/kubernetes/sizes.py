@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.compute import Compute, Priority
+from platform_assets.orchestration.kubernetes.training_jobs import ON_ANNOTATION, RAY_WORKERS_ANNOTATION
 
 COMPUTE_TAG: Final = "platform-assets/compute"
 """On every op: what its step needs, as JSON. The only place where runs and steps look for it, on whichever path they were launched."""
@@ -109,7 +110,12 @@ def pod_config(
     if compute.timeout_minutes is not None:
         spec["active_deadline_seconds"] = compute.timeout_minutes * 60
     resources: dict[str, Any] = {"requests": size, "limits": limits, **({"claims": claims} if claims else {})}
-    return {"container_config": {"resources": resources}, "pod_spec_config": spec}
+    config: dict[str, Any] = {"container_config": {"resources": resources}, "pod_spec_config": spec}
+    if compute.on != "job":
+        config["job_metadata"] = {
+            "annotations": {ON_ANNOTATION: compute.on, RAY_WORKERS_ANNOTATION: str(compute.workers)}
+        }
+    return config
 
 
 def priority_config(priority: Priority, priority_classes: Mapping[str, str] = PRIORITY_CLASSES) -> dict[str, str]:

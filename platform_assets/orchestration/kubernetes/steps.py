@@ -37,6 +37,7 @@ from platform_assets.orchestration.kubernetes.retries import (
     consequence,
 )
 from platform_assets.orchestration.kubernetes.sizes import compute_in, memory_factor, pod_config
+from platform_assets.orchestration.kubernetes.step_client import StepClient
 
 ENDED = (StepEventStatus.SUCCESS, StepEventStatus.FAILURE, StepEventStatus.SKIPPED)
 HEALTH_SECONDS = 5
@@ -97,6 +98,7 @@ class DeclaredStepHandler(K8sStepHandler):  # type: ignore[misc] # dagster-k8s h
     def __init__(self, **config: Any) -> None:
         """Take the configuration of dagster-k8s's handler."""
         super().__init__(**config)
+        self._api_client: Any = StepClient(self._api_client)
         self._refused: dict[str, Cause] = {}
         """Jobs that the API did not take, by name: their steps fail alone, not the whole run."""
 
@@ -161,7 +163,7 @@ class DeclaredStepHandler(K8sStepHandler):  # type: ignore[misc] # dagster-k8s h
         then = consequence(cause, compute, list(earlier.values()), self._memory_factor(context, step_key))
         if then.again and context.get_step_context(step_key).retry_mode.disabled:
             then = Consequence(
-                False, then.memory_factor, "not started again: the run's configuration says `retries: disabled`"
+                False, then.memory_factor, "It is not started again: the run's configuration says `retries: disabled`"
             )
         report(instance, run, job_name, cause, then, step_key)
         return then
@@ -172,6 +174,14 @@ class DeclaredStepHandler(K8sStepHandler):  # type: ignore[misc] # dagster-k8s h
         causes = reported(context.instance, context.dagster_run.run_id, step_key)
         died = any(cause == CauseKind.OUT_OF_MEMORY for job, cause in causes.items() if job != present)
         return memory_factor(context.dagster_run.tags) * (MEMORY_FACTOR if died else 1.0)
+
+    def _get_k8s_step_job_name(self, step_handler_context: StepHandlerContext) -> str:
+        """The Job's name; the client learns beside it by which controller the step is run."""
+        name = str(super()._get_k8s_step_job_name(step_handler_context))
+        compute = compute_in(step_handler_context.step_tags[self._get_step_key(step_handler_context)])
+        if compute is not None:
+            self._api_client.on[name] = compute.on
+        return name
 
     def _get_container_context(self, step_handler_context: StepHandlerContext) -> K8sContainerContext:
         context = super()._get_container_context(step_handler_context)

@@ -205,6 +205,7 @@ def step_job(server: Server, run: dg.DagsterRun, step_key: str) -> dict[str, Any
     from dagster._grpc.types import ExecuteStepArgs
     from dagster_k8s.container_context import K8sContainerContext
 
+    from platform_assets.orchestration.kubernetes.step_client import StepClient
     from platform_assets.orchestration.kubernetes.steps import DeclaredStepHandler
     from platform_assets_tests.deploy.runs.sized_steps import defs
 
@@ -215,7 +216,7 @@ def step_job(server: Server, run: dg.DagsterRun, step_key: str) -> dict[str, Any
         load_incluster_config=False,
         kubeconfig_file=launcher.kubeconfig_file,  # type: ignore[attr-defined]
     )
-    handler._api_client = server.api
+    handler._api_client = StepClient(server.api, server.api)
     job = (
         defs.resolve_job_def(run.job_name)
         if run.job_name != "__ASSET_JOB"

@@ -66,6 +66,7 @@ def test_a_stored_declaration_from_before_the_section_loads() -> None:
         ({"compute": {"default": {"gpus": 1, "gpu_sharing": "mig-9x"}}}, "gpu_sharing"),
         ({"compute": {"features": {"replicas": {"least": 2, "most": 2}}}}, "only `service` has replicas"),
         ({"compute": {"service": {"replicas": {"least": 3, "most": 2}}}}, "most 2 is below least 3"),
+        ({"compute": {"model": {"workers": 2}}}, "need `on: ray`"),
         ({"compute": {"raw": {"on": "ray"}}}, "only `model`"),
     ],
 )
