@@ -3,13 +3,16 @@
 Belongs here: kubelet, Deployment, EndpointSlices, gateway. Does not belong here: Jobs and causes of death (`test_cluster_jobs.py`).
 """
 
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from platform_assets_tests.kubernetes.cluster.handle import ClusterHandle, test_cluster
+from platform_assets_tests.kubernetes.cluster.handle import ClusterHandle, processes_of, test_cluster
 from platform_assets_tests.kubernetes.objects_for_tests import (
     IMAGES,
     Room,
@@ -263,3 +266,13 @@ def test_thirty_pods_at_once_and_nothing_of_them_is_left(room: Room) -> None:
     assert len({one["status"]["podIP"] for one in room.pods("app=many")}) == 30
     room.delete("deployments", "many")
     until(lambda: not room.pods("app=many"))
+
+
+def test_a_cluster_that_is_killed_takes_its_processes_with_it(tmp_path: Path) -> None:
+    with test_cluster(tmp_path, images=IMAGES) as cluster:
+        room = Room(cluster, "killed")
+        room.create("deployments", deployment("some", "1", 2))
+        room.wait_available("some")
+        assert len(processes_of(tmp_path)) >= 4  # the cluster, Envoy and two pods
+        os.kill(cluster.pid, signal.SIGKILL)
+        until(lambda: not processes_of(tmp_path))

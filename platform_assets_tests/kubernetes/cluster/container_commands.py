@@ -14,7 +14,7 @@ from platform_assets_tests.kubernetes.cluster.images import Image
 from platform_assets_tests.kubernetes.cluster.objects import Object
 from platform_assets_tests.kubernetes.cluster.pod_environment import ConfigError, environment_of, expand
 from platform_assets_tests.kubernetes.cluster.pod_paths import PodPaths
-from platform_assets_tests.kubernetes.cluster.pod_process import LogFile, PodProcess, end_session
+from platform_assets_tests.kubernetes.cluster.pod_process import LogFile, PodProcess, die_with_parent, end_session
 from platform_assets_tests.kubernetes.cluster.probes import Answer, ask_http, ask_tcp
 from platform_assets_tests.kubernetes.cluster.volumes import ACCOUNT_FOLDER, ACCOUNT_PATH
 
@@ -113,6 +113,7 @@ async def run_inside(pod: PodWorker, spec: Object, command: Sequence[str]) -> tu
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=die_with_parent,
     )
     try:
         output, _ = await process.communicate()

