@@ -34,6 +34,8 @@ from benchmarks.features.history import measure_history, measure_look_ups
 from benchmarks.features.next_day import measure_next_day
 from benchmarks.gates.topic import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
 from benchmarks.gates.topic import SEEDS as MODEL_SEEDS
+from benchmarks.images.topic import TITLE as IMAGES_TITLE
+from benchmarks.images.topic import measure_images
 from benchmarks.ingest.topic import ROWS, measure_ingest
 from benchmarks.lake.crashes import measure_crashes
 from benchmarks.lake.faults import GOOD_WORLDS, measure_faults
@@ -222,6 +224,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "Ingesting a history",
         lambda size, log: measure_ingest(log, rows=size.ingested_rows, rounds=size.rounds),
     ),
+    "images": (IMAGES_TITLE, lambda size, log: measure_images(size.rounds, log)),
     "crashes": ("Loads that are killed", lambda size, log: measure_crashes(size.kills, log=log)),
     "faults": (
         "Planted faults",

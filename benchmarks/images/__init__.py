@@ -1,0 +1,1 @@
+"""Images against archives: how soon a new model answers."""
