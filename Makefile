@@ -27,7 +27,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev stop status test test-fast k8s-tools k8s-test lint format bench attack chaos soak back-ends docs lock clean
+.PHONY: help setup run dev stop status test test-fast k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,11 @@ k8s-tools: setup ## Install helm, kubectl and what else `make k8s-test` needs in
 
 k8s-test: k8s-tools ## The tests on the test cluster: a Kubernetes API of our own, real helm, kubectl, buildah and Envoy
 	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m kubernetes platform_assets_tests
+
+images: setup ## Build the images of serving and platform with buildah, each with its SBOM: .platform/images (WITH_TORCH=1: the platform can train networks)
+	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh
+	@deploy/images/build.sh serving
+	@deploy/images/build.sh platform
 
 test-fast: setup ## Unit and graph tests only
 	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph benchmarks

@@ -54,7 +54,9 @@ def measure_images(rounds: int, log: Callable[[str], None]) -> Topic:
             else:
                 taken["cached"].append(_timed(bento, cached, cached=True))
             log(", ".join(f"{name} {seconds[-1]:.1f} s" for name, seconds in taken.items() if seconds))
-            subprocess.run(["buildah", "rmi", f"localhost/platform-assets/{NAME}:{number}"], capture_output=True, check=False)
+            subprocess.run(
+                ["buildah", "rmi", f"localhost/platform-assets/{NAME}:{number}"], capture_output=True, check=False
+            )
     return report(taken)
 
 
@@ -69,13 +71,18 @@ def report(taken: dict[str, list[float]]) -> Topic:
         "start": "container started, to the first right answer",
     }
     rows = [[text, f"{median(taken[name]) / image:.3f}"] for name, text in names.items()]
-    rows += [["new model live, by archive", f"{median(ratios):.3f}"], ["image with the release, built without earlier layers", "1"]]
+    rows += [
+        ["new model live, by archive", f"{median(ratios):.3f}"],
+        ["image with the release, built without earlier layers", "1"],
+    ]
     if taken["cached"]:
-        rows.append(["the same on a builder that has the layers below the release", f"{median(taken['cached']) / image:.3f}"])
+        rows.append(
+            ["the same on a builder that has the layers below the release", f"{median(taken['cached']) / image:.3f}"]
+        )
     how = (
-        f"New models of a small service, one after the other; medians of {len(live)}, as ratios to building an image in the same run. The image "
-        "is the shortest that can be: libraries of the release, then its files. What an image needs afterwards, being pushed, pulled and "
-        "started, is not counted; the archive's time goes to the first answer, compared with the model's own."
+        f"New models of a small service, one after the other; medians of {len(live)}, as ratios to building an image in the same run. The "
+        "image is the shortest that can be: libraries of the release, then its files. What comes after its build, push, pull and start, is not "
+        "counted; the archive's time goes to the first answer, compared with the model's own."
     )
     bar = Bar(
         "a new model is live in at most a third of the time of an image build",
