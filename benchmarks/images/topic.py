@@ -81,7 +81,7 @@ def report(taken: dict[str, list[float]]) -> Topic:
         )
     how = (
         f"New models of a small service, one after the other; medians of {len(live)}, as ratios to building an image in the same run. The "
-        "image is the shortest that can be: libraries of the release, then its files. What comes after its build, push, pull and start, is not "
+        "image is the shortest that can be: libraries of the release, then its files. What follows its build (push, pull, start) is not "
         "counted; the archive's time goes to the first answer, compared with the model's own."
     )
     bar = Bar(
