@@ -23,7 +23,7 @@ from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.errors import DriverMissing
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import MODEL
-from platform_assets.pipelines.package_for_platform import packageable
+from platform_assets.pipelines.model_to_package import packageable
 from platform_assets.registry.base import CHAMPION as CHAMPION_ALIAS
 from platform_assets.registry.base import RegisteredVersion, trained_in
 from platform_assets.registry.model_store import ModelStore

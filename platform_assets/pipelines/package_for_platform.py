@@ -1,6 +1,6 @@
 """Packaging for another serving platform: the champion as files and manifests in a folder.
 
-Belongs here: which model is packaged, with which rows it is compared, and the folder. Does not belong here: the platforms
+Belongs here: which model is packaged, and the folder. Does not belong here: the platforms
 (`deployment/platforms`), our own Bento (`package.py`).
 """
 
@@ -9,8 +9,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import polars as pl
 import yaml
 
 from platform_assets.declaration import UseCase
@@ -21,11 +19,12 @@ from platform_assets.deployment.platforms.base import (
     PlatformPackage,
     PlatformRefused,
 )
-from platform_assets.deployment.platforms.model_files import format_of, write_model_file
 from platform_assets.deployment.platforms.registry import PLATFORMS
-from platform_assets.registry.base import CHAMPION, RegisteredVersion
+from platform_assets.pipelines.model_to_package import model_to_package
+from platform_assets.pipelines.package import DIGEST_TAG
+from platform_assets.registry.base import CHAMPION
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.registry.training_run import ModelRun, registered_run
+from platform_assets.registry.training_run import registered_run
 from serving.settings import ServingSettings
 
 FILES, MANIFESTS, NOTES = "files", "manifests", "NOTES.md"
@@ -80,8 +79,8 @@ def package_for_platform(
     champion = registry.by_alias(use_case.name, CHAMPION)
     if champion is None:
         raise PlatformRefused(f"{use_case.name}: there is no champion; `platform-assets run {use_case.name}` makes one")
-    model = _to_package(use_case, champion, registered_run(registry, champion))
-    digest = champion.tags.get("release_digest")
+    model = model_to_package(use_case, champion, registered_run(registry, champion))
+    digest = champion.tags.get(DIGEST_TAG)
     bento = None if digest is None else find_bento(use_case, digest, bento_root)
     model = ModelToPackage(use_case, model.version, model.model_folder, model.rows, bento, serving)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -92,26 +91,6 @@ def package_for_platform(
         _write(building, model, platform, package)
         shutil.move(building, folder)
     return WrittenPackage(model.version, folder, package)
-
-
-def packageable(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -> str:
-    """Write the model's file for another platform, compare its scores, and throw it away; a sentence about it.
-
-    Raises:
-        PlatformRefused: no such file can be written, or it scores differently.
-    """
-    model = _to_package(use_case, version, run)
-    with tempfile.TemporaryDirectory() as scratch:
-        file = write_model_file(model, Path(scratch) / "model", format_of(model))
-    return (
-        f"can be packaged for {use_case.serving.platform}: {file.runtime} scores {len(model.rows)} rows as the model does, "
-        f"largest difference {file.difference:.1g}"
-    )
-
-
-def _to_package(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -> ModelToPackage:
-    frame = run.sample().select(use_case.feature_names).cast(pl.Float64).fill_null(np.nan)
-    return ModelToPackage(use_case, version.version, run.predictor_folder, np.ascontiguousarray(frame.to_numpy()))
 
 
 def _write(folder: Path, model: ModelToPackage, platform: str, package: PlatformPackage) -> None:
