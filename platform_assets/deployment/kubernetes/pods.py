@@ -26,10 +26,12 @@ PATIENCE_SECONDS: Mapping[CauseKind, float] = {
     CauseKind.EVICTED: 15.0,
     CauseKind.PREEMPTED: 15.0,
     CauseKind.NODE_GONE: 15.0,
-    CauseKind.UNSCHEDULABLE: 15.0,
+    CauseKind.UNSCHEDULABLE: 12.0,
 }
 """A cause that may pass by is told when it has stood so long: nodes are added, other pods end, a registry comes back."""
-OTHER_PATIENCE_SECONDS = 8.0
+OTHER_PATIENCE_SECONDS = 6.0
+ROOM_IS_MADE = frozenset({"TriggeredScaleUp", "Nominated", "NominatedPod"})
+"""Events by which those that add nodes say that one is on its way: a pod without a node is waited for then."""
 REPLACED = frozenset({CauseKind.EVICTED, CauseKind.PREEMPTED, CauseKind.NODE_GONE})
 """What ends a pod for good and its arm not: another pod takes its place."""
 
@@ -61,6 +63,16 @@ def _that_count(pods: Sequence[Body], wanted: int) -> list[Body]:
     """The pods that say whether an arm comes up: those that failed do not while others have taken their place."""
     living = [pod for pod in pods if pod.get("status", {}).get("phase") != "Failed"]
     return living if len(living) >= wanted else list(pods)
+
+
+def _container_in_trouble(pod: Body) -> str:
+    """The first container that ended badly, those that prepare the pod before all others; empty when none did."""
+    status = pod.get("status", {})
+    for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        ends = [one.get(key, {}).get("terminated") or {} for key in ("state", "lastState")]
+        if any(end.get("exitCode") for end in ends):
+            return str(one["name"])
+    return ""
 
 
 class ArmPods:
@@ -106,6 +118,8 @@ class ArmPods:
                 return None
             stands = time.monotonic() - since.setdefault(cause.kind, time.monotonic())
             told = cause.final and cause.kind not in REPLACED
+            if cause.kind is CauseKind.UNSCHEDULABLE and any(event.get("reason") in ROOM_IS_MADE for event in events):
+                return None
             late = stands >= PATIENCE_SECONDS.get(cause.kind, OTHER_PATIENCE_SECONDS)
             return _Seen(cause) if told or late else None
 
@@ -142,8 +156,10 @@ class ArmPods:
         """The last lines of the pod that a cause is about: those of its life before, where it began anew."""
         if not cause.pod:
             return []
-        before = self._client.logs(cause.pod, LOG_LINES, previous=True)
-        return before or self._client.logs(cause.pod, LOG_LINES)
+        pod = self._client.read(POD, cause.pod)
+        container = "" if pod is None else _container_in_trouble(pod)
+        before = self._client.logs(cause.pod, LOG_LINES, container, previous=True)
+        return before or self._client.logs(cause.pod, LOG_LINES, container)
 
     def _too_late(self, arm: str, count: int, seconds: float, events: Sequence[Body]) -> NoReturn:
         pods = self.of(arm)

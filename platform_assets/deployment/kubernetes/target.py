@@ -153,7 +153,7 @@ class KubernetesTarget:
             )
         problem = self._gateway.problem_that_stays()
         if problem is not None:
-            raise TargetUnavailable(f"{problem} Nothing was changed.")
+            raise TargetUnavailable(f"{problem}; nothing was changed")
         with self.session() as session:
             return engine.roll_out(session, release, plan, self.address(release.use_case), started)
 

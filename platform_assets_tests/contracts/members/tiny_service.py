@@ -17,6 +17,9 @@ def check(environment: Mapping[str, str]) -> None:
     """What a start depends on."""
     if environment.get("MODE") == "does not start":
         raise RuntimeError("cannot load the model: file is missing")
+    if environment.get("MODE") == "too large":
+        held = b"x" * 500_000_000
+        time.sleep(600 if held else 0)
 
 
 def answer(path: str, environment: Mapping[str, str]) -> tuple[int, str]:
