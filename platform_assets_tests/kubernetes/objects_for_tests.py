@@ -32,7 +32,7 @@ def until(look: Callable[[], T], seconds: float = 30.0) -> T:
                 return found
         except (KeyError, IndexError, TypeError, httpx.HTTPError) as error:
             problem = f"; last: {error!r}"
-        time.sleep(0.03)
+        time.sleep(0.1)
     raise AssertionError(f"not within {seconds:g} s{problem}")
 
 
