@@ -60,18 +60,18 @@ def placement(compute: Compute, settings: ClusterSettings) -> dict[str, Any]:
     tolerations: list[Toleration] = []
     found: dict[str, Any] = {}
     if compute.node_class is not None:
-        known = settings.node_classes.get(compute.node_class) or _by_label(NODE_CLASS_LABEL, compute.node_class)
+        known = settings.node_classes.get(compute.node_class) or _labelled(NODE_CLASS_LABEL, compute.node_class)
         tolerations += known.tolerations
         if known.labels:
             found["nodeSelector"] = dict(known.labels)
     if compute.spot:
-        spot = settings.node_classes.get(SPOT) or _by_label(SPOT_LABEL, "true")
+        spot = settings.node_classes.get(SPOT) or _SPOT_NODES
         tolerations += spot.tolerations
         if spot.labels:
             wanted = [{"key": key, "operator": "In", "values": [value]} for key, value in spot.labels.items()]
             preferred = [{"weight": 100, "preference": {"matchExpressions": wanted}}]
             found["affinity"] = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
-    if compute.gpus and compute.gpu_sharing != "dra":
+    if compute.gpus:
         # The taint that clouds put on nodes with GPUs, so that nothing else fills them.
         tolerations.append(Toleration(key="nvidia.com/gpu"))
     if tolerations:
@@ -79,8 +79,11 @@ def placement(compute: Compute, settings: ClusterSettings) -> dict[str, Any]:
     return found
 
 
-def _by_label(name: str, value: str) -> NodeClass:
+def _labelled(name: str, value: str) -> NodeClass:
     return NodeClass(labels={name: value}, tolerations=(Toleration(key=name, value=value),))
+
+
+_SPOT_NODES = NodeClass(labels={SPOT_LABEL: "true"}, tolerations=(Toleration(key=SPOT_LABEL),))
 
 
 def _tolerated(toleration: Toleration) -> dict[str, str]:
