@@ -78,6 +78,7 @@ class Rendered:
 
     def __init__(self, cluster: ClusterHandle, namespace: str) -> None:
         self.room = Room(cluster, namespace)
+        self.client = httpx.Client(trust_env=False, timeout=20)
         self.settings: ClusterSettings = settings(
             namespace=namespace, gateway_namespace="gateway-system", retries="http_route", drain_seconds=1
         )
@@ -113,16 +114,12 @@ class Rendered:
         until(taken)
 
     def ask(self, path: str = "/v1/card_fraud/score", body: Any = None, **headers: str) -> httpx.Response:
-        return httpx.post(
-            f"{self.room.cluster.gateway_address}{path}", json=body, headers=headers, trust_env=False, timeout=20
-        )
+        return self.client.post(self.room.cluster.gateway_address + path, json=body, headers=headers)
 
     def received(self, name: str) -> list[dict[str, str]]:
         """Headers of every request that an arm got."""
         (pod,) = self.room.pods(f"platform-assets/arm={name}")
-        found: list[dict[str, str]] = httpx.get(
-            f"http://{pod['status']['podIP']}:3000/received", trust_env=False
-        ).json()
+        found: list[dict[str, str]] = self.client.get(f"http://{pod['status']['podIP']}:3000/received").json()
         return found
 
 
