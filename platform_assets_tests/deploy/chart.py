@@ -27,7 +27,7 @@ NOT_VALIDATED = {
 }
 """Kinds whose schema no package carries that could be installed here, and their API."""
 NEWEST = "1.37"
-OLDEST = "1.29"
+OLDEST = "1.30"
 """Versions of Kubernetes whose schemas manifests are held against; `kubeVersion` of the chart says the oldest."""
 
 Manifest = dict[str, Any]

@@ -8,7 +8,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def values(server: PostgreSQL, **changed: Any) -> dict[str, Any]:
         "codeLocation": {"discovery": "environment", "resources": least},
         "webserver": {"resources": least},
         "daemon": {"resources": least},
-        "mlflow": {"workers": 1, "resources": least},
+        "mlflow": {"enabled": False, "address": "sqlite:////tmp/mlflow.db"},
         "database": {"host": "127.0.0.1", "port": server.port, "user": "postgres", "name": "dagster"},
         "serving": {
             "runtimeImage": {"repository": "registry.example/serving", "digest": DIGEST},
@@ -91,7 +92,9 @@ def chart_for_test_cluster(folder: Path) -> Path:
     return copied
 
 
-def helm(cluster: ClusterHandle, *arguments: str, given: Mapping[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+def helm(
+    cluster: ClusterHandle, *arguments: str, given: Mapping[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run helm in the namespace, with values.
 
     Args:
@@ -111,3 +114,15 @@ def helm(cluster: ClusterHandle, *arguments: str, given: Mapping[str, Any] | Non
         text=text,
         timeout_seconds=400,
     )
+
+
+def until(condition: Callable[[], bool], words: Callable[[], str], seconds: float = 240.0) -> None:
+    """Wait for a condition.
+
+    Raises:
+        AssertionError: it did not come to hold; with the words.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, words()
+        time.sleep(0.5)

@@ -76,24 +76,12 @@ DAGSTER_PG_DB: {{ .Values.database.name }}
 {{- $launcher := $instance.run_launcher.config -}}
 {{- $name := .Values.name -}}
 {{- $vault := eq .Values.secrets.source "vault" -}}
-<<<<<<< HEAD
 {{- $queue := $instance.run_coordinator.config -}}
 {{- $_ := set $queue "max_concurrent_runs" .Values.runs.maxConcurrent -}}
 {{- $limits := list (dict "key" "platform-assets/priority" "value" "low" "limit" (max 1 (div (mul .Values.runs.maxConcurrent 6) 10))) -}}
 {{- if .Values.quota.gpus }}{{ $limits = append $limits (dict "key" "platform-assets/gpu" "limit" (int64 .Values.quota.gpus)) }}{{ end -}}
 {{- $_ := set $queue "tag_concurrency_limits" $limits -}}
 {{- if not .Values.priorityClasses.create }}{{ $_ := set $launcher "priority_classes" dict }}{{ end -}}
-=======
-{{- $most := int .Values.runs.maxConcurrent -}}
-{{- with $instance.concurrency }}{{ $_ := set .runs "max_concurrent_runs" $most }}{{ end -}}
-{{- with $instance.run_coordinator -}}
-{{- $_ := set .config "max_concurrent_runs" $most -}}
-{{- range .config.tag_concurrency_limits -}}
-{{- if eq .key "platform-assets/priority" }}{{ $_ := set . "limit" (max 1 (div (mul $most 6) 10)) }}{{ end -}}
-{{- if eq .key "platform-assets/gpu" }}{{ $_ := set . "limit" (int $.Values.runs.maxConcurrentOnGpus) }}{{ end -}}
-{{- end -}}
-{{- end -}}
->>>>>>> c95eaad (A container without a working folder starts in its pod's home, also where /tmp is a mount; the chart says how many runs at once)
 {{- $_ := set $launcher "service_account_name" (printf "%s-runs" $name) -}}
 {{- $_ := set $launcher "instance_config_map" (printf "%s-dagster-instance" $name) -}}
 {{- $_ := set $launcher "env_config_maps" (list (printf "%s-settings" $name)) -}}
