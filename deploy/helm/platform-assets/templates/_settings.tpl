@@ -12,6 +12,7 @@
   "gateway" .Values.gateway.name
   "gateway_namespace" (default .Release.Namespace .Values.gateway.namespace)
   "address" $serving.address
+  "hostnames" $serving.hostnames
   "routes" $serving.routes
   "retries" $serving.retries
   "gateway_pods" $serving.gatewayPods
