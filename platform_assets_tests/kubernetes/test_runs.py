@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from platform_assets.orchestration.kubernetes.deaths import CAUSE, FOLLOWS, reported
+from platform_assets.orchestration.kubernetes.watch import start_watch
 from platform_assets.testing.servers import PostgreSQL, postgresql
 from platform_assets_tests.deploy.runs.paths import Server, instance_settings, located, materialize
 from platform_assets_tests.kubernetes.cluster.handle import ClusterHandle, test_cluster
@@ -51,7 +52,7 @@ class Host:
     server: Server
     cluster: ClusterHandle
     folder: Path
-    retried: list[str] = field(default_factory=list)
+    watch: dg.SensorDefinition = field(default_factory=lambda: start_watch(dg.DefaultSensorStatus.STOPPED))
 
     @property
     def instance(self) -> dg.DagsterInstance:
@@ -71,8 +72,7 @@ class Host:
 
         log = logging.getLogger("test")
         self.server.dequeue()
-        for run in self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])):
-            self.instance.run_launcher.look_at_start(run)  # type: ignore[attr-defined]
+        list(self.watch(dg.build_sensor_context(instance=self.instance)))
         assert not [error for error in execute_run_monitoring_iteration(self.server.context, log) if error]
         failed = self.instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         list(consume_new_runs_for_automatic_reexecution(self.server.context, failed, log))
@@ -92,8 +92,17 @@ class Host:
         [pod] = self.pods(run)
         return pod
 
-    def pods(self, run: dg.DagsterRun) -> list[dict[str, Any]]:
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=job-name%3Ddagster-run-{run.run_id}"
+    def jobs_of_steps(self, run: dg.DagsterRun) -> list[dict[str, Any]]:
+        jobs = self.cluster.get(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs")["items"]
+        return [
+            job
+            for job in jobs
+            if job["metadata"]["name"].startswith("dagster-step")
+            and job["metadata"]["labels"]["dagster/run-id"] == run.run_id
+        ]
+
+    def pods(self, run: dg.DagsterRun, attempt: str = "") -> list[dict[str, Any]]:
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=job-name%3Ddagster-run-{run.run_id}{attempt}"
         return list(self.cluster.get(path)["items"])
 
     def status(self, run: dg.DagsterRun) -> dg.DagsterRunStatus:
@@ -270,24 +279,41 @@ def test_a_run_that_no_node_takes_is_told_and_waits(runs: Host) -> None:
     runs.end(run)
 
 
-def test_a_step_that_was_out_of_memory_is_started_again_in_the_same_run(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """The real executor: the run's pod, a pod for each step, and a second one for the step that died."""
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """The real executor: the run's pod, and a pod for each step."""
     module = "platform_assets_tests.kubernetes.runs_steps_location"
-    with postgresql() as database, host(tmp_path_factory.mktemp("steps"), database, module) as runs:
-        [run] = runs.server.new_runs(
-            lambda on: materialize(on, ["podded", "raw", "work"], ["podded", "raw", "greedy"], tags={})
-        )
-        runs.until(lambda: runs.status(run).value in ("SUCCESS", "FAILURE"), 240)
-        assert runs.status(run) == dg.DagsterRunStatus.SUCCESS, runs.log(run)
-        assert list(reported(runs.instance, run.run_id, "podded__raw__greedy").values()) == ["out_of_memory"]
-        jobs = runs.cluster.get(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs")["items"]
-        steps = [job for job in jobs if job["metadata"]["name"].startswith("dagster-step")]
-        assert len(steps) == 3, "one for the step before, two for the one that died"
-        memory = {
-            job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
-            for job in steps
-            if job["metadata"]["labels"]["dagster/op"] == "podded__raw__greedy"
-        }
-        assert memory == {"500M", "1000M"}
+    with postgresql() as database, host(tmp_path_factory.mktemp("steps"), database, module) as one:
+        yield one
+
+
+def test_a_step_that_was_out_of_memory_is_started_again_in_the_same_run(steps: Host) -> None:
+    [run] = steps.server.new_runs(
+        lambda on: materialize(on, ["podded", "raw", "work"], ["podded", "raw", "greedy"], tags={})
+    )
+    steps.until(lambda: steps.status(run).value in ("SUCCESS", "FAILURE"), 240)
+    assert steps.status(run) == dg.DagsterRunStatus.SUCCESS, steps.log(run)
+    assert list(reported(steps.instance, run.run_id, "podded__raw__greedy").values()) == ["out_of_memory"]
+    jobs = steps.jobs_of_steps(run)
+    assert len(jobs) == 3, "one for the step before, two for the one that died"
+    memory = {
+        job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
+        for job in jobs
+        if job["metadata"]["labels"]["dagster/op"] == "podded__raw__greedy"
+    }
+    assert memory == {"500M", "1000M"}
+
+
+def test_a_new_pod_takes_over_the_steps_of_a_run_whose_pod_was_evicted(steps: Host) -> None:
+    go_on = steps.folder / "go-on"
+    run = steps.start("wait", **{"wait-for": str(go_on)})
+    pod = steps.started(run)
+    begun = "podded__raw__wait"
+    steps.until(lambda: steps.instance.get_run_step_stats(run.run_id, [begun])[0].start_time)
+    steps.cluster.post(f"/-/pods/{NAMESPACE}/{pod['metadata']['name']}/evict-pressure")
+    steps.until(lambda: steps.pods(run, "-1"))
+    go_on.touch()
+    steps.until(lambda: steps.status(run).value in ("SUCCESS", "FAILURE"), 240)
+    assert steps.status(run) == dg.DagsterRunStatus.SUCCESS, steps.log(run)
+    assert steps.cause(run)[CAUSE] == "evicted"
+    assert len(steps.jobs_of_steps(run)) == 1, "the step went on meanwhile and was not started again"
