@@ -64,7 +64,7 @@ k8s-tools: setup ## Install helm, kubectl and what else `make k8s-test` needs in
 	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh
 
 k8s-test: k8s-tools ## The tests on the test cluster: a Kubernetes API of our own, real helm, kubectl, buildah and Envoy
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m kubernetes platform_assets_tests
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m kubernetes $(addprefix platform_assets_tests/,contracts deploy kubernetes)
 
 images: setup ## Build the images of serving and platform with buildah, each with its SBOM: .platform/images (WITH_TORCH=1: the platform can train networks)
 	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh

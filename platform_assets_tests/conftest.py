@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 FAST_TIERS = {"unit", "graph"}
+CLUSTER_TIERS = {"contracts", "deploy", "kubernetes"}
+"""Where `make k8s-test` looks for tests with the marker `kubernetes`: collecting all others takes longer than they do."""
 SLOW_FIXTURES = {
     "model_world",
     "lived_in",
@@ -37,6 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue
+        if item.get_closest_marker("kubernetes") and tier(item.path) not in CLUSTER_TIERS:
+            raise pytest.UsageError(
+                f"{item.nodeid} has the marker `kubernetes` but stands in {tier(item.path)}/, where `make k8s-test` does not "
+                f"look: move it to {', '.join(sorted(CLUSTER_TIERS))}"
+            )
         if tier(item.path) not in FAST_TIERS:
             item.add_marker(pytest.mark.slow)
             continue
