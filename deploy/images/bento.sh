@@ -22,7 +22,13 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # BentoML installs with pip and uv: both are told what this machine's pip is told, while the build runs.
 python3 -m pip config list 2>/dev/null | python3 "$HERE/pip_settings.py" "$scratch/pip.conf" --uv "$scratch/uv.toml" >"$scratch/paths"
-options=(--opt network=host --opt "volume=$scratch/pip.conf:/etc/pip.conf:ro" --opt "volume=$scratch/uv.toml:/etc/uv/uv.toml:ro")
-while read -r path; do options+=(--opt "volume=$path:$path:ro"); done <"$scratch/paths"
-BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot} "$BENTOML" containerize "$BENTO" --backend buildah --image-tag "$IMAGE" "${options[@]}"
+# By containers.conf, since BentoML 1.4.39 joins several `--opt volume=` into one.
+{
+  echo '[containers]' && echo 'volumes = ['
+  echo "  \"$scratch/pip.conf:/etc/pip.conf:ro\", \"$scratch/uv.toml:/etc/uv/uv.toml:ro\","
+  while read -r path; do echo "  \"$path:$path:ro\","; done <"$scratch/paths"
+  echo ']'
+} >"$scratch/containers.conf"
+export CONTAINERS_CONF=$scratch/containers.conf BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
+"$BENTOML" containerize "$BENTO" --backend buildah --image-tag "$IMAGE" --opt network=host
 echo "${IMAGE%:*}@$(buildah inspect --type image --format '{{.FromImageDigest}}' "$IMAGE")"
