@@ -22,12 +22,17 @@ def open_kubernetes_target(
     """The target of an installation on a cluster; nothing is asked or changed. The home and the port are of no use there.
 
     Raises:
-        TargetUnavailable: no setting says which cluster.
+        TargetUnavailable: no setting says which cluster, or one asks for an image of each release.
     """
     if cluster is None:
         raise TargetUnavailable(
             "PLATFORM_ASSETS_TARGET is kubernetes, and PLATFORM_ASSETS_KUBERNETES does not say which cluster: see "
             "docs/operations/kubernetes.md"
+        )
+    if cluster.images != "runtime":
+        raise TargetUnavailable(
+            "images: bento in PLATFORM_ASSETS_KUBERNETES: the target does not yet deploy an image for each release, only archives on the "
+            "runtime image; set images to runtime (deploy/images/README.md says how a Bento's own image is built and run)"
         )
     known = cluster
 

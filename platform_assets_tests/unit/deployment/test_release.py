@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.errors import InvalidRelease
 from platform_assets.deployment.release import Release
 
@@ -61,5 +62,6 @@ def test_the_same_release_is_recognised_and_any_difference_in_running_it_is_not(
         replace(base, ready_path="/livez"),
         replace(base, working_dir=Path("/other")),
         replace(base, processes=2),
+        replace(base, compute=Compute(cpus=2)),
     ]
-    assert len({base.fingerprint, *(other.fingerprint for other in others)}) == 7
+    assert len({base.fingerprint, *(other.fingerprint for other in others)}) == 8
