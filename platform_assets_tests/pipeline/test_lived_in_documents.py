@@ -89,7 +89,7 @@ def shown() -> list[list[str]]:
         if (
             program == "platform-assets"
             and name in READING
-            and (arguments or name in ("models list", "status", "rollout status"))
+            and (arguments or name in ("models list", "status", "rollout status", "target status"))
         ):
             found[" ".join(words)] = [*name.split(), *(EXAMPLES.get(word, word) for word in arguments)]
     return list(found.values())
