@@ -14,6 +14,6 @@ mounted=$(buildah mount "$container")
 # A mounted image is read like an image: Debian's packages too, which syft leaves out of a plain folder.
 SYFT_CHECK_FOR_APP_UPDATE=false "$syft" scan --quiet "dir:$mounted" --override-default-catalogers image \
   --source-name "${IMAGE%:*}" --source-version "${IMAGE##*:}" --output "cyclonedx-json=$FILE"
-found=$(grep -c '"purl"' "$FILE")
+found=$(grep -o '"purl"' "$FILE" | wc -l)
 [ "$found" -gt 0 ] || { echo "sbom.sh: nothing was found in $IMAGE" >&2; exit 1; }
 echo "$FILE: $found packages" >&2
