@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make a base image for machines that reach no image registry: Debian from a mirror, with the Python 3.11 of this machine.
-# Where there is a registry, name the official Python image by its digest instead: BASE=docker.io/library/python@sha256:... build.sh
+# Where there is a registry, name the official Python image by its digest instead: BASE=registry.example/python@sha256:... build.sh
 #
 #   deploy/images/base.sh           makes localhost/platform-assets/base:bookworm, or says that it is there
 #   FRESH=1 deploy/images/base.sh   makes it anew: today's packages
@@ -9,7 +9,7 @@
 set -euo pipefail
 
 SUITE=${SUITE:-bookworm}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+MIRROR=${MIRROR:-} # debootstrap's own when it is not given
 NAME=${NAME:-localhost/platform-assets/base:$SUITE}
 PYTHON=${PYTHON:-python3.11}
 PACKAGES=ca-certificates,libbz2-1.0,libffi8,libgomp1,liblzma5,libncursesw6,libreadline8,libsqlite3-0,libssl3,libuuid1,tzdata,zlib1g
@@ -38,8 +38,8 @@ root=$scratch/root
 mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
 printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/doc/*' 'path-exclude=/usr/share/man/*' 'path-exclude=/usr/share/info/*' \
   'path-exclude=/usr/share/locale/*' >"$root/etc/dpkg/dpkg.cfg.d/image"
-echo "debootstrap $SUITE from $MIRROR ..." >&2
-debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$root" "$MIRROR" >"$scratch/log" 2>&1 ||
+echo "debootstrap $SUITE ..." >&2
+debootstrap --variant=minbase --include="$PACKAGES" "$SUITE" "$root" ${MIRROR:+"$MIRROR"} >"$scratch/log" 2>&1 ||
   { tail -20 "$scratch/log" >&2; echo "base.sh: debootstrap failed; the lines above say why" >&2; exit 1; }
 tar -C "$prefix" -c --exclude=__pycache__ --exclude='lib/python3.11/site-packages/*' --exclude=lib/python3.11/test --exclude=lib2to3/tests --exclude=idlelib \
   --exclude=tkinter --exclude=turtledemo --exclude='lib/python3.11/config-*' bin/python3.11 lib/python3.11 $(cd "$prefix" && ls -d lib/libpython3.11* 2>/dev/null) |

@@ -15,7 +15,7 @@ if [ -n "${STAND_IN:-}" ]; then
   container=$(buildah from "localhost/platform-assets/base:${SUITE:-bookworm}")
   buildah run --isolation chroot "$container" -- python3 -m ensurepip >/dev/null 2>&1
   buildah run --isolation chroot "$container" -- ln -sf pip3 /usr/local/bin/pip
-  buildah commit --quiet --rm "$container" docker.io/library/python:3.11-slim >/dev/null
+  buildah commit --quiet --rm "$container" localhost/python:3.11-slim >/dev/null
 fi
 
 scratch=$(mktemp -d)

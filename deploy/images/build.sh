@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build an image with buildah: deploy/images/build.sh serving|platform
 #
-#   BASE=docker.io/library/python@sha256:...   base image, by digest; default: what base.sh makes on this machine
+#   BASE=registry.example/python@sha256:...   base image, by digest; default: what base.sh makes on this machine
 #   PREFIX=registry.example/platform-assets    what the image's name begins with; default: localhost/platform-assets
 #   TAG=...                                    default: the commit
 #   WITH_TORCH=1                               platform only: with torch, to train networks (a service never needs it)

@@ -56,7 +56,7 @@ def test_a_base_that_may_be_another_one_tomorrow_is_refused(tmp_path: Path) -> N
     (tmp_path / "buildah").chmod(0o755)
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
-        "BASE": "docker.io/library/python:3.11-slim",
+        "BASE": "registry.example/python:3.11-slim",
         "OUT": str(tmp_path),
     }
     command = [str(IMAGES / "build.sh"), "serving"]
