@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,10 +136,12 @@ def test_steps_in_pods_of_their_own_have_their_own_size_on_all_paths(in_step_pod
     assert "platform-assets/spot" in json.dumps(large["tolerations"])
 
 
-def test_a_run_waits_with_the_priority_that_its_steps_declare(in_run_pods: Server) -> None:
-    for make in PATHS.values():
-        [run] = in_run_pods.new_runs(make)
-        assert run.tags["dagster/priority"] == "10"
-        assert run.tags["platform-assets/gpu"] == "1"
-        assert run.tags["platform-assets/use-case"] == "sized"
-        in_run_pods.instance.delete_run(run.run_id)
+def test_a_run_waits_with_the_priority_that_its_steps_declare(tmp_path: Path) -> None:
+    """On a server of its own: an automation condition asks once."""
+    with server(tmp_path, "platform_assets_tests.deploy.runs.sized") as running:
+        for make in PATHS.values():
+            [run] = running.new_runs(make)
+            assert run.tags["dagster/priority"] == "10"
+            assert run.tags["platform-assets/gpu"] == "1"
+            assert run.tags["platform-assets/use-case"] == "sized"
+            running.instance.delete_run(run.run_id)
