@@ -15,7 +15,7 @@ from platform_assets.deployment.kubernetes.arms import StoredArchive
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.kubernetes.shipping import ship
 from platform_assets.deployment.kubernetes.target import KubernetesTarget
-from platform_assets_tests.contracts.target_worlds import MakeRelease, answers, releases, versions
+from platform_assets_tests.contracts.target_worlds import MakeRelease, answers, load, releases, versions
 from platform_assets_tests.kubernetes.serving_world import ServingWorld, serving_world
 
 logger = logging.getLogger(__name__)
@@ -168,15 +168,21 @@ def test_a_bad_day_of_the_api_costs_no_request(
 ) -> None:
     target = opened(settings)
     target.deploy(release("1"))
-    for answer in (429, 503, 500, 0):
-        world.cluster.post(
-            "/-/faults", {"answer": answer, "count": 2, "namespace": settings.namespace, "retry_after": 0}
-        )
-    world.cluster.post("/-/faults", {"answer": 409, "count": 2, "verb": "patch", "namespace": settings.namespace})
-    world.cluster.post("/-/faults", {"drop_watches": True})
-    target.deploy(release("2"))
-    world.cluster.delete("/-/faults")
+    with load(target.address("churn")) as counted:
+        plant_a_bad_day(world, settings.namespace)
+        target.deploy(release("2"))
+        world.cluster.delete("/-/faults")
+    assert set(counted) <= {"1", "2"}
+    assert counted.total() > 0
     nothing_is_lost(target, "2")
+
+
+def plant_a_bad_day(world: ServingWorld, namespace: str) -> None:
+    """Each kind of refusal for the next requests, and watches that drop."""
+    for answer in (429, 503, 500, 0):
+        world.cluster.post("/-/faults", {"answer": answer, "count": 2, "namespace": namespace, "retry_after": 0})
+    world.cluster.post("/-/faults", {"answer": 409, "count": 2, "verb": "patch", "namespace": namespace})
+    world.cluster.post("/-/faults", {"drop_watches": True})
 
 
 def test_what_lost_its_owner_is_named_and_removed(
