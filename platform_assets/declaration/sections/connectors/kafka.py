@@ -3,25 +3,15 @@
 Belongs here: the declaration. Does not belong here: reading the topic (`connectors/kafka/`, `features/streaming/`).
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors.base import (
-    ConnectorDeclaration,
-    ConnectorProblem,
-    EpochUnits,
-    Variable,
-    epoch_unit_problems,
-)
-
-if TYPE_CHECKING:
-    from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.sections.connectors.base import EpochUnits, Variable
+from platform_assets.declaration.sections.connectors.messages import MessagesConnector
 
 
-class KafkaConnector(ConnectorDeclaration):
+class KafkaConnector(MessagesConnector):
     """Rows of a Kafka topic, one JSON object in each message; the offsets read are kept with the data."""
 
     reader: ClassVar[str] = "platform_assets.connectors.kafka.reader:KAFKA"
@@ -47,24 +37,6 @@ class KafkaConnector(ConnectorDeclaration):
     )
 
     @property
-    def is_incremental(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def event_topic(self) -> Self:
         """Itself."""
         return self
-
-    def arrives_as_text(self, column: Column) -> bool:
-        """Every cell of a message is kept as its text."""
-        return True
-
-    @property
-    def own_columns(self) -> tuple[str, ...]:
-        """As `ConnectorDeclaration.own_columns`."""
-        return (self.deleted,)
-
-    def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
-        """As `ConnectorDeclaration.problems`."""
-        yield from epoch_unit_problems(self.epoch_unit, source)

@@ -3,25 +3,15 @@
 Belongs here: the declaration. Does not belong here: reading the stream (`connectors/kinesis/`).
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from platform_assets.declaration.sections.columns import Column
-from platform_assets.declaration.sections.connectors.base import (
-    ConnectorDeclaration,
-    ConnectorProblem,
-    EpochUnits,
-    Variable,
-    epoch_unit_problems,
-)
-
-if TYPE_CHECKING:
-    from platform_assets.declaration.sections.sources import Source
+from platform_assets.declaration.sections.connectors.base import EpochUnits, Variable
+from platform_assets.declaration.sections.connectors.messages import MessagesConnector
 
 
-class KinesisConnector(ConnectorDeclaration):
+class KinesisConnector(MessagesConnector):
     """Rows of a Kinesis data stream, one JSON object in each record; what was read of each shard is kept with the data."""
 
     reader: ClassVar[str] = "platform_assets.connectors.kinesis.reader:KINESIS"
@@ -45,21 +35,3 @@ class KinesisConnector(ConnectorDeclaration):
         description="Unit of times that arrive as numbers, or one for each column; without it they are refused.",
     )
     deleted: str = Field(default="__deleted", description="Field that marks a deleted row, where records have it.")
-
-    @property
-    def is_incremental(self) -> bool:
-        """Always."""
-        return True
-
-    def arrives_as_text(self, column: Column) -> bool:
-        """Every cell of a record is kept as its text."""
-        return True
-
-    @property
-    def own_columns(self) -> tuple[str, ...]:
-        """As `ConnectorDeclaration.own_columns`."""
-        return (self.deleted,)
-
-    def problems(self, source: "Source") -> Iterator[ConnectorProblem]:
-        """As `ConnectorDeclaration.problems`."""
-        yield from epoch_unit_problems(self.epoch_unit, source)
