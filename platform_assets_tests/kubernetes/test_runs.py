@@ -291,14 +291,19 @@ def test_a_step_that_was_out_of_memory_is_started_again_in_the_same_run(steps: H
     [run] = steps.server.new_runs(
         lambda on: materialize(on, ["podded", "raw", "work"], ["podded", "raw", "greedy"], tags={})
     )
-    steps.until(lambda: steps.status(run).value in ("SUCCESS", "FAILURE"), 240)
+    jobs: dict[str, dict[str, Any]] = {}  # a Job that does not know yet that its pod died is deleted
+
+    def ended() -> bool:
+        jobs.update({job["metadata"]["name"]: job for job in steps.jobs_of_steps(run)})
+        return steps.status(run).value in ("SUCCESS", "FAILURE")
+
+    steps.until(ended, 240)
     assert steps.status(run) == dg.DagsterRunStatus.SUCCESS, steps.log(run)
     assert list(reported(steps.instance, run.run_id, "podded__raw__greedy").values()) == ["out_of_memory"]
-    jobs = steps.jobs_of_steps(run)
     assert len(jobs) == 3, "one for the step before, two for the one that died"
     memory = {
         job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"]
-        for job in jobs
+        for job in jobs.values()
         if job["metadata"]["labels"]["dagster/op"] == "podded__raw__greedy"
     }
     assert memory == {"500M", "1000M"}
