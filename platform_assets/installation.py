@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from platform_assets.connectors.access import Access
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.clock import Clock, SimulatedClock, SystemClock
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, parse_tokens, with_file
 from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home
@@ -93,29 +94,6 @@ def automation_is_on(environment: Mapping[str, str] = os.environ) -> bool:
     return Settings.from_environment(environment).automation == "on"
 
 
-def use_dagster_of_this_folder(home: Path) -> None:
-    """Point Dagster to the folder's `dagster.yaml`, as `make` does, so that a command typed by hand finds the same runs.
-
-    A `DAGSTER_HOME` that is set already, and a folder without `dagster.yaml`, change nothing.
-
-    Args:
-        home: the installation's home, where Dagster writes.
-    """
-    if "DAGSTER_HOME" not in os.environ and Path("dagster.yaml").is_file():
-        os.environ["DAGSTER_HOME"] = str(Path.cwd())
-        os.environ.setdefault(f"{PREFIX}DAGSTER", str(home.resolve() / "dagster"))
-
-
-def use_dagster_of_environment(home: Path, own_home: Path) -> None:
-    """Keep what an environment materialized apart from production's, where the settings name production's folder for both;
-    `own_home` is the environment's part of `home`."""
-    variable = f"{PREFIX}DAGSTER"
-    named = os.environ.get(variable)
-    if own_home != home and named and Path(named).absolute() == (home / "dagster").absolute():
-        os.environ[variable] = str(own_home / "dagster")
-        (own_home / "dagster").mkdir(parents=True, exist_ok=True)
-
-
 class Settings(BaseModel):
     """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
 
@@ -175,6 +153,10 @@ class Settings(BaseModel):
     automation: Literal["on", "off"] = Field(
         default="off",
         description="Whether schedules and sensors run from the start: `on` or `off`. What somebody turned on or off in Dagster stays so.",
+    )
+    simulated_clock: Path | None = Field(
+        default=None,
+        description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
     )
     ray_address: str | None = Field(
         default=None,
@@ -242,6 +224,7 @@ class Settings(BaseModel):
             "caller_tls": _parsed("caller_tls", value("caller_tls", "null")),
             "executor": value("executor", "multiprocess"),
             "automation": value("automation", "off"),
+            "simulated_clock": value("simulated_clock", "") or None,
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
@@ -333,6 +316,12 @@ class Installation:
             SettingsError: when a value cannot be used.
         """
         return cls(Settings.from_environment(environment))
+
+    @cached_property
+    def clock(self) -> Clock:
+        """What time it is."""
+        path = self.settings.simulated_clock
+        return SystemClock() if path is None else SimulatedClock(path)
 
     @cached_property
     def lake(self) -> Lake:

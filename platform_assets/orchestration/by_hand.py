@@ -12,12 +12,13 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import DeclaredUseCase
-from platform_assets.installation import Installation, use_dagster_of_this_folder
+from platform_assets.installation import Installation
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import CLEAN
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.raw import raw_asset
 from platform_assets.orchestration.assets.rollback import rollback_asset
+from platform_assets.orchestration.dagster_folder import use_dagster_of_this_folder
 from platform_assets.orchestration.due_runs import RANGE_END, RANGE_START
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.resources.build import build_resources

@@ -30,8 +30,9 @@ from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import CHAMPION
 from platform_assets.declaration.sections.rollout import CanaryStage, ReplaceStage
-from platform_assets.installation import Installation, Settings, use_dagster_of_environment
+from platform_assets.installation import Installation, Settings
 from platform_assets.lake.layout import MODEL
+from platform_assets.orchestration.dagster_folder import use_dagster_of_environment
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.advance_rollout import StepOutcome, advance_rollout
 from platform_assets.pipelines.jobs import TRAIN

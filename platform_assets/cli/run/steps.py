@@ -21,8 +21,9 @@ from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
-from platform_assets.installation import Installation, use_dagster_of_environment
+from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
+from platform_assets.orchestration.dagster_folder import use_dagster_of_environment
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.acceptances import accepted_days
 from platform_assets.pipelines.check_service import (

@@ -9,8 +9,9 @@ from platform_assets.deployment.errors import PortInUse
 from platform_assets.deployment.local.state import TargetState, save_state
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.store import WriteLock
-from platform_assets.installation import Installation, use_dagster_of_environment
+from platform_assets.installation import Installation
 from platform_assets.lake.layout import CLEAN, FEATURES, LAYERS, MODEL, MONITORING, PREDICTIONS, SERVING, TRAINING
+from platform_assets.orchestration.dagster_folder import use_dagster_of_environment
 from platform_assets.testing.declare import declare
 
 CASE = declare(events={"visit": "int64", "at": "datetime", "lot": "int32", "speed": "float64"}, label="unpaid")

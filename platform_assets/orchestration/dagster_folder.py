@@ -1,0 +1,32 @@
+"""Which folder Dagster remembers in, for commands that nobody told.
+
+Belongs here: the two variables that Dagster reads. Does not belong here: settings of the installation (`installation.py`).
+"""
+
+import os
+from pathlib import Path
+
+from platform_assets.installation import PREFIX
+
+
+def use_dagster_of_this_folder(home: Path) -> None:
+    """Point Dagster to the folder's `dagster.yaml`, as `make` does, so that a command typed by hand finds the same runs.
+
+    A `DAGSTER_HOME` that is set already, and a folder without `dagster.yaml`, change nothing.
+
+    Args:
+        home: the installation's home, where Dagster writes.
+    """
+    if "DAGSTER_HOME" not in os.environ and Path("dagster.yaml").is_file():
+        os.environ["DAGSTER_HOME"] = str(Path.cwd())
+        os.environ.setdefault(f"{PREFIX}DAGSTER", str(home.resolve() / "dagster"))
+
+
+def use_dagster_of_environment(home: Path, own_home: Path) -> None:
+    """Keep what an environment materialized apart from production's, where the settings name production's folder for both;
+    `own_home` is the environment's part of `home`."""
+    variable = f"{PREFIX}DAGSTER"
+    named = os.environ.get(variable)
+    if own_home != home and named and Path(named).absolute() == (home / "dagster").absolute():
+        os.environ[variable] = str(own_home / "dagster")
+        (own_home / "dagster").mkdir(parents=True, exist_ok=True)
