@@ -47,8 +47,9 @@ run: setup ## The main job: data, features, model, service, live traffic, monito
 	@$(BIN)/platform-assets run $(USE_CASE)
 	@$(BIN)/platform-assets rollout rehearse $(USE_CASE)
 
-dev: setup ## Dagster's web UI on what `make run` made
+dev: setup ## Dagster's web UI on what `make run` made, and the daemon that starts what is due (PLATFORM_ASSETS_AUTOMATION=off leaves that to you)
 	@mkdir -p $(PLATFORM_ASSETS_DAGSTER)
+	@echo "What is due starts by itself: $${PLATFORM_ASSETS_AUTOMATION:-on} (PLATFORM_ASSETS_AUTOMATION=on|off; what was switched in the UI stays so)"
 	@$(BIN)/dg dev --no-check-yaml # one use case that cannot be loaded takes no other down; `dg check defs` is red for it
 
 stop: ## Stop every process that `make run` started

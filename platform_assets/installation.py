@@ -151,8 +151,9 @@ class Settings(BaseModel):
         default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
     )
     automation: Literal["on", "off"] = Field(
-        default="off",
-        description="Whether schedules and sensors run from the start: `on` or `off`. What somebody turned on or off in Dagster stays so.",
+        default="on",
+        description="Whether what is due starts by itself while Dagster's daemon runs, as it does under `make dev`: `on` or `off`. What "
+        "somebody turned on or off in Dagster stays so.",
     )
     simulated_clock: Path | None = Field(
         default=None,
@@ -223,7 +224,7 @@ class Settings(BaseModel):
             "caller_tokens_file": value("caller_tokens_file", "") or None,
             "caller_tls": _parsed("caller_tls", value("caller_tls", "null")),
             "executor": value("executor", "multiprocess"),
-            "automation": value("automation", "off"),
+            "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,

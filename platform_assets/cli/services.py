@@ -9,9 +9,16 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Installation
+from platform_assets.installation import Installation, Settings
 from platform_assets.pipelines.check_service import ServiceCheck, check_service, line_in_words
 from platform_assets.pipelines.targets import targets_of
+
+
+def automation_line(settings: Settings) -> str:
+    """Whether what is due starts by itself, and what changes that."""
+    if settings.automation == "on":
+        return "on: what is due starts by itself while `make dev` (or Dagster's daemon) runs; PLATFORM_ASSETS_AUTOMATION=off leaves that to you"
+    return "[yellow]off[/]: nothing starts by itself; PLATFORM_ASSETS_AUTOMATION=on, the default, changes that"
 
 
 def stop_services(installation: Installation) -> None:
@@ -44,6 +51,7 @@ def show_status(installation: Installation) -> None:
     console.print(f"address {status.address}: {listening if status.running else 'not running; `make run` starts it'}")
     if status.callers:
         console.print(escape(status.callers))
+    console.print(f"automation {automation_line(installation.settings)}", soft_wrap=True)
     for name, use_case in status.use_cases.items():
         console.print(f"  {name}: version {use_case.version}, weights {dict(use_case.weights)}")
         for process in use_case.processes:

@@ -14,7 +14,7 @@ from platform_assets.cli.console import console
 from platform_assets.cli.rollout import show_rollout
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
-from platform_assets.cli.services import print_service_check
+from platform_assets.cli.services import automation_line, print_service_check
 from platform_assets.declaration import Source
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.lake.layout import MONITORING
@@ -50,7 +50,7 @@ def print_summary(
     if service is not None:
         print_service_check(service)
     if service is None or service.passed:
-        _print_next(seconds)
+        _print_next(seconds, automation_line(journey.installation.settings))
 
 
 def _print_data(journey: Journey) -> None:
@@ -169,8 +169,9 @@ def _print_monitoring(journey: Journey) -> None:
         console.print(f"            report {report}")
 
 
-def _print_next(seconds: float) -> None:
+def _print_next(seconds: float, automation: str) -> None:
+    console.print(f"[bold]automation[/]  {automation}", soft_wrap=True)
     console.print(f"[bold]done[/]        in {seconds:.0f} s. Next:")
-    console.print("            make dev      the asset graph, checks and plots in Dagster's UI")
+    console.print("            make dev      the asset graph, checks and plots in Dagster's UI, and the daemon that starts what is due")
     console.print("            make status   what runs, and the ledger")
     console.print("            make stop     stop the service")

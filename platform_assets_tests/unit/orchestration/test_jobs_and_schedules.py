@@ -136,19 +136,20 @@ def test_the_scheduled_day_is_the_day_in_utc(use_case: UseCase) -> None:
     assert due(use_case, "load_daily", evening_in_new_york) == "2024-06-09"
 
 
-def test_everything_that_starts_by_itself_is_off_until_somebody_turns_it_on(use_case: UseCase) -> None:
-    automation = build_automation(use_case)
-    assert {schedule.default_status for schedule in automation.schedules} == {dg.DefaultScheduleStatus.STOPPED}
-    assert {sensor.default_status for sensor in automation.sensors} == {dg.DefaultSensorStatus.STOPPED}
-
-
-def test_the_setting_turns_on_everything_that_starts_by_itself(
-    use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("setting", "status"), [("on", "RUNNING"), ("off", "STOPPED"), (None, "RUNNING")])
+def test_one_setting_says_whether_what_is_due_starts_by_itself(
+    use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str | None, status: str
 ) -> None:
-    monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", "on")
+    if setting is None:
+        monkeypatch.delenv("PLATFORM_ASSETS_AUTOMATION", raising=False)
+    else:
+        monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", setting)
     definitions = use_case_definitions(use_case, tmp_path)
-    assert {found.default_status for found in definitions.schedules or []} == {dg.DefaultScheduleStatus.RUNNING}
-    assert {found.default_status for found in definitions.sensors or []} == {dg.DefaultSensorStatus.RUNNING}
+    triggers = [*(definitions.schedules or []), *(definitions.sensors or [])]
+    assert {found.default_status.value for found in triggers} == {status}
+
+
+def test_the_setting_is_on_or_off(use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", "sometimes")
     with pytest.raises(SettingsError, match="PLATFORM_ASSETS_AUTOMATION"):
         use_case_definitions(use_case, tmp_path)
