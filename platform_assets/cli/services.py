@@ -17,7 +17,7 @@ from platform_assets.pipelines.targets import targets_of
 def automation_line(settings: Settings) -> str:
     """Whether what is due starts by itself, and what changes that."""
     if settings.automation == "on":
-        return "on: what is due starts by itself while `make dev` (or Dagster's daemon) runs; PLATFORM_ASSETS_AUTOMATION=off leaves that to you"
+        return "on: what is due starts by itself while Dagster's daemon runs, as under `make dev`; PLATFORM_ASSETS_AUTOMATION=off ends that"
     return "[yellow]off[/]: nothing starts by itself; PLATFORM_ASSETS_AUTOMATION=on, the default, changes that"
 
 

@@ -172,6 +172,8 @@ def _print_monitoring(journey: Journey) -> None:
 def _print_next(seconds: float, automation: str) -> None:
     console.print(f"[bold]automation[/]  {automation}", soft_wrap=True)
     console.print(f"[bold]done[/]        in {seconds:.0f} s. Next:")
-    console.print("            make dev      the asset graph, checks and plots in Dagster's UI, and the daemon that starts what is due")
+    console.print(
+        "            make dev      the asset graph, checks and plots in Dagster's UI, and the daemon that starts what is due"
+    )
     console.print("            make status   what runs, and the ledger")
     console.print("            make stop     stop the service")
