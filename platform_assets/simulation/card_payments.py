@@ -29,6 +29,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from platform_assets.simulation.card_drift import PlantedDrift
 from platform_assets.simulation.generators import GeneratorError
 
 IntArray = NDArray[np.int64]
@@ -52,6 +53,7 @@ STOLEN_CARD_FACTOR = 5.0
 
 # One stream of random numbers per purpose: never renumber, or every data set made so far changes.
 _CUSTOMERS, _TERMINALS, _TRANSACTIONS, _BAD_TERMINALS, _BAD_CUSTOMERS, _STOLEN_CARDS = range(1, 7)
+_MORE_BAD_TERMINALS, _MORE_BAD_CUSTOMERS, _MOVED_FRAUDS = range(7, 10)
 
 _EVENT_TIME = pl.Datetime("us", "UTC")
 _MICROSECONDS_PER_SECOND = 1_000_000
@@ -93,6 +95,7 @@ class CardPaymentsSettings(BaseModel):
         ge=0,
         description="Days after the event day from which its labels are known.",
     )
+    drift: PlantedDrift | None = Field(default=None, description="What changes in the world from a day on; nothing without it.")
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,12 @@ class CardPayments:
         seconds, customer, terminal, amount = self._payments(day_index)
         order = np.argsort(seconds, kind="stable")
         seconds, customer, terminal, amount = seconds[order], customer[order], terminal[order], amount[order]
+        drift = self._drift_of(day_index)
+        if drift is not None:
+            amount = drift.amounts(amount, LARGE_AMOUNT)
         amount, scenario = self._commit_fraud(day_index, customer, terminal, amount)
+        if drift is not None:
+            amount = drift.in_cents(amount, terminal / self.settings.terminals)
         midnight_seconds = ((self.settings.start - date(1970, 1, 1)).days + day_index) * SECONDS_PER_DAY
         return _Day(
             transaction_id=day_index * TRANSACTION_IDS_PER_DAY + np.arange(len(seconds), dtype=np.int64),
@@ -248,19 +256,43 @@ class CardPayments:
             misused = victims[rng.random(len(victims)) < STOLEN_CARD_RATIO]
             amount[misused] = np.round(amount[misused] * STOLEN_CARD_FACTOR, 2)
             scenario[misused] = 3
-        return amount, scenario
+        return amount, self._after_drift(day_index, terminal, scenario)
 
     def _compromised_terminals(self, day_index: int) -> IntArray:
         """Ids of the terminals compromised on a day: those drawn on it and on the 27 days before."""
         draws = range(max(day_index - TERMINAL_COMPROMISE_DAYS + 1, 0), day_index + 1)
         size, total = COMPROMISED_TERMINALS_PER_DAY, self.settings.terminals
-        return np.concatenate([self._rng(_BAD_TERMINALS, day).choice(total, size, replace=False) for day in draws])
+        usual = [self._rng(_BAD_TERMINALS, day).choice(total, size, replace=False) for day in draws]
+        return np.concatenate([*usual, *self._further(_MORE_BAD_TERMINALS, day_index, draws, size, total)])
 
     def _compromised_customers(self, day_index: int) -> list[IntArray]:
         """Ids of the customers compromised on a day, one array for each day of drawing: it and the 13 days before."""
         draws = range(max(day_index - CUSTOMER_COMPROMISE_DAYS + 1, 0), day_index + 1)
         size, total = COMPROMISED_CUSTOMERS_PER_DAY, self.settings.customers
-        return [self._rng(_BAD_CUSTOMERS, day).choice(total, size, replace=False) for day in draws]
+        usual = [self._rng(_BAD_CUSTOMERS, day).choice(total, size, replace=False) for day in draws]
+        return [*usual, *self._further(_MORE_BAD_CUSTOMERS, day_index, draws, size, total)]
+
+    # A planted drift.
+
+    def _drift_of(self, day_index: int) -> PlantedDrift | None:
+        """The drift that is in force on a day."""
+        drift = self.settings.drift
+        return drift if drift is not None and day_index >= (drift.day - self.settings.start).days else None
+
+    def _further(self, purpose: int, day_index: int, draws: range, usual: int, total: int) -> list[IntArray]:
+        """What is compromised on a day beyond the usual, as though it had been drawn on the same days: the rate rises at once."""
+        drift = self._drift_of(day_index)
+        size = 0 if drift is None else min(drift.further_compromises(usual), total)
+        return [self._rng(purpose, day).choice(total, size, replace=False) for day in draws] if size else []
+
+    def _after_drift(self, day_index: int, terminal: IntArray, scenario: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Scenarios after frauds moved from cards to terminals, which join in one order, the same on every day."""
+        drift = self._drift_of(day_index)
+        if drift is None or drift.kind != "concept":
+            return scenario
+        chance = self._rng(_MOVED_FRAUDS, day_index).random(len(scenario))
+        order = self._rng(_MORE_BAD_TERMINALS).permutation(self.settings.terminals)
+        return drift.moved(scenario, chance, order[terminal])
 
 
 @lru_cache(maxsize=2)
