@@ -95,7 +95,9 @@ class CardPaymentsSettings(BaseModel):
         ge=0,
         description="Days after the event day from which its labels are known.",
     )
-    drift: PlantedDrift | None = Field(default=None, description="What changes in the world from a day on; nothing without it.")
+    drift: PlantedDrift | None = Field(
+        default=None, description="What changes in the world from a day on; nothing without it."
+    )
 
 
 @dataclass(frozen=True)
