@@ -90,7 +90,7 @@ def test_settings_take_a_drift_as_json_and_name_what_cannot_be() -> None:
     settings = {"drift": {"kind": "concept", "day": "2018-06-01"}}
     world = load_generator("platform_assets.simulation.card_payments:CardPayments", settings)
     assert world.read("labels", DAY, DAY).height > 0
-    with pytest.raises(GeneratorError, match="drift.kind"):
+    with pytest.raises(GeneratorError, match=r"drift\.kind"):
         load_generator(
             "platform_assets.simulation.card_payments:CardPayments", {"drift": {"kind": "mood", "day": "2018-06-01"}}
         )
