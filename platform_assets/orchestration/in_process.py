@@ -4,33 +4,27 @@ Belongs here: what the command line asks of Dagster, answered in plain values. D
 (`pipelines/due.py`), or printing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 from platform_assets.declaration import UseCase
 from platform_assets.installation import Installation
-from platform_assets.lake.layout import CLEAN, FEATURES, LAYERS, RAW
+from platform_assets.lake.layout import LAYERS
 from platform_assets.orchestration.assembly import installed_definitions
 from platform_assets.orchestration.due_runs import read_materialized, run_request
 from platform_assets.orchestration.jobs import job_name
 from platform_assets.orchestration.metadata import asset_key
+from platform_assets.orchestration.operations_facts import first_sentence, red_day
 from platform_assets.orchestration.progress import progress_logger
 from platform_assets.orchestration.run_origin import execute_with_origin
 from platform_assets.orchestration.schedules import schedule_tags
 from platform_assets.pipelines.due import DueJob, Materialized
 
 PROGRESS = "progress"
-DATA_LAYERS = (RAW, CLEAN, FEATURES)
-"""Layers whose every day counts, whichever was judged last."""
-
-FAILURE = "dagster._core.definitions.events.Failure: "
-"""How Dagster begins what an asset says about its own failure."""
 
 
 class RunFailed(RuntimeError):
@@ -94,7 +88,7 @@ class InProcess:
         if not result.success:
             failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
             texts = [event.step_failure_data.error_display_string.strip().splitlines() for event in failures]
-            reasons = "; ".join(reason(lines) for lines in texts) or "see the run in `make dev`"
+            reasons = "; ".join(first_sentence(lines) for lines in texts) or "see the run in `make dev`"
             raise RunFailed(f"{name} did not succeed: {reasons}\nRun {result.run_id}: look at it with `make dev`.")
 
     def latest_metadata(self, use_case: UseCase, layer: str, table: str) -> dict[str, Any] | None:
@@ -114,34 +108,17 @@ class InProcess:
             for key in self.definitions.resolve_asset_graph().asset_check_keys
             if key.asset_key.path[0] == use_case.name
         ]
+        latest = self.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
         outcomes = []
         for key in sorted(keys, key=lambda key: (LAYERS.index(key.asset_key.path[1]), key.asset_key.path[2], key.name)):
-            records = self._red_days(key) or self.instance.event_log_storage.get_asset_check_execution_history(key, 1)
-            if records and records[0].evaluation is not None:
-                evaluation = records[0].evaluation
+            record = red_day(self.instance, key) or latest.get(key)
+            if record is not None and record.evaluation is not None:
+                evaluation = record.evaluation
                 values = {name: value.value for name, value in evaluation.metadata.items()}
                 outcomes.append(CheckOutcome("/".join(key.asset_key.path[1:]), key.name, evaluation.passed, values))
         return outcomes
-
-    def _red_days(self, key: dg.AssetCheckKey) -> Sequence[AssetCheckExecutionRecord]:
-        """The newest verdict of a day of data whose newest verdict is red; empty where every day is green."""
-        if key.asset_key.path[1] not in DATA_LAYERS:
-            return []
-        storage = self.instance.event_log_storage
-        days = [info for info in storage.get_asset_check_partition_info([key]) if info.partition_key is not None]
-        red = {info.partition_key for info in days if info.latest_execution_status is Status.FAILED}
-        records = storage.get_asset_check_execution_history(key, len(days) + 1, status={Status.FAILED}) if red else []
-        return [record for record in records if record.partition in red][:1]
 
 
 def with_progress(definitions: dg.Definitions, show: Callable[[str], None]) -> dg.Definitions:
     """Definitions whose jobs can report their progress line by line."""
     return dg.Definitions.merge(definitions, dg.Definitions(loggers={PROGRESS: progress_logger(show)}))
-
-
-def reason(lines: list[str]) -> str:
-    """What happened, out of an error's text: its first own line, and the last one when the text goes on."""
-    shown = lines[: lines.index("Stack Trace:") if "Stack Trace:" in lines else None]
-    own = [line.removeprefix(FAILURE) for line in shown if line.strip()]
-    sentences = [line for line in own if not line.startswith((" ", "dagster._core", "Traceback"))] or own[:1]
-    return sentences[0] if len(sentences) == 1 else f"{sentences[0]} {sentences[-1]}"

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from platform_assets.orchestration.in_process import reason
+from platform_assets.orchestration.operations_facts import first_sentence
 
 
 def told_of(failure: Exception) -> str:
@@ -14,7 +14,7 @@ def told_of(failure: Exception) -> str:
         quiet = {"console": {"config": {"log_level": "CRITICAL"}}}
         result = dg.materialize([fails], instance=instance, raise_on_error=False, run_config={"loggers": quiet})
     failed = next(event for event in result.all_events if event.event_type_value == "STEP_FAILURE")
-    return reason(failed.step_failure_data.error_display_string.strip().splitlines())
+    return first_sentence(failed.step_failure_data.error_display_string.strip().splitlines())
 
 
 def test_the_reason_of_an_asset_s_own_failure_is_told_with_what_follows_from_it() -> None:
