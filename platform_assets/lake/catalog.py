@@ -31,6 +31,7 @@ from platform_assets.declaration.names import (
     FEATURE_QUALITY,
     PARITY,
     PREDICTION_LOG,
+    RETRAIN_DECISION,
     SHADOW_LOG,
     TABLES,
     TRAINING_SET,
@@ -69,6 +70,7 @@ from platform_assets.lake.schemas import (
     FEATURE_QUALITY_SCHEMA,
     LEDGER_SCHEMA,
     PARITY_SCHEMA,
+    RETRAIN_SCHEMA,
     UPKEEP_SCHEMA,
     VERDICT_SCHEMA,
     added_columns,
@@ -309,6 +311,11 @@ class Catalog:
     def verdicts(self, name: str) -> LakeTable:
         """Stored verdicts of a monitor, `DRIFT` or `QUALITY`: a row for each window."""
         return self._table(MONITORING, name, VERDICT_SCHEMA)
+
+    @property
+    def retrain_decisions(self) -> LakeTable:
+        """Whether a new model was asked for, and on which evidence, by as-of day."""
+        return self._table(MONITORING, RETRAIN_DECISION, RETRAIN_SCHEMA, partition_by=AS_OF)
 
     @property
     def parity(self) -> LakeTable:

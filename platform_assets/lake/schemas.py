@@ -126,6 +126,28 @@ VERDICT_SCHEMA: dict[str, pl.DataType] = {
 }
 """One row for each window, by its last event day; `result` is the whole verdict as JSON."""
 
+RETRAIN_SCHEMA: dict[str, pl.DataType] = {
+    "verdict": pl.String(),
+    "cause": pl.String(),
+    "reason": pl.String(),
+    "attempt": pl.Int64(),
+    "failed_requests": pl.Int64(),
+    "model_version": pl.String(),
+    "model_as_of": pl.Date(),
+    "model_age_days": pl.Int64(),
+    "drift_size": pl.Float64(),
+    "drifted_columns": pl.List(pl.String()),
+    "metric": pl.String(),
+    **{f"{kind}_loss_ratio{end}": pl.Float64() for kind in ("measured", "estimated") for end in ("", "_low", "_high")},
+    "label_coverage_ratio": pl.Float64(),
+    "training_seconds": pl.Float64(),
+    "other_settings": pl.String(),
+    "evidence": pl.String(),
+    AS_OF: pl.Date(),
+}
+"""One row for each as-of day. `drift_size` is the largest statistic of a column as a multiple of its limit; a loss is the share of the
+evaluation's figure that is lost, negative where the metric is better. `other_settings` and `evidence` are JSON."""
+
 LEDGER_SCHEMA: dict[str, pl.DataType] = {
     "entry": pl.String(),
     "at": pl.Datetime("us", "UTC"),

@@ -70,6 +70,7 @@ class QualityResult:
         status: `no_verdict` when there are too few labelled rows, one class only, or no reference; it counts as failed.
         violations: bounds that were broken.
         explanation: one sentence.
+        reference: what the evaluation promised of the followed metric; None without one.
     """
 
     first_day: date | None
@@ -85,6 +86,7 @@ class QualityResult:
     status: QualityStatus
     violations: tuple[Violation, ...]
     explanation: str
+    reference: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -213,6 +215,7 @@ def production_quality(
         violations=tuple(violations),
         explanation=" ".join(explanations)
         or f"{followed} {metrics[followed]:.4f} on {len(rows.y)} rows keeps the bound of {bounds[followed]:.4f}.",
+        reference=reference_metrics.get(followed),
     )
 
 

@@ -25,11 +25,15 @@ class WindowVerdict:
         day: as-of day of the window; a history has each day once.
         violated: whether a new model could help.
         causes: what was violated, such as `drift:amount`, `quality:average_precision`, `label_rate:is_fraud`.
+        model_version: the model that was judged; empty where nobody said.
+        defects: what looks like a fault of the data, in words; a new model would learn it.
     """
 
     day: date
     violated: bool
     causes: tuple[str, ...] = ()
+    model_version: str = ""
+    defects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

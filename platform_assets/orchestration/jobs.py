@@ -11,8 +11,8 @@ from platform_assets.declaration import UseCase
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.partitions import as_of_days, event_days
-from platform_assets.pipelines.due import DAILY
-from platform_assets.pipelines.jobs import TRAIN, job_tables
+from platform_assets.pipelines.due import DAILY, OF_AN_AS_OF_DAY
+from platform_assets.pipelines.jobs import job_tables
 
 Jobs = Mapping[str, AssetJob]
 """The jobs of a use case by their names in `pipelines/jobs.py`; one that it does not need is absent."""
@@ -26,7 +26,7 @@ def job_name(use_case: UseCase, job: str) -> str:
 def build_jobs(use_case: UseCase) -> Jobs:
     """The jobs of a use case."""
     days, as_of = event_days(use_case), as_of_days(use_case)
-    partitions = {job: as_of if job == TRAIN else days for job in DAILY}
+    partitions = {job: as_of if job in OF_AN_AS_OF_DAY else days for job in DAILY}
     return {
         job: dg.define_asset_job(
             job_name(use_case, job),

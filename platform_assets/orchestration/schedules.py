@@ -15,7 +15,7 @@ from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.due_runs import read_materialized, run_request
 from platform_assets.orchestration.jobs import Jobs
 from platform_assets.pipelines.due import NOTHING, Materialized, due_on, is_training_day, newest_day
-from platform_assets.pipelines.jobs import FEED, JUDGE, LABELS, LOAD, LOG, MAINTAIN, PREDICT, TRAIN, WATCH
+from platform_assets.pipelines.jobs import DECIDE, FEED, JUDGE, LABELS, LOAD, LOG, MAINTAIN, PREDICT, TRAIN, WATCH
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ TIMETABLES = (
     ),
     Timetable(WATCH, "watch_daily", "40 0 * * *", "Drift of the window that ends yesterday."),
     Timetable(JUDGE, "judge_daily", "0 1 * * *", "Quality of the window whose last labels have arrived today."),
+    Timetable(DECIDE, "decide_daily", "10 1 * * *", "Whether a new model is asked for as of today."),
     Timetable(
         MAINTAIN,
         "maintain_weekly",

@@ -16,6 +16,7 @@ from platform_assets.declaration.days import ONE_DAY, DayRange, consecutive_rang
 from platform_assets.declaration.names import CHAMPION, DEPLOYMENT
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, RAW, SERVING
 from platform_assets.pipelines.jobs import (
+    DECIDE,
     FEED,
     JUDGE,
     LABELS,
@@ -37,11 +38,15 @@ larger the later that was."""
 
 NOTHING: Materialized = {}
 
-DAILY = (LABELS, LOAD, ONLINE, TRAIN, LOG, PREDICT, WATCH, JUDGE)
+DAILY = (LABELS, LOAD, ONLINE, TRAIN, LOG, PREDICT, WATCH, JUDGE, DECIDE)
 """Jobs with a partition for each day, in the order in which data flows."""
 
 IN_ONE_RUN = frozenset({LABELS, LOAD, LOG, PREDICT})
 """Jobs that take a range of days in one run; the others are about one day each."""
+
+
+OF_AN_AS_OF_DAY = frozenset({TRAIN, DECIDE})
+"""Jobs whose partition is the day as of which they know; that of the others is the day of the events."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def newest_day(use_case: UseCase, job: str, day: date) -> date:
         LOAD: 1 - ahead,
         PREDICT: 1 - ahead,
         TRAIN: 0,
+        DECIDE: 0,
         JUDGE: max(1, delay),
     }
     return day - timedelta(days=days_back.get(job, 1))
@@ -186,7 +192,7 @@ def due(
 
 def _arrived(use_case: UseCase, job: str, day: date, wanted: DayRange) -> list[date]:
     """The wanted days that are declared and have data as of a day."""
-    first, last = as_of_days_declared(use_case) if job == TRAIN else event_days_declared(use_case)
+    first, last = as_of_days_declared(use_case) if job in OF_AN_AS_OF_DAY else event_days_declared(use_case)
     newest = newest_day(use_case, job, day)
     return DayRange(max(first, wanted.first), min(last or newest, newest, wanted.last)).days
 

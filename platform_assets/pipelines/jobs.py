@@ -17,6 +17,7 @@ from platform_assets.declaration.names import (
     PARITY,
     PREDICTION_LOG,
     QUALITY,
+    RETRAIN_DECISION,
     SERVICE,
     TABLES,
     TRAINING_SET,
@@ -38,9 +39,10 @@ from platform_assets.lake.layout import (
 )
 
 FEED, REFERENCE, LABELS, LOAD, ONLINE = "feed", "reference", "labels", "load", "online"
-TRAIN, LOG, PREDICT, WATCH, JUDGE, MAINTAIN = "train", "log", "predict", "watch", "judge", "maintain"
+TRAIN, LOG, PREDICT, WATCH, JUDGE, DECIDE = "train", "log", "predict", "watch", "judge", "decide"
+MAINTAIN = "maintain"
 
-JOBS = (FEED, REFERENCE, LABELS, LOAD, ONLINE, TRAIN, LOG, PREDICT, WATCH, JUDGE, MAINTAIN)
+JOBS = (FEED, REFERENCE, LABELS, LOAD, ONLINE, TRAIN, LOG, PREDICT, WATCH, JUDGE, DECIDE, MAINTAIN)
 """Every job, in the order in which data flows."""
 
 TableName = tuple[str, str]
@@ -66,6 +68,7 @@ def job_tables(use_case: UseCase) -> dict[str, list[TableName]]:
         TRAIN: _trained(use_case),
         WATCH: [(MONITORING, DRIFT)],
         JUDGE: [(MONITORING, QUALITY)],
+        DECIDE: [(MONITORING, RETRAIN_DECISION)],
         MAINTAIN: [(MAINTENANCE, TABLES)],
     }
     if use_case.is_realtime:

@@ -1,70 +1,284 @@
-"""Whether monitoring asks for a new model, from the verdicts it has stored.
+"""The retrain decision of a day: from the verdicts that are stored, the model that serves and the requests that were made.
 
-Belongs here: stored verdicts as a history, and the day to train as of. Does not belong here: the rule (`monitoring/retrain_verdict.py`),
-the verdicts (their own pipelines), or starting the run (`orchestration/sensors.py`).
+Belongs here: stored verdicts as windows and as figures, and storing the decision. Does not belong here: the rule
+(`monitoring/retrain_decision.py`), the verdicts (their own pipelines), or starting the run (`orchestration/sensors.py`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from typing import Any
 
-from platform_assets.declaration import EVENT_DAY
+import polars as pl
+
+from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.lake.catalog import Catalog
-from platform_assets.monitoring.retrain_verdict import RequestedRetrain, WindowVerdict, retrain_verdict
-from platform_assets.pipelines.due import can_train_as_of, known_as_of
+from platform_assets.lake.commits import Commit
+from platform_assets.lake.schemas import RETRAIN_SCHEMA
+from platform_assets.monitoring.drift import BROKEN
+from platform_assets.monitoring.retrain_decision import (
+    DecisionOfDay,
+    OtherSettings,
+    RetrainEvidence,
+    decide_day,
+    replay_settings,
+)
+from platform_assets.monitoring.retrain_verdict import RequestedRetrain, WindowVerdict
+from platform_assets.pipelines.due import known_as_of
 from platform_assets.pipelines.jobs import JUDGE, WATCH
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
+from platform_assets.tasks.registry import metric_of
+
+REMEMBERED_DAYS = 120
+"""Verdicts of so many days are looked at."""
 
 
 @dataclass(frozen=True)
-class RetrainDecision:
-    """Whether a model is asked for.
+class Loss:
+    """The share of what the evaluation promised that is lost; negative where the metric is better.
 
     Attributes:
-        as_of: the day to train it as of; None when none is asked for.
-        cause: stable key of what asks for it; empty when none is asked for.
-        reason: one sentence for people, for each monitor.
+        ratio: the best guess.
+        low: lower end of its interval; None without one.
+        high: upper end.
     """
 
-    as_of: date | None
-    cause: str
-    reason: str
+    ratio: float
+    low: float | None = None
+    high: float | None = None
 
 
-def window_history(catalog: Catalog, monitor: str) -> list[WindowVerdict]:
-    """The stored verdicts of drift or of quality, each under the day it was known as of.
+@dataclass(frozen=True)
+class StoredDecision:
+    """A decision with the figures behind it.
 
-    The two are judged apart: quality of a day is known a label delay later than its drift, so that in one sequence the
-    newest windows would hold quality only and hide the drift behind them.
+    Attributes:
+        as_of: the day.
+        decision: what is done.
+        model: the champion; None before there is one.
+        model_age_days: days since the day it was trained as of.
+        drift_size: largest statistic of a column as a multiple of its limit; None without a verdict.
+        drifted: columns that drifted, the farthest first.
+        measured: loss of the followed metric, by labels; None where it could not be measured.
+        label_coverage_ratio: share of the latest window's predictions whose label is known.
+        training_seconds: CPU or wall seconds that the champion's candidates took to train.
+        others: what other settings would have said of the last days.
+        missing: monitors whose window as of the day was not judged.
+        commit: of the table.
+        uri: its address.
     """
+
+    as_of: date
+    decision: DecisionOfDay
+    model: RegisteredVersion | None
+    model_age_days: int | None
+    drift_size: float | None
+    drifted: Sequence[str]
+    measured: Loss | None
+    label_coverage_ratio: float | None
+    training_seconds: float | None
+    others: Sequence[OtherSettings]
+    missing: Sequence[str]
+    commit: Commit
+    uri: str
+
+
+@dataclass(frozen=True)
+class _Verdicts:
+    """The stored verdicts of a monitor, by the day that each was known as of."""
+
+    rows: Mapping[date, Mapping[str, Any]] = field(default_factory=dict)
+
+    def result(self, day: date) -> Mapping[str, Any]:
+        """The whole verdict as of a day; empty where none was stored."""
+        found: Mapping[str, Any] = json.loads(self.rows[day]["result"]) if day in self.rows else {}
+        return found
+
+
+def decide_retrain(
+    catalog: Catalog, registry: ModelRegistry, as_of: date, requested: Sequence[RequestedRetrain]
+) -> StoredDecision:
+    """Decide as of a day whether a model is asked for, and store the decision with its evidence.
+
+    Args:
+        catalog: the tables.
+        registry: where the champion is.
+        as_of: the day; verdicts that were known later are not looked at.
+        requested: requests that were made, with what became of them.
+
+    Raises:
+        RegistryUnreachable: nobody can say which model serves.
+    """
+    use_case = catalog.use_case
+    champion = registry.by_alias(use_case.name, CHAMPION)
+    stored = {monitor: _stored(catalog, monitor, as_of) for monitor in (QUALITY, DRIFT)}
+    rule = use_case.monitoring.retrain
+    evidence = RetrainEvidence(
+        as_of,
+        windows_of(use_case, stored[QUALITY].rows, stored[DRIFT].rows),
+        requested,
+        champion.version if champion else None,
+        max(1, use_case.label_delay_days),
+    )
+    decision = decide_day(evidence, rule)
+    drift, quality = stored[DRIFT].result(as_of), stored[QUALITY].result(as_of)
+    sizes = drift_sizes(drift)
+    trained = date.fromisoformat(champion.tags["as_of"]) if champion and "as_of" in champion.tags else None
+    table = catalog.retrain_decisions
+    figures: dict[str, Any] = {
+        "model_age_days": (as_of - trained).days if trained else None,
+        "drift_size": max(sizes.values(), default=None),
+        "drifted": [name for name, size in sizes.items() if size > 1],
+        "measured": _measured_loss(use_case, quality),
+        "label_coverage_ratio": quality.get("coverage_ratio"),
+        "training_seconds": _training_seconds(registry, champion),
+        "others": replay_settings(evidence, rule),
+        "missing": [monitor for monitor in stored if as_of not in stored[monitor].rows],
+    }
+    row = _row(use_case, as_of, decision, champion, trained, figures)
+    commit = table.write_partitions(pl.DataFrame([row], schema=RETRAIN_SCHEMA), as_of, as_of)
+    return StoredDecision(as_of=as_of, decision=decision, model=champion, commit=commit, uri=table.uri, **figures)
+
+
+def newest_decision(catalog: Catalog) -> Mapping[str, Any] | None:
+    """The row of the latest as-of day that was decided; None before any was."""
+    table = catalog.retrain_decisions
+    days = [day for day in table.partitions() if isinstance(day, date)] if table.exists() else []
+    if not days:
+        return None
+    return table.read(max(days), max(days)).row(0, named=True)
+
+
+def windows_of(
+    use_case: UseCase, quality: Mapping[date, Mapping[str, Any]], drift: Mapping[date, Mapping[str, Any]]
+) -> dict[str, list[WindowVerdict]]:
+    """Rows of stored verdicts as windows, each monitor's under the days that they were known as of.
+
+    What looks like a fault of the data spoils the quality of the same event days as well.
+
+    Args:
+        use_case: names the delay of labels, and what counts as a fault.
+        quality: rows of stored verdicts by the day they were known as of.
+        drift: likewise.
+    """
+    limit = use_case.monitoring.retrain.defect_ks
+    faults = {row[EVENT_DAY]: defects_of(json.loads(row["result"]), limit) for row in drift.values()}
+    window_days = use_case.monitoring.window_days
+    windows: dict[str, list[WindowVerdict]] = {QUALITY: [], DRIFT: []}
+    for monitor, rows in ((QUALITY, quality), (DRIFT, drift)):
+        for day, row in sorted(rows.items()):
+            last, causes = row[EVENT_DAY], tuple(row["causes"])
+            found = [*faults.get(last, ())]
+            if monitor == QUALITY and causes:
+                within = (last - timedelta(days=back) for back in range(window_days))
+                found = list(dict.fromkeys(one for each in within for one in faults.get(each, ())))
+            elif monitor == QUALITY:
+                found = []
+            windows[monitor].append(WindowVerdict(day, bool(causes), causes, row["model_version"], tuple(found)))
+    return windows
+
+
+def defects_of(drift: Mapping[str, Any], defect_ks: float) -> tuple[str, ...]:
+    """What of a stored drift verdict looks like a fault of the data, in words.
+
+    Args:
+        drift: the stored result.
+        defect_ks: how far a single day may lie from what the model knows.
+    """
+    words = [
+        f"{_plain(column['column'])} is broken: {column['explanation'].rstrip('.')}"
+        for column in drift.get("columns", ())
+        if column["status"] in BROKEN
+    ]
+    words += [
+        f"{_plain(name)} of the newest day alone lies {ks:.2f} (KS) from what the model knows, more than {defect_ks:g}"
+        for name, ks in drift.get("newest_day_ks", {}).items()
+        if ks > defect_ks and name not in ("score", "decision")
+    ]
+    return tuple(words)
+
+
+def drift_sizes(drift: Mapping[str, Any]) -> dict[str, float]:
+    """How far each column lies from what the model knows as a multiple of its limit, the farthest first."""
+    sizes: dict[str, float] = {}
+    for column in drift.get("columns", ()):
+        pairs = [(column.get(name), column.get(f"{name}_limit")) for name in ("ks", "psi")]
+        known = [value / limit for value, limit in pairs if value is not None and limit]
+        if known and column["status"] in ("ok", "drift"):
+            # What a second look explains passes, however large its first statistics were.
+            sizes[_plain(column["column"])] = max(known) if column["status"] == "drift" else min(1.0, max(known))
+    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+
+
+def _plain(column: str) -> str:
+    return column.removeprefix(FEATURE_PREFIX)
+
+
+def _stored(catalog: Catalog, monitor: str, as_of: date) -> _Verdicts:
     job = {DRIFT: WATCH, QUALITY: JUDGE}[monitor]
     table = catalog.verdicts(monitor)
     if not table.exists():
-        return []
-    rows = table.read(columns=[EVENT_DAY, "causes"]).sort(EVENT_DAY).iter_rows(named=True)
-    return [
-        WindowVerdict(known_as_of(catalog.use_case, job, row[EVENT_DAY]), bool(row["causes"]), tuple(row["causes"]))
-        for row in rows
-    ]
+        return _Verdicts()
+    rows = table.read(as_of - timedelta(days=REMEMBERED_DAYS), as_of).sort(EVENT_DAY)
+    by_day = {known_as_of(catalog.use_case, job, row[EVENT_DAY]): row for row in rows.iter_rows(named=True)}
+    return _Verdicts({day: row for day, row in by_day.items() if day <= as_of})
 
 
-def decide_retrain(catalog: Catalog, requested: Sequence[RequestedRetrain]) -> RetrainDecision:
-    """The first of quality and drift that asks for a model, with the day to train as of; else why not.
+def _measured_loss(use_case: UseCase, quality: Mapping[str, Any]) -> Loss | None:
+    name = use_case.monitoring.quality_metric
+    value, promised = quality.get("metrics", {}).get(name), quality.get("reference")
+    if value is None or not promised:
+        return None
+    sign = 1.0 if metric_of(use_case, name).higher_is_better else -1.0
 
-    Args:
-        catalog: the use case's tables.
-        requested: earlier requests; a cause asks once.
-    """
-    use_case = catalog.use_case
-    reasons = []
-    for monitor in (QUALITY, DRIFT):
-        history = window_history(catalog, monitor)
-        verdict = retrain_verdict(history, use_case.monitoring.retrain, requested)
-        if not verdict.retrain:
-            reasons.append(f"{monitor}: {verdict.reason}")
-            continue
-        as_of = history[-1].day
-        if not can_train_as_of(use_case, as_of):
-            return RetrainDecision(None, "", f"{verdict.reason} But {as_of} is not a day a model can be trained as of.")
-        return RetrainDecision(as_of, verdict.cause, verdict.reason)
-    return RetrainDecision(None, "", " ".join(reasons))
+    def lost(found: float) -> float:
+        return float(sign * (promised - found) / abs(promised))
+
+    interval = quality.get("intervals", {}).get(name)
+    ends = sorted(lost(interval[end]) for end in ("low", "high")) if interval else [None, None]
+    return Loss(lost(value), *ends)
+
+
+def _training_seconds(registry: ModelRegistry, champion: RegisteredVersion | None) -> float | None:
+    if champion is None:
+        return None
+    seconds = [value for name, value in registry.metrics(champion).items() if name.endswith(".seconds")]
+    return sum(seconds) if seconds else None
+
+
+def _row(
+    use_case: UseCase,
+    as_of: date,
+    decision: DecisionOfDay,
+    champion: RegisteredVersion | None,
+    trained: date | None,
+    figures: Mapping[str, Any],
+) -> dict[str, Any]:
+    measured: Loss | None = figures["measured"]
+    return {
+        "verdict": decision.kind,
+        "cause": decision.cause,
+        "reason": decision.reason,
+        "attempt": decision.attempt,
+        "failed_requests": decision.failed,
+        "model_version": champion.version if champion else None,
+        "model_as_of": trained,
+        "model_age_days": figures["model_age_days"],
+        "drift_size": figures["drift_size"],
+        "drifted_columns": figures["drifted"],
+        "metric": use_case.monitoring.quality_metric,
+        "measured_loss_ratio": measured.ratio if measured else None,
+        "measured_loss_ratio_low": measured.low if measured else None,
+        "measured_loss_ratio_high": measured.high if measured else None,
+        "estimated_loss_ratio": None,
+        "estimated_loss_ratio_low": None,
+        "estimated_loss_ratio_high": None,
+        "label_coverage_ratio": figures["label_coverage_ratio"],
+        "training_seconds": figures["training_seconds"],
+        "other_settings": json.dumps([asdict(one) for one in figures["others"]], default=str),
+        "evidence": json.dumps({"missing": figures["missing"]}),
+        "as_of": as_of,
+    }

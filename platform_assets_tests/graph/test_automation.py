@@ -1,21 +1,16 @@
 """What happens without a person: conditions follow passed gates only, and a drift asks for one model."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.installation import Installation, Settings
-from platform_assets.lake.lake import Lake
-from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.component import use_case_definitions
-from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.orchestration.sensors import CAUSE_TAG, retrain_sensor
 from platform_assets.testing.day_verdicts import report_verdict
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
@@ -132,69 +127,3 @@ def test_a_built_service_is_deployed_while_the_online_store_s_latest_day_is_miss
 
 def test_a_refused_clean_table_reaches_no_feature(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     assert requested_after(definitions, instance, ("clean", "transactions"), failed="quality") == {}
-
-
-def store_verdicts(lake: Lake, name: str, causes: dict[date, list[str]]) -> None:
-    """Windows as the monitoring assets store them."""
-    table = lake.table("card_fraud", "monitoring", name, VERDICT_SCHEMA)
-    for day, found in causes.items():
-        status = "drift" if found else "ok"
-        row = {
-            "status": status,
-            "passed": not found,
-            "causes": found,
-            "model_version": "1",
-            "result": "{}",
-            "event_day": day,
-        }
-        table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
-
-
-def tick(use_case: UseCase, lake: Lake, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
-    sensor = retrain_sensor(use_case, build_jobs(use_case))
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"lake": lake})
-    result = sensor(context)
-    assert isinstance(result, dg.SensorResult)
-    return result
-
-
-def days_from(first: date, count: int) -> list[date]:
-    return [first + timedelta(days=index) for index in range(count)]
-
-
-def test_lasting_drift_asks_for_one_model(use_case: UseCase, instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    lake = Lake(root=str(tmp_path))
-    quiet, first, second, third, *_ = days_from(date(2018, 9, 10), 6)
-    store_verdicts(lake, "drift", {quiet: [], first: ["drift:amount"]})
-    once = tick(use_case, lake, instance, None)
-    assert not once.run_requests, "one window is not enough"
-    store_verdicts(lake, "drift", {second: ["drift:amount"]})
-    asked = tick(use_case, lake, instance, once.cursor)
-    assert asked.run_requests is not None
-    [request] = asked.run_requests
-    assert request.partition_key == (second + timedelta(days=1)).isoformat()
-    assert request.tags[CAUSE_TAG].startswith("drift:amount")
-    again = tick(use_case, lake, instance, asked.cursor)
-    assert not again.run_requests, "the same cause asks once"
-    store_verdicts(lake, "drift", {third: ["drift:amount", "drift:terminal_count_7d"]})
-    cooled = tick(use_case, lake, instance, asked.cursor)
-    assert not cooled.run_requests, "within the cooldown nothing else asks"
-
-
-def test_lost_quality_asks_although_newer_windows_have_no_labels_yet(
-    use_case: UseCase, instance: dg.DagsterInstance, tmp_path: Path
-) -> None:
-    lake = Lake(root=str(tmp_path))
-    days = days_from(date(2018, 9, 3), 10)
-    store_verdicts(lake, "drift", {day: [] for day in days})
-    store_verdicts(lake, "quality", {days[0]: ["quality:average_precision"], days[1]: ["quality:average_precision"]})
-    result = tick(use_case, lake, instance, None)
-    assert result.run_requests is not None
-    [request] = result.run_requests
-    assert request.partition_key == (days[1] + timedelta(days=7)).isoformat()
-
-
-def test_without_verdicts_nothing_is_asked(use_case: UseCase, instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    result = tick(use_case, Lake(root=str(tmp_path)), instance, None)
-    assert not result.run_requests
-    assert result.skip_reason is not None

@@ -1,19 +1,15 @@
 """What happens without a person: a gate that is red stops the chain, one that is green moves it on, drift asks once."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
 
-from platform_assets.declaration import EVENT_DAY, UseCase, load_use_case
+from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.installation import Installation, Settings
-from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import MODEL, MONITORING, SERVING
-from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.lake.layout import MODEL, SERVING
 from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
 from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.component import use_case_definitions
@@ -164,90 +160,3 @@ def test_a_gate_that_was_never_judged_counts_as_red(
     ticks.next()
     judged(instance, use_case, as_of(use_case, "latest"), red=None, left_out="calibration")
     assert not set(DOWNSTREAM) & set(ticks.next())
-
-
-def store_verdicts(lake: Lake, use_case: UseCase, days: list[date], causes: list[str], name: str = "drift") -> None:
-    table = lake.table(use_case.name, MONITORING, name, VERDICT_SCHEMA)
-    for day in days:
-        row = {
-            "status": "drift" if causes else "ok",
-            "passed": not causes,
-            "causes": causes,
-            "model_version": "1",
-            "result": "{}",
-            EVENT_DAY: day,
-        }
-        table.write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
-
-
-class Sensor:
-    """The retrain sensor, ticking with its cursor."""
-
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, lake: Lake) -> None:
-        self._sensor = definitions.resolve_sensor_def(f"{NAME}__retrain")
-        self._definitions, self._instance, self._lake = definitions, instance, lake
-        self._cursor: str | None = None
-
-    def tick(self) -> list[dg.RunRequest]:
-        context = dg.build_sensor_context(
-            instance=self._instance,
-            cursor=self._cursor,
-            definitions=self._definitions,
-            resources={"lake": self._lake},
-        )
-        data = self._sensor.evaluate_tick(context)
-        self._cursor = data.cursor
-        return list(data.run_requests or [])
-
-
-def test_drift_asks_for_a_model_once_and_not_within_the_cooldown(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
-) -> None:
-    lake = Lake(root=str(tmp_path / "verdicts"))
-    sensor = Sensor(definitions, instance, lake)
-    assert sensor.tick() == [], "no window was judged yet"
-    first = date(2018, 8, 1)
-    days = [first + timedelta(days=offset) for offset in range(20)]
-
-    store_verdicts(lake, use_case, days[:1], ["drift:amount"])
-    assert sensor.tick() == [], "one bad window is not enough"
-    store_verdicts(lake, use_case, days[1:2], ["drift:amount"])
-    requests = sensor.tick()
-    assert [request.partition_key for request in requests] == [str(days[1] + timedelta(days=1))]
-    assert "drift:amount" in str(requests[0].run_key)
-    assert sensor.tick() == [], "the same cause asks once"
-
-    store_verdicts(lake, use_case, days[2:5], [])
-    store_verdicts(lake, use_case, days[5:7], ["drift:customer_count_7d"])
-    assert sensor.tick() == [], "a new cause within the cooldown waits"
-    store_verdicts(lake, use_case, days[7:10], ["drift:customer_count_7d"])
-    requests = sensor.tick()
-    assert len(requests) == 1, "after the cooldown the new cause is answered"
-    assert "customer_count_7d" in str(requests[0].run_key)
-    assert sensor.tick() == []
-
-
-def test_lost_quality_asks_for_a_model_as_of_the_day_it_was_known(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
-) -> None:
-    """Labels of a window arrive a week later: the new model may learn from them."""
-    lake = Lake(root=str(tmp_path / "verdicts"))
-    sensor = Sensor(definitions, instance, lake)
-    days = [date(2018, 8, 1) + timedelta(days=offset) for offset in range(3)]
-    store_verdicts(lake, use_case, days[:1], [], name="quality")
-    store_verdicts(lake, use_case, days[1:], ["quality:average_precision"], name="quality")
-    requests = sensor.tick()
-    assert [request.partition_key for request in requests] == [str(days[-1] + timedelta(days=7))]
-    assert requests[0].run_key == f"quality:average_precision@{days[1] + timedelta(days=7)}"
-    assert sensor.tick() == []
-
-
-def test_a_day_that_no_model_can_be_trained_as_of_asks_for_nothing(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, use_case: UseCase, tmp_path: Path
-) -> None:
-    """So early in the history the folds do not fit."""
-    lake = Lake(root=str(tmp_path / "verdicts"))
-    sensor = Sensor(definitions, instance, lake)
-    first = use_case.history.first_day
-    store_verdicts(lake, use_case, [first, first + timedelta(days=1)], ["drift:amount"])
-    assert sensor.tick() == []

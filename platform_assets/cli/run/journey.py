@@ -15,7 +15,19 @@ from platform_assets.installation import Installation
 from platform_assets.lake.catalog import Catalog
 from platform_assets.orchestration.in_process import InProcess
 from platform_assets.pipelines.due import DueJob, due
-from platform_assets.pipelines.jobs import FEED, JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, REFERENCE, TRAIN, WATCH
+from platform_assets.pipelines.jobs import (
+    DECIDE,
+    FEED,
+    JUDGE,
+    LABELS,
+    LOAD,
+    LOG,
+    ONLINE,
+    PREDICT,
+    REFERENCE,
+    TRAIN,
+    WATCH,
+)
 from platform_assets.pipelines.timeline import Timeline, plan
 
 TITLES = {
@@ -29,6 +41,7 @@ TITLES = {
     PREDICT: "predict {days}",
     WATCH: "drift of the window that ends {days}",
     JUDGE: "quality in production of the window that ends {days}, whose labels have arrived",
+    DECIDE: "retrain decision as of {days}",
 }
 
 

@@ -34,7 +34,7 @@ from platform_assets.pipelines.check_service import (
     require_answers,
 )
 from platform_assets.pipelines.due import DueJob, polled
-from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
+from platform_assets.pipelines.jobs import DECIDE, JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
 from platform_assets.pipelines.refresh_online_store import why_to_fill
 from platform_assets.pipelines.verify_lake import refuse_damaged
 
@@ -192,3 +192,5 @@ def _watch(journey: Journey) -> None:
     arrived = last.last + timedelta(days=max(1, journey.use_case.label_delay_days))
     newest_label = arrived - timedelta(days=max(1, journey.use_case.label_arrival_days))
     journey.catch_up(arrived, {LABELS: DayRange(days.labels.last, newest_label), JUDGE: last})
+    decided = last.last + ONE_DAY
+    journey.catch_up(decided, {DECIDE: DayRange(decided, decided)})

@@ -130,6 +130,26 @@ class RetrainRule(Declaration):
     violations: int = Field(default=2, ge=1, description="So many of the last windows must be in violation ...")
     of_last: int = Field(default=3, ge=1, description="... out of this many, the latest among them.")
     cooldown_days: int = Field(default=7, ge=0, description="Days of data time without a further request.")
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=20,
+        description="How often one cause asks when the trainings that it asks for fail: again a day after the first failure, two days "
+        "after the second, and so on. Then people are told, and nothing asks until a new model serves.",
+    )
+    labelled_days: int = Field(
+        default=3,
+        ge=0,
+        description="A drift asks for a model once so many days since it began have their labels: one that is trained sooner knows nothing "
+        "of it. Lost quality does not wait, for its labels are there.",
+    )
+    defect_ks: float = Field(
+        default=0.6,
+        gt=0,
+        le=1,
+        description="A column of which a single day lies further than this from what the model knows (Kolmogorov-Smirnov statistic) is "
+        "taken for a fault of the data: people are told, and no model is asked for. With 1 no column is.",
+    )
 
 
 class WatchedColumn(Declaration):

@@ -13,6 +13,7 @@ from platform_assets.declaration.names import (
     ONLINE_STORE,
     PARITY,
     QUALITY,
+    RETRAIN_DECISION,
     TABLES,
     TRAINING_SET,
 )
@@ -65,6 +66,8 @@ def lineage(use_case: UseCase) -> Lineage:
     logged = [ColumnOf(*predictions_path(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names]
     stored = [ColumnOf(FEATURES, view.table, name) for view in use_case.features for name in view.feature_names]
     otherwise[(MONITORING, PARITY)] = (*logged, *stored)
+    watched = [ColumnOf(MONITORING, monitor, "causes") for monitor in (DRIFT, QUALITY)]
+    otherwise[(MONITORING, RETRAIN_DECISION)] = tuple(watched)
     otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
     return Lineage(made_from, otherwise)
 

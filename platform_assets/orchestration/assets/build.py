@@ -27,6 +27,7 @@ from platform_assets.orchestration.assets.online_store import online_store_asset
 from platform_assets.orchestration.assets.parity import parity_asset
 from platform_assets.orchestration.assets.predictions import daily_predictions_asset
 from platform_assets.orchestration.assets.raw import raw_asset
+from platform_assets.orchestration.assets.retrain_decision import retrain_decision_asset
 from platform_assets.orchestration.assets.rollback import rollback_asset
 from platform_assets.orchestration.assets.rollout import rollout_asset
 from platform_assets.orchestration.assets.training import training_set_asset
@@ -63,6 +64,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         parity_asset(use_case=use_case),
         drift_asset(use_case=use_case),
         quality_asset(use_case=use_case),
+        retrain_decision_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),
         *([experiment_asset(use_case=use_case)] if use_case.experiment is not None else []),
     ]

@@ -15,6 +15,7 @@ from platform_assets.lake.layout import CLEAN, FEATURES, RAW
 from platform_assets.pipelines.due import (
     DAILY,
     NOTHING,
+    OF_AN_AS_OF_DAY,
     DueJob,
     Materialized,
     as_of_days_declared,
@@ -126,7 +127,9 @@ def test_no_day_outside_the_history_and_none_without_data_is_due(world: tuple[Us
         if job.days is None:
             assert job == DueJob(REFERENCE)
             continue
-        first, last = as_of_days_declared(use_case) if job.job == TRAIN else (FIRST, use_case.history.last_day)
+        first, last = (
+            as_of_days_declared(use_case) if job.job in OF_AN_AS_OF_DAY else (FIRST, use_case.history.last_day)
+        )
         over = day - timedelta(days=1) if job.job == LABELS else newest_day(use_case, job.job, day)
         assert first <= job.days.first <= job.days.last <= min(last or over, over), job
 
@@ -190,7 +193,7 @@ def test_days_after_the_first_missing_one_are_done_again() -> None:
 def test_a_day_asks_each_job_for_its_newest_day_or_for_nothing(use_case: UseCase, job: str, day: date) -> None:
     answer = due_on(use_case, job, day)
     newest = newest_day(use_case, job, day)
-    first, last = as_of_days_declared(use_case) if job == TRAIN else (FIRST, use_case.history.last_day)
+    first, last = as_of_days_declared(use_case) if job in OF_AN_AS_OF_DAY else (FIRST, use_case.history.last_day)
     inside = first <= newest and (last is None or newest <= last)
     assert answer == (DueJob(job, DayRange(newest, newest)) if inside and job in job_tables(use_case) else None)
 

@@ -1,0 +1,150 @@
+"""The retrain decision in Dagster: evidence on the materialization, checks that are red where training is no answer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from platform_assets.declaration import UseCase
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
+from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.orchestration.assets.retrain_decision import retrain_decision_asset
+from platform_assets.orchestration.metadata import asset_key
+from platform_assets.registry.base import CHAMPION
+from platform_assets.testing.declare import declare
+from platform_assets.testing.fake_registry import FakeRegistry
+
+AS_OF = date(2024, 3, 12)
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Models:
+    """A model store whose registry is in memory."""
+
+    fake: FakeRegistry
+
+    def registry(self) -> FakeRegistry:
+        """The registry."""
+        return self.fake
+
+
+@pytest.fixture(scope="module")
+def use_case() -> UseCase:
+    events = {"payment": "int64", "at": "datetime", "amount": "float64"}
+    return declare(events=events, label="is_bad", label_delay_days=7)
+
+
+@pytest.fixture
+def models(use_case: UseCase) -> Models:
+    registry = FakeRegistry()
+    registry.register(use_case.name, "run", {"as_of": "2024-02-11"})
+    registry.set_alias(use_case.name, CHAMPION, "1")
+    return Models(registry)
+
+
+def judged(catalog: Catalog, monitor: str, last: date, causes: list[str], result: Mapping[str, Any], days: int) -> None:
+    """Windows that end on consecutive days, with the same verdict."""
+    for back in range(days):
+        day = last - back * ONE_DAY
+        row = {
+            "status": "drift" if causes else "ok",
+            "passed": not causes,
+            "causes": causes,
+            "model_version": "1",
+            "result": json.dumps(result),
+            "event_day": day,
+        }
+        catalog.verdicts(monitor).write_partitions(pl.DataFrame([row], schema=VERDICT_SCHEMA), day, day)
+
+
+def column(status: str, ks: float) -> dict[str, Any]:
+    return {
+        "column": "feature__amount",
+        "status": status,
+        "explanation": f"KS {ks:.3f}.",
+        "ks": ks,
+        "ks_limit": 0.05,
+        "psi": 0.01,
+        "psi_limit": 0.2,
+    }
+
+
+def materialized(use_case: UseCase, lake: Lake, models: Models) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [retrain_decision_asset(use_case=use_case)],
+        partition_key=AS_OF.isoformat(),
+        resources={"lake": lake, "models": models},
+    )
+
+
+def test_the_decision_shows_its_evidence(use_case: UseCase, tmp_path: Path, models: Models) -> None:
+    lake = Lake(root=str(tmp_path))
+    catalog = Catalog(use_case, lake)
+    judged(catalog, "drift", AS_OF - ONE_DAY, ["drift:amount"], {"columns": [column("drift", 0.2)]}, 12)
+    quality = {
+        "metrics": {"auc_roc": 0.6},
+        "intervals": {"auc_roc": {"low": 0.56, "high": 0.64}},
+        "reference": 0.8,
+        "coverage_ratio": 0.98,
+    }
+    judged(catalog, "quality", AS_OF - 7 * ONE_DAY, [], quality, 5)
+    result = materialized(use_case, lake, models)
+    [event] = result.asset_materializations_for_node(result.get_asset_materialization_events()[0].node_name)
+    said = {name: value.value for name, value in event.metadata.items()}
+    assert said["verdict"] == "train"
+    assert said["drift_size"] == pytest.approx(4)
+    assert said["measured_loss"] == "25.0% (20.0% to 30.0%) of what the evaluation promised"
+    assert said["label_coverage_ratio"] == pytest.approx(0.98)
+    assert said["model_age_days"] == 30
+    assert "| as declared |" in said["other_settings"]
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    [row] = catalog.retrain_decisions.read().to_dicts()
+    assert row["measured_loss_ratio_high"] == pytest.approx(0.3)
+    assert row["drifted_columns"] == ["amount"]
+
+
+@pytest.mark.parametrize(
+    ("drift", "words"),
+    [
+        ({"columns": [column("missing", 0.0)]}, "amount is broken"),
+        ({"columns": [column("drift", 0.3)], "newest_day_ks": {"feature__amount": 0.97}}, "amount of the newest day"),
+    ],
+)
+def test_a_fault_of_the_data_is_told_and_asks_for_no_model(
+    use_case: UseCase, tmp_path: Path, models: Models, drift: Mapping[str, Any], words: str
+) -> None:
+    lake = Lake(root=str(tmp_path))
+    catalog = Catalog(use_case, lake)
+    judged(catalog, "drift", AS_OF - ONE_DAY, ["drift:amount"], drift, 12)
+    judged(catalog, "quality", AS_OF - 7 * ONE_DAY, ["quality:auc_roc"], {}, 5)
+    result = materialized(use_case, lake, models)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert not checks["answered"].passed
+    assert words in str(checks["answered"].metadata["reason"].value)
+    assert "Mend the data" in str(checks["answered"].metadata["reason"].value)
+    assert catalog.retrain_decisions.read()["verdict"].to_list() == ["mend"]
+
+
+def test_a_day_whose_drift_was_not_judged_is_red(use_case: UseCase, tmp_path: Path, models: Models) -> None:
+    result = materialized(use_case, Lake(root=str(tmp_path)), models)
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks == {"answered": True, "judged": False}
+
+
+def test_the_decision_reads_the_windows_that_are_known_as_of_its_day(use_case: UseCase) -> None:
+    asset = retrain_decision_asset(use_case=use_case)
+    [spec] = asset.specs
+    offsets = {dep.asset_key: dep.partition_mapping for dep in spec.deps}
+    drift = offsets[asset_key(use_case, "monitoring", "drift")]
+    quality = offsets[asset_key(use_case, "monitoring", "quality")]
+    assert isinstance(drift, dg.TimeWindowPartitionMapping)
+    assert isinstance(quality, dg.TimeWindowPartitionMapping)
+    assert (drift.start_offset, quality.start_offset) == (-1, -7)
