@@ -3,6 +3,7 @@
 import pytest
 
 from platform_assets.deployment.kubernetes.kinds import GATEWAY, OWNED
+from platform_assets.orchestration.kubernetes.training_jobs import RAY_JOBS, TRAIN_JOBS, TRAINING_RUNTIMES
 from platform_assets_tests.deploy.chart import PROFILES, Manifest, found, render
 
 pytestmark = pytest.mark.kubernetes
@@ -76,3 +77,24 @@ def test_istio_in_place_of_the_gateway_api_changes_the_rights() -> None:
 def test_pods_reached_through_the_api_need_one_right_more() -> None:
     assert "/pods/proxy" not in rules_of(render("small"), "runs")
     assert "/pods/proxy" in rules_of(render("small", "--set", "serving.reach=api"), "runs")
+
+
+def test_controllers_that_run_steps_need_rights_on_their_objects_of_runs_alone() -> None:
+    plain, with_both = (
+        rules_of(render("production", *arguments), "runs")
+        for arguments in ((), ("--set", "runs.controllers={ray,train_job}"))
+    )
+    asked = {f"{one.group}/{one.plural}" for one in (RAY_JOBS, TRAIN_JOBS, TRAINING_RUNTIMES)}
+    assert not asked & plain.keys()
+    assert {one: with_both[one] for one in asked} == dict.fromkeys(asked, {"create", "get", "list", "delete"})
+    ray_alone = rules_of(render("production", "--set", "runs.controllers={ray}"), "runs")
+    assert asked & ray_alone.keys() == {"ray.io/rayjobs"}
+
+
+def test_nodes_are_read_where_that_is_wanted_and_nothing_else_goes_beyond_the_namespace() -> None:
+    manifests = render("production", "--set", "runs.readNodes=true")
+    [role] = [one for one in manifests if one["kind"] == "ClusterRole"]
+    [binding] = [one for one in manifests if one["kind"] == "ClusterRoleBinding"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]}]
+    assert {subject["name"] for subject in binding["subjects"]} == {"platform-assets-daemon", "platform-assets-runs"}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
