@@ -86,7 +86,7 @@ def test_controllers_that_run_steps_need_rights_on_their_objects_of_runs_alone()
     )
     asked = {f"{one.group}/{one.plural}" for one in (RAY_JOBS, TRAIN_JOBS, TRAINING_RUNTIMES)}
     assert not asked & plain.keys()
-    assert {one: with_both[one] for one in asked} == dict.fromkeys(asked, {"create", "get", "list", "delete"})
+    assert {one: with_both[one] for one in asked} == {one: {"create", "get", "list", "delete"} for one in asked}
     ray_alone = rules_of(render("production", "--set", "runs.controllers={ray}"), "runs")
     assert asked & ray_alone.keys() == {"ray.io/rayjobs"}
 
