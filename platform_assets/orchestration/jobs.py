@@ -12,10 +12,16 @@ from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.partitions import as_of_days, event_days
 from platform_assets.pipelines.due import DAILY, OF_AN_AS_OF_DAY
-from platform_assets.pipelines.jobs import job_tables
+from platform_assets.pipelines.jobs import LOAD, MAINTAIN, REFERENCE, TRAIN, job_tables
 
 Jobs = Mapping[str, AssetJob]
 """The jobs of a use case by their names in `pipelines/jobs.py`; one that it does not need is absent."""
+
+
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+HOUR_SECONDS = 3600
+LONG_JOBS = frozenset({LOAD, TRAIN, REFERENCE, MAINTAIN})
+"""Jobs that may take as long as `run_monitoring.max_runtime_seconds` of dagster.yaml allows; every other one has an hour."""
 
 
 def job_name(use_case: UseCase, job: str) -> str:
@@ -32,6 +38,7 @@ def build_jobs(use_case: UseCase) -> Jobs:
             job_name(use_case, job),
             selection=[asset_key(use_case, layer, table) for layer, table in tables],
             partitions_def=partitions.get(job),
+            tags={} if job in LONG_JOBS else {MAX_RUNTIME_TAG: str(HOUR_SECONDS)},
         )
         for job, tables in job_tables(use_case).items()
     }

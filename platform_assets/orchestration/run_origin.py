@@ -6,14 +6,18 @@ with the origin that `workspace.yaml` gives the job, and executed with what `exe
 Belongs here: this workaround, until `execute_in_process` gives its runs an origin. Does not belong here: any other private name of Dagster.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.workspace.load import location_origin_from_module_name
+
+from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
 
 LOCATION, MODULE = "platform_assets", "platform_assets.definitions"
 """The code location's name and module, as in `workspace.yaml` and in pyproject.toml's `tool.dg`."""
@@ -44,10 +48,12 @@ def execute_with_origin(
         tags |= job.get_tags_for_partition_key(request.partition_key, selected_asset_keys=None)
     location = location_origin_from_module_name(MODULE, None, working_directory=None, location_name=LOCATION)
     repository = RemoteRepositoryOrigin(location, definitions.get_repository_def().name)
+    run_id = str(uuid4())
     run = instance.create_run_for_job(
         job,
+        run_id=run_id,
         run_config=run_config,
-        tags={**job.run_tags, **tags},
+        tags={**job.run_tags, **tags, WORKER_TAG: Worker.of(run_id, os.getpid()).text},
         remote_job_origin=repository.get_job_origin(job_name),
     )
     return execute_run(InMemoryJob(job), run, instance)

@@ -17,8 +17,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from platform_assets.orchestration.kubernetes.deaths import CAUSE, FOLLOWS, reported
 from platform_assets.orchestration.kubernetes.watch import start_watch
+from platform_assets.orchestration.run_deaths import CAUSE, FOLLOWS, reported
 from platform_assets.testing.servers import PostgreSQL, postgresql
 from platform_assets_tests.deploy.runs.paths import Server, instance_settings, located, materialize
 from platform_assets_tests.kubernetes.cluster.handle import ClusterHandle, test_cluster

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from platform_assets.deployment.kubernetes.causes import Cause, CauseKind, RetryAdvice, made_of
+from platform_assets.deployment.causes import Cause, CauseKind, RetryAdvice, made_of
 from platform_assets.deployment.kubernetes.pod_deaths import Stored, cause_in
 from platform_assets.deployment.kubernetes.refusals import refused_creation
 

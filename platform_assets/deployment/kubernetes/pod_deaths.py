@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from platform_assets.deployment.kubernetes.causes import Cause, CauseKind, RetryAdvice, made_of
+from platform_assets.deployment.causes import Cause, CauseKind, RetryAdvice, made_of
 from platform_assets.deployment.kubernetes.quantities import quantity
 
 Stored = Mapping[str, Any]

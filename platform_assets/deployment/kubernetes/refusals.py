@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from platform_assets.deployment.kubernetes.causes import Cause, CauseKind, made_of
+from platform_assets.deployment.causes import Cause, CauseKind, made_of
 from platform_assets.deployment.kubernetes.quantities import quantity
 
 _EXCEEDED = re.compile(

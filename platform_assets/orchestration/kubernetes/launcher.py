@@ -1,11 +1,11 @@
 """The run launcher: each run is a Job of the size that its steps declare, and its pod's death has a cause and a consequence.
 
 Belongs here: what dagster-k8s's run launcher lacks. Does not belong here: steps in pods of their own (`steps.py`), or the policy
-(`retries.py`).
+(`orchestration/retries.py`).
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import dagster as dg
@@ -23,9 +23,10 @@ from dagster_k8s.job import (
 
 from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.kubernetes.diagnosis import Cause
-from platform_assets.orchestration.kubernetes.deaths import death, refusal, report, reported, waits_since
+from platform_assets.orchestration.kubernetes.deaths import death, refusal
 from platform_assets.orchestration.kubernetes.plan import RunNeeds, run_needs
-from platform_assets.orchestration.kubernetes.retries import Consequence, consequence
+from platform_assets.orchestration.retries import Consequence, consequence
+from platform_assets.orchestration.run_deaths import NO_MORE, earlier_causes, let_follow, report, reported, waits_since
 from platform_assets.orchestration.kubernetes.sizes import (
     MEMORY_TAG,
     PRIORITY_CLASSES,
@@ -34,8 +35,6 @@ from platform_assets.orchestration.kubernetes.sizes import (
     pod_config,
     priority_config,
 )
-
-_NO_MORE = "0"
 
 
 class JobRefused(Exception):
@@ -101,7 +100,7 @@ class DeclaredRunLauncher(K8sRunLauncher):  # type: ignore[misc] # dagster-k8s h
         """
         run = context.dagster_run
         needed = self._needs(run)
-        refused = self._tags(run).get(MAX_RETRIES_TAG) == _NO_MORE
+        refused = self._tags(run).get(MAX_RETRIES_TAG) == NO_MORE
         if needed is not None and needed.steps_have_pods and not refused:
             self._create(run, lambda: super(DeclaredRunLauncher, self).resume_run(context))
             return
@@ -143,7 +142,7 @@ class DeclaredRunLauncher(K8sRunLauncher):  # type: ignore[misc] # dagster-k8s h
 
     def _decide(self, run: dg.DagsterRun, cause: Cause) -> Consequence:
         """Put the cause in the event log once for each Job, and what follows in the run's tags, which its retry inherits."""
-        tags, earlier = self._tags(run), self._earlier(run)
+        tags, earlier = self._tags(run), earlier_causes(self._instance, run)
         job_name = self._job_name(run)
         known = dict(earlier)
         known.pop(job_name, None)
@@ -152,17 +151,9 @@ class DeclaredRunLauncher(K8sRunLauncher):  # type: ignore[misc] # dagster-k8s h
         then = consequence(cause, compute, list(known.values()), memory_factor(tags))
         if job_name not in earlier:
             report(self._instance, run, job_name, cause, then)
-            group = self._instance.get_run_group(run.run_id)
-            retries = str(len(list(group[1])) if group else 1) if then.again else _NO_MORE
             changed = {MEMORY_TAG: json.dumps(then.memory_factor)} if then.memory_factor != memory_factor(tags) else {}
-            self._instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: retries, **changed})
+            let_follow(self._instance, run, then, changed)
         return then
-
-    def _earlier(self, run: dg.DagsterRun) -> Mapping[str, str]:
-        """Why pods of this run, and of the runs that it is the retry of, died: by Job."""
-        group = self._instance.get_run_group(run.run_id)
-        runs: Sequence[str] = sorted((one.run_id for one in group[1]), key=str) if group else [run.run_id]
-        return {job: cause for one in runs for job, cause in reported(self._instance, one).items()}
 
     def _create(self, run: dg.DagsterRun, create: Callable[[], None]) -> None:
         """Create a Job; a refusal is told with its cause, and nothing is tried again that would be refused again."""

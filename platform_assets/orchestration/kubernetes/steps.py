@@ -27,11 +27,12 @@ from dagster_k8s.job import USER_DEFINED_K8S_JOB_CONFIG_SCHEMA, UserDefinedDagst
 from dagster_shared.error import SerializableErrorInfo
 
 from platform_assets.declaration.sections.compute import Compute
-from platform_assets.deployment.kubernetes.causes import Cause, CauseKind
-from platform_assets.orchestration.kubernetes.deaths import death, refusal, report, reported, waits_since
+from platform_assets.deployment.causes import Cause, CauseKind
+from platform_assets.orchestration.kubernetes.deaths import death, refusal
+from platform_assets.orchestration.run_deaths import report, reported, waits_since
 from platform_assets.orchestration.kubernetes.launcher import DeclaredRunLauncher
 from platform_assets.orchestration.kubernetes.plan import K8S_EXECUTOR
-from platform_assets.orchestration.kubernetes.retries import (
+from platform_assets.orchestration.retries import (
     MEMORY_FACTOR,
     Consequence,
     consequence,

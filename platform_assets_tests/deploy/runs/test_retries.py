@@ -3,8 +3,8 @@
 import pytest
 
 from platform_assets.declaration.sections.compute import Compute
-from platform_assets.deployment.kubernetes.causes import CauseKind, made_of
-from platform_assets.orchestration.kubernetes.retries import consequence
+from platform_assets.deployment.causes import CauseKind, made_of
+from platform_assets.orchestration.retries import consequence
 
 DECLARED = Compute(memory_gigabytes=3, retry_evictions=2, retry_timeouts=1)
 NEVER = (
@@ -55,3 +55,13 @@ def test_a_timeout_is_started_again_as_often_as_declared_and_not_at_all_by_itsel
 def test_memory_grown_after_a_death_stays_grown_after_an_eviction() -> None:
     evicted = made_of(CauseKind.EVICTED, "so", "", final=True)
     assert consequence(evicted, DECLARED, ["out_of_memory"], 2.0).memory_factor == 2.0
+
+
+@pytest.mark.parametrize("kind", [CauseKind.KILLED, CauseKind.MACHINE_OFF])
+def test_a_process_that_was_ended_from_outside_is_started_again_twice(kind: CauseKind) -> None:
+    cause = made_of(kind, "so", "", final=True)
+    assert consequence(cause, DECLARED).again
+    assert consequence(cause, DECLARED, ["killed"]).again
+    third = consequence(cause, DECLARED, ["killed", "machine_off"])
+    assert not third.again
+    assert "2 of 2 times are used" in third.reason

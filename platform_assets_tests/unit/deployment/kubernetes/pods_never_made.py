@@ -3,7 +3,7 @@
 Belongs here: cases of `test_diagnosis.py`: what the API has, and what is to be told of it. Does not belong here: an assertion.
 """
 
-from platform_assets.deployment.kubernetes.causes import CauseKind
+from platform_assets.deployment.causes import CauseKind
 from platform_assets_tests.unit.deployment.kubernetes.statuses import (
     EVICTED,
     FORBIDDEN_POD,

@@ -5,7 +5,7 @@ Belongs here: shapes and words of the real thing, made small. Does not belong he
 
 from typing import Any
 
-from platform_assets.deployment.kubernetes.causes import CauseKind
+from platform_assets.deployment.causes import CauseKind
 
 POD = "card-fraud-0123abcd-7-6bfb4bc65d-wtqkj"
 

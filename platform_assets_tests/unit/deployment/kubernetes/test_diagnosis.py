@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from platform_assets.deployment.kubernetes.causes import ADVICE, CauseKind
+from platform_assets.deployment.causes import ADVICE, CauseKind
 from platform_assets.deployment.kubernetes.diagnosis import diagnose, failed_probe, refused
 from platform_assets.deployment.kubernetes.quantities import quantity
+from platform_assets.orchestration.retries import ON_A_MACHINE
 from platform_assets_tests.unit.deployment.kubernetes.pods_never_made import NEVER_MADE
 from platform_assets_tests.unit.deployment.kubernetes.pods_that_died import DIED
 from platform_assets_tests.unit.deployment.kubernetes.statuses import (
@@ -50,9 +51,15 @@ def test_one_look_tells_the_cause(
 
 
 def test_every_kind_is_told_somewhere_and_has_its_advice() -> None:
-    assert {case[2] for case in CASES} == set(CauseKind)
+    assert {case[2] for case in CASES} == set(CauseKind) - ON_A_MACHINE
     assert ADVICE[CauseKind.OUT_OF_MEMORY] == MEMORY
-    assert {kind for kind, advice in ADVICE.items() if advice == UNCHANGED} == {"evicted", "preempted", "node_gone"}
+    assert {kind for kind, advice in ADVICE.items() if advice == UNCHANGED} == {
+        "evicted",
+        "preempted",
+        "node_gone",
+        "killed",
+        "machine_off",
+    }
 
 
 STARTING = pod(

@@ -1,6 +1,7 @@
-"""Why pods do not run: the words for it.
+"""Why pods, and processes of runs, do not run: the words for it.
 
-Belongs here: the kinds of cause, and what follows from each. Does not belong here: finding one (`diagnosis.py`).
+Belongs here: the kinds of cause, and what follows from each. Does not belong here: finding one
+(`kubernetes/diagnosis.py`, `orchestration/local_runs/worker.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from types import MappingProxyType
 
 
 class CauseKind(StrEnum):
-    """Why a pod died, or cannot start."""
+    """Why a pod or a process died, or cannot start."""
 
     IMAGE = "image"
     CRASH = "crash"
@@ -24,6 +25,8 @@ class CauseKind(StrEnum):
     TIMEOUT = "timeout"
     FORBIDDEN = "forbidden"
     WEBHOOK = "webhook"
+    KILLED = "killed"
+    MACHINE_OFF = "machine_off"
 
 
 class RetryAdvice(StrEnum):
@@ -40,6 +43,8 @@ ADVICE = MappingProxyType(
         CauseKind.EVICTED: RetryAdvice.UNCHANGED,
         CauseKind.PREEMPTED: RetryAdvice.UNCHANGED,
         CauseKind.NODE_GONE: RetryAdvice.UNCHANGED,
+        CauseKind.KILLED: RetryAdvice.UNCHANGED,
+        CauseKind.MACHINE_OFF: RetryAdvice.UNCHANGED,
     }
 )
 """Of each kind; of every other: never, the same would happen."""
