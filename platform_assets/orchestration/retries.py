@@ -17,7 +17,7 @@ TAKEN_AWAY: Final = frozenset({CauseKind.EVICTED, CauseKind.PREEMPTED, CauseKind
 ON_A_MACHINE: Final = frozenset({CauseKind.KILLED, CauseKind.MACHINE_OFF})
 """A run's process was ended from outside, and so was not at fault as far as can be seen; counted together."""
 MOST_STARTS_AGAIN: Final = 2
-"""How often a run is started again whose process was ended from outside. A machine that is out of memory kills without a word, and would again."""
+"""How often a run is started again whose process was ended from outside. A machine out of memory kills without a word, and would again."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ Belongs here: telling a death and its consequence, and reading back what was tol
 cause (`kubernetes/deaths.py`, `local_runs/worker.py`), or the policy (`retries.py`).
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 

@@ -20,8 +20,8 @@ from platform_assets.declaration.names import (
     VARIANT_HEADER,
 )
 from platform_assets.declaration.sections.compute import Compute
-from platform_assets.deployment.kubernetes.arms import ArmSpec
 from platform_assets.deployment.causes import Cause, CauseKind
+from platform_assets.deployment.kubernetes.arms import ArmSpec
 from platform_assets.deployment.kubernetes.diagnosis import diagnose
 from platform_assets.deployment.kubernetes.manifests.access import network_policy, service, service_account
 from platform_assets.deployment.kubernetes.manifests.configuration import environment_secret

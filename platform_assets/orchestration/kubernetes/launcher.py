@@ -25,8 +25,6 @@ from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.kubernetes.diagnosis import Cause
 from platform_assets.orchestration.kubernetes.deaths import death, refusal
 from platform_assets.orchestration.kubernetes.plan import RunNeeds, run_needs
-from platform_assets.orchestration.retries import Consequence, consequence
-from platform_assets.orchestration.run_deaths import NO_MORE, earlier_causes, let_follow, report, reported, waits_since
 from platform_assets.orchestration.kubernetes.sizes import (
     MEMORY_TAG,
     PRIORITY_CLASSES,
@@ -35,6 +33,8 @@ from platform_assets.orchestration.kubernetes.sizes import (
     pod_config,
     priority_config,
 )
+from platform_assets.orchestration.retries import Consequence, consequence
+from platform_assets.orchestration.run_deaths import NO_MORE, earlier_causes, let_follow, report, reported, waits_since
 
 
 class JobRefused(Exception):

@@ -29,16 +29,16 @@ from dagster_shared.error import SerializableErrorInfo
 from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.causes import Cause, CauseKind
 from platform_assets.orchestration.kubernetes.deaths import death, refusal
-from platform_assets.orchestration.run_deaths import report, reported, waits_since
 from platform_assets.orchestration.kubernetes.launcher import DeclaredRunLauncher
 from platform_assets.orchestration.kubernetes.plan import K8S_EXECUTOR
+from platform_assets.orchestration.kubernetes.sizes import compute_in, memory_factor, pod_config
+from platform_assets.orchestration.kubernetes.step_client import StepClient
 from platform_assets.orchestration.retries import (
     MEMORY_FACTOR,
     Consequence,
     consequence,
 )
-from platform_assets.orchestration.kubernetes.sizes import compute_in, memory_factor, pod_config
-from platform_assets.orchestration.kubernetes.step_client import StepClient
+from platform_assets.orchestration.run_deaths import report, reported, waits_since
 
 ENDED = (StepEventStatus.SUCCESS, StepEventStatus.FAILURE, StepEventStatus.SKIPPED)
 HEALTH_SECONDS = 5

@@ -157,12 +157,13 @@ def started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def test_a_run_is_lost_three_times_and_the_queue_goes_on(world: World) -> None:
-    """Daemon killed: the run goes on. Its process killed: told, started again from what was lost. Machine off: the same at the next start."""
+    """Daemon killed: it goes on. Its process killed: told, started again from what was lost. Machine off: the same at the next start."""
     world.start_daemon()
     first = world.launch()
     pid, child = world.pids()
     worker = Worker.read(world.run(first).tags[WORKER_TAG], first)
-    assert worker is not None and worker.pid == pid
+    assert worker is not None
+    assert worker.pid == pid
 
     world.kill_all(but=pid)
     world.start_daemon()
@@ -171,7 +172,9 @@ def test_a_run_is_lost_three_times_and_the_queue_goes_on(world: World) -> None:
 
     os.kill(pid, signal.SIGKILL)
     assert world.ended(first).status == dg.DagsterRunStatus.FAILURE
-    assert "is gone, and so is what had started it. It is started again unchanged, 1 of 2 times" in world.messages(first)
+    assert "is gone, and so is what had started it. It is started again unchanged, 1 of 2 times" in world.messages(
+        first
+    )
     world.until(lambda: gone(child))
 
     second = world.retry_of(first).run_id

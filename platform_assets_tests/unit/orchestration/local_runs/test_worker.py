@@ -30,17 +30,21 @@ def process() -> Iterator[subprocess.Popen[str]]:
 
 def test_it_is_known_again_by_its_tag_and_by_no_other_runs(process: subprocess.Popen[str]) -> None:
     worker = Worker.of(RUN, process.pid)
-    assert worker.lives and worker.is_here
+    assert worker.lives
+    assert worker.is_here
     assert Worker.read(worker.text, RUN) == worker
     assert Worker.read(worker.text, "another") is None, "a retry has taken the tag over"
-    assert Worker.read(None, RUN) is None and Worker.read("{}", RUN) is None and Worker.read("no JSON", RUN) is None
+    assert Worker.read(None, RUN) is None
+    assert Worker.read("{}", RUN) is None
+    assert Worker.read("no JSON", RUN) is None
 
 
 def test_a_process_that_has_its_number_is_not_taken_for_it(process: subprocess.Popen[str]) -> None:
     worker = Worker.of(RUN, process.pid)
     for other in (replace(worker, started=worker.started - 60), replace(worker, boot="before")):
         assert not other.lives
-        assert other.end() == [] and not other.interrupt()
+        assert other.end() == []
+        assert not other.interrupt()
     assert worker.lives
 
 
@@ -71,10 +75,12 @@ def test_what_it_leaves_behind_is_ended(process: subprocess.Popen[str]) -> None:
 )
 def test_a_death_has_its_cause(exit_code: int | None, kind: CauseKind, words: str) -> None:
     cause = Worker.of(RUN, 2**22 + 1).death(exit_code)
-    assert cause.kind == kind and words in cause.sentence
+    assert cause.kind == kind
+    assert words in cause.sentence
     assert cause.retry == (RetryAdvice.NEVER if kind == CauseKind.CRASH else RetryAdvice.UNCHANGED)
 
 
 def test_a_machine_that_was_started_anew_is_the_cause_itself() -> None:
     cause = replace(Worker.of(RUN, 1), boot="before").death()
-    assert cause.kind == CauseKind.MACHINE_OFF and cause.retry == RetryAdvice.UNCHANGED
+    assert cause.kind == CauseKind.MACHINE_OFF
+    assert cause.retry == RetryAdvice.UNCHANGED
