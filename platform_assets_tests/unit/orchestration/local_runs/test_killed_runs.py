@@ -168,7 +168,8 @@ def test_a_run_is_lost_three_times_and_the_queue_goes_on(world: World) -> None:
     world.kill_all(but=pid)
     world.start_daemon()
     world.until(lambda: f"Checking run {first}" in world.log())
-    assert worker.lives and world.run(first).status == dg.DagsterRunStatus.STARTED, "it outlives its daemon"
+    assert worker.lives, "it outlives its daemon"
+    assert world.run(first).status == dg.DagsterRunStatus.STARTED
 
     os.kill(pid, signal.SIGKILL)
     assert world.ended(first).status == dg.DagsterRunStatus.FAILURE
