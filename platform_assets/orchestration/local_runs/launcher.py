@@ -37,7 +37,7 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
         """Take the configuration; there is none."""
         self._inst_data = inst_data
         self._children: dict[str, StartedProcess] = {}
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # Dagster gives it no types
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
