@@ -10,7 +10,7 @@ infinities, and fail for the whole page on one bad column. The model's score is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from platform_assets.monitoring.drift_statistics import (
     psi_noise,
     without_last_bits,
 )
+from platform_assets.monitoring.newest_day import NewestDay
 
 ColumnStatus = Literal["ok", "constant", "drift", "degenerate", "missing", "type_changed", "too_few_rows"]
 DriftStatus = Literal["ok", "drift", "broken", "no_verdict"]
@@ -85,6 +86,7 @@ class DriftResult:
         share_drifted: columns with status `drift` as a share of all columns.
         rows_reference: rows of the reference.
         rows_current: rows of the current window.
+        newest_day: figures of the window's last day by itself, by column; of columns that nothing explains.
     """
 
     columns: tuple[ColumnVerdict, ...]
@@ -92,6 +94,7 @@ class DriftResult:
     share_drifted: float
     rows_reference: int
     rows_current: int
+    newest_day: Mapping[str, NewestDay] = field(default_factory=dict)
 
     @classmethod
     def of(cls, verdicts: tuple[ColumnVerdict, ...], rows_reference: int, rows_current: int) -> DriftResult:
@@ -136,7 +139,7 @@ def drift_report(
             independent.
         by_column: limits of columns that have their own.
     """
-    independent = _independent(reference, group), _independent(current, group)
+    independent = independent_rows(reference, group), independent_rows(current, group)
     verdicts = tuple(
         column_verdict(
             column,
@@ -151,7 +154,7 @@ def drift_report(
     return DriftResult.of(verdicts, reference.height, current.height)
 
 
-def _independent(frame: pl.DataFrame, group: str | None) -> int:
+def independent_rows(frame: pl.DataFrame, group: str | None) -> int:
     """How many independent observations a frame holds."""
     return frame.height if group is None or group not in frame.columns else frame[group].n_unique()
 

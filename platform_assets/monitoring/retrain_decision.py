@@ -123,7 +123,7 @@ def _other_rules(rule: RetrainRule) -> dict[str, RetrainRule]:
     rules[f"violations: {rule.violations + 1}, of_last: {longer}"] = rule.model_copy(
         update={"violations": rule.violations + 1, "of_last": longer}
     )
-    for name, value in {"labelled_days": 0, "cooldown_days": 2 * rule.cooldown_days, "defect_ks": 1.0}.items():
+    for name, value in {"labelled_days": 0, "cooldown_days": 2 * rule.cooldown_days}.items():
         rules[f"{name}: {value:g}"] = rule.model_copy(update={name: value})
     return {name: other for name, other in rules.items() if name == "as declared" or other != rule}
 
@@ -167,8 +167,9 @@ def _of_monitor(
     past = [one for one in evidence.requested if one.day <= evidence.as_of]
     verdict = retrain_verdict(windows, rule, [one for one in past if not one.failed])
     if not verdict.retrain:
-        kind: DecisionKind = "wait" if latest.violated else "nothing"
-        return DecisionOfDay(kind, verdict.cause, f"{monitor}: {verdict.reason}")
+        kind: DecisionKind = "wait" if latest.violated or latest.noticed else "nothing"
+        noticed = f" On the newest day alone {', '.join(latest.noticed)} moved." if latest.noticed else ""
+        return DecisionOfDay(kind, verdict.cause, f"{monitor}: {verdict.reason}{noticed}")
     return _in_time(monitor, verdict, past, evidence, rule)
 
 

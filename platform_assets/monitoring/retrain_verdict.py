@@ -27,6 +27,7 @@ class WindowVerdict:
         causes: what was violated, such as `drift:amount`, `quality:average_precision`, `label_rate:is_fraud`.
         model_version: the model that was judged; empty where nobody said.
         defects: what looks like a fault of the data, in words; a new model would learn it.
+        noticed: columns that moved on the newest day alone, further than chance explains.
     """
 
     day: date
@@ -34,6 +35,7 @@ class WindowVerdict:
     causes: tuple[str, ...] = ()
     model_version: str = ""
     defects: tuple[str, ...] = ()
+    noticed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

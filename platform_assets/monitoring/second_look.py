@@ -71,13 +71,17 @@ def second_look(
                 verdict, known.history, says_the_date=verdict.column not in seasonal
             )
     features = [verdict for verdict in moved if verdict.column.startswith(FEATURE_PREFIX)]
-    learned = set()
+    learned, newest = set(), newest_days(known.learned, use_case.monitoring.window_days)
     for verdict in features:
-        seen = None if _passed(again.get(verdict.column)) else look.verdict(verdict.column, known.learned)
-        if seen is not None and seen.passed:
-            learned.add(verdict.column)
-            text = f"as in the days the model was trained on: {seen.explanation} Before those: {verdict.explanation}"
-            again[verdict.column] = replace(seen, explanation=text)
+        if _passed(again.get(verdict.column)):
+            continue
+        for which, rows in (("days", known.learned), ("newest days", newest)):
+            seen = look.verdict(verdict.column, rows)
+            if seen is not None and seen.passed:
+                learned.add(verdict.column)
+                text = f"as in the {which} the model was trained on: {seen.explanation} Before those: {verdict.explanation}"
+                again[verdict.column] = replace(seen, explanation=text)
+                break
     # A month that changed explains no score: only what a team calls seasonal, or what the model learned.
     explaining = learned | {column for column in seasonal if column in again}
     unjudged = [verdict.column for verdict in features if _is_unjudged(again.get(verdict.column))]
@@ -165,6 +169,18 @@ def same_weekdays(reference: pl.DataFrame, current: pl.DataFrame) -> pl.DataFram
     """
     weekdays = current[EVENT_DAY].drop_nulls().dt.weekday().unique().to_list()
     return reference.filter(pl.col(EVENT_DAY).dt.weekday().is_in(weekdays))
+
+
+def newest_days(rows: pl.DataFrame | None, days: int) -> pl.DataFrame | None:
+    """The last so many days of rows: what a model learned last, although most of what it learned was otherwise.
+
+    Args:
+        rows: with `event_day`; None where there are none.
+        days: how many.
+    """
+    if rows is None or rows.is_empty():
+        return rows
+    return rows.filter(pl.col(EVENT_DAY) > pl.col(EVENT_DAY).max() - pl.duration(days=days))
 
 
 def same_season(history: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ itself (`drift`).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -17,7 +17,8 @@ from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.schemas import watched_columns
-from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report
+from platform_assets.monitoring.drift import DriftLimits, DriftResult, drift_report, independent_rows
+from platform_assets.monitoring.newest_day import NewestDay, newest_day_figures
 from platform_assets.monitoring.second_look import (
     KnownRows,
     limits_by_column,
@@ -85,8 +86,39 @@ def watch_window(
     result = drift_report(
         comparable, current, columns, limits, group=group, by_column=limits_by_column(use_case.monitoring)
     )
+    first_look = result
     result = second_look(result, current, known or KnownRows, use_case, group)
+    result = replace(result, newest_day=_newest_day(use_case, comparable, current, first_look, result, group))
     return WatchedWindow(first_day, last_day, comparable, current, result)
+
+
+def _newest_day(
+    use_case: UseCase,
+    reference: pl.DataFrame,
+    current: pl.DataFrame,
+    first_look: DriftResult,
+    result: DriftResult,
+    group: str | None,
+) -> dict[str, NewestDay]:
+    """The window's last day by itself, on the same days of the week; what a second look explained, or the season, is left out."""
+    if current.is_empty():
+        return {}
+    day = current.filter(pl.col(EVENT_DAY) == current[EVENT_DAY].max())
+    same = same_weekdays(reference, day)
+    seasonal = {logged_name(name) for name, column in use_case.monitoring.columns.items() if column.seasonal}
+    columns = [
+        now.column
+        for before, now in zip(first_look.columns, result.columns, strict=True)
+        if now.column not in seasonal and not (now.passed and not before.passed)
+    ]
+    return newest_day_figures(
+        same if same.height >= use_case.monitoring.min_rows else reference,
+        day,
+        columns,
+        DriftLimits.declared(use_case.monitoring),
+        limits_by_column(use_case.monitoring),
+        (independent_rows(same, group), independent_rows(day, group)),
+    )
 
 
 def panel_column(use_case: UseCase) -> str | None:

@@ -15,6 +15,7 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
+from platform_assets.declaration.sections.serving import RetrainRule
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.schemas import RETRAIN_SCHEMA
@@ -157,47 +158,60 @@ def windows_of(
 ) -> dict[str, list[WindowVerdict]]:
     """Rows of stored verdicts as windows, each monitor's under the days that they were known as of.
 
-    What looks like a fault of the data spoils the quality of the same event days as well.
+    A column that drifts in the window and not on its newest day is over, and causes nothing. What looks like a fault of the data spoils
+    the quality of windows that hold its day as well.
 
     Args:
         use_case: names the delay of labels, and what counts as a fault.
         quality: rows of stored verdicts by the day they were known as of.
         drift: likewise.
     """
-    limit = use_case.monitoring.retrain.defect_ks
-    faults = {row[EVENT_DAY]: defects_of(json.loads(row["result"]), limit) for row in drift.values()}
-    window_days = use_case.monitoring.window_days
+    rule, window_days = use_case.monitoring.retrain, use_case.monitoring.window_days
+    results = {day: json.loads(row["result"]) for day, row in drift.items()}
+    faults = {row[EVENT_DAY]: defects_of(results[day], rule) for day, row in drift.items()}
     windows: dict[str, list[WindowVerdict]] = {QUALITY: [], DRIFT: []}
-    for monitor, rows in ((QUALITY, quality), (DRIFT, drift)):
-        for day, row in sorted(rows.items()):
-            last, causes = row[EVENT_DAY], tuple(row["causes"])
-            found = [*faults.get(last, ())]
-            if monitor == QUALITY and causes:
-                within = (last - timedelta(days=back) for back in range(window_days))
-                found = list(dict.fromkeys(one for each in within for one in faults.get(each, ())))
-            elif monitor == QUALITY:
-                found = []
-            windows[monitor].append(WindowVerdict(day, bool(causes), causes, row["model_version"], tuple(found)))
+    for day, row in sorted(drift.items()):
+        newest = {_plain(name): figures for name, figures in results[day].get("newest_day", {}).items()}
+        goes_on = tuple(
+            cause for cause in row["causes"] if newest.get(cause.removeprefix("drift:"), _MOVED)["has_moved"]
+        )
+        noticed = tuple(name for name, figures in newest.items() if figures["is_noticed"])
+        window = WindowVerdict(day, bool(goes_on), goes_on, row["model_version"], faults[row[EVENT_DAY]], noticed)
+        windows[DRIFT].append(window)
+    for day, row in sorted(quality.items()):
+        days = [row[EVENT_DAY] - timedelta(days=back) for back in range(window_days)]
+        found = dict.fromkeys(fault for each in days for fault in faults.get(each, ())) if row["causes"] else {}
+        causes = tuple(row["causes"])
+        windows[QUALITY].append(WindowVerdict(day, bool(causes), causes, row["model_version"], tuple(found)))
     return windows
 
 
-def defects_of(drift: Mapping[str, Any], defect_ks: float) -> tuple[str, ...]:
+_MOVED: Mapping[str, Any] = {"has_moved": True}
+"""Of a column whose newest day nobody looked at."""
+
+
+def defects_of(drift: Mapping[str, Any], rule: RetrainRule) -> tuple[str, ...]:
     """What of a stored drift verdict looks like a fault of the data, in words.
 
     Args:
         drift: the stored result.
-        defect_ks: how far a single day may lie from what the model knows.
+        rule: how far, and of how much of a day, a column may lie from what the model knows.
     """
     words = [
         f"{_plain(column['column'])} is broken: {column['explanation'].rstrip('.')}"
         for column in drift.get("columns", ())
         if column["status"] in BROKEN
     ]
-    words += [
-        f"{_plain(name)} of the newest day alone lies {ks:.2f} (KS) from what the model knows, more than {defect_ks:g}"
-        for name, ks in drift.get("newest_day_ks", {}).items()
-        if ks > defect_ks and name not in ("score", "decision")
-    ]
+    for name, figures in drift.get("newest_day", {}).items():
+        if name in ("score", "decision"):
+            continue
+        if figures["ks"] > rule.defect_ks:
+            words.append(
+                f"{_plain(name)} lies {figures['ks']:.2f} (KS) from what the model knows on the newest day alone"
+            )
+        for what, key in (("unheard of", "unheard_of_ratio"), ("missing where they were not", "further_missing_ratio")):
+            if figures[key] > rule.defect_ratio:
+                words.append(f"{figures[key]:.1%} of {_plain(name)}'s values on the newest day are {what}")
     return tuple(words)
 
 

@@ -150,6 +150,13 @@ class RetrainRule(Declaration):
         description="A column of which a single day lies further than this from what the model knows (Kolmogorov-Smirnov statistic) is "
         "taken for a fault of the data: people are told, and no model is asked for. With 1 no column is.",
     )
+    defect_ratio: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="So is one of which more than this share of a day's values lies far outside of all that the model knows, or is missing "
+        "where values were. With 1 no column is.",
+    )
 
 
 class WatchedColumn(Declaration):

@@ -259,3 +259,16 @@ def test_what_a_replayed_panel_leaves_out_is_no_drift(use_case: UseCase) -> None
     assert status(watch_window(now, before, panel, last))["weight"] == "ok"
     moved = now.with_columns(pl.col("feature__weight") + 40)
     assert status(watch_window(moved, before, panel, last))["weight"] == "drift", "nobody is left out: that is drift"
+
+
+def test_a_model_that_learned_the_drift_in_its_last_days_is_not_asked_for_again(
+    declare: Callable[..., UseCase],
+) -> None:
+    use_case, last = declare(), FIRST + timedelta(days=6)
+    before, usual = (rows_of(use_case, date(2024, 2, day), 7).drop("score") for day in (5, 12))
+    moved = rows_of(use_case, date(2024, 2, 26), 7, feature__weight=RANDOM.lognormal(1, size=1400)).drop("score")
+    now = rows_of(use_case, FIRST, 7, feature__weight=RANDOM.lognormal(1, size=1400)).drop("score")
+    for learned, expected in ((usual, "drift"), (pl.concat([usual, usual, moved]), "ok")):
+        known = KnownRows(learned=learned)
+        window = watch_window(now, before, use_case, last, known=lambda known=known: known)  # type: ignore[misc]
+        assert status(window)["weight"] == expected

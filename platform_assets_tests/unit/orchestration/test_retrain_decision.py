@@ -77,6 +77,12 @@ def column(status: str, ks: float) -> dict[str, Any]:
     }
 
 
+def newest(**figures: float | bool) -> dict[str, Any]:
+    """A drift whose newest day has such figures."""
+    usual = {"ks": 0.3, "has_moved": True, "is_noticed": True, "unheard_of_ratio": 0.0, "further_missing_ratio": 0.0}
+    return {"columns": [column("drift", 0.3)], "newest_day": {"feature__amount": {**usual, **figures}}}
+
+
 def materialized(use_case: UseCase, lake: Lake, models: Models) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [retrain_decision_asset(use_case=use_case)],
@@ -115,7 +121,9 @@ def test_the_decision_shows_its_evidence(use_case: UseCase, tmp_path: Path, mode
     ("drift", "words"),
     [
         ({"columns": [column("missing", 0.0)]}, "amount is broken"),
-        ({"columns": [column("drift", 0.3)], "newest_day_ks": {"feature__amount": 0.97}}, "amount of the newest day"),
+        (newest(ks=0.97), "amount lies 0.97 (KS)"),
+        (newest(unheard_of_ratio=0.2), "20.0% of amount's values on the newest day are unheard of"),
+        (newest(further_missing_ratio=0.4), "40.0% of amount's values on the newest day are missing"),
     ],
 )
 def test_a_fault_of_the_data_is_told_and_asks_for_no_model(
@@ -148,3 +156,24 @@ def test_the_decision_reads_the_windows_that_are_known_as_of_its_day(use_case: U
     assert isinstance(drift, dg.TimeWindowPartitionMapping)
     assert isinstance(quality, dg.TimeWindowPartitionMapping)
     assert (drift.start_offset, quality.start_offset) == (-1, -7)
+
+
+def test_a_drift_that_the_newest_day_shows_no_more_asks_for_nothing(
+    use_case: UseCase, tmp_path: Path, models: Models
+) -> None:
+    lake = Lake(root=str(tmp_path))
+    over = newest(has_moved=False, is_noticed=False)
+    judged(Catalog(use_case, lake), "drift", AS_OF - ONE_DAY, ["drift:amount"], over, 12)
+    materialized(use_case, lake, models)
+    assert Catalog(use_case, lake).retrain_decisions.read()["verdict"].to_list() == ["nothing"]
+
+
+def test_what_moved_within_a_day_is_noticed_before_the_window_shows_it(
+    use_case: UseCase, tmp_path: Path, models: Models
+) -> None:
+    lake = Lake(root=str(tmp_path))
+    judged(Catalog(use_case, lake), "drift", AS_OF - ONE_DAY, [], newest(), 1)
+    materialized(use_case, lake, models)
+    [row] = Catalog(use_case, lake).retrain_decisions.read().to_dicts()
+    assert row["verdict"] == "wait"
+    assert "On the newest day alone amount moved" in row["reason"]
