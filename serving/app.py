@@ -31,6 +31,7 @@ from serving import request as requests
 from serving.bodies import largest_event_bytes, largest_rows_bytes, read_body
 from serving.event_times import EventTimes
 from serving.exposure import exposure_of
+from serving.metrics import ANSWERED, FAILED, REFUSED
 from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
@@ -72,7 +73,7 @@ def make_app(use_case: UseCase) -> Starlette:
     predict = functools.partial(_predict, requests.features_model(use_case), largest_rows_bytes(use_case))
     return Starlette(
         routes=[
-            Route(path["score"], answering(score), methods=["POST"]),
+            Route(path["score"], counting(answering(score)), methods=["POST"]),
             Route(path["predict"], answering(predict), methods=["POST"]),
             Route(path["release"], _release, methods=["GET"]),
             Route(path["self_test"], answering(self_test), methods=["POST"]),
@@ -315,6 +316,30 @@ def answering(handle: Handle) -> Endpoint:
             return _failed(request, f"the event's features cannot be made: {error}", error)
 
     return endpoint
+
+
+def counting(endpoint: Endpoint) -> Endpoint:
+    """Count what becomes of callers' requests: what the objective of availability is measured by."""
+
+    async def counted(request: Request) -> Response:
+        runtime: Runtime = request.app.state.runtime
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        try:
+            response = await endpoint(request)
+            status = response.status_code
+            return response
+        finally:
+            if role_of(request, runtime) != SHADOW:
+                runtime.metrics.requests[outcome_of(status)].inc()
+
+    return counted
+
+
+def outcome_of(status: int) -> str:
+    """What an HTTP status says became of a request."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return FAILED
+    return REFUSED if status >= HTTPStatus.BAD_REQUEST else ANSWERED
 
 
 def _shown_id(request: Request) -> str:

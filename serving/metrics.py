@@ -1,7 +1,7 @@
 """What the service tells Prometheus about itself, besides BentoML's own request metrics.
 
 Belongs here: names, labels and buckets. Does not belong here: counting (where things happen), or alerts
-(`deploy/observability/`).
+(`platform_assets/monitoring/alerting`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ QUEUES = ("record", "log")
 """What waits behind the answers: events for the online store, and, with `log: after_answer`, lines for the prediction log."""
 FALLBACK_REASONS = (STORE_UNREACHABLE, STORE_EMPTIED)
 UNKNOWN_OUTCOMES = ("refuse", "review", "decide")
+ANSWERED, REFUSED, FAILED = "answered", "refused", "failed"
+REQUEST_OUTCOMES = (ANSWERED, REFUSED, FAILED)
+"""What became of a request: scored, turned away for its own fault (4xx), or not answered for ours (5xx)."""
+REQUESTS_HELP = "Requests for a score, by what became of them; copies in shadow and self-tests are left out."
+REFUSED_HELP = "Requests not scored because the request was wrong, by status."
 SHADOW_OUTCOMES = ("logged", "refused", "failed")
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -53,11 +58,11 @@ class ServiceMetrics:
             metric = prometheus_client.Counter(f"platform_assets_{name}", text, ("use_case",), registry=registry)
             return metric.labels(**labels)
 
+        self.requests = counters("requests_total", REQUESTS_HELP, "outcome", REQUEST_OUTCOMES)
         self.decisions = counters(
             "decisions_total", "Predictions answered, by decision.", "decision", _decisions(use_case)
         )
-        text = "Requests not scored because the request was wrong, by status."
-        self.refused = counters("refused_requests_total", text, "status", STATUSES)
+        self.refused = counters("refused_requests_total", REFUSED_HELP, "status", STATUSES)
         text = "Predictions in which an entity had no history."
         self.unknown = counters("unknown_entities_total", text, "entity", (one.name for one in use_case.entities))
         text = "Requests in which an entity had no history, by what is declared for them."
@@ -72,9 +77,9 @@ class ServiceMetrics:
         self.features = counters("feature_failures_total", text, "failed", ("function", "expression"))
         text = "Predictions answered without the online store, by reason."
         self.fallbacks = counters("fallback_predictions_total", text, "reason", FALLBACK_REASONS)
-        text = "Scores made again because an event of the entity came in between."
         text = "Copies of requests that this process scored in shadow, by outcome; no other metric of this list counts them."
         self.shadow = counters("shadow_requests_total", text, "outcome", SHADOW_OUTCOMES)
+        text = "Scores made again because an event of the entity came in between."
         self.rescored = counter("rescored_requests_total", text)
         text = "Work lost because its queue was full or a stop did not wait."
         self.dropped = counters("background_dropped_total", text, "queue", QUEUES)

@@ -24,6 +24,7 @@ from platform_assets.cli import (
     target,
     versions,
 )
+from platform_assets.cli.alerts import commands as alerts
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
@@ -54,6 +55,7 @@ app.add_typer(lake.app, name="lake")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(target.app, name="target")
 app.add_typer(parity.app, name="parity")
+app.add_typer(alerts.app, name="alerts")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

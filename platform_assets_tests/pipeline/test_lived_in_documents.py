@@ -41,6 +41,7 @@ CHANGING = {
     "rollout rehearse": "unit/cli/test_delivery_commands.py",
     "target prune": "unit/cli/test_target_commands.py",
     "callers apply": "unit/cli/test_delivery_commands.py",
+    "alerts render": "unit/monitoring/alerting/test_alerts_command.py",
     "bento": "unit/cli/test_delivery_commands.py",
     "package": "pipeline/test_lived_in.py",
     "parity describe": "unit/cli/test_parity_command.py",

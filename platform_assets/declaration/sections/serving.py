@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from platform_assets.declaration.base import Declaration, Identifier
+from platform_assets.declaration.sections.alerting import Alerting, Objectives, StackName
 from platform_assets.declaration.sections.callers import Callers
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
@@ -203,6 +204,14 @@ class Monitoring(Declaration):
         default=2.0, gt=1, description="The label rate may be this many times larger or smaller than in training."
     )
     retrain: RetrainRule = Field(default_factory=RetrainRule, description="When a new model is asked for.")
+    objectives: Objectives = Field(
+        default_factory=Objectives, description="Service levels of what answers requests; alerts are made from them."
+    )
+    alerts: Alerting = Field(default_factory=Alerting, description="Who is told of what, and limits of alerts.")
+    stack: StackName = Field(
+        default="prometheus",
+        description="What watches metrics and tells people; `platform-assets alerts render` writes its rules.",
+    )
 
 
 class Freshness(Declaration):
