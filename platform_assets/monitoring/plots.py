@@ -15,6 +15,7 @@ import polars as pl
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.monitoring.drift import ColumnVerdict, DriftResult
+from platform_assets.monitoring.estimates.kept import EstimatedQuality
 from platform_assets.monitoring.latency import ServiceDay
 
 if TYPE_CHECKING:
@@ -75,6 +76,40 @@ def plot_quality(by_day: pl.DataFrame, name: str, bound: float | None) -> bytes:
         axes.axhline(bound, color=RED, linestyle="--", linewidth=1, label=f"bound {bound:.3f}")
     axes.set_xlabel("event day")
     axes.legend(fontsize=8)
+    figure.autofmt_xdate()
+    return png(figure)
+
+
+def plot_estimates(result: EstimatedQuality) -> bytes:
+    """Earlier estimates of a metric with their intervals beside the truth, the newest estimate, and the bound.
+
+    Returns:
+        A PNG image.
+    """
+    figure = new_figure(9.0, 3.2)
+    axes = figure.subplots()
+    newest = result.estimates.get(result.metric) or result.withdrawn.get(result.metric)
+    series = [(one.day, one.estimated, one.low, one.high, one.standing == "withdrawn") for one in result.scored]
+    if newest is not None:
+        withdrawn = result.metric in result.withdrawn
+        series.append((result.last_day.isoformat(), newest.value, newest.low, newest.high, withdrawn))
+    for believed, color, label in ((True, BLUE, "estimated, 95 % interval"), (False, GREY, "estimated and withdrawn")):
+        chosen = [one for one in series if one[4] != believed]
+        if chosen:
+            days = np.array([one[0] for one in chosen], dtype="datetime64[D]")
+            values = np.array([one[1:4] for one in chosen])
+            off = np.maximum([values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]], 0.0)
+            axes.errorbar(days, values[:, 0], yerr=off, fmt="o", color=color, capsize=2, markersize=4, label=label)
+    if result.scored:
+        days = np.array([one.day for one in result.scored], dtype="datetime64[D]")
+        axes.plot(days, [one.true for one in result.scored], "-", color=GREEN, label="true, once labels had come")
+    if result.metric in result.bounds:
+        bound = result.bounds[result.metric]
+        axes.axhline(bound, color=RED, linestyle="--", linewidth=1, label=f"bound {bound:.3f}")
+    axes.set_title(f"{result.metric}: {result.status}", fontsize=10)
+    axes.set_xlabel("last event day of the window")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8)
     figure.autofmt_xdate()
     return png(figure)
 

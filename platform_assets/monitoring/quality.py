@@ -195,7 +195,7 @@ def production_quality(
     if len(rows.y) >= use_case.monitoring.min_rows:
         trained_on = TrainingLabels(sum((class_rows or {}).values()), reference_label_rate, class_rows or {})
         violations += [Violation("label_rate", *moved) for moved in task.moved_labels(rows.y, use_case, trained_on)]
-    bounds = {} if obstacle is not None else _bounds(use_case, metrics, reference_metrics)
+    bounds = {} if obstacle is not None else metric_bounds(use_case, metrics, reference_metrics)
     intervals = {name: metric_interval(metric_of(use_case, name), rows, seed=seed) for name in bounds}
     for name, bound in bounds.items():
         violations += _metric_violations(metric_of(use_case, name), metrics[name], intervals[name], bound, len(rows.y))
@@ -229,8 +229,8 @@ def quality_bound(use_case: UseCase, reference: float) -> float:
     )
 
 
-def _bounds(
-    use_case: UseCase, metrics: Mapping[str, float], reference_metrics: Mapping[str, float]
+def metric_bounds(
+    use_case: UseCase, metrics: Collection[str], reference_metrics: Mapping[str, float]
 ) -> dict[str, float]:
     """What each bounded metric must keep: the followed one a share of the evaluation's, and each what is declared of it."""
     followed = use_case.monitoring.quality_metric

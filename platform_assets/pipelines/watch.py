@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -72,6 +73,24 @@ class StoredPredictions:
     latency_plot: bytes | None
     commit: Commit
     uri: str
+
+
+class StorableResult(Protocol):
+    """A verdict on a window."""
+
+    @property
+    def status(self) -> str:
+        """In one word."""
+        ...
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is well."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, as plain values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -166,9 +185,9 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, 
     """
     use_case = catalog.use_case
     first = day - timedelta(days=use_case.monitoring.window_days - 1)
-    _require_predictions(catalog, first, day, f"drift of {use_case.name} up to {day}")
+    require_predictions(catalog, first, day, f"drift of {use_case.name} up to {day}")
     log = catalog.predictions.read(first, day)
-    version = _model_of(use_case, log, registry)
+    version = model_of(use_case, log, registry)
     run = registered_run(registry, version)
     reference = _reference(catalog, version, run)
     window = watch_window(
@@ -178,7 +197,7 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, 
     path = report_folder / f"drift-{day}.html"
     evidently_report(window.reference, window.current, result, path, title=f"{use_case.name}: drift up to {day}")
     causes = window_verdict(day, result, None).causes
-    stored = _store_verdict(catalog, DRIFT, day, version.version, result, causes)
+    stored = store_verdict(catalog, DRIFT, day, version.version, result, causes)
     return WatchedDrift(result, version, path, plot_drift(result), stored)
 
 
@@ -199,9 +218,9 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
     as_of = day + timedelta(days=max(1, use_case.label_delay_days))
     first, last = quality_days(use_case, as_of)
     what = f"quality of {use_case.name} up to {day}"
-    _require_predictions(catalog, first, last, what)
+    require_predictions(catalog, first, last, what)
     log = catalog.predictions.read(first, last)
-    version = _model_of(use_case, log, registry)
+    version = model_of(use_case, log, registry)
     comparison = registered_run(registry, version).comparison
     newest = as_of - timedelta(days=max(1, use_case.label_arrival_days))
     require_source_days(catalog, use_case.label_source, first, newest, what)
@@ -211,13 +230,13 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
     label_rate = float(version.tags["label_mean"]) if "label_mean" in version.tags else None
     result = production_quality(joined, use_case, promised, label_rate, class_rows=version.tag_json(CLASS_ROWS_TAG))
     causes = window_verdict(day, None, result).causes
-    stored = _store_verdict(catalog, QUALITY, day, version.version, result, causes)
+    stored = store_verdict(catalog, QUALITY, day, version.version, result, causes)
     metric = use_case.monitoring.quality_metric
     plot = plot_quality(quality_by_day(joined, use_case), metric, result.bounds.get(metric))
     return WatchedQuality(result, version, plot, stored)
 
 
-def _require_predictions(catalog: Catalog, first: date, last: date, what: str) -> None:
+def require_predictions(catalog: Catalog, first: date, last: date, what: str) -> None:
     """Refuse a window some of whose days were never stored; days before the first stored one had no service.
 
     Raises:
@@ -228,7 +247,7 @@ def _require_predictions(catalog: Catalog, first: date, last: date, what: str) -
     require_days(catalog, table, max(first, min(stored, default=first)), last, what)
 
 
-def _model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:
+def model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:
     """The version that made most of the window's predictions."""
     if log.is_empty():
         raise MonitoringError(
@@ -246,7 +265,7 @@ def _reference(catalog: Catalog, version: RegisteredVersion, run: ModelRun) -> p
     as_of = date.fromisoformat(version.tags["as_of"])
     last = date.fromisoformat(version.tags["trained_on_first_day"]) - timedelta(days=1)
     first = last - timedelta(days=use_case.training.splits.test_days - 1)
-    rows = _with_members(catalog, _training_rows(catalog, as_of, first, last))
+    rows = with_members(catalog, training_rows(catalog, as_of, first, last))
     predictor = run.predictor()
     task = task_of(use_case)
     outputs = predictor.predict(read_dataset(use_case, rows).X)
@@ -262,7 +281,7 @@ def _known_rows(catalog: Catalog, version: RegisteredVersion, run: ModelRun, day
     use_case = catalog.use_case
     as_of = date.fromisoformat(version.tags["as_of"])
     first, last = (date.fromisoformat(version.tags[f"trained_on_{end}_day"]) for end in ("first", "last"))
-    rows = _with_members(catalog, _training_rows(catalog, as_of, date.min, day))
+    rows = with_members(catalog, training_rows(catalog, as_of, date.min, day))
     known = reference_frame(rows, use_case)
     learned = known.filter(pl.col(EVENT_DAY).is_between(first, last))
     return KnownRows(learned, known, _unlearned(catalog, run, last + ONE_DAY, as_of - ONE_DAY))
@@ -285,11 +304,12 @@ def _unlearned(catalog: Catalog, run: ModelRun, first: date, last: date) -> pl.D
     return log.with_columns(answers[name].alias(name) for name in ("score", "decision"))
 
 
-def _training_rows(catalog: Catalog, as_of: date, first: date, last: date) -> pl.DataFrame:
+def training_rows(catalog: Catalog, as_of: date, first: date, last: date) -> pl.DataFrame:
+    """Rows of the training set as of a day, of some event days."""
     return catalog.training_sets.read(as_of, as_of).filter(pl.col(EVENT_DAY).is_between(first, last))
 
 
-def _with_members(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
+def with_members(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with the column of what they belong to, which a training set has only where it is declared as its group."""
     column, keys = panel_column(catalog.use_case), list(catalog.use_case.event_source.primary_key)
     if column is None or column in rows.columns or rows.is_empty() or not catalog.events.exists():
@@ -300,14 +320,10 @@ def _with_members(catalog: Catalog, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.join(catalog.events.read(first, last, [*keys, column]), on=keys, how="left")
 
 
-def _store_verdict(
-    catalog: Catalog,
-    name: str,
-    day: date,
-    version: str,
-    result: DriftResult | QualityResult,
-    causes: Sequence[str],
+def store_verdict(
+    catalog: Catalog, name: str, day: date, version: str, result: StorableResult, causes: Sequence[str]
 ) -> StoredVerdict:
+    """Store the verdict on the window that ends with a day, in place of an earlier one."""
     row = {
         "status": result.status,
         "passed": result.passed,

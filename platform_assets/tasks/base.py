@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from platform_assets.declaration.tasks.base import DeclaredTask
     from platform_assets.tasks.gate_result import GateResult
     from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
+    from platform_assets.tasks.outcomes import OutcomeModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,10 @@ class Task(Protocol):
 
     def moved_labels(self, y: Vector, use_case: UseCase, reference: TrainingLabels) -> list[tuple[str, str]]:
         """What is not as it was in training: what moved, and one sentence about it. At least one row."""
+        ...
+
+    def fit_outcomes(self, y: Vector, prediction: Vector, X: Matrix) -> OutcomeModel:
+        """What labels outputs get, learned where both are known: from it quality is estimated before labels come."""
         ...
 
     # Pictures

@@ -111,6 +111,7 @@ def test_a_picture_where_people_would_rather_look(made: Made, lived_in: LivedIn)
         (MODEL, "evaluation"),
         (MONITORING, "drift"),
         (MONITORING, "quality"),
+        (MONITORING, "estimated_quality"),
         (SERVING, PREDICTION_LOG),
     ):
         texts = [value.value for value in made[place].metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]

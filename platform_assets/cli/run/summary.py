@@ -16,7 +16,7 @@ from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
 from platform_assets.cli.services import automation_line, print_service_check
 from platform_assets.declaration import Source
-from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
 from platform_assets.lake.layout import MONITORING
 from platform_assets.pipelines.check_service import ServiceCheck
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
@@ -156,14 +156,14 @@ def _print_predictions(journey: Journey) -> None:
 
 
 def _print_monitoring(journey: Journey) -> None:
-    for name in (DRIFT, QUALITY):
+    for name in (DRIFT, ESTIMATE, QUALITY):
         values = journey.jobs.latest_metadata(journey.use_case, MONITORING, name)
         if values is None:
-            console.print(f"[bold]{name:<11}[/] not computed")
+            console.print(f"[bold]{name:<17}[/] not computed")
             continue
         columns = values.get("failed_columns")
         explanation = values.get("explanation") or (f"moved: {columns}" if columns else "no column moved")
-        console.print(f"[bold]{name:<11}[/] {values['status']}: {explanation}")
+        console.print(f"[bold]{name:<17}[/] {values['status']}: {explanation}")
     reports = sorted(journey.installation.serving.report_folder(journey.use_case.name).glob("*.html"))
     for report in reports[-3:]:
         console.print(f"            report {report}")

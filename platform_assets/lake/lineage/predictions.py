@@ -81,3 +81,13 @@ def quality_origins(use_case: UseCase) -> Origins:
     """Logged scores, next to the labels that arrived."""
     label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
     return _verdict(use_case, (ColumnOf(*predictions_path(use_case), use_case.task.scored_from), label))
+
+
+def estimate_origins(use_case: UseCase) -> Origins:
+    """Logged scores and inputs, next to those of the training set with their labels, and to labels that arrived."""
+    label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
+    names = (use_case.task.scored_from, *(FEATURE_PREFIX + name for name in use_case.feature_names))
+    logged = tuple(ColumnOf(*predictions_path(use_case), name) for name in names)
+    known = (*use_case.feature_names, use_case.label.column)
+    reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in known)
+    return _verdict(use_case, (*logged, *reference, label))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import (
     DRIFT,
+    ESTIMATE,
     FEATURE_QUALITY,
     ONLINE_STORE,
     PARITY,
@@ -44,6 +45,7 @@ from platform_assets.lake.lineage.graph import PLATFORM, SOURCE, WHOLE_ROW, Colu
 from platform_assets.lake.lineage.predictions import (
     daily_predictions_origins,
     drift_origins,
+    estimate_origins,
     prediction_log_origins,
     quality_origins,
 )
@@ -92,3 +94,4 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
     )
     yield (MONITORING, DRIFT), drift_origins(use_case)
     yield (MONITORING, QUALITY), quality_origins(use_case)
+    yield (MONITORING, ESTIMATE), estimate_origins(use_case)

@@ -12,6 +12,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.orchestration.assets.champion import champion_asset
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.deployment import deployment_asset, service_asset
+from platform_assets.orchestration.assets.estimates import estimated_quality_asset
 from platform_assets.orchestration.assets.evaluation import evaluation_asset
 from platform_assets.orchestration.assets.experiment import experiment_asset
 from platform_assets.orchestration.assets.experiment_report import experiment_report_asset, has_experiment_report
@@ -63,6 +64,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         *_answering(use_case),
         parity_asset(use_case=use_case),
         drift_asset(use_case=use_case),
+        estimated_quality_asset(use_case=use_case),
         quality_asset(use_case=use_case),
         retrain_decision_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),

@@ -22,6 +22,7 @@ from platform_assets.tasks.base import Answer, Answers, FoldRows, Task, Training
 from platform_assets.tasks.binary import gates as share_of_positives
 from platform_assets.tasks.binary import metrics, plots
 from platform_assets.tasks.binary.thresholds import thresholds_with_money
+from platform_assets.tasks.calibrated_classes import calibrate_classes
 from platform_assets.tasks.calibration import calibration_error, reliability_bins
 from platform_assets.tasks.drawing import thinned
 from platform_assets.tasks.enough_rows import has_enough_data
@@ -29,6 +30,7 @@ from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.intervals import ratio_interval
 from platform_assets.tasks.labels import mean_of, moved_mean, numbers
 from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
+from platform_assets.tasks.outcomes import OutcomeModel
 
 POSITIVE = 1.0
 
@@ -156,6 +158,10 @@ class BinaryTask:
             return []
         interval = ratio_interval(int((y == POSITIVE).sum()), len(y))
         return moved_mean(y, interval, reference.mean, use_case)
+
+    def fit_outcomes(self, y: Vector, prediction: Vector, X: Matrix) -> OutcomeModel:
+        """The probability of a positive, calibrated."""
+        return calibrate_classes(y, prediction)
 
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """ROC, precision and recall, calibration, confusion at the threshold."""

@@ -20,6 +20,7 @@ from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.multiclass import MULTICLASS as DECLARED
 from platform_assets.declaration.tasks.multiclass import PROBABILITIES
 from platform_assets.tasks.base import Answer, Answers, FoldRows, Task, TrainingLabels
+from platform_assets.tasks.calibrated_classes import calibrate_classes
 from platform_assets.tasks.calibration import reliability_bins
 from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
@@ -27,6 +28,7 @@ from platform_assets.tasks.multiclass import gates as classes_gates
 from platform_assets.tasks.multiclass import metrics, plots
 from platform_assets.tasks.multiclass.labels import class_indices, moved_classes, probabilities_of
 from platform_assets.tasks.multiclass.probabilities import spread
+from platform_assets.tasks.outcomes import OutcomeModel
 from platform_assets.tasks.plain import plain
 
 
@@ -156,6 +158,10 @@ class MulticlassTask:
     def moved_labels(self, y: Vector, use_case: UseCase, reference: TrainingLabels) -> list[tuple[str, str]]:
         """Classes whose share lies outside the declared ratio."""
         return moved_classes(y, use_case, reference.class_rows)
+
+    def fit_outcomes(self, y: Vector, prediction: Vector, X: Matrix) -> OutcomeModel:
+        """The probability of each class, calibrated."""
+        return calibrate_classes(y, prediction)
 
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """Confusion of classes, recall and precision, calibration of the predicted class."""

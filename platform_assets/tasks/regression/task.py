@@ -23,7 +23,8 @@ from platform_assets.tasks.gate_result import GateResult
 from platform_assets.tasks.intervals import mean_interval
 from platform_assets.tasks.labels import mean_of, moved_mean, numbers
 from platform_assets.tasks.metric import Matrix, NamedMetric, Vector
-from platform_assets.tasks.regression import metrics, plots
+from platform_assets.tasks.outcomes import OutcomeModel
+from platform_assets.tasks.regression import metrics, outcomes, plots
 
 
 class RegressionTask:
@@ -122,6 +123,10 @@ class RegressionTask:
         if reference.mean is None or reference.mean <= 0:
             return []
         return moved_mean(y, mean_interval(y), reference.mean, use_case)
+
+    def fit_outcomes(self, y: Vector, prediction: Vector, X: Matrix) -> OutcomeModel:
+        """Values around the prediction."""
+        return outcomes.model_errors(y, prediction, X)
 
     def plot(self, use_case: UseCase, y: Vector, predictions: Mapping[str, Vector]) -> bytes:
         """Predicted against observed values, and residuals."""

@@ -13,6 +13,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines import watch
 from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.pipelines.compute_features import compute_features
+from platform_assets.pipelines.estimate_quality import estimate_quality
 from platform_assets.pipelines.predict import predict
 from platform_assets.pipelines.train import select_model
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
@@ -110,3 +111,16 @@ def test_scores_that_say_nothing_any_more_violate_the_quality_although_they_do_n
     assert violated.status == "violated"
     assert [violation.name for violation in violated.violations] == ["auc_roc"]
     assert watch.watch_drift(catalog, registry, tmp_path, bad).result.passed
+
+
+def test_an_estimate_is_withdrawn_once_labels_contradict_it(watched: tuple[Catalog, FakeRegistry]) -> None:
+    catalog, registry = watched
+    good = estimate_quality(catalog, registry, WORSE - timedelta(days=1)).result
+    assert good.status == "ok", good.explanation
+    assert good.followed is not None
+    truth = watch.watch_quality(catalog, registry, WORSE - timedelta(days=1)).result.metrics["auc_roc"]
+    assert good.followed.low <= truth <= good.followed.high
+    later = estimate_quality(catalog, registry, LAST - timedelta(days=1)).result
+    assert later.status == "withdrawn"
+    assert later.followed is None
+    assert [(one.day, one.covered) for one in later.scored] == [(str(WORSE - timedelta(days=1)), True)]

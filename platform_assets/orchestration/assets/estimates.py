@@ -1,0 +1,116 @@
+"""The monitoring layer before labels: estimated quality.
+
+Belongs here: what Dagster is told of estimates. Does not belong here: making them (`pipelines/estimate_quality.py`), drift and quality with
+labels (`monitoring.py`).
+"""
+
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import CHAMPION, ESTIMATE
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
+from platform_assets.lake.layout import CLEAN, MODEL, MONITORING
+from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.monitoring.estimates.kept import EstimatedQuality
+from platform_assets.orchestration.assets.monitoring import predictions_key
+from platform_assets.orchestration.checks import day_check, missing_days_refused
+from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.metadata import (
+    asset_key,
+    column_lineage,
+    column_schema,
+    commit_metadata,
+    data_version,
+    picture,
+    policy,
+)
+from platform_assets.orchestration.partitions import earlier_days, event_days
+from platform_assets.pipelines.estimate_quality import estimate_quality
+from platform_assets.registry.model_store import ModelStore
+
+ESTIMATE_CHECK = "estimate_kept"
+
+
+def estimated_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
+    """Quality of the window that ends with the day, estimated before its labels come."""
+    window_days, delay = use_case.monitoring.window_days, use_case.label_delay_days
+    key = asset_key(use_case, MONITORING, ESTIMATE)
+    labels = earlier_days(1 - window_days - delay, -use_case.label_arrival_days)
+
+    @dg.asset(
+        key=key,
+        deps=[
+            dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days - delay, 0)),
+            dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
+            dg.AssetDep(asset_key(use_case, CLEAN, use_case.label.source), partition_mapping=labels),
+        ],
+        description=f"What the followed metric is likely to be on the last {window_days} days of predictions, before their labels come; "
+        "withdrawn where it may not be believed.",
+        kinds={"polars"},
+        metadata=column_schema(VERDICT_SCHEMA, {}),
+        partitions_def=event_days(use_case),
+        code_version="1",
+        check_specs=[
+            day_check(
+                ESTIMATE_CHECK,
+                key,
+                event_days(use_case),
+                description="The followed metric is likely to keep its bound, and the estimate may be believed.",
+            )
+        ],
+        op_tags=step_tags(use_case, MONITORING, ESTIMATE),
+        **policy(use_case, MONITORING),
+    )
+    def estimated_quality(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
+    ) -> dg.MaterializeResult:
+        day = date.fromisoformat(context.partition_key)
+        with missing_days_refused():
+            watched = estimate_quality(Catalog(use_case, lake), models.registry(), day)
+        evidence = estimate_evidence(watched.result)
+        # Lost quality is an error. An estimate that may not be believed is no loss: labels will tell, and somebody should know until then.
+        lost = watched.result.status == "violated"
+        severity = dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN
+        return dg.MaterializeResult(
+            metadata={
+                **commit_metadata(watched.stored.commit, watched.stored.uri),
+                **column_lineage(use_case, key, VERDICT_SCHEMA),
+                **evidence,
+                "model_version": watched.version.version,
+                "plot": picture(watched.plot),
+            },
+            data_version=data_version(watched.stored.commit),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=ESTIMATE_CHECK, passed=watched.result.passed, severity=severity, metadata=evidence
+                )
+            ],
+        )
+
+    return estimated_quality
+
+
+def estimate_evidence(result: EstimatedQuality) -> dict[str, Any]:
+    """Figures of an estimate, for people."""
+    evidence: dict[str, Any] = {
+        "status": result.status,
+        "explanation": result.explanation,
+        "rows": result.rows,
+        "belief": result.belief.standing if result.belief else "no estimate",
+        "controls": [one.explanation for one in result.belief.controls] if result.belief else [],
+        "reference_rows": result.reference_rows,
+        "scored_estimates": len(result.scored),
+    }
+    for name, one in result.estimates.items():
+        evidence |= {
+            f"estimated_{name}": one.value,
+            f"estimated_{name}_low": one.low,
+            f"estimated_{name}_high": one.high,
+        }
+    if result.coverage_ratio is not None:
+        evidence["coverage_ratio"] = result.coverage_ratio
+    return evidence
