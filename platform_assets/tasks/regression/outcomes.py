@@ -72,7 +72,7 @@ class ModelledErrors:
         def again(random: np.random.Generator) -> OutcomeModel:
             times = random.poisson(1.0, clusters)[cluster[self.row]]
             times = np.where(np.bincount(self.leaf, times, len(self.count))[self.leaf] == 0, 1, times)
-            return _filled(self, *(np.repeat(values, times) for values in (self.row, self.leaf, self.error)))
+            return _filled(self, np.repeat(self.row, times), np.repeat(self.leaf, times), np.repeat(self.error, times))
 
         return again
 
