@@ -27,7 +27,7 @@ _MOST_STEPS = 50
 
 
 @dataclass(frozen=True, eq=False)
-class CalibratedClasses:
+class ClassOutcomes:
     """Calibrated probabilities of every class; of a binary task of 0 and 1.
 
     Attributes:
@@ -68,12 +68,12 @@ class CalibratedClasses:
 
         def again(random: np.random.Generator) -> OutcomeModel:
             moved = root @ random.standard_normal(len(root))
-            return CalibratedClasses(self.coefficients + moved.reshape(-1, 2), self.logs, self.observed)
+            return ClassOutcomes(self.coefficients + moved.reshape(-1, 2), self.logs, self.observed)
 
         return again
 
 
-def calibrate_classes(y: Vector, prediction: Vector) -> CalibratedClasses:
+def calibrate_classes(y: Vector, prediction: Vector) -> ClassOutcomes:
     """Fit the calibration of a model's outputs, by Newton's method; a step that makes it worse is halved.
 
     Args:
@@ -95,7 +95,7 @@ def calibrate_classes(y: Vector, prediction: Vector) -> CalibratedClasses:
         if loss - after < 1e-9 * max(1.0, loss):
             break
         coefficients, loss = coefficients - size * step, after
-    return CalibratedClasses(coefficients, logs, observed)
+    return ClassOutcomes(coefficients, logs, observed)
 
 
 def _loss(coefficients: Matrix, logs: Matrix, observed: Matrix) -> float:
