@@ -86,12 +86,21 @@ def definitions_are_checked(environment: Mapping[str, str] = os.environ) -> bool
 
 
 def automation_is_on(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether schedules and sensors run without anybody turning them on in Dagster.
+    """Whether sensors run without anybody turning them on in Dagster.
 
     Raises:
         SettingsError: when a setting cannot be used.
     """
     return Settings.from_environment(environment).automation == "on"
+
+
+def time_is_simulated(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether what is due is judged by a simulated clock.
+
+    Raises:
+        SettingsError: when a setting cannot be used.
+    """
+    return Settings.from_environment(environment).simulated_clock is not None
 
 
 class Settings(BaseModel):

@@ -9,40 +9,44 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.orchestration.dagster_names import AssetJob
+from platform_assets.orchestration.due_sensor import INTERVAL_SECONDS, SIMULATED_INTERVAL_SECONDS, due_sensor
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.rollout_sensor import rollout_sensor
-from platform_assets.orchestration.schedules import build_schedules
 from platform_assets.orchestration.sensors import retrain_sensor, sensor_status
 
 
 @dataclass(frozen=True)
 class Automation:
-    """Jobs, schedules and sensors of a use case."""
+    """Jobs and sensors of a use case."""
 
     jobs: list[AssetJob]
-    schedules: list[dg.ScheduleDefinition]
     sensors: list[dg.SensorDefinition]
 
 
-def build_automation(use_case: UseCase, *, running: bool = False) -> Automation:
+def build_automation(use_case: UseCase, *, running: bool = False, simulated: bool = False) -> Automation:
     """Everything that starts work for the use case without a person.
+
+    One sensor starts what is due. The automation conditions of assets say the same asset by asset; their sensor stays off, for with both
+    the same day would be made twice, and whoever prefers it turns it on in Dagster in the other's place.
 
     Args:
         use_case: the declaration.
-        running: whether schedules and sensors run from the start; what somebody turned on or off in Dagster stays so.
+        running: whether sensors run from the start; what somebody turned on or off in Dagster stays so.
+        simulated: whether the clock is simulated, so that days may last seconds.
     """
     jobs = build_jobs(use_case)
-    automation = dg.AutomationConditionSensorDefinition(
+    interval = SIMULATED_INTERVAL_SECONDS if simulated else INTERVAL_SECONDS
+    conditions = dg.AutomationConditionSensorDefinition(
         name=f"{use_case.name}__automation",
         target=dg.AssetSelection.key_prefixes([use_case.name]),
-        default_status=sensor_status(running=running),
-        description="Evaluates the automation conditions of this use case's assets.",
+        default_status=sensor_status(running=False),
+        description=f"Off: {use_case.name}__due starts what is due. Evaluates the automation conditions of assets instead.",
     )
     return Automation(
         jobs=list(jobs.values()),
-        schedules=build_schedules(use_case, jobs, running=running),
         sensors=[
-            automation,
+            conditions,
+            due_sensor(use_case, jobs, running=running, interval_seconds=interval),
             retrain_sensor(use_case, jobs, running=running),
             *([rollout_sensor(use_case, running=running)] if use_case.is_realtime else []),
         ],

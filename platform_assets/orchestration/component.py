@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 
 from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.template import use_case_template
-from platform_assets.installation import automation_is_on
+from platform_assets.installation import automation_is_on, time_is_simulated
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.pipelines.timeline import plan
@@ -81,14 +81,12 @@ class MlUseCase(dg.Component):
         return cls(use_case=use_case, folder=context.path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The use case's asset graph, jobs, schedules and sensors."""
+        """The use case's asset graph, jobs and sensors."""
         return use_case_definitions(self.use_case, self.folder)
 
 
 def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
     """Definitions of one use case, without resources."""
     assets = build_assets(use_case, folder)
-    automation = build_automation(use_case, running=automation_is_on())
-    return dg.Definitions(
-        assets=assets, jobs=automation.jobs, schedules=automation.schedules, sensors=automation.sensors
-    )
+    automation = build_automation(use_case, running=automation_is_on(), simulated=time_is_simulated())
+    return dg.Definitions(assets=assets, jobs=automation.jobs, sensors=automation.sensors)

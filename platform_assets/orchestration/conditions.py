@@ -1,6 +1,6 @@
 """Automation conditions, by name.
 
-Belongs here: when an asset is materialized without a person. Does not belong here: schedules and sensors
+Belongs here: when an asset is materialized without a person. Does not belong here: sensors
 (`orchestration/`).
 
 Every day is judged by itself. Dagster's `all_deps_blocking_checks_passed()` holds for a day as soon as one upstream day that it maps to

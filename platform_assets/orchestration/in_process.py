@@ -15,13 +15,12 @@ from platform_assets.declaration import UseCase
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import LAYERS
 from platform_assets.orchestration.assembly import installed_definitions
-from platform_assets.orchestration.due_runs import read_materialized, run_request
+from platform_assets.orchestration.due_runs import SENSOR_NAME, read_materialized, run_request, sensor_name
 from platform_assets.orchestration.jobs import job_name
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.operations_facts import first_sentence, red_day
 from platform_assets.orchestration.progress import progress_logger
 from platform_assets.orchestration.run_origin import execute_with_origin
-from platform_assets.orchestration.schedules import schedule_tags
 from platform_assets.pipelines.due import DueJob, Materialized
 
 PROGRESS = "progress"
@@ -82,8 +81,8 @@ class InProcess:
         """
         name = job_name(use_case, due_job.job)
         config: dict[str, Any] = {"loggers": {PROGRESS: {}}}
-        request = run_request(due_job)
-        request = request.with_replaced_attrs(tags={**request.tags, **schedule_tags(use_case, due_job.job)})
+        request = run_request(use_case, due_job)
+        request = request.with_replaced_attrs(tags={**request.tags, SENSOR_NAME: sensor_name(use_case)})
         result = execute_with_origin(self.definitions, self.instance, name, request, config)
         if not result.success:
             failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]

@@ -1,8 +1,9 @@
 """What is due as of a day: which jobs, for which days, in which order.
 
-One answer for everything that starts work. A schedule asks for its day alone, `platform-assets run` for the days that it goes through,
-and both do what they are answered. Belongs here: arithmetic on days and on what was materialized. Does not belong here: reading what was
-materialized (`orchestration/due_runs.py`), when somebody asks (`orchestration/schedules.py`), or running anything.
+`platform-assets run` asks for the days that it goes through and does what it is answered; what nobody goes through is asked by
+`due_now/`, which adds the time of day, attempts and waiting. Belongs here: arithmetic on days and on what was materialized. Does not
+belong here: reading what was materialized (`orchestration/due_runs.py`), when somebody asks (`orchestration/due_sensor.py`), or running
+anything.
 
 "As of day D" means: what is known at 00:00 UTC of day D.
 """
@@ -56,10 +57,12 @@ class DueJob:
     Attributes:
         job: its name, one of `jobs.JOBS`.
         days: the days it is due for; None for a job without partitions.
+        part: the part of it that is due, one of those in `jobs.py`; empty for the whole.
     """
 
     job: str
     days: DayRange | None = None
+    part: str = ""
 
 
 def polled(use_case: UseCase) -> list[DueJob]:
@@ -118,32 +121,6 @@ def is_training_day(use_case: UseCase, day: date) -> bool:
     return (day - use_case.history.first_day).days % use_case.training.every_days == 0
 
 
-def due_on(use_case: UseCase, job: str, day: date, materialized: Materialized = NOTHING) -> DueJob | None:
-    """What one day asks of one daily job, whether or not it was done: the tick of a schedule.
-
-    A job that takes a range asks for the days since the last that was delivered as well: nobody else comes for those between the end of a
-    `run` and the first tick, or those on which nothing ticked. A day before the last one delivered, such as a refused one, is not asked
-    for again.
-
-    Args:
-        use_case: the declaration.
-        job: one of `DAILY`.
-        day: the day as of which is asked.
-        materialized: what was materialized so far; without it the newest day alone is asked for.
-
-    Returns:
-        The job for its newest day and those before it that nobody asked for, or None when all lie outside of the declared history.
-    """
-    newest = newest_day(use_case, job, day)
-    takes_ranges = job in IN_ONE_RUN and job in job_tables(use_case)
-    delivered = materialized.get(_delivered(use_case, job), {}) if takes_ranges else {}
-    first = min(
-        newest, max((each + ONE_DAY for each in delivered if each is not None and each < newest), default=newest)
-    )
-    answers = due(use_case, NOTHING, day, {job: DayRange(first, newest)})
-    return next((answer for answer in answers if answer.job == job), None)
-
-
 def wanted_as_of(use_case: UseCase, day: date) -> dict[str, DayRange]:
     """The days that a day wants of each daily job, when it wants all: the whole history, one model, and the newest day of the rest."""
     first = use_case.history.first_day
@@ -198,7 +175,7 @@ def _arrived(use_case: UseCase, job: str, day: date, wanted: DayRange) -> list[d
 
 
 def _missing(use_case: UseCase, materialized: Materialized, job: str, day: date, wanted: DayRange) -> list[date]:
-    done = materialized.get(_evidence(use_case, job), {})
+    done = materialized.get(evidence_table(use_case, job), {})
     arrived = _arrived(use_case, job, day, wanted)
     absent = [each for each in arrived if each not in done]
     if job in IN_ONE_RUN and absent:
@@ -206,7 +183,7 @@ def _missing(use_case: UseCase, materialized: Materialized, job: str, day: date,
     return absent
 
 
-def _evidence(use_case: UseCase, job: str) -> TableName:
+def evidence_table(use_case: UseCase, job: str) -> TableName:
     """The table by which a job is known to be done: the one that its run makes last, or that the others are nothing without."""
     if job == LABELS:
         late = [table for layer, table in job_tables(use_case)[LABELS] if layer == CLEAN]
@@ -216,14 +193,6 @@ def _evidence(use_case: UseCase, job: str) -> TableName:
     if job == TRAIN:
         return (SERVING, DEPLOYMENT) if use_case.is_realtime else (MODEL, CHAMPION)
     return job_tables(use_case)[job][0]
-
-
-def _delivered(use_case: UseCase, job: str) -> TableName:
-    """The table by which a day of a job that takes a range is known to have been asked for, whatever became of it."""
-    if job not in (LOAD, LABELS):
-        return _evidence(use_case, job)
-    source = use_case.event_source if job == LOAD else use_case.source(_evidence(use_case, job)[1])
-    return (CLEAN if source.is_incremental else RAW), source.name
 
 
 def _stale(use_case: UseCase, materialized: Materialized, job: str, day: date, wanted: DayRange) -> Iterator[date]:
@@ -249,7 +218,10 @@ def _stale(use_case: UseCase, materialized: Materialized, job: str, day: date, w
 
 def _days_published_again(use_case: UseCase, materialized: Materialized) -> Iterator[date]:
     """Event days that were published again after their features were computed: rows were replaced, released, or a day came back."""
-    cleaned, computed = materialized.get((CLEAN, use_case.events), {}), materialized.get(_evidence(use_case, LOAD), {})
+    cleaned, computed = (
+        materialized.get((CLEAN, use_case.events), {}),
+        materialized.get(evidence_table(use_case, LOAD), {}),
+    )
     yield from (day for day, when in computed.items() if day is not None and cleaned.get(day, -1) > when)
 
 
@@ -266,6 +238,5 @@ def tables_to_read(use_case: UseCase) -> list[TableName]:
     reference = [(layer, table) for layer, table in tables.get(REFERENCE, []) if layer == CLEAN]
     fed = [(layer, source.name) for source in use_case.sources if source.is_incremental for layer in (RAW, CLEAN)]
     fed.append((CLEAN, use_case.events))  # days that were published again
-    asked = [_delivered(use_case, job) for job in DAILY if job in tables and job in IN_ONE_RUN]
-    done = [_evidence(use_case, job) for job in DAILY if job in tables]
-    return list(dict.fromkeys([*reference, *fed, *done, *asked]))
+    done = [evidence_table(use_case, job) for job in DAILY if job in tables]
+    return list(dict.fromkeys([*reference, *fed, *done]))

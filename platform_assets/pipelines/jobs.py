@@ -46,6 +46,10 @@ MAINTAIN = "maintain"
 JOBS = (FEED, REFERENCE, LABELS, LOAD, ONLINE, TRAIN, LOG, PREDICT, WATCH, JUDGE, DECIDE, MAINTAIN)
 """Every job, in the order in which data flows."""
 
+PUBLISH, COMPUTE, STORE_LOG, COMPARE, PROMOTE = "publish", "compute", "log", "parity", "promote"
+"""Parts of jobs that are run by themselves where the rest was done or has to wait: of `LOAD` publishing and computing features, of `LOG`
+storing predictions and comparing their features, of `TRAIN` what follows a green evaluation."""
+
 TableName = tuple[str, str]
 """Layer and table."""
 
@@ -78,6 +82,24 @@ def job_tables(use_case: UseCase) -> dict[str, list[TableName]]:
     else:
         tables[PREDICT] = [(PREDICTIONS, DAILY_PREDICTIONS), (MONITORING, PARITY)]
     return {job: tables[job] for job in JOBS if tables.get(job)}
+
+
+def part_tables(use_case: UseCase, job: str, part: str = "") -> list[TableName]:
+    """The tables of a job that a part of it makes; all of them where no part is named."""
+    tables = job_tables(use_case)[job]
+    match part:
+        case "publish":
+            return [one for one in tables if one[0] != FEATURES]
+        case "compute":
+            return [one for one in tables if one[0] == FEATURES]
+        case "log":
+            return [one for one in tables if one[1] == PREDICTION_LOG]
+        case "parity":
+            return [one for one in tables if one[1] == PARITY]
+        case "promote":
+            return [one for one in tables if one[1] in (CHAMPION, SERVICE, DEPLOYMENT)]
+        case _:
+            return tables
 
 
 def _published(sources: list[Source]) -> list[TableName]:

@@ -28,7 +28,7 @@ RUNNING = """{
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
   workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError {
     __typename ... on RepositoryLocation { repositories {
-      schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } } } }
+      sensors { name sensorState { status } } } } } } } }
 }"""
 
 
@@ -63,7 +63,7 @@ def ask_webserver(cluster: ClusterHandle, query: str) -> dict[str, Any]:
 
 
 def state(cluster: ClusterHandle) -> tuple[set[str], set[str], set[str]]:
-    """Daemons that are not healthy, code locations that are not loaded, schedules and sensors that do not run."""
+    """Daemons that are not healthy, code locations that are not loaded, sensors that do not run."""
     answer = ask_webserver(cluster, RUNNING)
     if not answer:
         return {"no webserver"}, set(), set()
@@ -77,8 +77,10 @@ def state(cluster: ClusterHandle) -> tuple[set[str], set[str], set[str]]:
             missing.add(entry["name"])
             continue
         for repository in location["repositories"]:
-            triggers = [(one["name"], one["scheduleState"]) for one in repository["schedules"]]
-            triggers += [(one["name"], one["sensorState"]) for one in repository["sensors"]]
+            triggers = [(one["name"], one["sensorState"]) for one in repository["sensors"]]
+            triggers = [
+                one for one in triggers if not one[0].endswith("__automation")
+            ]  # off: `__due` starts what is due
             assert triggers
             stopped |= {name for name, found_ in triggers if found_["status"] != "RUNNING"}
     return sick, missing, stopped

@@ -14,7 +14,6 @@ from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.due_runs import read_materialized
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
-from platform_assets.orchestration.schedules import build_schedules
 from platform_assets.pipelines.due import DueJob, due, polled, stale_days
 from platform_assets.pipelines.jobs import FEED, LOAD
 from platform_assets.testing.day_verdicts import report_verdict
@@ -81,9 +80,7 @@ def test_a_touched_day_is_cleaned_and_its_features_follow(
     assert DAY in requested
 
 
-def test_the_feed_has_a_job_and_a_schedule_and_the_daily_load_leaves_it_alone(
-    use_case: UseCase, definitions: dg.Definitions
-) -> None:
+def test_the_feed_has_a_job_and_the_daily_load_leaves_it_alone(use_case: UseCase, definitions: dg.Definitions) -> None:
     jobs = build_jobs(use_case)
     assert "feed" in jobs
     graph = definitions.resolve_asset_graph()
@@ -93,9 +90,6 @@ def test_the_feed_has_a_job_and_a_schedule_and_the_daily_load_leaves_it_alone(
     assert {key("clean", "transactions"), key("history", "transactions")} <= load
     assert not load & {key("raw", "transactions"), key("raw", "transactions_feed")}
     assert not graph.get(key("raw", "transactions")).is_executable
-    [schedule] = [found for found in build_schedules(use_case, jobs) if found.job_name == jobs["feed"].name]
-    assert schedule.cron_schedule == "*/5 * * * *"
-    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
 def test_stale_days_are_those_touched_after_they_were_cleaned(use_case: UseCase, instance: dg.DagsterInstance) -> None:

@@ -125,14 +125,14 @@ def test_the_job_s_page_lists_it(ui: Ui, run_id: str) -> None:
     assert page["pipelineOrError"]["runs"] == [{"id": run_id}]
 
 
-def test_its_schedule_s_page_lists_it(ui: Ui, run_id: str) -> None:
+def test_its_sensor_s_page_lists_it(ui: Ui, run_id: str) -> None:
     query = (
-        "query($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector)"
-        " { ... on Schedule { scheduleState { runs { id } } } } }"
+        "query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector)"
+        " { ... on Sensor { sensorState { runs { id } } } } }"
     )
-    for schedule, runs in (("maintain_weekly", [{"id": run_id}]), ("load_daily", [])):
-        page = ui.answer(query, selector={**REPOSITORY, "scheduleName": f"{USE_CASES[0].name}__{schedule}"})
-        assert page["scheduleOrError"]["scheduleState"]["runs"] == runs
+    for sensor, runs in (("due", [{"id": run_id}]), ("retrain", [])):
+        page = ui.answer(query, selector={**REPOSITORY, "sensorName": f"{USE_CASES[0].name}__{sensor}"})
+        assert page["sensorOrError"]["sensorState"]["runs"] == runs
 
 
 def launchpad(ui: Ui, job: str) -> str:

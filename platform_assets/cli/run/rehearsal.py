@@ -24,7 +24,6 @@ from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.refused import print_refused
 from platform_assets.cli.run.replay import Traffic, send
 from platform_assets.cli.run.steps import panel_of_day
-from platform_assets.cli.run.turns import one_run_at_a_time
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
@@ -36,6 +35,7 @@ from platform_assets.orchestration.dagster_folder import use_dagster_of_environm
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.advance_rollout import StepOutcome, advance_rollout
 from platform_assets.pipelines.jobs import TRAIN
+from platform_assets.pipelines.turns import one_run_at_a_time
 from platform_assets.pipelines.write_rollout_page import write_rollout_page
 
 STAGES = (

@@ -14,7 +14,6 @@ from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.refused import print_refused
 from platform_assets.cli.run.replay import Traffic, panel, send
 from platform_assets.cli.run.summary import print_summary
-from platform_assets.cli.run.turns import one_run_at_a_time
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import ONE_DAY, DayRange
@@ -36,6 +35,7 @@ from platform_assets.pipelines.check_service import (
 from platform_assets.pipelines.due import DueJob, polled
 from platform_assets.pipelines.jobs import DECIDE, JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
 from platform_assets.pipelines.refresh_online_store import why_to_fill
+from platform_assets.pipelines.turns import one_run_at_a_time
 from platform_assets.pipelines.verify_lake import refuse_damaged
 
 

@@ -24,6 +24,7 @@ def build_resources(installation: Installation) -> dict[str, Any]:
     models = installation.models  # first: it lends the object store's keys to the tracker's client
     return {
         "clock": installation.clock,
+        "home": settings.home,
         "lake": installation.lake,
         "sources": installation.sources,
         "feast": installation.feature_store,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.cli.run.turns import RunUnderWay, one_run_at_a_time
+from platform_assets.pipelines.turns import RunUnderWay, one_run_at_a_time
 
 HOLDS = """
 import sys
 from pathlib import Path
-from platform_assets.cli.run.turns import one_run_at_a_time
+from platform_assets.pipelines.turns import one_run_at_a_time
 with one_run_at_a_time(Path(sys.argv[1])):
     print("holds", flush=True)
     sys.stdin.read()

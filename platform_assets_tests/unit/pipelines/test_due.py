@@ -20,7 +20,6 @@ from platform_assets.pipelines.due import (
     Materialized,
     as_of_days_declared,
     due,
-    due_on,
     is_training_day,
     newest_day,
     polled,
@@ -40,7 +39,6 @@ from platform_assets.pipelines.jobs import (
     WATCH,
     job_tables,
 )
-from platform_assets.testing.declare import declare
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 9, 30)
 
@@ -188,16 +186,6 @@ def test_days_after_the_first_missing_one_are_done_again() -> None:
     assert jobs[-1] == DueJob(LOAD, DayRange(FIRST + timedelta(days=4), FIRST + timedelta(days=9)))
 
 
-@given(cases, st.sampled_from(DAILY), days)
-@settings(deadline=None)
-def test_a_day_asks_each_job_for_its_newest_day_or_for_nothing(use_case: UseCase, job: str, day: date) -> None:
-    answer = due_on(use_case, job, day)
-    newest = newest_day(use_case, job, day)
-    first, last = as_of_days_declared(use_case) if job in OF_AN_AS_OF_DAY else (FIRST, use_case.history.last_day)
-    inside = first <= newest and (last is None or newest <= last)
-    assert answer == (DueJob(job, DayRange(newest, newest)) if inside and job in job_tables(use_case) else None)
-
-
 def test_late_rows_of_a_feed_are_mended_up_to_yesterday() -> None:
     use_case = with_feed(CARDS, "labels")
     touched = date(2018, 8, 20)
@@ -210,53 +198,3 @@ def test_late_rows_of_a_feed_are_mended_up_to_yesterday() -> None:
 def test_only_incremental_sources_are_polled() -> None:
     assert polled(CARDS) == []
     assert polled(with_feed(CARDS, "transactions")) == [DueJob(FEED)]
-
-
-@pytest.mark.parametrize("delay", [1, 2, 7, 30])
-def test_after_a_run_schedules_leave_no_hole(delay: int) -> None:
-    """`run` ends with the day whose labels have arrived; the first ticks take over from there."""
-    events = {"payment": "int64", "at": "datetime", "amount": "float64"}
-    use_case = declare(events=events, label="is_bad", label_delay_days=delay)
-    first, today = use_case.history.first_day, date(2024, 3, 1)
-    handed = DayRange(first, today - timedelta(days=delay))
-    seen = {job: set(handed.days) for job in (LOAD, LABELS)}
-    tables = {LOAD: (RAW, "events"), LABELS: (RAW, "labels")}
-    for ahead in range(5):
-        day = today + timedelta(days=ahead)
-        done: Materialized = {tables[job]: dict.fromkeys(days, 1) for job, days in seen.items()}
-        for job, days in seen.items():
-            answer = due_on(use_case, job, day, done)
-            assert answer is not None
-            assert answer.days is not None
-            days |= set(answer.days.days)
-    for job, days in seen.items():
-        newest = newest_day(use_case, job, today + timedelta(days=4))
-        assert days >= set(DayRange(first, newest).days), job
-
-
-def test_days_without_a_tick_are_taken_along_by_the_next() -> None:
-    case = declared("card_fraud")
-    day, last = date(2018, 6, 10), date(2018, 6, 6)
-    loaded: Materialized = {(RAW, case.events): {last: 5, last - timedelta(days=1): 4}}
-    assert due_on(case, LOAD, day, loaded) == DueJob(LOAD, DayRange(date(2018, 6, 7), date(2018, 6, 9)))
-    assert due_on(case, LOAD, day) == DueJob(LOAD, DayRange(date(2018, 6, 9), date(2018, 6, 9)))
-
-
-def test_a_day_that_was_delivered_and_refused_is_not_asked_for_again_by_each_tick() -> None:
-    case = declared("card_fraud")
-    refused = date(2018, 6, 8)
-    loaded: Materialized = {(RAW, case.events): {refused: 5}, (CLEAN, case.events): {}}
-    assert due_on(case, LOAD, date(2018, 6, 10), loaded) == DueJob(LOAD, DayRange(date(2018, 6, 9), date(2018, 6, 9)))
-    assert due_on(case, LOAD, date(2018, 6, 9), loaded) == DueJob(LOAD, DayRange(refused, refused)), (
-        "a tick tried again"
-    )
-
-
-def test_ticks_of_single_days_stay_single() -> None:
-    case = declared("card_fraud")
-    done: Materialized = {(layer, table): {FIRST: 1} for layer, table in tables_to_read(case)}
-    for job in (WATCH, JUDGE, ONLINE):
-        answer = due_on(case, job, date(2018, 6, 10), done)
-        assert answer is not None
-        assert answer.days is not None
-        assert answer.days.first == answer.days.last

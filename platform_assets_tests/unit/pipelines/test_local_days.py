@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from platform_assets.declaration.time_zones import day_start, zone_of
-from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.partitions import event_days
-from platform_assets.orchestration.schedules import build_schedules
+from platform_assets.pipelines.due_now.times import as_of_day, due_moment
+from platform_assets.pipelines.jobs import LOAD
 from platform_assets_tests.unit.pipelines.file_days import FileDays
 
 
@@ -73,14 +73,11 @@ def test_one_file_for_all_days_is_cut_where_the_zone_cuts(tmp_path: Path) -> Non
     assert list(shop.published().values()) == [24, 25, 24]
 
 
-def test_partitions_and_schedules_are_those_of_the_zone(tmp_path: Path) -> None:
+def test_partitions_and_what_is_due_are_those_of_the_zone(tmp_path: Path) -> None:
     shop = FileDays(tmp_path, time_zone="America/Chicago")
     partitions = event_days(shop.use_case)
     assert partitions.timezone == "America/Chicago"
     end = partitions.time_window_for_partition_key("2024-03-10").end
     assert end == datetime.fromisoformat("2024-03-11T05:00:00+00:00")
-    assert {
-        schedule.execution_timezone
-        for schedule in build_schedules(shop.use_case, build_jobs(shop.use_case))
-        if "daily" in schedule.name
-    } == {"America/Chicago"}
+    assert due_moment(shop.use_case, LOAD, date(2024, 3, 11)) == datetime.fromisoformat("2024-03-11T05:15:00+00:00")
+    assert as_of_day(shop.use_case, LOAD, datetime.fromisoformat("2024-03-11T05:14:00+00:00")) == date(2024, 3, 10)

@@ -1,15 +1,12 @@
-"""Jobs select what their name says, and schedules ask for the day that is due, within the declared history."""
+"""Jobs select what their name says, and nothing starts by itself before it is turned on."""
 
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
 from platform_assets.declaration import UseCase
 from platform_assets.installation import Installation, SettingsError
-from platform_assets.orchestration.automation import build_automation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.jobs import build_jobs
@@ -90,50 +87,6 @@ def test_a_use_case_whose_labels_come_with_its_events_has_no_job_for_them(use_ca
     daily_only = tuple(source for source in prompt if source.is_daily)
     jobs = build_jobs(use_case.model_copy(update={"sources": daily_only}))
     assert not {"labels", "reference"} & set(jobs)
-    automation = build_automation(use_case.model_copy(update={"sources": daily_only}))
-    assert "payments__labels_daily" not in {schedule.name for schedule in automation.schedules}
-
-
-def due(use_case: UseCase, schedule: str, at: datetime) -> str:
-    """The partition a schedule asks for at a time, or why it asks for none."""
-    (definition,) = [found for found in build_automation(use_case).schedules if found.name == f"payments__{schedule}"]
-    (answer,) = definition(dg.build_schedule_context(scheduled_execution_time=at))
-    if isinstance(answer, dg.SkipReason):
-        return f"skipped: {answer.skip_message}"
-    assert answer.run_key == answer.partition_key, "one run for each day, however often the schedule fires"
-    return str(answer.partition_key)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "day"),
-    [
-        ("load_daily", "2024-06-09"),
-        ("labels_daily", "2024-06-03"),
-        ("log_daily", "2024-06-09"),
-        ("watch_daily", "2024-06-09"),
-        ("judge_daily", "2024-06-03"),
-        ("train_periodically", "2024-06-10"),
-    ],
-)
-def test_each_schedule_asks_for_the_day_that_is_due(use_case: UseCase, schedule: str, day: str) -> None:
-    """Early on 10 June: yesterday's events, the labels of a week ago, a model as of today (70 days into the history)."""
-    assert due(use_case, schedule, datetime(2024, 6, 10, 1, 30, tzinfo=UTC)) == day
-
-
-@pytest.mark.parametrize("schedule", ["load_daily", "labels_daily", "log_daily", "watch_daily", "judge_daily"])
-@pytest.mark.parametrize("at", [datetime(2024, 4, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, 1, tzinfo=UTC)])
-def test_outside_the_history_nothing_is_due(use_case: UseCase, schedule: str, at: datetime) -> None:
-    assert "outside the declared history" in due(use_case, schedule, at)
-
-
-def test_a_model_is_trained_every_so_many_days(use_case: UseCase) -> None:
-    found = [due(use_case, "train_periodically", datetime(2024, 6, day, 1, 30, tzinfo=UTC)) for day in range(10, 18)]
-    assert found == ["2024-06-10", *["skipped: a model is trained every 7 days"] * 6, "2024-06-17"]
-
-
-def test_the_scheduled_day_is_the_day_in_utc(use_case: UseCase) -> None:
-    evening_in_new_york = datetime(2024, 6, 9, 20, 15, tzinfo=ZoneInfo("America/New_York"))
-    assert due(use_case, "load_daily", evening_in_new_york) == "2024-06-09"
 
 
 @pytest.mark.parametrize(("setting", "status"), [("on", "RUNNING"), ("off", "STOPPED"), (None, "RUNNING")])
@@ -145,8 +98,10 @@ def test_one_setting_says_whether_what_is_due_starts_by_itself(
     else:
         monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", setting)
     definitions = use_case_definitions(use_case, tmp_path)
-    triggers = [*(definitions.schedules or []), *(definitions.sensors or [])]
-    assert {found.default_status.value for found in triggers} == {status}
+    assert not definitions.schedules, "what is due comes from state, not from the time alone"
+    statuses = {found.name: found.default_status.value for found in definitions.sensors or []}
+    assert statuses.pop("payments__automation") == "STOPPED", "with both on, a day would be made twice"
+    assert statuses == dict.fromkeys(["payments__due", "payments__retrain", "payments__rollout"], status)
 
 
 def test_the_setting_is_on_or_off(use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

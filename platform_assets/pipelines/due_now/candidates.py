@@ -1,0 +1,333 @@
+"""The days of each job that are due, and what each waits for.
+
+Belongs here: one function for each job. Does not belong here: which of them start now (`attempts.py`), what is there (`seen.py`).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from functools import wraps
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.names import EVALUATION, PARITY
+from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, RAW
+from platform_assets.pipelines.due import DAILY, as_of_days_declared, evidence_table, is_training_day, stale_days
+from platform_assets.pipelines.due_now.answer import Candidate
+from platform_assets.pipelines.due_now.attempts import failed_attempts
+from platform_assets.pipelines.due_now.reach import Reach, feature_reach, store_reach, training_reach
+from platform_assets.pipelines.due_now.seen import Seen, listed
+from platform_assets.pipelines.due_now.times import as_of_day, upkeep_day
+from platform_assets.pipelines.jobs import (
+    COMPARE,
+    COMPUTE,
+    DECIDE,
+    JUDGE,
+    LABELS,
+    LOAD,
+    LOG,
+    MAINTAIN,
+    ONLINE,
+    PREDICT,
+    PROMOTE,
+    PUBLISH,
+    REFERENCE,
+    STORE_LOG,
+    TRAIN,
+    WATCH,
+    TableName,
+    job_tables,
+)
+
+
+def once(candidates: Callable[[Seen], Iterator[Candidate]]) -> Callable[[Seen], Iterator[Candidate]]:
+    """Candidates that several jobs ask about, found once."""
+
+    @wraps(candidates)
+    def found(seen: Seen) -> Iterator[Candidate]:
+        name = candidates.__name__
+        if name not in seen.found:
+            seen.found[name] = list(candidates(seen))
+        return iter(seen.found[name])
+
+    return found
+
+
+def reference(seen: Seen) -> Iterator[Candidate]:
+    """Reference tables are loaded again each day where their source can change, and at once where they are not there."""
+    day = as_of_day(seen.use_case, REFERENCE, seen.moment)
+    tables = [source for source in seen.use_case.sources if not source.is_daily]
+    absent = [one for one in tables if not seen.remembered.materialized.get((CLEAN, one.name))]
+    loaded = any(run.is_about(REFERENCE, "", day) and run.outcome == "succeeded" for run in seen.remembered.runs)
+    if absent or (not loaded and any(one.connector.kind != "simulator" for one in tables)):
+        yield Candidate(REFERENCE, day)
+
+
+def maintain(seen: Seen) -> Iterator[Candidate]:
+    """The upkeep of a Sunday, also later in the week when it was missed; the first one on a Sunday."""
+    day = upkeep_day(seen.use_case, seen.moment)
+    known = [run for run in seen.remembered.runs if run.job == MAINTAIN and run.days is not None]
+    if any(run.is_about(MAINTAIN, "", day) and run.outcome == "succeeded" for run in known):
+        return
+    if known or as_of_day(seen.use_case, MAINTAIN, seen.moment) == day:
+        yield Candidate(MAINTAIN, day)
+
+
+@once
+def labels(seen: Seen) -> Iterator[Candidate]:
+    """Days of late tables that have arrived, and days of incremental ones that were touched since they were cleaned."""
+    yield from (Candidate(LABELS, day, cause=cause) for day, cause in sorted(_unpublished(seen, LABELS).items()))
+
+
+@once
+def load(seen: Seen) -> Iterator[Candidate]:
+    """Days to publish, and days whose features are not there or older than what they are made from.
+
+    A day whose features have to wait for an earlier one, or for labels, is published meanwhile, unless they come at once.
+    """
+    unpublished, reaches = _unpublished(seen, LOAD), feature_reach(seen.use_case)
+    lacks: dict[date, str] = {}
+    coming: list[date] = []
+    for day in sorted(unpublished):
+        lacks[day] = _lack(seen, reaches, day, [*coming, day])
+        if not lacks[day] and not failed_attempts(seen, Candidate(LOAD, day, cause=unpublished[day])):
+            coming.append(day)
+    later = next(filter(None, lacks.values()), "") if _labels_come(seen) else ""
+    for day in sorted(set(unpublished) | _uncomputed(seen, reaches)):
+        if day not in unpublished:
+            cause = seen.made_from(reaches, day)
+            yield Candidate(LOAD, day, COMPUTE, cause, _lack(seen, reaches, day, coming))
+        elif lacks[day] and not later:
+            yield Candidate(LOAD, day, PUBLISH, unpublished[day])
+        else:
+            yield Candidate(LOAD, day, cause=unpublished[day], waits_for=later)
+
+
+def online(seen: Seen) -> Iterator[Candidate]:
+    """The newest day that is whole, once nothing that it is made from is on its way."""
+    if ONLINE not in job_tables(seen.use_case):
+        return
+    reaches, stored = store_reach(seen.use_case), seen.done(ONLINE)
+    stale = _uncomputed(seen, feature_reach(seen.use_case))
+    newest = seen.newest(ONLINE)
+    whole = (
+        day
+        for day in sorted(seen.computed, reverse=True)
+        if day <= newest and day not in stale and not _lack(seen, reaches, day)
+    )
+    day = next(whole, None)
+    if day is None or day < max(stored, default=day):
+        return
+    cause = seen.made_from(reaches, day)
+    if stored.get(day, -1) < cause:
+        yield Candidate(ONLINE, day, cause=cause, waits_for=_loads_come(seen))
+
+
+def train(seen: Seen) -> Iterator[Candidate]:
+    """The newest training day without a model as of it or a later day, and what follows a green evaluation that did not reach the end."""
+    use_case = seen.use_case
+    evaluated = seen.days_of((MODEL, EVALUATION))
+    newest = max(evaluated, default=None)
+    if newest is not None and newest not in seen.remembered.refused_models:
+        served = seen.done(TRAIN)
+        if served.get(newest, -1) < evaluated[newest]:
+            waits = "features differ online and offline; no model is promoted meanwhile"
+            yield Candidate(TRAIN, newest, PROMOTE, evaluated[newest], waits if seen.remembered.parity_is_red else "")
+    first, _ = as_of_days_declared(use_case)
+    day = seen.newest(TRAIN)
+    while day >= first and not is_training_day(use_case, day):
+        day -= timedelta(days=1)
+    if day < first or (newest is not None and newest >= day):
+        return
+    events, *others = training_reach(use_case)
+    lack = _lack(seen, [events, *others], day)
+    days = DayRange(day + timedelta(days=events.first or 0), day + timedelta(days=events.last)).days
+    uncomputed = [each for each in days if each >= use_case.history.first_day and each not in seen.computed]
+    if not lack and uncomputed:
+        lack = f"features of {listed(uncomputed)} are not computed"
+    yield Candidate(TRAIN, day, cause=0, waits_for=lack or _loads_come(seen))
+
+
+def log(seen: Seen) -> Iterator[Candidate]:
+    """Days of the prediction log since the first deployment; their features are compared once they are computed."""
+    if LOG not in job_tables(seen.use_case):
+        return
+    logged, compared = seen.done(LOG), seen.days_of((MONITORING, PARITY))
+    first = first_answered(seen)
+    if first is None:
+        return
+    for day in seen.since(LOG, first):
+        computed = day in seen.computed
+        if day not in logged and (computed or _loads_come(seen)):
+            yield Candidate(LOG, day, waits_for="" if computed else f"features of {day} are on their way")
+        elif day not in logged:
+            yield Candidate(LOG, day, STORE_LOG)
+        elif day not in compared and computed:
+            yield Candidate(LOG, day, COMPARE, seen.computed[day])
+
+
+def predict(seen: Seen) -> Iterator[Candidate]:
+    """Days whose features are there, since the first champion."""
+    if PREDICT not in job_tables(seen.use_case):
+        return
+    done, first = seen.done(PREDICT), first_answered(seen)
+    if first is None:
+        return
+    for day in seen.since(PREDICT, first):
+        if day not in done:
+            lack = "" if day in seen.computed else f"features of {day} are not computed"
+            yield Candidate(PREDICT, day, waits_for=lack)
+
+
+@once
+def watch(seen: Seen) -> Iterator[Candidate]:
+    """Windows of predictions that ended since the first."""
+    for day in _window_ends(seen, WATCH):
+        yield Candidate(WATCH, day, waits_for=_predictions_lack(seen, day))
+
+
+@once
+def judge(seen: Seen) -> Iterator[Candidate]:
+    """Windows of predictions whose labels have arrived."""
+    use_case = seen.use_case
+    ahead = max(1, use_case.label_delay_days) - max(1, use_case.label_arrival_days)
+    known = Reach(use_case.label.source, 1 - use_case.monitoring.window_days, ahead)
+    for day in _window_ends(seen, JUDGE):
+        yield Candidate(JUDGE, day, waits_for=_predictions_lack(seen, day) or _lack(seen, [known], day))
+
+
+def decide(seen: Seen) -> Iterator[Candidate]:
+    """Whether a new model is asked for, as of each day since the first window; the windows of that day are judged before."""
+    if DECIDE not in job_tables(seen.use_case):
+        return
+    ends, done = first_window_end(seen), seen.done(DECIDE)
+    if ends is None:
+        return
+    judged = {WATCH: timedelta(days=1), JUDGE: timedelta(days=max(1, seen.use_case.label_delay_days))}
+    first = min(done, default=ends + timedelta(days=1))
+    for day in seen.since(DECIDE, first):
+        if day in done:
+            continue
+        coming = [job for job, back in judged.items() if _window_comes(seen, job, day - back)]
+        yield Candidate(DECIDE, day, waits_for=f"{' and '.join(coming)} of that day come first" if coming else "")
+
+
+EVERY_JOB = (reference, labels, load, online, train, log, predict, watch, judge, decide, maintain)
+"""All of the above."""
+
+
+def first_answered(seen: Seen) -> date | None:
+    """The first day of which there may be predictions: the first that was stored, else the first that a model served."""
+    job = LOG if LOG in job_tables(seen.use_case) else PREDICT
+    stored, served = seen.done(job), seen.done(TRAIN)
+    return min(stored, default=min(served, default=None))
+
+
+def _unpublished(seen: Seen, job: str) -> dict[date, int]:
+    """Days that a job has to publish, each with the number of what makes it due."""
+    days: dict[date, int] = {}
+    for source in seen.use_case.sources:
+        if not source.is_daily or seen.loads(source) != job:
+            continue
+        days |= dict.fromkeys(seen.absent(source), 0)
+        if source.is_incremental:
+            raw = seen.days_of((RAW, source.name))
+            last = seen.newest(LOAD)
+            touched = stale_days(seen.remembered.materialized, source)
+            days |= {day: raw[day] for day in touched if seen.use_case.history.first_day <= day <= last}
+    return days
+
+
+def _uncomputed(seen: Seen, reaches: list[Reach]) -> set[date]:
+    """Days without features, and those whose features are older than a day that they are made from."""
+    if "uncomputed" not in seen.found:
+        seen.found["uncomputed"] = _found_uncomputed(seen, reaches)
+    found: set[date] = seen.found["uncomputed"]
+    return found
+
+
+def _found_uncomputed(seen: Seen, reaches: list[Reach]) -> set[date]:
+    first = seen.handed_over_from
+    if first is None:
+        return set()
+    computed, last = seen.computed, seen.newest(LOAD)
+    found = {day for day in seen.since(LOAD, first) if day not in computed}
+    oldest = min(computed.values())
+    for reach in reaches:
+        if reach.first is None:
+            continue
+        for day, published in seen.published(reach.source).items():
+            if published <= oldest:
+                continue
+            for offset in range(-reach.last, 1 - reach.first):
+                made = day + timedelta(days=offset)
+                if made <= last and computed.get(made, published) < published:
+                    found.add(made)
+    return found
+
+
+def _lack(seen: Seen, reaches: list[Reach], day: date, coming: list[date] | None = None) -> str:
+    """What lacks to make a day, in words; empty where nothing does."""
+    for reach in reaches:
+        own = (coming or []) if seen.loads(seen.use_case.source(reach.source)) == LOAD else []
+        absent = seen.lacking(reach, day, own)
+        if absent:
+            is_daily = seen.use_case.source(reach.source).is_daily
+            return f"{reach.source} has no {listed(absent)}" if is_daily else f"{reach.source} was never loaded"
+    return ""
+
+
+def _labels_come(seen: Seen) -> bool:
+    """Whether labels, or reference tables, are about to be loaded: each was not tried yet, or is being loaded."""
+    return _comes(seen, LABELS, labels) or _comes(seen, REFERENCE, reference)
+
+
+def _loads_come(seen: Seen) -> str:
+    """What is about to be loaded, in words; empty where nothing is."""
+    if _labels_come(seen):
+        return "labels or reference tables are on their way"
+    return "events or features are on their way" if _comes(seen, LOAD, load) else ""
+
+
+def _comes(seen: Seen, job: str, candidates: Callable[[Seen], Iterator[Candidate]]) -> bool:
+    if any(run.job == job and run.outcome == "under_way" for run in seen.remembered.runs):
+        return True
+    return any(not one.waits_for and not failed_attempts(seen, one) for one in candidates(seen))
+
+
+def first_window_end(seen: Seen) -> date | None:
+    """The last day of the first whole window of predictions."""
+    first = first_answered(seen)
+    return None if first is None else first + timedelta(days=seen.use_case.monitoring.window_days - 1)
+
+
+def _window_ends(seen: Seen, job: str) -> list[date]:
+    whole, done = first_window_end(seen), seen.done(job)
+    return [] if whole is None else [day for day in seen.since(job, min(done, default=whole)) if day not in done]
+
+
+def _window_comes(seen: Seen, job: str, day: date) -> bool:
+    """Whether the verdict on the window that ends with a day is about to be made."""
+    candidates = (watch if job == WATCH else judge)(seen)
+    of_day = [one for one in candidates if one.day == day and not one.waits_for]
+    under_way = any(run.job == job and run.outcome == "under_way" for run in seen.remembered.runs)
+    return under_way or any(not failed_attempts(seen, one) for one in of_day)
+
+
+def _predictions_lack(seen: Seen, day: date) -> str:
+    """Which days of a window of predictions were not stored, in words."""
+    job = LOG if LOG in job_tables(seen.use_case) else PREDICT
+    first, stored = first_answered(seen), seen.done(job)
+    begins = day - timedelta(days=seen.use_case.monitoring.window_days - 1)
+    days = DayRange(max(begins, first or begins), day).days
+    absent = [each for each in days if each not in stored]
+    return f"predictions of {listed(absent)} were not stored" if absent else ""
+
+
+def tables_to_read(use_case: UseCase) -> list[TableName]:
+    """The tables whose materializations are looked at."""
+    tables = job_tables(use_case)
+    published = [(CLEAN, source.name) for source in use_case.sources]
+    raw = [(RAW, source.name) for source in use_case.sources if source.is_incremental]
+    daily = [evidence_table(use_case, job) for job in DAILY if job in tables]
+    extra = [(MODEL, EVALUATION), *([(MONITORING, PARITY)] if LOG in tables else [])]
+    return list(dict.fromkeys([*published, *raw, *daily, *extra]))

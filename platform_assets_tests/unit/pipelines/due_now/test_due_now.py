@@ -1,0 +1,269 @@
+"""What starts by itself: everything since the handover, in order, once; what failed again by rule; nothing waits for what it needs not."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.names import DEPLOYMENT, DRIFT, EVALUATION, PREDICTION_LOG, QUALITY
+from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, RAW, SERVING
+from platform_assets.pipelines.due_now.answer import Request
+from platform_assets.pipelines.due_now.attempts import MAX_ATTEMPTS
+from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, MAINTAIN, ONLINE, PROMOTE, PUBLISH, TRAIN, WATCH
+from platform_assets_tests.unit.pipelines.due_now.due_world import DELAY, FIRST, DueWorld, payments
+
+START = FIRST + timedelta(days=30)
+VIEW = "activity"
+
+
+def world() -> DueWorld:
+    """Handed over at noon of `START`."""
+    made = DueWorld(payments(), now=None)  # type: ignore[arg-type]
+    made.handed_over(START)
+    return made
+
+
+def day(offset: int) -> date:
+    return START + timedelta(days=offset)
+
+
+def text(first: int, last: int | None = None) -> str:
+    return str(DayRange(day(first), day(first if last is None else last)))
+
+
+def everything_is_there(made: DueWorld, newest: date) -> None:
+    """Events and features up to a day, labels as far as they have arrived, in order and none before its input."""
+    days = set(DayRange(FIRST, newest).days)
+    assert made.days(CLEAN, "events") == days
+    assert made.days(FEATURES, VIEW) == days
+    assert made.days(CLEAN, "labels") == set(DayRange(FIRST, newest + timedelta(days=1 - DELAY)).days)
+    assert newest in made.days(FEATURES, "online_store")
+    assert made.features_are_right()
+    assert made.early == []
+
+
+def test_healthy_days_run_each_job_once() -> None:
+    made = world()
+    made.live(day(10))
+    everything_is_there(made, day(9))
+    each = [text(offset) for offset in range(10)]
+    assert made.of(LOAD) == made.of(LOG) == each
+    assert made.of(ONLINE) == each
+    assert made.of(LABELS) == [text(offset - DELAY) for offset in range(1, 11)]
+    assert made.of(WATCH) == each[3:], "the first whole window"
+    assert made.of(JUDGE) == [text(offset) for offset in range(3, 11 - DELAY)]
+    assert made.of("decide") == [text(offset) for offset in range(4, 11)]
+    assert {one.attempt for one in made.asked} == {1}
+    assert made.days(SERVING, PREDICTION_LOG) == set(DayRange(START, day(9)).days)
+
+
+def test_a_model_is_trained_on_each_training_day_and_upkeep_is_done_on_sundays() -> None:
+    made = world()
+    made.live(day(20))
+    assert made.of(TRAIN) == [
+        str(FIRST + timedelta(days=35)),
+        str(FIRST + timedelta(days=42)),
+        str(FIRST + timedelta(days=49)),
+    ]
+    assert [date.fromisoformat(one).weekday() for one in made.of(MAINTAIN)] == [6, 6, 6]
+
+
+def test_nothing_starts_before_its_time_of_day() -> None:
+    made = world()
+    made.live(day(0))
+    made.settle()
+    made.now = made.now.replace(hour=23, minute=59)
+    assert made.settle() == []
+    made.off_until(day(1), hour=0)
+    made.now += timedelta(minutes=6)
+    assert [one.due.job for one in made.settle()] == [LABELS]
+    made.now += timedelta(minutes=10)
+    assert [one.due.job for one in made.settle()] == [LOAD]
+
+
+def test_two_days_off_are_caught_up_in_order_and_once() -> None:
+    made = world()
+    made.live(day(5))
+    before = len(made.asked)
+    made.off_until(day(8))
+    made.settle()
+    caught = made.asked[before:]
+    assert [str(one.about) for one in caught if one.due.job == LABELS] == [text(6 - DELAY, 8 - DELAY)]
+    assert [str(one.about) for one in caught if one.due.job == LOAD] == [text(5, 7)]
+    assert [str(one.about) for one in caught if one.due.job == ONLINE] == [text(7)], "the newest day alone"
+    jobs = [one.due.job for one in caught]
+    assert jobs.index(LABELS) < jobs.index(LOAD) < jobs.index(ONLINE)
+    assert [str(one.about) for one in caught if one.due.job == WATCH] == [text(5), text(6), text(7)]
+    everything_is_there(made, day(7))
+    assert made.days(MONITORING, DRIFT) == set(DayRange(day(3), day(7)).days)
+
+
+def test_of_missed_training_days_the_newest_is_caught_up() -> None:
+    made = world()
+    made.live(day(3))
+    made.off_until(day(20))
+    made.settle()
+    assert made.of(TRAIN) == [str(FIRST + timedelta(days=49))]
+    assert made.early == []
+
+
+def test_after_a_run_no_label_and_no_day_is_left_out() -> None:
+    """`run` ends at a day whose last labels are known later; the sensor goes on from there, whenever it is turned on."""
+    made = world()
+    made.off_until(day(40))
+    made.settle()
+    everything_is_there(made, day(39))
+
+
+def test_before_anything_was_loaded_nothing_is_asked() -> None:
+    made = DueWorld(payments(), now=None)  # type: ignore[arg-type]
+    made.off_until(START)
+    answer = made.answer()
+    assert answer.requests == ()
+    assert "platform-assets run small" in answer.notes[0]
+
+
+def test_a_file_two_days_late_holds_what_needs_it_and_nothing_else() -> None:
+    made = world()
+    made.live(day(4))
+    late = day(4)
+    made.not_delivered = {("events", late)}
+    made.live(day(7))
+    assert late not in made.days(CLEAN, "events")
+    assert {day(5), day(6)} <= made.days(CLEAN, "events"), "later days are published meanwhile"
+    assert {day(4), day(5), day(6)} <= made.days(SERVING, PREDICTION_LOG), "predictions are stored"
+    assert not {day(5), day(6)} & made.days(FEATURES, VIEW)
+    assert day(7 - DELAY) in made.days(CLEAN, "labels")
+    assert {day(5), day(6)} <= made.days(MONITORING, DRIFT)
+    made.not_delivered = set()
+    made.live(day(8))
+    everything_is_there(made, day(7))
+    loads = [one for one in made.asked if one.due.job == LOAD and late in one.about.days and not one.due.part]
+    assert 1 < len(loads) <= 4 * MAX_ATTEMPTS + 1
+
+
+def test_a_refused_day_that_is_mended_is_caught_up_and_freezes_nothing() -> None:
+    made = world()
+    made.live(day(4))
+    made.refused = {("events", day(4))}
+    made.live(day(6))
+    assert max(made.days(FEATURES, "online_store")) == day(3)
+    made.refused = set()
+    made.live(day(7))
+    everything_is_there(made, day(6))
+    assert made.days(MODEL, EVALUATION) >= {FIRST + timedelta(days=35)}
+
+
+def test_a_day_that_is_published_again_makes_features_and_store_again() -> None:
+    made = world()
+    made.live(day(6))
+    before = len(made.asked)
+    made._number += 1
+    made.materialized[CLEAN, "events"][day(2)] = made._number
+    made.settle()
+    again = made.asked[before:]
+    assert [(one.due.job, one.due.part, str(one.about)) for one in again] == [
+        (LOAD, "compute", text(2, 5)),
+        (ONLINE, "", text(5)),
+    ]
+    everything_is_there(made, day(5))
+
+
+def test_what_fails_is_asked_again_by_rule_with_a_bound_and_blocks_nobody() -> None:
+    made = world()
+    made.live(day(4))
+    made.fails = lambda request: request.due.job == WATCH
+    made.live(day(6))
+    tries = [one for one in made.asked if one.due.job == WATCH and one.about.first == day(4)]
+    first_day = [one for one in tries if one.asked_at.date() == day(5)]
+    assert len(first_day) == MAX_ATTEMPTS
+    gaps = [later.asked_at - one.asked_at for one, later in pairwise(first_day)]
+    assert gaps == [timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6)]
+    everything_is_there(made, day(5))
+    [stuck] = [one for one in made.answer().waiting if one.is_stuck]
+    assert str(stuck).startswith(f"watch {text(4, 5)}: failed {MAX_ATTEMPTS} times today")
+    made.fails = lambda request: False
+    made.live(day(7))
+    assert made.days(MONITORING, DRIFT) == set(DayRange(day(3), day(6)).days)
+
+
+def test_one_failing_day_keeps_no_other_day_from_being_done() -> None:
+    made = world()
+    made.live(day(4))
+
+    def fails(request: Request) -> bool:
+        return request.due.job == LOG and day(4) in request.about.days
+
+    made.fails = fails
+    made.off_until(day(8))
+    made.live(day(9))
+    assert set(DayRange(day(5), day(8)).days) <= made.days(SERVING, PREDICTION_LOG)
+
+
+def test_while_a_run_is_queued_or_in_progress_nothing_is_asked_again() -> None:
+    made = world()
+    made.slow = {LABELS}
+    made.live(day(1))
+    assert made.of(LABELS) == [text(1 - DELAY)]
+    assert made.of(LOAD) == [text(0)], "labels of yesterday's noon were there"
+    made.live(day(2))
+    assert made.of(LABELS) == [text(1 - DELAY)]
+    made.finish("failed")
+    made.slow = set()
+    made.live(day(3))
+    everything_is_there(made, day(2))
+
+
+def test_a_red_gate_is_an_answer_and_training_is_not_tried_again() -> None:
+    made = world()
+    training = FIRST + timedelta(days=35)
+    made.red_gates = {training}
+    made.live(training + timedelta(days=2))
+    assert made.of(TRAIN) == [str(training)]
+    assert training not in made.days(SERVING, DEPLOYMENT)
+
+
+def test_a_promotion_that_red_parity_stopped_is_tried_again_once_it_is_green() -> None:
+    made = world()
+    training = FIRST + timedelta(days=35)
+    made.parity_is_red = True
+    made.live(training + timedelta(days=2))
+    assert made.of(TRAIN) == [str(training)]
+    assert any("no model is promoted" in str(one) for one in made.answer().waiting)
+    made.parity_is_red = False
+    [request] = [one for one in made.settle() if one.due.job == TRAIN]
+    assert (request.due.part, str(request.about)) == (PROMOTE, str(training))
+    assert training in made.days(SERVING, DEPLOYMENT)
+
+
+def test_two_who_ask_at_once_ask_under_the_same_keys() -> None:
+    one, other = world(), world()
+    for made in (one, other):
+        made.off_until(day(3))
+    assert [request.key for request in one.answer().requests] == [request.key for request in other.answer().requests]
+
+
+def test_reference_tables_are_loaded_again_each_day() -> None:
+    terminals = {
+        "name": "terminals",
+        "connector": {"kind": "files", "format": "csv", "path": "terminals.csv"},
+        "columns": [{"name": "terminal", "type": "int64", "description": "terminal"}],
+        "primary_key": ["terminal"],
+    }
+    made = DueWorld(payments(sources=[terminals]), now=None)  # type: ignore[arg-type]
+    made.handed_over(START)
+    made.live(day(3))
+    assert made.of("reference") == [text(0), text(1), text(2), text(3)]
+
+
+def test_quality_waits_for_labels() -> None:
+    made = world()
+    made.live(day(5))
+    made.not_delivered = {("labels", day(3))}
+    made.live(day(8))
+    assert day(3) not in made.days(MONITORING, QUALITY)
+    made.not_delivered = set()
+    made.live(day(9))
+    assert made.days(MONITORING, QUALITY) >= {day(3), day(4), day(5)}
+    everything_is_there(made, day(8))
+    assert (RAW, "labels") in made.materialized
+    assert PUBLISH in {one.due.part for one in made.asked}
