@@ -21,7 +21,7 @@ from platform_assets.orchestration.due_runs import automatic_request, read_remem
 from platform_assets.orchestration.jobs import Jobs
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.sensors import sensor_status
-from platform_assets.pipelines.due_now.answer import Answer, Waiting
+from platform_assets.pipelines.due_now.answer import DueAnswer, Waiting
 from platform_assets.pipelines.due_now.candidates import tables_to_read
 from platform_assets.pipelines.due_now.decide import due_now
 from platform_assets.pipelines.jobs import FEED, TableName
@@ -112,7 +112,7 @@ def due_sensor(
     return due
 
 
-def sentence(answer: Answer) -> str:
+def sentence(answer: DueAnswer) -> str:
     """What an answer that asks for nothing says."""
     told = [*answer.notes, *(str(one) for one in _stuck_first(answer.waiting)[:SHOWN])]
     more = len(answer.waiting) - SHOWN

@@ -59,7 +59,7 @@ class Remembered:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class DueDay:
     """A day of a job that is due.
 
     Attributes:
@@ -128,7 +128,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DueAnswer:
     """What is due now.
 
     Attributes:

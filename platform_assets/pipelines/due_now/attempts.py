@@ -1,7 +1,7 @@
 """When what failed is asked again: after a while that grows, and so many times a day.
 
 Belongs here: the rule, and choosing the runs to start from what is due. Does not belong here: what is due (`candidates.py`), or retries
-of steps within a run (`orchestration/kubernetes/retries.py`).
+by the cause of a death (`orchestration/retries.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.time_zones import day_of, day_start
 from platform_assets.pipelines.due import IN_ONE_RUN, DueJob
-from platform_assets.pipelines.due_now.answer import Candidate, Request, StartedRun, Waiting
-from platform_assets.pipelines.due_now.seen import Seen
+from platform_assets.pipelines.due_now.answer import DueDay, Request, StartedRun, Waiting
+from platform_assets.pipelines.due_now.standing import Standing
 from platform_assets.pipelines.jobs import JOBS, MAINTAIN, REFERENCE
 
 BACK_OFF = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6))
@@ -24,11 +24,11 @@ MAX_ATTEMPTS = len(BACK_OFF) + 1
 
 @dataclass(frozen=True)
 class _Startable:
-    candidate: Candidate
+    candidate: DueDay
     attempt: int
 
 
-def choose(seen: Seen, candidates: Iterable[Candidate]) -> tuple[list[Request], list[Waiting]]:
+def choose(seen: Standing, candidates: Iterable[DueDay]) -> tuple[list[Request], list[Waiting]]:
     """The runs to start now and what waits: for each job one run at a time, days that never failed together, others one by one.
 
     Args:
@@ -61,7 +61,7 @@ def choose(seen: Seen, candidates: Iterable[Candidate]) -> tuple[list[Request], 
     return requests, waiting
 
 
-def _judge(seen: Seen, candidate: Candidate) -> _Startable | Waiting:
+def _judge(seen: Standing, candidate: DueDay) -> _Startable | Waiting:
     """Whether a day can start now, and as which attempt."""
     days = DayRange(candidate.day, candidate.day)
     if candidate.waits_for:
@@ -85,7 +85,7 @@ def _judge(seen: Seen, candidate: Candidate) -> _Startable | Waiting:
     return _Startable(candidate, len(failed) + 1)
 
 
-def failed_attempts(seen: Seen, candidate: Candidate) -> list[StartedRun]:
+def failed_attempts(seen: Standing, candidate: DueDay) -> list[StartedRun]:
     """Runs that tried this day and did not do it, oldest first: those that failed, and those that ended well and left it due."""
     ended = [
         run
@@ -112,7 +112,7 @@ def _first_run(startable: Sequence[_Startable]) -> list[_Startable]:
     return together
 
 
-def _request(seen: Seen, together: Sequence[_Startable]) -> Request:
+def _request(seen: Standing, together: Sequence[_Startable]) -> Request:
     first, last = together[0].candidate, together[-1].candidate
     about = DayRange(first.day, last.day)
     without_partitions = first.job in (REFERENCE, MAINTAIN)

@@ -1,6 +1,6 @@
 """The days of each job that are due, and what each waits for.
 
-Belongs here: one function for each job. Does not belong here: which of them start now (`attempts.py`), what is there (`seen.py`).
+Belongs here: one function for each job. Does not belong here: which of them start now (`attempts.py`), what is there (`standing.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import EVALUATION, PARITY
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, RAW
 from platform_assets.pipelines.due import DAILY, as_of_days_declared, evidence_table, is_training_day, stale_days
-from platform_assets.pipelines.due_now.answer import Candidate
+from platform_assets.pipelines.due_now.answer import DueDay
 from platform_assets.pipelines.due_now.attempts import failed_attempts
 from platform_assets.pipelines.due_now.reach import Reach, feature_reach, store_reach, training_reach
-from platform_assets.pipelines.due_now.seen import Seen, listed
+from platform_assets.pipelines.due_now.standing import Standing, listed
 from platform_assets.pipelines.due_now.times import as_of_day, upkeep_day
 from platform_assets.pipelines.jobs import (
     COMPARE,
@@ -39,11 +39,11 @@ from platform_assets.pipelines.jobs import (
 )
 
 
-def once(candidates: Callable[[Seen], Iterator[Candidate]]) -> Callable[[Seen], Iterator[Candidate]]:
+def once(candidates: Callable[[Standing], Iterator[DueDay]]) -> Callable[[Standing], Iterator[DueDay]]:
     """Candidates that several jobs ask about, found once."""
 
     @wraps(candidates)
-    def found(seen: Seen) -> Iterator[Candidate]:
+    def found(seen: Standing) -> Iterator[DueDay]:
         name = candidates.__name__
         if name not in seen.found:
             seen.found[name] = list(candidates(seen))
@@ -52,34 +52,34 @@ def once(candidates: Callable[[Seen], Iterator[Candidate]]) -> Callable[[Seen], 
     return found
 
 
-def reference(seen: Seen) -> Iterator[Candidate]:
+def reference(seen: Standing) -> Iterator[DueDay]:
     """Reference tables are loaded again each day where their source can change, and at once where they are not there."""
     day = as_of_day(seen.use_case, REFERENCE, seen.moment)
     tables = [source for source in seen.use_case.sources if not source.is_daily]
     absent = [one for one in tables if not seen.remembered.materialized.get((CLEAN, one.name))]
     loaded = any(run.is_about(REFERENCE, "", day) and run.outcome == "succeeded" for run in seen.remembered.runs)
-    if absent or (not loaded and any(one.connector.kind != "simulator" for one in tables)):
-        yield Candidate(REFERENCE, day)
+    if absent or (not loaded and any(not one.connector.is_simulated for one in tables)):
+        yield DueDay(REFERENCE, day)
 
 
-def maintain(seen: Seen) -> Iterator[Candidate]:
+def maintain(seen: Standing) -> Iterator[DueDay]:
     """The upkeep of a Sunday, also later in the week when it was missed; the first one on a Sunday."""
     day = upkeep_day(seen.use_case, seen.moment)
     known = [run for run in seen.remembered.runs if run.job == MAINTAIN and run.days is not None]
     if any(run.is_about(MAINTAIN, "", day) and run.outcome == "succeeded" for run in known):
         return
     if known or as_of_day(seen.use_case, MAINTAIN, seen.moment) == day:
-        yield Candidate(MAINTAIN, day)
+        yield DueDay(MAINTAIN, day)
 
 
 @once
-def labels(seen: Seen) -> Iterator[Candidate]:
+def labels(seen: Standing) -> Iterator[DueDay]:
     """Days of late tables that have arrived, and days of incremental ones that were touched since they were cleaned."""
-    yield from (Candidate(LABELS, day, cause=cause) for day, cause in sorted(_unpublished(seen, LABELS).items()))
+    yield from (DueDay(LABELS, day, cause=cause) for day, cause in sorted(_unpublished(seen, LABELS).items()))
 
 
 @once
-def load(seen: Seen) -> Iterator[Candidate]:
+def load(seen: Standing) -> Iterator[DueDay]:
     """Days to publish, and days whose features are not there or older than what they are made from.
 
     A day whose features have to wait for an earlier one, or for labels, is published meanwhile, unless they come at once.
@@ -89,20 +89,20 @@ def load(seen: Seen) -> Iterator[Candidate]:
     coming: list[date] = []
     for day in sorted(unpublished):
         lacks[day] = _lack(seen, reaches, day, [*coming, day])
-        if not lacks[day] and not failed_attempts(seen, Candidate(LOAD, day, cause=unpublished[day])):
+        if not lacks[day] and not failed_attempts(seen, DueDay(LOAD, day, cause=unpublished[day])):
             coming.append(day)
     later = next(filter(None, lacks.values()), "") if _labels_come(seen) else ""
     for day in sorted(set(unpublished) | _uncomputed(seen, reaches)):
         if day not in unpublished:
             cause = seen.made_from(reaches, day)
-            yield Candidate(LOAD, day, COMPUTE, cause, _lack(seen, reaches, day, coming))
+            yield DueDay(LOAD, day, COMPUTE, cause, _lack(seen, reaches, day, coming))
         elif lacks[day] and not later:
-            yield Candidate(LOAD, day, PUBLISH, unpublished[day])
+            yield DueDay(LOAD, day, PUBLISH, unpublished[day])
         else:
-            yield Candidate(LOAD, day, cause=unpublished[day], waits_for=later)
+            yield DueDay(LOAD, day, cause=unpublished[day], waits_for=later)
 
 
-def online(seen: Seen) -> Iterator[Candidate]:
+def online(seen: Standing) -> Iterator[DueDay]:
     """The newest day that is whole, once nothing that it is made from is on its way."""
     if ONLINE not in job_tables(seen.use_case):
         return
@@ -119,10 +119,10 @@ def online(seen: Seen) -> Iterator[Candidate]:
         return
     cause = seen.made_from(reaches, day)
     if stored.get(day, -1) < cause:
-        yield Candidate(ONLINE, day, cause=cause, waits_for=_loads_come(seen))
+        yield DueDay(ONLINE, day, cause=cause, waits_for=_loads_come(seen))
 
 
-def train(seen: Seen) -> Iterator[Candidate]:
+def train(seen: Standing) -> Iterator[DueDay]:
     """The newest training day without a model as of it or a later day, and what follows a green evaluation that did not reach the end."""
     use_case = seen.use_case
     evaluated = seen.days_of((MODEL, EVALUATION))
@@ -131,7 +131,7 @@ def train(seen: Seen) -> Iterator[Candidate]:
         served = seen.done(TRAIN)
         if served.get(newest, -1) < evaluated[newest]:
             waits = "features differ online and offline; no model is promoted meanwhile"
-            yield Candidate(TRAIN, newest, PROMOTE, evaluated[newest], waits if seen.remembered.parity_is_red else "")
+            yield DueDay(TRAIN, newest, PROMOTE, evaluated[newest], waits if seen.remembered.parity_is_red else "")
     first, _ = as_of_days_declared(use_case)
     day = seen.newest(TRAIN)
     while day >= first and not is_training_day(use_case, day):
@@ -144,10 +144,10 @@ def train(seen: Seen) -> Iterator[Candidate]:
     uncomputed = [each for each in days if each >= use_case.history.first_day and each not in seen.computed]
     if not lack and uncomputed:
         lack = f"features of {listed(uncomputed)} are not computed"
-    yield Candidate(TRAIN, day, cause=0, waits_for=lack or _loads_come(seen))
+    yield DueDay(TRAIN, day, cause=0, waits_for=lack or _loads_come(seen))
 
 
-def log(seen: Seen) -> Iterator[Candidate]:
+def log(seen: Standing) -> Iterator[DueDay]:
     """Days of the prediction log since the first deployment; their features are compared once they are computed."""
     if LOG not in job_tables(seen.use_case):
         return
@@ -158,14 +158,14 @@ def log(seen: Seen) -> Iterator[Candidate]:
     for day in seen.since(LOG, first):
         computed = day in seen.computed
         if day not in logged and (computed or _loads_come(seen)):
-            yield Candidate(LOG, day, waits_for="" if computed else f"features of {day} are on their way")
+            yield DueDay(LOG, day, waits_for="" if computed else f"features of {day} are on their way")
         elif day not in logged:
-            yield Candidate(LOG, day, STORE_LOG)
+            yield DueDay(LOG, day, STORE_LOG)
         elif day not in compared and computed:
-            yield Candidate(LOG, day, COMPARE, seen.computed[day])
+            yield DueDay(LOG, day, COMPARE, seen.computed[day])
 
 
-def predict(seen: Seen) -> Iterator[Candidate]:
+def predict(seen: Standing) -> Iterator[DueDay]:
     """Days whose features are there, since the first champion."""
     if PREDICT not in job_tables(seen.use_case):
         return
@@ -175,27 +175,27 @@ def predict(seen: Seen) -> Iterator[Candidate]:
     for day in seen.since(PREDICT, first):
         if day not in done:
             lack = "" if day in seen.computed else f"features of {day} are not computed"
-            yield Candidate(PREDICT, day, waits_for=lack)
+            yield DueDay(PREDICT, day, waits_for=lack)
 
 
 @once
-def watch(seen: Seen) -> Iterator[Candidate]:
+def watch(seen: Standing) -> Iterator[DueDay]:
     """Windows of predictions that ended since the first."""
     for day in _window_ends(seen, WATCH):
-        yield Candidate(WATCH, day, waits_for=_predictions_lack(seen, day))
+        yield DueDay(WATCH, day, waits_for=_predictions_lack(seen, day))
 
 
 @once
-def judge(seen: Seen) -> Iterator[Candidate]:
+def judge(seen: Standing) -> Iterator[DueDay]:
     """Windows of predictions whose labels have arrived."""
     use_case = seen.use_case
     ahead = max(1, use_case.label_delay_days) - max(1, use_case.label_arrival_days)
     known = Reach(use_case.label.source, 1 - use_case.monitoring.window_days, ahead)
     for day in _window_ends(seen, JUDGE):
-        yield Candidate(JUDGE, day, waits_for=_predictions_lack(seen, day) or _lack(seen, [known], day))
+        yield DueDay(JUDGE, day, waits_for=_predictions_lack(seen, day) or _lack(seen, [known], day))
 
 
-def decide(seen: Seen) -> Iterator[Candidate]:
+def decide(seen: Standing) -> Iterator[DueDay]:
     """Whether a new model is asked for, as of each day since the first window; the windows of that day are judged before."""
     if DECIDE not in job_tables(seen.use_case):
         return
@@ -208,21 +208,21 @@ def decide(seen: Seen) -> Iterator[Candidate]:
         if day in done:
             continue
         coming = [job for job, back in judged.items() if _window_comes(seen, job, day - back)]
-        yield Candidate(DECIDE, day, waits_for=f"{' and '.join(coming)} of that day come first" if coming else "")
+        yield DueDay(DECIDE, day, waits_for=f"{' and '.join(coming)} of that day come first" if coming else "")
 
 
 EVERY_JOB = (reference, labels, load, online, train, log, predict, watch, judge, decide, maintain)
 """All of the above."""
 
 
-def first_answered(seen: Seen) -> date | None:
+def first_answered(seen: Standing) -> date | None:
     """The first day of which there may be predictions: the first that was stored, else the first that a model served."""
     job = LOG if LOG in job_tables(seen.use_case) else PREDICT
     stored, served = seen.done(job), seen.done(TRAIN)
     return min(stored, default=min(served, default=None))
 
 
-def _unpublished(seen: Seen, job: str) -> dict[date, int]:
+def _unpublished(seen: Standing, job: str) -> dict[date, int]:
     """Days that a job has to publish, each with the number of what makes it due."""
     days: dict[date, int] = {}
     for source in seen.use_case.sources:
@@ -237,7 +237,7 @@ def _unpublished(seen: Seen, job: str) -> dict[date, int]:
     return days
 
 
-def _uncomputed(seen: Seen, reaches: list[Reach]) -> set[date]:
+def _uncomputed(seen: Standing, reaches: list[Reach]) -> set[date]:
     """Days without features, and those whose features are older than a day that they are made from."""
     if "uncomputed" not in seen.found:
         seen.found["uncomputed"] = _found_uncomputed(seen, reaches)
@@ -245,7 +245,7 @@ def _uncomputed(seen: Seen, reaches: list[Reach]) -> set[date]:
     return found
 
 
-def _found_uncomputed(seen: Seen, reaches: list[Reach]) -> set[date]:
+def _found_uncomputed(seen: Standing, reaches: list[Reach]) -> set[date]:
     first = seen.handed_over_from
     if first is None:
         return set()
@@ -265,7 +265,7 @@ def _found_uncomputed(seen: Seen, reaches: list[Reach]) -> set[date]:
     return found
 
 
-def _lack(seen: Seen, reaches: list[Reach], day: date, coming: list[date] | None = None) -> str:
+def _lack(seen: Standing, reaches: list[Reach], day: date, coming: list[date] | None = None) -> str:
     """What lacks to make a day, in words; empty where nothing does."""
     for reach in reaches:
         own = (coming or []) if seen.loads(seen.use_case.source(reach.source)) == LOAD else []
@@ -276,36 +276,36 @@ def _lack(seen: Seen, reaches: list[Reach], day: date, coming: list[date] | None
     return ""
 
 
-def _labels_come(seen: Seen) -> bool:
+def _labels_come(seen: Standing) -> bool:
     """Whether labels, or reference tables, are about to be loaded: each was not tried yet, or is being loaded."""
     return _comes(seen, LABELS, labels) or _comes(seen, REFERENCE, reference)
 
 
-def _loads_come(seen: Seen) -> str:
+def _loads_come(seen: Standing) -> str:
     """What is about to be loaded, in words; empty where nothing is."""
     if _labels_come(seen):
         return "labels or reference tables are on their way"
     return "events or features are on their way" if _comes(seen, LOAD, load) else ""
 
 
-def _comes(seen: Seen, job: str, candidates: Callable[[Seen], Iterator[Candidate]]) -> bool:
+def _comes(seen: Standing, job: str, candidates: Callable[[Standing], Iterator[DueDay]]) -> bool:
     if any(run.job == job and run.outcome == "under_way" for run in seen.remembered.runs):
         return True
     return any(not one.waits_for and not failed_attempts(seen, one) for one in candidates(seen))
 
 
-def first_window_end(seen: Seen) -> date | None:
+def first_window_end(seen: Standing) -> date | None:
     """The last day of the first whole window of predictions."""
     first = first_answered(seen)
     return None if first is None else first + timedelta(days=seen.use_case.monitoring.window_days - 1)
 
 
-def _window_ends(seen: Seen, job: str) -> list[date]:
+def _window_ends(seen: Standing, job: str) -> list[date]:
     whole, done = first_window_end(seen), seen.done(job)
     return [] if whole is None else [day for day in seen.since(job, min(done, default=whole)) if day not in done]
 
 
-def _window_comes(seen: Seen, job: str, day: date) -> bool:
+def _window_comes(seen: Standing, job: str, day: date) -> bool:
     """Whether the verdict on the window that ends with a day is about to be made."""
     candidates = (watch if job == WATCH else judge)(seen)
     of_day = [one for one in candidates if one.day == day and not one.waits_for]
@@ -313,7 +313,7 @@ def _window_comes(seen: Seen, job: str, day: date) -> bool:
     return under_way or any(not failed_attempts(seen, one) for one in of_day)
 
 
-def _predictions_lack(seen: Seen, day: date) -> str:
+def _predictions_lack(seen: Standing, day: date) -> str:
     """Which days of a window of predictions were not stored, in words."""
     job = LOG if LOG in job_tables(seen.use_case) else PREDICT
     first, stored = first_answered(seen), seen.done(job)

@@ -10,15 +10,15 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.time_zones import day_of
 from platform_assets.pipelines.due import DueJob
-from platform_assets.pipelines.due_now.answer import Answer, Remembered, Request, Waiting
+from platform_assets.pipelines.due_now.answer import DueAnswer, Remembered, Request, Waiting
 from platform_assets.pipelines.due_now.attempts import choose
 from platform_assets.pipelines.due_now.candidates import EVERY_JOB
-from platform_assets.pipelines.due_now.seen import Seen
+from platform_assets.pipelines.due_now.standing import Standing
 from platform_assets.pipelines.due_now.times import FEED_EVERY, feed_slot, next_moment
 from platform_assets.pipelines.jobs import FEED, job_tables
 
 
-def due_now(use_case: UseCase, remembered: Remembered, moment: datetime, fed_at: datetime | None = None) -> Answer:
+def due_now(use_case: UseCase, remembered: Remembered, moment: datetime, fed_at: datetime | None = None) -> DueAnswer:
     """What is due at a moment.
 
     Everything since the handover is wanted, that is since the first day whose features were computed. Each job runs once at a time; a job
@@ -33,7 +33,7 @@ def due_now(use_case: UseCase, remembered: Remembered, moment: datetime, fed_at:
     Returns:
         Runs to start now in the order in which data flows, and what waits.
     """
-    seen = Seen(use_case, remembered, moment)
+    seen = Standing(use_case, remembered, moment)
     wake_at = next_moment(use_case, moment)
     if seen.handed_over_from is None:
         under_way = any(run.outcome == "under_way" for run in remembered.runs)
@@ -42,16 +42,16 @@ def due_now(use_case: UseCase, remembered: Remembered, moment: datetime, fed_at:
             if under_way
             else f"nothing was loaded yet: `platform-assets run {use_case.name}` begins"
         )
-        return Answer(notes=[note], wake_at=wake_at)
+        return DueAnswer(notes=[note], wake_at=wake_at)
     requests, waiting = choose(seen, [one for each in EVERY_JOB for one in each(seen)])
     feed = _feed(seen, fed_at)
     if FEED in job_tables(use_case):
         wake_at = min(wake_at, feed_slot(moment) + FEED_EVERY)
     ends = [one.until for one in waiting if one.until is not None]
-    return Answer([*feed, *requests], _together(waiting), wake_at=min([wake_at, *ends]))
+    return DueAnswer([*feed, *requests], _together(waiting), wake_at=min([wake_at, *ends]))
 
 
-def _feed(seen: Seen, fed_at: datetime | None) -> list[Request]:
+def _feed(seen: Standing, fed_at: datetime | None) -> list[Request]:
     slot = feed_slot(seen.moment)
     under_way = any(run.job == FEED and run.outcome == "under_way" for run in seen.remembered.runs)
     if FEED not in job_tables(seen.use_case) or under_way or (fed_at is not None and fed_at >= slot):

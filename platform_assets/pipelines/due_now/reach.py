@@ -1,6 +1,6 @@
 """Which days of which published sources a day's features, the online store and a training set are made from.
 
-Belongs here: the declaration's windows and look-ups as offsets of days. Does not belong here: whether those days are there (`seen.py`).
+Belongs here: the declaration's windows and look-ups as offsets of days. Does not belong here: whether those days are there (`standing.py`).
 """
 
 from collections.abc import Iterator

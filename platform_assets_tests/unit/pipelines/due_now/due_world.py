@@ -13,10 +13,10 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, EVALUATION, PARITY, PREDICTION_LOG, SERVICE
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, RAW
 from platform_assets.pipelines.due import as_of_days_declared, due
-from platform_assets.pipelines.due_now.answer import Answer, Remembered, Request, StartedRun
+from platform_assets.pipelines.due_now.answer import DueAnswer, Remembered, Request, StartedRun
 from platform_assets.pipelines.due_now.decide import due_now
 from platform_assets.pipelines.due_now.reach import feature_reach, store_reach, training_reach
-from platform_assets.pipelines.due_now.seen import Seen
+from platform_assets.pipelines.due_now.standing import Standing
 from platform_assets.pipelines.jobs import LABELS, LOAD, ONLINE, TRAIN, TableName, part_tables
 from platform_assets.testing.declare import declare, window
 
@@ -86,7 +86,7 @@ class DueWorld:
         """What it remembers."""
         return Remembered(self.materialized, self.runs, frozenset(self.red_gates), self.parity_is_red)
 
-    def answer(self) -> Answer:
+    def answer(self) -> DueAnswer:
         """What is due now."""
         return due_now(self.use_case, self.remembered, self.now)
 
@@ -150,7 +150,7 @@ class DueWorld:
 
     def features_are_right(self) -> bool:
         """Whether no day of features is older than a day that it is made from."""
-        seen = Seen(self.use_case, self.remembered, self.now)
+        seen = Standing(self.use_case, self.remembered, self.now)
         reaches = feature_reach(self.use_case)
         return all(seen.made_from(reaches, day) <= number for day, number in seen.computed.items())
 
@@ -198,7 +198,7 @@ class DueWorld:
         return above is None or set(days) <= set(self.materialized.get(above, {}))
 
     def _require_input(self, job: str, reaches: list[Any], days: list[date]) -> None:
-        seen = Seen(self.use_case, self.remembered, self.now)
+        seen = Standing(self.use_case, self.remembered, self.now)
         self.early += [
             f"{job} {day}: {reach.source} {lacking[0]}"
             for day in days

@@ -27,7 +27,7 @@ from platform_assets.pipelines.jobs import LABELS, LOAD, TableName
 
 
 @dataclass(frozen=True)
-class Seen:
+class Standing:
     """A use case as it stands at a moment.
 
     Attributes:
@@ -130,7 +130,7 @@ class Seen:
 class _Days(dict[TableName, dict[date, int]]):
     """Days of tables, each looked up once."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Standing) -> None:
         super().__init__()
         self._seen = seen
 
