@@ -131,6 +131,12 @@ class Settings(BaseModel):
         le=65535,
         description="Port of the address that services answer on; default 8700 in production, 8710 in staging, 8720 in dev.",
     )
+    metrics_port: int = Field(
+        default=PORTS[PRODUCTION] + 1,
+        ge=1024,
+        le=65535,
+        description="Port that `platform-assets metrics serve` answers Prometheus on; default the one after `port`: 8701 in production.",
+    )
     target: str = Field(
         default="local",
         description="Kind of target that services are deployed on: `local`, processes on this machine behind a proxy.",
@@ -217,13 +223,15 @@ class Settings(BaseModel):
         mlflow = value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
         # A server keeps artifacts where every machine finds them; a folder of this one would hold them back from all others.
         artifacts = "" if mlflow.startswith(("http://", "https://")) else str(home / "mlflow" / "artifacts")
+        port = value("port", str(PORTS.get(environment_name, PORTS[PRODUCTION])))
         values: dict[str, Any] = {
             "home": home,
             "lake": value("lake", str(home / "lake")),
             "mlflow": mlflow,
             "mlflow_artifacts": value("mlflow_artifacts", artifacts) or None,
             "feast_registry": value("feast_registry", f"sqlite:///{own / 'feast' / 'registry.db'}"),
-            "port": value("port", str(PORTS.get(environment_name, PORTS[PRODUCTION]))),
+            "port": port,
+            "metrics_port": value("metrics_port", str(int(port) + 1) if port.isdigit() else port),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
             "environment": environment_name,
             "target": value("target", "local"),

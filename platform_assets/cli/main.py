@@ -15,6 +15,7 @@ from platform_assets.cli import (
     experiments,
     lake,
     lineage,
+    metrics,
     package,
     parity,
     proto,
@@ -52,6 +53,7 @@ app.add_typer(predict.app, name="predict")
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(callers.app, name="callers")
 app.add_typer(lake.app, name="lake")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(target.app, name="target")
 app.add_typer(parity.app, name="parity")

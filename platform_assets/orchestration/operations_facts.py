@@ -15,6 +15,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
+from platform_assets.declaration import UseCase
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import CLEAN, FEATURES, LAYERS, RAW
 from platform_assets.monitoring.operations import (
@@ -28,6 +29,8 @@ from platform_assets.monitoring.operations import (
     SensorFact,
 )
 from platform_assets.orchestration.assembly import installed_definitions
+from platform_assets.orchestration.due_runs import read_materialized
+from platform_assets.pipelines.due import Materialized
 
 DATA_LAYERS = (RAW, CLEAN, FEATURES)
 """Layers whose every day counts, whichever was judged last."""
@@ -57,6 +60,10 @@ class Operations:
     def of(cls, installation: Installation, show: Callable[[str], None]) -> Self:
         """All use cases of an installation, with this machine's instance; `show` takes a line for each that cannot be loaded."""
         return cls(installed_definitions(installation, show), dg.DagsterInstance.get())
+
+    def materialized(self, use_case: UseCase) -> Materialized:
+        """What was materialized of the tables that `due` looks at."""
+        return read_materialized(use_case, self.instance)
 
     def facts(self, now: datetime) -> OperationsFacts:
         """All of it; see the functions of this module for what each costs."""

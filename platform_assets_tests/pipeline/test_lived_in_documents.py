@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[1]
 READING = (
     "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
-    "rollout status", "target status",
+    "rollout status", "target status", "metrics show",
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",
@@ -46,6 +46,7 @@ CHANGING = {
     "package": "pipeline/test_lived_in.py",
     "parity describe": "unit/cli/test_parity_command.py",
     "parity environments": "unit/cli/test_parity_command.py",
+    "metrics serve": "unit/cli/test_metrics_command.py",
     "proto": "unit/deployment/test_proto_changes.py",
     "predict batch": "pipeline/test_lived_in.py",
     "predict stream": "unit/cli/test_delivery_commands.py",
@@ -90,7 +91,7 @@ def shown() -> list[list[str]]:
         if (
             program == "platform-assets"
             and name in READING
-            and (arguments or name in ("models list", "status", "rollout status", "target status"))
+            and (arguments or name in ("models list", "status", "rollout status", "target status", "metrics show"))
         ):
             found[" ".join(words)] = [*name.split(), *(EXAMPLES.get(word, word) for word in arguments)]
     return list(found.values())

@@ -1,0 +1,112 @@
+"""The parts that the platform's metrics are read from: an installation's lake, registry and target, and what Dagster remembers.
+
+Belongs here: which questions there are. Does not belong here: samples (`monitoring/telemetry/`), or answering scrapes (`cli/metrics.py`).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import ONLINE_STORE
+from platform_assets.declaration.time_zones import day_of
+from platform_assets.installation import Installation
+from platform_assets.lake.layout import FEATURES as FEATURES_LAYER
+from platform_assets.monitoring.operations import OperationsFacts
+from platform_assets.monitoring.telemetry.catalogue import (
+    CLOCK,
+    DUE,
+    FEATURES,
+    LAKE,
+    MODELS,
+    OPERATIONS,
+    ROLLOUTS,
+    WATCH,
+)
+from platform_assets.monitoring.telemetry.exporter import Part, Question, Sample
+from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
+from platform_assets.monitoring.telemetry.runs import operations_samples
+from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions, newest_day
+from platform_assets.pipelines.due import Materialized, due
+from platform_assets.pipelines.jobs import job_tables
+
+
+class OperationsMemory(Protocol):
+    """What the orchestrator remembers."""
+
+    def facts(self, now: datetime) -> OperationsFacts:
+        """Runs, checks, sensors and daemons."""
+
+    def materialized(self, use_case: UseCase) -> Materialized:
+        """What was materialized of the tables that `due` looks at."""
+
+
+def platform_parts(installation: Installation, use_cases: Sequence[UseCase], memory: OperationsMemory) -> list[Part]:
+    """Every part, cheap ones first.
+
+    Args:
+        installation: whose.
+        use_cases: that are declared.
+        memory: of the orchestrator.
+    """
+    live = [use_case for use_case in use_cases if use_case.is_realtime]
+    catalogs = [installation.catalog(use_case) for use_case in use_cases]
+
+    def of_dagster() -> list[Sample]:
+        now = datetime.now(UTC)  # Dagster stamps its runs with the machine's time, whatever the simulated clock says
+        jobs = [(use_case.name, job) for use_case in use_cases for job in job_tables(use_case)]
+        return operations_samples(memory.facts(now), jobs, now)
+
+    def features() -> Iterator[Question]:
+        for catalog in catalogs:
+            yield from feature_questions(catalog)
+        for use_case in live:
+            yield partial(online_store_day, use_case, memory)
+
+    return [
+        Part(CLOCK, lambda: [partial(clock, installation)]),
+        Part(OPERATIONS, lambda: [of_dagster]),
+        Part(ROLLOUTS, lambda: [partial(rollout, use_case, installation) for use_case in live]),
+        Part(DUE, lambda: [partial(days_behind, use_case, installation, memory) for use_case in use_cases]),
+        Part(WATCH, lambda: [question for catalog in catalogs for question in verdict_questions(catalog)]),
+        Part(FEATURES, features),
+        Part(LAKE, lambda: [question for catalog in catalogs for question in lake_questions(catalog)]),
+        Part(MODELS, lambda: [partial(_champion, use_case, installation) for use_case in use_cases]),
+    ]
+
+
+def clock(installation: Installation) -> list[Sample]:
+    """The time that what is due is judged by."""
+    return [Sample("clock_timestamp_seconds", (), installation.clock.now().timestamp())]
+
+
+def online_store_day(use_case: UseCase, memory: OperationsMemory) -> list[Sample]:
+    """The newest day whose state was written to the online store."""
+    written = memory.materialized(use_case).get((FEATURES_LAYER, ONLINE_STORE), {})
+    return newest_day(use_case, "online_store_day_timestamp_seconds", [day for day in written if day is not None])
+
+
+def days_behind(use_case: UseCase, installation: Installation, memory: OperationsMemory) -> list[Sample]:
+    """Days that are due now, by job; 0 for a job of which none is."""
+    today = day_of(installation.clock.now(), use_case.time_zone)
+    behind = dict.fromkeys(job_tables(use_case), 0)
+    for job in due(use_case, memory.materialized(use_case), today):
+        behind[job.job] = behind.get(job.job, 0) + (1 if job.days is None else len(job.days.days))
+    return [Sample("due_days_behind", (use_case.name, job), days) for job, days in behind.items()]
+
+
+def rollout(use_case: UseCase, installation: Installation) -> list[Sample]:
+    """Since when the stage of a rollout under way has stood, and how much the new version answers."""
+    view = installation.serving.target().rollout(use_case.name)
+    if view is None or view.new is None:
+        return []
+    samples = [Sample("rollout_new_weight_ratio", (use_case.name,), view.new.weight / 100)]
+    if view.rollout.since:
+        since = datetime.fromisoformat(view.rollout.since)
+        samples.append(Sample("rollout_stage_since_timestamp_seconds", (use_case.name,), since.timestamp()))
+    return samples
+
+
+def _champion(use_case: UseCase, installation: Installation) -> Iterable[Sample]:
+    return champion_age(use_case, installation.models.registry())
