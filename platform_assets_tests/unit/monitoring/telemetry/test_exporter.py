@@ -1,6 +1,7 @@
 """What a scrape gets where a part cannot be read, is slow, or has nothing more to say."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -50,7 +51,7 @@ def series(collector: PlatformCollector) -> dict[tuple[str, str], float]:
 
 
 def collector(*parts: tuple[str, list[Question]], clock: Time | None = None) -> PlatformCollector:
-    return PlatformCollector([Part(name, lambda asked=asked: asked) for name, asked in parts], clock=clock or Time())
+    return PlatformCollector([Part(name, partial(list, asked)) for name, asked in parts], clock=clock or Time())
 
 
 def test_what_cannot_be_read_is_absent_and_counted_and_takes_nothing_else_down() -> None:

@@ -122,8 +122,8 @@ def test_the_newest_verdicts(catalog: Catalog) -> None:
     assert {labels[1]: value for labels, value in found["drift_columns"].items()} == {"ok": 2, "drift": 0, "missing": 1}
 
 
-def test_the_champion_s_day(use_case: UseCase, tmp_path: Path) -> None:
-    registry = FakeRegistry(tmp_path)
+def test_the_champion_s_day(use_case: UseCase) -> None:
+    registry = FakeRegistry()
     assert champion_age(use_case, registry) == []
     version = registry.register(use_case.name, "run", {"as_of": "2024-01-01"}).version
     registry.set_alias(use_case.name, CHAMPION, version)
