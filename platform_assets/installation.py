@@ -132,10 +132,7 @@ class Settings(BaseModel):
         description="Port of the address that services answer on; default 8700 in production, 8710 in staging, 8720 in dev.",
     )
     metrics_port: int = Field(
-        default=PORTS[PRODUCTION] + 1,
-        ge=1024,
-        le=65535,
-        description="Port that `platform-assets metrics serve` answers Prometheus on; default the one after `port`: 8701 in production.",
+        default=PORTS[PRODUCTION] + 1, ge=1024, le=65535, description="Port of `metrics serve`; default `port` + 1."
     )
     target: str = Field(
         default="local",

@@ -24,7 +24,7 @@ from platform_assets.monitoring.telemetry.catalogue import (
     ROLLOUTS,
     WATCH,
 )
-from platform_assets.monitoring.telemetry.exporter import Part, Question, Sample
+from platform_assets.monitoring.telemetry.exporter import MetricsPart, Question, Sample
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
 from platform_assets.monitoring.telemetry.runs import operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions, newest_day
@@ -42,7 +42,9 @@ class OperationsMemory(Protocol):
         """What was materialized of the tables that `due` looks at."""
 
 
-def platform_parts(installation: Installation, use_cases: Sequence[UseCase], memory: OperationsMemory) -> list[Part]:
+def platform_parts(
+    installation: Installation, use_cases: Sequence[UseCase], memory: OperationsMemory
+) -> list[MetricsPart]:
     """Every part, cheap ones first.
 
     Args:
@@ -65,14 +67,14 @@ def platform_parts(installation: Installation, use_cases: Sequence[UseCase], mem
             yield partial(online_store_day, use_case, memory)
 
     return [
-        Part(CLOCK, lambda: [partial(clock, installation)]),
-        Part(OPERATIONS, lambda: [of_dagster]),
-        Part(ROLLOUTS, lambda: [partial(rollout, use_case, installation) for use_case in live]),
-        Part(DUE, lambda: [partial(days_behind, use_case, installation, memory) for use_case in use_cases]),
-        Part(WATCH, lambda: [question for catalog in catalogs for question in verdict_questions(catalog)]),
-        Part(FEATURES, features),
-        Part(LAKE, lambda: [question for catalog in catalogs for question in lake_questions(catalog)]),
-        Part(MODELS, lambda: [partial(_champion, use_case, installation) for use_case in use_cases]),
+        MetricsPart(CLOCK, lambda: [partial(clock, installation)]),
+        MetricsPart(OPERATIONS, lambda: [of_dagster]),
+        MetricsPart(ROLLOUTS, lambda: [partial(rollout, use_case, installation) for use_case in live]),
+        MetricsPart(DUE, lambda: [partial(days_behind, use_case, installation, memory) for use_case in use_cases]),
+        MetricsPart(WATCH, lambda: [question for catalog in catalogs for question in verdict_questions(catalog)]),
+        MetricsPart(FEATURES, features),
+        MetricsPart(LAKE, lambda: [question for catalog in catalogs for question in lake_questions(catalog)]),
+        MetricsPart(MODELS, lambda: [partial(_champion, use_case, installation) for use_case in use_cases]),
     ]
 
 

@@ -56,7 +56,7 @@ Question = Callable[[], Iterable[Sample]]
 
 
 @dataclass(frozen=True)
-class Part:
+class MetricsPart:
     """Things that are read together.
 
     Attributes:
@@ -86,7 +86,7 @@ class PlatformCollector:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[MetricsPart],
         kept_seconds: float = KEPT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -123,7 +123,7 @@ class PlatformCollector:
             families[sample.name].add_metric(sample.labels, sample.value)
         yield from (family for family in families.values() if family.samples)
 
-    def _samples_of(self, part: Part) -> list[Sample]:
+    def _samples_of(self, part: MetricsPart) -> list[Sample]:
         kept = self._kept[part.name]
         begin = self._clock()
         if kept.is_fresh(begin, self._kept_seconds):

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app, metrics
 from platform_assets.monitoring.telemetry.catalogue import CLOCK
-from platform_assets.monitoring.telemetry.exporter import Part, PlatformCollector, Sample
+from platform_assets.monitoring.telemetry.exporter import MetricsPart, PlatformCollector, Sample
 
 
 @pytest.fixture(autouse=True)
 def small_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
-    part = Part(CLOCK, lambda: [lambda: [Sample("clock_timestamp_seconds", (), 7.0)]])
+    part = MetricsPart(CLOCK, lambda: [lambda: [Sample("clock_timestamp_seconds", (), 7.0)]])
     monkeypatch.setattr(metrics, "collector", lambda installation: PlatformCollector([part]))
 
 

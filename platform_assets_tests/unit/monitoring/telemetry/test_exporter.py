@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from platform_assets.monitoring.telemetry.catalogue import CLOCK, LAKE, METRICS, MODELS, OWN_METRICS, PARTS
-from platform_assets.monitoring.telemetry.exporter import Part, PlatformCollector, Question, Sample, page
+from platform_assets.monitoring.telemetry.exporter import MetricsPart, PlatformCollector, Question, Sample, page
 
 
 class Source:
@@ -51,7 +51,7 @@ def series(collector: PlatformCollector) -> dict[tuple[str, str], float]:
 
 
 def collector(*parts: tuple[str, list[Question]], clock: Time | None = None) -> PlatformCollector:
-    return PlatformCollector([Part(name, partial(list, asked)) for name, asked in parts], clock=clock or Time())
+    return PlatformCollector([MetricsPart(name, partial(list, asked)) for name, asked in parts], clock=clock or Time())
 
 
 def test_what_cannot_be_read_is_absent_and_counted_and_takes_nothing_else_down() -> None:
@@ -73,7 +73,7 @@ def test_a_part_that_cannot_say_what_there_is_to_read_says_nothing() -> None:
         yield Source(rows("orders", 1))
         raise PermissionError("the folder cannot be listed")
 
-    now = series(PlatformCollector([Part(LAKE, questions)]))
+    now = series(PlatformCollector([MetricsPart(LAKE, questions)]))
     assert now["exporter_errors_total", LAKE] == 1
     assert not [name for name, _ in now if name == "table_rows"]
 
