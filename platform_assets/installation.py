@@ -159,8 +159,9 @@ class Settings(BaseModel):
         description="Certificates of the address, as JSON with the absolute paths `certificate`, `key` and, for callers that show "
         "certificates, `client_ca`; the address speaks plain HTTP when not set.",
     )
-    executor: Literal["multiprocess", "kubernetes"] = Field(
-        default="multiprocess", description="Where the steps of a run execute: processes, or a pod for each."
+    executor: Literal["in_process", "multiprocess", "kubernetes"] = Field(
+        default="in_process",
+        description="Where the steps of a run execute: in its own process one after the other, a process for each, or a pod for each.",
     )
     automation: Literal["on", "off"] = Field(
         default="on",
@@ -237,7 +238,7 @@ class Settings(BaseModel):
             "caller_tokens": _tokens(value("caller_tokens", "")),
             "caller_tokens_file": value("caller_tokens_file", "") or None,
             "caller_tls": _parsed("caller_tls", value("caller_tls", "null")),
-            "executor": value("executor", "multiprocess"),
+            "executor": value("executor", "in_process"),
             "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
             "ray_address": value("ray_address", "") or None,

@@ -87,6 +87,8 @@ def test_steps_run_in_pods_by_setting_alone() -> None:
     assert (
         build_executor(Settings.from_environment({"PLATFORM_ASSETS_EXECUTOR": "kubernetes"})) is declared_k8s_executor
     )
-    assert build_executor(Settings.from_environment({})).name == "multiprocess"
+    assert build_executor(Settings.from_environment({})).name == "in_process"
+    several = Settings.from_environment({"PLATFORM_ASSETS_EXECUTOR": "multiprocess"})
+    assert build_executor(several).name == "multiprocess"
     with pytest.raises(SettingsError, match="PLATFORM_ASSETS_EXECUTOR"):
         Settings.from_environment({"PLATFORM_ASSETS_EXECUTOR": "mainframe"})

@@ -7,7 +7,7 @@ Belongs here: what Dagster asks of a launcher. Does not belong here: processes (
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 import dagster as dg
@@ -17,7 +17,8 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.causes import Cause
-from platform_assets.orchestration.local_runs.start import StartedProcess, start_process
+from platform_assets.orchestration.local_runs.start import StartedProcess, Starter
+from platform_assets.orchestration.local_runs.warm_process import LIBRARIES
 from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
 from platform_assets.orchestration.retries import Consequence, consequence
 from platform_assets.orchestration.run_deaths import earlier_causes, let_follow, report
@@ -33,9 +34,10 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
     started again is decided by the cause of its process's death.
     """
 
-    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        """Take the configuration; there is none."""
+    def __init__(self, libraries: Sequence[str] = LIBRARIES, inst_data: ConfigurableClassData | None = None) -> None:
+        """Take the configuration: what the process that runs come out of has imported."""
         self._inst_data = inst_data
+        self._starter = Starter(libraries)
         self._children: dict[str, StartedProcess] = {}
         super().__init__()  # type: ignore[no-untyped-call] # Dagster gives it no types
 
@@ -46,8 +48,14 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """It has no fields in `dagster.yaml`."""
-        return {}
+        """Its field in `dagster.yaml`."""
+        libraries = dg.Field(
+            [str],
+            is_required=False,
+            description="Modules that the process which runs come out of has imported; about 700 MB by default. A run imports what is "
+            "not there by itself.",
+        )
+        return {"libraries": libraries}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
@@ -71,7 +79,7 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
                 f"run {run.run_id} of {run.job_name} has no origin: it cannot be run in a process of its own. Start it from the web UI, "
                 "a schedule or a sensor, or in process with `platform-assets run`"
             )
-        child = start_process(run.run_id, run.job_code_origin, self._instance.get_ref())
+        child = self._starter.start(run.run_id, run.job_code_origin, self._instance.get_ref())
         self._children[run.run_id] = child
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: child.worker.text})
         threading.Thread(target=self._wait, args=(child,), name=f"run {run.run_id[:8]}", daemon=True).start()

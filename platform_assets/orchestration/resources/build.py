@@ -36,6 +36,8 @@ def build_resources(installation: Installation) -> dict[str, Any]:
 
 def build_executor(settings: Settings) -> dg.ExecutorDefinition:
     """Where steps execute. dagster-k8s is imported only where it is asked for: it costs seconds."""
+    if settings.executor == "in_process":
+        return dg.in_process_executor
     if settings.executor == "multiprocess":
         return dg.multiprocess_executor
     from platform_assets.orchestration.kubernetes.steps import declared_k8s_executor

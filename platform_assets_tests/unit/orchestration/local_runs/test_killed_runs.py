@@ -139,6 +139,7 @@ def started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         made.mkdir()
     settings = yaml.safe_load((ROOT / "dagster.yaml").read_text())
     settings["run_monitoring"]["poll_interval_seconds"] = 2
+    settings["run_launcher"]["config"] = {"libraries": []}
     settings["concurrency"]["runs"]["max_concurrent_runs"] = 1
     (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
     monkeypatch.setenv("PLATFORM_ASSETS_DAGSTER", str(home))
