@@ -111,7 +111,7 @@ def _execute(arguments: list[str]) -> NoReturn:
     exit_code = 1
     try:
         sys.argv = ["dagster", *arguments]
-        dagster_command()
+        dagster_command()  # type: ignore[no-untyped-call] # Dagster gives it no types
         exit_code = 0
     except SystemExit as ended:
         exit_code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
