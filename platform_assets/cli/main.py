@@ -127,14 +127,31 @@ def stop() -> None:
 
 
 @app.command()
-def status() -> None:
-    """Show what runs, and the ledger of promotions and deployments."""
+def status(
+    use_case: Annotated[
+        str | None, typer.Argument(help="Name of the use case, with --html or --json; all of them when left out.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Write the page of each use case, and the page of all.")] = False,
+    output: Annotated[
+        str | None, typer.Option(help="With --html: a file for the page of one use case, beside the folder of pages.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help='Print everything that stands on the pages as JSON, `"format": 1`.')
+    ] = False,
+) -> None:
+    """Show what runs, and the ledger of promotions and deployments. With --html or --json exit code 1 says that something is red."""
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.services import show_status
     from platform_assets.installation import Installation
 
     with fail_readably():
-        show_status(Installation.from_environment())
+        if html or as_json:
+            from platform_assets.cli.pages import show_pages
+
+            show_pages(Installation.from_environment(), use_case, html=html, output=output, as_json=as_json)
+        else:
+            from platform_assets.cli.services import show_status
+
+            show_status(Installation.from_environment())
 
 
 @app.command()

@@ -68,6 +68,10 @@ class ServingHome:
         """The folder that keeps what looks at a rollout have parsed of the prediction log."""
         return Path(self.home) / "rollout_history" / f"{use_case}.parsed"
 
+    def page_folder(self) -> Path:
+        """Where the pages of use cases are written."""
+        return Path(self.home) / "pages"
+
     def report_folder(self, use_case: str) -> Path:
         """Where reports for people are written."""
         folder = Path(self.home) / "reports" / use_case

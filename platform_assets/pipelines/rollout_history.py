@@ -18,6 +18,8 @@ from platform_assets.deployment.rollout.view import RolloutView
 
 NEWEST_BYTES = 32 * 1024 * 1024
 """Only so much from the end of the file is read: months of looks."""
+NEWEST_LOOK_BYTES = 256 * 1024
+"""More than any single look takes."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,14 @@ def remember(path: Path, look: Look) -> None:
         file.write(b"\n" * torn + json.dumps(asdict(look)).encode() + b"\n")
 
 
-def read_history(path: Path) -> list[Look]:
-    """The looks, oldest first; a line that is torn or damaged is left out."""
+def read_history(path: Path, newest_bytes: int = NEWEST_BYTES) -> list[Look]:
+    """The looks in so many bytes at the end of the file, oldest first; a line that is torn or damaged is left out."""
     if not path.is_file():
         return []
     looks = []
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - NEWEST_BYTES))
+        file.seek(max(0, size - newest_bytes))
         text = file.read().decode(errors="replace")
     for line in text.splitlines():
         try:
@@ -110,3 +112,9 @@ def copied_percent(view: RolloutView) -> int:
     """Share of the requests that the new version gets copies of now."""
     stage = view.rollout.stage
     return stage.percent if stage.kind is StageKind.MIRROR and view.rollout.waiting else 0
+
+
+def newest_look(path: Path) -> Look | None:
+    """The newest look, read from the end of the file alone; None where nothing was rolled out."""
+    looks = read_history(path, NEWEST_LOOK_BYTES)
+    return looks[-1] if looks else None

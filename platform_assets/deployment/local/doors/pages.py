@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.deployment.errors import StateUnreadable
 from platform_assets.deployment.local.doors.exposition import CONTENT_TYPE, Exposed, merged
+from platform_assets.deployment.local.doors.written import written_pages
 from platform_assets.deployment.local.host import LOOPBACK
 from platform_assets.deployment.local.state import TargetState, load_state
 from serving.doors.grpc.upstream import Refused, Upstream
@@ -43,6 +44,8 @@ class Pages:
 
         app = web.Application()
         app.router.add_get("/v1/{use_case}/metrics", self._metrics)
+        for path, answer in written_pages(self._state_path.parent.parent).items():
+            app.router.add_get(path, answer)
         app.router.add_get("/v2", self._server)
         app.router.add_get("/v2/", self._server)
         app.router.add_get("/v2/health/live", self._live)

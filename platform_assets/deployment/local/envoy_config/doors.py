@@ -16,7 +16,9 @@ from platform_assets.deployment.routing.paths import arms_by_version, open_infer
 PREFIX = "door."
 """Begins the names of the doors' clusters; no use case's name has a point."""
 GRPC, PAGES = f"{PREFIX}grpc", f"{PREFIX}pages"
-SHARED_PAGES = ("/v2", "/v2/", "/v2/health/live", "/v2/health/ready")
+SHARED_PAGES = ("/", "/v1/pages", "/v2", "/v2/", "/v2/health/live", "/v2/health/ready")
+WRITTEN = r"/v1/(pages/reports/[a-z][a-z0-9_]*/[^/]+|[a-z][a-z0-9_]*/page)"
+"""Reports, and pages of use cases that have no release here."""
 SHARED_SERVICES = ("/inference.GRPCInferenceService/", "/grpc.health.v1.Health/")
 
 
@@ -55,6 +57,11 @@ def shared_routes(timeout: str, retry: Json) -> list[Json]:
     return [to_door(match, cluster, timeout, retry) for match, cluster in (*paths, *services)]
 
 
+def written_routes(timeout: str, retry: Json) -> list[Json]:
+    """The routes to written pages that no route of a use case leads to; what they require of callers is what the strictest one does."""
+    return [to_door({"safe_regex": {"regex": WRITTEN}}, PAGES, timeout, retry)]
+
+
 def asked_by_version(arms: Sequence[Arm]) -> dict[str, str]:
     """The arms that a caller may ask for by the version of their model; none where fewer than two models have traffic."""
     return arms_by_version((arm.name, arm.version) for arm in arms if arm.weight > 0)
@@ -76,6 +83,7 @@ def of_use_case(use_case: str, routes: Sequence[Json], arms: Mapping[str, str], 
     timeout, retry = last["timeout"], last["retry_policy"]
     to_doors = [
         to_door({"path": f"/v1/{use_case}/metrics"}, PAGES, timeout, retry),
+        to_door({"path": f"/v1/{use_case}/page"}, PAGES, timeout, retry),
         to_door({"prefix": f"/platform_assets.{use_case}.v1.Scoring/"}, GRPC, timeout, retry),
     ]
     for route in to_doors:

@@ -49,6 +49,7 @@ def render_routes(
         own = with_split(name, use_case, _route(name, use_case, request_timeout_seconds))
         every = [_requiring(requirements, route) for route in own]
         routes += doors.of_use_case(name, every, doors.asked_by_version(use_case.arms), requirements)
+    routes += doors.written_routes(seconds(request_timeout_seconds), _retry_policy())
     served = [path_prefix(name) for name in served_cases]
     version = digest([state.target_id, access.salt, routes])
     unknown = {"error": "no use case is deployed under this path", "deployed": served}

@@ -1,0 +1,401 @@
+"""What is wrong with a use case, and what is fine: pure rules over its state.
+
+Belongs here: one function for each subject, each finding with since when, why and the next command. Does not belong here: reading the
+state (`pipelines/use_case_state/`), or sending anything to anybody (`monitoring/alerting/`).
+
+What did not run is red: silence is a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+from platform_assets.monitoring.use_case_page.state import (
+    SEVERITIES,
+    CheckState,
+    Severity,
+    StateFinding,
+    UseCaseState,
+    WindowState,
+)
+from platform_assets.monitoring.use_case_page.units import count, duration, percent, quantity
+
+MOST_ERRORS_RATIO = 0.01
+"""Share of requests that were not scored for the service's own reasons from which on somebody is needed now."""
+MISSED_TICKS = 5
+"""A sensor that was not evaluated for so many of its intervals, and a minute, is dead."""
+ROLLOUT_WAITS_HOURS = 48.0
+"""A stage that lasts longer is worth a look."""
+JUDGED_BY_WINDOWS = {"monitoring/drift": "drift", "monitoring/quality": "quality"}
+"""Assets whose checks say what the windows say, in fewer words."""
+DEV = "make dev"
+
+Rule = Callable[[UseCaseState], Iterator[StateFinding]]
+
+
+def findings_of(state: UseCaseState) -> tuple[StateFinding, ...]:
+    """Everything that was found, the worst first; among equals that which began first."""
+    found = [finding for rule in RULES for finding in rule(state)]
+    late = datetime.max.replace(tzinfo=UTC)
+    return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.since or late)))
+
+
+def with_findings(state: UseCaseState) -> UseCaseState:
+    """The same state, judged."""
+    return state.model_copy(update={"findings": findings_of(state)})
+
+
+def _service(state: UseCaseState) -> Iterator[StateFinding]:
+    service = state.service
+    run = f"platform-assets run {state.use_case}"
+    if not state.is_realtime or service is None:
+        return
+    if service.version is None:
+        if state.champion is not None:
+            yield StateFinding(
+                severity="red",
+                what="Nothing answers at the address",
+                since=state.champion.since,
+                why=f"Version {state.champion.version} is champion and no release has any traffic.",
+                next_command=run,
+            )
+        return
+    status = "platform-assets status"
+    for problem in service.problems:
+        yield StateFinding(severity="red", what="The target has a problem", why=problem, next_command=status)
+    if service.ready < service.processes:
+        severity: Severity = "red" if service.ready == 0 else "yellow"
+        why = f"{service.ready} of {service.processes} processes are ready."
+        what = "No process of the service is ready" if service.ready == 0 else "Some processes are not ready"
+        yield StateFinding(severity=severity, what=what, why=why, next_command=status)
+    if service.requests is None:
+        yield StateFinding(
+            severity="red",
+            what="The service does not say how it answers",
+            why=f"{service.address}/metrics gave no metrics.",
+            next_command=f"curl {service.address}/metrics",
+        )
+        return
+    yield from _errors(state)
+    champion = state.champion
+    if champion is not None and service.model_version not in (None, champion.version):
+        if state.rollout is None or state.rollout.over:
+            yield StateFinding(
+                severity="red",
+                what="The address serves another version than the champion",
+                since=champion.since,
+                why=f"Version {service.model_version} answers, version {champion.version} is champion.",
+                next_command=run,
+            )
+    if service.ready and service.ready == service.processes and not service.problems:
+        p50, p99 = (quantity(value, "milliseconds") for value in (service.p50_ms, service.p99_ms))
+        speed = f", median {p50}, p99 {p99}" if service.requests else ""
+        yield StateFinding(
+            severity="ok",
+            what="The service answers",
+            why=f"{count(service.requests)} requests since its processes started{speed}.",
+        )
+
+
+def _errors(state: UseCaseState) -> Iterator[StateFinding]:
+    service = state.service
+    if service is None or not service.errors:
+        return
+    asked = (service.requests or 0) + service.errors
+    ratio = service.errors / asked
+    yield StateFinding(
+        severity="red" if ratio > MOST_ERRORS_RATIO else "yellow",
+        what="Requests were not scored",
+        why=f"{count(service.errors)} of {count(asked)} requests ({percent(ratio)}) since the processes started.",
+        next_command=f"curl {service.address}/metrics",
+    )
+
+
+def _data(state: UseCaseState) -> Iterator[StateFinding]:
+    check = f"platform-assets sources check {state.use_case}"
+    if state.newest_event is None or state.lag_seconds is None:
+        yield StateFinding(
+            severity="red",
+            what="No event was ever published",
+            why="The table of events is empty or was never made.",
+            next_command=f"platform-assets run {state.use_case}",
+        )
+        return
+    hours = state.lag_seconds / 3600
+    newest = f"The newest event is of {state.newest_event:%Y-%m-%d %H:%M} UTC, {duration(state.lag_seconds)} ago"
+    if state.history_ends is not None and state.newest_event.date() >= state.history_ends - timedelta(days=1):
+        yield StateFinding(
+            severity="ok", what="All events of the declared history are there", why=f"It ends on {state.history_ends}."
+        )
+    elif state.history_ends is not None and state.now.date() > state.history_ends:
+        if not state.operations.due:  # else what lacks is told by job
+            yield StateFinding(
+                severity="yellow",
+                what="The declared history is not loaded to its end",
+                why=f"The newest event is of {state.newest_event:%Y-%m-%d}, the history ends on {state.history_ends}.",
+                next_command=f"platform-assets run {state.use_case}",
+            )
+    elif hours > state.freshness_warn_hours:
+        failed = hours > state.freshness_fail_hours
+        limit = state.freshness_fail_hours if failed else state.freshness_warn_hours
+        yield StateFinding(
+            severity="red" if failed else "yellow",
+            what="Events are late",
+            since=state.newest_event + timedelta(hours=limit),
+            why=f"{newest}; declared are at most {limit:g} h.",
+            next_command=check,
+        )
+    else:
+        yield StateFinding(severity="ok", what="Events arrive", why=f"{newest}.")
+    for source in state.sources:
+        if source.refused_rows:
+            asked = source.rows + source.refused_rows
+            yield StateFinding(
+                severity="yellow",
+                what=f"Rows of {source.name} were refused",
+                since=_midnight(source.newest_day),
+                why=f"{count(source.refused_rows)} of {count(asked)} rows of {source.newest_day} are in quarantine.",
+                next_command=f"platform-assets quarantine list {state.use_case} {source.name}",
+            )
+
+
+def _checks(state: UseCaseState) -> Iterator[StateFinding]:
+    checks = state.operations.checks
+    judged = {window.monitor for window in state.windows}
+    shown = [check for check in checks if JUDGED_BY_WINDOWS.get(check.asset) not in judged]
+    severities: dict[str, Severity] = {"failed": "red", "did_not_run": "red", "warned": "yellow"}
+    words = {"failed": "failed", "did_not_run": "did not run", "warned": "warns"}
+    for check in shown:
+        if check.outcome in severities:
+            of = f" of {check.partition}" if check.partition else ""
+            evidence = "; ".join(check.evidence) or "No evidence is stored."
+            yield StateFinding(
+                severity=severities[check.outcome],
+                what=f"Check {check.name} of {check.asset}{of} {words[check.outcome]}",
+                since=check.at,
+                why="The asset was made and nothing judged it." if check.outcome == "did_not_run" else evidence,
+                next_command=_command_for(state, check),
+            )
+    passed = sum(check.outcome == "passed" for check in shown)
+    if not checks:
+        yield StateFinding(
+            severity="red",
+            what="No check was ever run",
+            why="Dagster remembers no verdict about any asset of this use case.",
+            next_command=f"platform-assets run {state.use_case}",
+        )
+    elif passed == len(shown):
+        yield StateFinding(severity="ok", what="All checks passed", why=f"{count(passed)} checks.")
+
+
+def _command_for(state: UseCaseState, check: CheckState) -> str:
+    layer, _, table = check.asset.partition("/")
+    if layer in ("clean", "quarantine"):
+        return f"platform-assets quarantine list {state.use_case} {table}"
+    if layer == "raw":
+        return f"platform-assets sources check {state.use_case}"
+    if layer == "model":
+        return f"platform-assets models list {state.use_case}"
+    return f"{DEV}, asset {state.use_case}/{check.asset}"
+
+
+def _windows(state: UseCaseState) -> Iterator[StateFinding]:
+    drift = state.window("drift")
+    if drift is not None:
+        rules: dict[str, tuple[Severity, str]] = {
+            "ok": ("ok", "Requests look like those that the model learned from"),
+            "drift": ("yellow", "Requests have drifted"),
+            "broken": ("red", "Columns of the requests are broken"),
+        }
+        severity, what = rules.get(drift.status, ("red", "Drift could not be judged"))
+        yield _window(state, drift, severity, what)
+    quality = state.window("quality")
+    if quality is not None:
+        what = {"ok": "The model keeps its quality", "violated": "The model has lost quality"}.get(
+            quality.status, "Quality could not be judged"
+        )
+        yield _window(state, quality, "ok" if quality.passed else "red", what)
+    estimate = state.window("estimate")
+    if estimate is not None:
+        rules = {
+            "ok": ("ok", "Estimated quality keeps its bound"),
+            "violated": ("red", "Quality is estimated below its bound"),
+            "withdrawn": ("yellow", "The estimate of quality is withdrawn"),
+        }
+        severity, what = rules.get(estimate.status, ("yellow", "Quality could not be estimated"))
+        yield _window(state, estimate, severity, what)
+
+
+def _window(state: UseCaseState, window: WindowState, severity: Severity, what: str) -> StateFinding:
+    return StateFinding(
+        severity=severity,
+        what=f"{what} (window up to {window.day})",
+        since=None if severity == "ok" else _midnight(window.since),
+        why=window.explanation,
+        next_command="" if severity == "ok" else f"platform-assets models list {state.use_case}",
+    )
+
+
+def _models(state: UseCaseState) -> Iterator[StateFinding]:
+    champion = state.champion
+    if champion is None:
+        yield StateFinding(
+            severity="red",
+            what="There is no champion",
+            why="No version passed its gates and was promoted.",
+            next_command=f"platform-assets models list {state.use_case}",
+        )
+        return
+    last = state.now.date() if state.history_ends is None else min(state.now.date(), state.history_ends)
+    age = (last - champion.as_of).days if champion.as_of is not None else 0
+    if age > 2 * state.train_every_days and champion.as_of is not None:
+        yield StateFinding(
+            severity="yellow",
+            what="The champion is old",
+            since=_midnight(champion.as_of + timedelta(days=2 * state.train_every_days)),
+            why=f"Trained as of {champion.as_of}, {count(age)} days ago; a model is trained every {state.train_every_days} days.",
+            next_command=f"platform-assets models list {state.use_case}",
+        )
+    else:
+        as_of = f", trained as of {champion.as_of}" if champion.as_of else ""
+        yield StateFinding(severity="ok", what=f"Version {champion.version} is champion", since=champion.since, why=f"It was {(champion.by or 'promoted').replace('_', ' ')}{as_of}.")
+
+
+def _rollout(state: UseCaseState) -> Iterator[StateFinding]:
+    rollout = state.rollout
+    if rollout is None:
+        return
+    command = f"platform-assets rollout status {state.use_case}"
+    if rollout.over:
+        if rollout.outcome == "aborted" and (state.champion is None or not _after(state.champion.since, rollout.since)):
+            yield StateFinding(
+                severity="yellow",
+                what=f"The rollout of {rollout.new} was aborted",
+                since=rollout.since,
+                why=rollout.sentence,
+                next_command=command,
+            )
+        return
+    waited = (state.made_at - rollout.since).total_seconds() / 3600 if rollout.since else 0.0
+    stuck = waited > ROLLOUT_WAITS_HOURS or rollout.outcome == "held"
+    yield StateFinding(
+        severity="yellow" if stuck else "ok",
+        what=f"{rollout.new} is being rolled out" + (" and does not move" if stuck else ""),
+        since=rollout.since,
+        why=f"Stage {rollout.stage}, {rollout.weight_percent} % of the requests. {rollout.sentence}",
+        next_command=command if stuck else "",
+    )
+
+
+def _after(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and other is not None and one > other
+
+
+def _runs(state: UseCaseState) -> Iterator[StateFinding]:
+    for run in state.operations.failed_runs:
+        days = f" of {run.days}" if run.days else ""
+        yield StateFinding(
+            severity="red",
+            what=f"The run {run.job}{days} failed",
+            since=run.at,
+            why=run.reason or f"Run {run.run_id[:8]} says why.",
+            next_command=f"{DEV}, run {run.run_id[:8]}",
+        )
+    late = [due for due in state.operations.due if due.late]
+    over = state.operations.due_next is None
+    for due in late:
+        days = f" of {due.days}" if due.days else ""
+        yield StateFinding(
+            severity="yellow" if over else "red",
+            what=f"{due.job}{days} did not run",
+            since=None if over else due.late_since,
+            # Nothing arrives any more, and nobody waits for days of a past that was declared to be over.
+            why="The declared history is over, and these days of it are left." if over else "It is due, and no run of it is queued or under way.",
+            next_command=DEV if state.automation else f"PLATFORM_ASSETS_AUTOMATION=on {DEV}",
+        )
+    if not late and not state.operations.failed_runs:
+        going = len(state.operations.runs)
+        why = f"{going} queued or under way." if going else "Nothing is overdue."
+        yield StateFinding(severity="ok", what="What was due has run", why=why)
+
+
+def _automation(state: UseCaseState) -> Iterator[StateFinding]:
+    operations = state.operations
+    if not state.automation:
+        yield StateFinding(
+            severity="yellow",
+            what="Automation is off: nothing runs by itself",
+            why="PLATFORM_ASSETS_AUTOMATION is off.",
+            next_command=f"PLATFORM_ASSETS_AUTOMATION=on {DEV}",
+        )
+        return
+    dead = [daemon for daemon in operations.daemons if not daemon.healthy]
+    if not operations.daemons or dead:
+        beats = [daemon.heartbeat for daemon in dead if daemon.heartbeat is not None]
+        names = ", ".join(daemon.name.lower().replace("_", " ") for daemon in dead)
+        # With nothing left to do, nobody misses a daemon.
+        over = state.history_ends is not None and not operations.due and state.now.date() > state.history_ends
+        yield StateFinding(
+            severity="yellow" if over else "red",
+            what="The daemon does not run: nothing runs by itself",
+            since=min(beats, default=None),
+            why=f"No heartbeat of {names}." if beats else "No daemon ever ran on this installation.",
+            next_command=DEV,
+        )
+        return
+    bad = list(_sensors(state))
+    yield from bad
+    if not bad:
+        due = f" The next daily jobs fall due at {operations.due_next:%Y-%m-%d %H:%M} UTC." if operations.due_next else ""
+        yield StateFinding(
+            severity="ok", what="Automation is on", why=f"Daemon and {len(operations.sensors)} sensors run.{due}"
+        )
+
+
+def _sensors(state: UseCaseState) -> Iterator[StateFinding]:
+    for sensor in state.operations.sensors:
+        if not sensor.running:
+            yield StateFinding(
+                severity="red",
+                what=f"Sensor {sensor.name} is switched off",
+                since=sensor.last_tick,
+                why="Automation is on, and somebody switched this one off.",
+                next_command=f"{DEV}, Automation, {state.use_case}__{sensor.name}",
+            )
+        elif sensor.error:
+            yield StateFinding(
+                severity="red",
+                what=f"Sensor {sensor.name} fails",
+                since=sensor.last_tick,
+                why=sensor.error,
+                next_command=f"{DEV}, Automation, {state.use_case}__{sensor.name}",
+            )
+        elif sensor.interval_seconds is not None:
+            waited = None if sensor.last_tick is None else (state.made_at - sensor.last_tick).total_seconds()
+            if waited is None or waited > MISSED_TICKS * sensor.interval_seconds + 60:
+                yield StateFinding(
+                    severity="red",
+                    what=f"Sensor {sensor.name} did not run",
+                    since=sensor.last_tick,
+                    why="It was never evaluated." if waited is None else f"It was last evaluated {duration(waited)} ago.",
+                    next_command=DEV,
+                )
+
+
+def _alerts(state: UseCaseState) -> Iterator[StateFinding]:
+    for alert in state.alerts or ():
+        yield StateFinding(
+            severity="red" if alert.severity == "page" else "yellow",
+            what=f"Alert {alert.name} is firing",
+            since=alert.since,
+            why=alert.summary or "It has no summary.",
+            next_command=alert.runbook,
+        )
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), UTC)
+
+
+RULES: tuple[Rule, ...] = (_service, _alerts, _windows, _data, _checks, _runs, _automation, _rollout, _models)

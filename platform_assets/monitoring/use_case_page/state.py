@@ -1,0 +1,398 @@
+"""What is known of a use case at one moment, as one plain value that goes to JSON and back.
+
+Belongs here: the fields, with units and what their absence means. Does not belong here: reading them (`pipelines/use_case_state/`),
+judging them (`findings.py`), or showing them (`page.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Severity = Literal["red", "yellow", "ok"]
+SEVERITIES: tuple[Severity, ...] = ("red", "yellow", "ok")
+"""The worst first."""
+
+CheckOutcomeName = Literal["passed", "failed", "warned", "did_not_run"]
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="null")
+
+
+class StateFinding(_Plain):
+    """Something that was looked at, and how it is.
+
+    Attributes:
+        severity: `red` needs somebody now, `yellow` needs somebody soon.
+        what: one short sentence.
+        since: since when, where that is known.
+        why: the evidence, one sentence.
+        next_command: what to type or open next; empty where nothing is to be done.
+    """
+
+    severity: Severity
+    what: str
+    since: datetime | None = None
+    why: str = ""
+    next_command: str = ""
+
+
+class SeriesPoint(_Plain):
+    """One value of a series.
+
+    Attributes:
+        day: event day, or the last event day of a window.
+        value: None where it could not be computed.
+        low: lower end of its interval, where it has one; likewise `high`.
+    """
+
+    day: date
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class StateSeries(_Plain):
+    """A figure over time.
+
+    Attributes:
+        name: of the series, unique in a state.
+        title: for people.
+        unit: of the values: `ratio`, `milliseconds`, `count`, a currency, or empty for a metric without one.
+        points: ascending by day.
+        bound: what must not be lost or passed; None without one.
+        bound_is_lower: whether values below the bound are bad; else those above.
+        chart: series with the same chart are drawn together.
+        interval_percent: of `low` to `high`; None without intervals.
+    """
+
+    name: str
+    title: str
+    unit: str
+    points: tuple[SeriesPoint, ...]
+    bound: float | None = None
+    bound_is_lower: bool = True
+    chart: str
+    interval_percent: int | None = None
+
+    @property
+    def last(self) -> SeriesPoint | None:
+        """The newest point."""
+        return self.points[-1] if self.points else None
+
+
+class NotComputed(_Plain):
+    """Something that a page has a place for and nothing to show."""
+
+    what: str
+    why: str
+
+
+class SourceNewest(_Plain):
+    """The newest of a source that is delivered by day.
+
+    Attributes:
+        name: of the source.
+        newest_day: newest published event day; None while nothing was published.
+        rows: published on it.
+        refused_rows: of that day, in quarantine.
+        newest_event: time of its newest event, for the events that are scored.
+    """
+
+    name: str
+    newest_day: date | None
+    rows: int
+    refused_rows: int
+    newest_event: datetime | None = None
+
+
+class CheckState(_Plain):
+    """The verdict of a check that counts now.
+
+    Attributes:
+        asset: `layer/table`.
+        name: of the check.
+        outcome: `did_not_run` where the asset was made and the check gave no verdict on it.
+        partition: the day it is about; None for the whole.
+        at: when the verdict was given, in the machine's time.
+        evidence: short, `name: value` each.
+    """
+
+    asset: str
+    name: str
+    outcome: CheckOutcomeName
+    partition: str | None = None
+    at: datetime | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class ModelState(_Plain):
+    """A version of the model.
+
+    Attributes:
+        version: of the registered model.
+        since: since when it is what it is, champion or challenger.
+        as_of: the day it was trained as of.
+        learner: that made it.
+        evidence: what it became champion by, `name: value` each.
+        by: the action of the ledger: `promoted` or `rolled_back`.
+    """
+
+    version: str
+    since: datetime | None = None
+    as_of: date | None = None
+    learner: str = ""
+    evidence: tuple[str, ...] = ()
+    by: str = ""
+
+
+class RolloutState(_Plain):
+    """The newest rollout in stages.
+
+    Attributes:
+        new: version of the release that comes.
+        old: version beside it.
+        stage: such as `2 of 4, canary`.
+        weight_percent: share of the requests that the new one answers.
+        since: when the phase began.
+        outcome: of the last look.
+        sentence: of the last look.
+        over: whether it ended.
+    """
+
+    new: str
+    old: str
+    stage: str
+    weight_percent: int
+    since: datetime | None
+    outcome: str
+    sentence: str
+    over: bool
+
+
+class ServiceState(_Plain):
+    """What answers at the address now.
+
+    Attributes:
+        address: of the use case.
+        version: release with the most traffic; None where nothing is deployed.
+        model_version: of that release.
+        weights_percent: share of the requests by release.
+        ready: processes that are ready.
+        processes: processes that should be.
+        problems: what is wrong with the target.
+        requests: answered since the processes started; None where the metrics could not be read.
+        errors: requests not scored since then, for reasons that lie with the service.
+        p50_ms: median time to an answer since then, in milliseconds; likewise `p99_ms`.
+    """
+
+    address: str
+    version: str | None
+    model_version: str | None = None
+    weights_percent: dict[str, int] = {}
+    ready: int = 0
+    processes: int = 0
+    problems: tuple[str, ...] = ()
+    requests: int | None = None
+    errors: int | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class WindowState(_Plain):
+    """The newest verdict of a monitor.
+
+    Attributes:
+        monitor: `drift`, `quality` or `estimate`.
+        day: last event day of the window.
+        status: as the monitor calls it.
+        passed: whether it is fine.
+        since: first day of the unbroken row of windows with this verdict.
+        explanation: one sentence.
+    """
+
+    monitor: str
+    day: date
+    status: str
+    passed: bool
+    since: date
+    explanation: str
+
+
+class FailedRun(_Plain):
+    """A run that failed and that no later one has mended.
+
+    Attributes:
+        job: its name without the use case's.
+        days: partition or range that it was about; empty without.
+        run_id: of the run.
+        at: when it ended, in the machine's time.
+        reason: first line of what it said, where it is known.
+    """
+
+    job: str
+    days: str
+    run_id: str
+    at: datetime
+    reason: str = ""
+
+
+class RunInProgress(_Plain):
+    """A run that is queued or under way; `since` in the machine's time."""
+
+    job: str
+    days: str
+    status: str
+    since: datetime
+
+
+class SensorState(_Plain):
+    """A sensor or schedule of the use case.
+
+    Attributes:
+        name: without the use case's.
+        running: whether it is switched on.
+        last_tick: when it was last evaluated, in the machine's time; None when never.
+        interval_seconds: how often it should be; None for a schedule.
+        error: of the last evaluation, where it failed.
+    """
+
+    name: str
+    running: bool
+    last_tick: datetime | None = None
+    interval_seconds: float | None = None
+    error: str = ""
+
+
+class DaemonState(_Plain):
+    """One of Dagster's daemons; `heartbeat` in the machine's time, None when it never ran."""
+
+    name: str
+    healthy: bool
+    heartbeat: datetime | None = None
+
+
+class DueState(_Plain):
+    """A job that is due; `late` once its time of day has passed and no run of it is queued or under way."""
+
+    job: str
+    days: str
+    late: bool
+    late_since: datetime | None = None
+
+
+class OpenAlert(_Plain):
+    """An alert that is firing."""
+
+    name: str
+    severity: str
+    since: datetime | None = None
+    summary: str = ""
+    runbook: str = ""
+
+
+class Link(_Plain):
+    """Where more stands: an address, or a file below the installation's home."""
+
+    title: str
+    address: str
+    file: str = ""
+
+
+class OperationsFacts(_Plain):
+    """What Dagster knows of a use case, as plain values.
+
+    Attributes:
+        checks: the verdict that counts of every check that should exist.
+        failed_runs: not mended since, newest first.
+        runs: queued or under way.
+        sensors: those of the use case.
+        daemons: those that the instance needs; empty where none ever ran.
+        due: jobs that are due.
+        due_next: when the next daily jobs fall due.
+    """
+
+    checks: tuple[CheckState, ...] = ()
+    failed_runs: tuple[FailedRun, ...] = ()
+    runs: tuple[RunInProgress, ...] = ()
+    sensors: tuple[SensorState, ...] = ()
+    daemons: tuple[DaemonState, ...] = ()
+    due: tuple[DueState, ...] = ()
+    due_next: datetime | None = None
+
+
+class UseCaseState(_Plain):
+    """Everything that stands on the page of a use case.
+
+    Attributes:
+        format: of this value as JSON; a number that changes when a field changes its meaning or goes.
+        use_case: its name.
+        description: of the use case, as declared.
+        owner: as declared.
+        environment: `production`, `staging` or `dev`.
+        now: what time it is for the use case: a simulated clock's time, where it follows one.
+        made_at: when this was read, in the machine's time.
+        stale_after_seconds: when it should have been read again.
+        clock_is_simulated: whether `now` is not the machine's time.
+        is_realtime: whether it answers requests; else it writes predictions of days.
+        history_ends: the last day of the declared history; None while data keeps arriving.
+        freshness_warn_hours: declared age of the newest event that is worth a warning; `freshness_fail_hours` likewise.
+        train_every_days: declared interval of training.
+        automation: whether schedules and sensors start by themselves.
+        newest_event: time of the newest published event.
+        lag_seconds: from then to `now`.
+        sources: delivered by day.
+        champion: None while there is none.
+        challenger: None while there is none.
+        rollout: the newest; None while there was none.
+        service: None for a use case that answers no requests.
+        windows: newest verdict of each monitor.
+        operations: what Dagster knows.
+        alerts: that fire; None where nobody could be asked.
+        series: figures over time.
+        not_computed: what there is a place for and nothing to show, with the reason.
+        links: where more stands.
+        findings: the worst first.
+    """
+
+    format: Literal[1] = 1
+    use_case: str
+    description: str
+    owner: str
+    environment: str
+    now: datetime
+    made_at: datetime
+    stale_after_seconds: int
+    clock_is_simulated: bool = False
+    is_realtime: bool = True
+    history_ends: date | None = None
+    freshness_warn_hours: float
+    freshness_fail_hours: float
+    train_every_days: int
+    automation: bool
+    newest_event: datetime | None = None
+    lag_seconds: float | None = None
+    sources: tuple[SourceNewest, ...] = ()
+    champion: ModelState | None = None
+    challenger: ModelState | None = None
+    rollout: RolloutState | None = None
+    service: ServiceState | None = None
+    windows: tuple[WindowState, ...] = ()
+    operations: OperationsFacts = OperationsFacts()
+    alerts: tuple[OpenAlert, ...] | None = None
+    series: tuple[StateSeries, ...] = ()
+    not_computed: tuple[NotComputed, ...] = ()
+    links: tuple[Link, ...] = ()
+    findings: tuple[StateFinding, ...] = ()
+
+    @property
+    def worst(self) -> Severity:
+        """The worst severity among the findings; nothing found is red, for nothing was looked at."""
+        return min((finding.severity for finding in self.findings), key=SEVERITIES.index, default="red")
+
+    def window(self, monitor: str) -> WindowState | None:
+        """The newest verdict of a monitor."""
+        return next((window for window in self.windows if window.monitor == monitor), None)

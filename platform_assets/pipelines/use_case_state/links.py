@@ -1,0 +1,35 @@
+"""Where more stands: Dagster, MLflow, model card, reports.
+
+Belongs here: addresses and files that are there. Does not belong here: writing any of them.
+"""
+
+from platform_assets.declaration import UseCase
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.monitoring.use_case_page.state import Link, WindowState
+from platform_assets.pipelines.write_model_card import CARD_FILE
+from platform_assets.pipelines.write_rollout_page import PAGE
+
+DAGSTER = "http://127.0.0.1:3000"
+"""Where `make dev` has it."""
+
+
+def links(use_case: UseCase, serving: ServingHome, mlflow: str, windows: tuple[WindowState, ...]) -> tuple[Link, ...]:
+    """Addresses, then the reports that exist; those can be had at the address as well."""
+    found = [Link(title="Dagster", address=f"{DAGSTER}/asset-groups")]
+    if mlflow.startswith(("http://", "https://")):
+        found.append(Link(title="MLflow", address=_without_user(mlflow)))
+    folder = serving.report_folder(use_case.name)
+    files = {"Model card": CARD_FILE, "Rollouts": PAGE}
+    files |= {"Drift report": f"drift-{window.day}.html" for window in windows if window.monitor == "drift"}
+    for title, name in files.items():
+        if (folder / name).is_file():
+            address = f"/v1/pages/reports/{use_case.name}/{name}"
+            found.append(Link(title=title, address=address, file=f"reports/{use_case.name}/{name}"))
+    return tuple(found)
+
+
+def _without_user(address: str) -> str:
+    """An address without the name and password that may stand in it."""
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

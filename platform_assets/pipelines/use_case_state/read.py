@@ -1,0 +1,127 @@
+"""A use case's state, put together and judged.
+
+Belongs here: the order of reading, and what is said of what cannot be read. Does not belong here: any single part (its neighbours).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.clock import Clock
+from platform_assets.deployment.release import TargetStatus
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.installation import Installation
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
+from platform_assets.monitoring.use_case_page.findings import with_findings
+from platform_assets.monitoring.use_case_page.state import (
+    NotComputed,
+    OpenAlert,
+    OperationsFacts,
+    UseCaseState,
+)
+from platform_assets.pipelines.use_case_state.data import newest_event, sources
+from platform_assets.pipelines.use_case_state.links import links
+from platform_assets.pipelines.use_case_state.models import champion, newest_rollout
+from platform_assets.pipelines.use_case_state.series import answered_series, monitored
+from platform_assets.pipelines.use_case_state.service import service_now
+from platform_assets.registry.model_store import ModelStore
+
+STALE_AFTER_SECONDS = 40 * 60
+"""A page is made again at least every quarter of an hour; the script in it turns red when it is older than this."""
+
+
+@dataclass(frozen=True)
+class StateSources:
+    """What a state is read from.
+
+    Attributes:
+        lake: the tables.
+        models: the ledger.
+        serving: services and their folders.
+        clock: what time it is for use cases.
+        automation: whether schedules and sensors start by themselves.
+    """
+
+    lake: Lake
+    models: ModelStore
+    serving: ServingHome
+    clock: Clock
+    automation: bool
+
+
+def sources_of(installation: Installation) -> StateSources:
+    """Those of an installation."""
+    on = installation.settings.automation == "on"
+    return StateSources(installation.lake, installation.models, installation.serving, installation.clock, on)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What of the surroundings a state is read with.
+
+    Attributes:
+        operations: what Dagster knows.
+        status: of the target; None asks it now.
+        alerts: that fire; None where nobody could be asked.
+        machine_now: the machine's time, where a test sets it.
+    """
+
+    operations: OperationsFacts = OperationsFacts()
+    status: TargetStatus | None = None
+    alerts: tuple[OpenAlert, ...] | None = None
+    machine_now: datetime | None = None
+
+
+def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Around | None = None) -> UseCaseState:
+    """Everything that stands on the page of a use case, judged.
+
+    Args:
+        use_case: the declaration.
+        read_from: tables, ledger and services.
+        around: what Dagster, target and alerts say.
+    """
+    around = around or Around()
+    catalog, serving = Catalog(use_case, read_from.lake), read_from.serving
+    clock, now = read_from.clock, read_from.clock.now()
+    newest = newest_event(catalog)
+    windows, series, absent = monitored(catalog)
+    answered, missing = answered_series(catalog)
+    service = service_now(use_case, serving, around.status) if use_case.is_realtime else None
+    model = champion(use_case, read_from.models)
+    looks, challenger = newest_rollout(use_case, serving)
+    state = UseCaseState(
+        use_case=use_case.name,
+        description=use_case.description,
+        owner=use_case.owner,
+        environment=read_from.models.environment,
+        now=now,
+        made_at=around.machine_now or datetime.now(UTC),
+        stale_after_seconds=STALE_AFTER_SECONDS,
+        clock_is_simulated=clock.is_simulated,
+        is_realtime=use_case.is_realtime,
+        history_ends=use_case.history.last_day,
+        freshness_warn_hours=use_case.freshness.warn_after_hours,
+        freshness_fail_hours=use_case.freshness.fail_after_hours,
+        train_every_days=use_case.training.every_days,
+        automation=read_from.automation,
+        newest_event=newest,
+        lag_seconds=None if newest is None else (now - newest).total_seconds(),
+        sources=sources(catalog),
+        champion=model,
+        challenger=challenger,
+        rollout=looks,
+        service=service,
+        windows=windows,
+        operations=around.operations,
+        alerts=around.alerts,
+        series=(*series, *answered),
+        not_computed=(*absent, *missing, *_absent(around)),
+        links=links(use_case, serving, read_from.models.tracking_uri, windows),
+    )
+    return with_findings(state)
+
+
+def _absent(around: Around) -> list[NotComputed]:
+    alerts = [] if around.alerts is not None else [NotComputed(what="Open alerts", why="no Alertmanager was asked")]
+    return [*alerts, NotComputed(what="Cost", why="no cost of computing is recorded")]
