@@ -143,15 +143,18 @@ def status(
     from platform_assets.cli.console import fail_readably
     from platform_assets.installation import Installation
 
+    is_red = False
     with fail_readably():
         if html or as_json:
             from platform_assets.cli.pages import show_pages
 
-            show_pages(Installation.from_environment(), use_case, html=html, output=output, as_json=as_json)
+            is_red = show_pages(Installation.from_environment(), use_case, html=html, output=output, as_json=as_json)
         else:
             from platform_assets.cli.services import show_status
 
             show_status(Installation.from_environment())
+    if is_red:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -5,12 +5,10 @@ Belongs here: reading them with what Dagster knows, and where they go. Does not 
 """
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import typer
 from rich.markup import escape
 
 from platform_assets.cli.console import console
@@ -18,8 +16,7 @@ from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
 from platform_assets.monitoring.use_case_page.page import SIGNS, WORDS, use_case_page
 from platform_assets.monitoring.use_case_page.state import UseCaseState
-from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
-from platform_assets.orchestration.states import DagsterMemory
+from platform_assets.orchestration.operations import Operations
 from platform_assets.pipelines.use_case_state.read import Around, read_use_case_state, sources_of
 from platform_assets.pipelines.use_case_state.write import INDEX, replace_file, write_use_case_page
 
@@ -28,14 +25,14 @@ FORMAT = 1
 COLOURS = {"red": "red", "yellow": "yellow", "ok": "green"}
 
 
-def show_pages(
-    installation: Installation, name: str | None, *, html: bool, output: str | None, as_json: bool
-) -> None:
+def show_pages(installation: Installation, name: str | None, *, html: bool, output: str | None, as_json: bool) -> bool:
     """Write the pages, print the states, or both.
+
+    Returns:
+        Whether something is red.
 
     Raises:
         ValueError: there is no such use case, or a file is given for several.
-        typer.Exit: with code 1, when something is red.
     """
     states = list(read_states(installation, name))
     if output is not None and len(states) != 1:
@@ -52,10 +49,11 @@ def show_pages(
         for state, path in zip(states, paths, strict=True):
             bad = sum(one.severity != "ok" for one in state.findings)
             colour, sign = COLOURS[state.worst], SIGNS[state.worst]
-            console.print(f"[{colour}]{sign}[/] [bold]{state.use_case}[/] {WORDS[state.worst]}, {bad} findings: {escape(output or str(path))}")
+            shown = escape(output or str(path))
+            words = f"{WORDS[state.worst]}, {bad} findings"
+            console.print(f"[{colour}]{sign}[/] [bold]{state.use_case}[/] {words}: {shown}")
         console.print(f"all use cases: {escape(str(installation.serving.page_folder() / INDEX))}")
-    if any(state.worst == "red" for state in states):
-        raise typer.Exit(1)
+    return any(state.worst == "red" for state in states)
 
 
 def read_states(installation: Installation, name: str | None) -> Iterator[UseCaseState]:
@@ -63,16 +61,9 @@ def read_states(installation: Installation, name: str | None) -> Iterator[UseCas
     declared = {one.use_case.name: one.use_case for one in declared_use_cases()}
     if name is not None and name not in declared:
         raise ValueError(f"no use case {name!r}; there are {', '.join(sorted(declared))}")
-    settings, before = installation.settings, dict(os.environ)
-    try:
-        use_dagster_of_this_folder(settings.home)
-        use_dagster_of_environment(settings.home, settings.own_home)
-        memory = DagsterMemory.of(installation)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    memory = Operations.by_hand(installation, lambda line: console.print(escape(line)))
     read_from = sources_of(installation)
     status = installation.serving.target().status()
     for use_case in [declared[name]] if name is not None else declared.values():
-        operations = memory.operations(use_case, installation.clock.now(), automation=read_from.automation)
+        operations = memory.of_use_case(use_case, installation.clock.now())
         yield read_use_case_state(use_case, read_from, Around(operations, status))

@@ -73,7 +73,7 @@ class SplitState(Stored):
     control: str
 
 
-class UseCaseState(Stored, Generic[ArmT]):
+class RememberedUseCase(Stored, Generic[ArmT]):
     """The arms of one use case, oldest first, and the rollout between them.
 
     Attributes:
@@ -146,14 +146,14 @@ class RememberedTarget(Stored, Generic[ArmT]):
     """
 
     generation: int = 0
-    use_cases: dict[str, UseCaseState[ArmT]] = {}
+    use_cases: dict[str, RememberedUseCase[ArmT]] = {}
 
     @classmethod
-    def _never_deployed(cls) -> UseCaseState[ArmT]:
+    def _never_deployed(cls) -> RememberedUseCase[ArmT]:
         """The state of a use case that was never deployed, of the kind's own arms."""
         raise NotImplementedError
 
-    def use_case(self, name: str) -> UseCaseState[ArmT]:
+    def use_case(self, name: str) -> RememberedUseCase[ArmT]:
         """The state of one use case, empty when it was never deployed."""
         return self.use_cases.get(name) or self._never_deployed()
 
@@ -171,7 +171,7 @@ class RememberedTarget(Stored, Generic[ArmT]):
         """The arm with the most traffic, None when none has any."""
         return self.use_case(use_case).serving()
 
-    def with_use_case(self, name: str, use_case: UseCaseState[ArmT]) -> Self:
+    def with_use_case(self, name: str, use_case: RememberedUseCase[ArmT]) -> Self:
         """A copy in which one use case is replaced, or gone when nothing is left of it."""
         others = {key: value for key, value in self.use_cases.items() if key != name}
         if use_case.arms or use_case.rollout:

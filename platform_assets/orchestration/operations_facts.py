@@ -4,10 +4,9 @@ Belongs here: asking Dagster's storage, each question bounded in cost. Does not 
 what is made of them (metrics, the page, alerts).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType
@@ -15,8 +14,6 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
-from platform_assets.declaration import UseCase
-from platform_assets.installation import Installation
 from platform_assets.lake.layout import CLEAN, FEATURES, LAYERS, RAW
 from platform_assets.monitoring.operations import (
     ASSETS_JOB,
@@ -28,9 +25,6 @@ from platform_assets.monitoring.operations import (
     RunState,
     SensorFact,
 )
-from platform_assets.orchestration.assembly import installed_definitions
-from platform_assets.orchestration.due_runs import read_materialized
-from platform_assets.pipelines.due import Materialized
 
 DATA_LAYERS = (RAW, CLEAN, FEATURES)
 """Layers whose every day counts, whichever was judged last."""
@@ -49,30 +43,27 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True)
-class Operations:
-    """What there should be, by the definitions, and the instance that remembers what there was."""
+Defined = dg.Definitions | dg.RepositoryDefinition
+"""What there should be: all definitions, or the repository that a sensor is evaluated in."""
 
-    definitions: dg.Definitions
-    instance: dg.DagsterInstance
 
-    @classmethod
-    def of(cls, installation: Installation, show: Callable[[str], None]) -> Self:
-        """All use cases of an installation, with this machine's instance; `show` takes a line for each that cannot be loaded."""
-        return cls(installed_definitions(installation, show), dg.DagsterInstance.get())
+def read_facts(
+    definitions: Defined, instance: dg.DagsterInstance, now: datetime, use_case: str | None = None
+) -> OperationsFacts:
+    """All of it, or of one use case; see the functions of this module for what each costs.
 
-    def materialized(self, use_case: UseCase) -> Materialized:
-        """What was materialized of the tables that `due` looks at."""
-        return read_materialized(use_case, self.instance)
-
-    def facts(self, now: datetime) -> OperationsFacts:
-        """All of it; see the functions of this module for what each costs."""
-        return OperationsFacts(
-            runs=tuple(read_runs(self.instance, now - timedelta(days=1))),
-            checks=tuple(read_checks(self.definitions, self.instance)),
-            sensors=tuple(read_sensors(self.definitions, self.instance)),
-            daemons=tuple(read_daemons(self.instance)),
-        )
+    Args:
+        definitions: what there should be.
+        instance: that remembers what there was.
+        now: by the machine's clock; runs of the day before are read.
+        use_case: whose alone; None for all.
+    """
+    return OperationsFacts(
+        runs=tuple(one for one in read_runs(instance, now - timedelta(days=1)) if _is_of(use_case, one.use_case)),
+        checks=tuple(read_checks(definitions, instance, use_case)),
+        sensors=tuple(read_sensors(definitions, instance, use_case)),
+        daemons=tuple(read_daemons(instance)),
+    )
 
 
 def read_runs(instance: dg.DagsterInstance, since: datetime) -> list[RunFact]:
@@ -117,13 +108,22 @@ def run_fact(record: RunRecord) -> RunFact:
     )
 
 
-def read_checks(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[CheckFact]:
-    """Every check of every use case, in the order in which data flows; "did not run" among them.
+def _repository(defined: Defined) -> dg.RepositoryDefinition:
+    return defined if isinstance(defined, dg.RepositoryDefinition) else defined.get_repository_def()
+
+
+def _is_of(wanted: str | None, use_case: str | None) -> bool:
+    return wanted is None or use_case == wanted
+
+
+def read_checks(definitions: Defined, instance: dg.DagsterInstance, use_case: str | None = None) -> list[CheckFact]:
+    """Every check of every use case, or of one, in the order in which data flows; "did not run" among them.
 
     Costs three questions for all of them, and one more for each check with a red day.
     """
-    graph = definitions.resolve_asset_graph()
-    keys = [key for key in graph.asset_check_keys if key.asset_key.path[1] in LAYERS]
+    graph = _repository(definitions).asset_graph
+    paths = {key: key.asset_key.path for key in graph.asset_check_keys}
+    keys = [key for key, path in paths.items() if path[1] in LAYERS and _is_of(use_case, path[0])]
     storage = instance.event_log_storage
     latest = storage.get_latest_asset_check_execution_by_key(keys)
     made = {
@@ -211,9 +211,12 @@ def _check_fact(
     )
 
 
-def read_sensors(definitions: dg.Definitions, instance: dg.DagsterInstance) -> list[SensorFact]:
-    """Every sensor and schedule that is defined, with its switch and its newest tick: one question, and one for each that ever ticked."""
-    repository = definitions.get_repository_def()
+def read_sensors(definitions: Defined, instance: dg.DagsterInstance, use_case: str | None = None) -> list[SensorFact]:
+    """Every sensor and schedule that is defined, or of one use case, with its switch and newest tick.
+
+    One question, and one for each that ever ticked.
+    """
+    repository = _repository(definitions)
     states = {(state.instigator_type, state.instigator_name): state for state in instance.all_instigator_state()}
     declared = [(InstigatorType.SENSOR, sensor.name, sensor.default_status.value) for sensor in repository.sensor_defs]
     declared += [
@@ -222,6 +225,7 @@ def read_sensors(definitions: dg.Definitions, instance: dg.DagsterInstance) -> l
     return [
         _sensor_fact(instance, kind, name, status == "RUNNING", states.get((kind, name)))
         for kind, name, status in declared
+        if use_case is None or name.startswith(f"{use_case}__")
     ]
 
 

@@ -66,7 +66,9 @@ def chart(series: Sequence[StateSeries]) -> str:
         name = one.title.split()[0] if len(drawn) > 1 else ""
         labels.append((scale.y(value), f"{name} {quantity(value, unit)}".strip(), f"text-{style}"))
     parts += _labels(labels)
-    title = html.escape("; ".join(f"{one.title}: {quantity(one.last.value if one.last else None, unit)}" for one in drawn))
+    title = html.escape(
+        "; ".join(f"{one.title}: {quantity(one.last.value if one.last else None, unit)}" for one in drawn)
+    )
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
 
 
@@ -94,7 +96,9 @@ def _grid(scale: _Scale, step: float, unit: str) -> list[str]:
         value = scale.low + number * step
         y = scale.y(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{quantity(value, unit)}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{quantity(value, unit)}</text>'
+        )
     return parts
 
 
@@ -103,7 +107,9 @@ def _days(scale: _Scale) -> list[str]:
     if scale.first == scale.last:
         return [f'<text class="tick" x="{scale.x(scale.first):.1f}" y="{y}" text-anchor="middle">{scale.first}</text>']
     ends = ((scale.first, "start"), (scale.last, "end"))
-    return [f'<text class="tick" x="{scale.x(day):.1f}" y="{y}" text-anchor="{anchor}">{day}</text>' for day, anchor in ends]
+    return [
+        f'<text class="tick" x="{scale.x(day):.1f}" y="{y}" text-anchor="{anchor}">{day}</text>' for day, anchor in ends
+    ]
 
 
 def _line(scale: _Scale, series: StateSeries, style: str) -> list[str]:
@@ -127,7 +133,9 @@ def _line(scale: _Scale, series: StateSeries, style: str) -> list[str]:
 def _dot(scale: _Scale, series: StateSeries, point: SeriesPoint, style: str) -> str:
     value = point.value or 0.0
     x, y = scale.x(point.day), scale.y(value)
-    span = f" ({quantity(point.low, series.unit)} to {quantity(point.high, series.unit)})" if point.low is not None else ""
+    span = (
+        f" ({quantity(point.low, series.unit)} to {quantity(point.high, series.unit)})" if point.low is not None else ""
+    )
     words = f"<title>{point.day}: {quantity(value, series.unit)}{span}</title>"
     bad = series.bound is not None and (value < series.bound if series.bound_is_lower else value > series.bound)
     if bad:

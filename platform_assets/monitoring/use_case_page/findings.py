@@ -1,7 +1,7 @@
 """What is wrong with a use case, and what is fine: pure rules over its state.
 
 Belongs here: one function for each subject, each finding with since when, why and the next command. Does not belong here: reading the
-state (`pipelines/use_case_state/`), or sending anything to anybody (`monitoring/alerting/`).
+state (`pipelines/use_case_state/`), or telling anybody.
 
 What did not run is red: silence is a failure.
 """
@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
+from platform_assets.monitoring.use_case_page.operation_findings import (
+    automation_findings,
+    check_findings,
+    run_findings,
+)
 from platform_assets.monitoring.use_case_page.state import (
     SEVERITIES,
-    CheckState,
     Severity,
     StateFinding,
     UseCaseState,
@@ -23,13 +27,8 @@ from platform_assets.monitoring.use_case_page.units import count, duration, perc
 
 MOST_ERRORS_RATIO = 0.01
 """Share of requests that were not scored for the service's own reasons from which on somebody is needed now."""
-MISSED_TICKS = 5
-"""A sensor that was not evaluated for so many of its intervals, and a minute, is dead."""
 ROLLOUT_WAITS_HOURS = 48.0
 """A stage that lasts longer is worth a look."""
-JUDGED_BY_WINDOWS = {"monitoring/drift": "drift", "monitoring/quality": "quality"}
-"""Assets whose checks say what the windows say, in fewer words."""
-DEV = "make dev"
 
 Rule = Callable[[UseCaseState], Iterator[StateFinding]]
 
@@ -78,16 +77,7 @@ def _service(state: UseCaseState) -> Iterator[StateFinding]:
         )
         return
     yield from _errors(state)
-    champion = state.champion
-    if champion is not None and service.model_version not in (None, champion.version):
-        if state.rollout is None or state.rollout.over:
-            yield StateFinding(
-                severity="red",
-                what="The address serves another version than the champion",
-                since=champion.since,
-                why=f"Version {service.model_version} answers, version {champion.version} is champion.",
-                next_command=run,
-            )
+    yield from _another_version(state)
     if service.ready and service.ready == service.processes and not service.problems:
         p50, p99 = (quantity(value, "milliseconds") for value in (service.p50_ms, service.p99_ms))
         speed = f", median {p50}, p99 {p99}" if service.requests else ""
@@ -96,6 +86,20 @@ def _service(state: UseCaseState) -> Iterator[StateFinding]:
             what="The service answers",
             why=f"{count(service.requests)} requests since its processes started{speed}.",
         )
+
+
+def _another_version(state: UseCaseState) -> Iterator[StateFinding]:
+    champion, service = state.champion, state.service
+    rolling_out = state.rollout is not None and not state.rollout.over
+    if champion is None or service is None or rolling_out or service.model_version in (None, champion.version):
+        return
+    yield StateFinding(
+        severity="red",
+        what="The address serves another version than the champion",
+        since=champion.since,
+        why=f"Version {service.model_version} answers, version {champion.version} is champion.",
+        next_command=f"platform-assets run {state.use_case}",
+    )
 
 
 def _errors(state: UseCaseState) -> Iterator[StateFinding]:
@@ -160,46 +164,6 @@ def _data(state: UseCaseState) -> Iterator[StateFinding]:
             )
 
 
-def _checks(state: UseCaseState) -> Iterator[StateFinding]:
-    checks = state.operations.checks
-    judged = {window.monitor for window in state.windows}
-    shown = [check for check in checks if JUDGED_BY_WINDOWS.get(check.asset) not in judged]
-    severities: dict[str, Severity] = {"failed": "red", "did_not_run": "red", "warned": "yellow"}
-    words = {"failed": "failed", "did_not_run": "did not run", "warned": "warns"}
-    for check in shown:
-        if check.outcome in severities:
-            of = f" of {check.partition}" if check.partition else ""
-            evidence = "; ".join(check.evidence) or "No evidence is stored."
-            yield StateFinding(
-                severity=severities[check.outcome],
-                what=f"Check {check.name} of {check.asset}{of} {words[check.outcome]}",
-                since=check.at,
-                why="The asset was made and nothing judged it." if check.outcome == "did_not_run" else evidence,
-                next_command=_command_for(state, check),
-            )
-    passed = sum(check.outcome == "passed" for check in shown)
-    if not checks:
-        yield StateFinding(
-            severity="red",
-            what="No check was ever run",
-            why="Dagster remembers no verdict about any asset of this use case.",
-            next_command=f"platform-assets run {state.use_case}",
-        )
-    elif passed == len(shown):
-        yield StateFinding(severity="ok", what="All checks passed", why=f"{count(passed)} checks.")
-
-
-def _command_for(state: UseCaseState, check: CheckState) -> str:
-    layer, _, table = check.asset.partition("/")
-    if layer in ("clean", "quarantine"):
-        return f"platform-assets quarantine list {state.use_case} {table}"
-    if layer == "raw":
-        return f"platform-assets sources check {state.use_case}"
-    if layer == "model":
-        return f"platform-assets models list {state.use_case}"
-    return f"{DEV}, asset {state.use_case}/{check.asset}"
-
-
 def _windows(state: UseCaseState) -> Iterator[StateFinding]:
     drift = state.window("drift")
     if drift is not None:
@@ -259,7 +223,12 @@ def _models(state: UseCaseState) -> Iterator[StateFinding]:
         )
     else:
         as_of = f", trained as of {champion.as_of}" if champion.as_of else ""
-        yield StateFinding(severity="ok", what=f"Version {champion.version} is champion", since=champion.since, why=f"It was {(champion.by or 'promoted').replace('_', ' ')}{as_of}.")
+        yield StateFinding(
+            severity="ok",
+            what=f"Version {champion.version} is champion",
+            since=champion.since,
+            why=f"It was {(champion.by or 'promoted').replace('_', ' ')}{as_of}.",
+        )
 
 
 def _rollout(state: UseCaseState) -> Iterator[StateFinding]:
@@ -292,97 +261,6 @@ def _after(one: datetime | None, other: datetime | None) -> bool:
     return one is not None and other is not None and one > other
 
 
-def _runs(state: UseCaseState) -> Iterator[StateFinding]:
-    for run in state.operations.failed_runs:
-        days = f" of {run.days}" if run.days else ""
-        yield StateFinding(
-            severity="red",
-            what=f"The run {run.job}{days} failed",
-            since=run.at,
-            why=run.reason or f"Run {run.run_id[:8]} says why.",
-            next_command=f"{DEV}, run {run.run_id[:8]}",
-        )
-    late = [due for due in state.operations.due if due.late]
-    over = state.operations.due_next is None
-    for due in late:
-        days = f" of {due.days}" if due.days else ""
-        yield StateFinding(
-            severity="yellow" if over else "red",
-            what=f"{due.job}{days} did not run",
-            since=None if over else due.late_since,
-            # Nothing arrives any more, and nobody waits for days of a past that was declared to be over.
-            why="The declared history is over, and these days of it are left." if over else "It is due, and no run of it is queued or under way.",
-            next_command=DEV if state.automation else f"PLATFORM_ASSETS_AUTOMATION=on {DEV}",
-        )
-    if not late and not state.operations.failed_runs:
-        going = len(state.operations.runs)
-        why = f"{going} queued or under way." if going else "Nothing is overdue."
-        yield StateFinding(severity="ok", what="What was due has run", why=why)
-
-
-def _automation(state: UseCaseState) -> Iterator[StateFinding]:
-    operations = state.operations
-    if not state.automation:
-        yield StateFinding(
-            severity="yellow",
-            what="Automation is off: nothing runs by itself",
-            why="PLATFORM_ASSETS_AUTOMATION is off.",
-            next_command=f"PLATFORM_ASSETS_AUTOMATION=on {DEV}",
-        )
-        return
-    dead = [daemon for daemon in operations.daemons if not daemon.healthy]
-    if not operations.daemons or dead:
-        beats = [daemon.heartbeat for daemon in dead if daemon.heartbeat is not None]
-        names = ", ".join(daemon.name.lower().replace("_", " ") for daemon in dead)
-        # With nothing left to do, nobody misses a daemon.
-        over = state.history_ends is not None and not operations.due and state.now.date() > state.history_ends
-        yield StateFinding(
-            severity="yellow" if over else "red",
-            what="The daemon does not run: nothing runs by itself",
-            since=min(beats, default=None),
-            why=f"No heartbeat of {names}." if beats else "No daemon ever ran on this installation.",
-            next_command=DEV,
-        )
-        return
-    bad = list(_sensors(state))
-    yield from bad
-    if not bad:
-        due = f" The next daily jobs fall due at {operations.due_next:%Y-%m-%d %H:%M} UTC." if operations.due_next else ""
-        yield StateFinding(
-            severity="ok", what="Automation is on", why=f"Daemon and {len(operations.sensors)} sensors run.{due}"
-        )
-
-
-def _sensors(state: UseCaseState) -> Iterator[StateFinding]:
-    for sensor in state.operations.sensors:
-        if not sensor.running:
-            yield StateFinding(
-                severity="red",
-                what=f"Sensor {sensor.name} is switched off",
-                since=sensor.last_tick,
-                why="Automation is on, and somebody switched this one off.",
-                next_command=f"{DEV}, Automation, {state.use_case}__{sensor.name}",
-            )
-        elif sensor.error:
-            yield StateFinding(
-                severity="red",
-                what=f"Sensor {sensor.name} fails",
-                since=sensor.last_tick,
-                why=sensor.error,
-                next_command=f"{DEV}, Automation, {state.use_case}__{sensor.name}",
-            )
-        elif sensor.interval_seconds is not None:
-            waited = None if sensor.last_tick is None else (state.made_at - sensor.last_tick).total_seconds()
-            if waited is None or waited > MISSED_TICKS * sensor.interval_seconds + 60:
-                yield StateFinding(
-                    severity="red",
-                    what=f"Sensor {sensor.name} did not run",
-                    since=sensor.last_tick,
-                    why="It was never evaluated." if waited is None else f"It was last evaluated {duration(waited)} ago.",
-                    next_command=DEV,
-                )
-
-
 def _alerts(state: UseCaseState) -> Iterator[StateFinding]:
     for alert in state.alerts or ():
         yield StateFinding(
@@ -390,7 +268,7 @@ def _alerts(state: UseCaseState) -> Iterator[StateFinding]:
             what=f"Alert {alert.name} is firing",
             since=alert.since,
             why=alert.summary or "It has no summary.",
-            next_command=alert.runbook,
+            next_command=alert.runbook or "docs/operations/runbooks.md",
         )
 
 
@@ -398,4 +276,14 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC)
 
 
-RULES: tuple[Rule, ...] = (_service, _alerts, _windows, _data, _checks, _runs, _automation, _rollout, _models)
+RULES: tuple[Rule, ...] = (
+    _service,
+    _alerts,
+    _windows,
+    _data,
+    check_findings,
+    run_findings,
+    automation_findings,
+    _rollout,
+    _models,
+)

@@ -40,7 +40,7 @@ def use_case_page(state: UseCaseState) -> str:
         "clock": moment(state.now),
         "made": moment(state.made_at),
     }
-    return _template(PAGE_TEMPLATE).render(content)
+    return str(_template(PAGE_TEMPLATE).render(content))
 
 
 def index_page(summaries: Sequence[UseCaseSummary], made_at: datetime) -> str:
@@ -48,9 +48,8 @@ def index_page(summaries: Sequence[UseCaseSummary], made_at: datetime) -> str:
     ordered = sorted(summaries, key=lambda one: (SEVERITIES.index(one.worst), one.use_case))
     counts = {severity: sum(one.worst == severity for one in ordered) for severity in SEVERITIES}
     worst = next((severity for severity in SEVERITIES if counts[severity]), "ok")
-    return _template(INDEX_TEMPLATE).render(
-        {"rows": ordered, "counts": counts, "worst": worst, "title": "Use cases", "made": moment(made_at)}
-    )
+    content = {"rows": ordered, "counts": counts, "worst": worst, "title": "Use cases", "made": moment(made_at)}
+    return str(_template(INDEX_TEMPLATE).render(content))
 
 
 def _shown(finding: StateFinding, state: UseCaseState) -> dict[str, Any]:
@@ -86,10 +85,18 @@ def _tiles(state: UseCaseState) -> list[dict[str, str]]:
     quality = next((one for one in state.series if one.name == "quality"), None)
     if quality is not None and quality.last is not None:
         last = quality.last
-        span = f"{quantity(last.low, '')} to {quantity(last.high, '')} ({quality.interval_percent} %)" if last.low is not None else ""
+        span = (
+            f"{quantity(last.low, '')} to {quantity(last.high, '')} ({quality.interval_percent} %)"
+            if last.low is not None
+            else ""
+        )
         tile(quality.title, quantity(last.value, quality.unit), span)
     due = state.operations.due_next
-    tile("Automation", "on" if state.automation else "off", f"next due {moment(due)}" if due else "nothing falls due any more")
+    tile(
+        "Automation",
+        "on" if state.automation else "off",
+        f"next due {moment(due)}" if due else "nothing falls due any more",
+    )
     return tiles
 
 

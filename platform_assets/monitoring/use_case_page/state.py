@@ -109,7 +109,7 @@ class SourceNewest(_Plain):
     newest_event: datetime | None = None
 
 
-class CheckState(_Plain):
+class CheckVerdict(_Plain):
     """The verdict of a check that counts now.
 
     Attributes:
@@ -254,16 +254,16 @@ class SensorState(_Plain):
 
     Attributes:
         name: without the use case's.
+        kind: `sensor` or `schedule`.
         running: whether it is switched on.
         last_tick: when it was last evaluated, in the machine's time; None when never.
-        interval_seconds: how often it should be; None for a schedule.
         error: of the last evaluation, where it failed.
     """
 
     name: str
+    kind: str
     running: bool
     last_tick: datetime | None = None
-    interval_seconds: float | None = None
     error: str = ""
 
 
@@ -302,7 +302,7 @@ class Link(_Plain):
     file: str = ""
 
 
-class OperationsFacts(_Plain):
+class StateOfOperations(_Plain):
     """What Dagster knows of a use case, as plain values.
 
     Attributes:
@@ -315,7 +315,7 @@ class OperationsFacts(_Plain):
         due_next: when the next daily jobs fall due.
     """
 
-    checks: tuple[CheckState, ...] = ()
+    checks: tuple[CheckVerdict, ...] = ()
     failed_runs: tuple[FailedRun, ...] = ()
     runs: tuple[RunInProgress, ...] = ()
     sensors: tuple[SensorState, ...] = ()
@@ -381,7 +381,7 @@ class UseCaseState(_Plain):
     rollout: RolloutState | None = None
     service: ServiceState | None = None
     windows: tuple[WindowState, ...] = ()
-    operations: OperationsFacts = OperationsFacts()
+    operations: StateOfOperations = StateOfOperations()
     alerts: tuple[OpenAlert, ...] | None = None
     series: tuple[StateSeries, ...] = ()
     not_computed: tuple[NotComputed, ...] = ()

@@ -7,6 +7,7 @@ Belongs here: what Dagster is told of it, and how often it is made. Does not bel
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -19,9 +20,10 @@ from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MONITORING
 from platform_assets.monitoring.use_case_page.state import UseCaseState
 from platform_assets.orchestration.kubernetes.sizes import step_tags
-from platform_assets.orchestration.metadata import asset_key
-from platform_assets.orchestration.operations_facts import DeclaredParts, read_operations
+from platform_assets.orchestration.metadata import asset_key, policy
+from platform_assets.orchestration.operations_facts import Defined
 from platform_assets.orchestration.sensors import sensor_status
+from platform_assets.orchestration.state_of_operations import read_state_of_operations
 from platform_assets.pipelines.use_case_state.read import Around, StateSources, read_use_case_state
 from platform_assets.pipelines.use_case_state.write import write_use_case_page
 from platform_assets.registry.model_store import ModelStore
@@ -37,7 +39,7 @@ def page_sensor_name(use_case: UseCase) -> str:
     return f"{use_case.name}__{SENSOR}"
 
 
-def page_asset(*, use_case: UseCase, parts: DeclaredParts, automation: bool) -> dg.AssetsDefinition:
+def page_asset(*, use_case: UseCase, automation: bool) -> dg.AssetsDefinition:
     """The page, made when somebody asks for it; the sensor makes it all the time."""
 
     @dg.asset(
@@ -45,8 +47,8 @@ def page_asset(*, use_case: UseCase, parts: DeclaredParts, automation: bool) -> 
         description="One page: what is wrong first, with since when, why and the next command; then data, model, service and figures.",
         code_version="1",
         op_tags=step_tags(use_case, MONITORING, PAGE),
-        group_name=MONITORING,
-        owners=[use_case.owner],
+        kinds={"html"},
+        **policy(use_case, MONITORING),
     )
     def page(
         context: dg.AssetExecutionContext,
@@ -56,28 +58,30 @@ def page_asset(*, use_case: UseCase, parts: DeclaredParts, automation: bool) -> 
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
         read_from = StateSources(lake, models, serving, clock, automation)
-        return dg.MaterializeResult(metadata=made_page(use_case, context.instance, parts, read_from)[1])
+        return dg.MaterializeResult(
+            metadata=made_page(use_case, context.repository_def, context.instance, read_from)[1]
+        )
 
     return page
 
 
 def made_page(
-    use_case: UseCase, instance: dg.DagsterInstance, parts: DeclaredParts, read_from: StateSources
+    use_case: UseCase, definitions: Defined, instance: dg.DagsterInstance, read_from: StateSources
 ) -> tuple[UseCaseState, dict[str, Any]]:
     """Read the state and write the page.
 
     Returns:
         The state, and the asset's metadata.
     """
-    now = read_from.clock.now()
-    operations = read_operations(use_case, instance, parts, now, automation=read_from.automation)
+    now, machine_now = read_from.clock.now(), datetime.now(UTC)
+    operations = read_state_of_operations(use_case, definitions, instance, now, machine_now)
     state = read_use_case_state(use_case, read_from, Around(operations))
     path = write_use_case_page(state, read_from.serving)
     worst = [one.what for one in state.findings if one.severity == state.worst != "ok"]
     return state, {"page": dg.MetadataValue.path(str(path)), "worst": state.worst, "findings": worst[:5]}
 
 
-def page_sensor(*, use_case: UseCase, parts: DeclaredParts, automation: bool) -> dg.SensorDefinition:
+def page_sensor(*, use_case: UseCase, automation: bool) -> dg.SensorDefinition:
     """Makes the page again when anything happened, and every few minutes; a materialization is reported when the worst state changes."""
 
     @dg.sensor(
@@ -95,7 +99,9 @@ def page_sensor(*, use_case: UseCase, parts: DeclaredParts, automation: bool) ->
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
         read_from = StateSources(lake, models, serving, clock, automation)
-        return refreshed(use_case, context, lambda: made_page(use_case, context.instance, parts, read_from))
+        repository = context.repository_def
+        assert repository is not None, "the code server evaluates sensors in their repository"
+        return refreshed(use_case, context, lambda: made_page(use_case, repository, context.instance, read_from))
 
     return page
 

@@ -3,7 +3,7 @@
 Belongs here: questions that the tables' logs answer, and one column of one day. Does not belong here: whether that is too old.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.table import LakeTable
@@ -37,6 +37,6 @@ def sources(catalog: Catalog) -> tuple[SourceNewest, ...]:
     return tuple(found)
 
 
-def _days(table: LakeTable) -> dict[object, int]:
+def _days(table: LakeTable) -> dict[date, int]:
     """Rows by day, from the log alone."""
-    return dict(table.count_by_partition()) if table.exists() else {}
+    return table.count_by_partition() if table.exists() else {}

@@ -20,7 +20,8 @@ def links(use_case: UseCase, serving: ServingHome, mlflow: str, windows: tuple[W
         found.append(Link(title="MLflow", address=_without_user(mlflow)))
     folder = serving.report_folder(use_case.name)
     files = {"Model card": CARD_FILE, "Rollouts": PAGE}
-    files |= {"Drift report": f"drift-{window.day}.html" for window in windows if window.monitor == "drift"}
+    if drift := next((window for window in windows if window.monitor == "drift"), None):
+        files["Drift report"] = f"drift-{drift.day}.html"
     for title, name in files.items():
         if (folder / name).is_file():
             address = f"/v1/pages/reports/{use_case.name}/{name}"

@@ -25,7 +25,9 @@ def champion(use_case: UseCase, models: ModelStore) -> ModelState | None:
     last = moves[-1]
     evidence = json.loads(last["evidence"])
     # A rollback's own evidence does not say how its model was made: the promotion of that version does.
-    made = next((json.loads(row["evidence"]) for row in reversed(moves) if _made(row, last["model_version"])), {})
+    made: dict[str, Any] = next(
+        (json.loads(row["evidence"]) for row in reversed(moves) if _made(row, last["model_version"])), {}
+    )
     origin = evidence.get("made_from") or made.get("made_from") or {}
     return ModelState(
         version=str(last["model_version"]),
@@ -38,7 +40,7 @@ def champion(use_case: UseCase, models: ModelStore) -> ModelState | None:
 
 
 def _made(row: Mapping[str, Any], version: str) -> bool:
-    return row["model_version"] == version and row["action"] == "promoted"
+    return bool(row["model_version"] == version and row["action"] == "promoted")
 
 
 def _evidence(evidence: Mapping[str, Any]) -> tuple[str, ...]:
@@ -49,7 +51,9 @@ def _evidence(evidence: Mapping[str, Any]) -> tuple[str, ...]:
     if gates := evidence.get("gates"):
         passed = sum(bool(gate.get("passed")) for gate in gates)
         bypassed = [str(gate.get("name")) for gate in gates if gate.get("bypass")]
-        lines.append(f"{passed} of {len(gates)} gates passed" + (f", bypassed: {', '.join(bypassed)}" if bypassed else ""))
+        lines.append(
+            f"{passed} of {len(gates)} gates passed" + (f", bypassed: {', '.join(bypassed)}" if bypassed else "")
+        )
     if why := evidence.get("why"):
         who = f", {evidence['who']}" if evidence.get("who") else ""
         lines.append(f"{why}{who}")

@@ -3,7 +3,7 @@
 Belongs here: the order of reading, and what is said of what cannot be read. Does not belong here: any single part (its neighbours).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from platform_assets.declaration import UseCase
@@ -17,7 +17,7 @@ from platform_assets.monitoring.use_case_page.findings import with_findings
 from platform_assets.monitoring.use_case_page.state import (
     NotComputed,
     OpenAlert,
-    OperationsFacts,
+    StateOfOperations,
     UseCaseState,
 )
 from platform_assets.pipelines.use_case_state.data import newest_event, sources
@@ -67,7 +67,7 @@ class Around:
         machine_now: the machine's time, where a test sets it.
     """
 
-    operations: OperationsFacts = OperationsFacts()
+    operations: StateOfOperations = field(default_factory=StateOfOperations)
     status: TargetStatus | None = None
     alerts: tuple[OpenAlert, ...] | None = None
     machine_now: datetime | None = None

@@ -83,7 +83,9 @@ def _explanation(result: Mapping[str, Any]) -> str:
     if result.get("passed") or not names:
         return f"{len(result['columns'])} columns of {result['rows_current']:,} requests stay within their limits."
     more = f" and {len(names) - SEVERAL} more" if len(names) > SEVERAL else ""
-    return f"{len(names)} of {len(result['columns'])} columns: {', '.join(names[:SEVERAL])}{more}. {bad[0]['explanation']}"
+    return (
+        f"{len(names)} of {len(result['columns'])} columns: {', '.join(names[:SEVERAL])}{more}. {bad[0]['explanation']}"
+    )
 
 
 def _drift_series(catalog: Catalog, rows: Rows) -> list[StateSeries]:

@@ -92,7 +92,7 @@ def samples(text: str) -> Iterator[Sample]:
 
 
 def _quantile_ms(buckets: Mapping[float, float], quantile: float) -> float | None:
-    """Linear within the bucket, as Prometheus' `histogram_quantile`; the highest finite bound where it lies beyond; None without answers."""
+    """Linear within the bucket, as Prometheus' `histogram_quantile`; beyond the last bound that one; None without answers."""
     bounds = sorted(buckets)
     total = buckets[bounds[-1]] if bounds else 0.0
     if not total:

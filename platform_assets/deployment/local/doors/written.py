@@ -20,7 +20,9 @@ PAGES, REPORTS = "pages", "reports"
 INDEX = "index.html"
 OWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """A page is one file; it asks nobody for anything."""
-REPORT_POLICY = f"sandbox allow-scripts; {OWN_POLICY}; font-src data:".replace("'unsafe-inline'", "'unsafe-inline' 'unsafe-eval'")
+REPORT_POLICY = f"sandbox allow-scripts; {OWN_POLICY}; font-src data:".replace(
+    "'unsafe-inline'", "'unsafe-inline' 'unsafe-eval'"
+)
 """Evidently's reports bring their own drawing library, which is let do nothing but draw."""
 
 Answer = Callable[["web.Request"], Awaitable["web.Response"]]
