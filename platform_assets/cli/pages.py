@@ -65,5 +65,5 @@ def read_states(installation: Installation, name: str | None) -> Iterator[UseCas
     read_from = sources_of(installation)
     status = installation.serving.target().status()
     for use_case in [declared[name]] if name is not None else declared.values():
-        operations = memory.of_use_case(use_case, installation.clock.now())
+        operations = memory.of_use_case(use_case, installation.clock)
         yield read_use_case_state(use_case, read_from, Around(operations, status))

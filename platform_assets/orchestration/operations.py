@@ -13,9 +13,10 @@ from typing import Self
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.clock import Clock
 from platform_assets.installation import Installation
 from platform_assets.monitoring.operations import OperationsFacts
-from platform_assets.monitoring.use_case_page.state import StateOfOperations
+from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.assembly import installed_definitions
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.operations_facts import read_facts
@@ -50,6 +51,6 @@ class Operations:
         """All of it, or of one use case, as of a moment of the machine's clock."""
         return read_facts(self.definitions, self.instance, now, use_case)
 
-    def of_use_case(self, use_case: UseCase, now: datetime) -> StateOfOperations:
-        """The part of a use case's state that Dagster knows; `now` is what time it is for the use case."""
-        return read_state_of_operations(use_case, self.definitions, self.instance, now, datetime.now(UTC))
+    def of_use_case(self, use_case: UseCase, clock: Clock) -> StateOfOperations:
+        """The part of a use case's state that Dagster knows; the clock is the use case's."""
+        return read_state_of_operations(use_case, self.definitions, self.instance, clock, datetime.now(UTC))

@@ -9,14 +9,17 @@ from datetime import datetime
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.monitoring.use_case_page.state import StateOfOperations
-from platform_assets.orchestration.due_runs import read_materialized
+from platform_assets.declaration.clock import Clock
+from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
+from platform_assets.orchestration.due_runs import read_remembered
 from platform_assets.orchestration.operations_facts import Defined, failure_reason, read_facts
+from platform_assets.pipelines.due_now.candidates import tables_to_read
+from platform_assets.pipelines.due_now.decide import due_now
 from platform_assets.pipelines.use_case_state.operations import operations_of
 
 
 def read_state_of_operations(
-    use_case: UseCase, definitions: Defined, instance: dg.DagsterInstance, now: datetime, machine_now: datetime
+    use_case: UseCase, definitions: Defined, instance: dg.DagsterInstance, clock: Clock, machine_now: datetime
 ) -> StateOfOperations:
     """Ask an instance for everything that the page shows of it.
 
@@ -24,14 +27,17 @@ def read_state_of_operations(
         use_case: the declaration.
         definitions: what there should be.
         instance: that remembers what there was.
-        now: what time it is for the use case.
+        clock: what time it is for the use case.
         machine_now: the machine's time, by which Dagster counts.
     """
+    now = clock.now()
+    remembered = read_remembered(use_case, instance, tables_to_read(use_case))
     return operations_of(
         use_case,
         read_facts(definitions, instance, machine_now, use_case.name),
-        read_materialized(use_case, instance),
+        due_now(use_case, remembered, now),
         now,
         machine_now,
-        lambda run_id: failure_reason(instance, run_id),
+        simulated=clock.is_simulated,
+        reason_of=lambda run_id: failure_reason(instance, run_id),
     )

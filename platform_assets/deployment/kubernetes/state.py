@@ -19,7 +19,7 @@ from platform_assets.deployment.kubernetes.arms import ArmSpec, BesideSpec, Stor
 from platform_assets.deployment.kubernetes.client import ClusterClient
 from platform_assets.deployment.kubernetes.kinds import CONFIG_MAP
 from platform_assets.deployment.kubernetes.naming import COMPONENT_LABEL, FIELD_MANAGER, PART_OF
-from platform_assets.deployment.remembered import RememberedArm, RememberedTarget, Stored, UseCaseState
+from platform_assets.deployment.remembered import RememberedArm, RememberedTarget, RememberedUseCase, Stored
 
 STATE = "platform-assets-target"
 """Name of the ConfigMap."""
@@ -84,7 +84,7 @@ class BesideState(Stored):
         return BesideSpec(self.name, self.object_name, self.command, given, self.working_dir)
 
 
-ClusterUseCase = UseCaseState[ClusterArm]
+ClusterUseCase = RememberedUseCase[ClusterArm]
 
 
 class ClusterState(RememberedTarget[ClusterArm]):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from platform_assets.deployment.errors import StateUnreadable
 from platform_assets.deployment.local.host import write_private
-from platform_assets.deployment.remembered import RememberedArm, RememberedTarget, Stored, UseCaseState
+from platform_assets.deployment.remembered import RememberedArm, RememberedTarget, RememberedUseCase, Stored
 
 
 class Program(Stored):
@@ -43,7 +43,7 @@ class Arm(RememberedArm):
         return self.model_copy(update={"exposed": True})
 
 
-LocalUseCase = UseCaseState[Arm]
+LocalUseCase = RememberedUseCase[Arm]
 
 
 class TargetState(RememberedTarget[Arm]):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from platform_assets.monitoring.use_case_page.state import CheckVerdict, Severity, StateFinding, UseCaseState
+from platform_assets.monitoring.use_case_page.state import Severity, StateFinding, UseCaseState
+from platform_assets.monitoring.use_case_page.state_of_operations import CheckVerdict
 from platform_assets.monitoring.use_case_page.units import count, duration
 
 SENSOR_IS_DEAD_AFTER_SECONDS = 10 * 60
@@ -19,6 +20,7 @@ LEFT_OVER = "The declared history is over, and these days of it are left."
 
 
 def check_findings(state: UseCaseState) -> Iterator[StateFinding]:
+    """Checks that are red, that warn, and that gave no verdict."""
     checks = state.operations.checks
     judged = {window.monitor for window in state.windows}
     shown = [check for check in checks if JUDGED_BY_WINDOWS.get(check.asset) not in judged]
@@ -59,6 +61,7 @@ def _command_for(state: UseCaseState, check: CheckVerdict) -> str:
 
 
 def run_findings(state: UseCaseState) -> Iterator[StateFinding]:
+    """Runs that failed and that nothing has mended, and what is due and did not run."""
     for run in state.operations.failed_runs:
         days = f" of {run.days}" if run.days else ""
         yield StateFinding(
@@ -80,13 +83,22 @@ def run_findings(state: UseCaseState) -> Iterator[StateFinding]:
             why=LEFT_OVER if over else "It is due, and no run of it is queued or under way.",
             next_command=DEV if state.automation else f"PLATFORM_ASSETS_AUTOMATION=on {DEV}",
         )
-    if not late and not state.operations.failed_runs:
+    stuck = [due for due in state.operations.due if due.is_stuck]
+    for due in stuck:
+        yield StateFinding(
+            severity="red",
+            what=f"{due.job}{f' of {due.days}' if due.days else ''} is given up for today",
+            why=due.waits_for,
+            next_command=f"{DEV}, job {state.use_case}__{due.job}",
+        )
+    if not late and not stuck and not state.operations.failed_runs:
         going = len(state.operations.runs)
         why = f"{going} queued or under way." if going else "Nothing is overdue."
         yield StateFinding(severity="ok", what="What was due has run", why=why)
 
 
 def automation_findings(state: UseCaseState) -> Iterator[StateFinding]:
+    """Whether anything runs by itself: the setting, the daemon, each sensor."""
     operations = state.operations
     if not state.automation:
         yield StateFinding(

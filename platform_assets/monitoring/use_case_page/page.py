@@ -109,8 +109,8 @@ def _charts(series: Sequence[StateSeries]) -> list[dict[str, str]]:
     for (title, _), together in groups.items():
         picture = chart(together)
         names = ", ".join(dict.fromkeys(one.title for one in together))
-        intervals = {one.interval_percent for one in together if one.interval_percent}
-        note = f"{names}; band: {intervals.pop()} % interval" if intervals else names
+        intervals = dict.fromkeys(one.interval_percent for one in together if one.interval_percent)
+        note = f"{names}; bands: {' and '.join(f'{one} %' for one in intervals)} intervals" if intervals else names
         found.append({"title": title, "note": note, "picture": picture})
     return found
 

@@ -9,20 +9,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from platform_assets.monitoring.use_case_page.state_of_operations import PlainPart, StateOfOperations
 
 Severity = Literal["red", "yellow", "ok"]
 SEVERITIES: tuple[Severity, ...] = ("red", "yellow", "ok")
 """The worst first."""
 
-CheckOutcomeName = Literal["passed", "failed", "warned", "did_not_run"]
 
-
-class _Plain(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="null")
-
-
-class StateFinding(_Plain):
+class StateFinding(PlainPart):
     """Something that was looked at, and how it is.
 
     Attributes:
@@ -40,7 +36,7 @@ class StateFinding(_Plain):
     next_command: str = ""
 
 
-class SeriesPoint(_Plain):
+class SeriesPoint(PlainPart):
     """One value of a series.
 
     Attributes:
@@ -55,7 +51,7 @@ class SeriesPoint(_Plain):
     high: float | None = None
 
 
-class StateSeries(_Plain):
+class StateSeries(PlainPart):
     """A figure over time.
 
     Attributes:
@@ -84,14 +80,14 @@ class StateSeries(_Plain):
         return self.points[-1] if self.points else None
 
 
-class NotComputed(_Plain):
+class NotComputed(PlainPart):
     """Something that a page has a place for and nothing to show."""
 
     what: str
     why: str
 
 
-class SourceNewest(_Plain):
+class SourceNewest(PlainPart):
     """The newest of a source that is delivered by day.
 
     Attributes:
@@ -109,27 +105,7 @@ class SourceNewest(_Plain):
     newest_event: datetime | None = None
 
 
-class CheckVerdict(_Plain):
-    """The verdict of a check that counts now.
-
-    Attributes:
-        asset: `layer/table`.
-        name: of the check.
-        outcome: `did_not_run` where the asset was made and the check gave no verdict on it.
-        partition: the day it is about; None for the whole.
-        at: when the verdict was given, in the machine's time.
-        evidence: short, `name: value` each.
-    """
-
-    asset: str
-    name: str
-    outcome: CheckOutcomeName
-    partition: str | None = None
-    at: datetime | None = None
-    evidence: tuple[str, ...] = ()
-
-
-class ModelState(_Plain):
+class ModelState(PlainPart):
     """A version of the model.
 
     Attributes:
@@ -149,7 +125,7 @@ class ModelState(_Plain):
     by: str = ""
 
 
-class RolloutState(_Plain):
+class RolloutState(PlainPart):
     """The newest rollout in stages.
 
     Attributes:
@@ -173,7 +149,7 @@ class RolloutState(_Plain):
     over: bool
 
 
-class ServiceState(_Plain):
+class ServiceState(PlainPart):
     """What answers at the address now.
 
     Attributes:
@@ -192,7 +168,7 @@ class ServiceState(_Plain):
     address: str
     version: str | None
     model_version: str | None = None
-    weights_percent: dict[str, int] = {}
+    weights_percent: dict[str, int] = Field(default_factory=dict)
     ready: int = 0
     processes: int = 0
     problems: tuple[str, ...] = ()
@@ -202,7 +178,7 @@ class ServiceState(_Plain):
     p99_ms: float | None = None
 
 
-class WindowState(_Plain):
+class WindowState(PlainPart):
     """The newest verdict of a monitor.
 
     Attributes:
@@ -222,69 +198,7 @@ class WindowState(_Plain):
     explanation: str
 
 
-class FailedRun(_Plain):
-    """A run that failed and that no later one has mended.
-
-    Attributes:
-        job: its name without the use case's.
-        days: partition or range that it was about; empty without.
-        run_id: of the run.
-        at: when it ended, in the machine's time.
-        reason: first line of what it said, where it is known.
-    """
-
-    job: str
-    days: str
-    run_id: str
-    at: datetime
-    reason: str = ""
-
-
-class RunInProgress(_Plain):
-    """A run that is queued or under way; `since` in the machine's time."""
-
-    job: str
-    days: str
-    status: str
-    since: datetime
-
-
-class SensorState(_Plain):
-    """A sensor or schedule of the use case.
-
-    Attributes:
-        name: without the use case's.
-        kind: `sensor` or `schedule`.
-        running: whether it is switched on.
-        last_tick: when it was last evaluated, in the machine's time; None when never.
-        error: of the last evaluation, where it failed.
-    """
-
-    name: str
-    kind: str
-    running: bool
-    last_tick: datetime | None = None
-    error: str = ""
-
-
-class DaemonState(_Plain):
-    """One of Dagster's daemons; `heartbeat` in the machine's time, None when it never ran."""
-
-    name: str
-    healthy: bool
-    heartbeat: datetime | None = None
-
-
-class DueState(_Plain):
-    """A job that is due; `late` once its time of day has passed and no run of it is queued or under way."""
-
-    job: str
-    days: str
-    late: bool
-    late_since: datetime | None = None
-
-
-class OpenAlert(_Plain):
+class OpenAlert(PlainPart):
     """An alert that is firing."""
 
     name: str
@@ -294,7 +208,7 @@ class OpenAlert(_Plain):
     runbook: str = ""
 
 
-class Link(_Plain):
+class Link(PlainPart):
     """Where more stands: an address, or a file below the installation's home."""
 
     title: str
@@ -302,29 +216,7 @@ class Link(_Plain):
     file: str = ""
 
 
-class StateOfOperations(_Plain):
-    """What Dagster knows of a use case, as plain values.
-
-    Attributes:
-        checks: the verdict that counts of every check that should exist.
-        failed_runs: not mended since, newest first.
-        runs: queued or under way.
-        sensors: those of the use case.
-        daemons: those that the instance needs; empty where none ever ran.
-        due: jobs that are due.
-        due_next: when the next daily jobs fall due.
-    """
-
-    checks: tuple[CheckVerdict, ...] = ()
-    failed_runs: tuple[FailedRun, ...] = ()
-    runs: tuple[RunInProgress, ...] = ()
-    sensors: tuple[SensorState, ...] = ()
-    daemons: tuple[DaemonState, ...] = ()
-    due: tuple[DueState, ...] = ()
-    due_next: datetime | None = None
-
-
-class UseCaseState(_Plain):
+class UseCaseState(PlainPart):
     """Everything that stands on the page of a use case.
 
     Attributes:

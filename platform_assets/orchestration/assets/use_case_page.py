@@ -30,6 +30,8 @@ from platform_assets.registry.model_store import ModelStore
 
 SENSOR = "page"
 INTERVAL_SECONDS = 60
+SIMULATED_INTERVAL_SECONDS = 5
+"""In a world whose days last seconds."""
 IDLE_SECONDS = 15 * 60
 """A page of a use case to which nothing happened is made again after this time, so that its age says whether anything runs."""
 
@@ -73,21 +75,20 @@ def made_page(
     Returns:
         The state, and the asset's metadata.
     """
-    now, machine_now = read_from.clock.now(), datetime.now(UTC)
-    operations = read_state_of_operations(use_case, definitions, instance, now, machine_now)
+    operations = read_state_of_operations(use_case, definitions, instance, read_from.clock, datetime.now(UTC))
     state = read_use_case_state(use_case, read_from, Around(operations))
     path = write_use_case_page(state, read_from.serving)
     worst = [one.what for one in state.findings if one.severity == state.worst != "ok"]
     return state, {"page": dg.MetadataValue.path(str(path)), "worst": state.worst, "findings": worst[:5]}
 
 
-def page_sensor(*, use_case: UseCase, automation: bool) -> dg.SensorDefinition:
+def page_sensor(*, use_case: UseCase, automation: bool, simulated: bool = False) -> dg.SensorDefinition:
     """Makes the page again when anything happened, and every few minutes; a materialization is reported when the worst state changes."""
 
     @dg.sensor(
         name=page_sensor_name(use_case),
         asset_selection=dg.AssetSelection.assets(asset_key(use_case, MONITORING, PAGE)),
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=SIMULATED_INTERVAL_SECONDS if simulated else INTERVAL_SECONDS,
         default_status=sensor_status(running=automation),
         description="Keeps the page of the use case fresh, without a run.",
     )

@@ -17,7 +17,7 @@ from platform_assets.monitoring.operations import (
     SensorFact,
     unmended_failures,
 )
-from platform_assets.monitoring.use_case_page.state import (
+from platform_assets.monitoring.use_case_page.state_of_operations import (
     CheckOutcomeName,
     CheckVerdict,
     DaemonState,
@@ -26,8 +26,8 @@ from platform_assets.monitoring.use_case_page.state import (
     SensorState,
     StateOfOperations,
 )
-from platform_assets.pipelines.due import Materialized
-from platform_assets.pipelines.use_case_state.due_now import due_now
+from platform_assets.pipelines.due_now.answer import DueAnswer
+from platform_assets.pipelines.use_case_state.due import due_states, next_due
 
 HEARTBEAT_SECONDS = 5 * 60
 """A daemon gives a sign of life every half minute."""
@@ -47,9 +47,11 @@ Reasons = Callable[[str], str | None]
 def operations_of(
     use_case: UseCase,
     facts: OperationsFacts,
-    materialized: Materialized,
+    answer: DueAnswer,
     now: datetime,
     machine_now: datetime,
+    *,
+    simulated: bool = False,
     reason_of: Reasons = lambda run_id: None,
 ) -> StateOfOperations:
     """The part of a state that Dagster knows.
@@ -57,14 +59,14 @@ def operations_of(
     Args:
         use_case: the declaration.
         facts: of all use cases or of this one.
-        materialized: what was materialized of the tables that `due` looks at.
+        answer: what is due.
         now: what time it is for the use case.
         machine_now: the machine's time, by which Dagster counts.
+        simulated: whether a simulated clock is followed.
         reason_of: the first error of a run; asked for the failed ones that are told.
     """
     own = [run for run in facts.runs if run.use_case == use_case.name]
     going = [run for run in own if run.state in (RunState.QUEUED, RunState.IN_PROGRESS)]
-    due, due_next = due_now(use_case, materialized, now, {run.job for run in going})
     failed = sorted(unmended_failures(own, machine_now, timedelta.max), key=_ended, reverse=True)[:MOST_FAILED]
     redone = {(run.job, run.days) for run in going}
     return StateOfOperations(
@@ -76,8 +78,8 @@ def operations_of(
         ),
         sensors=tuple(_sensor(one) for one in facts.sensors if one.use_case == use_case.name),
         daemons=_daemons(facts.daemons, machine_now),
-        due=due,
-        due_next=due_next,
+        due=due_states(use_case, answer, now, simulated=simulated),
+        due_next=next_due(use_case, answer, now),
     )
 
 

@@ -14,12 +14,8 @@ from platform_assets.installation import Installation
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.monitoring.use_case_page.findings import with_findings
-from platform_assets.monitoring.use_case_page.state import (
-    NotComputed,
-    OpenAlert,
-    StateOfOperations,
-    UseCaseState,
-)
+from platform_assets.monitoring.use_case_page.state import NotComputed, OpenAlert, UseCaseState
+from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.pipelines.use_case_state.data import newest_event, sources
 from platform_assets.pipelines.use_case_state.links import links
 from platform_assets.pipelines.use_case_state.models import champion, newest_rollout

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.catalog import Catalog
@@ -37,10 +37,11 @@ def monitored(catalog: Catalog) -> Monitored:
     for monitor, name, of, title in (
         ("drift", DRIFT, _drift_series, "Drift"),
         ("quality", QUALITY, _quality_series, "True quality"),
+        ("estimate", ESTIMATE, _estimate_series, "Estimated quality"),
     ):
         rows = _newest(catalog, name)
         if not rows:
-            absent.append(NotComputed(what=title, why="no window was judged yet"))
+            absent.append(NotComputed(what=title, why="not computed: no window was judged yet"))
             continue
         windows.append(_window(monitor, rows))
         series += of(catalog, rows)
@@ -139,6 +140,25 @@ def _quality_series(catalog: Catalog, rows: Rows) -> list[StateSeries]:
             bound_is_lower=metric_of(catalog.use_case, followed).higher_is_better,
             chart="Quality",
             interval_percent=90,
+        )
+    ]
+
+
+def _estimate_series(catalog: Catalog, rows: Rows) -> list[StateSeries]:
+    """The estimates of the followed metric; a gap where one was withdrawn or could not be made."""
+    followed = catalog.use_case.monitoring.quality_metric
+    points = []
+    for row in rows:
+        one = row["result"]["estimates"].get(followed) or {}
+        points.append(SeriesPoint(day=row[EVENT_DAY], **{name: one.get(name) for name in ("value", "low", "high")}))
+    return [
+        StateSeries(
+            name="estimate",
+            title=f"Estimated {followed.replace('_', ' ')}",
+            unit="",
+            points=tuple(points),
+            chart="Quality",
+            interval_percent=95,
         )
     ]
 

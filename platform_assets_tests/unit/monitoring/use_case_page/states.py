@@ -7,18 +7,20 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from platform_assets.monitoring.use_case_page.state import (
-    CheckVerdict,
-    DaemonState,
     Link,
     ModelState,
-    SensorState,
     SeriesPoint,
     ServiceState,
     SourceNewest,
-    StateOfOperations,
     StateSeries,
     UseCaseState,
     WindowState,
+)
+from platform_assets.monitoring.use_case_page.state_of_operations import (
+    CheckVerdict,
+    DaemonState,
+    SensorState,
+    StateOfOperations,
 )
 
 NOW = datetime(2018, 9, 20, 8, tzinfo=UTC)

@@ -6,15 +6,12 @@ from typing import Any
 import pytest
 
 from platform_assets.monitoring.use_case_page.findings import findings_of, with_findings
-from platform_assets.monitoring.use_case_page.state import (
+from platform_assets.monitoring.use_case_page.state import ModelState, OpenAlert, RolloutState, SourceNewest
+from platform_assets.monitoring.use_case_page.state_of_operations import (
     DaemonState,
     DueState,
     FailedRun,
-    ModelState,
-    OpenAlert,
-    RolloutState,
     SensorState,
-    SourceNewest,
     StateOfOperations,
 )
 
@@ -79,7 +76,14 @@ FOUND = {
     ),
     "automation off": ({"automation": False}, "yellow", "Automation is off"),
     "no daemon": ({"operations": operations(daemons=())}, "red", "The daemon does not run"),
-    "daemon dead": ({"operations": operations(daemons=(DaemonState(name="SENSOR", healthy=False, heartbeat=NOW - HOUR),))}, "red", "daemon"),
+    "daemon dead": (
+        {"operations": operations(daemons=(DaemonState(name="SENSOR", healthy=False, heartbeat=NOW - HOUR),))},
+        "red", "The daemon does not run",
+    ),
+    "given up": (
+        {"operations": operations(due=(DueState(job="load", days="2018-09-19", late=False, waits_for="failed 5 times", is_stuck=True),))},
+        "red", "load of 2018-09-19 is given up for today",
+    ),
     "sensor off": ({"operations": operations(sensors=(SensorState(name="due", kind="sensor", running=False),))}, "red", "switched off"),
     "sensor fails": (
         {"operations": operations(sensors=(SensorState(name="due", kind="sensor", running=True, last_tick=NOW, error="no lake"),))},

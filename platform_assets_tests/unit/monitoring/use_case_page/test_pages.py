@@ -8,7 +8,8 @@ import pytest
 from platform_assets.monitoring.use_case_page.charts import chart, nice_range
 from platform_assets.monitoring.use_case_page.findings import with_findings
 from platform_assets.monitoring.use_case_page.page import index_page, use_case_page
-from platform_assets.monitoring.use_case_page.state import FailedRun, Link, SeriesPoint, UseCaseState
+from platform_assets.monitoring.use_case_page.state import Link, SeriesPoint, UseCaseState
+from platform_assets.monitoring.use_case_page.state_of_operations import FailedRun
 from platform_assets.monitoring.use_case_page.summary import UseCaseSummary, summary_of
 from platform_assets.monitoring.use_case_page.units import count, duration, percent, quantity
 
@@ -61,7 +62,10 @@ def test_names_are_escaped() -> None:
     state = with_findings(
         healthy(
             description=bad, owner=bad,
-            operations=operations(checks=(check("failed", f"clean/{bad}", bad, evidence=(bad,)),), failed_runs=(FailedRun(job=bad, days=bad, run_id=bad, at=NOW, reason=bad),)),
+            operations=operations(
+                checks=(check("failed", f"clean/{bad}", bad, evidence=(bad,)),),
+                failed_runs=(FailedRun(job=bad, days=bad, run_id=bad, at=NOW, reason=bad),),
+            ),
             links=(Link(title=bad, address="/v1/x"),),
             series=(quality_series().model_copy(update={"title": bad, "chart": bad}),),
         )
