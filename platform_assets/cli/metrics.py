@@ -84,7 +84,7 @@ def collector(installation: Installation) -> PlatformCollector:
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.monitoring.telemetry.exporter import PlatformCollector
     from platform_assets.orchestration.dagster_folder import use_dagster_of_this_folder
-    from platform_assets.orchestration.operations_facts import Operations
+    from platform_assets.orchestration.operations import Operations
     from platform_assets.pipelines.platform_metrics import platform_parts
 
     use_dagster_of_this_folder(installation.settings.own_home)

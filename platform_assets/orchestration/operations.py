@@ -19,8 +19,10 @@ from platform_assets.monitoring.operations import OperationsFacts
 from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.assembly import installed_definitions
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
+from platform_assets.orchestration.due_runs import read_materialized
 from platform_assets.orchestration.operations_facts import read_facts
 from platform_assets.orchestration.state_of_operations import read_state_of_operations
+from platform_assets.pipelines.due import Materialized
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Operations:
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+    def materialized(self, use_case: UseCase) -> Materialized:
+        """What was materialized of the tables that `due` looks at."""
+        return read_materialized(use_case, self.instance)
 
     def facts(self, now: datetime, use_case: str | None = None) -> OperationsFacts:
         """All of it, or of one use case, as of a moment of the machine's clock."""
