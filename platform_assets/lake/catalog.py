@@ -11,8 +11,8 @@ published row. Does not belong here: columns (`schemas.py`), writing (`table.py`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
@@ -233,10 +233,17 @@ class CleanTable:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The tables of a use case in a lake."""
+    """The tables of a use case in a lake.
+
+    Attributes:
+        use_case: the declaration.
+        lake: where they are.
+        left_out: days of sources that count as absent where days are required, by the rule of `late`.
+    """
 
     use_case: UseCase
     lake: Lake
+    left_out: Mapping[str, frozenset[date]] = field(default_factory=dict, compare=False)
 
     def raw(self, source: str) -> RawTable:
         """What a source delivered."""

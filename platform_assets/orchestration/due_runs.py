@@ -14,6 +14,7 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import EVALUATION, PARITY
 from platform_assets.lake.layout import MODEL, MONITORING
 from platform_assets.orchestration.jobs import job_name
+from platform_assets.orchestration.left_out import left_out_tag
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.pipelines.due import DueJob, Materialized, evidence_table, tables_to_read
 from platform_assets.pipelines.due_now.answer import Outcome, Remembered, Request, StartedRun
@@ -170,7 +171,7 @@ def automatic_request(use_case: UseCase, request: Request) -> dg.RunRequest:
         CAUSE: str(request.cause),
         ASKED_AT: request.asked_at.isoformat(),
     }
-    tags[DUE] = use_case.name
+    tags |= {DUE: use_case.name, **left_out_tag(request.without)}
     return asked.with_replaced_attrs(tags=tags, run_key=request.key)
 
 

@@ -12,6 +12,7 @@ from datetime import date
 from platform_assets.declaration import Source
 from platform_assets.declaration.days import consecutive_ranges
 from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.layout import CLEAN, FEATURES, PREDICTIONS
 from platform_assets.lake.table import LakeTable
 from platform_assets.lake.written_days import absent_days
 from platform_assets.pipelines.jobs import job_tables
@@ -26,7 +27,7 @@ class DaysMissing(RuntimeError):
 def require_days(
     catalog: Catalog, table: LakeTable, first: date, last: date, what: str, *, version: int | None = None
 ) -> None:
-    """Refuse to read days that were never written; those outside of the declared history are not expected.
+    """Refuse to read days that were never written; those outside of the declared history, or left out by a rule, are not expected.
 
     Args:
         catalog: the tables of the use case.
@@ -43,9 +44,18 @@ def require_days(
     first, last = max(first, history.first_day), min(last, history.last_day or last)
     if last < first:
         return
-    absent = absent_days(table, first, last, version=version)
+    left_out = _left_out(catalog, table)
+    absent = [day for day in absent_days(table, first, last, version=version) if day not in left_out]
     if absent:
         raise DaysMissing(_refusal(catalog, table, absent, (last - first).days + 1, what))
+
+
+def _left_out(catalog: Catalog, table: LakeTable) -> frozenset[date]:
+    """Days of a table that count as absent: those of its source, of features and batch predictions those of the events."""
+    *_, layer, name = catalog.path(table).strip("/").split("/")
+    if layer in (FEATURES, PREDICTIONS):
+        return catalog.left_out.get(catalog.use_case.events, frozenset())
+    return catalog.left_out.get(name, frozenset()) if layer == CLEAN else frozenset()
 
 
 def require_source_days(

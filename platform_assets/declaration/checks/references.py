@@ -138,6 +138,11 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
         if source.calendar is not None and (source.is_incremental or not source.is_daily):
             reason = "asked what is new, whatever its day" if source.is_daily else "loaded whole"
             yield Flaw((*where, "calendar"), source.name, f"{source.name!r} is {reason}: leave the calendar out")
+        if source.late.then == "go_on" and (source.is_incremental or not source.is_daily):
+            reason = "asked what is new, whatever its day" if source.is_daily else "loaded whole"
+            yield Flaw(
+                (*where, "late"), source.late.then, f"{source.name!r} is {reason}: no day of it is late, leave it out"
+            )
         if source.repeated_keys is not None and (source.is_incremental or not source.is_daily):
             reason = "changes find their row by its key" if source.is_incremental else "a key has one row there"
             yield Flaw((*where, "repeated_keys"), source.repeated_keys, f"{source.name!r}: {reason}, leave it out")

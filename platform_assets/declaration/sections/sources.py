@@ -15,6 +15,7 @@ from platform_assets.declaration.sections.changes import Changes
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.connectors.kafka import KafkaConnector
 from platform_assets.declaration.sections.connectors.registry import Connector
+from platform_assets.declaration.sections.late import Late
 from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.quality import Quality
 from platform_assets.declaration.time_zones import UTC_ZONE, TimeZone
@@ -60,6 +61,10 @@ class Source(Declaration):
         default=None,
         description="On which days there are events: `any` (a day may be without), `weekdays` (Monday to Friday), or weekdays and holidays "
         "by name; by default every day has some. A day without a file, or with a header only, is refused unless it is closed here.",
+    )
+    late: Late = Field(
+        default_factory=Late,
+        description="What happens when a day does not come; for sources that are asked for event days.",
     )
     changes: Changes = Field(
         default_factory=Changes, description="What changes do to the published table; for incremental sources."

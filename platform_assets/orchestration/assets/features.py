@@ -14,7 +14,6 @@ from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.features.offline.feature_table import days_reached, uses_label
 from platform_assets.features.offline.lookups import arrival_days
-from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.checks import (
@@ -26,6 +25,7 @@ from platform_assets.orchestration.checks import (
 )
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.left_out import catalog_of_run, left_out_metadata
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -113,14 +113,16 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         **policy(use_case, FEATURES),
     )
     def feature_table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Computed:
+        catalog = catalog_of_run(context, use_case, lake)
         with missing_days_refused():
-            computed = compute_features(Catalog(use_case, lake), view, partition_range(context))
+            computed = compute_features(catalog, view, partition_range(context))
         describe_days(context, key, _by_day(computed))
         yield dg.MaterializeResult(
             metadata={
                 **commit_metadata(computed.commit, computed.uri),
                 "dagster/row_count": computed.rows,
                 "carried_state": computed.carried_state,
+                **left_out_metadata(catalog),
                 **column_lineage(use_case, key, schema),
             },
             data_version=data_version(computed.commit),

@@ -29,6 +29,7 @@ from platform_assets.orchestration.checks import (
     missing_days_refused,
 )
 from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.left_out import catalog_of_run
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -204,7 +205,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         day = date.fromisoformat(context.partition_key)
         folder = serving.report_folder(use_case.name)
         with missing_days_refused():
-            watched = watch_drift(Catalog(use_case, lake), models.registry(), folder, day)
+            watched = watch_drift(catalog_of_run(context, use_case, lake), models.registry(), folder, day)
         result = watched.result
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
         unjudged = sum(verdict.status == "too_few_rows" for verdict in result.failed_columns)
@@ -263,7 +264,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         with missing_days_refused():
-            watched = watch_quality(Catalog(use_case, lake), models.registry(), day)
+            watched = watch_quality(catalog_of_run(context, use_case, lake), models.registry(), day)
         result = watched.result
         evidence: dict[str, Any] = {
             "status": result.status,

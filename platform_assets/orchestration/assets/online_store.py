@@ -13,7 +13,6 @@ from platform_assets.declaration.names import ONLINE_STORE
 from platform_assets.features.entity_state import views_with_state
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.online.feature_store import FeatureStore
-from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.lake.lineage.features import online_columns
@@ -21,6 +20,7 @@ from platform_assets.orchestration.assets.features import lookup_deps, reference
 from platform_assets.orchestration.checks import missing_days_refused
 from platform_assets.orchestration.conditions import after_upstream
 from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.left_out import catalog_of_run, left_out_metadata
 from platform_assets.orchestration.metadata import asset_key, column_schema, policy
 from platform_assets.orchestration.partitions import earlier_days, event_days
 from platform_assets.pipelines.refresh_online_store import refresh_online_store
@@ -51,14 +51,16 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], feast: dg.ResourceParam[FeatureStore]
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
+        catalog = catalog_of_run(context, use_case, lake)
         with missing_days_refused():
-            refreshed = refresh_online_store(Catalog(use_case, lake), feast.settings(use_case), day, context.log.info)
+            refreshed = refresh_online_store(catalog, feast.settings(use_case), day, context.log.info)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(refreshed.entities_written.values()),
                 "entities_written": refreshed.entities_written,
                 "state_as_of": refreshed.state_as_of.isoformat(),
                 "newer_state_kept": list(refreshed.newer_state_kept),
+                **left_out_metadata(catalog),
                 **({"filled_because": refreshed.filled_because} if refreshed.filled_because else {}),
             }
         )

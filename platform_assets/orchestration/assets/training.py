@@ -13,11 +13,11 @@ from pydantic import Field
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.features.offline.training_set import training_set_schema
-from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, TRAINING
 from platform_assets.orchestration.checks import day_check, missing_days_refused
 from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.left_out import catalog_of_run, left_out_metadata
 from platform_assets.orchestration.metadata import (
     asset_key,
     column_lineage,
@@ -76,8 +76,9 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         known_at = None if config.known_at is None else _moment(config.known_at)
         as_of = date.fromisoformat(context.partition_key)
+        catalog = catalog_of_run(context, use_case, lake)
         with missing_days_refused():
-            built = build_training_set(Catalog(use_case, lake), as_of, known_at)
+            built = build_training_set(catalog, as_of, known_at)
         whole = built.completeness
         evidence: dict[str, Any] = {"rows": whole.rows, "expected": whole.expected, "explanation": whole.explanation}
         return dg.MaterializeResult(
@@ -88,6 +89,7 @@ def training_set_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 "labels_of_refused_events": built.refused_labels,
                 **built.labels,
                 "known_at": config.known_at or "now",
+                **left_out_metadata(catalog),
                 "data_versions": {name: version or 0 for name, version in built.versions.items()},
                 **column_lineage(use_case, key, schema),
             },

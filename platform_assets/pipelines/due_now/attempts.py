@@ -6,12 +6,13 @@ by the cause of a death (`orchestration/retries.py`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.time_zones import day_of, day_start
 from platform_assets.pipelines.due import IN_ONE_RUN, DueJob
 from platform_assets.pipelines.due_now.answer import DueDay, Request, StartedRun, Waiting
+from platform_assets.pipelines.due_now.reach import job_reach
 from platform_assets.pipelines.due_now.standing import Standing
 from platform_assets.pipelines.jobs import JOBS, MAINTAIN, REFERENCE
 
@@ -73,16 +74,23 @@ def _judge(seen: Standing, candidate: DueDay) -> _Startable | Waiting:
     assert newest.asked_at is not None
     today = day_of(seen.moment, zone)
     of_today = [run for run in failed if run.asked_at is not None and day_of(run.asked_at, zone) == today]
-    if len(of_today) >= MAX_ATTEMPTS:
+    most = 1 if candidate.day in _left_out(seen, candidate.job) else MAX_ATTEMPTS
+    if len(of_today) >= most:
         until = day_start(today + ONE_DAY, zone)
         reason = f"failed {len(of_today)} times today, which is as often as it is tried; again from {_shown(until)}"
-        return Waiting(candidate.job, days, reason, until, is_stuck=True)
+        return Waiting(candidate.job, days, reason, until, is_stuck=most > 1)
     if of_today:
         until = newest.asked_at + BACK_OFF[len(of_today) - 1]
         if seen.moment < until:
             reason = f"attempt {len(of_today)} of {MAX_ATTEMPTS} today failed; again from {_shown(until)}"
             return Waiting(candidate.job, days, reason, until)
     return _Startable(candidate, len(failed) + 1)
+
+
+def _left_out(seen: Standing, job: str) -> set[date]:
+    """Days that a job publishes and nothing waits for any longer; once a day is often enough to see whether they came."""
+    daily = [source for source in seen.use_case.sources if source.is_daily and seen.loads(source) == job]
+    return {day for source in daily for day in seen.left_out(source)}
 
 
 def failed_attempts(seen: Standing, candidate: DueDay) -> list[StartedRun]:
@@ -122,8 +130,24 @@ def _request(seen: Standing, together: Sequence[_Startable]) -> Request:
         attempt=together[0].attempt,
         cause=max(one.candidate.cause for one in together),
         asked_at=seen.moment,
+        without=left_out_of(seen, first.job, about),
     )
 
 
 def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def left_out_of(seen: Standing, job: str, days: DayRange) -> dict[str, list[date]]:
+    """Days of sources that a run is made without, by the rule of `late`."""
+    found: dict[str, set[date]] = {}
+    for reach in job_reach(seen.use_case, job):
+        if reach.first is None:
+            continue
+        first, last = days.first + timedelta(days=reach.first), days.last + timedelta(days=reach.last)
+        source = seen.use_case.source(reach.source)
+        tried = set(days.days) if seen.loads(source) == job else set()  # they are there by then, or the run fails
+        of_source = [day for day in seen.left_out(source) if first <= day <= last and day not in tried]
+        if of_source:
+            found.setdefault(reach.source, set()).update(of_source)
+    return {source: sorted(of_source) for source, of_source in found.items()}

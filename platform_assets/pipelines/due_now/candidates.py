@@ -14,7 +14,7 @@ from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, RAW
 from platform_assets.pipelines.due import DAILY, as_of_days_declared, evidence_table, is_training_day, stale_days
 from platform_assets.pipelines.due_now.answer import DueDay
 from platform_assets.pipelines.due_now.attempts import failed_attempts
-from platform_assets.pipelines.due_now.reach import Reach, feature_reach, store_reach, training_reach
+from platform_assets.pipelines.due_now.reach import Reach, feature_reach, quality_reach, store_reach, training_reach
 from platform_assets.pipelines.due_now.standing import Standing, listed
 from platform_assets.pipelines.due_now.times import as_of_day, upkeep_day
 from platform_assets.pipelines.jobs import (
@@ -141,7 +141,8 @@ def train(seen: Standing) -> Iterator[DueDay]:
     events, *others = training_reach(use_case)
     lack = _lack(seen, [events, *others], day)
     days = DayRange(day + timedelta(days=events.first or 0), day + timedelta(days=events.last)).days
-    uncomputed = [each for each in days if each >= use_case.history.first_day and each not in seen.computed]
+    there = {*seen.computed, *seen.left_out(use_case.event_source)}
+    uncomputed = [each for each in days if each >= use_case.history.first_day and each not in there]
     if not lack and uncomputed:
         lack = f"features of {listed(uncomputed)} are not computed"
     yield DueDay(TRAIN, day, cause=0, waits_for=lack or _loads_come(seen))
@@ -188,9 +189,7 @@ def watch(seen: Standing) -> Iterator[DueDay]:
 @once
 def judge(seen: Standing) -> Iterator[DueDay]:
     """Windows of predictions whose labels have arrived."""
-    use_case = seen.use_case
-    ahead = max(1, use_case.label_delay_days) - max(1, use_case.label_arrival_days)
-    known = Reach(use_case.label.source, 1 - use_case.monitoring.window_days, ahead)
+    known = quality_reach(seen.use_case)
     for day in _window_ends(seen, JUDGE):
         yield DueDay(JUDGE, day, waits_for=_predictions_lack(seen, day) or _lack(seen, [known], day))
 
@@ -319,7 +318,8 @@ def _predictions_lack(seen: Standing, day: date) -> str:
     first, stored = first_answered(seen), seen.done(job)
     begins = day - timedelta(days=seen.use_case.monitoring.window_days - 1)
     days = DayRange(max(begins, first or begins), day).days
-    absent = [each for each in days if each not in stored]
+    left_out = seen.left_out(seen.use_case.event_source) if job == PREDICT else []
+    absent = [each for each in days if each not in stored and each not in left_out]
     return f"predictions of {listed(absent)} were not stored" if absent else ""
 
 

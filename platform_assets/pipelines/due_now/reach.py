@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from platform_assets.declaration import UseCase
 from platform_assets.features.offline.feature_table import uses_label
+from platform_assets.pipelines.jobs import JUDGE, LOAD, ONLINE, TRAIN
 from platform_assets.training.folds import training_offsets
 
 
@@ -34,6 +35,20 @@ def feature_reach(use_case: UseCase) -> list[Reach]:
 def store_reach(use_case: UseCase) -> list[Reach]:
     """What the online store as of the end of a day is made from: labels of the coming midnight are part of it."""
     return list(dict.fromkeys(_views(use_case, ahead=1)))
+
+
+def job_reach(use_case: UseCase, job: str) -> list[Reach]:
+    """What a day of a job is made from, counted from that day; empty for jobs that read no published table."""
+    if job == JUDGE:
+        return [quality_reach(use_case)]
+    made = {LOAD: feature_reach, ONLINE: store_reach, TRAIN: training_reach}.get(job)
+    return [] if made is None else made(use_case)
+
+
+def quality_reach(use_case: UseCase) -> Reach:
+    """The labels of a window of predictions, counted from the day that it ends with."""
+    ahead = max(1, use_case.label_delay_days) - max(1, use_case.label_arrival_days)
+    return Reach(use_case.label.source, 1 - use_case.monitoring.window_days, ahead)
 
 
 def _views(use_case: UseCase, ahead: int) -> Iterator[Reach]:

@@ -18,11 +18,12 @@ from platform_assets.pipelines.due import (
     as_of_days_declared,
     event_days_declared,
     evidence_table,
+    known_as_of,
     newest_day,
 )
 from platform_assets.pipelines.due_now.answer import Remembered
 from platform_assets.pipelines.due_now.reach import Reach
-from platform_assets.pipelines.due_now.times import as_of_day
+from platform_assets.pipelines.due_now.times import as_of_day, due_moment
 from platform_assets.pipelines.jobs import LABELS, LOAD, TableName
 
 
@@ -93,6 +94,22 @@ class Standing:
         first = min(first, min(self.published(source.name), default=first))
         return [day for day in self.since(self.loads(source), first) if day not in self.published(source.name)]
 
+    def left_out(self, source: Source) -> list[date]:
+        """Absent days of a source that nothing waits for any longer, by its rule `late`."""
+        if source.late.then != "go_on" or source.is_incremental or not source.is_daily:
+            return []
+        name = f"left out of {source.name}"
+        if name not in self.found:
+            self.found[name] = [day for day in self.absent(source) if self.is_over_its_wait(source, day)]
+        days: list[date] = self.found[name]
+        return days
+
+    def is_over_its_wait(self, source: Source, day: date) -> bool:
+        """Whether a day of a source was due so long ago that its rule's wait has ended."""
+        job = self.loads(source)
+        known = known_as_of(self.use_case, job, day) + timedelta(days=source.late.wait_days)
+        return self.moment >= due_moment(self.use_case, job, known)
+
     def lacking(self, reach: Reach, day: date, coming: Iterable[date] = ()) -> list[date]:
         """Days that a day is made from and that were not published.
 
@@ -111,7 +128,7 @@ class Standing:
         last = day + timedelta(days=reach.last)
         if last < first:
             return []
-        taken = set(coming)
+        taken = {*coming, *self.left_out(source)}
         wanted = DayRange(first, min(last, declared_last or last)).days
         return [each for each in wanted if each not in there and each not in taken]
 

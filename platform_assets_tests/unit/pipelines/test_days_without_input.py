@@ -1,5 +1,6 @@
 """A day that was never loaded is refused wherever days are read; a day that was published without rows is not."""
 
+from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,19 @@ def test_days_are_told_from_the_log(tmp_path: Path) -> None:
     assert listed_days([DAY, DAY + ONE, DAY + 3 * ONE]) == "2024-03-05 .. 2024-03-06, 2024-03-08"
     many = [DAY + 2 * n * ONE for n in range(8)]
     assert listed_days(many).endswith("and 3 more ranges")
+
+
+def test_a_day_that_is_left_out_by_the_rule_is_required_nowhere(tmp_path: Path) -> None:
+    """Features of later days, and the training set, are those of a lake in which the day had no rows."""
+    whole = lake_with(tmp_path / "empty", EVERY, EVERY, empty={DAY})
+    lacking = lake_with(tmp_path / "lacking", EVERY - {DAY}, EVERY)
+    left_out = Catalog(CASE, lacking.lake, {CASE.events: frozenset({DAY})})
+    for view in CASE.features:
+        for days in (DayRange(FIRST_DAY, DAY - ONE), DayRange(DAY + ONE, LAST_DAY)):
+            with pytest.raises(DaysMissing) if days.first > DAY and view.windows else nullcontext():
+                compute_features(lacking, view, days)
+            compute_features(left_out, view, days)
+            compute_features(whole, view, days)
+            rows = [catalog.features(view).read(days.first, days.last) for catalog in (left_out, whole)]
+            keys = list(CASE.event_source.primary_key)
+            assert rows[0].sort(keys).equals(rows[1].sort(keys)), view.name

@@ -67,7 +67,7 @@ class DueWorld:
     """
 
     use_case: UseCase
-    now: datetime
+    now: datetime = datetime(2024, 1, 1, tzinfo=UTC)
     materialized: dict[TableName, dict[date | None, int]] = field(default_factory=dict)
     runs: list[StartedRun] = field(default_factory=list)
     not_delivered: set[tuple[str, date]] = field(default_factory=set)
@@ -127,6 +127,7 @@ class DueWorld:
 
     def handed_over(self, day: date) -> None:
         """What `platform-assets run` leaves that ends with a day: everything loaded that was known, a model, a store, predictions."""
+        self.now = datetime.combine(day, time(12), tzinfo=UTC)
         first, delay = self.use_case.history.first_day, self.use_case.label_delay_days
         earliest, _ = as_of_days_declared(self.use_case)
         assert earliest <= day
@@ -138,7 +139,6 @@ class DueWorld:
         }
         for one in due(self.use_case, self.materialized, day, wanted):
             self._make(one.job, one.part, one.days)
-        self.now = datetime.combine(day, time(12), tzinfo=UTC)
 
     def days(self, layer: str, table: str) -> set[date]:
         """Days of a table that were materialized."""

@@ -2,22 +2,36 @@
 
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import Any
 
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DEPLOYMENT, DRIFT, EVALUATION, PREDICTION_LOG, QUALITY
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, RAW, SERVING
 from platform_assets.pipelines.due_now.answer import Request
 from platform_assets.pipelines.due_now.attempts import MAX_ATTEMPTS
-from platform_assets.pipelines.jobs import JUDGE, LABELS, LOAD, LOG, MAINTAIN, ONLINE, PROMOTE, PUBLISH, TRAIN, WATCH
+from platform_assets.pipelines.jobs import (
+    COMPUTE,
+    JUDGE,
+    LABELS,
+    LOAD,
+    LOG,
+    MAINTAIN,
+    ONLINE,
+    PROMOTE,
+    PUBLISH,
+    TRAIN,
+    WATCH,
+)
 from platform_assets_tests.unit.pipelines.due_now.due_world import DELAY, FIRST, DueWorld, payments
 
 START = FIRST + timedelta(days=30)
 VIEW = "activity"
 
 
-def world() -> DueWorld:
+def world(**more: Any) -> DueWorld:
     """Handed over at noon of `START`."""
-    made = DueWorld(payments(), now=None)  # type: ignore[arg-type]
+    made = DueWorld(payments(**more))
     made.handed_over(START)
     return made
 
@@ -115,7 +129,7 @@ def test_after_a_run_no_label_and_no_day_is_left_out() -> None:
 
 
 def test_before_anything_was_loaded_nothing_is_asked() -> None:
-    made = DueWorld(payments(), now=None)  # type: ignore[arg-type]
+    made = DueWorld(payments())
     made.off_until(START)
     answer = made.answer()
     assert answer.requests == ()
@@ -249,7 +263,7 @@ def test_reference_tables_are_loaded_again_each_day() -> None:
         "columns": [{"name": "terminal", "type": "int64", "description": "terminal"}],
         "primary_key": ["terminal"],
     }
-    made = DueWorld(payments(sources=[terminals]), now=None)  # type: ignore[arg-type]
+    made = DueWorld(payments(sources=[terminals]))
     made.handed_over(START)
     made.live(day(3))
     assert made.of("reference") == [text(0), text(1), text(2), text(3)]
@@ -267,3 +281,72 @@ def test_quality_waits_for_labels() -> None:
     everything_is_there(made, day(8))
     assert (RAW, "labels") in made.materialized
     assert PUBLISH in {one.due.part for one in made.asked}
+
+
+def going_on(source: str, wait_days: int = 2) -> DueWorld:
+    """A world whose events, or labels, are not waited for longer than some days."""
+    document = payments().model_dump(mode="json")
+    for one in document["sources"]:
+        if one["name"] == source:
+            one["late"] = {"wait_days": wait_days, "then": "go_on"}
+    made = DueWorld(UseCase.model_validate(document))
+    made.handed_over(START)
+    return made
+
+
+def test_with_go_on_features_store_and_training_go_on_without_the_day_and_say_so() -> None:
+    made = going_on("events")
+    late = day(2)
+    made.not_delivered = {("events", late)}
+    made.live(day(4))
+    assert max(made.days(FEATURES, "online_store")) == day(1), "it waits two days"
+    made.live(day(6))
+    everything = set(DayRange(FIRST, day(5)).days) - {late}
+    assert made.days(FEATURES, VIEW) == everything
+    assert max(made.days(FEATURES, "online_store")) == day(5)
+    assert made.days(MODEL, EVALUATION) >= {FIRST + timedelta(days=35)}
+    without = [one for one in made.asked if one.without]
+    assert {one.due.job for one in without} == {LOAD, ONLINE, TRAIN}
+    assert all(one.without == {"events": [late]} for one in without)
+    assert made.early == []
+    tries = [
+        one for one in made.asked if one.due.job == LOAD and late in one.about.days and one.asked_at.date() == day(6)
+    ]
+    assert len(tries) == 1, "once a day is enough to see whether it came"
+
+
+def test_a_day_that_comes_after_it_was_left_out_is_caught_up_with_all_that_looks_back_at_it() -> None:
+    made = going_on("events")
+    made.not_delivered = {("events", day(2))}
+    made.live(day(8))
+    made.not_delivered = set()
+    before = len(made.asked)
+    made.live(day(9))
+    caught = made.asked[before:]
+    everything_is_there(made, day(8))
+    assert not [one for one in caught if one.without]
+    again = [str(one.about) for one in caught if one.due.job == LOAD and one.due.part == COMPUTE]
+    assert again == [text(3, 7)], "the days whose windows of a week reach it"
+
+
+def test_the_same_of_labels() -> None:
+    made = going_on("labels", wait_days=1)
+    late = day(1)
+    made.not_delivered = {("labels", late)}
+    made.live(day(1 + DELAY))
+    assert day(DELAY + 1) not in made.days(FEATURES, VIEW)
+    made.live(day(3 + DELAY))
+    assert day(2 + DELAY) in made.days(FEATURES, VIEW)
+    assert day(2 + DELAY) in made.days(FEATURES, "online_store")
+    made.not_delivered = set()
+    made.live(day(4 + DELAY))
+    everything_is_there(made, day(3 + DELAY))
+
+
+def test_by_default_it_is_waited_for() -> None:
+    made = world()
+    made.not_delivered = {("events", day(2))}
+    made.live(day(8))
+    assert max(made.days(FEATURES, "online_store")) == day(1)
+    assert not [one for one in made.asked if one.without]
+    assert any("events has no" in str(one) for one in made.answer().waiting)
