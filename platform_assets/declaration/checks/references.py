@@ -15,6 +15,7 @@ from platform_assets.declaration.checks.categories import category_problems, lea
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.compute import compute_problems
 from platform_assets.declaration.checks.connectors import connector_problems
+from platform_assets.declaration.checks.event_days import event_day_problems
 from platform_assets.declaration.checks.experiments import experiment_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
@@ -133,19 +134,9 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
             *column_problems(source),
             *connector_problems(source),
             *migration_problems(source),
+            *event_day_problems(source),
         ):
             yield Flaw((*where, *path), value, message)
-        if source.calendar is not None and (source.is_incremental or not source.is_daily):
-            reason = "asked what is new, whatever its day" if source.is_daily else "loaded whole"
-            yield Flaw((*where, "calendar"), source.name, f"{source.name!r} is {reason}: leave the calendar out")
-        if source.late.then == "go_on" and (source.is_incremental or not source.is_daily):
-            reason = "asked what is new, whatever its day" if source.is_daily else "loaded whole"
-            yield Flaw(
-                (*where, "late"), source.late.then, f"{source.name!r} is {reason}: no day of it is late, leave it out"
-            )
-        if source.repeated_keys is not None and (source.is_incremental or not source.is_daily):
-            reason = "changes find their row by its key" if source.is_incremental else "a key has one row there"
-            yield Flaw((*where, "repeated_keys"), source.repeated_keys, f"{source.name!r}: {reason}, leave it out")
         if source.stream is not None and (source.name != use_case.events or source.connector.event_topic is not None):
             reason = (
                 "the connector names its topic" if source.name == use_case.events else "only the event source streams"

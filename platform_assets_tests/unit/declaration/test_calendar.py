@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.sections.calendar import Calendar, calendar_of
-from platform_assets.testing.declare import declaration, write_declaration
+from platform_assets.testing.declare import declaration, declare, write_declaration
 
 SATURDAY, SUNDAY, MONDAY = date(2026, 3, 7), date(2026, 3, 8), date(2026, 3, 9)
 GOOD_FRIDAY = date(2026, 4, 3)
@@ -84,3 +84,16 @@ def test_a_file_of_holidays_that_cannot_be_read_is_named_with_its_line(
     assert yaml.safe_load(path.read_text())["attributes"]["sources"][0]["calendar"] == {"holidays_file": "free.csv"}
     with pytest.raises(DeclarationError, match=message):
         load_use_case(tmp_path)
+
+
+def test_only_a_source_that_is_asked_for_days_has_late_ones() -> None:
+    table = {
+        "name": "terminals",
+        "connector": {"kind": "files", "format": "csv", "path": "terminals.csv"},
+        "columns": [{"name": "terminal", "type": "int64", "description": "terminal"}],
+        "primary_key": ["terminal"],
+        "late": {"then": "go_on"},
+    }
+    events = {"payment": "int64", "at": "datetime", "amount": "float64"}
+    with pytest.raises(ValidationError, match=r"'terminals' is loaded whole: no day of it is late, leave the rule out"):
+        declare(events=events, label="is_bad", sources=[table])
