@@ -27,7 +27,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev stop status test test-fast k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
+.PHONY: help setup run dev observe stop status test test-fast k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ dev: setup ## Dagster's web UI on what `make run` made, and the daemon that star
 	@mkdir -p $(PLATFORM_ASSETS_DAGSTER)
 	@echo "What is due starts by itself: $${PLATFORM_ASSETS_AUTOMATION:-on} (PLATFORM_ASSETS_AUTOMATION=on|off; what was switched in the UI stays so)"
 	@$(BIN)/dg dev --no-check-yaml # one use case that cannot be loaded takes no other down; `dg check defs` is red for it
+
+observe: setup ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C
+	@$(BIN)/platform-assets alerts observe
 
 stop: ## Stop every process that `make run` started
 	@if test -x $(BIN)/platform-assets; then $(BIN)/platform-assets stop; else echo "nothing to stop: not installed"; fi

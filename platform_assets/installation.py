@@ -172,6 +172,9 @@ class Settings(BaseModel):
         default=None,
         description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
     )
+    alert_receivers: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Who can be told of alerts, as JSON; keys stand in files that are named."
+    )
     ray_address: str | None = Field(
         default=None,
         min_length=1,
@@ -241,6 +244,7 @@ class Settings(BaseModel):
             "executor": value("executor", "in_process"),
             "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
+            "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
@@ -287,10 +291,6 @@ def lend_object_store(settings: Settings, environment: MutableMapping[str, str] 
 
     Nothing is lent where artifacts lie in a folder, and a variable that is set already keeps its value.
 
-    Args:
-        settings: their `object_store` is lent.
-        environment: of this process.
-
     Raises:
         SettingsError: artifacts lie in an object store, and boto3, which reaches it, is not installed.
     """
@@ -300,9 +300,8 @@ def lend_object_store(settings: Settings, environment: MutableMapping[str, str] 
         raise SettingsError(
             f"{PREFIX}MLFLOW_ARTIFACTS is in an object store, which needs `platform-assets[s3]` (boto3)"
         )
-    if not (by_server or in_store):
-        return
-    for variable, text in artifact_variables(settings.object_store).items():
+    lent = artifact_variables(settings.object_store) if by_server or in_store else {}
+    for variable, text in lent.items():
         environment.setdefault(variable, text)
 
 

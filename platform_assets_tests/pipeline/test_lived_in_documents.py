@@ -41,6 +41,8 @@ CHANGING = {
     "rollout rehearse": "unit/cli/test_delivery_commands.py",
     "target prune": "unit/cli/test_target_commands.py",
     "callers apply": "unit/cli/test_delivery_commands.py",
+    "alerts check": "unit/monitoring/alerting/test_alerts_command.py",
+    "alerts observe": "unit/monitoring/alerting/test_alerts_command.py",
     "alerts render": "unit/monitoring/alerting/test_alerts_command.py",
     "bento": "unit/cli/test_delivery_commands.py",
     "package": "pipeline/test_lived_in.py",

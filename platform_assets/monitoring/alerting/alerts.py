@@ -14,7 +14,7 @@ from typing import Literal
 PAGE, TICKET = "page", "ticket"
 """Somebody is woken; somebody looks on the next working day."""
 
-Reading = Literal["value", "lowest", "increase", "age", "absent"]
+Reading = Literal["value", "lowest", "increase", "age", "difference", "absent"]
 
 READINGS: Mapping[Reading, str] = MappingProxyType(
     {
@@ -22,10 +22,12 @@ READINGS: Mapping[Reading, str] = MappingProxyType(
         "lowest": "min{by} ({series}) {operator} {bound}",
         "increase": "sum{by} (increase({series}[{window}])) {operator} {bound}",
         "age": "time() - max{by} ({series}) {operator} {bound}",
+        "difference": "max{by} ({series}) - min{by} ({minus}) {operator} {bound}",
         "absent": "absent({series})",
     }
 )
-"""What is compared: the largest or the smallest value, what a counter grew by, seconds since a time, or that there is no series."""
+"""What is compared: the largest or the smallest value, what a counter grew by, seconds since a time, what
+it is more than another metric, or that there is no series."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Threshold:
         reading: what is compared.
         operator: `>`, `<` or `==`.
         window: of an increase.
+        minus: the other metric of a difference, with values of its labels.
     """
 
     metric: str
@@ -49,6 +52,7 @@ class Threshold:
     reading: Reading = "value"
     operator: Literal[">", "<", "=="] = ">"
     window: str = "5m"
+    minus: tuple[str, Mapping[str, str]] | None = None
 
     @property
     def series(self) -> str:
@@ -60,7 +64,8 @@ class Threshold:
         """The condition in PromQL."""
         by = f" by ({', '.join(self.by)})" if self.by else ""
         values = {"series": self.series, "operator": self.operator, "bound": f"{self.bound:g}", "window": self.window}
-        return READINGS[self.reading].format(by=by, **values)
+        minus = series(*self.minus) if self.minus is not None else ""
+        return READINGS[self.reading].format(by=by, minus=minus, **values)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Alert:
         summary: one line with what was measured.
         description: what it means.
         action: the next command, or what to do where there is none.
-        threshold: the condition, where it is a metric past a bound.
+        threshold: the condition, where it is a metric past a bound, or comes near to being one: the form for every stack.
         expression: the condition in PromQL, where it is more than that.
         hold: how long it must last before somebody is told, in PromQL's words.
         keep: how long it stays once it is over, so that what comes and goes is one incident.
@@ -117,7 +122,9 @@ class Alert:
     @property
     def promql(self) -> str:
         """The condition in PromQL."""
-        return self.threshold.promql if self.threshold is not None else self.expression
+        if self.expression or self.threshold is None:
+            return self.expression
+        return self.threshold.promql
 
     @property
     def runbook(self) -> str:

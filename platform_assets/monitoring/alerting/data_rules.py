@@ -7,6 +7,7 @@ Belongs here: freshness, quality, drift, age, stuck rollouts and money. Does not
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.sections.sources import Source
@@ -18,6 +19,7 @@ INTERVAL = "1m"
 SETTLE = "15m"
 """How long a state of the tables must last: a run that is under way mends it."""
 BROKEN = ("missing", "type_changed", "degenerate")
+QUALITY = "platform_assets_quality"
 NEWEST_EVENT = "platform_assets_newest_event_timestamp_seconds"
 
 
@@ -41,7 +43,13 @@ def _freshness(use_case: UseCase) -> Iterator[Alert]:
         hold="2h",
     )  # fmt: skip
     late = use_case.monitoring.alerts.late_days * DAY_SECONDS
-    events = f"max({series(NEWEST_EVENT, {**of, 'source': use_case.events})})"
+    newest = {**of, "source": use_case.events}
+    events = f"max({series(NEWEST_EVENT, newest)})"
+    views = "platform_assets_feature_newest_day_timestamp_seconds"
+
+    def behind(metric: str) -> Threshold:
+        return Threshold(NEWEST_EVENT, late + DAY_SECONDS, newest, reading="difference", minus=(metric, of))
+
     # A day's timestamp is its midnight: on its last second it is a day behind, and nothing is late.
     yield Alert(
         "FeaturesLate", "freshness", TICKET,
@@ -49,8 +57,8 @@ def _freshness(use_case: UseCase) -> Iterator[Alert]:
         "Events are there and their features are not; training and online store wait for them.",
         f"Materialize `features/{{{{ $labels.view }}}}` for the days that lack; `platform-assets versions {name}/features/"
         "{{ $labels.view }}` says what is there.",
-        expression=f"(scalar({events}) - max by (view) ({series('platform_assets_feature_newest_day_timestamp_seconds', of)}))"
-        f" > {late + DAY_SECONDS}",
+        threshold=behind(views),
+        expression=f"(scalar({events}) - max by (view) ({series(views, of)})) > {late + DAY_SECONDS}",
         hold=SETTLE,
     )  # fmt: skip
     if use_case.is_realtime:
@@ -59,8 +67,7 @@ def _freshness(use_case: UseCase) -> Iterator[Alert]:
             f"{name}: the online store lies {{{{ $value | humanizeDuration }}}} behind the newest event",
             "Callers are answered from features of an older day; the model's quality falls without an error.",
             f"Materialize `features/online_store` for the newest day; `platform-assets run {name}` does it with all before it.",
-            expression=f"({events} - max({series('platform_assets_online_store_day_timestamp_seconds', of)}))"
-            f" > {late + DAY_SECONDS}",
+            threshold=behind("platform_assets_online_store_day_timestamp_seconds"),
             hold=SETTLE,
         )  # fmt: skip
 
@@ -87,9 +94,16 @@ def _quality(use_case: UseCase) -> Iterator[Alert]:
     task = DECLARED_TASKS[use_case.training.task]
     followed = dict.fromkeys((use_case.monitoring.quality_metric, *use_case.monitoring.bounds))
 
+    def labels(metric: str, kind: str) -> dict[str, str]:
+        return {"use_case": name, "metric": metric, "kind": kind}
+
     def quality(metric: str, kind: str) -> str:
-        labels = {"use_case": name, "metric": metric, "kind": kind}
-        return f"max by (metric) ({series('platform_assets_quality', labels)})"
+        return f"max by (metric) ({series(QUALITY, labels(metric, kind))})"
+
+    def beyond(metric: str, kind: str) -> Threshold:
+        operator: Literal[">", "<"] = "<" if task.metrics[metric] else ">"
+        bound = (QUALITY, labels(metric, "bound"))
+        return Threshold(QUALITY, 0, labels(metric, kind), reading="difference", operator=operator, minus=bound)
 
     for metric in followed:
         past = "<" if task.metrics[metric] else ">"
@@ -98,6 +112,7 @@ def _quality(use_case: UseCase) -> Iterator[Alert]:
             f"{name}: {metric} is {{{{ $value | humanize }}}}, past its bound",
             "Labels have come, and the model's answers were worse than declared.",
             f"`platform-assets models ledger {name}`: was a model promoted of late? `platform-assets models rollback {name}` goes back.",
+            threshold=beyond(metric, "true"),
             expression=f"{quality(metric, 'true')} {past} {quality(metric, 'bound')}",
             hold=SETTLE,
         )  # fmt: skip
@@ -106,6 +121,7 @@ def _quality(use_case: UseCase) -> Iterator[Alert]:
             f"{name}: {metric} is estimated at {{{{ $value | humanize }}}}, past its bound",
             "Labels have not come yet; the scores of the last days say that they will show worse answers than declared.",
             "Look at the asset `monitoring/estimated_quality`, and at `monitoring/drift` for what moved.",
+            threshold=beyond(metric, "estimated"),
             expression=f"{quality(metric, 'estimated')} {past} {quality(metric, 'bound')}",
             hold=SETTLE,
         )  # fmt: skip
@@ -148,13 +164,15 @@ def _model(use_case: UseCase) -> Iterator[Alert]:
     every = use_case.training.every_days
     if every is not None:
         allowed = (2 * every + 7) * DAY_SECONDS
-        events = series(NEWEST_EVENT, {**of, "source": use_case.events})
         yield Alert(
             "ModelOld", "quality", TICKET,
             f"{name}: the newest model was trained as of {{{{ $value | humanizeDuration }}}} before the newest event",
             f"A model is due every {every} days, and two have not come: trainings fail, or gates refuse them.",
             f"`platform-assets models list`, then the red checks of `model/evaluation`; `platform-assets models ledger {name}`.",
-            expression=f"(max({events}) - max({series('platform_assets_model_as_of_timestamp_seconds', of)})) > {allowed}",
+            threshold=Threshold(
+                NEWEST_EVENT, allowed, {**of, "source": use_case.events}, reading="difference",
+                minus=("platform_assets_model_as_of_timestamp_seconds", of),
+            ),
             hold=SETTLE,
         )  # fmt: skip
     yield Alert(

@@ -76,6 +76,7 @@ def _metrics(name: str) -> Iterator[Alert]:
         f"{name}: the platform's metrics about it are gone",
         "Within the last day there were some, and now there are none: alerts on data, models and runs cannot fire.",
         "`platform-assets alerts check`; is the declaration still loaded (`dg check defs`)? The exporter's log names what it cannot read.",
+        threshold=Threshold("platform_assets_table_rows", labels=of, reading="absent"),
         expression=f"group(present_over_time({series('platform_assets_table_rows', of)}[1d]))"
         f" unless group({series('platform_assets_table_rows', of)})",
         hold="5m",
@@ -94,6 +95,7 @@ def _daemon() -> Iterator[Alert]:
         "Dagster's daemon {{ $labels.daemon }} gave no sign of life for {{ $value | humanizeDuration }}",
         "No sensor ticks and no queued run starts; what runs goes on.",
         "Start it again: `systemctl restart platform-assets-daemon`, or `make dev` where it runs in a terminal.",
+        Threshold(heartbeat, DAEMON_SECONDS, by=("daemon",), reading="age"),
         expression=f"time() - max by (daemon) ({heartbeat} > 0) > {DAEMON_SECONDS}",
     )  # fmt: skip
     yield Alert(
@@ -138,6 +140,13 @@ def _telemetry() -> Iterator[Alert]:
         "A table or Dagster's storage could not be read; its series vanish rather than show old numbers.",
         "The exporter's log says what it could not read; `platform-assets lake verify` where it is a table.",
         Threshold("platform_assets_exporter_errors_total", 0, by=("part",), reading="increase", window="15m"),
+    )  # fmt: skip
+    yield Alert(
+        "AlertsNotDelivered", "telemetry", TICKET,
+        "Alertmanager could not reach a receiver by {{ $labels.integration }}",
+        "It tries again; what the receiver should have been told may be late or lost.",
+        "Alertmanager's log says what the receiver answered; check its key and address in PLATFORM_ASSETS_ALERT_RECEIVERS.",
+        Threshold("alertmanager_notification_requests_failed_total", by=("integration",), reading="increase"),
     )  # fmt: skip
     apart = f"abs(max({clock} - timestamp({clock})))"
     yield Alert(

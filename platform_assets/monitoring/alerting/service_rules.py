@@ -73,13 +73,13 @@ def _availability(use_case: UseCase) -> _Objective:
     failed, answered = ({**of, "outcome": outcome} for outcome in (FAILED, ANSWERED))
     return _Objective(
         alert="ErrorBudget",
-        budget=1 - promised,
+        budget=round(1 - promised, 12),
         bad="platform_assets:failed_requests",
         counted="platform_assets:valid_requests",
         bad_expression=grown(series(REQUESTS, failed)),
         counted_expression=f"{grown(series(REQUESTS, failed))} + {grown(series(REQUESTS, answered))}",
         what="requests were answered 5xx",
-        promise=f"{promised:.4%} of the requests answered",
+        promise=f"{promised * 100:.12g} % of the requests answered",
         action=f"`platform-assets status`, then the log of the service that it names; `platform-assets rollout status {use_case.name}`: "
         "did a new version come in?",
         portable=(
@@ -242,6 +242,7 @@ def _there(use_case: UseCase) -> Iterator[Alert]:
         f"{name}: no process answers with its metrics",
         "There was a release within the last day, and now nothing serves it, or Prometheus does not reach the address.",
         "`platform-assets status`, then `platform-assets target status`; `make run` brings it back.",
+        threshold=Threshold("platform_assets_release_info", labels=of, reading="absent"),
         expression=f"group(present_over_time({served}[1d])) unless group({served})",
         hold="1m",
     )  # fmt: skip

@@ -1,21 +1,56 @@
-"""Prometheus: rule files, and the configuration of its Alertmanager.
+"""Prometheus: rule files, its own configuration, and that of Alertmanager.
 
 Belongs here: their text. Does not belong here: conditions (`alerts.py`), routes (`routes.py`), or running either.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from platform_assets.monitoring.alerting.alerts import Alert, RuleGroup
-from platform_assets.monitoring.alerting.stacks.base import runbook_url
+from platform_assets.monitoring.alerting.routes import alertmanager
+from platform_assets.monitoring.alerting.stacks.base import AlertedWorld, Rendered, runbook_url, scrape_jobs
+
+ALERTMANAGER_ADDRESS = "127.0.0.1:9093"
+RULES = "*.rules.yaml"
+
+
+class Prometheus:
+    """Prometheus 2.42 and later (`keep_firing_for`), Alertmanager 0.25 and later (`routing_key_file`)."""
+
+    def render(self, world: AlertedWorld) -> Rendered:
+        """Rules by whom they are about, scrape jobs, and routes."""
+        files = {f"{name}.rules.yaml": rule_file(groups, world.runbooks) for name, groups in world.groups().items()}
+        files["prometheus.yaml"] = prometheus_file(world)
+        files["alertmanager.yaml"] = _text(alertmanager(world.use_cases, world.receivers))
+        notes = [one.notice(date.today()) for one in world.receivers.values()]
+        return Rendered(files, notes=tuple(dict.fromkeys(filter(None, notes))))
 
 
 def rule_file(groups: list[RuleGroup], runbooks: str) -> str:
-    """A rule file of Prometheus 2.42 and later (`keep_firing_for`)."""
+    """A rule file."""
+    return _text({"groups": [_group(group, runbooks) for group in groups]})
+
+
+def prometheus_file(world: AlertedWorld, alertmanager_address: str = ALERTMANAGER_ADDRESS) -> str:
+    """Prometheus' own configuration: what it asks, which rules it reads, and whom it tells."""
+    return _text(
+        {
+            "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+            "rule_files": [RULES],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager_address]}]}]},
+            "scrape_configs": [
+                *scrape_jobs(world),
+                {"job_name": "alertmanager", "static_configs": [{"targets": [alertmanager_address]}]},
+            ],
+        }
+    )
+
+
+def _text(content: Any) -> str:
     import yaml
 
-    content = {"groups": [_group(group, runbooks) for group in groups]}
     text: str = yaml.safe_dump(content, sort_keys=False, width=140, allow_unicode=True)
     return text
 
@@ -43,3 +78,6 @@ def _alert(alert: Alert, group: RuleGroup, runbooks: str) -> dict[str, Any]:
         "runbook_url": runbook_url(runbooks, alert),
     }
     return rule
+
+
+STACK = Prometheus()

@@ -94,6 +94,7 @@ def healthy(use_case: UseCase) -> dict[str, str]:
         "platform_assets_daemon_processes": steady(1),
         "platform_assets_oldest_queued_run_seconds": steady(10),
         'platform_assets_exporter_errors_total{part="lake"}': steady(0),
+        'alertmanager_notification_requests_failed_total{integration="pagerduty"}': steady(0),
         'up{job="platform",instance="localhost:8701"}': steady(1),
     }
     for source in use_case.sources:
@@ -131,16 +132,16 @@ GROWING = "0x5 0+10x2000"
 P = "platform_assets_"
 
 FAULTS = [
-    Fault("OnlineStoreDoesNotAnswer", {f"{P}store_failures_total": GROWING}, at=12),
-    Fault("FeaturesNotComputed", {f"{P}feature_failures_total": GROWING}, at=12),
-    Fault("PredictionsWithoutHistory", {f"{P}fallback_predictions_total": GROWING}, at=12),
-    Fault("PredictionLogTakesNoLines", {f"{P}prediction_log_refused_total": GROWING}, at=12),
-    Fault("EventsNotRecorded", {f"{P}background_failures_total": GROWING}, at=12),
-    Fault("WorkDropped", {f"{P}background_dropped_total": GROWING}, at=12),
+    Fault("OnlineStoreDoesNotAnswer", {f"{P}store_failures_total": GROWING}, at=15),
+    Fault("FeaturesNotComputed", {f"{P}feature_failures_total": GROWING}, at=15),
+    Fault("PredictionsWithoutHistory", {f"{P}fallback_predictions_total": GROWING}, at=15),
+    Fault("PredictionLogTakesNoLines", {f"{P}prediction_log_refused_total": GROWING}, at=15),
+    Fault("EventsNotRecorded", {f"{P}background_failures_total": GROWING}, at=15),
+    Fault("WorkDropped", {f"{P}background_dropped_total": GROWING}, at=15),
     Fault("ServiceGone", {f"{P}release_info": "1x9 _x2000"}, at=30),
     Fault("ProcessDown", {f"{P}process_up": "1x9 0x2000"}),
     Fault("SourceLate", {f'{P}newest_event_timestamp_seconds{{use_case="shop",source="labels"}}': steady(-20 * DAY)}),
-    Fault("DaysBehind", {f"{P}due_days_behind": steady(1)}, at=125),
+    Fault("DaysBehind", {f"{P}due_days_behind": steady(1)}, at=155),
     Fault("FeaturesLate", {f"{P}feature_newest_day": steady(-3 * DAY)}),
     Fault("OnlineStoreLate", {f"{P}online_store_day": steady(-3 * DAY)}),
     Fault("QualityLost", {f'{P}quality{{use_case="shop",metric="auc_roc",kind="true"': since(0.7, 30)}),
@@ -167,6 +168,7 @@ FAULTS = [
     Fault("PlatformMetricsMissing", {f"{P}clock_timestamp": None}),
     Fault("ScrapeFailed", {"up{": "1x9 0x2000"}),
     Fault("ExporterErrors", {f"{P}exporter_errors_total": "0+1x2000"}),
+    Fault("AlertsNotDelivered", {"alertmanager_notification": GROWING}, at=15),
     Fault("ClocksApart", {f"{P}clock_timestamp": "300+60x2000"}),
     Fault("TwoDaemons", {f"{P}daemon_processes": steady(2)}),
     Fault(

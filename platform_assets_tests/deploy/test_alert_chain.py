@@ -1,0 +1,149 @@
+"""From a metric to whoever is woken: real Prometheus and Alertmanager, and a receiver that speaks as PagerDuty does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from platform_assets.cli.alerts.observe import free_port, running, world_files
+from platform_assets.monitoring.alerting.receivers import receivers_of
+from platform_assets.monitoring.alerting.stacks.base import AlertedWorld
+from platform_assets.testing.declare import declare
+from platform_assets_tests.unit.monitoring.alerting.promtool import tool
+
+pytestmark = pytest.mark.slow
+PATIENCE_SECONDS = 90.0
+
+
+@dataclass
+class Pager:
+    """What the receiver was sent, and how often it still answers 500; the metrics that Prometheus is given."""
+
+    failures_left: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
+    refused: int = 0
+    metrics: str = ""
+
+    def actions(self, alert: str) -> list[tuple[str, str]]:
+        """Action and key of what was accepted about an alert."""
+        return [
+            (event["event_action"], event["dedup_key"])
+            for event in self.events
+            if alert in event.get("payload", {}).get("summary", "") or event["event_action"] == "resolve"
+        ]
+
+
+@contextmanager
+def listening(pager: Pager) -> Iterator[int]:
+    """The receiver and the metrics, on one port of loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            assert event["routing_key"] == "key-of-a-test"
+            status = 202
+            if pager.failures_left:
+                pager.failures_left -= 1
+                pager.refused += 1
+                status = 500
+            else:
+                pager.events.append(event)
+            self._answer(status, b'{"status": "success"}')
+
+        def do_GET(self) -> None:
+            self._answer(200, pager.metrics.encode())
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-type", "text/plain; version=0.0.4")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Not on the screen of the tests."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def eventually(holds: Callable[[], object], what: str) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < until, what
+        time.sleep(0.2)
+
+
+def quick(text: str) -> str:
+    """The rendered configuration with intervals of a second, so that a test need not wait."""
+    for slow, fast in (
+        ("15s", "1s"),
+        ("group_wait: 5s", "group_wait: 0s"),
+        ("group_interval: 1m", "group_interval: 1s"),
+    ):
+        text = text.replace(slow, fast)
+    return text
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Pager]:
+    tool("prometheus", "prometheus")
+    tool("prometheus-alertmanager", "prometheus-alertmanager")
+    pager = Pager(metrics=failed_runs(0, 0))
+    shop = declare(
+        name="shop",
+        events={"visit": "int64", "at": "datetime", "amount": "float64"},
+        label="returned",
+        features=["amount"],
+        monitoring={"quality_metric": "auc_roc", "alerts": {"ticket": ["pager"]}},
+    )
+    (tmp_path / "key").write_text("key-of-a-test")
+    with listening(pager) as port:
+        url = f"http://127.0.0.1:{port}/v2/enqueue"
+        fields = {"kind": "pagerduty", "routing_key_file": str(tmp_path / "key"), "url": url}
+        here = f"127.0.0.1:{port}"
+        world = AlertedWorld((shop,), receivers_of({"pager": fields}), address=here, exporter=here)
+        alertmanager = free_port(0)
+        files = {name: quick(text) for name, text in world_files(world, alertmanager).items()}
+        assert yaml.safe_load(files["prometheus.yaml"])["global"]["scrape_interval"] == "1s"
+        with running(tmp_path / "observe", files, free_port(0), alertmanager):
+            yield pager
+
+
+def failed_runs(load: int, train: int) -> str:
+    name = "platform_assets_failed_runs"
+    lines = [f'{name}{{use_case="shop",job="{job}"}} {count}' for job, count in (("load", load), ("train", train))]
+    return "\n".join([*lines, f"platform_assets_clock_timestamp_seconds {time.time()}", ""])
+
+
+def test_a_failed_run_wakes_somebody_once_though_the_pager_fails_first_and_is_resolved(chain: Pager) -> None:
+    chain.failures_left = 2
+    chain.metrics = failed_runs(1, 1)
+    eventually(lambda: chain.actions("RunFailed"), "nobody was told of the failed run")
+    assert chain.refused == 2
+    first = next(event for event in chain.events if "RunFailed" in event["payload"]["summary"])
+    assert first["payload"]["severity"] == "warning"
+    assert first["links"][0]["href"].endswith("runbooks.md#runfailed")
+    assert "platform-assets run shop" in first["payload"]["custom_details"]["what to do"]
+
+    chain.metrics = failed_runs(0, 0)
+    eventually(lambda: any(action == "resolve" for action, _ in chain.actions("RunFailed")), "it was never resolved")
+    keys = {key for _, key in chain.actions("RunFailed")}
+    assert len(keys) == 1, "two jobs that failed, told again and resolved, are one incident"
