@@ -31,7 +31,7 @@ class AlertFinding:
 
 def findings(installation: Installation, use_case: str | None) -> list[AlertFinding]:
     """All of them, for Prometheus and Alertmanager."""
-    from platform_assets.cli.alerts.commands import RUNBOOKS, alerted_world, write_files
+    from platform_assets.cli.alerts.files import RUNBOOKS, alerted_world, write_files
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.monitoring.alerting.stacks.registry import STACKS
 

@@ -35,7 +35,7 @@ def observe_until_stopped(installation: Installation, runbooks: str) -> None:
         ProgramMissing: one is not installed.
         RuntimeError: one ended by itself.
     """
-    from platform_assets.cli.alerts.commands import alerted_world
+    from platform_assets.cli.alerts.files import alerted_world
     from platform_assets.cli.console import console
     from platform_assets.declaration.loader import declared_use_cases
 
