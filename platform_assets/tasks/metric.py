@@ -57,6 +57,8 @@ class NamedMetric:
             it needs the rows themselves.
         by_day: the values whose mean it is, by ISO day; None where it is no mean over days.
         at: the metric of decisions by a threshold; None where it looks at the predictions themselves.
+        of_labels: the metric as a function of labels alone, for many draws of labels to the same predictions; None where nothing is
+            saved by it.
     """
 
     name: str
@@ -65,6 +67,7 @@ class NamedMetric:
     by_cluster: Callable[[Scored, Counts], Measure] | None = None
     by_day: Callable[[Scored], Mapping[str, float]] | None = None
     at: Callable[[float], NamedMetric] | None = None
+    of_labels: Callable[[Scored], Callable[[Vector], float]] | None = None
 
     def __call__(self, rows: Scored) -> float:
         """The metric on `rows`; `MetricError` says why it cannot be computed."""

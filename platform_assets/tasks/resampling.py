@@ -6,9 +6,11 @@ and the intervals of the draws (`evaluation/metrics/bootstrap`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from platform_assets.tasks.metric import Counts, Measure, Vector
+from platform_assets.tasks.metric import Counts, LabelsDoNotVary, Measure, Vector
 
 
 def mean_loss(loss: Vector, cluster: Counts, *, root: bool) -> Measure:
@@ -63,5 +65,26 @@ def ranking(metric: str, y: Vector, prediction: Vector, cluster: Counts) -> Meas
             return float(gained @ (above / np.maximum(np.cumsum(rows), 1)) / positives)
         rejected = rows - gained
         return float(rejected @ (above - gained / 2.0) / (positives * (total - positives)))
+
+    return measure
+
+
+def ranking_of_labels(metric: str, prediction: Vector) -> Callable[[Vector], float]:
+    """Average precision or area under the ROC curve of labels to the same predictions, which are ordered once; ties enter together."""
+    order = np.argsort(-prediction, kind="stable")
+    ordered = prediction[order]
+    last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    above = last_of_tie + 1
+
+    def measure(y: Vector) -> float:
+        found = np.cumsum(y[order])[last_of_tie]
+        positives, total = float(found[-1]) if len(found) else 0.0, len(ordered)
+        if positives in (0.0, total):
+            raise LabelsDoNotVary(f"all {total} labels are alike: both classes are needed")
+        gained = np.diff(found, prepend=0.0)
+        if metric == "average_precision":
+            return float(gained @ (found / above) / positives)
+        rejected = above - found
+        return float(np.diff(rejected, prepend=0.0) @ (found - gained / 2.0) / (positives * (total - positives)))
 
     return measure

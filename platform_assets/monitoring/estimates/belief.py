@@ -18,9 +18,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from platform_assets.declaration import UseCase
 from platform_assets.monitoring.estimates.estimate import FittedOutcomes, ScoredRows, estimate_metric
+from platform_assets.tasks.base import TrainingLabels
 from platform_assets.tasks.metric import Matrix, MetricError, NamedMetric, Vector
 from platform_assets.tasks.outcomes import Residuals
+from platform_assets.tasks.registry import task_of
 
 Standing = Literal["believed", "unconfirmed", "withdrawn"]
 
@@ -33,6 +36,8 @@ REDRAWS = 40
 MOST_OUTSIDE_RATIO = 0.02
 """Rows beyond what was seen with labels, in any one input or in the output. Within it lies what two halves of a quiet month differ by."""
 LEAST_LABELLED_ROWS = 50
+WITHOUT_LABELS = ("support", "implied labels")
+"""Controls that need no label that came: they can withdraw an estimate and confirm none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Control:
     """One test of what an estimate rests on.
 
     Attributes:
-        name: `support`, `calibration` or `truth`.
+        name: `support`, `implied labels`, `calibration of ...` or `truth`.
         passed: None where it could not be made.
         explanation: one sentence with the figures.
         p_value: of a statistical test; else None.
@@ -72,7 +77,7 @@ class Belief:
         failed = [one.explanation for one in controls if one.passed is False]
         if failed:
             return cls("withdrawn", " ".join(failed), tuple(controls))
-        if not any(one.passed for one in controls if one.name != "support"):
+        if not any(one.passed for one in controls if one.name not in WITHOUT_LABELS):
             why = next((one.explanation for one in controls if one.passed is None), "No label has come.")
             return cls("unconfirmed", f"Nothing contradicts it yet. {why}", tuple(controls))
         return cls("believed", "Labels that have come since agree with it.", tuple(controls))
@@ -150,6 +155,34 @@ def calibration_control(
         return Control(name, False, text, p_value)
     text = f"Labels of {when} are what was expected (chi-square {total:.1f} over {freedom} bins)."
     return Control(name, True, text, p_value)
+
+
+def implied_labels_control(
+    use_case: UseCase, outcomes: FittedOutcomes, y: Vector, rows: ScoredRows, seed: int = 0
+) -> Control:
+    """Whether the labels that the estimate implies are about those of the reference, within what is declared of true ones.
+
+    Where inputs move so far that twice as many frauds are expected at once, the likelier reason is that outputs no longer mean what they
+    meant: all customers pay more, and each looks like a thief. Before labels come the two cannot be told apart.
+
+    Args:
+        use_case: `monitoring.max_label_rate_ratio`, and the classes.
+        outcomes: fitted on the reference.
+        y: float64 [n], labels of the reference.
+        rows: the window's rows.
+        seed: of the drawn labels.
+    """
+    task, random = task_of(use_case), np.random.default_rng(seed)
+    counts = np.bincount(y.astype(np.int64), minlength=len(use_case.classes)) if use_case.classes else np.zeros(0)
+    known = dict(zip(use_case.classes, counts.astype(int).tolist(), strict=True))
+    implied = outcomes.model.draw(rows.prediction, rows.X, random)
+    moved = task.moved_labels(implied, use_case, TrainingLabels(len(y), float(y.mean()), known))
+    if moved:
+        text = (
+            f"It implies labels that are unlikely before they are seen: {' '.join(sentence for _, sentence in moved)}"
+        )
+        return Control("implied labels", False, text)
+    return Control("implied labels", True, "The labels that it implies are about as frequent as those known.")
 
 
 def truth_control(metric: NamedMetric, outcomes: FittedOutcomes, y: Vector, rows: ScoredRows, seed: int = 0) -> Control:

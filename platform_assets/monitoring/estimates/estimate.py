@@ -95,7 +95,11 @@ class MetricEstimate:
 
 
 def fitted_outcomes(
-    model: OutcomeModel, y: Vector, rows: ScoredRows, clusters: Mapping[str, NDArray[np.generic]]
+    model: OutcomeModel,
+    y: Vector,
+    rows: ScoredRows,
+    clusters: Mapping[str, NDArray[np.generic]],
+    window_days: int = 7,
 ) -> FittedOutcomes:
     """Measure how uncertain a model of outcomes is on the rows that it was fitted on.
 
@@ -104,10 +108,13 @@ def fitted_outcomes(
         y: float64 [n], the labels.
         rows: the same rows.
         clusters: what rows may share, by name; the division in which they share most is taken. Days are among them in any case.
+        window_days: how long the windows are that will be estimated: what an entity's rows share over longer does not add up in one.
     """
     residuals = model.residuals(y, rows.prediction, rows.X)
     codes = {name: _codes(values) for name, values in {"day": rows.event_day, **clusters}.items()}
-    dispersion = {name: residuals.dispersion(cluster) for name, cluster in codes.items()}
+    period = _codes((rows.event_day - rows.event_day.min()).astype(np.int64) // window_days)
+    periods = int(period.max()) + 1
+    dispersion = {name: residuals.dispersion(_codes(cluster * periods + period)) for name, cluster in codes.items()}
     most = max(dispersion, key=lambda name: dispersion[name])
     if dispersion[most] <= 1.0:  # nothing is shared: every row for itself
         return FittedOutcomes(model, model.uncertainty(np.arange(len(y))), 1.0, "row", len(y))
@@ -143,9 +150,11 @@ def _values(
     metric: NamedMetric, models: list[OutcomeModel], rows: ScoredRows, random: np.random.Generator
 ) -> NDArray[np.float64]:
     values, why = [], ""
+    unlabelled = rows.with_labels(np.zeros(len(rows)))
+    measure = metric.of_labels(unlabelled) if metric.of_labels else lambda y: metric(rows.with_labels(y))
     for model in models:
         try:
-            values.append(metric(rows.with_labels(model.draw(rows.prediction, rows.X, random))))
+            values.append(measure(model.draw(rows.prediction, rows.X, random)))
         except MetricError as error:
             why = str(error)
     if len(values) < max(2, len(models) // 2):

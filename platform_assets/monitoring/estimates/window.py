@@ -20,6 +20,7 @@ from platform_assets.monitoring.estimates.belief import (
     Belief,
     Control,
     calibration_control,
+    implied_labels_control,
     support_control,
     truth_control,
 )
@@ -133,7 +134,7 @@ def _fitted(use_case: UseCase, reference: LabelledRows) -> FittedOutcomes | None
     if len(y) < LEAST_REFERENCE_ROWS or task_of(use_case).nothing_to_learn(y) is not None:
         return None
     model = task_of(use_case).fit_outcomes(y, rows.prediction, rows.X)
-    return fitted_outcomes(model, y, rows, reference.clusters)
+    return fitted_outcomes(model, y, rows, reference.clusters, use_case.monitoring.window_days)
 
 
 def _no_reference(reference: LabelledRows | None) -> str:
@@ -169,7 +170,10 @@ def _belief(
         name for name in features if name not in declared or (declared[name].watched and not declared[name].seasonal)
     ]
     columns = np.array([list(features).index(name) for name in kept], dtype=np.int64)
-    controls: list[Control] = [support_control(_only(reference.rows, columns), _only(rows, columns), kept)]
+    controls = [
+        support_control(_only(reference.rows, columns), _only(rows, columns), kept),
+        implied_labels_control(use_case, fitted, reference.y, rows),
+    ]
     if come is None or len(come.y) == 0:
         controls.append(Control("truth", None, "No label has come of predictions of this model."))
         return Belief.of(controls)

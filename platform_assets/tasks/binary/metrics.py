@@ -27,7 +27,7 @@ from platform_assets.tasks.metric import (
     Vector,
     known_metric,
 )
-from platform_assets.tasks.resampling import mean_loss, ranking
+from platform_assets.tasks.resampling import mean_loss, ranking, ranking_of_labels
 
 _LEAST_PROBABILITY = 1e-15
 _GROUP_PRECISION = re.compile(r"group_precision_at_([1-9][0-9]*)")
@@ -223,12 +223,19 @@ METRICS: Mapping[str, NamedMetric] = MappingProxyType(
     {
         named.name: named
         for named in (
-            NamedMetric("auc_roc", True, lambda rows: auc_roc(rows.y, rows.prediction), _ranked("auc_roc")),
+            NamedMetric(
+                "auc_roc",
+                True,
+                lambda rows: auc_roc(rows.y, rows.prediction),
+                _ranked("auc_roc"),
+                of_labels=lambda rows: ranking_of_labels("auc_roc", rows.prediction),
+            ),
             NamedMetric(
                 "average_precision",
                 True,
                 lambda rows: average_precision(rows.y, rows.prediction),
                 _ranked("average_precision"),
+                of_labels=lambda rows: ranking_of_labels("average_precision", rows.prediction),
             ),
             *(of_decisions(name) for name in OF_CELLS),
             NamedMetric("brier", False, lambda rows: brier(rows.y, rows.prediction), _of_losses(_squares)),

@@ -137,3 +137,13 @@ def test_a_metric_without_a_value_says_so() -> None:
     with pytest.raises(MetricError, match="auc_roc has no value"):
         estimate_metric(TASKS["binary"].metric("auc_roc"), outcomes, rows)
     assert issubclass(LabelsDoNotVary, MetricError)
+
+
+@pytest.mark.parametrize("name", ["average_precision", "auc_roc"])
+def test_a_ranking_of_drawn_labels_is_the_metric_itself(name: str) -> None:
+    random, named = np.random.default_rng(9), TASKS["binary"].metric(name)
+    y, rows = fraud(random, 3000)
+    tied = ScoredRows(np.round(rows.prediction, 2), rows.X, rows.event_day)
+    assert named.of_labels is not None
+    measured = named.of_labels(tied.with_labels(np.zeros(3000)))(y)
+    assert measured == pytest.approx(named(tied.with_labels(y)), rel=1e-12)
