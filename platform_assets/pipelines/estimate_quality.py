@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.names import ESTIMATE, QUALITY
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeTableMissing
+from platform_assets.monitoring.estimates.change import WindowChange, window_change, without_prefix
 from platform_assets.monitoring.estimates.estimate import ScoredRows
 from platform_assets.monitoring.estimates.kept import EstimatedQuality, ScoredEstimate, causes_of
 from platform_assets.monitoring.estimates.window import LabelledRows, estimated_quality, scored_rows
 from platform_assets.monitoring.plots import plot_estimates
 from platform_assets.monitoring.quality import join_labels, quality_days
+from platform_assets.monitoring.second_look import same_weekdays
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 from platform_assets.pipelines.watch import (
     ONE_DAY,
@@ -49,15 +50,36 @@ class WatchedEstimate:
 
     Attributes:
         result: the estimate and what became of it.
+        change: where the window moved, and which inputs answers depend on.
         version: the model that made most of the window's predictions.
         plot: earlier estimates beside the truth, and this one; PNG.
         stored: where it was stored.
     """
 
     result: EstimatedQuality
+    change: WindowChange
     version: RegisteredVersion
     plot: bytes
     stored: StoredVerdict
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What is stored of a window: the estimate, and what is different about the window."""
+
+    result: EstimatedQuality
+    change: WindowChange
+
+    @property
+    def status(self) -> str:
+        return self.result.status
+
+    @property
+    def passed(self) -> bool:
+        return self.result.passed
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.result.to_dict() | self.change.to_dict()
 
 
 def estimate_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> WatchedEstimate:
@@ -86,50 +108,57 @@ def estimate_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Wa
         pl.col("feature_contract") == feature_contract_hash(use_case),
         pl.col("score").is_finite(),
     )
-    scored = _scored(catalog, version, day)
+    known = _known_frame(catalog, version)
+    unlabelled = _first_answers(own.filter(pl.col(EVENT_DAY) >= first), use_case)
     result = estimated_quality(
         use_case,
-        _reference(catalog, version, predictor),
-        scored_rows(_first_answers(own.filter(pl.col(EVENT_DAY) >= first), use_case), use_case, predictor.features),
+        None if known is None else _reference(use_case, known, predictor),
+        scored_rows(unlabelled, use_case, predictor.features),
         _labels_that_came(catalog, own, predictor, as_of),
         run.comparison["candidates"][version.tags["learner"]]["mean"],
         predictor.features,
         (first, day),
-        scored,
+        _scored(catalog, version, day),
     )
-    causes = causes_of(result.status)
-    stored = store_verdict(catalog, ESTIMATE, day, version.version, result, causes)
-    return WatchedEstimate(result, version, plot_estimates(result), stored)
+    change = WindowChange()
+    if known is not None and not unlabelled.is_empty():
+        now = without_prefix(unlabelled)
+        change = window_change(use_case, predictor.predict, predictor.features, same_weekdays(known, now), now)
+    stored = store_verdict(catalog, ESTIMATE, day, version.version, _Stored(result, change), causes_of(result.status))
+    return WatchedEstimate(result, change, version, plot_estimates(result), stored)
 
 
-def _reference(catalog: Catalog, version: RegisteredVersion, predictor: Predictor) -> LabelledRows | None:
-    """Labelled rows of the training set from before the days that the model learned, scored by the model itself."""
+def _known_frame(catalog: Catalog, version: RegisteredVersion) -> pl.DataFrame | None:
+    """Labelled rows of the training set from before the days that the model learned, with the keys of entities, in order; None without."""
     use_case = catalog.use_case
     as_of = date.fromisoformat(version.tags["as_of"])
     last = date.fromisoformat(version.tags["trained_on_first_day"]) - ONE_DAY
     frame = training_rows(catalog, as_of, date.min, last)
     if frame.is_empty():
         return None
-    data = read_dataset(use_case, frame)
+    ordered = frame.sort(use_case.event_time, *use_case.event_source.primary_key)  # as read_dataset orders
+    primary = list(use_case.event_source.primary_key)
+    wanted = [name for name in _entity_keys(use_case) if name not in ordered.columns]
+    if not wanted or not catalog.events.exists():
+        return ordered
+    first, last_there = ordered[EVENT_DAY].min(), ordered[EVENT_DAY].max()
+    assert isinstance(first, date)
+    assert isinstance(last_there, date)
+    events = catalog.events.read(first, last_there, [*primary, *wanted])
+    return ordered.join(events, on=primary, how="left", maintain_order="left")
+
+
+def _entity_keys(use_case: UseCase) -> list[str]:
+    return list(dict.fromkeys(entity.key_columns[0] for entity in use_case.entities))
+
+
+def _reference(use_case: UseCase, known: pl.DataFrame, predictor: Predictor) -> LabelledRows:
+    """The rows scored by the model itself, with what they may share: every entity that they belong to."""
+    data = read_dataset(use_case, known)
     rows = ScoredRows(predictor.predict(data.X), data.X, data.event_day, data.group)
-    # read_dataset orders by event time and key; the keys of entities have to follow.
-    ordered = frame.sort(use_case.event_time, *use_case.event_source.primary_key)
-    return LabelledRows(data.y, rows, _clusters(catalog, ordered))
-
-
-def _clusters(catalog: Catalog, rows: pl.DataFrame) -> dict[str, NDArray[np.generic]]:
-    """What events may share: every entity that they belong to."""
-    use_case = catalog.use_case
-    keys, primary = [entity.key_columns[0] for entity in use_case.entities], list(use_case.event_source.primary_key)
-    wanted = [name for name in dict.fromkeys(keys) if name not in rows.columns]
-    if wanted and catalog.events.exists():
-        first, last = rows[EVENT_DAY].min(), rows[EVENT_DAY].max()
-        assert isinstance(first, date)
-        assert isinstance(last, date)
-        events = catalog.events.read(first, last, [*primary, *wanted])
-        rows = rows.join(events, on=primary, how="left", maintain_order="left")
-    present = [name for name in dict.fromkeys(keys) if name in rows.columns]
-    return {name: rows[name].cast(pl.String).fill_null("").to_numpy() for name in present}
+    present = [name for name in _entity_keys(use_case) if name in known.columns]
+    clusters = {name: known[name].cast(pl.String).fill_null("").to_numpy() for name in present}
+    return LabelledRows(data.y, rows, clusters)
 
 
 def _labels_that_came(catalog: Catalog, own: pl.DataFrame, predictor: Predictor, as_of: date) -> LabelledRows | None:

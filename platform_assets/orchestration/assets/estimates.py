@@ -15,6 +15,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING
 from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.monitoring.estimates.change import WindowChange
 from platform_assets.monitoring.estimates.kept import EstimatedQuality
 from platform_assets.orchestration.assets.monitoring import predictions_key
 from platform_assets.orchestration.checks import day_check, missing_days_refused
@@ -80,6 +81,7 @@ def estimated_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
                 **commit_metadata(watched.stored.commit, watched.stored.uri),
                 **column_lineage(use_case, key, VERDICT_SCHEMA),
                 **evidence,
+                **_change_evidence(watched.change),
                 "model_version": watched.version.version,
                 "plot": picture(watched.plot),
             },
@@ -113,4 +115,17 @@ def estimate_evidence(result: EstimatedQuality) -> dict[str, Any]:
         }
     if result.coverage_ratio is not None:
         evidence["coverage_ratio"] = result.coverage_ratio
+    return evidence
+
+
+def _change_evidence(change: WindowChange) -> dict[str, Any]:
+    evidence: dict[str, Any] = {"moved": [one.explanation for one in change.moved]}
+    if change.importance is not None:
+        one = change.importance
+        evidence |= {
+            "importance_change": one.distance,
+            "importance_change_low": one.low,
+            "importance_change_high": one.high,
+        }
+        evidence["importance_changed"] = list(one.changed)
     return evidence

@@ -115,11 +115,14 @@ def test_scores_that_say_nothing_any_more_violate_the_quality_although_they_do_n
 
 def test_an_estimate_is_withdrawn_once_labels_contradict_it(watched: tuple[Catalog, FakeRegistry]) -> None:
     catalog, registry = watched
-    good = estimate_quality(catalog, registry, WORSE - timedelta(days=1)).result
+    watched_estimate = estimate_quality(catalog, registry, WORSE - timedelta(days=1))
+    good, change = watched_estimate.result, watched_estimate.change
     assert good.status == "ok", good.explanation
     assert good.followed is not None
     truth = watch.watch_quality(catalog, registry, WORSE - timedelta(days=1)).result.metrics["auc_roc"]
     assert good.followed.low <= truth <= good.followed.high
+    assert change.moved == ()
+    assert change.importance is None, "no weekday of the window is among the two labelled days"
     later = estimate_quality(catalog, registry, LAST - timedelta(days=1)).result
     assert later.status == "withdrawn"
     assert later.followed is None
