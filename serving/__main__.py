@@ -14,14 +14,16 @@ import argparse
 import gc
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 from platform_assets.features.errors import FeatureError
 from platform_assets.training.artifact import ArtifactError
 from serving.bentoml_internals import keep_metrics_in_this_process, log_like_a_server
+from serving.kept_counts import keep_counts, kept_page
 from serving.online import StoreUnavailable
 from serving.release import PackedReleaseError
-from serving.settings import ServingSettingsError
+from serving.settings import ServingSettings, ServingSettingsError
 from serving.slim_start import hide_all_but
 
 STARTUP_FAILED = 3
@@ -47,7 +49,10 @@ def main(arguments: list[str]) -> int:
     log_like_a_server()
     logger = logging.getLogger("serving")  # not before: BentoML's configuration silences loggers that exist already
     logger.setLevel(logging.INFO)
-    keep_metrics_in_this_process()
+    counts = ServingSettings.folder_of_counts()
+    if counts is not None:
+        keep_counts(counts)
+    keep_metrics_in_this_process(None if counts is None else partial(kept_page, counts))
     try:
         service = bentoml.load(options.bento, standalone_load=True)
         service.inner.prepare()

@@ -7,6 +7,7 @@ Belongs here: every import of `bentoml._internal`. Does not belong here: what a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -17,12 +18,20 @@ def log_like_a_server() -> None:
     configure_server_logging()
 
 
-def keep_metrics_in_this_process() -> None:
-    """Metrics in memory. BentoML shares them through files in its home, which two services delete from each other; no setting ends that."""
+def keep_metrics_in_this_process(page: Callable[[], bytes] | None = None) -> None:
+    """Metrics of this process alone. BentoML shares them through files in its home, which two services delete from each other; no setting
+    ends that.
+
+    Args:
+        page: answers `/metrics` in place of BentoML's own page.
+    """
     from bentoml._internal.configuration.containers import BentoMLContainer
     from bentoml._internal.server.metrics.prometheus import PrometheusClient
 
-    BentoMLContainer.metrics_client.set(PrometheusClient(multiproc=False))
+    client = PrometheusClient(multiproc=False)
+    if page is not None:
+        client.generate_latest = page
+    BentoMLContainer.metrics_client.set(client)
 
 
 def path_item(operations: dict[str, Any]) -> Any:

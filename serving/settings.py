@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 
 PREFIX = "PLATFORM_ASSETS_SERVING_"
+COUNTS_FOLDER = f"{PREFIX}COUNTS_FOLDER"
+"""Set by who starts several processes of one release, each with a folder of its own."""
 
 
 class ServingSettingsError(ValueError):
@@ -45,6 +47,10 @@ class ServingSettings(BaseModel):
     log: Literal["before_answer", "after_answer"] | None = Field(
         default=None,
         description="When a prediction reaches the log, in place of what the use case declares as `serving.log`.",
+    )
+    counts_folder: Path | None = Field(
+        default=None,
+        description="Folder of this process alone in which its counters survive a restart; absent keeps them in memory.",
     )
     log_segment_bytes: int = Field(default=64 * 2**20, ge=4096, description="A log segment is closed past this size.")
     queue_capacity: int = Field(default=10_000, ge=1, description="Events that may wait for the online store.")
@@ -82,6 +88,12 @@ class ServingSettings(BaseModel):
         except ValidationError as error:
             problems = "; ".join(f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
             raise ServingSettingsError(f"the service cannot start: {problems}") from error
+
+    @staticmethod
+    def folder_of_counts(environment: Mapping[str, str] = os.environ) -> Path | None:
+        """Where counters are kept, which has to be known before the first of them is made."""
+        folder = environment.get(COUNTS_FOLDER)
+        return Path(folder) if folder else None
 
     def to_environment(self) -> dict[str, str]:
         """The variables that `from_environment` reads these settings back from."""

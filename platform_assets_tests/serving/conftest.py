@@ -41,7 +41,12 @@ class Service:
     def __init__(self, bento: BuiltBento, folder: Path, **settings: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.log_folder, self.output = folder, folder / "log", folder / "output.txt"
-        fields = {"feast": {"folder": str(folder)}, "log_folder": self.log_folder, "online_features": FAKE_STORE}
+        fields = {
+            "feast": {"folder": str(folder)},
+            "log_folder": self.log_folder,
+            "online_features": FAKE_STORE,
+            "counts_folder": folder / "counts",
+        }
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         command, environment = serve_command(bento, ServingSettings.model_validate(fields | settings), str(self.port))

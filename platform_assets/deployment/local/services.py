@@ -7,6 +7,7 @@ Does not belong here: traffic. Nothing here knows weights, and nothing here deci
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from platform_assets.deployment.local.host import LOOPBACK, last_lines, write_pr
 from platform_assets.deployment.local.state import Arm, Program
 from platform_assets.deployment.local.supervisor import FAILED, Supervisor, render_program
 from platform_assets.deployment.release import Release
+from serving.settings import COUNTS_FOLDER
 
 PRIORITY = 100
 STOP_SECONDS = 30
@@ -45,7 +47,8 @@ class Services:
     def describe(self, arm: Arm, release: Release) -> None:
         """Write down how each process of the arm is launched, in files that only this user can read."""
         for program in arm.programs:
-            self._describe(program, release.command, release.environment, release.working_dir)
+            environment = {**release.environment, COUNTS_FOLDER: str(self._counts(program))}
+            self._describe(program, release.command, environment, release.working_dir)
 
     def keep(self, name: str, command: Sequence[str], environment: Mapping[str, str], working_dir: Path) -> Path:
         """Keep a process of another kind running, and bring it back with the target; returns its log."""
@@ -121,12 +124,17 @@ class Services:
         for program in arm.programs:
             self._supervisor.forget(program.name)
             self._launch_file(program).unlink(missing_ok=True)
+            shutil.rmtree(self._counts(program), ignore_errors=True)
         logs = sorted(self._logs.glob(f"{arm.name.rpartition('-')[0]}-*.log*"), key=lambda log: log.stat().st_mtime)
         for log in logs[:-KEPT_LOGS]:
             log.unlink(missing_ok=True)
 
     def _launch_file(self, program: Program) -> Path:
         return self._launches / f"{program.name}.json"
+
+    def _counts(self, program: Program) -> Path:
+        """Where a process keeps what it counted, for the one that takes its place."""
+        return self._launches.parent / "counts" / program.name
 
     def _log_file(self, program: Program) -> Path:
         return self._logs / f"{program.name}.log"
