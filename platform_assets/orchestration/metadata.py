@@ -13,6 +13,7 @@ import polars as pl
 
 from platform_assets.declaration import UseCase
 from platform_assets.lake.commits import Commit
+from platform_assets.lake.layout import MODEL, TRAINING
 from platform_assets.lake.lineage.graph import SOURCE, WHOLE_ROW, Lineage
 from platform_assets.lake.lineage.use_case import lineage
 
@@ -30,15 +31,26 @@ def asset_key(use_case: UseCase, layer: str, table: str) -> dg.AssetKey:
     return dg.AssetKey([use_case.name, layer, table])
 
 
-def policy(use_case: UseCase, layer: str) -> AssetPolicy:
-    """Group, owner and freshness of an asset in a layer."""
+def policy(use_case: UseCase, layer: str, *, by_training: bool = False) -> AssetPolicy:
+    """Group, owner and freshness of an asset in a layer.
+
+    Dagster judges an asset by its newest materialization, whatever its day; which days are behind is a metric
+    (`platform_assets_due_days_behind`). What each training makes is due every `training.every_days`, all else each day.
+
+    Args:
+        use_case: the declaration.
+        layer: of the asset.
+        by_training: whether each training makes it, though its layer is another's.
+    """
     freshness = use_case.freshness
+    days = use_case.training.every_days if by_training or layer in (TRAINING, MODEL) else 1
+    between = timedelta(days=days - 1)
     return AssetPolicy(
         group_name=layer,
         owners=[use_case.owner],
         freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(hours=freshness.fail_after_hours),
-            warn_window=timedelta(hours=freshness.warn_after_hours),
+            fail_window=between + timedelta(hours=freshness.fail_after_hours),
+            warn_window=between + timedelta(hours=freshness.warn_after_hours),
         ),
     )
 

@@ -23,6 +23,7 @@ from platform_assets.orchestration.due_runs import read_materialized
 from platform_assets.orchestration.operations_facts import read_facts
 from platform_assets.orchestration.state_of_operations import read_state_of_operations
 from platform_assets.pipelines.due import Materialized
+from platform_assets.pipelines.due_now.candidates import tables_to_read
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Operations:
 
     def materialized(self, use_case: UseCase) -> Materialized:
         """What was materialized of the tables that `due` looks at."""
-        return read_materialized(use_case, self.instance)
+        return read_materialized(use_case, self.instance, tables_to_read(use_case))
 
     def facts(self, now: datetime, use_case: str | None = None) -> OperationsFacts:
         """All of it, or of one use case, as of a moment of the machine's clock."""

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import ONLINE_STORE
-from platform_assets.declaration.time_zones import day_of
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES as FEATURES_LAYER
 from platform_assets.monitoring.operations import OperationsFacts
@@ -28,7 +27,8 @@ from platform_assets.monitoring.telemetry.exporter import MetricsPart, Question,
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
 from platform_assets.monitoring.telemetry.runs import operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions, newest_day
-from platform_assets.pipelines.due import Materialized, due
+from platform_assets.pipelines.due import Materialized
+from platform_assets.pipelines.due_now.behind import days_behind as due_and_not_done
 from platform_assets.pipelines.jobs import job_tables
 
 
@@ -90,12 +90,9 @@ def online_store_day(use_case: UseCase, memory: OperationsMemory) -> list[Sample
 
 
 def days_behind(use_case: UseCase, installation: Installation, memory: OperationsMemory) -> list[Sample]:
-    """Days that are due now, by job; 0 for a job of which none is."""
-    today = day_of(installation.clock.now(), use_case.time_zone)
-    behind = dict.fromkeys(job_tables(use_case), 0)
-    for job in due(use_case, memory.materialized(use_case), today):
-        behind[job.job] = behind.get(job.job, 0) + (1 if job.days is None else len(job.days.days))
-    return [Sample("due_days_behind", (use_case.name, job), days) for job, days in behind.items()]
+    """Days that are due now and not done, by job; 0 for a job of which none is."""
+    behind = due_and_not_done(use_case, memory.materialized(use_case), installation.clock.now())
+    return [Sample("due_days_behind", (use_case.name, job), len(days)) for job, days in behind.items()]
 
 
 def rollout(use_case: UseCase, installation: Installation) -> list[Sample]:

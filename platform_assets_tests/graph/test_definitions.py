@@ -61,7 +61,7 @@ def describe(definitions: dg.Definitions) -> str:
                     f"fails after {freshness.fail_window.to_timedelta().total_seconds() / 3600:.0f} h"
                     if freshness
                     else "no freshness",
-                    condition.get_label() or "unnamed condition" if condition else "by hand or schedule",
+                    condition.get_label() or "unnamed condition" if condition else "by hand or when due",
                     ", ".join(node.owners),
                 ]
             )

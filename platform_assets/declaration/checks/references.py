@@ -15,7 +15,7 @@ from platform_assets.declaration.checks.categories import category_problems, lea
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.compute import compute_problems
 from platform_assets.declaration.checks.connectors import connector_problems
-from platform_assets.declaration.checks.event_days import event_day_problems
+from platform_assets.declaration.checks.event_days import event_day_problems, spans_without_events
 from platform_assets.declaration.checks.experiments import experiment_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
@@ -58,6 +58,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
     """Everything in the declaration that does not fit together, in the order of its sections."""
     problems = [
         *_history(use_case),
+        *(Flaw(*one) for one in spans_without_events(use_case)),
         *_duplicate_names(use_case),
         *_sources(use_case),
         *_events(use_case),

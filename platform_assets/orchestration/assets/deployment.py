@@ -47,7 +47,7 @@ def service_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             )
         ],
         op_tags=step_tags(use_case, SERVING, SERVICE),
-        **policy(use_case, SERVING),
+        **policy(use_case, SERVING, by_training=True),
     )
     def service(
         context: dg.AssetExecutionContext,
@@ -103,7 +103,7 @@ def deployment_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         automation_condition=after_upstream(ignoring=[asset_key(use_case, FEATURES, ONLINE_STORE)]),
         code_version="1",
         op_tags=step_tags(use_case, SERVING, DEPLOYMENT),
-        **policy(use_case, SERVING),
+        **policy(use_case, SERVING, by_training=True),
     )
     def deployment(
         context: dg.AssetExecutionContext,

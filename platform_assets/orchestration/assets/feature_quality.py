@@ -53,7 +53,7 @@ def feature_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         code_version="1",
         check_specs=[day_check(name, key, as_of_days(use_case), description=text) for name, text in described.items()],
         op_tags=step_tags(use_case, FEATURES, FEATURE_QUALITY),
-        **policy(use_case, FEATURES),
+        **policy(use_case, FEATURES, by_training=True),
     )
     def build_feature_quality(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         profiled = profile_features(Catalog(use_case, lake), date.fromisoformat(context.partition_key))

@@ -19,6 +19,7 @@ GOOD_FRIDAY = date(2026, 4, 3)
 def document(calendar: Any, **source: Any) -> dict[str, Any]:
     whole = declaration(events={"sale": "int64", "at": "datetime", "items": "int32", "back": [0, 1]}, label="back")
     whole["sources"][0].update({"calendar": calendar, **source})
+    whole["training"]["splits"]["test_days"] = 7  # a week has events whatever its calendar
     return whole
 
 

@@ -35,6 +35,7 @@ class FileDays:
         declared: UseCase = declare(events=columns, label="returned", connector=source.pop("connector", CONNECTOR))
         document = declared.model_dump(mode="json")
         document["sources"][0].update(source)
+        document["training"]["splits"]["test_days"] = 7  # a week has events whatever its calendar
         self._take(folder, UseCase.model_validate(document))
 
     @classmethod

@@ -10,6 +10,7 @@ from platform_assets.declaration.names import DEPLOYMENT, DRIFT, EVALUATION, PRE
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, MONITORING, RAW, SERVING
 from platform_assets.pipelines.due_now.answer import Request
 from platform_assets.pipelines.due_now.attempts import MAX_ATTEMPTS
+from platform_assets.pipelines.due_now.behind import days_behind
 from platform_assets.pipelines.jobs import (
     COMPUTE,
     JUDGE,
@@ -350,3 +351,14 @@ def test_by_default_it_is_waited_for() -> None:
     assert max(made.days(FEATURES, "online_store")) == day(1)
     assert not [one for one in made.asked if one.without]
     assert any("events has no" in str(one) for one in made.answer().waiting)
+
+
+def test_how_many_days_each_job_is_behind() -> None:
+    made = world()
+    made.live(day(4))
+    assert not any(days_behind(made.use_case, made.materialized, made.now).values())
+    made.off_until(day(6))
+    behind = days_behind(made.use_case, made.materialized, made.now)
+    assert behind[LOAD] == behind[WATCH] == [day(4), day(5)]
+    assert behind[LABELS] == [day(5 - DELAY), day(6 - DELAY)]
+    assert not any(days_behind(made.use_case, {}, made.now).values()), "nothing was loaded yet"
