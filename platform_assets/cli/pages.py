@@ -12,10 +12,12 @@ from pathlib import Path
 from rich.markup import escape
 
 from platform_assets.cli.console import console
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
 from platform_assets.monitoring.use_case_page.page import SIGNS, WORDS, use_case_page
 from platform_assets.monitoring.use_case_page.state import UseCaseState
+from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.operations import Operations
 from platform_assets.pipelines.use_case_state.read import Around, read_use_case_state, sources_of
 from platform_assets.pipelines.use_case_state.write import INDEX, replace_file, write_use_case_page
@@ -54,6 +56,17 @@ def show_pages(installation: Installation, name: str | None, *, html: bool, outp
             console.print(f"[{colour}]{sign}[/] [bold]{state.use_case}[/] {words}: {shown}")
         console.print(f"all use cases: {escape(str(installation.serving.page_folder() / INDEX))}")
     return any(state.worst == "red" for state in states)
+
+
+def write_page(installation: Installation, use_case: UseCase, operations: StateOfOperations) -> str:
+    """Write the page of one use case.
+
+    Returns:
+        Where it is: at the address of one that is served from this machine, else the file.
+    """
+    state = read_use_case_state(use_case, sources_of(installation), Around(operations))
+    path = write_use_case_page(state, installation.serving)
+    return str(path) if state.service is None else f"{state.service.address}/page"
 
 
 def read_states(installation: Installation, name: str | None) -> Iterator[UseCaseState]:

@@ -6,14 +6,16 @@ Belongs here: what the command line asks of Dagster, answered in plain values. D
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.clock import Clock
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import LAYERS
+from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.assembly import installed_definitions
 from platform_assets.orchestration.due_runs import SENSOR_NAME, read_materialized, run_request, sensor_name
 from platform_assets.orchestration.jobs import job_name
@@ -21,6 +23,7 @@ from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.operations_facts import first_sentence, red_day
 from platform_assets.orchestration.progress import progress_logger
 from platform_assets.orchestration.run_origin import execute_with_origin
+from platform_assets.orchestration.state_of_operations import read_state_of_operations
 from platform_assets.pipelines.due import DueJob, Materialized
 
 PROGRESS = "progress"
@@ -96,6 +99,10 @@ class InProcess:
         if event is None or event.asset_materialization is None:
             return None
         return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+
+    def operations(self, use_case: UseCase, clock: Clock) -> StateOfOperations:
+        """The part of a use case's state that Dagster knows."""
+        return read_state_of_operations(use_case, self.definitions, self.instance, clock, datetime.now(UTC))
 
     def checks(self, use_case: UseCase) -> list[CheckOutcome]:
         """The latest evaluation of every check of the use case, in the order in which data flows.

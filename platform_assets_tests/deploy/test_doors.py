@@ -46,6 +46,15 @@ def test_every_door_is_behind_the_public_address_and_comes_back(target: LocalTar
         assert httpx.get(base + path, trust_env=False).json() == body
     assert httpx.get(f"{base}/v2/", trust_env=False).json()["name"] == "platform-assets"
     assert int(text(f"{base}/v2/models/card_fraud/pid")) in {process.pid for process in own}
+    assert httpx.get(f"{base}/v1/card_fraud/page", trust_env=False).status_code == 404, "nobody has written one yet"
+    pages = target.root.parent / "pages"
+    pages.mkdir()
+    (pages / "card_fraud.html").write_text("how it is")
+    (pages / "bike_demand.html").write_text("answers no requests")
+    (pages / "index.html").write_text("how all are")
+    for path, written in (("/v1/card_fraud/page", "how it is"), ("/v1/bike_demand/page", "answers no requests")):
+        assert text(base + path) == written
+    assert text(f"{base}/") == text(f"{base}/v1/pages") == "how all are"
     page = text(f"{address}/metrics")
     for process in own:
         assert f'use_case="card_fraud",arm="card_fraud-1",process="{process.program}"}} 1' in page

@@ -8,9 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from platform_assets.cli.console import console
+from platform_assets.cli.pages import write_page
 from platform_assets.cli.rollout import show_rollout
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
@@ -50,7 +52,12 @@ def print_summary(
     if service is not None:
         print_service_check(service)
     if service is None or service.passed:
-        _print_next(seconds, automation_line(journey.installation.settings))
+        operations = journey.jobs.operations(use_case, journey.installation.clock)
+        _print_next(
+            seconds,
+            automation_line(journey.installation.settings),
+            write_page(journey.installation, use_case, operations),
+        )
 
 
 def _print_data(journey: Journey) -> None:
@@ -169,7 +176,8 @@ def _print_monitoring(journey: Journey) -> None:
         console.print(f"            report {report}")
 
 
-def _print_next(seconds: float, automation: str) -> None:
+def _print_next(seconds: float, automation: str, page: str) -> None:
+    console.print(f"[bold]page[/]        {escape(page)}", soft_wrap=True)
     console.print(f"[bold]automation[/]  {automation}", soft_wrap=True)
     console.print(f"[bold]done[/]        in {seconds:.0f} s. Next:")
     console.print(

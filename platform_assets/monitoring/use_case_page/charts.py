@@ -23,6 +23,9 @@ TICKS = 3
 FROM_ZERO = ("count", "milliseconds", "ratio")
 """Units of amounts: an axis that begins elsewhere exaggerates."""
 LABEL_APART = 13
+SHORT_UNITS = ("count", "milliseconds", "ratio")
+"""Units that have room beside an axis; others stand with the newest value."""
+MANY_POINTS = 20
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,13 @@ def _values(series: Iterable[StateSeries]) -> list[float]:
 
 def _grid(scale: _Scale, step: float, unit: str) -> list[str]:
     parts = []
+    tick_unit = unit if unit in SHORT_UNITS else ""
     for number in range(round((scale.high - scale.low) / step) + 1):
         value = scale.low + number * step
         y = scale.y(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(
-            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{quantity(value, unit)}</text>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{quantity(value, tick_unit)}</text>'
         )
     return parts
 
@@ -140,7 +144,7 @@ def _dot(scale: _Scale, series: StateSeries, point: SeriesPoint, style: str) -> 
     bad = series.bound is not None and (value < series.bound if series.bound_is_lower else value > series.bound)
     if bad:
         return f'<rect class="bad" x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7">{words}</rect>'
-    return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="2.2">{words}</circle>'
+    return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="{1.5 if len(series.points) > MANY_POINTS else 2.4}">{words}</circle>'
 
 
 def _runs(points: Sequence[SeriesPoint]) -> list[list[SeriesPoint]]:

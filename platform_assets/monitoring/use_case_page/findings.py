@@ -27,6 +27,8 @@ from platform_assets.monitoring.use_case_page.units import count, duration, perc
 
 MOST_ERRORS_RATIO = 0.01
 """Share of requests that were not scored for the service's own reasons from which on somebody is needed now."""
+ASSETS = {"drift": "retrain_decision", "quality": "retrain_decision", "estimate": "estimated_quality"}
+"""Where more of a monitor's verdict stands: whether a new model was asked for, or why an estimate is withdrawn."""
 ROLLOUT_WAITS_HOURS = 48.0
 """A stage that lasts longer is worth a look."""
 
@@ -197,7 +199,9 @@ def _window(state: UseCaseState, window: WindowState, severity: Severity, what: 
         what=f"{what} (window up to {window.day})",
         since=None if severity == "ok" else _midnight(window.since),
         why=window.explanation,
-        next_command="" if severity == "ok" else f"platform-assets models list {state.use_case}",
+        next_command=""
+        if severity == "ok"
+        else f"make dev, asset {state.use_case}/monitoring/{ASSETS[window.monitor]}",
     )
 
 
@@ -228,6 +232,24 @@ def _models(state: UseCaseState) -> Iterator[StateFinding]:
             what=f"Version {champion.version} is champion",
             since=champion.since,
             why=f"It was {(champion.by or 'promoted').replace('_', ' ')}{as_of}.",
+        )
+
+
+def _decision(state: UseCaseState) -> Iterator[StateFinding]:
+    decision = state.decision
+    words: dict[str, tuple[Severity, str]] = {
+        "given_up": ("red", "No new model is asked for any more: trainings failed too often"),
+        "mend": ("red", "The data is at fault: a new model would learn it"),
+        "train": ("yellow", "A new model was asked for"),
+    }
+    if decision is not None and decision.verdict in words:
+        severity, what = words[decision.verdict]
+        yield StateFinding(
+            severity=severity,
+            what=f"{what} (as of {decision.as_of})",
+            since=_midnight(decision.as_of),
+            why=decision.reason,
+            next_command=f"make dev, asset {state.use_case}/monitoring/retrain_decision",
         )
 
 
@@ -284,6 +306,7 @@ RULES: tuple[Rule, ...] = (
     check_findings,
     run_findings,
     automation_findings,
+    _decision,
     _rollout,
     _models,
 )

@@ -57,7 +57,8 @@ def _shown(finding: StateFinding, state: UseCaseState) -> dict[str, Any]:
     if finding.since is not None:
         # Data time and machine time differ where a clock is simulated: the smaller distance is the meant one.
         spans = [(now - finding.since).total_seconds() for now in (state.made_at, state.now)]
-        ago = duration(min((span for span in spans if span >= 0), default=0.0))
+        seconds = min((span for span in spans if span >= 0), default=0.0)
+        ago = duration(seconds) if seconds >= 60 else "just now"
     return {"finding": finding, "since": moment(finding.since), "ago": ago}
 
 
@@ -108,9 +109,10 @@ def _charts(series: Sequence[StateSeries]) -> list[dict[str, str]]:
     found = []
     for (title, _), together in groups.items():
         picture = chart(together)
-        names = ", ".join(dict.fromkeys(one.title for one in together))
-        intervals = dict.fromkeys(one.interval_percent for one in together if one.interval_percent)
-        note = f"{names}; bands: {' and '.join(f'{one} %' for one in intervals)} intervals" if intervals else names
+        notes = [
+            f"{one.title} ({one.interval_percent} % band)" if one.interval_percent else one.title for one in together
+        ]
+        note = ", ".join(dict.fromkeys([notes[0], *(one[0].lower() + one[1:] for one in notes[1:])]))
         found.append({"title": title, "note": note, "picture": picture})
     return found
 

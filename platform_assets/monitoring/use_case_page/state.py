@@ -198,6 +198,22 @@ class WindowState(PlainPart):
     explanation: str
 
 
+class DecisionState(PlainPart):
+    """The newest retrain decision.
+
+    Attributes:
+        as_of: the day.
+        verdict: `train`, `mend`, `given_up`, `wait` or `nothing`.
+        reason: one sentence.
+        failed_requests: trainings of this episode that failed.
+    """
+
+    as_of: date
+    verdict: str
+    reason: str
+    failed_requests: int = 0
+
+
 class OpenAlert(PlainPart):
     """An alert that is firing."""
 
@@ -242,6 +258,7 @@ class UseCaseState(PlainPart):
         rollout: the newest; None while there was none.
         service: None for a use case that answers no requests.
         windows: newest verdict of each monitor.
+        decision: newest decision whether a new model is asked for; None before the first.
         operations: what Dagster knows.
         alerts: that fire; None where nobody could be asked.
         series: figures over time.
@@ -273,6 +290,7 @@ class UseCaseState(PlainPart):
     rollout: RolloutState | None = None
     service: ServiceState | None = None
     windows: tuple[WindowState, ...] = ()
+    decision: DecisionState | None = None
     operations: StateOfOperations = StateOfOperations()
     alerts: tuple[OpenAlert, ...] | None = None
     series: tuple[StateSeries, ...] = ()

@@ -1,6 +1,6 @@
-"""The champion since when and by what, and the newest rollout.
+"""The champion since when and by what, the newest rollout, and whether a new model is asked for.
 
-Belongs here: what ledger and rollout history say. Does not belong here: asking the registry, whose client costs seconds to load.
+Belongs here: what ledger, rollout history and decisions say. Does not belong here: asking the registry, whose client costs seconds to load.
 """
 
 import json
@@ -10,7 +10,9 @@ from typing import Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.serving_home import ServingHome
-from platform_assets.monitoring.use_case_page.state import ModelState, RolloutState
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.schemas import AS_OF
+from platform_assets.monitoring.use_case_page.state import DecisionState, ModelState, RolloutState
 from platform_assets.pipelines.rollout_history import newest_look
 from platform_assets.registry.ledger import MOVES
 from platform_assets.registry.model_store import ModelStore
@@ -80,3 +82,16 @@ def newest_rollout(use_case: UseCase, serving: ServingHome) -> tuple[RolloutStat
         return state, None
     judged = [f"{one.get('guard')}: {one.get('outcome')}" for one in look.findings]
     return state, ModelState(version=look.new, since=since, evidence=tuple(judged), by="rollout")
+
+
+def newest_decision(catalog: Catalog) -> DecisionState | None:
+    """The newest retrain decision; None before the first."""
+    table = catalog.retrain_decisions
+    days = table.partitions() if table.exists() else []
+    if not days:
+        return None
+    columns = [AS_OF, "verdict", "reason", "failed_requests"]
+    row = table.read(days[-1], days[-1], columns=columns).row(-1, named=True)
+    return DecisionState(
+        as_of=row[AS_OF], verdict=row["verdict"], reason=row["reason"], failed_requests=row["failed_requests"] or 0
+    )

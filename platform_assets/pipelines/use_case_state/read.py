@@ -18,7 +18,7 @@ from platform_assets.monitoring.use_case_page.state import NotComputed, OpenAler
 from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.pipelines.use_case_state.data import newest_event, sources
 from platform_assets.pipelines.use_case_state.links import links
-from platform_assets.pipelines.use_case_state.models import champion, newest_rollout
+from platform_assets.pipelines.use_case_state.models import champion, newest_decision, newest_rollout
 from platform_assets.pipelines.use_case_state.series import answered_series, monitored
 from platform_assets.pipelines.use_case_state.service import service_now
 from platform_assets.registry.model_store import ModelStore
@@ -109,6 +109,7 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
         rollout=looks,
         service=service,
         windows=windows,
+        decision=newest_decision(catalog),
         operations=around.operations,
         alerts=around.alerts,
         series=(*series, *answered),

@@ -17,8 +17,8 @@ from platform_assets.monitoring.use_case_page.state import ServiceState
 
 SCRAPE_SECONDS = 3.0
 LATENCY = "platform_assets_prediction_seconds"
-ERRORS = ("platform_assets_feature_failures_total", "platform_assets_prediction_log_refused_total")
-"""Requests that were not scored for reasons that lie with the service."""
+REQUESTS, FAILED = "platform_assets_requests_total", "failed"
+"""Requests by outcome; those that failed were not scored for reasons that lie with the service."""
 _SAMPLE = re.compile(r"^([A-Za-z_:][A-Za-z0-9_:]*)(?:\{(.*)\})?\s+(\S+)")
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
 
@@ -66,7 +66,7 @@ def _figures(text: str, use_case: str) -> dict[str, object]:
             counted += value
         elif name == f"{LATENCY}_bucket":
             buckets[float(labels["le"])] += value
-        elif name in ERRORS:
+        elif name == REQUESTS and labels.get("outcome") == FAILED:
             errors += value
         elif name == "platform_assets_release_info" and value:
             answers[labels.get("model_version", "")] += value

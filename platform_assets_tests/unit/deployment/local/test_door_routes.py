@@ -1,11 +1,12 @@
 """Routes of the doors, made from a use case's own."""
 
+import re
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.deployment.local.envoy_config.doors import asked_by_version, of_use_case
+from platform_assets.deployment.local.envoy_config.doors import WRITTEN, asked_by_version, of_use_case, written_routes
 from platform_assets.deployment.local.state import Arm
 
 
@@ -40,7 +41,9 @@ def test_a_named_version_goes_to_its_arm_whatever_the_weights() -> None:
         assert named["route"]["prefix_rewrite"] == "/v1/shop/v2/models/shop/versions/4"
         assert list(by_match).index(path) < list(by_match).index("/v2/models/shop")
     assert by_match["/v2/models/shop"]["route"]["weighted_clusters"] == route(a=95, b=5)["route"]["weighted_clusters"]
-    assert by_match["/v1/shop/metrics"]["typed_per_filter_config"] == {"callers": 1}
+    for page in ("/v1/shop/metrics", "/v1/shop/page"):
+        assert by_match[page]["typed_per_filter_config"] == {"callers": 1}
+        assert by_match[page]["route"]["cluster"] == "door.pages"
     assert routes[-1] == route(a=95, b=5)
 
 
@@ -53,3 +56,12 @@ def test_a_model_s_path_has_every_condition_and_requirement_of_the_use_case(weig
     for before, after in zip(own, moved, strict=True):
         assert after["typed_per_filter_config"] == before["typed_per_filter_config"]
         assert after["route"] == before["route"] | {"prefix_rewrite": "/v1/shop/v2/models/shop"}
+
+
+def test_pages_of_use_cases_without_a_release_have_the_door_that_is_the_same_for_all() -> None:
+    (written,) = written_routes("15s", {})
+    assert written["route"]["cluster"] == "door.pages"
+    assert "typed_per_filter_config" not in written, "what the table requires: the strictest of all use cases' ways"
+    written_paths = ("/v1/shop/page", "/v1/pages/reports/shop/drift.html")
+    assert all(re.fullmatch(WRITTEN, path) for path in written_paths)
+    assert not any(re.fullmatch(WRITTEN, path) for path in ("/v1/shop/score", "/v1/pages/reports/a/b/c"))

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from platform_assets.monitoring.use_case_page.findings import findings_of, with_findings
-from platform_assets.monitoring.use_case_page.state import ModelState, OpenAlert, RolloutState, SourceNewest
+from platform_assets.monitoring.use_case_page.state import (
+    DecisionState,
+    ModelState,
+    OpenAlert,
+    RolloutState,
+    SourceNewest,
+)
 from platform_assets.monitoring.use_case_page.state_of_operations import (
     DaemonState,
     DueState,
@@ -93,6 +99,13 @@ FOUND = {
         {"operations": operations(sensors=(SensorState(name="due", kind="sensor", running=True, last_tick=NOW - HOUR),))},
         "red", "Sensor due did not run",
     ),
+    "given up on training": (
+        {"decision": DecisionState(as_of=DAY, verdict="given_up", reason="Three failed.")}, "red", "No new model is asked for any more",
+    ),
+    "data at fault": ({"decision": DecisionState(as_of=DAY, verdict="mend", reason="A column lacks.")}, "red", "The data is at fault"),
+    "a model was asked for": (
+        {"decision": DecisionState(as_of=DAY, verdict="train", reason="It drifts.")}, "yellow", "A new model was asked for",
+    ),
     "page": ({"alerts": (OpenAlert(name="ServiceDown", severity="page"),)}, "red", "Alert ServiceDown is firing"),
     "ticket": ({"alerts": (OpenAlert(name="DiskFills", severity="ticket"),)}, "yellow", "Alert DiskFills is firing"),
 }  # fmt: skip
@@ -145,6 +158,12 @@ def test_a_service_that_gets_a_new_version_may_answer_with_either() -> None:
 
 def test_a_use_case_without_a_service_misses_none() -> None:
     assert with_findings(healthy(is_realtime=False, service=None)).worst == "ok"
+
+
+@pytest.mark.parametrize("verdict", ["nothing", "wait"])
+def test_a_decision_to_do_nothing_is_no_finding(verdict: str) -> None:
+    decision = DecisionState(as_of=DAY, verdict=verdict, reason="Nothing is wrong.")
+    assert with_findings(healthy(decision=decision)).worst == "ok"
 
 
 def test_checks_that_windows_tell_in_words_are_not_told_twice() -> None:
