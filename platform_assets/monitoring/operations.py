@@ -132,12 +132,14 @@ class DaemonFact:
         heartbeat_at: its last sign of life; None for never.
         required: whether this installation needs it.
         errors: what it said last.
+        process: the daemon process that gave it; None for never.
     """
 
     name: str
     heartbeat_at: datetime | None
     required: bool
     errors: tuple[str, ...] = ()
+    process: str | None = None
 
 
 @dataclass(frozen=True)

@@ -256,6 +256,7 @@ def read_daemons(instance: dg.DagsterInstance) -> list[DaemonFact]:
             _moment(beats[name].timestamp) if name in beats else None,
             name in required,
             tuple(error.message.strip() for error in (beats[name].errors or ())) if name in beats else (),
+            beats[name].daemon_id if name in beats else None,
         )
         for name in sorted(required | set(beats))
     ]

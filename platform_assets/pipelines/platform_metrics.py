@@ -25,7 +25,7 @@ from platform_assets.monitoring.telemetry.catalogue import (
 )
 from platform_assets.monitoring.telemetry.exporter import MetricsPart, Question, Sample
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
-from platform_assets.monitoring.telemetry.runs import operations_samples
+from platform_assets.monitoring.telemetry.runs import DaemonProcesses, operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions, newest_day
 from platform_assets.pipelines.due import Materialized
 from platform_assets.pipelines.due_now.behind import days_behind as due_and_not_done
@@ -55,10 +55,12 @@ def platform_parts(
     live = [use_case for use_case in use_cases if use_case.is_realtime]
     catalogs = [installation.catalog(use_case) for use_case in use_cases]
 
+    processes = DaemonProcesses()
+
     def of_dagster() -> list[Sample]:
         now = datetime.now(UTC)  # Dagster stamps its runs with the machine's time, whatever the simulated clock says
         jobs = [(use_case.name, job) for use_case in use_cases for job in job_tables(use_case)]
-        return operations_samples(memory.facts(now), jobs, now)
+        return operations_samples(memory.facts(now), jobs, now, processes)
 
     def features() -> Iterator[Question]:
         for catalog in catalogs:

@@ -57,6 +57,7 @@ def _automation(name: str) -> Iterator[Alert]:
         Threshold(running, 1, labels=of, by=("sensor",), reading="lowest", operator="<"),
         hold="15m",
     )  # fmt: skip
+    yield _failing_sensor(of)
     ticked = series("platform_assets_sensor_last_tick_timestamp_seconds", of)
     yield Alert(
         "SensorDead", "automation", PAGE,
@@ -65,6 +66,17 @@ def _automation(name: str) -> Iterator[Alert]:
         "Look at the sensor's ticks in Dagster (`make dev`, Automation), then restart `dagster-daemon`.",
         expression=f"(time() - max by (sensor) ({ticked}) > {SENSOR_SECONDS})"
         f" and max by (sensor) ({series(running, of)}) == 1",
+    )  # fmt: skip
+
+
+def _failing_sensor(labels: dict[str, str]) -> Alert:
+    return Alert(
+        "SensorFails", "automation", TICKET,
+        f"{labels['use_case']}: sensor {{{{ $labels.sensor }}}} fails each time it is looked at",
+        "It asks for nothing: what it stands for does not happen by itself.",
+        "Open its newest tick in Dagster (`make dev`, Automation): it carries the error.",
+        Threshold("platform_assets_sensor_last_tick_failed", 0, labels=labels, by=("sensor",)),
+        hold="5m",
     )  # fmt: skip
 
 
@@ -105,6 +117,13 @@ def _daemon() -> Iterator[Alert]:
         "Start `dagster-daemon run` (`make dev` does), or silence this alert where runs are started by hand.",
         expression=f"group({heartbeat} == 0)",
         hold="15m",
+    )  # fmt: skip
+    yield Alert(
+        "RunFailed", "runs", TICKET,
+        "{{ $value }} runs of job {{ $labels.job }} of no single use case failed and were not mended",
+        "What they were to make is not there; what depends on it waits.",
+        "The run's page in Dagster (`make dev`, Runs, failed) says why.",
+        Threshold("platform_assets_failed_runs", 0, labels={"use_case": ""}, by=("job",)),
     )  # fmt: skip
     yield Alert(
         "QueueStuck", "runs", PAGE,
@@ -164,7 +183,7 @@ def _telemetry() -> Iterator[Alert]:
         "Sensors tick twice and the queue is emptied twice: runs may be asked for twice.",
         "Stop all but one; `ps` shows `dagster-daemon` on each machine that has this storage's settings.",
         Threshold("platform_assets_daemon_processes", 1),
-        hold="1m",
+        hold="3m",
     )  # fmt: skip
     yield Alert(
         "Watchdog", "telemetry", "none",

@@ -138,6 +138,12 @@ METRICS = (
         OPERATIONS,
     ),
     PlatformMetric(
+        "daemon_processes",
+        "Processes of Dagster's daemon that gave a sign of life in the last 90 seconds.",
+        (),
+        OPERATIONS,
+    ),
+    PlatformMetric(
         "sensor_running", "1 for a sensor or schedule that is switched on, else 0.", (*CASE, "sensor"), OPERATIONS
     ),
     PlatformMetric(

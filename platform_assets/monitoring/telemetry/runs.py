@@ -5,7 +5,7 @@ Belongs here: counting what was read. Does not belong here: reading it (`orchest
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from platform_assets.monitoring.operations import (
     CheckFact,
@@ -21,21 +21,53 @@ from platform_assets.monitoring.telemetry.exporter import Sample
 
 INSTALLATION = ""
 """Label `use_case` of what belongs to none."""
+ALIVE_FOR = timedelta(seconds=90)
+"""Three times the half minute in which a daemon gives a sign of life."""
 
 
-def operations_samples(facts: OperationsFacts, jobs: Iterable[tuple[str, str]], now: datetime) -> list[Sample]:
+class DaemonProcesses:
+    """Counts the daemon processes that are alive.
+
+    Dagster keeps one sign of life for each part of a daemon, whichever process gave it last: two processes are seen one after the other,
+    so each is remembered for a while.
+    """
+
+    def __init__(self) -> None:
+        """Remember none."""
+        self._seen: dict[str, datetime] = {}
+
+    def alive(self, daemons: Iterable[DaemonFact], now: datetime) -> int:
+        """How many are, with what is known now.
+
+        Args:
+            daemons: their newest signs of life.
+            now: by the machine's clock.
+        """
+        for one in daemons:
+            if one.process is not None and one.heartbeat_at is not None:
+                self._seen[one.process] = max(one.heartbeat_at, self._seen.get(one.process, one.heartbeat_at))
+        self._seen = {process: at for process, at in self._seen.items() if now - at < ALIVE_FOR}
+        return len(self._seen)
+
+
+def operations_samples(
+    facts: OperationsFacts, jobs: Iterable[tuple[str, str]], now: datetime, processes: DaemonProcesses | None = None
+) -> list[Sample]:
     """All of it.
 
     Args:
         facts: what Dagster knows.
         jobs: use case and job of every job that there is, so that a count of none is 0, not absent.
         now: by the machine's clock.
+        processes: what is remembered of daemon processes.
     """
+    alive = (processes or DaemonProcesses()).alive(facts.daemons, now)
     return [
         *run_samples(facts.runs, jobs, now),
         *(sample for check in facts.checks for sample in check_samples(check)),
         *(sample for sensor in facts.sensors for sample in sensor_samples(sensor)),
         *daemon_samples(facts.daemons),
+        Sample("daemon_processes", (), alive),
     ]
 
 

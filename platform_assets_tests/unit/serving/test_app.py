@@ -226,6 +226,20 @@ def test_what_fails_is_counted_as_what_it_is(
     assert served.logged() == []
 
 
+def test_what_became_of_requests_is_counted_and_self_tests_are_not(served: Served) -> None:
+    assert served.client.post(SCORE, json=EVENT).status_code == 200
+    assert served.client.post(SCORE, json=EVENT | {"lot": "none"}).status_code == 422
+    (served.folder / "down").touch()
+    assert served.client.post(SCORE, json=EVENT).status_code == 503
+    assert served.client.post(SCORE, json=EVENT, headers={SHADOW_HEADER: "1"}).status_code == 503
+    assert served.client.post("/v1/parking/self_test").status_code == 503
+    counted = {
+        outcome: served.metric("requests_total", outcome=outcome) for outcome in ("answered", "refused", "failed")
+    }
+    assert counted == {"answered": 1, "refused": 1, "failed": 1}
+    (served.folder / "down").unlink()  # what waits to be recorded still is
+
+
 def test_an_unreachable_store_is_said_so_and_counted(served: Served) -> None:
     (served.folder / "down").touch()
     response = served.client.post(SCORE, json=EVENT)

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from platform_assets.deployment.local.doors.exposition import UP
 from platform_assets.monitoring.alerting.rules import installation_group, use_case_groups
+from platform_assets.monitoring.telemetry.catalogue import METRICS, OWN_METRICS
 from platform_assets_tests.unit.features.histories import use_case as served
 from serving.metrics import ServiceMetrics
 
@@ -25,6 +26,16 @@ def asked(group_names: str) -> set[str]:
     texts += [alert.promql for group in groups for alert in group.alerts if re.search(group_names, group.name)]
     names = {name for text in texts for name in re.findall(r"platform_assets[a-z_:0-9]+", text)}
     return {name for name in names if name not in recorded}
+
+
+NOT_EXPORTED = {"platform_assets_cost_euros", "platform_assets_retrain_requests_failed"}
+"""Asked for where they are declared, and exported by nobody yet."""
+
+
+def test_rules_about_data_and_runs_ask_for_what_the_platform_exports() -> None:
+    exported = {metric.full_name for metric in (*METRICS, *OWN_METRICS)}
+    names = asked("data|runs|installation")
+    assert names - exported == NOT_EXPORTED
 
 
 def test_rules_about_services_ask_for_what_a_service_counts() -> None:

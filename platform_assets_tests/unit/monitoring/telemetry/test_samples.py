@@ -28,7 +28,7 @@ from platform_assets.monitoring.operations import (
 from platform_assets.monitoring.telemetry.catalogue import METRICS
 from platform_assets.monitoring.telemetry.exporter import Question, Sample
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
-from platform_assets.monitoring.telemetry.runs import operations_samples
+from platform_assets.monitoring.telemetry.runs import DaemonProcesses, operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions
 from platform_assets.registry.base import CHAMPION
 from platform_assets.testing.declare import declare
@@ -188,3 +188,14 @@ def test_sensors_and_daemons() -> None:
     assert found["sensor_last_tick_timestamp_seconds"] == {("small", "small__retrain"): NOW.timestamp()}
     assert found["sensor_last_tick_failed"] == {("small", "small__retrain"): 1}
     assert found["daemon_heartbeat_timestamp_seconds"] == {("SENSOR",): NOW.timestamp(), ("ASSET",): 0}
+
+
+def test_two_daemons_that_are_seen_in_turn_are_two_until_one_is_gone() -> None:
+    processes = DaemonProcesses()
+    first = DaemonFact("SENSOR", NOW, required=True, process="one")
+    second = replace(first, process="two", heartbeat_at=NOW + timedelta(seconds=20))
+    assert processes.alive([first], NOW) == 1
+    assert processes.alive([second], NOW + timedelta(seconds=20)) == 2
+    later = NOW + timedelta(seconds=100)
+    assert processes.alive([replace(second, heartbeat_at=later)], later) == 1
+    assert processes.alive([DaemonFact("SENSOR", None, required=True)], NOW + timedelta(hours=1)) == 0
