@@ -5,6 +5,7 @@ stands in a module of its own.
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -77,6 +78,36 @@ def run(
 
     with fail_readably():
         run_use_cases(Installation.from_environment(), use_case)
+
+
+@app.command()
+def live(
+    use_case: Annotated[str, typer.Argument(help="Name of a use case whose events are simulated.")],
+    drift: Annotated[
+        str | None,
+        typer.Option(help="covariate, label, concept or upstream, from the third day on; none when left out."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Days at most; as many as the drift needs when left out.")
+    ] = None,
+    seconds_per_day: Annotated[float, typer.Option(min=0, help="A day lasts at least so long.")] = 5.0,
+    requests_per_day: Annotated[int, typer.Option(min=1, help="About how many requests are sent on a day.")] = 800,
+    home: Annotated[
+        Path | None, typer.Option(help="Its folder; `live` beside PLATFORM_ASSETS_HOME when left out.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port of its address; 8730 when left out.")] = None,
+    ui_port: Annotated[int | None, typer.Option(help="Port of Dagster's web UI; none when left out.")] = None,
+) -> None:
+    """Let the days of a simulated world go by under Dagster's daemon, until a planted drift was answered by a new model."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.live.command import live_through
+    from platform_assets.cli.live.world import Wish
+
+    with fail_readably():
+        wish = Wish(drift, days, seconds_per_day, requests_per_day, home, port)
+        as_expected = live_through(use_case, wish, ui_port)
+    if not as_expected:
+        raise typer.Exit(1)
 
 
 @rollout.app.command()

@@ -4,6 +4,7 @@ Belongs here: the two variables that Dagster reads. Does not belong here: settin
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from platform_assets.installation import PREFIX
@@ -30,3 +31,14 @@ def use_dagster_of_environment(home: Path, own_home: Path) -> None:
     if own_home != home and named and Path(named).absolute() == (home / "dagster").absolute():
         os.environ[variable] = str(own_home / "dagster")
         (own_home / "dagster").mkdir(parents=True, exist_ok=True)
+
+
+def move_into(environment: Mapping[str, str]) -> None:
+    """Go on in an installation of its own: its settings take the place of all that this process was started with.
+
+    Args:
+        environment: `DAGSTER_HOME` and the settings, each with its prefix.
+    """
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""Which days a demonstration run loads, trains as of, and replays.
+"""Which days a demonstration run, or a world that goes on by itself, loads, trains as of, and replays.
 
 Belongs here: calendar arithmetic. Does not belong here: running anything (`cli/run/`).
 """
@@ -52,4 +52,35 @@ def plan(use_case: UseCase) -> Timeline:
         labels=DayRange(first, live.first - timedelta(days=max(1, use_case.label_arrival_days))),
         as_of=live.first,
         live=live,
+    )
+
+
+def plan_live(use_case: UseCase, days: int) -> Timeline:
+    """The days of a world that begins in the middle of the declared history and goes on from there.
+
+    It begins on a day on which a model is trained anyway, as early as every window and every fold lies within the history.
+
+    Args:
+        use_case: the declaration.
+        days: how many days go by.
+
+    Raises:
+        ValueError: so many days do not fit into the declared history.
+    """
+    first, every = use_case.history.first_day, use_case.training.every_days
+    longest = max((view.span_days for view in use_case.features), default=0)
+    needed = longest - training_offsets(use_case).first
+    begin = first + timedelta(days=-(-needed // every) * every)
+    last, end = begin + timedelta(days=days - 1), use_case.history.last_day
+    if end is not None and last > end:
+        have = max(0, (end - begin).days + 1)
+        raise ValueError(
+            f"{use_case.name}: windows and folds need {needed} days before {begin}, when the first model can be trained, and the declared "
+            f"history goes on for {have} days from there, not {days}. Ask for fewer days, or declare a longer history."
+        )
+    return Timeline(
+        history=DayRange(first, begin - timedelta(days=1)),
+        labels=DayRange(first, begin - timedelta(days=max(1, use_case.label_arrival_days))),
+        as_of=begin,
+        live=DayRange(begin, last),
     )

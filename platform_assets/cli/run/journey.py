@@ -53,11 +53,13 @@ class Journey:
         declared: the use case and its folder.
         installation: where its state lives.
         jobs: run its jobs and remember what was made.
+        timeline: the days that it goes through, where they are others than those of `platform-assets run`.
     """
 
     declared: DeclaredUseCase
     installation: Installation
     jobs: InProcess
+    timeline: Timeline | None = None
 
     @property
     def use_case(self) -> UseCase:
@@ -72,7 +74,7 @@ class Journey:
     @property
     def days(self) -> Timeline:
         """The days it goes through."""
-        return plan(self.use_case)
+        return self.timeline or plan(self.use_case)
 
     def done(self, layer: str, table: str) -> set[date]:
         """Days of a table that were materialized."""

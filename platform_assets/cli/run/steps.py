@@ -90,7 +90,7 @@ def run_one(journey: Journey) -> Traffic | None:
     if use_case.is_realtime:
         _fill_lost_store(journey)
         journey.installation.serving.target().ensure_running()
-    _train(journey)
+    train_on_history(journey)
     if use_case.is_realtime and not use_case.answers_requests:
         _await_stream(use_case)
         return None
@@ -125,8 +125,12 @@ def _fill_lost_store(journey: Journey) -> None:
         journey.execute(DueJob(ONLINE, DayRange(max(filled), max(filled))))
 
 
-def _train(journey: Journey) -> None:
-    """The history up to the first live day, and a model as of that day."""
+def train_on_history(journey: Journey) -> None:
+    """The history up to the first live day, and a model as of that day.
+
+    Raises:
+        RunFailed: a job did not succeed; where gates refused the model, its figures were printed.
+    """
     for due_job in polled(journey.use_case):
         journey.execute(due_job)
     days = journey.days

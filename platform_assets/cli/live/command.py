@@ -1,0 +1,32 @@
+"""The command: what is asked for as a world, and how it ended.
+
+Belongs here: these. Does not belong here: the world (`world.py`), or its days (`driver.py`).
+"""
+
+from __future__ import annotations
+
+from platform_assets.cli.live.driver import run_live
+from platform_assets.cli.live.screen import print_story
+from platform_assets.cli.live.world import Wish, make_world
+from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.installation import Settings
+
+
+def live_through(name: str, wish: Wish, ui_port: int | None) -> bool:
+    """Let a world go by; whether it showed what it was made for.
+
+    Args:
+        name: of the use case.
+        wish: what world.
+        ui_port: of Dagster's web UI; None for none.
+
+    Raises:
+        LiveWorldError: it cannot begin, or one of its processes ended.
+        RunFailed: the first model was not made.
+    """
+    settings = Settings.from_environment()
+    [declared] = declared_use_cases(name)
+    world = make_world(declared.use_case, settings, wish)
+    story = run_live(declared, world, world.environment(settings.simulation), ui_port)
+    print_story(story)
+    return story.is_as_expected

@@ -1,0 +1,200 @@
+"""Letting a live world's days go by: its traffic, its clock, and when it has shown what it is for.
+
+Belongs here: the loop over days, and how it ends. Does not belong here: what starts by itself when the clock moves (Dagster's daemon does
+that), reading what happened (`observation.py`), or printing (`screen.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from time import monotonic, sleep
+
+from platform_assets.cli.live.children import Child, kept_running
+from platform_assets.cli.live.observation import (
+    Serving,
+    Verdict,
+    asked_for_by_monitoring,
+    drift_on,
+    quality_on,
+    serving_now,
+    wait_until_quiet,
+)
+from platform_assets.cli.live.screen import print_beginning, print_day, print_header
+from platform_assets.cli.live.world import LiveWorld
+from platform_assets.cli.run.journey import Journey
+from platform_assets.cli.run.replay import Traffic, send
+from platform_assets.cli.run.steps import panel_of_day, train_on_history
+from platform_assets.cli.run.turns import one_run_at_a_time
+from platform_assets.declaration.days import ONE_DAY
+from platform_assets.declaration.loader import DeclaredUseCase
+from platform_assets.features.aggregation.compilation import compiled_meanwhile
+from platform_assets.installation import Installation, environment_variables
+from platform_assets.orchestration.dagster_folder import move_into
+from platform_assets.orchestration.in_process import InProcess
+from platform_assets.orchestration.run_facts import RunFacts, runs_of
+
+REQUESTS_AFTER = 200
+"""So many requests show that the new model answers."""
+
+
+@dataclass(frozen=True)
+class LiveDay:
+    """A day that went by, as it looked when nothing was left to do.
+
+    Attributes:
+        day: whose requests were sent.
+        traffic: what its callers saw.
+        runs: that ended since the day before, the oldest first.
+        drift, quality: verdicts that became known; None where there was none.
+        asked: trainings that monitoring has asked for so far.
+        serving: which model answers.
+        is_quiet: whether nothing was left to do when the next day began.
+        seconds: it took.
+    """
+
+    day: date
+    traffic: Traffic
+    runs: tuple[RunFacts, ...]
+    drift: Verdict | None
+    quality: Verdict | None
+    asked: tuple[RunFacts, ...]
+    serving: Serving | None
+    is_quiet: bool
+    seconds: float
+
+    @property
+    def is_violated(self) -> bool:
+        """Whether monitoring found something that a new model could help against."""
+        return any(verdict is not None and verdict.causes for verdict in (self.drift, self.quality))
+
+
+@dataclass
+class LiveStory:
+    """What happened.
+
+    Attributes:
+        world: in which.
+        beginning_seconds: until the first model answered.
+        days: that went by.
+        answered: requests that the new model answered at the end, by whether they succeeded.
+        seconds: of it all.
+    """
+
+    world: LiveWorld
+    beginning_seconds: float = 0.0
+    days: list[LiveDay] = field(default_factory=list)
+    answered: Traffic | None = None
+    seconds: float = 0.0
+
+    @property
+    def noticed(self) -> date | None:
+        """The first day as of which a drift that was planted was known; None while it is not."""
+        planted = self.world.drift_day
+        return next((one.day + ONE_DAY for one in self.days if one.day >= planted and one.is_violated), None)
+
+    @property
+    def asked(self) -> date | None:
+        """The day as of which monitoring first asked for a model; None while it has not."""
+        return next((run.last for one in self.days for run in one.asked), None)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a model that monitoring asked for answers all requests."""
+        last = self.days[-1] if self.days else None
+        if last is None or last.serving is None or not last.serving.answers_alone:
+            return False
+        made = {run.last for run in last.asked if run.status == "SUCCESS"}
+        return last.serving.as_of in made
+
+    @property
+    def is_as_expected(self) -> bool:
+        """Whether the world showed what it was made for."""
+        if self.world.drift is None:
+            return self.asked is None and len(self.days) == len(self.world.days.days)
+        if self.world.drift == "upstream":  # data that is wrong is no reason to learn from it
+            return self.noticed is not None and self.asked is None
+        return self.is_answered
+
+
+def run_live(
+    declared: DeclaredUseCase, world: LiveWorld, environment: dict[str, str], ui_port: int | None
+) -> LiveStory:
+    """Begin a world, let its days go by, and stop everything that was started.
+
+    Args:
+        declared: the use case and its folder.
+        world: what is asked for.
+        environment: settings of the world, which take the place of this process's own.
+        ui_port: of Dagster's web UI; None for none.
+
+    Raises:
+        LiveWorldError: the world cannot begin, or one of its processes ended.
+        RunFailed: the first model was not made.
+    """
+    world.prepare()
+    move_into(environment)
+    installation, began = Installation.from_environment(), monotonic()
+    installation.settings.prepare()
+    story = LiveStory(world)
+    with one_run_at_a_time(world.home):
+        journey = Journey(declared, installation, InProcess.of(installation, _nobody), world.timeline)
+        print_header(world, ui_port)
+        target = installation.serving.target()
+        try:
+            with compiled_meanwhile():
+                target.ensure_running()
+                train_on_history(journey)
+            story.beginning_seconds = monotonic() - began
+            print_beginning(story.beginning_seconds, serving_now(journey))
+            with kept_running(world, environment_variables(), ui_port) as children:
+                _let_days_go_by(journey, story, children)
+        finally:
+            target.stop_all()
+    story.seconds = monotonic() - began
+    return story
+
+
+def _nobody(line: str) -> None:
+    """The steps of a run are told by their titles alone."""
+
+
+def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child]) -> None:
+    seen: set[str] = {run.run_id for run in runs_of(journey.jobs.instance, journey.use_case)}
+    for day in story.world.days.days:
+        one = _live_through(journey, story.world, children, day, seen)
+        seen |= {run.run_id for run in one.runs}
+        story.days.append(one)
+        print_day(story.world, one)
+        if story.world.drift not in (None, "upstream") and story.is_answered:
+            story.answered = _requests_of(journey, day + ONE_DAY, REQUESTS_AFTER)
+            return
+
+
+def _live_through(journey: Journey, world: LiveWorld, children: list[Child], day: date, seen: set[str]) -> LiveDay:
+    began = monotonic()
+    traffic = _requests_of(journey, day)
+    world.clock.move(world.morning_of(day + ONE_DAY))
+    is_quiet = wait_until_quiet(journey, children)
+    while (left := began + world.seconds_per_day - monotonic()) > 0:
+        sleep(min(left, 1.0))
+    runs = [run for run in reversed(runs_of(journey.jobs.instance, journey.use_case)) if run.is_over]
+    return LiveDay(
+        day=day,
+        traffic=traffic,
+        runs=tuple(run for run in runs if run.run_id not in seen),
+        drift=drift_on(journey, day + ONE_DAY),
+        quality=quality_on(journey, day + ONE_DAY),
+        asked=tuple(asked_for_by_monitoring(journey)),
+        serving=serving_now(journey),
+        is_quiet=is_quiet,
+        seconds=monotonic() - began,
+    )
+
+
+def _requests_of(journey: Journey, day: date, at_most: int | None = None) -> Traffic:
+    """Send a day's requests to the address."""
+    events = panel_of_day(journey, day)
+    status = journey.installation.serving.target().status()
+    address = status.use_cases[journey.use_case.name].address
+    return send(events if at_most is None else events.head(at_most), journey.use_case, address, status.own_socket)

@@ -1,0 +1,184 @@
+"""A live world: its home, its days, the drift that is planted in it, and the settings that its processes are started with.
+
+Belongs here: these. Does not belong here: starting processes (`children.py`), or letting days go by (`driver.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import platform_assets
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.clock import SimulatedClock
+from platform_assets.declaration.days import DayRange
+from platform_assets.installation import PREFIX, Settings
+from platform_assets.pipelines.timeline import Timeline, plan_live
+from platform_assets.simulation.card_drift import DEFAULT_SIZES, DriftKind
+
+MARK = "live-world.json"
+"""File by which a folder is known to hold a live world: only such a folder is removed."""
+PORT = 8730
+SMALL_WORLD = {"customers": 1000, "terminals": 2000}
+HEALTHY_DAYS = 2
+DAYS = {None: 7, "covariate": 10, "upstream": 10, "label": 24, "concept": 24}
+"""How many days go by where nobody says so: labels come a week late, and quality is judged over a week."""
+AFTER_MIDNIGHT = time(4, 0)
+"""By then everything that is due on a day has become due."""
+
+
+class LiveWorldError(RuntimeError):
+    """A live world cannot begin; the message says why."""
+
+
+@dataclass(frozen=True)
+class LiveWorld:
+    """What one live world is made of.
+
+    Attributes:
+        use_case: that lives in it.
+        home: its folder, below which everything is written.
+        timeline: its days.
+        drift: what is planted; None for a quiet world.
+        drift_day: from which day on.
+        requests_a_day: about how many requests are sent on each day.
+        seconds_per_day: a day lasts at least so long.
+        port: of its address.
+    """
+
+    use_case: UseCase
+    home: Path
+    timeline: Timeline
+    drift: DriftKind | None
+    drift_day: date
+    requests_a_day: int
+    seconds_per_day: float
+    port: int
+
+    @property
+    def days(self) -> DayRange:
+        """The days that go by."""
+        return self.timeline.live
+
+    @property
+    def clock(self) -> SimulatedClock:
+        """Its clock."""
+        return SimulatedClock(self.home / "clock")
+
+    @property
+    def project(self) -> Path:
+        """The folder with `dagster.yaml` and `workspace.yaml`."""
+        return Path(platform_assets.__file__).resolve().parents[1]
+
+    def morning_of(self, day: date) -> datetime:
+        """The moment at which all that a day brings is due."""
+        return datetime.combine(day, AFTER_MIDNIGHT, tzinfo=UTC)
+
+    def environment(self, simulation: Mapping[str, Any]) -> dict[str, str]:
+        """The settings of its processes, which are all that they are told.
+
+        Args:
+            simulation: overrides of the simulator that the caller's own settings hold.
+        """
+        world = {**SMALL_WORLD, **simulation}
+        if self.drift is not None:
+            world["drift"] = {"kind": self.drift, "day": self.drift_day.isoformat()}
+        settings = {
+            "home": str(self.home),
+            "dagster": str(self.home / "dagster"),
+            "port": str(self.port),
+            "automation": "on",
+            "simulated_clock": str(self.clock.path),
+            "simulation": json.dumps(world),
+            "replayed_requests": str(self.requests_a_day * len(self.days.days)),
+        }
+        return {
+            "DAGSTER_HOME": str(self.project),
+            "DAGSTER_EVENT_BATCH_SIZE": "500",
+            **{PREFIX + name.upper(): value for name, value in settings.items()},
+        }
+
+    def prepare(self) -> None:
+        """Begin anew: remove what an earlier live world left, and put the clock to the morning of the first day.
+
+        Raises:
+            LiveWorldError: the folder holds something else, or the project's `dagster.yaml` is missing.
+        """
+        if not (self.project / "dagster.yaml").is_file():
+            raise LiveWorldError(f"{self.project} has no dagster.yaml: a live world needs the project's own checkout")
+        if self.home.exists() and any(self.home.iterdir()):
+            if not (self.home / MARK).is_file():
+                raise LiveWorldError(f"{self.home} is no live world and is left alone; name another folder with --home")
+            shutil.rmtree(self.home)
+        (self.home / "dagster").mkdir(parents=True)
+        mark = {"use_case": self.use_case.name, "drift": self.drift, "drift_day": self.drift_day.isoformat()}
+        (self.home / MARK).write_text(json.dumps(mark) + "\n")
+        self.clock.move(self.morning_of(self.days.first))
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for.
+
+    Attributes:
+        drift: what is planted, after two healthy days; None for a quiet world.
+        days: how many days go by at most; when None as many as the drift needs to be noticed and answered.
+        seconds_per_day: a day lasts at least so long.
+        requests_a_day: about how many requests are sent on each day.
+        home: its folder; `live` beside the caller's home when None.
+        port: of its address.
+    """
+
+    drift: str | None = None
+    days: int | None = None
+    seconds_per_day: float = 5.0
+    requests_a_day: int = 800
+    home: Path | None = None
+    port: int | None = None
+
+
+def make_world(use_case: UseCase, settings: Settings, wish: Wish) -> LiveWorld:
+    """The live world that somebody asks for.
+
+    Args:
+        use_case: that lives in it.
+        settings: of the caller, beside whose home it stands.
+        wish: what is asked for.
+
+    Raises:
+        LiveWorldError: the use case answers no requests, its events are not simulated, or there is no such drift.
+        ValueError: so many days do not fit into the declared history.
+    """
+    if not (use_case.is_realtime and use_case.answers_requests):
+        raise LiveWorldError(f"{use_case.name} answers no requests: nobody could send any in a live world")
+    if use_case.event_source.connector.kind != "simulator":
+        raise LiveWorldError(
+            f"the events of {use_case.name} come from {use_case.event_source.connector.kind}, not from a simulator: nobody knows its days "
+            "before they come. `make dev` lets the real ones be loaded as they come"
+        )
+    drift = _kind(wish.drift)
+    timeline = plan_live(use_case, wish.days or DAYS[drift])
+    return LiveWorld(
+        use_case=use_case,
+        home=(wish.home or settings.home.parent / "live").absolute(),
+        timeline=timeline,
+        drift=drift,
+        drift_day=timeline.live.first + timedelta(days=HEALTHY_DAYS),
+        requests_a_day=wish.requests_a_day,
+        seconds_per_day=wish.seconds_per_day,
+        port=wish.port or PORT,
+    )
+
+
+def _kind(drift: str | None) -> DriftKind | None:
+    if drift is None:
+        return None
+    for kind in DEFAULT_SIZES:
+        if kind == drift:
+            return kind
+    raise LiveWorldError(f"there is no drift {drift!r}; there are {', '.join(DEFAULT_SIZES)}")
