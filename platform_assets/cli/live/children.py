@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from platform_assets.cli.live.world import LiveWorld, LiveWorldError
@@ -58,10 +58,8 @@ class Child:
         """Ask it to end, and end its whole group where that takes too long or something of it is left."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)  # Dagster's own way: its code server ends with it
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_WITHIN_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:

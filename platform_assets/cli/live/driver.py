@@ -7,7 +7,7 @@ that), reading what happened (`observation.py`), or printing (`screen.py`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from time import monotonic, sleep
 
 from platform_assets.cli.live.children import Child, kept_running
@@ -16,7 +16,9 @@ from platform_assets.cli.live.observation import (
     Verdict,
     asked_for_by_monitoring,
     drift_on,
+    last_day,
     quality_on,
+    runs_since,
     serving_now,
     wait_until_quiet,
 )
@@ -30,9 +32,9 @@ from platform_assets.declaration.days import ONE_DAY
 from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation, environment_variables
+from platform_assets.monitoring.operations import RunFact, RunState
 from platform_assets.orchestration.dagster_folder import move_into
 from platform_assets.orchestration.in_process import InProcess
-from platform_assets.orchestration.run_facts import RunFacts, runs_of
 
 REQUESTS_AFTER = 200
 """So many requests show that the new model answers."""
@@ -55,10 +57,10 @@ class LiveDay:
 
     day: date
     traffic: Traffic
-    runs: tuple[RunFacts, ...]
+    runs: tuple[RunFact, ...]
     drift: Verdict | None
     quality: Verdict | None
-    asked: tuple[RunFacts, ...]
+    asked: tuple[RunFact, ...]
     serving: Serving | None
     is_quiet: bool
     seconds: float
@@ -96,7 +98,7 @@ class LiveStory:
     @property
     def asked(self) -> date | None:
         """The day as of which monitoring first asked for a model; None while it has not."""
-        return next((run.last for one in self.days for run in one.asked), None)
+        return next((last_day(run) for one in self.days for run in one.asked), None)
 
     @property
     def is_answered(self) -> bool:
@@ -104,7 +106,7 @@ class LiveStory:
         last = self.days[-1] if self.days else None
         if last is None or last.serving is None or not last.serving.answers_alone:
             return False
-        made = {run.last for run in last.asked if run.status == "SUCCESS"}
+        made = {last_day(run) for run in last.asked if run.state is RunState.SUCCEEDED}
         return last.serving.as_of in made
 
     @property
@@ -160,9 +162,9 @@ def _nobody(line: str) -> None:
 
 
 def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child]) -> None:
-    seen: set[str] = {run.run_id for run in runs_of(journey.jobs.instance, journey.use_case)}
+    began, seen = datetime.now(UTC), set[str]()
     for day in story.world.days.days:
-        one = _live_through(journey, story.world, children, day, seen)
+        one = _live_through(journey, story.world, children, day, (began, seen))
         seen |= {run.run_id for run in one.runs}
         story.days.append(one)
         print_day(story.world, one)
@@ -171,21 +173,24 @@ def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child]) -
             return
 
 
-def _live_through(journey: Journey, world: LiveWorld, children: list[Child], day: date, seen: set[str]) -> LiveDay:
-    began = monotonic()
+def _live_through(
+    journey: Journey, world: LiveWorld, children: list[Child], day: date, before: tuple[datetime, set[str]]
+) -> LiveDay:
+    """A day, with the runs that ended since the moment at which the first one began and that no day before has told of."""
+    (since, seen), began = before, monotonic()
     traffic = _requests_of(journey, day)
     world.clock.move(world.morning_of(day + ONE_DAY))
     is_quiet = wait_until_quiet(journey, children)
     while (left := began + world.seconds_per_day - monotonic()) > 0:
         sleep(min(left, 1.0))
-    runs = [run for run in reversed(runs_of(journey.jobs.instance, journey.use_case)) if run.is_over]
+    runs = runs_since(journey, since)
     return LiveDay(
         day=day,
         traffic=traffic,
-        runs=tuple(run for run in runs if run.run_id not in seen),
+        runs=tuple(run for run in runs if run.ended_at is not None and run.run_id not in seen),
         drift=drift_on(journey, day + ONE_DAY),
         quality=quality_on(journey, day + ONE_DAY),
-        asked=tuple(asked_for_by_monitoring(journey)),
+        asked=asked_for_by_monitoring(runs),
         serving=serving_now(journey),
         is_quiet=is_quiet,
         seconds=monotonic() - began,

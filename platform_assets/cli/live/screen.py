@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from platform_assets.cli.console import console
+from platform_assets.cli.live.observation import last_day
+from platform_assets.monitoring.operations import RunState
 
 if TYPE_CHECKING:
     from platform_assets.cli.live.driver import LiveDay, LiveStory
@@ -55,9 +57,9 @@ def print_day(world: LiveWorld, one: LiveDay) -> None:
 def _runs(one: LiveDay) -> str:
     done: dict[str, int] = {}
     for run in one.runs:
-        name = run.job or "assets"
-        if run.status != "SUCCESS":
-            name = f"[red]{name} {run.status.lower()}[/]"
+        name = run.job
+        if run.state is not RunState.SUCCEEDED:
+            name = f"[red]{name} {run.state}[/]"
         done[name] = done.get(name, 0) + 1
     return ", ".join(name if count == 1 else f"{name} x{count}" for name, count in done.items()) or "no runs"
 
@@ -73,7 +75,7 @@ def _verdict(verdict: Verdict | None) -> str:
 
 
 def _serving(one: LiveDay) -> str:
-    asked = f"a model was asked for as of {one.asked[-1].last}: {one.asked[-1].status.lower()}; " if one.asked else ""
+    asked = f"a model was asked for as of {last_day(one.asked[-1])}: {one.asked[-1].state}; " if one.asked else ""
     if one.serving is None:
         return f"{asked}nothing answers"
     shares = ", ".join(f"{version} {weight} %" for version, weight in one.serving.weights.items() if weight)
@@ -88,11 +90,9 @@ def print_story(story: LiveStory) -> None:
     console.print(f"{word}: {_ending(story)}")
     for line in _delays(story):
         console.print(f"  {line}")
-    failed = [run for one in story.days for run in one.runs if run.status != "SUCCESS"]
-    requests, errors = (
-        sum(getattr(one.traffic, name) if name == "sent" else len(one.traffic.failures) for one in story.days)
-        for name in ("sent", "failures")
-    )
+    failed = [run for one in story.days for run in one.runs if run.state is not RunState.SUCCEEDED]
+    requests = sum(one.traffic.sent for one in story.days)
+    errors = sum(len(one.traffic.failures) for one in story.days)
     console.print(f"  {requests:,} requests, {errors} failed; {len(failed)} runs failed; {story.seconds:.0f} s in all")
     console.print("  everything that was started is stopped. Next:")
     home = story.world.home
