@@ -27,7 +27,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev observe stop status test test-fast k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
+.PHONY: help setup run dev live observe stop status test test-fast k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ dev: setup ## Dagster's web UI on what `make run` made, and the daemon that star
 
 observe: setup ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C
 	@$(BIN)/platform-assets alerts observe
+
+live: setup ## A simulated world goes on by itself under Dagster's daemon, a day each few seconds: DRIFT=covariate|label|concept|upstream is noticed, answered by a new model, and it ends (DAYS=, SECONDS_PER_DAY=, UI_PORT=)
+	@$(BIN)/platform-assets live $(USE_CASE) $(if $(DRIFT),--drift $(DRIFT)) $(if $(DAYS),--days $(DAYS)) $(if $(SECONDS_PER_DAY),--seconds-per-day $(SECONDS_PER_DAY)) $(if $(UI_PORT),--ui-port $(UI_PORT))
 
 stop: ## Stop every process that `make run` started
 	@if test -x $(BIN)/platform-assets; then $(BIN)/platform-assets stop; else echo "nothing to stop: not installed"; fi

@@ -139,20 +139,19 @@ def run_live(
     installation, began = Installation.from_environment(), monotonic()
     installation.settings.prepare()
     story = LiveStory(world)
-    with one_run_at_a_time(world.home):
-        journey = Journey(declared, installation, InProcess.of(installation, _nobody), world.timeline)
-        print_header(world, ui_port)
-        target = installation.serving.target()
-        try:
-            with compiled_meanwhile():
-                target.ensure_running()
-                train_on_history(journey)
-            story.beginning_seconds = monotonic() - began
-            print_beginning(story.beginning_seconds, serving_now(journey))
-            with kept_running(world, environment_variables(), ui_port) as children:
-                _let_days_go_by(journey, story, children)
-        finally:
-            target.stop_all()
+    journey = Journey(declared, installation, InProcess.of(installation, _nobody), world.timeline)
+    print_header(world, ui_port)
+    target = installation.serving.target()
+    try:
+        with one_run_at_a_time(world.home), compiled_meanwhile():
+            target.ensure_running()
+            train_on_history(journey)
+        story.beginning_seconds = monotonic() - began
+        print_beginning(story.beginning_seconds, serving_now(journey))
+        with kept_running(world, environment_variables(), ui_port) as children:
+            _let_days_go_by(journey, story, children)
+    finally:
+        target.stop_all()
     story.seconds = monotonic() - began
     return story
 

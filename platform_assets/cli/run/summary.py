@@ -183,5 +183,8 @@ def _print_next(seconds: float, automation: str, page: str) -> None:
     console.print(
         "            make dev      the asset graph, checks and plots in Dagster's UI, and the daemon that starts what is due"
     )
+    console.print(
+        "            make live     days that go by under the daemon: DRIFT=covariate is noticed and answered, by nobody's hand"
+    )
     console.print("            make status   what runs, and the ledger")
     console.print("            make stop     stop the service")
