@@ -12,9 +12,11 @@ from time import monotonic, sleep
 
 from platform_assets.cli.live.children import Child, kept_running
 from platform_assets.cli.live.observation import (
+    Decision,
     Serving,
     Verdict,
     asked_for_by_monitoring,
+    decided_on,
     drift_on,
     last_day,
     quality_on,
@@ -49,6 +51,7 @@ class LiveDay:
         traffic: what its callers saw.
         runs: that ended since the day before, the oldest first.
         drift, quality: verdicts that became known; None where there was none.
+        decision: whether a model is asked for; None where nothing was decided.
         asked: trainings that monitoring has asked for so far.
         serving: which model answers.
         is_quiet: whether nothing was left to do when the next day began.
@@ -60,6 +63,7 @@ class LiveDay:
     runs: tuple[RunFact, ...]
     drift: Verdict | None
     quality: Verdict | None
+    decision: Decision | None
     asked: tuple[RunFact, ...]
     serving: Serving | None
     is_quiet: bool
@@ -189,6 +193,7 @@ def _live_through(
         runs=tuple(run for run in runs if run.ended_at is not None and run.run_id not in seen),
         drift=drift_on(journey, day + ONE_DAY),
         quality=quality_on(journey, day + ONE_DAY),
+        decision=decided_on(journey, day + ONE_DAY),
         asked=asked_for_by_monitoring(runs),
         serving=serving_now(journey),
         is_quiet=is_quiet,

@@ -16,9 +16,10 @@ from platform_assets.cli.run.journey import Journey
 from platform_assets.declaration.names import DRIFT, QUALITY
 from platform_assets.monitoring.operations import RunFact, RunState
 from platform_assets.orchestration.operations_facts import read_runs, read_sensors
-from platform_assets.orchestration.sensors import CAUSE_TAG
+from platform_assets.orchestration.retrain_requests import CAUSE_TAG
 from platform_assets.pipelines.due import newest_day
-from platform_assets.pipelines.jobs import JUDGE, TRAIN
+from platform_assets.pipelines.jobs import JUDGE, TRAIN, WATCH
+from platform_assets.pipelines.retrain import newest_decision
 from platform_assets.registry.base import CHAMPION
 
 LOOK_SECONDS = 1.0
@@ -45,7 +46,7 @@ class Serving:
     Attributes:
         version: of the model that is champion.
         as_of: the day it was trained as of.
-        weights: share of the requests by version, in percent.
+        weights: share of the requests by deployed version, such as `v3-0123456789ab`, in percent.
         is_rolled_out: whether a newer version is on its way.
     """
 
@@ -57,7 +58,8 @@ class Serving:
     @property
     def answers_alone(self) -> bool:
         """Whether the champion answers all requests."""
-        return not self.is_rolled_out and {name for name, weight in self.weights.items() if weight} == {self.version}
+        answering = {name.partition("-")[0] for name, weight in self.weights.items() if weight}
+        return not self.is_rolled_out and answering == {f"v{self.version}"}
 
 
 def verdict_of(journey: Journey, monitor: str, day: date) -> Verdict | None:
@@ -71,12 +73,31 @@ def verdict_of(journey: Journey, monitor: str, day: date) -> Verdict | None:
 
 def drift_on(journey: Journey, clock_day: date) -> Verdict | None:
     """Drift of the window that ended the day before."""
-    return verdict_of(journey, DRIFT, newest_day(journey.use_case, "watch", clock_day))
+    return verdict_of(journey, DRIFT, newest_day(journey.use_case, WATCH, clock_day))
 
 
 def quality_on(journey: Journey, clock_day: date) -> Verdict | None:
     """Quality of the newest window whose labels have arrived."""
     return verdict_of(journey, QUALITY, newest_day(journey.use_case, JUDGE, clock_day))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a model is asked for as of a day.
+
+    Attributes:
+        verdict: its word: `train`, `mend`, `given_up`, `wait` or `nothing`.
+        reason: one sentence.
+    """
+
+    verdict: str
+    reason: str
+
+
+def decided_on(journey: Journey, clock_day: date) -> Decision | None:
+    """What was decided as of a day; None where nothing was."""
+    row = newest_decision(journey.catalog)
+    return Decision(row["verdict"], row["reason"]) if row is not None and row["as_of"] == clock_day else None
 
 
 def serving_now(journey: Journey) -> Serving | None:

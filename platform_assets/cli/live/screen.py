@@ -50,6 +50,8 @@ def print_day(world: LiveWorld, one: LiveDay) -> None:
         f"{_runs(one)}; {one.seconds:.0f} s{planted}"
     )
     console.print(f"           drift {_verdict(one.drift)}; quality {_verdict(one.quality)}; {_serving(one)}")
+    if one.decision is not None and one.decision.verdict != "nothing":
+        console.print(f"           decision [bold]{one.decision.verdict}[/]: {escape(one.decision.reason)}")
     if not one.is_quiet:
         console.print("           [yellow]the next day begins although not everything of this one is done[/]")
 

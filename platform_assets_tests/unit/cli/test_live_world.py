@@ -14,7 +14,7 @@ import pytest
 
 from platform_assets.cli.live.children import Child
 from platform_assets.cli.live.driver import LiveDay, LiveStory
-from platform_assets.cli.live.observation import Serving, Verdict
+from platform_assets.cli.live.observation import Decision, Serving, Verdict
 from platform_assets.cli.live.screen import print_day, print_story
 from platform_assets.cli.live.world import LiveWorld, LiveWorldError, Wish, make_world
 from platform_assets.cli.run.replay import Traffic
@@ -22,7 +22,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Settings
 from platform_assets.monitoring.operations import RunFact, RunState
-from platform_assets.orchestration.sensors import CAUSE_TAG
+from platform_assets.orchestration.retrain_requests import CAUSE_TAG
 from platform_assets.pipelines.due import can_train_as_of, is_training_day
 from platform_assets.pipelines.timeline import plan_live
 from platform_assets.testing.declare import declare
@@ -110,12 +110,13 @@ def training(as_of: date, state: RunState = RunState.SUCCEEDED) -> RunFact:
 
 def lived(world: LiveWorld, **of_the_last: Any) -> LiveStory:
     """A story of all days, quiet but for what is given for the last one."""
-    first = Serving("1", world.days.first, {"1": 100}, False)
+    first = Serving("1", world.days.first, {"v1-0a": 100}, False)
     quiet: dict[str, Any] = {
         "traffic": Traffic([1.0], []),
         "runs": (),
         "drift": Verdict("ok", ()),
         "quality": None,
+        "decision": Decision("nothing", "Nothing is wrong."),
         "asked": (),
         "serving": first,
         "is_quiet": True,
@@ -134,8 +135,9 @@ def answered(world: LiveWorld, **other: Any) -> dict[str, Any]:
     day = world.days.last
     return {
         "drift": DRIFTED,
+        "decision": Decision("train", "2 of the last 3 windows are violated."),
         "asked": (training(day),),
-        "serving": Serving("2", day, {"2": 100}, False),
+        "serving": Serving("2", day, {"v2-0b": 100}, False),
         **other,
     }
 
@@ -144,10 +146,10 @@ def test_a_drift_is_answered_when_the_model_that_was_asked_for_answers_alone(wor
     assert lived(world, **answered(world)).is_as_expected
     day = world.days.last
     for what, other in {
-        "the old model serves on": {"serving": Serving("1", world.days.first, {"1": 100}, False)},
-        "it shares the requests": {"serving": Serving("2", day, {"1": 50, "2": 50}, False)},
-        "its rollout is under way": {"serving": Serving("2", day, {"2": 100}, True)},
-        "another model than was asked for": {"serving": Serving("2", day - timedelta(days=1), {"2": 100}, False)},
+        "the old model serves on": {"serving": Serving("1", world.days.first, {"v1-0a": 100}, False)},
+        "it shares the requests": {"serving": Serving("2", day, {"v1-0a": 50, "v2-0b": 50}, False)},
+        "its rollout is under way": {"serving": Serving("2", day, {"v2-0b": 100}, True)},
+        "another model than was asked for": {"serving": Serving("2", day - timedelta(days=1), {"v2-0b": 100}, False)},
         "its training failed": {"asked": (training(day, RunState.FAILED),)},
         "nobody asked for it": {"asked": ()},
     }.items():
@@ -177,6 +179,7 @@ def test_the_screen_says_what_happened_how_long_it_took_and_where_to_look(
     for words in (
         "train failed",
         "drift (amount)",
+        "decision train: 2 of the last 3 windows",
         "the next day begins although",
         "as expected: the drift was answered by version 2",
         f"known on {world.days.last + timedelta(days=1)}",
