@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from time import monotonic, sleep
 
-from platform_assets.cli.live.children import Child, kept_running
+from platform_assets.cli.live.children import kept_running
 from platform_assets.cli.live.observation import (
     Decision,
     Serving,
@@ -20,9 +20,7 @@ from platform_assets.cli.live.observation import (
     drift_on,
     last_day,
     quality_on,
-    runs_since,
     serving_now,
-    wait_until_quiet,
 )
 from platform_assets.cli.live.screen import print_beginning, print_day, print_header
 from platform_assets.cli.live.world import LiveWorld
@@ -35,9 +33,12 @@ from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation, environment_variables
 from platform_assets.monitoring.operations import RunFact, RunState
+from platform_assets.orchestration.daemon import Child, runs_since, wait_until_quiet
 from platform_assets.orchestration.dagster_folder import move_into
 from platform_assets.orchestration.in_process import InProcess
 
+MOST_SECONDS = 240.0
+"""After so long the next day begins, whatever is left to do."""
 REQUESTS_AFTER = 200
 """So many requests show that the new model answers."""
 
@@ -135,7 +136,8 @@ def run_live(
         ui_port: of Dagster's web UI; None for none.
 
     Raises:
-        LiveWorldError: the world cannot begin, or one of its processes ended.
+        LiveWorldError: the world cannot begin.
+        ProcessEnded: one of its processes ended.
         RunFailed: the first model was not made.
     """
     world.prepare()
@@ -183,10 +185,10 @@ def _live_through(
     (since, seen), began = before, monotonic()
     traffic = _requests_of(journey, day)
     world.clock.move(world.morning_of(day + ONE_DAY))
-    is_quiet = wait_until_quiet(journey, children)
+    is_quiet = wait_until_quiet(journey.jobs, journey.use_case, children, MOST_SECONDS)
     while (left := began + world.seconds_per_day - monotonic()) > 0:
         sleep(min(left, 1.0))
-    runs = runs_since(journey, since)
+    runs = runs_since(journey.jobs, journey.use_case, since)
     return LiveDay(
         day=day,
         traffic=traffic,

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from time import monotonic, sleep
+from datetime import date
 
-from platform_assets.cli.live.children import Child
 from platform_assets.cli.run.journey import Journey
 from platform_assets.declaration.names import DRIFT, QUALITY
-from platform_assets.monitoring.operations import RunFact, RunState
-from platform_assets.orchestration.operations_facts import read_runs, read_sensors
+from platform_assets.monitoring.operations import RunFact
 from platform_assets.orchestration.retrain_requests import CAUSE_TAG
 from platform_assets.pipelines.due import newest_day
 from platform_assets.pipelines.jobs import JUDGE, TRAIN, WATCH
 from platform_assets.pipelines.retrain import newest_decision
 from platform_assets.registry.base import CHAMPION
-
-LOOK_SECONDS = 1.0
-MOST_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -113,12 +107,6 @@ def serving_now(journey: Journey) -> Serving | None:
     return Serving(champion.version, as_of, weights, target.rollout(use_case.name) is not None)
 
 
-def runs_since(journey: Journey, began: datetime) -> list[RunFact]:
-    """Runs of the use case that anything happened to since a moment of the machine's clock, and those in flight, the oldest first."""
-    runs = read_runs(journey.jobs.instance, began)
-    return sorted((run for run in runs if run.use_case == journey.use_case.name), key=lambda run: run.queued_at)
-
-
 def asked_for_by_monitoring(runs: Sequence[RunFact]) -> tuple[RunFact, ...]:
     """The trainings among runs that monitoring asked for."""
     return tuple(run for run in runs if run.job == TRAIN and CAUSE_TAG in dict(run.tags))
@@ -127,38 +115,3 @@ def asked_for_by_monitoring(runs: Sequence[RunFact]) -> tuple[RunFact, ...]:
 def last_day(run: RunFact) -> date | None:
     """The newest day that a run is about."""
     return None if run.days is None else date.fromisoformat(run.days.rpartition("/")[2])
-
-
-def wait_until_quiet(journey: Journey, children: list[Child], at_most_seconds: float = MOST_SECONDS) -> bool:
-    """Wait until nothing is left to do: no run is in flight, and since then every sensor has looked and asked for nothing.
-
-    Returns:
-        Whether it became quiet in time.
-
-    Raises:
-        LiveWorldError: one of the processes ended.
-    """
-    deadline, quiet_since = monotonic() + at_most_seconds, datetime.now(UTC)
-    while monotonic() < deadline:
-        for child in children:
-            child.require_alive()
-        if _is_busy(journey):
-            quiet_since = datetime.now(UTC)
-        elif _have_looked_since(journey, quiet_since) and not _is_busy(journey):
-            return True
-        sleep(LOOK_SECONDS)
-    return False
-
-
-def _is_busy(journey: Journey) -> bool:
-    states = (run.state for run in runs_since(journey, datetime.now(UTC)))
-    return any(state in (RunState.QUEUED, RunState.IN_PROGRESS) for state in states)
-
-
-def _have_looked_since(journey: Journey, moment: datetime) -> bool:
-    """Whether every sensor that is on began a look after a moment, and ended it."""
-    sensors = read_sensors(journey.jobs.definitions, journey.jobs.instance)
-    mine = [one for one in sensors if one.use_case == journey.use_case.name and one.kind == "sensor" and one.running]
-    return all(
-        one.last_tick_at is not None and one.last_tick_at > moment and one.last_tick_state != "started" for one in mine
-    )

@@ -99,7 +99,8 @@ def print_story(story: LiveStory) -> None:
     console.print("  everything that was started is stopped. Next:")
     home = story.world.home
     console.print(
-        f"    PLATFORM_ASSETS_HOME={home} make dev      the runs, checks and assets of these days", markup=False
+        f"    PLATFORM_ASSETS_HOME={home} PLATFORM_ASSETS_AUTOMATION=off make dev   the runs, checks and assets of these days",
+        markup=False,
     )
     console.print(f"    PLATFORM_ASSETS_HOME={home} make status   the ledger: who promoted what, and why", markup=False)
 
