@@ -116,6 +116,16 @@ def wait_until_quiet(jobs: InProcess, use_case: UseCase, children: Sequence[Chil
     return False
 
 
+def end_runs(jobs: InProcess, use_case: UseCase) -> None:
+    """Cancel what is queued and end what is in progress, once no daemon starts anything any more."""
+    for run in runs_since(jobs, use_case, datetime.now(UTC)):
+        if run.ended_at is None:
+            jobs.instance.run_coordinator.cancel_run(run.run_id)
+    deadline = monotonic() + END_WITHIN_SECONDS
+    while _is_busy(jobs, use_case) and monotonic() < deadline:
+        sleep(LOOK_SECONDS)
+
+
 def _is_busy(jobs: InProcess, use_case: UseCase) -> bool:
     states = (run.state for run in runs_since(jobs, use_case, datetime.now(UTC)))
     return any(state in (RunState.QUEUED, RunState.IN_PROGRESS) for state in states)

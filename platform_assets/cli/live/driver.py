@@ -33,7 +33,7 @@ from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation, environment_variables
 from platform_assets.monitoring.operations import RunFact, RunState
-from platform_assets.orchestration.daemon import Child, runs_since, wait_until_quiet
+from platform_assets.orchestration.daemon import Child, end_runs, runs_since, wait_until_quiet
 from platform_assets.orchestration.dagster_folder import move_into
 from platform_assets.orchestration.in_process import InProcess
 
@@ -157,6 +157,7 @@ def run_live(
         with kept_running(world, environment_variables(), ui_port) as children:
             _let_days_go_by(journey, story, children)
     finally:
+        end_runs(journey.jobs, journey.use_case)
         target.stop_all()
     story.seconds = monotonic() - began
     return story
