@@ -47,7 +47,7 @@ def build_automation(use_case: UseCase, *, running: bool = False, simulated: boo
         sensors=[
             conditions,
             due_sensor(use_case, jobs, running=running, interval_seconds=interval),
-            retrain_sensor(use_case, jobs, running=running),
-            *([rollout_sensor(use_case, running=running)] if use_case.is_realtime else []),
+            retrain_sensor(use_case, jobs, running=running, interval_seconds=interval),
+            *([rollout_sensor(use_case, running=running, interval_seconds=interval)] if use_case.is_realtime else []),
         ],
     )

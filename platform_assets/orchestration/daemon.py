@@ -10,11 +10,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
+
+import psutil
 
 from platform_assets.declaration import UseCase
 from platform_assets.monitoring.operations import RunFact, RunState
@@ -57,6 +59,11 @@ class Child:
                 start_new_session=True,
             )
 
+    @property
+    def known_as(self) -> tuple[int, float]:
+        """By what it is known later: its id, and when it was made, for ids are given again."""
+        return self.process.pid, psutil.Process(self.process.pid).create_time()
+
     def require_alive(self) -> None:
         """Raise ProcessEnded if it has ended by itself."""
         code = self.process.poll()
@@ -75,6 +82,17 @@ class Child:
         except ProcessLookupError:
             return
         self.process.wait()
+
+
+def end_left(known_as: Iterable[tuple[int, float]]) -> int:
+    """End the groups of processes that an earlier command did not end; how many there were."""
+    ended = 0
+    for pid, made in known_as:
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if psutil.Process(pid).create_time() == made:
+                os.killpg(pid, signal.SIGKILL)
+                ended += 1
+    return ended
 
 
 def dagster_command(program: str, *arguments: str) -> list[str]:

@@ -29,7 +29,9 @@ _NO_DECISION = frozenset(
 )
 
 
-def rollout_sensor(use_case: UseCase, *, running: bool = False) -> dg.SensorDefinition:
+def rollout_sensor(
+    use_case: UseCase, *, running: bool = False, interval_seconds: int = INTERVAL_SECONDS
+) -> dg.SensorDefinition:
     """Advances, holds or aborts the rollout that waits, by its verdict. Off until somebody turns it on, unless all that starts by itself
     is `running`."""
     page = asset_key(use_case, SERVING, ROLLOUT)
@@ -37,7 +39,7 @@ def rollout_sensor(use_case: UseCase, *, running: bool = False) -> dg.SensorDefi
     @dg.sensor(
         asset_selection=dg.AssetSelection.assets(page),
         name=f"{use_case.name}__rollout",
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=interval_seconds,
         default_status=sensor_status(running=running),
         description="Takes a rollout to its next stage, or back, by verdict. Asks for nothing while nothing is rolled out.",
     )

@@ -14,13 +14,17 @@ from platform_assets.orchestration.retrain_requests import ATTEMPT_TAG, CAUSE_TA
 from platform_assets.pipelines.jobs import TRAIN
 from platform_assets.pipelines.retrain import newest_decision
 
+INTERVAL_SECONDS = 30
+
 
 def sensor_status(*, running: bool) -> dg.DefaultSensorStatus:
     """What a sensor does before somebody turns it on or off."""
     return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
 
 
-def retrain_sensor(use_case: UseCase, jobs: Jobs, *, running: bool = False) -> dg.SensorDefinition:
+def retrain_sensor(
+    use_case: UseCase, jobs: Jobs, *, running: bool = False, interval_seconds: int = INTERVAL_SECONDS
+) -> dg.SensorDefinition:
     """Requests the training job when the newest decision says so, once for each day.
 
     What asks again after a failure, and when nobody asks any more, is decided as well (`monitoring.retrain.max_attempts`).
@@ -29,7 +33,7 @@ def retrain_sensor(use_case: UseCase, jobs: Jobs, *, running: bool = False) -> d
     @dg.sensor(
         job=jobs[TRAIN],
         name=f"{use_case.name}__retrain",
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=interval_seconds,
         default_status=sensor_status(running=running),
         description="Asks for a new model when the newest retrain decision says so.",
     )

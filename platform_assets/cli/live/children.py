@@ -6,11 +6,16 @@ target starts and stops, or what any of them does.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from platform_assets.cli.live.world import LiveWorld
-from platform_assets.orchestration.daemon import Child, dagster_command
+from platform_assets.orchestration.daemon import Child, dagster_command, end_left
+
+KNOWN = "children.json"
+"""File of a world's home that says by what its processes are known."""
 
 
 def daemon_of(world: LiveWorld, environment: Mapping[str, str]) -> Child:
@@ -38,4 +43,11 @@ def kept_running(world: LiveWorld, environment: Mapping[str, str], ui_port: int 
         if ui_port is not None:
             children.append(web_ui_of(world, environment, ui_port))
             stack.callback(children[1].end)
+        (world.home / KNOWN).write_text(json.dumps([child.known_as for child in children]))
         yield children
+
+
+def end_earlier(home: Path) -> None:
+    """End what a live world that was killed left running in its home."""
+    known = home / KNOWN
+    end_left(json.loads(known.read_text()) if known.is_file() else [])

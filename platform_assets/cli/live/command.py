@@ -5,6 +5,10 @@ Belongs here: these. Does not belong here: the world (`world.py`), or its days (
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+from typing import NoReturn
+
 from platform_assets.cli.live.driver import run_live
 from platform_assets.cli.live.screen import print_story
 from platform_assets.cli.live.world import Wish, make_world
@@ -27,6 +31,12 @@ def live_through(name: str, wish: Wish, ui_port: int | None) -> bool:
     settings = Settings.from_environment()
     [declared] = declared_use_cases(name)
     world = make_world(declared.use_case, settings, wish)
+    signal.signal(signal.SIGTERM, _as_interrupted)
     story = run_live(declared, world, world.environment(settings.simulation), ui_port)
     print_story(story)
     return story.is_as_expected
+
+
+def _as_interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    """Whoever ends the command ends what it started."""
+    raise KeyboardInterrupt

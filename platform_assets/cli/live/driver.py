@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from time import monotonic, sleep
 
-from platform_assets.cli.live.children import kept_running
+from platform_assets.cli.live.children import end_earlier, kept_running
 from platform_assets.cli.live.observation import (
     Decision,
     Serving,
@@ -27,7 +27,6 @@ from platform_assets.cli.live.world import LiveWorld
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, send
 from platform_assets.cli.run.steps import panel_of_day, train_on_history
-from platform_assets.cli.run.turns import one_run_at_a_time
 from platform_assets.declaration.days import ONE_DAY
 from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
@@ -36,6 +35,7 @@ from platform_assets.monitoring.operations import RunFact, RunState
 from platform_assets.orchestration.daemon import Child, end_runs, runs_since, wait_until_quiet
 from platform_assets.orchestration.dagster_folder import move_into
 from platform_assets.orchestration.in_process import InProcess
+from platform_assets.pipelines.turns import one_run_at_a_time
 
 MOST_SECONDS = 240.0
 """After so long the next day begins, whatever is left to do."""
@@ -140,9 +140,12 @@ def run_live(
         ProcessEnded: one of its processes ended.
         RunFailed: the first model was not made.
     """
+    began, installation = monotonic(), Installation.from_environment(environment)
+    if world.is_there:
+        end_earlier(world.home)
+        installation.serving.target().stop_all()
     world.prepare()
     move_into(environment)
-    installation, began = Installation.from_environment(), monotonic()
     installation.settings.prepare()
     story = LiveStory(world)
     journey = Journey(declared, installation, InProcess.of(installation, _nobody), world.timeline)

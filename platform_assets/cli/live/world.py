@@ -75,6 +75,11 @@ class LiveWorld:
         """The folder with `dagster.yaml` and `workspace.yaml`."""
         return Path(platform_assets.__file__).resolve().parents[1]
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its folder holds a live world already."""
+        return (self.home / MARK).is_file()
+
     def morning_of(self, day: date) -> datetime:
         """The moment at which all that a day brings is due."""
         return datetime.combine(day, AFTER_MIDNIGHT, tzinfo=UTC)
@@ -112,7 +117,7 @@ class LiveWorld:
         if not (self.project / "dagster.yaml").is_file():
             raise LiveWorldError(f"{self.project} has no dagster.yaml: a live world needs the project's own checkout")
         if self.home.exists() and any(self.home.iterdir()):
-            if not (self.home / MARK).is_file():
+            if not self.is_there:
                 raise LiveWorldError(f"{self.home} is no live world and is left alone; name another folder with --home")
             shutil.rmtree(self.home)
         (self.home / "dagster").mkdir(parents=True)
