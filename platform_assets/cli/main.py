@@ -85,13 +85,13 @@ def live(
     use_case: Annotated[str, typer.Argument(help="Name of a use case whose events are simulated.")],
     drift: Annotated[
         str | None,
-        typer.Option(help="covariate, label, concept or upstream, from the third day on; none when left out."),
+        typer.Option(help="covariate, label, concept or upstream, from the second day on; none when left out."),
     ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, help="Days at most; as many as the drift needs when left out.")
     ] = None,
     seconds_per_day: Annotated[float, typer.Option(min=0, help="A day lasts at least so long.")] = 5.0,
-    requests_per_day: Annotated[int, typer.Option(min=1, help="About how many requests are sent on a day.")] = 800,
+    requests_per_day: Annotated[int, typer.Option(min=1, help="About how many requests are sent on a day.")] = 500,
     home: Annotated[
         Path | None, typer.Option(help="Its folder; `live` beside PLATFORM_ASSETS_HOME when left out.")
     ] = None,

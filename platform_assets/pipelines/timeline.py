@@ -58,7 +58,8 @@ def plan(use_case: UseCase) -> Timeline:
 def plan_live(use_case: UseCase, days: int) -> Timeline:
     """The days of a world that begins in the middle of the declared history and goes on from there.
 
-    It begins on a day on which a model is trained anyway, as early as every window and every fold lies within the history.
+    The first model is as of a day on which one is trained anyway, as early as every window and every fold lies within the history. It
+    answers for one monitored window; then the live days begin.
 
     Args:
         use_case: the declaration.
@@ -70,17 +71,18 @@ def plan_live(use_case: UseCase, days: int) -> Timeline:
     first, every = use_case.history.first_day, use_case.training.every_days
     longest = max((view.span_days for view in use_case.features), default=0)
     needed = longest - training_offsets(use_case).first
-    begin = first + timedelta(days=-(-needed // every) * every)
+    as_of = first + timedelta(days=-(-needed // every) * every)
+    begin = as_of + timedelta(days=use_case.monitoring.window_days)
     last, end = begin + timedelta(days=days - 1), use_case.history.last_day
     if end is not None and last > end:
         have = max(0, (end - begin).days + 1)
         raise ValueError(
-            f"{use_case.name}: windows and folds need {needed} days before {begin}, when the first model can be trained, and the declared "
-            f"history goes on for {have} days from there, not {days}. Ask for fewer days, or declare a longer history."
+            f"{use_case.name}: windows, folds and a first window of monitoring need the days before {begin}, and the declared history goes "
+            f"on for {have} days from there, not {days}. Ask for fewer days, or declare a longer history."
         )
     return Timeline(
-        history=DayRange(first, begin - timedelta(days=1)),
-        labels=DayRange(first, begin - timedelta(days=max(1, use_case.label_arrival_days))),
-        as_of=begin,
+        history=DayRange(first, as_of - timedelta(days=1)),
+        labels=DayRange(first, as_of - timedelta(days=max(1, use_case.label_arrival_days))),
+        as_of=as_of,
         live=DayRange(begin, last),
     )

@@ -6,10 +6,11 @@ that), reading what happened (`observation.py`), or printing (`screen.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from time import monotonic, sleep
 
+from platform_assets.cli.console import step
 from platform_assets.cli.live.children import end_earlier, kept_running
 from platform_assets.cli.live.observation import (
     Decision,
@@ -26,7 +27,7 @@ from platform_assets.cli.live.screen import print_beginning, print_day, print_he
 from platform_assets.cli.live.world import LiveWorld
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, send
-from platform_assets.cli.run.steps import panel_of_day, train_on_history
+from platform_assets.cli.run.steps import load_live_day, panel_of_day, train_on_history
 from platform_assets.declaration.days import ONE_DAY
 from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
@@ -82,14 +83,14 @@ class LiveStory:
 
     Attributes:
         world: in which.
-        beginning_seconds: until the first model answered.
+        first_answer_seconds: until the first model answered.
         days: that went by.
         answered: requests that the new model answered at the end, by whether they succeeded.
         seconds: of it all.
     """
 
     world: LiveWorld
-    beginning_seconds: float = 0.0
+    first_answer_seconds: float = 0.0
     days: list[LiveDay] = field(default_factory=list)
     answered: Traffic | None = None
     seconds: float = 0.0
@@ -155,10 +156,11 @@ def run_live(
         with one_run_at_a_time(world.home), compiled_meanwhile():
             target.ensure_running()
             train_on_history(journey)
-        story.beginning_seconds = monotonic() - began
-        print_beginning(story.beginning_seconds, serving_now(journey))
+            story.first_answer_seconds = monotonic() - began
+            traffic = _first_window(journey, world)
+        print_beginning(story.first_answer_seconds, monotonic() - began, traffic)
         with kept_running(world, environment_variables(), ui_port) as children:
-            _let_days_go_by(journey, story, children)
+            _let_days_go_by(journey, story, children, traffic)
     finally:
         end_runs(journey.jobs, journey.use_case)
         target.stop_all()
@@ -170,8 +172,23 @@ def _nobody(line: str) -> None:
     """The steps of a run are told by their titles alone."""
 
 
-def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child]) -> None:
+def _first_window(journey: Journey, world: LiveWorld) -> Traffic:
+    """The days that the first model answers before the daemon takes over, each with its batch load; what their callers saw."""
+    total = Traffic()
+    with step(f"the first window of monitoring, {world.first_window}"):
+        for day in world.first_window.days:
+            total.merge(_requests_of(journey, day))
+            world.clock.move(world.morning_of(day + ONE_DAY))
+            load_live_day(journey, day)
+    return total
+
+
+def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child], traffic: Traffic) -> None:
+    """The morning of the handover, and then the live days."""
     began, seen = datetime.now(UTC), set[str]()
+    handover = _morning_after(journey, story.world, children, story.world.first_window.last, traffic, (began, seen))
+    seen |= {run.run_id for run in handover.runs}
+    print_day(story.world, handover)
     for day in story.world.days.days:
         one = _live_through(journey, story.world, children, day, (began, seen))
         seen |= {run.run_id for run in one.runs}
@@ -185,13 +202,27 @@ def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child]) -
 def _live_through(
     journey: Journey, world: LiveWorld, children: list[Child], day: date, before: tuple[datetime, set[str]]
 ) -> LiveDay:
-    """A day, with the runs that ended since the moment at which the first one began and that no day before has told of."""
-    (since, seen), began = before, monotonic()
+    """A day's requests, and the morning after."""
+    began = monotonic()
     traffic = _requests_of(journey, day)
-    world.clock.move(world.morning_of(day + ONE_DAY))
-    is_quiet = wait_until_quiet(journey.jobs, journey.use_case, children, MOST_SECONDS)
+    one = _morning_after(journey, world, children, day, traffic, before)
     while (left := began + world.seconds_per_day - monotonic()) > 0:
         sleep(min(left, 1.0))
+    return replace(one, seconds=monotonic() - began)
+
+
+def _morning_after(
+    journey: Journey,
+    world: LiveWorld,
+    children: list[Child],
+    day: date,
+    traffic: Traffic,
+    before: tuple[datetime, set[str]],
+) -> LiveDay:
+    """What the daemon does once a day is over, with the runs that ended since a moment and that no day before has told of."""
+    (since, seen), began = before, monotonic()
+    world.clock.move(world.morning_of(day + ONE_DAY))
+    is_quiet = wait_until_quiet(journey.jobs, journey.use_case, children, MOST_SECONDS)
     runs = runs_since(journey.jobs, journey.use_case, since)
     return LiveDay(
         day=day,

@@ -15,8 +15,9 @@ from platform_assets.monitoring.operations import RunState
 
 if TYPE_CHECKING:
     from platform_assets.cli.live.driver import LiveDay, LiveStory
-    from platform_assets.cli.live.observation import Serving, Verdict
+    from platform_assets.cli.live.observation import Verdict
     from platform_assets.cli.live.world import LiveWorld
+    from platform_assets.cli.run.replay import Traffic
 
 SHOWN_CAUSES = 4
 
@@ -33,11 +34,11 @@ def print_header(world: LiveWorld, ui_port: int | None) -> None:
         console.print(f"  Dagster http://127.0.0.1:{ui_port}, once the days go by", markup=False)
 
 
-def print_beginning(seconds: float, serving: Serving | None) -> None:
-    """Print the first model."""
-    version = "none" if serving is None else f"{serving.version} as of {serving.as_of}"
+def print_beginning(answered_seconds: float, seconds: float, traffic: Traffic) -> None:
+    """Print what there is when the daemon takes over."""
     console.print(
-        f"[bold]begins[/] after {seconds:.0f} s with version {version}; from here on nobody but the daemon starts anything"
+        f"[bold]handover[/] after {seconds:.0f} s: the first model answers since {answered_seconds:.0f} s, {traffic.sent:,} requests so far, "
+        f"{len(traffic.failures)} failed; from here on nobody but the daemon starts anything"
     )
 
 
@@ -128,7 +129,7 @@ def _ending(story: LiveStory) -> str:
 
 def _delays(story: LiveStory) -> list[str]:
     """In days of the world, and in seconds."""
-    world, lines = story.world, [f"the first model answered after {story.beginning_seconds:.0f} s"]
+    world, lines = story.world, [f"the first model answered after {story.first_answer_seconds:.0f} s"]
     if world.drift is None:
         return lines
     if story.noticed is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import platform_assets
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import SimulatedClock
-from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.installation import PREFIX, Settings
 from platform_assets.pipelines.timeline import Timeline, plan_live
 from platform_assets.simulation.card_drift import DEFAULT_SIZES, DriftKind
@@ -25,8 +25,9 @@ MARK = "live-world.json"
 """File by which a folder is known to hold a live world: only such a folder is removed."""
 PORT = 8730
 SMALL_WORLD = {"customers": 1000, "terminals": 2000}
-HEALTHY_DAYS = 2
-DAYS = {None: 7, "covariate": 10, "upstream": 10, "label": 24, "concept": 24}
+HEALTHY_DAYS = 1
+"""Live days before the drift begins."""
+DAYS = {None: 4, "covariate": 8, "upstream": 6, "label": 18, "concept": 18}
 """How many days go by where nobody says so: labels come a week late, and quality is judged over a week."""
 AFTER_MIDNIGHT = time(4, 0)
 """By then everything that is due on a day has become due."""
@@ -64,6 +65,11 @@ class LiveWorld:
     def days(self) -> DayRange:
         """The days that go by."""
         return self.timeline.live
+
+    @property
+    def first_window(self) -> DayRange:
+        """The days that the first model answers before the live ones begin: as many as monitoring judges at once."""
+        return DayRange(self.timeline.as_of, self.days.first - ONE_DAY)
 
     @property
     def clock(self) -> SimulatedClock:
@@ -123,7 +129,7 @@ class LiveWorld:
         (self.home / "dagster").mkdir(parents=True)
         mark = {"use_case": self.use_case.name, "drift": self.drift, "drift_day": self.drift_day.isoformat()}
         (self.home / MARK).write_text(json.dumps(mark) + "\n")
-        self.clock.move(self.morning_of(self.days.first))
+        self.clock.move(self.morning_of(self.timeline.as_of))
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class Wish:
     """What somebody asks for.
 
     Attributes:
-        drift: what is planted, after two healthy days; None for a quiet world.
+        drift: what is planted, after a healthy day; None for a quiet world.
         days: how many days go by at most; when None as many as the drift needs to be noticed and answered.
         seconds_per_day: a day lasts at least so long.
         requests_a_day: about how many requests are sent on each day.
@@ -142,7 +148,7 @@ class Wish:
     drift: str | None = None
     days: int | None = None
     seconds_per_day: float = 5.0
-    requests_a_day: int = 800
+    requests_a_day: int = 500
     home: Path | None = None
     port: int | None = None
 

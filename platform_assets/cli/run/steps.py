@@ -164,11 +164,20 @@ def _go_live(journey: Journey) -> Traffic | None:
         with step(f"live day {day}"):
             total.merge(send(panel_of_day(journey, day), use_case, *place))
             console.print(f"    {total.sent} requests sent so far, {len(total.failures)} failed")
-            newest_label = day - timedelta(days=max(1, use_case.label_arrival_days) - 1)
-            today = DayRange(day, day)
-            wanted = {LABELS: DayRange(newest_label, newest_label), LOAD: today, ONLINE: today}
-            journey.catch_up(day + ONE_DAY, wanted)
+            load_live_day(journey, day)
     return total
+
+
+def load_live_day(journey: Journey, day: date) -> None:
+    """A day's batch load once it is over: the labels that have arrived, its events and features, and the online store.
+
+    Raises:
+        RunFailed: a job did not succeed.
+    """
+    newest_label = day - timedelta(days=max(1, journey.use_case.label_arrival_days) - 1)
+    today = DayRange(day, day)
+    wanted = {LABELS: DayRange(newest_label, newest_label), LOAD: today, ONLINE: today}
+    journey.catch_up(day + ONE_DAY, wanted)
 
 
 def _predict(journey: Journey) -> None:

@@ -39,7 +39,8 @@ def test_it_begins_on_a_day_on_which_a_model_is_trained_with_every_window_behind
     days = plan_live(card_fraud, 10)
     assert is_training_day(card_fraud, days.as_of)
     assert can_train_as_of(card_fraud, days.as_of)
-    assert days.live.first == days.as_of == days.history.last + timedelta(days=1)
+    assert days.as_of == days.history.last + timedelta(days=1)
+    assert (days.live.first - days.as_of).days == card_fraud.monitoring.window_days
     assert len(days.live.days) == 10
     longest = max(view.span_days for view in card_fraud.features)
     assert (days.as_of - days.history.first).days >= longest
@@ -78,12 +79,12 @@ def test_it_begins_anew_and_leaves_alone_what_is_no_live_world(
 ) -> None:
     world = make_world(card_fraud, settings, Wish())
     world.prepare()
-    assert world.clock.now() == world.morning_of(world.days.first)
+    assert world.clock.now() == world.morning_of(world.timeline.as_of)
     world.clock.move(world.morning_of(world.days.last))
     (world.home / "lake").mkdir()
     world.prepare()
     assert not (world.home / "lake").exists()
-    assert world.clock.now() == world.morning_of(world.days.first)
+    assert world.clock.now() == world.morning_of(world.timeline.as_of)
 
     precious = tmp_path / "precious"
     precious.mkdir()
