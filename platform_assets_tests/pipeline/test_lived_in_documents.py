@@ -22,7 +22,7 @@ READING = (
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",
-    "live": "pipeline/test_live_world.py",
+    "live": "unit/cli/test_live_world.py",
     "stop": "pipeline/conftest.py",
     "init": "onboarding/test_init.py",
     "docs": "graph/test_definitions.py",

@@ -37,7 +37,7 @@ def print_header(world: LiveWorld, ui_port: int | None) -> None:
 def print_beginning(answered_seconds: float, seconds: float, traffic: Traffic) -> None:
     """Print what there is when the daemon takes over."""
     console.print(
-        f"[bold]handover[/] after {seconds:.0f} s: the first model answers since {answered_seconds:.0f} s, {traffic.sent:,} requests so far, "
+        f"[bold]handover[/] after {seconds:.0f} s: the first answer after {answered_seconds:.0f} s, {traffic.sent:,} requests so far, "
         f"{len(traffic.failures)} failed; from here on nobody but the daemon starts anything"
     )
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from platform_assets.cli import app
 from platform_assets.cli.live.driver import LiveDay, LiveStory
 from platform_assets.cli.live.observation import Decision, Serving, Verdict
 from platform_assets.cli.live.screen import print_day, print_story
@@ -188,3 +190,9 @@ def test_the_screen_says_what_happened_how_long_it_took_and_where_to_look(
 def test_the_mark_names_the_world(world: LiveWorld) -> None:
     world.prepare()
     assert json.loads((world.home / "live-world.json").read_text())["drift"] == "covariate"
+
+
+def test_the_command_says_why_a_world_cannot_begin() -> None:
+    result = CliRunner().invoke(app, ["live", "bike_demand"])
+    assert result.exit_code == 1
+    assert "bike_demand answers no requests" in result.output
