@@ -57,7 +57,7 @@ def test_every_row_is_as_in_a_world_that_nobody_disturbed(disturbed: DaemonWorld
     assert expected.keys() == found.keys()
     for table, frame in expected.items():
         assert not frame.is_empty(), table
-        assert_frame_equal(found[table], frame, check_exact=True, obj=table)
+        assert_frame_equal(found[table], frame, check_exact=True)
 
 
 def succeeded(world: DaemonWorld) -> Iterator[tuple[RunFact, date]]:
