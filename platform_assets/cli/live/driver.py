@@ -13,9 +13,9 @@ from time import monotonic, sleep
 from platform_assets.cli.console import step
 from platform_assets.cli.live.children import end_earlier, kept_running
 from platform_assets.cli.live.observation import (
-    Decision,
-    Serving,
-    Verdict,
+    LiveDecision,
+    LiveModel,
+    LiveVerdict,
     asked_for_by_monitoring,
     decided_on,
     drift_on,
@@ -63,11 +63,11 @@ class LiveDay:
     day: date
     traffic: Traffic
     runs: tuple[RunFact, ...]
-    drift: Verdict | None
-    quality: Verdict | None
-    decision: Decision | None
+    drift: LiveVerdict | None
+    quality: LiveVerdict | None
+    decision: LiveDecision | None
     asked: tuple[RunFact, ...]
-    serving: Serving | None
+    serving: LiveModel | None
     is_quiet: bool
     seconds: float
 

@@ -21,7 +21,7 @@ from platform_assets.registry.base import CHAMPION
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LiveVerdict:
     """A window's verdict.
 
     Attributes:
@@ -34,7 +34,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Serving:
+class LiveModel:
     """Which model answers.
 
     Attributes:
@@ -56,27 +56,27 @@ class Serving:
         return not self.is_rolled_out and answering == {f"v{self.version}"}
 
 
-def verdict_of(journey: Journey, monitor: str, day: date) -> Verdict | None:
+def verdict_of(journey: Journey, monitor: str, day: date) -> LiveVerdict | None:
     """The verdict of the window that ends on a day; None while there is none."""
     table = journey.catalog.verdicts(monitor)
     if not table.exists():
         return None
     rows = table.read(day, day, columns=["status", "causes"])
-    return None if rows.is_empty() else Verdict(rows["status"][0], tuple(rows["causes"][0]))
+    return None if rows.is_empty() else LiveVerdict(rows["status"][0], tuple(rows["causes"][0]))
 
 
-def drift_on(journey: Journey, clock_day: date) -> Verdict | None:
+def drift_on(journey: Journey, clock_day: date) -> LiveVerdict | None:
     """Drift of the window that ended the day before."""
     return verdict_of(journey, DRIFT, newest_day(journey.use_case, WATCH, clock_day))
 
 
-def quality_on(journey: Journey, clock_day: date) -> Verdict | None:
+def quality_on(journey: Journey, clock_day: date) -> LiveVerdict | None:
     """Quality of the newest window whose labels have arrived."""
     return verdict_of(journey, QUALITY, newest_day(journey.use_case, JUDGE, clock_day))
 
 
 @dataclass(frozen=True)
-class Decision:
+class LiveDecision:
     """Whether a model is asked for as of a day.
 
     Attributes:
@@ -88,13 +88,13 @@ class Decision:
     reason: str
 
 
-def decided_on(journey: Journey, clock_day: date) -> Decision | None:
+def decided_on(journey: Journey, clock_day: date) -> LiveDecision | None:
     """What was decided as of a day; None where nothing was."""
     row = newest_decision(journey.catalog)
-    return Decision(row["verdict"], row["reason"]) if row is not None and row["as_of"] == clock_day else None
+    return LiveDecision(row["verdict"], row["reason"]) if row is not None and row["as_of"] == clock_day else None
 
 
-def serving_now(journey: Journey) -> Serving | None:
+def serving_now(journey: Journey) -> LiveModel | None:
     """Which model answers now; None before the first."""
     use_case = journey.use_case
     champion = journey.installation.models.registry().by_alias(use_case.name, CHAMPION)
@@ -104,7 +104,7 @@ def serving_now(journey: Journey) -> Serving | None:
     deployed = target.status().use_cases.get(use_case.name)
     weights = {} if deployed is None else dict(deployed.weights)
     as_of = date.fromisoformat(champion.tags["as_of"])
-    return Serving(champion.version, as_of, weights, target.rollout(use_case.name) is not None)
+    return LiveModel(champion.version, as_of, weights, target.rollout(use_case.name) is not None)
 
 
 def asked_for_by_monitoring(runs: Sequence[RunFact]) -> tuple[RunFact, ...]:

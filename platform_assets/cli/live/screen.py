@@ -15,7 +15,7 @@ from platform_assets.monitoring.operations import RunState
 
 if TYPE_CHECKING:
     from platform_assets.cli.live.driver import LiveDay, LiveStory
-    from platform_assets.cli.live.observation import Verdict
+    from platform_assets.cli.live.observation import LiveVerdict
     from platform_assets.cli.live.world import LiveWorld
     from platform_assets.cli.run.replay import Traffic
 
@@ -67,7 +67,7 @@ def _runs(one: LiveDay) -> str:
     return ", ".join(name if count == 1 else f"{name} x{count}" for name, count in done.items()) or "no runs"
 
 
-def _verdict(verdict: Verdict | None) -> str:
+def _verdict(verdict: LiveVerdict | None) -> str:
     if verdict is None:
         return "[dim]not known yet[/]"
     if not verdict.causes:

@@ -167,7 +167,7 @@ def make_world(use_case: UseCase, settings: Settings, wish: Wish) -> LiveWorld:
     """
     if not (use_case.is_realtime and use_case.answers_requests):
         raise LiveWorldError(f"{use_case.name} answers no requests: nobody could send any in a live world")
-    if use_case.event_source.connector.kind != "simulator":
+    if not use_case.event_source.connector.is_simulated:
         raise LiveWorldError(
             f"the events of {use_case.name} come from {use_case.event_source.connector.kind}, not from a simulator: nobody knows its days "
             "before they come. `make dev` lets the real ones be loaded as they come"

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from platform_assets.cli import app
 from platform_assets.cli.live.driver import LiveDay, LiveStory
-from platform_assets.cli.live.observation import Decision, Serving, Verdict
+from platform_assets.cli.live.observation import LiveDecision, LiveModel, LiveVerdict
 from platform_assets.cli.live.screen import print_day, print_story
 from platform_assets.cli.live.world import LiveWorld, LiveWorldError, Wish, make_world
 from platform_assets.cli.run.replay import Traffic
@@ -108,13 +108,13 @@ def training(as_of: date, state: RunState = RunState.SUCCEEDED) -> RunFact:
 
 def lived(world: LiveWorld, **of_the_last: Any) -> LiveStory:
     """A story of all days, quiet but for what is given for the last one."""
-    first = Serving("1", world.days.first, {"v1-0a": 100}, False)
+    first = LiveModel("1", world.days.first, {"v1-0a": 100}, False)
     quiet: dict[str, Any] = {
         "traffic": Traffic([1.0], []),
         "runs": (),
-        "drift": Verdict("ok", ()),
+        "drift": LiveVerdict("ok", ()),
         "quality": None,
-        "decision": Decision("nothing", "Nothing is wrong."),
+        "decision": LiveDecision("nothing", "Nothing is wrong."),
         "asked": (),
         "serving": first,
         "is_quiet": True,
@@ -125,7 +125,7 @@ def lived(world: LiveWorld, **of_the_last: Any) -> LiveStory:
     return LiveStory(world, 60.0, days, None, 100.0)
 
 
-DRIFTED = Verdict("drift", ("drift:amount",))
+DRIFTED = LiveVerdict("drift", ("drift:amount",))
 
 
 def answered(world: LiveWorld, **other: Any) -> dict[str, Any]:
@@ -133,9 +133,9 @@ def answered(world: LiveWorld, **other: Any) -> dict[str, Any]:
     day = world.days.last
     return {
         "drift": DRIFTED,
-        "decision": Decision("train", "2 of the last 3 windows are violated."),
+        "decision": LiveDecision("train", "2 of the last 3 windows are violated."),
         "asked": (training(day),),
-        "serving": Serving("2", day, {"v2-0b": 100}, False),
+        "serving": LiveModel("2", day, {"v2-0b": 100}, False),
         **other,
     }
 
@@ -144,10 +144,10 @@ def test_a_drift_is_answered_when_the_model_that_was_asked_for_answers_alone(wor
     assert lived(world, **answered(world)).is_as_expected
     day = world.days.last
     for what, other in {
-        "the old model serves on": {"serving": Serving("1", world.days.first, {"v1-0a": 100}, False)},
-        "it shares the requests": {"serving": Serving("2", day, {"v1-0a": 50, "v2-0b": 50}, False)},
-        "its rollout is under way": {"serving": Serving("2", day, {"v2-0b": 100}, True)},
-        "another model than was asked for": {"serving": Serving("2", day - timedelta(days=1), {"v2-0b": 100}, False)},
+        "the old model serves on": {"serving": LiveModel("1", world.days.first, {"v1-0a": 100}, False)},
+        "it shares the requests": {"serving": LiveModel("2", day, {"v1-0a": 50, "v2-0b": 50}, False)},
+        "its rollout is under way": {"serving": LiveModel("2", day, {"v2-0b": 100}, True)},
+        "another model than was asked for": {"serving": LiveModel("2", day - timedelta(days=1), {"v2-0b": 100}, False)},
         "its training failed": {"asked": (training(day, RunState.FAILED),)},
         "nobody asked for it": {"asked": ()},
     }.items():
