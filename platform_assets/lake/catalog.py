@@ -316,7 +316,7 @@ class Catalog:
         return self._table(SERVING, SHADOW_LOG, prediction_log_schema(self.use_case))
 
     def verdicts(self, name: str) -> LakeTable:
-        """Stored verdicts of a monitor (`DRIFT`, `QUALITY`, `ESTIMATE`): a row for each window."""
+        """Stored verdicts of a monitor (`DRIFT`, `QUALITY`, `ESTIMATE`, `BUSINESS_MEASURES`): a row for each window."""
         return self._table(MONITORING, name, VERDICT_SCHEMA)
 
     @property

@@ -14,6 +14,7 @@ import polars as pl
 
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.monitoring.business_measures import BusinessResult
 from platform_assets.monitoring.drift import ColumnVerdict, DriftResult
 from platform_assets.monitoring.estimates.kept import EstimatedQuality
 from platform_assets.monitoring.latency import ServiceDay
@@ -110,6 +111,26 @@ def plot_estimates(result: EstimatedQuality) -> bytes:
     axes.set_xlabel("last event day of the window")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8)
+    figure.autofmt_xdate()
+    return png(figure)
+
+
+def plot_measures(result: BusinessResult) -> bytes:
+    """Each business measure by event day, with its bound.
+
+    Returns:
+        A PNG image.
+    """
+    figure = new_figure(9.0, 0.6 + 2.4 * max(1, len(result.measures)))
+    for axes, one in zip(
+        figure.subplots(max(1, len(result.measures)), squeeze=False)[:, 0], result.measures, strict=False
+    ):
+        days = np.array(list(one.by_day), dtype="datetime64[D]")
+        axes.plot(days, list(one.by_day.values()), "o-", color=BLUE)
+        if one.bound is not None:
+            axes.axhline(one.bound, color=RED, linestyle="--", linewidth=1)
+        axes.set_ylabel(f"{one.unit} a {one.per}")
+        axes.set_title(f"{one.name}: {one.status}", fontsize=10)
     figure.autofmt_xdate()
     return png(figure)
 

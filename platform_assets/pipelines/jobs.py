@@ -6,6 +6,7 @@ Dagster is told about a job (`orchestration/jobs.py`).
 
 from platform_assets.declaration import Source, UseCase
 from platform_assets.declaration.names import (
+    BUSINESS_MEASURES,
     CHAMPION,
     DAILY_PREDICTIONS,
     DEPLOYMENT,
@@ -72,7 +73,7 @@ def job_tables(use_case: UseCase) -> dict[str, list[TableName]]:
         LOAD: [*_published(prompt), *kept, *((FEATURES, view.table) for view in use_case.stored_views)],
         TRAIN: _trained(use_case),
         WATCH: [(MONITORING, DRIFT), (MONITORING, ESTIMATE)],
-        JUDGE: [(MONITORING, QUALITY)],
+        JUDGE: [(MONITORING, QUALITY), *([(MONITORING, BUSINESS_MEASURES)] if use_case.monitoring.measures else [])],
         DECIDE: [(MONITORING, RETRAIN_DECISION)],
         MAINTAIN: [(MAINTENANCE, TABLES)],
     }

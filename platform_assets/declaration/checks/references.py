@@ -23,6 +23,7 @@ from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
 from platform_assets.declaration.checks.learners import learner_problems
+from platform_assets.declaration.checks.measures import measure_problems
 from platform_assets.declaration.checks.rollout import rollout_problems
 from platform_assets.declaration.checks.stream_door import stream_door_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
@@ -82,6 +83,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *_serving(use_case),
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
         *(Flaw(*finding) for finding in experiment_problems(use_case)),
+        *(Flaw(*finding) for finding in measure_problems(use_case)),
         *(Flaw(*finding) for finding in rollout_problems(use_case)),
         *(Flaw(*finding) for finding in compute_problems(use_case)),
     ]

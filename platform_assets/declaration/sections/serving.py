@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.alerting import Alerting, Objectives, StackName
 from platform_assets.declaration.sections.callers import Callers
+from platform_assets.declaration.sections.measures import BusinessMeasure
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
 from platform_assets.declaration.sections.training import Metric
@@ -204,6 +205,10 @@ class Monitoring(Declaration):
         default=2.0, gt=1, description="The label rate may be this many times larger or smaller than in training."
     )
     retrain: RetrainRule = Field(default_factory=RetrainRule, description="When a new model is asked for.")
+    measures: tuple[BusinessMeasure, ...] = Field(
+        default=(),
+        description="What answers are worth, measured once labels have come; each with a bound is part of a check.",
+    )
     objectives: Objectives = Field(
         default_factory=Objectives, description="Service levels of what answers requests; alerts are made from them."
     )

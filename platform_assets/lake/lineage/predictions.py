@@ -91,3 +91,15 @@ def estimate_origins(use_case: UseCase) -> Origins:
     known = (*use_case.feature_names, use_case.label.column)
     reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in known)
     return _verdict(use_case, (*logged, *reference, label))
+
+
+def business_origins(use_case: UseCase) -> Origins:
+    """What was asked and answered, next to the labels that arrived."""
+    label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
+    answered = (
+        *use_case.serving.request,
+        "score",
+        "decision",
+        *(FEATURE_PREFIX + name for name in use_case.feature_names),
+    )
+    return _verdict(use_case, (*(ColumnOf(*predictions_path(use_case), name) for name in answered), label))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import (
+    BUSINESS_MEASURES,
     DRIFT,
     ESTIMATE,
     FEATURE_QUALITY,
@@ -43,6 +44,7 @@ from platform_assets.lake.lineage.features import (
 )
 from platform_assets.lake.lineage.graph import PLATFORM, SOURCE, WHOLE_ROW, ColumnOf, Lineage, Origins
 from platform_assets.lake.lineage.predictions import (
+    business_origins,
     daily_predictions_origins,
     drift_origins,
     estimate_origins,
@@ -95,3 +97,5 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
     yield (MONITORING, DRIFT), drift_origins(use_case)
     yield (MONITORING, QUALITY), quality_origins(use_case)
     yield (MONITORING, ESTIMATE), estimate_origins(use_case)
+    if use_case.monitoring.measures:
+        yield (MONITORING, BUSINESS_MEASURES), business_origins(use_case)

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from platform_assets.declaration import UseCase
+from platform_assets.orchestration.assets.business_measures import business_measures_asset
 from platform_assets.orchestration.assets.champion import champion_asset
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.deployment import deployment_asset, service_asset
@@ -66,6 +67,7 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
         drift_asset(use_case=use_case),
         estimated_quality_asset(use_case=use_case),
         quality_asset(use_case=use_case),
+        *([business_measures_asset(use_case=use_case)] if use_case.monitoring.measures else []),
         retrain_decision_asset(use_case=use_case),
         maintenance_asset(use_case=use_case),
         *([experiment_asset(use_case=use_case)] if use_case.experiment is not None else []),

@@ -9,11 +9,13 @@ import pytest
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.names import BUSINESS_MEASURES
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines import watch
 from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.pipelines.compute_features import compute_features
 from platform_assets.pipelines.estimate_quality import estimate_quality
+from platform_assets.pipelines.measure_business import watch_business
 from platform_assets.pipelines.predict import predict
 from platform_assets.pipelines.train import select_model
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
@@ -57,7 +59,20 @@ def declared() -> UseCase:
             ]
         },
         serving={"mode": "batch", "request": ["application", "at", "vendor_score"], "decision": {"threshold": 0.5}},
-        monitoring={"quality_metric": "auc_roc", "window_days": 3, "min_rows": 200},
+        monitoring={
+            "quality_metric": "auc_roc",
+            "window_days": 3,
+            "min_rows": 200,
+            "measures": [
+                {
+                    "name": "false_alarms",
+                    "expression": "CASE WHEN decision = 'decline' AND late = 0 THEN 1 ELSE 0 END",
+                    "unit": "alarms",
+                    "direction": "decrease",
+                    "bound": 60.0,
+                }
+            ],
+        },
     )
 
 
@@ -127,3 +142,12 @@ def test_an_estimate_is_withdrawn_once_labels_contradict_it(watched: tuple[Catal
     assert later.status == "withdrawn"
     assert later.followed is None
     assert [(one.day, one.covered) for one in later.scored] == [(str(WORSE - timedelta(days=1)), True)]
+
+
+def test_what_answers_are_worth_is_measured_with_their_labels(watched: tuple[Catalog, FakeRegistry]) -> None:
+    good = watch_business(watched[0], WORSE - timedelta(days=1)).result
+    assert good.passed, good.measures[0].explanation
+    bad = watch_business(watched[0], LAST - timedelta(days=1)).result
+    assert bad.causes == ["measure:false_alarms"]
+    stored = watched[0].verdicts(BUSINESS_MEASURES).read()
+    assert stored.sort("event_day")["status"].to_list() == ["ok", "violated"]
