@@ -190,10 +190,11 @@ def status(
 
 @app.command()
 def docs() -> None:
-    """Write docs/reference/: the declaration from its models, the commands from their help."""
-    from platform_assets.cli import command_reference, reference
+    """Write docs/reference/ and the list of metrics: the declaration from its models, the commands from their help."""
+    from platform_assets.cli import command_reference, metrics_reference, reference
     from platform_assets.cli.console import fail_readably
 
     with fail_readably():
         reference.write_page(reference.TARGET, reference.render_reference())
         reference.write_page(command_reference.TARGET, command_reference.render_commands(app))
+        reference.write_page(metrics_reference.TARGET, metrics_reference.render_now())

@@ -1,6 +1,7 @@
 """The doors of a target, through its public address: gRPC, the Open Inference Protocol, metrics of all processes."""
 
 import os
+import re
 import signal
 from collections.abc import Callable
 
@@ -58,6 +59,8 @@ def test_every_door_is_behind_the_public_address_and_comes_back(target: LocalTar
     page = text(f"{address}/metrics")
     for process in own:
         assert f'use_case="card_fraud",arm="card_fraud-1",process="{process.program}"}} 1' in page
+    assert re.search(r'platform_assets_proxy_requests_total\{use_case="card_fraud",arm="card_fraud-1"\} [1-9]', page)
+    assert f'platform_assets_proxy_healthy_processes{{use_case="card_fraud",arm="card_fraud-1"}} {len(own)}' in page
     (door,) = [info.pid for name, info in target._supervisor.infos().items() if name == DOORS]
     assert door is not None
     os.kill(door, signal.SIGKILL)

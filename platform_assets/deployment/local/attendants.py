@@ -55,7 +55,7 @@ def watcher_program(root: Path, port: int, options: Mapping[str, object]) -> str
 
 def doors_program(root: Path, port: int, envoy: Envoy) -> str:
     """The program that answers gRPC, and with what all processes of a use case expose."""
-    sockets = (envoy.own_socket, *envoy.door_sockets.values())
+    sockets = (envoy.own_socket, *envoy.door_sockets.values(), envoy.admin_socket)
     command = [sys.executable, "-m", DOORS_MODULE, str(root), f"http://{LOOPBACK}:{port}", *map(str, sockets)]
     return _program(root, DOORS, command)
 

@@ -76,7 +76,7 @@ class Envoy:
     ) -> None:
         self._root = root
         self._launch_file = root / "launch" / f"{PROGRAM}.json"
-        self._socket = socket_path(root, target_id, "envoy.sock")
+        self.admin_socket = socket_path(root, target_id, "envoy.sock")
         self.own_socket = socket_path(root, target_id, "own.sock")
         self.door_sockets = {name: socket_path(root, target_id, f"{name}.sock") for name in (doors.GRPC, doors.PAGES)}
         self._access = access
@@ -229,7 +229,7 @@ class Envoy:
     def _write_all(self, state: TargetState) -> str:
         """Write every file; returns the version of the listeners."""
         bootstrap = envoy_config.render_bootstrap(
-            state.target_id, self._directory, self._socket, envoy_config.most_connections(open_files_limit())
+            state.target_id, self._directory, self.admin_socket, envoy_config.most_connections(open_files_limit())
         )
         changed = write_private(self._bootstrap, bootstrap)
         if changed and PROGRAM in self._supervisor.infos():
@@ -274,7 +274,7 @@ class Envoy:
 
     def remove_socket(self) -> None:
         """Remove the sockets of an Envoy that has ended, and of the doors behind it."""
-        for path in (self._socket, self.own_socket, *self.door_sockets.values()):
+        for path in (self.admin_socket, self.own_socket, *self.door_sockets.values()):
             with contextlib.suppress(OSError):  # already gone, or in a folder that is read-only by now
                 path.unlink()
 
@@ -327,12 +327,14 @@ class Envoy:
         import httpx
 
         url = httpx.URL(f"http://envoy{path}").copy_merge_params(query)
-        transport = httpx.HTTPTransport(uds=str(self._socket), verify=False)
+        transport = httpx.HTTPTransport(uds=str(self.admin_socket), verify=False)
         try:
             with httpx.Client(transport=transport, trust_env=False, timeout=5.0) as client:
                 answer = client.request(method, url).raise_for_status()
         except httpx.HTTPError as error:
-            raise TargetUnavailable(f"Envoy does not answer on its private socket {self._socket} ({error})") from error
+            raise TargetUnavailable(
+                f"Envoy does not answer on its private socket {self.admin_socket} ({error})"
+            ) from error
         try:
             parsed = json.loads(answer.text)
         except ValueError:

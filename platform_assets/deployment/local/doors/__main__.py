@@ -1,4 +1,5 @@
-"""`python -m platform_assets.deployment.local.doors ROOT ADDRESS OWN_SOCKET GRPC_SOCKET PAGES_SOCKET`: the doors of one target.
+"""`python -m platform_assets.deployment.local.doors ROOT ADDRESS OWN_SOCKET GRPC_SOCKET PAGES_SOCKET ADMIN_SOCKET`:
+the doors of one target.
 
 Belongs here: listening, signals. Does not belong here: what is answered (`pages.py`, `serving/doors/grpc/`).
 """
@@ -19,7 +20,9 @@ from platform_assets.deployment.local.neighbours import STATE_FILE
 DRAIN_SECONDS = 8.0
 
 
-async def serve(root: Path, address: str, own_socket: str, grpc_socket: str, pages_socket: str) -> None:
+async def serve(
+    root: Path, address: str, own_socket: str, grpc_socket: str, pages_socket: str, admin_socket: str
+) -> None:
     """Serve until SIGTERM; calls under way are finished."""
     from aiohttp import web
 
@@ -34,7 +37,7 @@ async def serve(root: Path, address: str, own_socket: str, grpc_socket: str, pag
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)  # what a killed process left: nobody can listen on it
     upstream = Upstream(address, own_socket)
-    runner = web.AppRunner(Pages(root / STATE_FILE, upstream).application(), access_log=None)
+    runner = web.AppRunner(Pages(root / STATE_FILE, upstream, Path(admin_socket)).application(), access_log=None)
     await runner.setup()
     await web.UnixSite(runner, pages_socket).start()
     server = await start_server(upstream, [f"unix:{grpc_socket}"])
@@ -47,10 +50,10 @@ async def serve(root: Path, address: str, own_socket: str, grpc_socket: str, pag
 
 def main(arguments: list[str]) -> None:
     """Serve with files that only this user can open."""
-    root, address, own_socket, grpc_socket, pages_socket = arguments
+    root, address, *sockets = arguments
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(serve(Path(root), address, own_socket, grpc_socket, pages_socket))
+    asyncio.run(serve(Path(root), address, *sockets))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from platform_assets.deployment.errors import StateUnreadable
 from platform_assets.deployment.local.doors.exposition import CONTENT_TYPE, Exposed, merged
+from platform_assets.deployment.local.doors.proxy import proxy_page
 from platform_assets.deployment.local.doors.written import written_pages
 from platform_assets.deployment.local.host import LOOPBACK
 from platform_assets.deployment.local.state import TargetState, load_state
@@ -28,13 +29,15 @@ SERVER_VERSION = "2"
 class Pages:
     """The pages of one target."""
 
-    def __init__(self, state_path: Path, upstream: Upstream) -> None:
+    def __init__(self, state_path: Path, upstream: Upstream, proxy_socket: Path | None = None) -> None:
         """Describe the pages.
 
         Args:
             state_path: of the target's state, read anew for every page.
             upstream: the target's address.
+            proxy_socket: where the proxy says what it counted; None leaves that out.
         """
+        self._proxy_socket = proxy_socket
         self._state_path = state_path
         self._upstream = upstream
 
@@ -56,17 +59,20 @@ class Pages:
         from aiohttp import ClientSession, ClientTimeout, web
 
         use_case = request.match_info["use_case"]
+        arms = self._state().use_case(use_case).arms
         processes = [
-            (program.port, {"arm": arm.name, "process": program.name})
-            for arm in self._state().use_case(use_case).arms
-            for program in arm.programs
+            (program.port, {"arm": arm.name, "process": program.name}) for arm in arms for program in arm.programs
         ]
         async with ClientSession(timeout=ClientTimeout(total=SCRAPE_SECONDS)) as session:
-            texts = await asyncio.gather(*(_scraped(session, port) for port, _ in processes))
+            asked = (_scraped(session, port) for port, _ in processes)
+            proxied, *texts = await asyncio.gather(self._proxied(use_case, [arm.name for arm in arms]), *asked)
         exposed = [
             Exposed({"use_case": use_case, **labels}, text) for (_, labels), text in zip(processes, texts, strict=True)
         ]
-        return web.Response(body=merged(exposed).encode(), headers={"content-type": CONTENT_TYPE})
+        return web.Response(body=(merged(exposed) + (proxied or "")).encode(), headers={"content-type": CONTENT_TYPE})
+
+    async def _proxied(self, use_case: str, arms: list[str]) -> str | None:
+        return await proxy_page(self._proxy_socket, use_case, arms) if self._proxy_socket else None
 
     async def _server(self, request: web.Request) -> web.Response:
         from aiohttp import web
