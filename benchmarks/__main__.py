@@ -46,6 +46,9 @@ from benchmarks.parity.topic import REQUESTS, measure_parity
 from benchmarks.point_in_time.topic import measure_point_in_time
 from benchmarks.quality.topic import SEEDS, measure_quality, measure_worlds
 from benchmarks.reproduce.topic import measure_reproduction
+from benchmarks.retrain.topic import SEEDS as RETRAIN_SEEDS
+from benchmarks.retrain.topic import TITLE as RETRAIN_TITLE
+from benchmarks.retrain.topic import measure_retrain
 from benchmarks.rollouts.topic import TIMES as ROLLOUTS_OF_EACH
 from benchmarks.rollouts.topic import measure_rollouts
 from benchmarks.serving.latency import measure_latency
@@ -105,6 +108,7 @@ class Size:
         guard_rollouts: simulated for each guard, by the functions that a rollout calls.
         rollouts_of_each: strategy, under load.
         doors: events through each door.
+        retrain_seeds: worlds whose years are replayed.
     """
 
     scale: Mapping[str, Any]
@@ -139,6 +143,7 @@ class Size:
     guard_rollouts: int = GUARD_ROLLOUTS
     rollouts_of_each: int = ROLLOUTS_OF_EACH
     doors: int = 10_000
+    retrain_seeds: range = RETRAIN_SEEDS
 
 
 FULL = Size({})
@@ -175,6 +180,7 @@ QUICK = Size(
     guard_rollouts=4,
     rollouts_of_each=2,
     doors=500,
+    retrain_seeds=range(1),
 )
 
 Log = Callable[[str], None]
@@ -255,6 +261,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "A table of ten million rows",
         lambda size, log: measure_batch_scoring(log, size.batch_rows, size.few_batch_rows),
     ),
+    "retrain": (RETRAIN_TITLE, lambda size, log: measure_retrain(log, size.retrain_seeds)),
     "ledger": (
         "The ledger under kill -9",
         lambda size, log: measure_ledger(size.moves, size.rounds, log=log),

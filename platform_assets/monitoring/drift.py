@@ -19,6 +19,7 @@ import polars as pl
 from platform_assets.monitoring.drift_limits import DriftLimits as DriftLimits
 from platform_assets.monitoring.drift_statistics import (
     FloatArray,
+    as_floats,
     category_counts,
     ks_noise,
     ks_statistic,
@@ -212,9 +213,7 @@ class _Side:
     @classmethod
     def of(cls, series: pl.Series, independent: int | None = None) -> _Side:
         kind = _kind(series.dtype)
-        nulls = series.null_count()
-        if series.dtype.is_float():
-            nulls += int(series.is_nan().sum() or 0)
+        nulls = int(np.isnan(as_floats(series)).sum()) if series.dtype.is_float() else series.null_count()
         return cls(series, kind, nulls, max(1, len(series) if independent is None else independent))
 
     @property
@@ -227,12 +226,12 @@ class _Side:
 
     @property
     def infinite(self) -> int:
-        return int(self.values.is_infinite().sum() or 0) if self.values.dtype.is_float() else 0
+        return int(np.isinf(as_floats(self.values)).sum()) if self.values.dtype.is_float() else 0
 
     @property
     def numbers(self) -> FloatArray:
         """The values as floats, missing ones as NaN, shape (rows,)."""
-        return self.values.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
+        return as_floats(self.values)
 
     @property
     def strings(self) -> pl.Series:

@@ -50,6 +50,14 @@ RARE = "\x00rare"
 MISSING = "\x00missing"
 
 
+def as_floats(values: pl.Series) -> FloatArray:
+    """A numeric column as floats, missing values as NaN, shape (rows,).
+
+    Without `fill_null` and its kin: on a Series each is a query of its own, half a millisecond where the statistic takes a tenth.
+    """
+    return values.cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
+
+
 @dataclass(frozen=True, slots=True)
 class NumberBins:
     """A partition of the numbers: each point mass by itself, everything else by quantiles of what is not a point mass.

@@ -18,6 +18,7 @@ import polars as pl
 from platform_assets.monitoring.drift_limits import DriftLimits
 from platform_assets.monitoring.drift_statistics import (
     FloatArray,
+    as_floats,
     ks_noise,
     ks_statistic,
     number_counts,
@@ -83,7 +84,7 @@ def newest_day_figures(
     found = {}
     for name in columns:
         if name in reference.columns and name in day.columns and reference[name].dtype.is_numeric():
-            before, now = _numbers(reference[name]), _numbers(day[name])
+            before, now = as_floats(reference[name]), as_floats(day[name])
             if not (np.isnan(before).all() or np.isinf(before).any() or np.isinf(now).any()):
                 found[name] = _figures(before, now, by_column.get(name, limits), noise)
     return found
@@ -104,7 +105,3 @@ def _figures(before: FloatArray, now: FloatArray, limits: DriftLimits, noise: fl
         unheard_of_ratio=unheard_of,
         further_missing_ratio=max(0.0, missing),
     )
-
-
-def _numbers(values: pl.Series) -> FloatArray:
-    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)

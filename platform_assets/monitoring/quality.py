@@ -71,6 +71,7 @@ class QualityResult:
         violations: bounds that were broken.
         explanation: one sentence.
         reference: what the evaluation promised of the followed metric; None without one.
+        newest_day_lost: whether the followed metric is past its bound on the newest labelled day alone, its whole interval.
     """
 
     first_day: date | None
@@ -87,6 +88,7 @@ class QualityResult:
     violations: tuple[Violation, ...]
     explanation: str
     reference: float | None = None
+    newest_day_lost: bool = False
 
     @property
     def passed(self) -> bool:
@@ -216,7 +218,25 @@ def production_quality(
         explanation=" ".join(explanations)
         or f"{followed} {metrics[followed]:.4f} on {len(rows.y)} rows keeps the bound of {bounds[followed]:.4f}.",
         reference=reference_metrics.get(followed),
+        newest_day_lost=followed in bounds and _newest_day_lost(finite, use_case, bounds[followed], seed),
     )
+
+
+def _newest_day_lost(labelled: pl.DataFrame, use_case: UseCase, bound: float, seed: int) -> bool:
+    """Whether the newest labelled day alone shows the followed metric past its bound: a week shows a loss days later."""
+    day = labelled.filter(pl.col(EVENT_DAY) == labelled[EVENT_DAY].max())
+    rows, task = _scored(day, use_case), task_of(use_case)
+    metric = metric_of(use_case, use_case.monitoring.quality_metric)
+    if task.too_few_labels(rows.y, use_case, MIN_CLASS_ROWS) is not None:
+        return False
+    try:
+        value = metric(rows)
+        if (value >= bound) if metric.higher_is_better else (value <= bound):
+            return False
+        interval = metric_interval(metric, rows, seed=seed)
+    except MetricError:
+        return False
+    return bool(_metric_violations(metric, value, interval, bound, len(rows.y)))
 
 
 def quality_bound(use_case: UseCase, reference: float) -> float:

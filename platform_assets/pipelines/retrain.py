@@ -159,7 +159,7 @@ def windows_of(
     """Rows of stored verdicts as windows, each monitor's under the days that they were known as of.
 
     A column that drifts in the window and not on its newest day is over, and causes nothing. What looks like a fault of the data spoils
-    the quality of windows that hold its day as well.
+    each window that holds its day: drift of such a window causes nothing once the fault is mended, and its quality asks for no model.
 
     Args:
         use_case: names the delay of labels, and what counts as a fault.
@@ -172,18 +172,28 @@ def windows_of(
     windows: dict[str, list[WindowVerdict]] = {QUALITY: [], DRIFT: []}
     for day, row in sorted(drift.items()):
         newest = {_plain(name): figures for name, figures in results[day].get("newest_day", {}).items()}
+        is_mended = not faults[row[EVENT_DAY]] and any(faults.get(each) for each in _window(row, window_days))
         goes_on = tuple(
-            cause for cause in row["causes"] if newest.get(cause.removeprefix("drift:"), _MOVED)["has_moved"]
+            cause
+            for cause in row["causes"]
+            if not is_mended and newest.get(cause.removeprefix("drift:"), _MOVED)["has_moved"]
         )
         noticed = tuple(name for name, figures in newest.items() if figures["is_noticed"])
         window = WindowVerdict(day, bool(goes_on), goes_on, row["model_version"], faults[row[EVENT_DAY]], noticed)
         windows[DRIFT].append(window)
     for day, row in sorted(quality.items()):
-        days = [row[EVENT_DAY] - timedelta(days=back) for back in range(window_days)]
-        found = dict.fromkeys(fault for each in days for fault in faults.get(each, ())) if row["causes"] else {}
-        causes = tuple(row["causes"])
-        windows[QUALITY].append(WindowVerdict(day, bool(causes), causes, row["model_version"], tuple(found)))
+        causes, days = tuple(row["causes"]), _window(row, window_days) if row["causes"] else []
+        found = dict.fromkeys(fault for each in days for fault in faults.get(each, ()))
+        result = json.loads(row["result"])
+        noticed = (use_case.monitoring.quality_metric,) if result.get("newest_day_lost") else ()
+        window = WindowVerdict(day, bool(causes), causes, row["model_version"], tuple(found), noticed)
+        windows[QUALITY].append(window)
     return windows
+
+
+def _window(row: Mapping[str, Any], window_days: int) -> list[date]:
+    """The days of a stored verdict's window."""
+    return [row[EVENT_DAY] - timedelta(days=back) for back in range(window_days)]
 
 
 _MOVED: Mapping[str, Any] = {"has_moved": True}
