@@ -56,18 +56,20 @@ def years_of_a_world(seed: int) -> dict[tuple[Kind, str], tuple[World, Year]]:
 
 def _how(worlds: int) -> str:
     return (
-        f"{worlds} simulated worlds, a year of 365 days each, replayed day by day for each kind of year: nothing changes (quiet), or from a "
-        "day on, another one in each world, amounts and incomes lie elsewhere (covariate), 2.5 times as many events are bad (label), a low "
-        "income means the opposite while nothing looks otherwise (concept), or three tenths of the amounts come in cents for "
-        f"{FAULT_DAYS} days (upstream). {ROWS_A_DAY} events a day, {len(FEATURES)} features, labels after {LABEL_DELAY_DAYS} days, small "
-        "xgboost models of 28 days. Windows, newest day and decision are the platform's own functions with its default settings; quality "
-        "takes an average precision that is computed faster than scikit-learn's. A training that is asked for serves the same day, unless "
-        "its average precision on the newest labelled week is more than 2 % worse. *Noticed*: hours of data time from the beginning of the "
-        "first changed day to the first decision that says so, median and worst; of concepts nothing can be seen before the first label, "
-        f"{24 * LABEL_DELAY_DAYS} h later. *Lost before*: average precision that is missing, against an oracle that has learned 20,000 rows "
-        "of the changed world, from the change until a model that was asked for afterwards serves, as a share of the oracle's sum over the "
-        "year; mean and worst. *Lost*: over the whole year, what small models lack of the oracle on quiet days among it. *The rule before*: "
-        "two of the last three windows, once for each cause, a week's cooldown, whatever moved."
+        f"{worlds} simulated worlds, a year of 365 days each, replayed day by day for each kind of year: nothing changes "
+        "(quiet), or from a day on, another one in each world, amounts and incomes lie elsewhere (covariate), 2.5 times as many "
+        "events are bad (label), a low income means the opposite while nothing looks otherwise (concept), or three tenths of "
+        f"the amounts come in cents for {FAULT_DAYS} days (upstream). {ROWS_A_DAY} events a day, {len(FEATURES)} features, "
+        f"labels after {LABEL_DELAY_DAYS} days, small xgboost models of 28 days. Windows, newest day and decision are the "
+        "platform's own functions with its default settings; quality takes an average precision that is computed faster than "
+        "scikit-learn's. A training that is asked for serves the same day, unless its average precision on the newest labelled "
+        "week is more than 2 % worse. *Noticed*: hours of data time from the beginning of the first changed day to the first "
+        f"decision that says so, median and worst; of concepts nothing can be seen before the first label, "
+        f"{24 * LABEL_DELAY_DAYS} h later. *Lost before*: average precision that is missing, against an oracle that has learned 20,000 "
+        "rows of the changed world, from the change until a model that was asked for afterwards serves, as a share of the "
+        "oracle's sum over the year; mean and worst. *Lost*: over the whole year, what small models lack of the oracle on quiet "
+        "days among it. *The rule before*: two of the last three windows, once for each cause, a week's cooldown, whatever "
+        "moved."
     )
 
 
