@@ -305,11 +305,13 @@ def _window_ends(seen: Standing, job: str) -> list[date]:
 
 
 def _window_comes(seen: Standing, job: str, day: date) -> bool:
-    """Whether the verdict on the window that ends with a day is about to be made."""
-    candidates = (watch if job == WATCH else judge)(seen)
-    of_day = [one for one in candidates if one.day == day and not one.waits_for]
-    under_way = any(run.job == job and run.outcome == "under_way" for run in seen.remembered.runs)
-    return under_way or any(not failed_attempts(seen, one) for one in of_day)
+    """Whether the verdict on the window that ends with a day is about to be made, or what it is made from is on its way."""
+    candidates = watch if job == WATCH else judge
+    of_day = [one for one in candidates(seen) if one.day == day]
+    if _comes(seen, job, lambda _: iter(of_day)):
+        return True
+    stored = _comes(seen, LOG, log) or _comes(seen, PREDICT, predict)
+    return any(one.waits_for for one in of_day) and (stored or bool(_loads_come(seen)))
 
 
 def _predictions_lack(seen: Standing, day: date) -> str:

@@ -4,6 +4,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DEPLOYMENT, DRIFT, EVALUATION, PREDICTION_LOG, QUALITY
@@ -69,6 +71,22 @@ def test_healthy_days_run_each_job_once() -> None:
     assert made.of("decide") == [text(offset) for offset in range(4, 11)]
     assert {one.attempt for one in made.asked} == {1}
     assert made.days(SERVING, PREDICTION_LOG) == set(DayRange(START, day(9)).days)
+
+
+@pytest.mark.parametrize("slow", [LABELS, LOAD, LOG, WATCH, JUDGE])
+def test_a_day_is_decided_after_its_windows_were_judged_however_long_what_they_are_made_from_takes(slow: str) -> None:
+    made = world()
+    made.live(day(8))
+    made.slow = {slow}
+    made.off_until(day(9))
+    made.settle()
+    assert made.of("decide")[-1] == text(8), "not yet"
+    made.slow, made.runs = set(), [run for run in made.runs if run.outcome != "under_way"]
+    made.keys.clear()  # asked once more, and done at once: as though it had come to its end
+    made.settle()
+    assert made.of("decide")[-1] == text(9)
+    jobs = [one.due.job for one in made.asked]
+    assert jobs[::-1].index("decide") < min(jobs[::-1].index(WATCH), jobs[::-1].index(JUDGE))
 
 
 def test_a_model_is_trained_on_each_training_day_and_upkeep_is_done_on_sundays() -> None:
