@@ -12,12 +12,10 @@ from pathlib import Path
 from rich.markup import escape
 
 from platform_assets.cli.console import console
-from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
 from platform_assets.monitoring.use_case_page.page import SIGNS, WORDS, use_case_page
 from platform_assets.monitoring.use_case_page.state import UseCaseState
-from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.operations import Operations
 from platform_assets.pipelines.use_case_state.read import Around, read_use_case_state, sources_of
 from platform_assets.pipelines.use_case_state.write import INDEX, replace_file, write_use_case_page
@@ -40,7 +38,8 @@ def show_pages(installation: Installation, name: str | None, *, html: bool, outp
     if output is not None and len(states) != 1:
         raise ValueError(f"--output is a file for one page and there are {len(states)}: name the use case")
     if html:
-        paths = [write_use_case_page(state, installation.serving) for state in states]
+        for state in states:
+            write_use_case_page(state, installation.serving)
         if output is not None:
             replace_file(Path(output), use_case_page(states[0]))
     if as_json:
@@ -48,25 +47,21 @@ def show_pages(installation: Installation, name: str | None, *, html: bool, outp
         use_cases = [state.model_dump(mode="json") | {"worst": state.worst} for state in states]
         print(json.dumps({"format": FORMAT, "made_at": made_at, "use_cases": use_cases}, indent=1))
     else:
-        for state, path in zip(states, paths, strict=True):
+        for state in states:
             bad = sum(one.severity != "ok" for one in state.findings)
             colour, sign = COLOURS[state.worst], SIGNS[state.worst]
-            shown = escape(output or str(path))
+            shown = escape(output or where(state, installation))
             words = f"{WORDS[state.worst]}, {bad} findings"
             console.print(f"[{colour}]{sign}[/] [bold]{state.use_case}[/] {words}: {shown}")
         console.print(f"all use cases: {escape(str(installation.serving.page_folder() / INDEX))}")
     return any(state.worst == "red" for state in states)
 
 
-def write_page(installation: Installation, use_case: UseCase, operations: StateOfOperations) -> str:
-    """Write the page of one use case.
-
-    Returns:
-        Where it is: at the address of one that is served from this machine, else the file.
-    """
-    state = read_use_case_state(use_case, sources_of(installation), Around(operations))
-    path = write_use_case_page(state, installation.serving)
-    return str(path) if state.service is None else f"{state.service.address}/page"
+def where(state: UseCaseState, installation: Installation) -> str:
+    """Where a page is: at the address of a use case that is served, else its file."""
+    if state.service is not None and state.service.version is not None:
+        return f"{state.service.address}/page"
+    return str(installation.serving.page_folder() / f"{state.use_case}.html")
 
 
 def read_states(installation: Installation, name: str | None) -> Iterator[UseCaseState]:

@@ -6,25 +6,26 @@ Belongs here: what the command line asks of Dagster, answered in plain values. D
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Self
 
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.clock import Clock
+from platform_assets.declaration.names import PAGE
 from platform_assets.installation import Installation
-from platform_assets.lake.layout import LAYERS
-from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
+from platform_assets.lake.layout import LAYERS, MONITORING
+from platform_assets.monitoring.use_case_page.state import UseCaseState
 from platform_assets.orchestration.assembly import installed_definitions
+from platform_assets.orchestration.assets.use_case_page import made_page
 from platform_assets.orchestration.due_runs import SENSOR_NAME, read_materialized, run_request, sensor_name
 from platform_assets.orchestration.jobs import job_name
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.operations_facts import first_sentence, red_day
 from platform_assets.orchestration.progress import progress_logger
 from platform_assets.orchestration.run_origin import execute_with_origin
-from platform_assets.orchestration.state_of_operations import read_state_of_operations
 from platform_assets.pipelines.due import DueJob, Materialized
+from platform_assets.pipelines.use_case_state.read import StateSources
 
 PROGRESS = "progress"
 
@@ -100,9 +101,16 @@ class InProcess:
             return None
         return {key: value.value for key, value in event.asset_materialization.metadata.items()}
 
-    def operations(self, use_case: UseCase, clock: Clock) -> StateOfOperations:
-        """The part of a use case's state that Dagster knows."""
-        return read_state_of_operations(use_case, self.definitions, self.instance, clock, datetime.now(UTC))
+    def make_page(self, use_case: UseCase, read_from: StateSources) -> UseCaseState:
+        """Write the page of a use case, and have the instance remember it.
+
+        Returns:
+            What stands on it.
+        """
+        state, metadata = made_page(use_case, self.definitions, self.instance, read_from)
+        event = dg.AssetMaterialization(asset_key(use_case, MONITORING, PAGE), metadata=metadata)
+        self.instance.report_runless_asset_event(event)
+        return state
 
     def checks(self, use_case: UseCase) -> list[CheckOutcome]:
         """The latest evaluation of every check of the use case, in the order in which data flows.

@@ -217,7 +217,8 @@ def read_sensors(definitions: Defined, instance: dg.DagsterInstance, use_case: s
     One question, and one for each that ever ticked.
     """
     repository = _repository(definitions)
-    states = {(state.instigator_type, state.instigator_name): state for state in instance.all_instigator_state()}
+    known = instance.all_instigator_state() if instance.schedule_storage is not None else ()
+    states = {(state.instigator_type, state.instigator_name): state for state in known}
     declared = [(InstigatorType.SENSOR, sensor.name, sensor.default_status.value) for sensor in repository.sensor_defs]
     declared += [
         (InstigatorType.SCHEDULE, schedule.name, schedule.default_status.value) for schedule in repository.schedule_defs

@@ -1,5 +1,6 @@
 """After one command: data, a model that earned it, a service that answers, a log, a verdict, and a screen that says so."""
 
+import html
 import json
 import os
 import re
@@ -176,6 +177,23 @@ def test_status_names_what_runs_and_the_ledger(lived_in: LivedIn) -> None:
     assert code == 0, printed
     for text in ("answering", "card_fraud", "RUNNING", "promoted", "deployed"):
         assert text in printed
+
+
+def test_the_page_is_at_the_address_and_says_what_the_state_says(lived_in: LivedIn) -> None:
+    code, printed = lived_in.run("status", "card_fraud", "--json")
+    (state,) = json.loads(printed)["use_cases"]
+    assert code == (state["worst"] == "red")
+    found = {one["what"]: one["severity"] for one in state["findings"]}
+    assert found["The service answers"] == "ok", found
+    assert state["champion"]["version"] == "1"
+    assert {series["name"] for series in state["series"]} >= {"drift", "quality", "rows", "p99"}
+    lived_in.run("status", "card_fraud", "--html")
+    base = lived_in.target.address("card_fraud").removesuffix("/v1/card_fraud")
+    page = httpx.get(f"{base}/v1/card_fraud/page", trust_env=False, timeout=20)
+    assert page.status_code == 200
+    for what in found:
+        assert html.escape(what) in page.text, what
+    assert "card_fraud/page" in httpx.get(f"{base}/", trust_env=False, timeout=20).text
 
 
 def test_the_model_that_serves_was_judged(lived_in: LivedIn) -> None:

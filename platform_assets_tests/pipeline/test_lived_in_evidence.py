@@ -24,7 +24,7 @@ from platform_assets.orchestration.resources.build import build_resources
 
 from .conftest import FOLDER, LivedIn
 
-ON_OCCASION = [["model", "rollback"], ["experiments", "design"], ["serving", "rollout"]]
+ON_OCCASION = [["model", "rollback"], ["experiments", "design"], ["serving", "rollout"], ["monitoring", "page"]]
 DATA_VERSION_TAG, GIVEN_TAG = "dagster/data_version", "dagster/data_version_is_user_provided"
 
 
@@ -49,7 +49,7 @@ def made(graph: AssetGraph, instance: dg.DagsterInstance) -> dict[tuple[str, str
     found = {}
     for key in graph.materializable_asset_keys:
         if key.path[1] == MAINTENANCE or key.path[1:] in ON_OCCASION:
-            continue  # upkeep and rollouts have a schedule and a sensor of their own, and the others a person materializes
+            continue  # upkeep, rollouts and pages have sensors of their own, and the others a person materializes
         event = instance.get_latest_materialization_event(key)
         assert event is not None, f"{key.to_user_string()} was never materialized"
         assert event.asset_materialization is not None

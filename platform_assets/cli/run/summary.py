@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from platform_assets.cli.console import console
-from platform_assets.cli.pages import write_page
+from platform_assets.cli.pages import where
 from platform_assets.cli.rollout import show_rollout
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
@@ -21,6 +21,7 @@ from platform_assets.declaration import Source
 from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
 from platform_assets.lake.layout import MONITORING
 from platform_assets.pipelines.check_service import ServiceCheck
+from platform_assets.pipelines.use_case_state.read import sources_of
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
 from platform_assets.registry.training_run import ModelRun, registered_run
 
@@ -52,12 +53,9 @@ def print_summary(
     if service is not None:
         print_service_check(service)
     if service is None or service.passed:
-        operations = journey.jobs.operations(use_case, journey.installation.clock)
-        _print_next(
-            seconds,
-            automation_line(journey.installation.settings),
-            write_page(journey.installation, use_case, operations),
-        )
+        state = journey.jobs.make_page(use_case, sources_of(journey.installation))
+        page = where(state, journey.installation)
+        _print_next(seconds, automation_line(journey.installation.settings), page)
 
 
 def _print_data(journey: Journey) -> None:

@@ -36,10 +36,36 @@ Rule = Callable[[UseCaseState], Iterator[StateFinding]]
 
 
 def findings_of(state: UseCaseState) -> tuple[StateFinding, ...]:
-    """Everything that was found, the worst first; among equals that which began first."""
+    """Everything that was found, the worst first; among equals that which began first.
+
+    A use case that was declared and never begun is told so, and misses nothing.
+    """
+    if _never_begun(state):
+        return (_BEGIN.model_copy(update={"next_command": f"platform-assets run {state.use_case}"}),)
     found = [finding for rule in RULES for finding in rule(state)]
     late = datetime.max.replace(tzinfo=UTC)
     return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.since or late)))
+
+
+def _never_begun(state: UseCaseState) -> bool:
+    """Nothing of it was ever made, nor tried."""
+    known = state.operations
+    made = (
+        state.newest_event,
+        state.champion,
+        state.series,
+        state.windows,
+        known.checks,
+        known.failed_runs,
+        known.runs,
+    )
+    deployed = state.service is not None and state.service.version is not None
+    return not deployed and not any(made)
+
+
+_BEGIN = StateFinding(
+    severity="yellow", what="Nothing was loaded yet", why="The use case is declared and was never run."
+)
 
 
 def with_findings(state: UseCaseState) -> UseCaseState:

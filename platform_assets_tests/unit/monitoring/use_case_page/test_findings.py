@@ -12,6 +12,7 @@ from platform_assets.monitoring.use_case_page.state import (
     OpenAlert,
     RolloutState,
     SourceNewest,
+    UseCaseState,
 )
 from platform_assets.monitoring.use_case_page.state_of_operations import (
     DaemonState,
@@ -174,17 +175,25 @@ def test_checks_that_windows_tell_in_words_are_not_told_twice() -> None:
     ]
 
 
-def test_a_state_with_nothing_known_is_red_for_what_did_not_run() -> None:
-    state = with_findings(
-        healthy(
-            newest_event=None,
-            lag_seconds=None,
-            champion=None,
-            service=service(version=None),
-            windows=(),
-            operations=StateOfOperations(),
-        )
-    )
+def empty(**changes: Any) -> UseCaseState:
+    nothing: dict[str, Any] = {
+        "newest_event": None, "lag_seconds": None, "champion": None, "service": service(version=None), "windows": (), "series": (),
+        "operations": StateOfOperations(),
+    }  # fmt: skip
+    return with_findings(healthy(**{**nothing, **changes}))
+
+
+def test_a_use_case_that_was_never_begun_misses_nothing() -> None:
+    state = empty()
+    assert [(one.severity, one.what, one.next_command) for one in state.findings] == [
+        ("yellow", "Nothing was loaded yet", "platform-assets run parking")
+    ]
+
+
+def test_one_that_was_begun_and_has_nothing_is_red_for_everything_that_did_not_run() -> None:
+    failed = FailedRun(job="load", days="", run_id="a" * 10, at=NOW)
+    state = empty(operations=StateOfOperations(failed_runs=(failed,)))
     assert {one.what for one in state.findings if one.severity == "red"} == {
         "No event was ever published", "There is no champion", "No check was ever run", "The daemon does not run: nothing runs by itself",
+        "The run load failed",
     }  # fmt: skip
