@@ -19,8 +19,8 @@ from functools import cached_property
 EXACT_FAILURES = 30
 """Up to so many failures the exact test decides; beyond them Chernoff's bound."""
 LEAST_SHARE = 1e-12
-RECOVERY_ODDS = 3.0
-"""A shorter window without failures means recovery where chance would leave it empty in under exp(-3), 5 %, of the cases."""
+RECOVERY_EVIDENCE = 3.0
+"""A shorter window means recovery where so few failures would have a probability of at most exp(-3), 5 %, had the trouble gone on."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class BurnWindow:
         factor: the observed share of failures is at least so many times the budget.
         alpha: largest probability of so many failures under the objective.
         severity: `page` or `ticket`.
-        recovery: shorter window whose silence ends the alert; none where the window itself is short.
+        recovery: shorter window that ends the alert once it shows that the trouble is over; none where the window itself is short.
     """
 
     length: str
@@ -84,10 +84,15 @@ class BurnRule:
         return chernoff_exponent(failures, requests, self.budget) > -math.log(self.window.alpha)
 
     def recovered(self, failures: int, requests: int, recent_failures: int, recent_requests: int) -> bool:
-        """Whether the shorter window's silence is too long to be chance."""
-        if self.window.recovery is None or recent_failures or not requests:
+        """Whether a shorter window shows that the trouble of the whole one is over: silence alone does not."""
+        earlier_failures, earlier_requests = failures - recent_failures, requests - recent_requests
+        if self.window.recovery is None or not recent_requests or earlier_failures <= 0:
             return False
-        return recent_requests * -math.log(max(1 - failures / requests, LEAST_SHARE)) > RECOVERY_ODDS
+        if recent_failures >= self.window.factor * self.budget * recent_requests:
+            return False
+        return (
+            chernoff_exponent(recent_failures, recent_requests, earlier_failures / earlier_requests) > RECOVERY_EVIDENCE
+        )
 
     @cached_property
     def sufficient_failures(self) -> int:
@@ -102,30 +107,51 @@ class BurnRule:
                 raise ValueError(f"at {self.window.factor} times the budget no number of failures is more than chance")
         return failures
 
-    def expression(self, failed: str, counted: str, recent_failed: str = "", recent_counted: str = "") -> str:
+    def expression(self, failed: str, counted: str, recovered: str = "") -> str:
         """The rule in PromQL; its value is the number of failures.
 
         Args:
             failed: series with the failures in the window.
             counted: series with all requests in the window.
-            recent_failed: failures in the shorter window, where the rule has one.
-            recent_counted: requests in it.
+            recovered: series that is there once the trouble is over, where the window has a shorter one.
         """
         steps = "".join(f" + ({counted} > bool {largest})" for largest in self.largest_counts)
-        share = f"({failed} / {counted})"
-        distance = (
-            f"{share} * ln({share} / {self.budget!r}) + "
-            f"(1 - {share}) * ln(clamp_min(1 - {share}, {LEAST_SHARE!r}) / {1 - self.budget!r})"
-        )
+        distance = _distance(f"({failed} / {counted})", f"{self.budget!r}", f"{1 - self.budget!r}")
         text = (
             f"(\n  ({failed} <= {EXACT_FAILURES} and {failed} >= (1{steps}))\n"
             f"  or\n  ({failed} > {EXACT_FAILURES} and {counted} * ({distance}) > {-math.log(self.window.alpha):.6g})\n)\n"
             f"and {failed} >= {self.window.factor * self.budget:.12g} * {counted}"
         )
-        if self.window.recovery is None:
-            return text
-        silence = f"{recent_counted} * -ln(clamp_min(1 - {share}, {LEAST_SHARE!r})) > {RECOVERY_ODDS:g}"
-        return f"(\n{text}\n)\nunless ({recent_failed} == 0 and {silence})"
+        return f"(\n{text}\n)\nunless {recovered}" if recovered else text
+
+    def recovery_expression(
+        self, record: str, whole: tuple[str, str], recent: tuple[str, str], failed_last_minute: str
+    ) -> str:
+        """What `record` is recorded by: there from the moment that shows recovery until something fails again.
+
+        The memory is for few requests: one answer after an hour of failures shows recovery, and the silence after it shows no trouble.
+
+        Args:
+            record: the series itself.
+            whole: failures and all requests in the window.
+            recent: failures and all requests in the shorter one.
+            failed_last_minute: failures in the last minute.
+        """
+        failed, counted = recent
+        expected = f"(({whole[0]} - {failed}) / ({whole[1]} - {counted}))"  # before
+        distance = _distance(f"({failed} / {counted})", expected, f"clamp_min(1 - {expected}, {LEAST_SHARE!r})")
+        few = f"{failed} < {self.window.factor * self.budget:.12g} * {counted}"
+        shown = f"(({few}) and {counted} * ({distance}) > {RECOVERY_EVIDENCE:g}) * 0 + 1"
+        return f"({shown})\nor ({record} unless {failed_last_minute} > 0)"
+
+
+def _distance(share: str, expected: str, rest: str) -> str:
+    """KL(share || expected) of two shares, in PromQL; `rest` is what the expected one lacks of 1."""
+    least = repr(LEAST_SHARE)
+    return (
+        f"{share} * ln(clamp_min({share}, {least}) / {expected}) + "
+        f"(1 - {share}) * ln(clamp_min(1 - {share}, {least}) / {rest})"
+    )
 
 
 def largest_count(failures: int, budget: float, alpha: float, at_least: int = 0) -> int:
@@ -150,11 +176,11 @@ def largest_count(failures: int, budget: float, alpha: float, at_least: int = 0)
     return low
 
 
-def chernoff_exponent(failures: int, requests: int, budget: float) -> float:
-    """n KL(k/n || budget): minus the logarithm of Chernoff's bound on the tail (Annals of Mathematical Statistics 23, 1952)."""
+def chernoff_exponent(failures: int, requests: int, expected: float) -> float:
+    """n KL(k/n || expected): minus the logarithm of Chernoff's bound on the tail (Annals of Mathematical Statistics 23, 1952)."""
     share = failures / requests
-    rest = max(1 - share, LEAST_SHARE)
-    return requests * (share * math.log(share / budget) + (1 - share) * math.log(rest / (1 - budget)))
+    rest = math.log(max(1 - share, LEAST_SHARE) / max(1 - expected, LEAST_SHARE))
+    return requests * (share * math.log(max(share, LEAST_SHARE) / expected) + (1 - share) * rest)
 
 
 def _tail(failures: int, requests: int, budget: float) -> float:

@@ -140,27 +140,45 @@ def _group(
                 (objective.counted, objective.counted_expression),
             ):
                 recordings[f"{record}:over_{length}"] = text.replace("{w}", length)
+        for window in windows:
+            if window.recovery is not None:
+                recordings[_recovered(objective, window)] = _recovery(use_case, objective, window)
     alerts = [_burn_alert(use_case, objective, window) for objective in objectives for window in windows]
     recorded = tuple(Recording(record, text) for record, text in recordings.items())
     return RuleGroup(name, interval, recorded, tuple(alerts), labels)
 
 
+def _counts(use_case: UseCase, objective: _Objective, length: str) -> tuple[str, str]:
+    """The recorded failures and requests of a window."""
+    of = {"use_case": use_case.name}
+    return series(f"{objective.bad}:over_{length}", of), series(f"{objective.counted}:over_{length}", of)
+
+
+def _recovered(objective: _Objective, window: BurnWindow) -> str:
+    return f"{objective.bad}:recovered_from_{window.length}"
+
+
+def _recovery(use_case: UseCase, objective: _Objective, window: BurnWindow) -> str:
+    record = series(_recovered(objective, window), {"use_case": use_case.name})
+    whole = _counts(use_case, objective, window.length)
+    recent = _counts(use_case, objective, window.recovery or "")
+    failed_last_minute, _ = _counts(use_case, objective, WINDOWS[0].length)
+    return BurnRule(objective.budget, window).recovery_expression(record, whole, recent, failed_last_minute)
+
+
 def _burn_alert(use_case: UseCase, objective: _Objective, window: BurnWindow) -> Alert:
     rule = BurnRule(objective.budget, window)
-
-    def recorded(name: str, length: str | None) -> str:
-        return series(f"{name}:over_{length}", {"use_case": use_case.name})
-
-    expression = rule.expression(
-        recorded(objective.bad, window.length),
-        recorded(objective.counted, window.length),
-        recorded(objective.bad, window.recovery),
-        recorded(objective.counted, window.recovery),
-    )
+    failed, counted = _counts(use_case, objective, window.length)
+    recovered = ""
+    if window.recovery is not None:
+        recovered = series(_recovered(objective, window), {"use_case": use_case.name})
+    expression = rule.expression(failed, counted, recovered)
     share = None
     if objective.portable is not None and window.factor > 1:
-        failed, counted = objective.portable
-        share = ShareRule(failed, counted, window.factor * objective.budget, rule.sufficient_failures, window.length)
+        portable_failed, portable_counted = objective.portable
+        share = ShareRule(
+            portable_failed, portable_counted, window.factor * objective.budget, rule.sufficient_failures, window.length
+        )
     return Alert(
         name=f"{objective.alert}{'Burning' if window.severity == PAGE else 'Overspent'}",
         group="serving",

@@ -69,10 +69,29 @@ def test_a_night_on_which_everything_fails_is_a_page_within_three_requests() -> 
 
 def test_an_hour_that_is_over_ends_with_the_first_answer_and_not_with_silence() -> None:
     assert not HOUR.recovered(5, 5, 0, 0)
-    assert HOUR.recovered(5, 6, 0, 2)
+    assert HOUR.recovered(5, 6, 0, 1)
     assert not HOUR.recovered(30, 3_000, 0, 10)
-    assert HOUR.recovered(30, 3_000, 0, 400)
-    assert not HOUR.recovered(30, 3_000, 1, 4_000)
+    assert HOUR.recovered(30, 3_400, 0, 400)
+    assert HOUR.recovered(300, 34_000, 4, 4_000), "as many fail as may"
+    assert not HOUR.recovered(300, 4_600, 50, 4_000), "fewer fail, and more than may"
+
+
+def test_after_recovery_silence_is_no_trouble_and_another_failure_is(tmp_path: Path) -> None:
+    """Three of three requests fail, one a five minutes; then one is answered, and for a while nobody asks; then one fails."""
+    use_case = shop()
+    series = healthy(use_case)
+    of = 'use_case="shop"'
+    series[f'platform_assets_requests_total{{{of},outcome="failed",process="1"}}'] = "0x5 1x4 2x4 3x29 4x20"
+    series[f'platform_assets_requests_total{{{of},outcome="answered",process="1"}}'] = "0x22 1x60"
+    page = 'count(ALERTS{alertstate="firing",alertname="ErrorBudgetBurning",window="1h"}) or vector(0)'
+    looks = {8: 0, 18: 1, 22: 1, 30: 0, 40: 0, 47: 1}
+    test = scenario("few requests", series, 60, set())
+    test["promql_expr_test"] = [
+        {"expr": page, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": fires}]}
+        for minute, fires in looks.items()
+    ]
+    judged = [group for group in groups(use_case, objectives=True) if "days" not in group.name]
+    assert promtool.complaints(tmp_path, rules(judged), scenarios([test])) == ""
 
 
 def _pages(times: np.ndarray, failed: np.ndarray) -> int:
