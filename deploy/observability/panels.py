@@ -100,7 +100,7 @@ QUALITY = Panel(
     "Quality",
     (
         Query(f'platform_assets_quality{{{CASE},kind=~"true|estimated"}}', "{{use_case}} {{metric}} {{kind}}"),
-        Query(f'platform_assets_quality{{{CASE},kind=~"low|high|bound"}}', "{{use_case}} {{metric}} {{kind}}"),
+        Query(f'platform_assets_quality{{{CASE},kind=~".*low|.*high|bound"}}', "{{use_case}} {{metric}} {{kind}}"),
     ),
     meaning="True figures come with the labels; low and high are the ends of their interval, the bound must not be lost.",
 )
@@ -270,6 +270,13 @@ BOARDS = (
                 (
                     QUALITY,
                     _panel(
+                        "Estimate withdrawn",
+                        f"platform_assets_estimate_withdrawn{{{CASE}}}",
+                        "{{use_case}}",
+                        kind="switches",
+                        meaning="1: what quality is likely to be may not be believed; its series are absent.",
+                    ),
+                    _panel(
                         "Labels that are known",
                         f"platform_assets_quality_label_coverage_ratio{{{CASE}}}",
                         "{{use_case}}",
@@ -286,10 +293,29 @@ BOARDS = (
                         "{{use_case}} {{status}}",
                     ),
                     _panel(
+                        "Importance that moved",
+                        f"platform_assets_importance_change{{{CASE}}}",
+                        "{{use_case}}",
+                        "percentunit",
+                    ),
+                    _panel(
                         "Age of the judged window",
                         _age("drift_window_timestamp_seconds", "use_case"),
                         "{{use_case}}",
                         "s",
+                    ),
+                ),
+            ),
+            (
+                "What it is worth",
+                (
+                    _panel(
+                        "Business measures", f"platform_assets_business_measure{{{CASE}}}", "{{use_case}} {{measure}}"
+                    ),
+                    _panel(
+                        "Trainings asked for that failed",
+                        f"platform_assets_retrain_requests_failed{{{CASE}}}",
+                        "{{use_case}}",
                     ),
                 ),
             ),

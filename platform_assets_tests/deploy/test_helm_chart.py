@@ -67,9 +67,10 @@ def test_no_pod_is_privileged_or_writes_to_its_image(manifests: list[Manifest]) 
             assert "memory" in container["resources"]["limits"], name
 
 
-def test_only_pods_that_ask_the_api_hold_a_token(manifests: list[Manifest]) -> None:
+def test_only_pods_that_ask_the_api_hold_a_token(profile: str, manifests: list[Manifest]) -> None:
     with_token = {name for name, spec in pods(manifests).items() if spec.get("automountServiceAccountToken")}
-    assert with_token == {f"platform-assets-{part}" for part in ("webserver", "daemon", "code-location")}
+    metrics = [] if profile == "small" else ["metrics"]
+    assert with_token == {f"platform-assets-{part}" for part in ("webserver", "daemon", "code-location", *metrics)}
     assert all(one["automountServiceAccountToken"] is False for one in manifests if one["kind"] == "ServiceAccount"), (
         "a pod of nobody's gets no token by an account's default"
     )
@@ -207,3 +208,20 @@ def strings(value: Any) -> Iterator[str]:
         yield value
     for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from strings(below)
+
+
+def test_the_platform_s_metrics_are_served_and_may_be_read_by_prometheus() -> None:
+    manifests = render("production")
+    by_kind = {one["kind"]: one for one in manifests if one["metadata"]["name"] == "platform-assets-metrics"}
+    assert set(by_kind) == {"Deployment", "Service", "NetworkPolicy", "PodMonitor"}
+    (container,) = by_kind["Deployment"]["spec"]["template"]["spec"]["containers"]
+    words = container["command"]
+    assert words[words.index("platform_assets.cli") :][:3] == ["platform_assets.cli", "metrics", "serve"]
+    assert (
+        words[-1] == str(container["ports"][0]["containerPort"]) == str(by_kind["Service"]["spec"]["ports"][0]["port"])
+    )
+    endpoint = by_kind["PodMonitor"]["spec"]["podMetricsEndpoints"][0]
+    assert (endpoint["port"], endpoint["honorLabels"]) == (container["ports"][0]["name"], True)
+    readers = by_kind["NetworkPolicy"]["spec"]["ingress"][0]["from"]
+    assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}} in readers
+    assert not [one for one in render("small") if one["metadata"]["name"] == "platform-assets-metrics"]

@@ -28,7 +28,7 @@ from serving.metrics import ServiceMetrics
 
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 VALUES = {"use_case": "shop", "status": "drift", "kind": "true", "part": "lake"}
-KINDS = ("true", "estimated", "low", "high", "bound")
+KINDS = ("true", "low", "high", "bound", "estimated", "estimated_low", "estimated_high")
 
 
 def needed(name: str, package: str) -> str:

@@ -82,12 +82,36 @@ METRICS = (
     PlatformMetric(
         "quality",
         "Newest figures of quality: `true` from labels, with `low` and `high` of its interval, and the `bound` that must not be lost; "
-        "`estimated` before labels.",
+        "`estimated` before labels, with `estimated_low` and `estimated_high`, absent while it is withdrawn.",
         (*CASE, "metric", "kind"),
         WATCH,
     ),
     PlatformMetric(
         "quality_window_timestamp_seconds", "Begin of the last day of the window that `quality` is about.", CASE, WATCH
+    ),
+    PlatformMetric(
+        "estimate_withdrawn", "1 where the newest estimate of quality may not be believed, else 0.", CASE, WATCH
+    ),
+    PlatformMetric(
+        "estimate_window_timestamp_seconds",
+        "Begin of the last day of the window that the newest estimate is about.",
+        CASE,
+        WATCH,
+    ),
+    PlatformMetric(
+        "importance_change",
+        "Share of the importance that went from some inputs to others since training, 0 to 1.",
+        CASE,
+        WATCH,
+    ),
+    PlatformMetric(
+        "business_measure", "Declared measures over the newest window with labels.", (*CASE, "measure"), WATCH
+    ),
+    PlatformMetric(
+        "retrain_requests_failed",
+        "Trainings that were asked for in the present episode and failed, by the newest decision.",
+        CASE,
+        WATCH,
     ),
     PlatformMetric("quality_label_coverage_ratio", "Predictions of that window whose label is known.", CASE, WATCH),
     PlatformMetric(

@@ -33,7 +33,9 @@ T = TypeVar("T")
 KEPT_SECONDS = 15.0
 """A part is read again no sooner."""
 COST_RATIO = 0.05
-"""Nor so soon that reading it takes a larger share of the time: a part that takes a second is kept for 20."""
+"""Nor so soon that reading it takes a larger share of the time: a part that takes a second is kept for 20 ..."""
+MOST_KEPT_SECONDS = 60.0
+"""... but no longer than this, so that an alert is never later than a minute."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class _Kept:
     seconds: float = 0.0
 
     def is_fresh(self, now: float, kept_seconds: float) -> bool:
-        return self.read_at is not None and now - self.read_at < max(kept_seconds, self.seconds / COST_RATIO)
+        return self.read_at is not None and now - self.read_at < min(
+            max(kept_seconds, self.seconds / COST_RATIO), MOST_KEPT_SECONDS
+        )
 
 
 class PlatformCollector:

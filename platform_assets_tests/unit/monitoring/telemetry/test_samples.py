@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.declaration.names import BUSINESS_MEASURES, DRIFT, ESTIMATE, QUALITY
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -36,6 +36,7 @@ from platform_assets.testing.fake_registry import FakeRegistry
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 FIRST = date(2024, 1, 1)
+MEASURE = {"name": "saved", "expression": "speed", "unit": "EUR", "direction": "increase"}
 LABELS = {metric.name: metric.labels for metric in METRICS}
 
 
@@ -60,7 +61,7 @@ def answers(*questions: Question) -> dict[str, dict[tuple[str, ...], float]]:
 
 def write(table: LakeTable, day: date, rows: int, **columns: Any) -> None:
     """Rows of a day whose columns are null but for those given."""
-    given = {name: [columns.get(name)] * rows for name in table.schema} | {"event_day": [day] * rows}
+    given = {name: [columns.get(name)] * rows for name in table.schema} | {str(table.partition_by): [day] * rows}
     table.write_partitions(pl.DataFrame(given, schema=table.schema), day, day)
 
 
@@ -120,6 +121,42 @@ def test_the_newest_verdicts(catalog: Catalog) -> None:
     assert found["quality_window_timestamp_seconds"] == {("small",): seconds(last)}
     assert "quality_label_coverage_ratio" not in found, "a share of nothing is no number"
     assert {labels[1]: value for labels, value in found["drift_columns"].items()} == {"ok": 2, "drift": 0, "missing": 1}
+
+
+def test_an_estimate_that_is_withdrawn_leaves_no_figure(catalog: Catalog) -> None:
+    one = {"value": 0.7, "low": 0.6, "high": 0.8}
+    verdict(catalog, ESTIMATE, FIRST, {"estimates": {"auc": one}, "status": "ok", "importance": {"distance": 0.2}})
+    found = answers(*verdict_questions(catalog))
+    kinds = {labels[2]: value for labels, value in found["quality"].items()}
+    assert kinds == {"estimated": 0.7, "estimated_low": 0.6, "estimated_high": 0.8}
+    assert (found["importance_change"], found["estimate_withdrawn"]) == ({("small",): 0.2}, {("small",): 0})
+    later = FIRST + timedelta(days=1)
+    verdict(
+        catalog,
+        ESTIMATE,
+        later,
+        {"estimates": {}, "withdrawn": {"auc": one}, "status": "withdrawn", "importance": None},
+    )
+    found = answers(*verdict_questions(catalog))
+    assert found == {
+        "estimate_withdrawn": {("small",): 1},
+        "estimate_window_timestamp_seconds": {("small",): seconds(later)},
+    }
+
+
+def test_business_measures_and_failed_retrains(tmp_path: Path) -> None:
+    measured = declare(
+        events={"visit": "int64", "at": "datetime", "speed": "float64"},
+        label="unpaid",
+        features=["speed"],
+        monitoring={"quality_metric": "auc_roc", "measures": [MEASURE]},
+    )
+    catalog = Catalog(measured, Lake(str(tmp_path / "lake"), {}))
+    figures = [{"name": "saved", "value": 12.5}, {"name": "lost", "value": None}]
+    verdict(catalog, BUSINESS_MEASURES, FIRST, {"measures": figures})
+    write(catalog.retrain_decisions, FIRST, 1, failed_requests=2)
+    found = answers(*verdict_questions(catalog))
+    assert found == {"business_measure": {("small", "saved"): 12.5}, "retrain_requests_failed": {("small",): 2}}
 
 
 def test_the_champion_s_day(use_case: UseCase) -> None:
