@@ -18,7 +18,7 @@ from platform_assets.orchestration.left_out import left_out_tag
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.pipelines.due import DueJob, Materialized, evidence_table, tables_to_read
 from platform_assets.pipelines.due_now.answer import Outcome, Remembered, Request, StartedRun
-from platform_assets.pipelines.jobs import JOBS, MAINTAIN, TRAIN, TableName, job_tables, part_tables
+from platform_assets.pipelines.jobs import FEED, JOBS, MAINTAIN, TRAIN, TableName, job_tables, part_tables
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 PARTITION = "dagster/partition"
@@ -171,7 +171,10 @@ def automatic_request(use_case: UseCase, request: Request) -> dg.RunRequest:
         CAUSE: str(request.cause),
         ASKED_AT: request.asked_at.isoformat(),
     }
-    tags |= {DUE: use_case.name, **left_out_tag(request.without)}
+    if (
+        request.due.job != FEED
+    ):  # it is asked for every few minutes, and would push the others out of what is remembered
+        tags |= {DUE: use_case.name, **left_out_tag(request.without)}
     return asked.with_replaced_attrs(tags=tags, run_key=request.key)
 
 

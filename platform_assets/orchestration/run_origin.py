@@ -36,13 +36,15 @@ def execute_with_origin(
         definitions: have the job.
         instance: remembers the run.
         job_name: the job.
-        request: the run's partition and tags.
+        request: the run's partition and tags, and the assets of the job where it is about some of them only.
         run_config: of the run.
 
     Returns:
         The result; a step that fails does not raise.
     """
-    job = definitions.resolve_job_def(job_name).as_ephemeral_job(resource_defs={}, input_values={})
+    whole = definitions.resolve_job_def(job_name).as_ephemeral_job(resource_defs={}, input_values={})
+    part = frozenset(request.asset_selection or ())
+    job = whole.get_subset(asset_selection=part) if part else whole
     tags = dict(request.tags)
     if request.partition_key is not None:
         tags |= job.get_tags_for_partition_key(request.partition_key, selected_asset_keys=None)

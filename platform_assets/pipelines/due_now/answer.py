@@ -99,9 +99,14 @@ class Request:
 
     @property
     def key(self) -> str:
-        """The same for whoever asks for the same, and for the next attempt another."""
+        """The same for whoever asks for the same, and for the next attempt another.
+
+        The clock's day is part of it: runs are forgotten some day, and with them the number of attempts.
+        """
         part = f" {self.due.part}" if self.due.part else ""
-        return f"{self.due.job}{part} {self.about} since {self.cause} attempt {self.attempt}"
+        return (
+            f"{self.due.job}{part} {self.about} since {self.cause} attempt {self.attempt} on {self.asked_at:%Y-%m-%d}"
+        )
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ from platform_assets.pipelines.jobs import (
     job_tables,
 )
 
+CATCH_UP_DAYS = 30
+"""Windows and decisions that lie further back are not made up for: nobody acts on them."""
+
 
 def once(candidates: Callable[[Standing], Iterator[DueDay]]) -> Callable[[Standing], Iterator[DueDay]]:
     """Candidates that several jobs ask about, found once."""
@@ -203,7 +206,7 @@ def decide(seen: Standing) -> Iterator[DueDay]:
         return
     judged = {WATCH: timedelta(days=1), JUDGE: timedelta(days=max(1, seen.use_case.label_delay_days))}
     first = min(done, default=ends + timedelta(days=1))
-    for day in seen.since(DECIDE, first):
+    for day in seen.since(DECIDE, max(first, seen.newest(DECIDE) - timedelta(days=CATCH_UP_DAYS))):
         if day in done:
             continue
         coming = [job for job, back in judged.items() if _window_comes(seen, job, day - back)]
@@ -301,7 +304,10 @@ def first_window_end(seen: Standing) -> date | None:
 
 def _window_ends(seen: Standing, job: str) -> list[date]:
     whole, done = first_window_end(seen), seen.done(job)
-    return [] if whole is None else [day for day in seen.since(job, min(done, default=whole)) if day not in done]
+    if whole is None:
+        return []
+    oldest = max(min(done, default=whole), seen.newest(job) - timedelta(days=CATCH_UP_DAYS))
+    return [day for day in seen.since(job, oldest) if day not in done]
 
 
 def _window_comes(seen: Standing, job: str, day: date) -> bool:

@@ -84,7 +84,9 @@ class DueWorld:
     @property
     def remembered(self) -> Remembered:
         """What it remembers."""
-        return Remembered(self.materialized, self.runs, frozenset(self.red_gates), self.parity_is_red)
+        ended = [one for one in self.runs if one.outcome != "under_way"][-200:]
+        under_way = [one for one in self.runs if one.outcome == "under_way"]
+        return Remembered(self.materialized, [*under_way, *ended], frozenset(self.red_gates), self.parity_is_red)
 
     def answer(self) -> DueAnswer:
         """What is due now."""

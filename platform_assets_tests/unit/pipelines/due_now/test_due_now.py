@@ -331,7 +331,7 @@ def test_with_go_on_features_store_and_training_go_on_without_the_day_and_say_so
     tries = [
         one for one in made.asked if one.due.job == LOAD and late in one.about.days and one.asked_at.date() == day(6)
     ]
-    assert len(tries) == 1, "once a day is enough to see whether it came"
+    assert len(tries) <= 2, "once a day, and once more after a later day was done"
 
 
 def test_a_day_that_comes_after_it_was_left_out_is_caught_up_with_all_that_looks_back_at_it() -> None:
@@ -380,3 +380,52 @@ def test_how_many_days_each_job_is_behind() -> None:
     assert behind[LOAD] == behind[WATCH] == [day(4), day(5)]
     assert behind[LABELS] == [day(5 - DELAY), day(6 - DELAY)]
     assert not any(days_behind(made.use_case, {}, made.now).values()), "nothing was loaded yet"
+
+
+def test_a_source_that_is_silent_for_weeks_has_no_more_runs_fail_each_day() -> None:
+    made = world()
+    made.live(day(2))
+    made.not_delivered = {("events", day(offset)) for offset in range(2, 30)}
+    made.live(day(12))
+    tries = [one for one in made.asked if one.asked_at.date() == day(11) and one.due.job == LOAD]
+    assert len(tries) <= 2 * MAX_ATTEMPTS + 8, "the oldest and the newest several times, each of the others once"
+    made.not_delivered = set()
+    made.live(day(13))
+    everything_is_there(made, day(12))
+
+
+def test_windows_without_a_verdict_are_given_up_some_day() -> None:
+    made = world()
+    made.live(day(4))
+    made.fails = lambda request: request.due.job == WATCH
+    made.live(day(14))
+    tries = [one for one in made.asked if one.due.job == WATCH and one.asked_at.date() == day(13)]
+    assert len(tries) <= 2 * MAX_ATTEMPTS + 7
+    [given_up] = [
+        one for one in made.answer().waiting if "is given up after 7 days" in one.reason and one.days.first == day(4)
+    ]
+    assert given_up.is_stuck
+    made.fails = lambda request: False
+    made.live(day(15))
+    assert {day(9), day(13), day(14)} <= made.days(MONITORING, DRIFT)
+
+
+def test_runs_that_are_forgotten_are_asked_for_under_a_new_key() -> None:
+    made = world()
+    made.fails = lambda request: request.due.job == LABELS
+    made.live(day(1))
+    made.runs.clear()
+    made.off_until(day(2))
+    assert LABELS in {one.due.job for one in made.tick()}
+
+
+def test_after_one_day_of_a_job_was_done_a_day_that_failed_before_is_tried_at_once() -> None:
+    made = world()
+    made.live(day(2))
+    made.not_delivered = {("events", day(2)), ("events", day(3))}
+    made.off_until(day(4), hour=11)
+    made.settle()
+    made.not_delivered = set()
+    made.now += timedelta(hours=1)
+    made.settle()
+    everything_is_there(made, day(3))
