@@ -10,7 +10,7 @@ from typing import Any
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
-from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, EVALUATION, PARITY, PREDICTION_LOG, SERVICE
+from platform_assets.declaration.names import CHAMPION, DEPLOYMENT, EVALUATION, SERVICE
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, RAW
 from platform_assets.pipelines.due import as_of_days_declared, due
 from platform_assets.pipelines.due_now.answer import DueAnswer, Remembered, Request, StartedRun
@@ -22,6 +22,9 @@ from platform_assets.testing.declare import declare, window
 
 FIRST = date(2024, 1, 1)
 DELAY = 3
+START = FIRST + timedelta(days=30)
+"""The day of the handover."""
+VIEW = "activity"
 EVENTS = {"payment": "int64", "at": "datetime", "card": "int64", "amount": "float64"}
 
 
@@ -209,4 +212,27 @@ class DueWorld:
         ]
 
 
-__all__ = ["DELAY", "FIRST", "PARITY", "PREDICTION_LOG", "DueWorld", "payments"]
+def world(**more: Any) -> DueWorld:
+    """Handed over at noon of `START`."""
+    made = DueWorld(payments(**more))
+    made.handed_over(START)
+    return made
+
+
+def day(offset: int) -> date:
+    return START + timedelta(days=offset)
+
+
+def text(first: int, last: int | None = None) -> str:
+    return str(DayRange(day(first), day(first if last is None else last)))
+
+
+def everything_is_there(made: DueWorld, newest: date) -> None:
+    """Events and features up to a day, labels as far as they have arrived, in order and none before its input."""
+    days = set(DayRange(FIRST, newest).days)
+    assert made.days(CLEAN, "events") == days
+    assert made.days(FEATURES, VIEW) == days
+    assert made.days(CLEAN, "labels") == set(DayRange(FIRST, newest + timedelta(days=1 - DELAY)).days)
+    assert newest in made.days(FEATURES, "online_store")
+    assert made.features_are_right()
+    assert made.early == []
