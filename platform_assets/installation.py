@@ -103,6 +103,15 @@ def time_is_simulated(environment: Mapping[str, str] = os.environ) -> bool:
     return Settings.from_environment(environment).simulated_clock is not None
 
 
+def alertmanager_address(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Where Alertmanager is asked which alerts fire; None where no setting says so.
+
+    Raises:
+        SettingsError: when a setting cannot be used.
+    """
+    return Settings.from_environment(environment).alertmanager
+
+
 class Settings(BaseModel):
     """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
 
@@ -171,6 +180,11 @@ class Settings(BaseModel):
     simulated_clock: Path | None = Field(
         default=None,
         description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
+    )
+    alertmanager: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="Address of the Alertmanager that pages ask which alerts fire; the one of `make observe` when not set.",
     )
     alert_receivers: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Who can be told of alerts, as JSON; keys stand in files that are named."
@@ -244,6 +258,7 @@ class Settings(BaseModel):
             "executor": value("executor", "in_process"),
             "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
+            "alertmanager": value("alertmanager", "") or None,
             "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
             "ray_address": value("ray_address", "") or None,
             "training_workers": value("training_workers", "") or None,

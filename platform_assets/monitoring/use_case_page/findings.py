@@ -27,7 +27,12 @@ from platform_assets.monitoring.use_case_page.units import count, duration, perc
 
 MOST_ERRORS_RATIO = 0.01
 """Share of requests that were not scored for the service's own reasons from which on somebody is needed now."""
-ASSETS = {"drift": "retrain_decision", "quality": "retrain_decision", "estimate": "estimated_quality"}
+ASSETS = {
+    "drift": "retrain_decision",
+    "quality": "retrain_decision",
+    "estimate": "estimated_quality",
+    "measures": "business_measures",
+}
 """Where more of a monitor's verdict stands: whether a new model was asked for, or why an estimate is withdrawn."""
 ROLLOUT_WAITS_HOURS = 48.0
 """A stage that lasts longer is worth a look."""
@@ -208,6 +213,12 @@ def _windows(state: UseCaseState) -> Iterator[StateFinding]:
             quality.status, "Quality could not be judged"
         )
         yield _window(state, quality, "ok" if quality.passed else "red", what)
+    measures = state.window("measures")
+    if measures is not None:
+        what = {"ok": "Business measures keep their bounds", "violated": "A business measure lies past its bound"}.get(
+            measures.status, "Business measures could not be judged"
+        )
+        yield _window(state, measures, "ok" if measures.passed else "red", what)
     estimate = state.window("estimate")
     if estimate is not None:
         rules = {

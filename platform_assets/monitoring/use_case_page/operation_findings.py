@@ -13,7 +13,12 @@ from platform_assets.monitoring.use_case_page.units import count, duration
 
 SENSOR_IS_DEAD_AFTER_SECONDS = 10 * 60
 """Sensors are evaluated every minute or more often."""
-JUDGED_BY_WINDOWS = {"monitoring/drift": "drift", "monitoring/quality": "quality"}
+JUDGED_BY_WINDOWS = {
+    "monitoring/drift": "drift",
+    "monitoring/quality": "quality",
+    "monitoring/estimated_quality": "estimate",
+    "monitoring/business_measures": "measures",
+}
 """Assets whose checks say what the windows say, in fewer words."""
 DEV = "make dev"
 LEFT_OVER = "The declared history is over, and these days of it are left."

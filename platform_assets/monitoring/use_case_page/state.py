@@ -182,7 +182,7 @@ class WindowState(PlainPart):
     """The newest verdict of a monitor.
 
     Attributes:
-        monitor: `drift`, `quality` or `estimate`.
+        monitor: `drift`, `quality`, `estimate` or `measures`.
         day: last event day of the window.
         status: as the monitor calls it.
         passed: whether it is fine.

@@ -41,7 +41,7 @@ def page_sensor_name(use_case: UseCase) -> str:
     return f"{use_case.name}__{SENSOR}"
 
 
-def page_asset(*, use_case: UseCase, automation: bool) -> dg.AssetsDefinition:
+def page_asset(*, use_case: UseCase, automation: bool, alertmanager: str | None = None) -> dg.AssetsDefinition:
     """The page, made when somebody asks for it; the sensor makes it all the time."""
 
     @dg.asset(
@@ -59,7 +59,7 @@ def page_asset(*, use_case: UseCase, automation: bool) -> dg.AssetsDefinition:
         serving: dg.ResourceParam[ServingHome],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
-        read_from = StateSources(lake, models, serving, clock, automation)
+        read_from = StateSources(lake, models, serving, clock, automation, alertmanager)
         return dg.MaterializeResult(
             metadata=made_page(use_case, context.repository_def, context.instance, read_from)[1]
         )
@@ -82,7 +82,9 @@ def made_page(
     return state, {"page": dg.MetadataValue.path(str(path)), "worst": state.worst, "findings": worst[:5]}
 
 
-def page_sensor(*, use_case: UseCase, automation: bool, simulated: bool = False) -> dg.SensorDefinition:
+def page_sensor(
+    *, use_case: UseCase, automation: bool, simulated: bool = False, alertmanager: str | None = None
+) -> dg.SensorDefinition:
     """Makes the page again when anything happened, and every few minutes; a materialization is reported when the worst state changes."""
 
     @dg.sensor(
@@ -99,7 +101,7 @@ def page_sensor(*, use_case: UseCase, automation: bool, simulated: bool = False)
         serving: dg.ResourceParam[ServingHome],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        read_from = StateSources(lake, models, serving, clock, automation)
+        read_from = StateSources(lake, models, serving, clock, automation, alertmanager)
         repository = context.repository_def
         assert repository is not None, "the code server evaluates sensors in their repository"
         return refreshed(use_case, context, lambda: made_page(use_case, repository, context.instance, read_from))

@@ -5,6 +5,7 @@ Belongs here: the order of reading, and what is said of what cannot be read. Doe
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import Clock
@@ -16,6 +17,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.monitoring.use_case_page.findings import with_findings
 from platform_assets.monitoring.use_case_page.state import NotComputed, OpenAlert, UseCaseState
 from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
+from platform_assets.pipelines.use_case_state.alerts import alertmanager_of, open_alerts
 from platform_assets.pipelines.use_case_state.data import newest_event, sources
 from platform_assets.pipelines.use_case_state.links import links
 from platform_assets.pipelines.use_case_state.models import champion, newest_decision, newest_rollout
@@ -37,6 +39,7 @@ class StateSources:
         serving: services and their folders.
         clock: what time it is for use cases.
         automation: whether schedules and sensors start by themselves.
+        alertmanager: its address, where a setting names it.
     """
 
     lake: Lake
@@ -44,12 +47,20 @@ class StateSources:
     serving: ServingHome
     clock: Clock
     automation: bool
+    alertmanager: str | None = None
 
 
 def sources_of(installation: Installation) -> StateSources:
     """Those of an installation."""
-    on = installation.settings.automation == "on"
-    return StateSources(installation.lake, installation.models, installation.serving, installation.clock, on)
+    settings = installation.settings
+    return StateSources(
+        installation.lake,
+        installation.models,
+        installation.serving,
+        installation.clock,
+        settings.automation == "on",
+        settings.alertmanager,
+    )
 
 
 @dataclass(frozen=True)
@@ -59,13 +70,11 @@ class Around:
     Attributes:
         operations: what Dagster knows.
         status: of the target; None asks it now.
-        alerts: that fire; None where nobody could be asked.
         machine_now: the machine's time, where a test sets it.
     """
 
     operations: StateOfOperations = field(default_factory=StateOfOperations)
     status: TargetStatus | None = None
-    alerts: tuple[OpenAlert, ...] | None = None
     machine_now: datetime | None = None
 
 
@@ -85,6 +94,8 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
     answered, missing = answered_series(catalog)
     service = service_now(use_case, serving, around.status) if use_case.is_realtime else None
     model = champion(use_case, read_from.models)
+    alertmanager = alertmanager_of(Path(serving.home), read_from.alertmanager)
+    alerts = None if alertmanager is None else open_alerts(use_case.name, alertmanager)
     looks, challenger = newest_rollout(use_case, serving)
     state = UseCaseState(
         use_case=use_case.name,
@@ -111,14 +122,18 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
         windows=windows,
         decision=newest_decision(catalog),
         operations=around.operations,
-        alerts=around.alerts,
+        alerts=alerts,
         series=(*series, *answered),
-        not_computed=(*absent, *missing, *_absent(around)),
+        not_computed=(*absent, *missing, *_absent(alertmanager, alerts)),
         links=links(use_case, serving, read_from.models.tracking_uri, windows),
     )
     return with_findings(state)
 
 
-def _absent(around: Around) -> list[NotComputed]:
-    alerts = [] if around.alerts is not None else [NotComputed(what="Open alerts", why="no Alertmanager was asked")]
-    return [*alerts, NotComputed(what="Cost", why="no cost of computing is recorded")]
+def _absent(alertmanager: str | None, alerts: tuple[OpenAlert, ...] | None) -> list[NotComputed]:
+    absent = [NotComputed(what="Cost", why="no cost of computing is recorded")]
+    if alerts is None:
+        silent = f"{alertmanager} does not answer"
+        why = "no Alertmanager is set, and `make observe` started none" if alertmanager is None else silent
+        absent.append(NotComputed(what="Open alerts", why=why))
+    return absent

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
+from platform_assets.declaration.names import BUSINESS_MEASURES, DRIFT, ESTIMATE, QUALITY
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.catalog import Catalog
@@ -38,7 +38,11 @@ def monitored(catalog: Catalog) -> Monitored:
         ("drift", DRIFT, _drift_series, "Drift"),
         ("quality", QUALITY, _quality_series, "True quality"),
         ("estimate", ESTIMATE, _estimate_series, "Estimated quality"),
+        ("measures", BUSINESS_MEASURES, _measure_series, "Business measures"),
     ):
+        if name == BUSINESS_MEASURES and not catalog.use_case.monitoring.measures:
+            absent.append(NotComputed(what=title, why="`monitoring.measures` declares none"))
+            continue
         rows = _newest(catalog, name)
         if not rows:
             absent.append(NotComputed(what=title, why="not computed: no window was judged yet"))
@@ -75,6 +79,10 @@ def _window(monitor: str, rows: Rows) -> WindowState:
 
 
 def _explanation(result: Mapping[str, Any]) -> str:
+    if "measures" in result:
+        measures = result["measures"]
+        bad = [one["explanation"] for one in measures if one["status"] != "ok"]
+        return " ".join(bad or [one["explanation"] for one in measures])
     if "columns" not in result:
         return str(result.get("explanation", ""))
     bad = [one for one in result["columns"] if one["status"] not in PASSING]
@@ -161,6 +169,32 @@ def _estimate_series(catalog: Catalog, rows: Rows) -> list[StateSeries]:
             interval_percent=95,
         )
     ]
+
+
+def _measure_series(catalog: Catalog, rows: Rows) -> list[StateSeries]:
+    """A series for each declared measure; windows from before it was declared are a gap."""
+    series = []
+    for declared in catalog.use_case.monitoring.measures:
+        points = []
+        for row in rows:
+            one: Mapping[str, Any] = next(
+                (found for found in row["result"]["measures"] if found["name"] == declared.name), {}
+            )
+            points.append(SeriesPoint(day=row[EVENT_DAY], **{name: one.get(name) for name in ("value", "low", "high")}))
+        title = declared.name.replace("_", " ").capitalize()
+        series.append(
+            StateSeries(
+                name=declared.name,
+                title=f"{title} a {declared.per}",
+                unit=declared.unit,
+                points=tuple(points),
+                bound=declared.bound,
+                bound_is_lower=declared.direction == "increase",
+                chart=title,
+                interval_percent=90,
+            )
+        )
+    return series
 
 
 def answered_series(catalog: Catalog) -> tuple[list[StateSeries], list[NotComputed]]:

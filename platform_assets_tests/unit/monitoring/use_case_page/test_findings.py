@@ -62,6 +62,8 @@ FOUND = {
     "quality not judged": ({"windows": (window("quality", "no_verdict"),)}, "red", "Quality could not be judged"),
     "estimate below": ({"windows": (window("estimate", "violated"),)}, "red", "Quality is estimated below its bound"),
     "estimate withdrawn": ({"windows": (window("estimate", "withdrawn"),)}, "yellow", "estimate of quality is withdrawn"),
+    "a measure past its bound": ({"windows": (window("measures", "violated"),)}, "red", "A business measure lies past its bound"),
+    "measures not judged": ({"windows": (window("measures", "no_verdict"),)}, "red", "Business measures could not be judged"),
     "no champion": ({"champion": None}, "red", "There is no champion"),
     "old champion": ({"champion": ModelState(version="3", as_of=DAY - timedelta(days=30))}, "yellow", "The champion is old"),
     "rollout held": ({"rollout": changed(ROLLOUT, outcome="held")}, "yellow", "v4 is being rolled out and does not move"),

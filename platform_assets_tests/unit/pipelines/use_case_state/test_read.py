@@ -28,6 +28,7 @@ from platform_assets.registry.model_store import ModelStore
 from platform_assets.testing.declare import declare
 
 FIRST = date(2018, 4, 1)
+MEASURE = {"name": "minutes_saved", "expression": "minutes", "unit": "minutes", "direction": "increase", "bound": 10}
 QUIET = TargetStatus(running=True, address="http://127.0.0.1:1", resident_bytes={}, use_cases={})
 
 
@@ -37,6 +38,7 @@ def parking() -> UseCase:
         events={"stay_id": "int64", "stay_time": "datetime", "driver_id": "int64", "minutes": "float64"},
         label="is_late",
         label_delay_days=7,
+        monitoring={"quality_metric": "auc_roc", "measures": [MEASURE]},
         history={"first_day": str(FIRST)},
         features=[
             {"name": "context", "rows": [{"name": "minutes", "expression": "minutes", "description": "How long."}]}
@@ -140,11 +142,19 @@ def test_what_was_stored_stands_in_the_state(parking: UseCase, read_from: StateS
     assert (state.champion.version, state.champion.since, state.champion.as_of) == ("3", at, date(2018, 4, 8))
     assert state.champion.evidence == ("It is better.", "2 of 2 gates passed, bypassed: slice")
     assert {window.monitor: (window.status, window.since) for window in state.windows} == dict.fromkeys(
-        ("drift", "quality", "estimate"), ("ok", FIRST)
+        ("drift", "quality", "estimate", "measures"), ("ok", FIRST)
     )
     last = {series.name: series.last for series in state.series}
     values = {name: None if point is None else point.value for name, point in last.items()}
-    assert values == {"drift": 0.5, "quality": 0.8, "estimate": 0.79, "rows": 1.0, "p50": 2.5, "p99": 2.5}
+    assert values == {
+        "drift": 0.5,
+        "quality": 0.8,
+        "estimate": 0.79,
+        "minutes_saved": 20.0,
+        "rows": 1.0,
+        "p50": 2.5,
+        "p99": 2.5,
+    }
     assert (state.sources[0].newest_day, state.sources[0].rows) == (date(2018, 4, 10), 1)
 
 
@@ -199,5 +209,5 @@ def test_reading_is_bounded_however_long_a_use_case_has_run(
     assert {name: seen[3][name] for name in ("read", "scan", "count_by_partition")} == {
         name: seen[100][name] for name in ("read", "scan", "count_by_partition")
     }
-    assert seen[100]["read"] + seen[100]["scan"] <= 12
-    assert seen[100]["rows"] <= 3 * MOST_DAYS + 10
+    assert seen[100]["read"] + seen[100]["scan"] <= 13
+    assert seen[100]["rows"] <= 4 * MOST_DAYS + 10
