@@ -85,33 +85,6 @@ def definitions_are_checked(environment: Mapping[str, str] = os.environ) -> bool
     return environment.get("DAGSTER_IS_DEFS_VALIDATION_CLI") == "1"
 
 
-def automation_is_on(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether sensors run without anybody turning them on in Dagster.
-
-    Raises:
-        SettingsError: when a setting cannot be used.
-    """
-    return Settings.from_environment(environment).automation == "on"
-
-
-def time_is_simulated(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether what is due is judged by a simulated clock.
-
-    Raises:
-        SettingsError: when a setting cannot be used.
-    """
-    return Settings.from_environment(environment).simulated_clock is not None
-
-
-def alertmanager_address(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Where Alertmanager is asked which alerts fire; None where no setting says so.
-
-    Raises:
-        SettingsError: when a setting cannot be used.
-    """
-    return Settings.from_environment(environment).alertmanager
-
-
 class Settings(BaseModel):
     """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
 

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 
 from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.template import use_case_template
-from platform_assets.installation import alertmanager_address, automation_is_on, time_is_simulated
+from platform_assets.installation import Settings
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.assets.use_case_page import page_asset, page_sensor
 from platform_assets.orchestration.automation import build_automation
@@ -88,7 +88,8 @@ class MlUseCase(dg.Component):
 
 def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
     """Definitions of one use case, without resources."""
-    on, simulated, told_by = automation_is_on(), time_is_simulated(), alertmanager_address()
+    settings = Settings.from_environment()
+    on, simulated, told_by = settings.automation == "on", settings.simulated_clock is not None, settings.alertmanager
     automation = build_automation(use_case, running=on, simulated=simulated)
     return dg.Definitions(
         assets=[*build_assets(use_case, folder), page_asset(use_case=use_case, automation=on, alertmanager=told_by)],

@@ -13,7 +13,7 @@ import pytest
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.clock import SimulatedClock
-from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
+from platform_assets.declaration.names import BUSINESS_MEASURES, DRIFT, ESTIMATE, QUALITY
 from platform_assets.deployment.release import TargetStatus
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.catalog import Catalog
@@ -107,7 +107,9 @@ def results(use_case: UseCase) -> dict[str, Any]:
         "explanation": "kept",
     }
     estimate = {"estimates": {metric: {"value": 0.79, "low": 0.7, "high": 0.88}}, "explanation": "kept"}
+    measure = {"name": "minutes_saved", "value": 20.0, "low": 15.0, "high": 25.0, "status": "ok", "explanation": "kept"}
     return {
+        BUSINESS_MEASURES: {"measures": [measure]},
         DRIFT: {"columns": [column], "passed": True, "rows_current": 700, "status": "ok"},
         QUALITY: quality,
         ESTIMATE: estimate,
