@@ -30,6 +30,9 @@ from benchmarks.common.report import Topic, missed_bars, not_measured, render
 from benchmarks.common.world import QUICK_SCALE, scored_use_case
 from benchmarks.doors.topic import TITLE as DOORS_TITLE
 from benchmarks.doors.topic import measure_doors
+from benchmarks.estimates.topic import SEEDS as ESTIMATE_SEEDS
+from benchmarks.estimates.topic import TITLE as ESTIMATES_TITLE
+from benchmarks.estimates.topic import measure_estimates
 from benchmarks.features.history import measure_history, measure_look_ups
 from benchmarks.features.next_day import measure_next_day
 from benchmarks.gates.topic import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
@@ -109,6 +112,7 @@ class Size:
         rollouts_of_each: strategy, under load.
         doors: events through each door.
         retrain_seeds: worlds whose years are replayed.
+        estimate_seeds: worlds in which quality is estimated before labels.
     """
 
     scale: Mapping[str, Any]
@@ -144,6 +148,7 @@ class Size:
     rollouts_of_each: int = ROLLOUTS_OF_EACH
     doors: int = 10_000
     retrain_seeds: range = RETRAIN_SEEDS
+    estimate_seeds: range = ESTIMATE_SEEDS
 
 
 FULL = Size({})
@@ -181,6 +186,7 @@ QUICK = Size(
     rollouts_of_each=2,
     doors=500,
     retrain_seeds=range(1),
+    estimate_seeds=range(1),
 )
 
 Log = Callable[[str], None]
@@ -253,6 +259,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         lambda size, log: measure_detection(log, size.rollouts),
     ),
     "guards": ("Other guards", lambda size, log: measure_guards(log, size.guard_rollouts)),
+    "estimates": (ESTIMATES_TITLE, lambda size, log: measure_estimates(size.estimate_seeds, log)),
     "stream-scoring": (
         "A stream under kill -9",
         lambda size, log: measure_stream_scoring(size.kills, log),

@@ -30,6 +30,7 @@ SCALE: Mapping[str, Any] = {"customers": 2000, "terminals": 4000}
 FIRST_DAY = 46
 """The first day of a world whose windows of features are full: 37 days of look-back."""
 WEEK_DAYS = 7
+ENTITIES: tuple[str, ...] = ("customer_id", "terminal_id")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +81,23 @@ class ReplayedModel:
 
 
 def world(
-    seed: int, drift: Mapping[str, Any] | None = None, scale: Mapping[str, Any] = SCALE
+    seed: int, drift: Mapping[str, Any] | None = None, days: tuple[int, int] | None = None
 ) -> tuple[UseCase, pl.DataFrame]:
-    """Rows of a world with features and labels, and the columns of entities, ordered as data sets are."""
+    """Rows of a world with features and labels, and the columns of entities, ordered as data sets are.
+
+    Args:
+        seed: of the world.
+        drift: planted, as the simulator takes it; None for a quiet one.
+        days: first and last day of the rows, counted from the first of the history; None for all with full windows.
+    """
     use_case = scored_use_case().use_case
     first, last = use_case.history.first_day, use_case.history.last_day
     assert last is not None
-    overrides = {**scale, "seed": seed, **({"drift": dict(drift)} if drift else {})}
+    offset, until = days or (FIRST_DAY, (last - first).days)
+    start, last = first + timedelta(days=offset), first + timedelta(days=until)
+    overrides = {**SCALE, "seed": seed, **({"drift": dict(drift)} if drift else {})}
     events, labels = simulated(use_case, first, last, overrides)
     joined = join_labels(events, labels, use_case)
-    start = first + timedelta(days=FIRST_DAY)
     views = {view.name: compute_view(view, use_case, joined, start, last) for view in use_case.features}
     frame = training_set(labels, views, use_case, last + timedelta(days=30), start, last)
     keys = [use_case.event_source.primary_key[0], *dict.fromkeys(entity.key_columns[0] for entity in use_case.entities)]
@@ -126,6 +134,6 @@ def _window(
     group = None if data.group is None else data.group[rows]
     own = frame[rows]
     assert np.array_equal(own[EVENT_DAY].to_numpy(), data.event_day[rows])
-    clusters = {name: own[name].to_numpy() for name in ("customer_id", "terminal_id") if name in own.columns}
+    clusters: dict[str, np.ndarray[Any, Any]] = {name: own[name].to_numpy() for name in ENTITIES if name in own.columns}
     scored = ScoredRows(predictor.predict(X), X, data.event_day[rows], group)
     return Window(*days, LabelledRows(data.y[rows], scored, clusters), own)

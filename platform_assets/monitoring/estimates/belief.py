@@ -140,12 +140,13 @@ def calibration_control(
     residuals = outcomes.model.residuals(y, rows.prediction, rows.X)
     random = np.random.default_rng(seed)
     redrawn = [outcomes.redraw(random).residuals(y, rows.prediction, rows.X) for _ in range(REDRAWS)]
+    dispersion = outcomes.dispersion_of_a_day if newest_days == 1 else outcomes.dispersion
     total, freedom = 0.0, 0
     for column in range(residuals.variance.shape[1]):
         for members in _bins(residuals, column):
             off = float(residuals.observed_less_expected[members, column].sum())
             by_fit = float(np.var([one.observed_less_expected[members, column].sum() for one in redrawn]))
-            variance = outcomes.dispersion * float(residuals.variance[members, column].sum()) + by_fit
+            variance = dispersion * float(residuals.variance[members, column].sum()) + by_fit
             total, freedom = total + off**2 / variance, freedom + 1
     if freedom == 0:
         return Control(name, None, f"{len(y)} labels say too little: hardly any outcome but one was expected.")
@@ -208,7 +209,7 @@ def _newest(y: Vector, rows: ScoredRows, days: int | None) -> tuple[Vector, Scor
     if days is None or len(known) <= days:
         return y, rows, f"{len(known)} days" if len(known) != 1 else str(known[0])
     chosen = np.flatnonzero(rows.event_day >= known[-days])
-    return y[chosen], rows.taken(chosen), f"the newest {days} days"
+    return y[chosen], rows.taken(chosen), "the newest day" if days == 1 else f"the newest {days} days"
 
 
 def _bins(residuals: Residuals, column: int) -> list[NDArray[np.int64]]:

@@ -65,6 +65,22 @@ def window_change(
     least = use_case.monitoring.min_rows if least_rows is None else least_rows
     if min(reference.height, window.height) < least:
         return WindowChange()
+    before, now = (_values(_sampled(rows), features) for rows in (reference, window))
+    moved = moved_segments(use_case, features, reference, window)
+    return WindowChange(moved, importance_change(predict, before, now, features))
+
+
+def moved_segments(
+    use_case: UseCase, features: Sequence[str], reference: pl.DataFrame, window: pl.DataFrame
+) -> tuple[Movement, ...]:
+    """Segments and features that moved by more than is declared, the most first.
+
+    Args:
+        use_case: slices, limits, group.
+        features: inputs of the model; those that are not watched or `seasonal` are left out.
+        reference: rows with features under their own names.
+        window: the same of now.
+    """
     before, now = (_sampled(rows) for rows in (reference, window))
     declared = use_case.monitoring.columns
     limits = DriftLimits.declared(use_case.monitoring)
@@ -73,14 +89,13 @@ def window_change(
         name for name in features if name not in declared or (declared[name].watched and not declared[name].seasonal)
     ]
     parts = segments(use_case, before, now)
-    moved = where_it_moved(
+    return where_it_moved(
         _side(use_case, before, parts[0], compared),
         _side(use_case, now, parts[1], compared),
         compared,
         {name: own.get(name, limits.max_ks) for name in compared},
         MAX_SHARE,
     )
-    return WindowChange(moved, importance_change(predict, _values(before, features), _values(now, features), features))
 
 
 def without_prefix(log: pl.DataFrame) -> pl.DataFrame:

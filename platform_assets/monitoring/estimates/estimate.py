@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platform_assets.tasks.metric import Counts, Matrix, MetricError, NamedMetric, Scored, Vector
-from platform_assets.tasks.outcomes import OutcomeModel, Redraw
+from platform_assets.tasks.outcomes import OutcomeModel, Redraw, Residuals
 
 CONFIDENCE = 0.95
 DRAWS = 60
@@ -63,7 +63,8 @@ class FittedOutcomes:
     Attributes:
         model: fitted on labelled rows that the judged model has not learned.
         redraw: the same from another sample of clusters.
-        dispersion: variance of sums over clusters as a multiple of that of independent rows, at least 1.
+        dispersion: variance of sums over clusters within a window as a multiple of that of independent rows, at least 1.
+        dispersion_of_a_day: the same within a day.
         clusters: what rows were counted together by, for people: `day`, or the name of an entity's key.
         rows: how many rows it was fitted on.
     """
@@ -71,6 +72,7 @@ class FittedOutcomes:
     model: OutcomeModel
     redraw: Redraw
     dispersion: float
+    dispersion_of_a_day: float
     clusters: str
     rows: int
 
@@ -112,13 +114,21 @@ def fitted_outcomes(
     """
     residuals = model.residuals(y, rows.prediction, rows.X)
     codes = {name: _codes(values) for name, values in {"day": rows.event_day, **clusters}.items()}
-    period = _codes((rows.event_day - rows.event_day.min()).astype(np.int64) // window_days)
-    periods = int(period.max()) + 1
-    dispersion = {name: residuals.dispersion(_codes(cluster * periods + period)) for name, cluster in codes.items()}
+    dispersion = _dispersion(residuals, codes, rows.event_day, window_days)
+    of_a_day = max(1.0, *_dispersion(residuals, codes, rows.event_day, 1).values())
     most = max(dispersion, key=lambda name: dispersion[name])
     if dispersion[most] <= 1.0:  # nothing is shared: every row for itself
-        return FittedOutcomes(model, model.uncertainty(np.arange(len(y))), 1.0, "row", len(y))
-    return FittedOutcomes(model, model.uncertainty(codes[most]), dispersion[most], most, len(y))
+        return FittedOutcomes(model, model.uncertainty(np.arange(len(y))), 1.0, of_a_day, "row", len(y))
+    return FittedOutcomes(model, model.uncertainty(codes[most]), dispersion[most], of_a_day, most, len(y))
+
+
+def _dispersion(
+    residuals: Residuals, codes: Mapping[str, Counts], event_day: NDArray[np.datetime64], days: int
+) -> dict[str, float]:
+    """By division: what an entity's rows share within so many days."""
+    period = _codes((event_day - event_day.min()).astype(np.int64) // days)
+    periods = int(period.max()) + 1
+    return {name: residuals.dispersion(_codes(cluster * periods + period)) for name, cluster in codes.items()}
 
 
 def estimate_metric(metric: NamedMetric, outcomes: FittedOutcomes, rows: ScoredRows, seed: int = 0) -> MetricEstimate:

@@ -36,7 +36,7 @@ from platform_assets.monitoring.quality import metric_bounds
 from platform_assets.tasks.metric import MetricError, NamedMetric, Vector
 from platform_assets.tasks.registry import metric_of, task_of
 
-NEWEST_DAYS = 2
+NEWEST_DAYS = 1
 """Labelled days that the calibration control looks at by themselves: a change shows there first."""
 LEAST_REFERENCE_ROWS = 200
 
