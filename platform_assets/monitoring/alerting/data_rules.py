@@ -15,9 +15,9 @@ from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.monitoring.alerting.alerts import PAGE, TICKET, Alert, RuleGroup, Threshold, series
 
 DAY_SECONDS = 86_400
-INTERVAL = "1m"
+INTERVAL = "15s"
 SETTLE = "15m"
-"""How long a state of the tables must last: a run that is under way mends it."""
+"""How long what is late must be late: a run that is under way mends it."""
 BROKEN = ("missing", "type_changed", "degenerate")
 QUALITY = "platform_assets_quality"
 NEWEST_EVENT = "platform_assets_newest_event_timestamp_seconds"
@@ -114,7 +114,6 @@ def _quality(use_case: UseCase) -> Iterator[Alert]:
             f"`platform-assets models ledger {name}`: was a model promoted of late? `platform-assets models rollback {name}` goes back.",
             threshold=beyond(metric, "true"),
             expression=f"{quality(metric, 'true')} {past} {quality(metric, 'bound')}",
-            hold=SETTLE,
         )  # fmt: skip
         yield Alert(
             "EstimatedQualityLow", "quality", TICKET,
@@ -123,7 +122,6 @@ def _quality(use_case: UseCase) -> Iterator[Alert]:
             "Look at the asset `monitoring/estimated_quality`, and at `monitoring/drift` for what moved.",
             threshold=beyond(metric, "estimated"),
             expression=f"{quality(metric, 'estimated')} {past} {quality(metric, 'bound')}",
-            hold=SETTLE,
         )  # fmt: skip
     measured = quality(use_case.monitoring.quality_metric, "true")
     yield Alert(
@@ -146,7 +144,6 @@ def _drift(use_case: UseCase) -> Iterator[Alert]:
         "What the model is asked lies elsewhere than what it was judged on. Drift that persists asks for a new model by itself.",
         "Open the report named in the metadata of the check `no_drift` of `monitoring/drift`.",
         Threshold("platform_assets_drift_columns", 0, labels={**of, "status": "drift"}),
-        hold=SETTLE,
     )  # fmt: skip
     statuses = "|".join(BROKEN)
     yield Alert(
@@ -155,7 +152,6 @@ def _drift(use_case: UseCase) -> Iterator[Alert]:
         "A column is missing, has another type, or cannot be compared: a fault of the data, which no new model mends.",
         f"`platform-assets sources check {name}`; the report of `monitoring/drift` names the columns.",
         expression=f'sum by (status) (platform_assets_drift_columns{{use_case="{name}",status=~"{statuses}"}}) > 0',
-        hold=SETTLE,
     )  # fmt: skip
 
 
@@ -173,7 +169,6 @@ def _model(use_case: UseCase) -> Iterator[Alert]:
                 NEWEST_EVENT, allowed, {**of, "source": use_case.events}, reading="difference",
                 minus=("platform_assets_model_as_of_timestamp_seconds", of),
             ),
-            hold=SETTLE,
         )  # fmt: skip
     yield Alert(
         "RetrainFailed", "quality", PAGE,
@@ -204,5 +199,4 @@ def _cost(use_case: UseCase) -> Iterator[Alert]:
             f"Declared is at most {limit:g} EUR for all kinds together.",
             "The metric's label `kind` says what it is spent on.",
             expression=f"sum({costs}) > {limit:g}",
-            hold=SETTLE,
         )  # fmt: skip

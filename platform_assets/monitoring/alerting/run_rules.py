@@ -12,7 +12,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.monitoring.alerting.alerts import PAGE, TICKET, Alert, RuleGroup, Threshold, series
 
 INTERVAL = "15s"
-DAEMON_SECONDS = 120
+DAEMON_SECONDS = 60
 """Dagster's daemons give a sign of life each half minute."""
 SENSOR_SECONDS = 900
 QUEUED_SECONDS = 1800
@@ -42,7 +42,6 @@ def _runs(name: str) -> Iterator[Alert]:
         "A gate held something back, or could not judge it, which counts the same.",
         "Open the check in Dagster (`make dev`): it carries measured value and bound. The page lists checks by name above.",
         Threshold("platform_assets_red_checks", 0, labels=of, by=("asset", "check")),
-        hold="5m",
     )  # fmt: skip
 
 
@@ -55,7 +54,6 @@ def _automation(name: str) -> Iterator[Alert]:
         "Nothing that it asks for happens by itself: days are not loaded, models not trained, rollouts not decided.",
         "Turn it on in Dagster (`make dev`, Automation), or set `PLATFORM_ASSETS_AUTOMATION=on` and restart the daemon.",
         Threshold(running, 1, labels=of, by=("sensor",), reading="lowest", operator="<"),
-        hold="15m",
     )  # fmt: skip
     yield _failing_sensor(of)
     ticked = series("platform_assets_sensor_last_tick_timestamp_seconds", of)
@@ -76,7 +74,6 @@ def _failing_sensor(labels: dict[str, str]) -> Alert:
         "It asks for nothing: what it stands for does not happen by itself.",
         "Open its newest tick in Dagster (`make dev`, Automation): it carries the error.",
         Threshold("platform_assets_sensor_last_tick_failed", 0, labels=labels, by=("sensor",)),
-        hold="5m",
     )  # fmt: skip
 
 
@@ -143,7 +140,7 @@ def _telemetry() -> Iterator[Alert]:
         "`platform-assets metrics serve` does not answer Prometheus: no alert on data, models or runs can fire.",
         "Start it (`platform-assets metrics serve`), then look at Prometheus' page of targets.",
         Threshold(clock, reading="absent"),
-        hold="2m",
+        hold="15s",
     )  # fmt: skip
     yield Alert(
         "ScrapeFailed", "telemetry", TICKET,

@@ -262,7 +262,7 @@ def _there(use_case: UseCase) -> Iterator[Alert]:
         "`platform-assets status`, then `platform-assets target status`; `make run` brings it back.",
         threshold=Threshold("platform_assets_release_info", labels=of, reading="absent"),
         expression=f"group(present_over_time({served}[1d])) unless group({served})",
-        hold="1m",
+        hold="15s",
     )  # fmt: skip
     yield Alert(
         "ProcessDown", "serving", TICKET,
@@ -272,5 +272,5 @@ def _there(use_case: UseCase) -> Iterator[Alert]:
         Threshold(
             "platform_assets_process_up", 1, labels=of, by=("arm", "process"), reading="lowest", operator="<"
         ),
-        hold="2m",
+        hold="15s",
     )  # fmt: skip
