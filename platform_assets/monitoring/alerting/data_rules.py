@@ -25,7 +25,7 @@ NEWEST_EVENT = "platform_assets_newest_event_timestamp_seconds"
 
 def data_group(use_case: UseCase, labels: dict[str, str]) -> RuleGroup:
     """All of them."""
-    alerts = (*_freshness(use_case), *_quality(use_case), *_drift(use_case), *_model(use_case), *_cost(use_case))
+    alerts = (*_freshness(use_case), *_quality(use_case), *_drift(use_case), *_model(use_case), *_money(use_case))
     return RuleGroup(f"{use_case.name}_data", INTERVAL, (), alerts, labels)
 
 
@@ -170,12 +170,13 @@ def _model(use_case: UseCase) -> Iterator[Alert]:
                 minus=("platform_assets_model_as_of_timestamp_seconds", of),
             ),
         )  # fmt: skip
+    attempts = use_case.monitoring.retrain.max_attempts
     yield Alert(
         "RetrainFailed", "quality", PAGE,
-        f"{name}: {{{{ $value }}}} requests for a new model failed, and none is asked for any more",
+        f"{name}: {{{{ $value }}}} trainings that were asked for failed, and none is asked for any more",
         "Monitoring found a reason for a new model, and its trainings failed as often as is allowed.",
         "Look at the failed runs of the job `train` in Dagster (`make dev`), mend the cause, and train by hand.",
-        Threshold("platform_assets_retrain_requests_failed", 0, labels=of),
+        Threshold("platform_assets_retrain_requests_failed", attempts - 1, labels=of),
     )  # fmt: skip
     hours = use_case.monitoring.alerts.rollout_hours
     yield Alert(
@@ -189,7 +190,18 @@ def _model(use_case: UseCase) -> Iterator[Alert]:
     )  # fmt: skip
 
 
-def _cost(use_case: UseCase) -> Iterator[Alert]:
+def _money(use_case: UseCase) -> Iterator[Alert]:
+    for measure in use_case.monitoring.measures:
+        if measure.bound is not None:
+            operator: Literal[">", "<"] = "<" if measure.direction == "increase" else ">"
+            labels = {"use_case": use_case.name, "measure": measure.name}
+            yield Alert(
+                "BusinessMeasureMissed", "quality", TICKET,
+                f"{use_case.name}: {measure.name} is {{{{ $value | humanize }}}} {measure.unit}, past {measure.bound:g}",
+                "A measure of what the model is for, over answered requests whose labels are known, is past its declared bound.",
+                "Open the asset `monitoring/business_measures`: it has the series; then `monitoring/quality` and `monitoring/drift`.",
+                Threshold("platform_assets_business_measure", measure.bound, labels=labels, by=("measure",), operator=operator),
+            )  # fmt: skip
     limit = use_case.monitoring.alerts.max_cost_euros
     if limit is not None:
         costs = series("platform_assets_cost_euros", {"use_case": use_case.name})

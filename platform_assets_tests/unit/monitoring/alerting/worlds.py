@@ -30,7 +30,16 @@ def shop(**monitoring: Any) -> UseCase:
         features=["amount"],
         history={"first_day": "2024-01-01"},
         training={"every_days": 7},
-        monitoring={"quality_metric": "auc_roc", "alerts": {"max_cost_euros": 100}, **monitoring},
+        monitoring={
+            "quality_metric": "auc_roc",
+            "alerts": {"max_cost_euros": 100},
+            "measures": [
+                {"name": "saved", "expression": "amount", "unit": "EUR", "direction": "increase", "bound": 100},
+                {"name": "alarms", "expression": "returned", "unit": "alarms", "direction": "decrease", "bound": 50},
+                {"name": "seen", "expression": "amount", "unit": "EUR", "direction": "increase"},
+            ],
+            **monitoring,
+        },
     )
 
 
@@ -82,7 +91,10 @@ def healthy(use_case: UseCase) -> dict[str, str]:
         f'platform_assets_drift_columns{{{of},status="ok"}}': steady(12),
         f'platform_assets_drift_columns{{{of},status="drift"}}': steady(0),
         f'platform_assets_drift_columns{{{of},status="missing"}}': steady(0),
-        f"platform_assets_retrain_requests_failed{{{of}}}": steady(0),
+        f'platform_assets_business_measure{{{of},measure="saved"}}': steady(500),
+        f'platform_assets_business_measure{{{of},measure="alarms"}}': steady(20),
+        f'platform_assets_business_measure{{{of},measure="seen"}}': steady(0),
+        f"platform_assets_retrain_requests_failed{{{of}}}": steady(1),
         f'platform_assets_cost_euros{{{of},kind="training"}}': steady(20),
         f'platform_assets_failed_runs{{{of},job="load"}}': steady(0),
         f'platform_assets_red_checks{{{of},asset="clean/visits",check="quality"}}': steady(0),
@@ -151,7 +163,9 @@ FAULTS = [
     Fault("Drift", {f'{P}drift_columns{{use_case="shop",status="drift"': steady(2)}),
     Fault("ColumnsBroken", {f'{P}drift_columns{{use_case="shop",status="missing"': steady(1)}),
     Fault("ModelOld", {f"{P}model_as_of": steady(-30 * DAY)}),
-    Fault("RetrainFailed", {f"{P}retrain_requests_failed": steady(1)}),
+    Fault("RetrainFailed", {f"{P}retrain_requests_failed": steady(3)}),
+    Fault("BusinessMeasureMissed", {f'{P}business_measure{{use_case="shop",measure="saved"': since(60, 10)}),
+    Fault("BusinessMeasureMissed", {f'{P}business_measure{{use_case="shop",measure="alarms"': since(60, 10)}),
     Fault(
         "RolloutStuck",
         {},
