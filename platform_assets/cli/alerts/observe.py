@@ -9,10 +9,14 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from platform_assets.deployment.local.host import port_is_free
 
 if TYPE_CHECKING:
     from platform_assets.installation import Installation
@@ -43,7 +47,8 @@ def observe_until_stopped(installation: Installation, runbooks: str) -> None:
     world = alerted_world(installation, names, runbooks)
     folder = installation.settings.own_home / "observe"
     prometheus, alertmanager = free_port(PROMETHEUS_PORT), free_port(ALERTMANAGER_PORT)
-    with running(folder, world_files(world, alertmanager), prometheus, alertmanager) as programs:
+    exporter = exporter_program(installation.settings.metrics_port)
+    with running(folder, world_files(world, alertmanager), prometheus, alertmanager, exporter) as programs:
         console.print(f"Prometheus    http://127.0.0.1:{prometheus}/alerts")
         console.print(f"Alertmanager  http://127.0.0.1:{alertmanager}")
         console.print(
@@ -51,11 +56,18 @@ def observe_until_stopped(installation: Installation, runbooks: str) -> None:
         )
         if not world.receivers:
             console.print("[yellow]Nobody is told: no receiver is set in PLATFORM_ASSETS_ALERT_RECEIVERS.[/]")
-        console.print("Ctrl-C ends both.")
+        console.print("Ctrl-C ends them.")
         try:
             wait_for_one(programs)
         except KeyboardInterrupt:
             console.print("ended")
+
+
+def exporter_program(port: int) -> dict[str, list[str]]:
+    """The platform's metrics, where nobody answers with them yet; by name."""
+    if not port_is_free(port):
+        return {}
+    return {"metrics": [sys.executable, "-m", "platform_assets.cli", "metrics", "serve", "--port", str(port)]}
 
 
 def world_files(world: AlertedWorld, alertmanager_port: int) -> dict[str, str]:
@@ -67,9 +79,20 @@ def world_files(world: AlertedWorld, alertmanager_port: int) -> dict[str, str]:
 
 @contextmanager
 def running(
-    folder: Path, files: dict[str, str], prometheus_port: int, alertmanager_port: int
+    folder: Path,
+    files: dict[str, str],
+    prometheus_port: int,
+    alertmanager_port: int,
+    others: Mapping[str, list[str]] = MappingProxyType({}),
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Both programs, on loopback, with files and data below a folder.
+
+    Args:
+        folder: of files, data and logs.
+        files: by name.
+        prometheus_port: of Prometheus.
+        alertmanager_port: of Alertmanager.
+        others: commands of programs that run beside them, by name.
 
     Raises:
         ProgramMissing: one is not installed.
@@ -89,6 +112,7 @@ def running(
             f"--web.listen-address=127.0.0.1:{prometheus_port}",
             "--storage.tsdb.retention.time=7d",
         ],
+        **others,
     }
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.rules.yaml"):

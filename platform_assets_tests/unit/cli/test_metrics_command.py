@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from platform_assets.cli import app, metrics
+from platform_assets.cli.alerts.observe import exporter_program
 from platform_assets.monitoring.telemetry.catalogue import CLOCK
 from platform_assets.monitoring.telemetry.exporter import MetricsPart, PlatformCollector, Sample
 
@@ -48,3 +49,13 @@ def test_the_page_is_shown_in_part() -> None:
     result = CliRunner().invoke(app, ["metrics", "show", "clock"])
     assert result.output.splitlines()[-1] == "platform_assets_clock_timestamp_seconds 7.0"
     assert "exporter" not in result.output
+
+
+def test_observing_starts_the_metrics_only_where_nobody_answers_with_them() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert exporter_program(port) == {}
+    command = exporter_program(port)["metrics"]
+    assert command[1:] == ["-m", "platform_assets.cli", "metrics", "serve", "--port", str(port)]
