@@ -33,6 +33,16 @@ def status() -> None:
 
 
 @app.command()
+def start() -> None:
+    """Bring back what was deployed, as after a start of the machine; what runs already is left alone."""
+    from platform_assets.cli.console import fail_readably
+    from platform_assets.installation import Installation
+
+    with fail_readably():
+        start_target(Installation.from_environment())
+
+
+@app.command()
 def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, it is only named.")] = False,
 ) -> None:
@@ -62,6 +72,17 @@ def show_target(installation: Installation) -> None:
         console.print(f"[red]problem:[/] {escape(problem)}")
     if seen.problems:
         raise typer.Exit(1)
+
+
+def start_target(installation: Installation) -> None:
+    """Bring the target up, and print it.
+
+    Raises:
+        typer.Exit: with code 1, when something is wrong with it then.
+    """
+    installation.settings.prepare()
+    installation.serving.target().ensure_running()
+    show_target(installation)
 
 
 def prune_target(installation: Installation, *, remove: bool) -> None:

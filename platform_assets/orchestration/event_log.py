@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Self
 
 from dagster import EventLogEntry
@@ -103,6 +104,32 @@ class KeptConnectionsEventLogStorage(SqliteEventLogStorage):
             }
             for index in sorted(last.values()):
                 self._store_asset_event(connection, events[index], ids[index])
+
+    def run_log_bytes(self, run_id: str) -> int:
+        """What the log of a run takes on disk; 0 where it is gone."""
+        return sum(path.stat().st_size for path in self._run_files(run_id) if path.exists())
+
+    def remove_run_log(self, run_id: str) -> int:
+        """Remove the log of a run that has ended, and nothing else: materializations and checks have a second copy, by asset, that stays.
+
+        Args:
+            run_id: the run, whose page in the UI then shows no events.
+
+        Returns:
+            The bytes that are free again.
+        """
+        freed = self.run_log_bytes(run_id)
+        with self._db_lock:
+            engine = self._engines.pop((os.getpid(), run_id), None)
+            if engine is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for path in self._run_files(run_id):
+                path.unlink(missing_ok=True)
+        return freed
+
+    def _run_files(self, run_id: str) -> list[Path]:
+        return [Path(self.path_for_shard(run_id) + ending) for ending in ("", "-wal", "-shm")]
 
     def wipe(self) -> None:
         """Remove all events; a connection that stayed open would go on writing to a file that is gone."""

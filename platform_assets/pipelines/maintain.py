@@ -1,12 +1,14 @@
-"""Upkeep: the tables of a use case are compacted, and files go that no kept version needs.
+"""Upkeep: the tables of a use case are compacted, files go that no kept version needs, and old pages of days.
 
-Belongs here: which versions of which tables are kept, and upkeep of all tables. Does not belong here: what is done to one table
+Belongs here: which versions of which tables are kept, and upkeep of all tables and reports. Does not belong here: what is done to one table
 (`lake/maintenance.py`) and what pins a version (`lake/pins.py`, `registry/pins.py`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 
@@ -19,6 +21,8 @@ from platform_assets.lake.plots import plot_upkeep
 from platform_assets.lake.schemas import UPKEEP_SCHEMA
 from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.pins import collect_pins
+
+_PAGE_OF_A_DAY = re.compile(r"(?P<kind>.+)-(?P<day>\d{4}-\d{2}-\d{2})")
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,29 @@ def _idle_holds(use_case: UseCase, histories: Mapping[str, Sequence[HistoryEntry
             known = f"its versions are {min(versions)} .. {max(versions)}" if versions else "there is no such table"
             idle.append(f"{hold.table} version {hold.version}, held for {hold.who} ({known})")
     return tuple(idle)
+
+
+def remove_old_reports(folder: Path, keep_days: int, *, dry_run: bool = False) -> tuple[int, int]:
+    """Remove pages of days, such as drift reports of several MB, that lie too far before the newest page of their kind.
+
+    Args:
+        folder: of a use case's reports; pages without a day in their name stay.
+        keep_days: days before the newest one that stay.
+        dry_run: remove nothing.
+
+    Returns:
+        How many files, and how many bytes, were removed or would be.
+    """
+    by_kind: dict[str, list[tuple[date, Path]]] = {}
+    for path in folder.glob("*.html"):
+        named = _PAGE_OF_A_DAY.fullmatch(path.stem)
+        if named:
+            by_kind.setdefault(named["kind"], []).append((date.fromisoformat(named["day"]), path))
+    old = [path for pages in by_kind.values() for day, path in pages if day < max(pages)[0] - timedelta(days=keep_days)]
+    freed = sum(path.stat().st_size for path in old)
+    for path in old if not dry_run else ():
+        path.unlink(missing_ok=True)
+    return len(old), freed
 
 
 def maintain_tables(

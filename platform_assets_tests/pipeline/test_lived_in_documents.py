@@ -41,6 +41,7 @@ CHANGING = {
     "rollout abort": "unit/cli/test_delivery_commands.py",
     "rollout rehearse": "unit/cli/test_delivery_commands.py",
     "target prune": "unit/cli/test_target_commands.py",
+    "target start": "unit/cli/test_target_commands.py",
     "callers apply": "unit/cli/test_delivery_commands.py",
     "alerts check": "unit/monitoring/alerting/test_alerts_command.py",
     "alerts observe": "unit/monitoring/alerting/test_alerts_command.py",

@@ -37,6 +37,15 @@ class Retention(Declaration):
         description="A version stays readable for this many days after it was replaced. With 0, maintenance may take files "
         "away from under a read that began before it: only when nothing else runs.",
     )
+    keep_run_logs_days: int = Field(
+        default=60,
+        ge=7,
+        description="Event logs and outputs of a run stay for this many days after it was made. What was materialized and checked stays "
+        "known. Logs in PostgreSQL are not removed, outputs are.",
+    )
+    keep_reports_days: int = Field(
+        default=60, ge=1, description="Drift reports stay for this many days before the newest one."
+    )
     holds: tuple[Hold, ...] = Field(default=(), description="Versions to keep in any case.")
 
     @model_validator(mode="after")

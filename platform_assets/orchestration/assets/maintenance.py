@@ -1,10 +1,11 @@
-"""Maintenance: the tables of a use case are compacted, and files that nothing pins are removed.
+"""Maintenance: the tables of a use case are compacted; files that nothing pins, old logs of runs and old reports are removed.
 
 Belongs here: the asset, and its metadata. Does not belong here: upkeep itself (`pipelines/maintain.py`).
 """
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import TABLES
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import MAINTENANCE
@@ -26,7 +28,8 @@ from platform_assets.orchestration.metadata import (
     picture,
     policy,
 )
-from platform_assets.pipelines.maintain import MaintainedTables, maintain_tables
+from platform_assets.orchestration.run_logs import remove_old_run_logs
+from platform_assets.pipelines.maintain import MaintainedTables, maintain_tables, remove_old_reports
 from platform_assets.registry.model_store import ModelStore
 
 _COLUMNS = {
@@ -54,7 +57,7 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         description="Small files are put together, and files go that no kept version needs. A version that a model, a "
-        "training set or a hold pins stays readable.",
+        "training set or a hold pins stays readable. Old logs of runs and old reports of days go.",
         kinds={"deltalake"},
         metadata=column_schema(UPKEEP_SCHEMA, _COLUMNS),
         code_version="1",
@@ -66,6 +69,7 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         config: MaintenanceConfig,
         lake: dg.ResourceParam[Lake],
         models: dg.ResourceParam[ModelStore],
+        serving: dg.ResourceParam[ServingHome],
     ) -> dg.MaterializeResult:
         catalog = Catalog(use_case, lake)
         maintained = maintain_tables(
@@ -77,13 +81,27 @@ def maintenance_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             log=context.log.info,
             warn=context.log.warning,
         )
-        return _result(maintained, catalog.upkeep.uri)
+        keep, now = use_case.retention, datetime.now(UTC)
+        logs = remove_old_run_logs(
+            context.instance, use_case, now - timedelta(days=keep.keep_run_logs_days), dry_run=config.dry_run
+        )
+        pages, page_bytes = remove_old_reports(
+            Path(serving.report_folder(use_case.name)), keep.keep_reports_days, dry_run=config.dry_run
+        )
+        context.log.info(f"logs of {logs.runs} runs and {pages} reports of days removed")
+        beside = {
+            "removed_run_logs": logs.runs,
+            "removed_run_log_bytes": logs.bytes,
+            "removed_reports": pages,
+            "removed_report_bytes": page_bytes,
+        }
+        return _result(maintained, catalog.upkeep.uri, beside)
 
     return tables
 
 
-def _result(maintained: MaintainedTables, uri: str) -> dg.MaterializeResult:
-    metadata = {"idle_holds": list(maintained.idle_holds), **upkeep_metadata(maintained.rows)}
+def _result(maintained: MaintainedTables, uri: str, beside: Mapping[str, int]) -> dg.MaterializeResult:
+    metadata = {"idle_holds": list(maintained.idle_holds), **upkeep_metadata(maintained.rows), **beside}
     if maintained.commit is None or maintained.plot is None:
         return dg.MaterializeResult(metadata={"dry_run": True, **metadata})
     return dg.MaterializeResult(
