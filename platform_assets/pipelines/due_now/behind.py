@@ -11,7 +11,7 @@ from platform_assets.pipelines.due import Materialized
 from platform_assets.pipelines.due_now.answer import Remembered
 from platform_assets.pipelines.due_now.candidates import EVERY_JOB
 from platform_assets.pipelines.due_now.standing import Standing
-from platform_assets.pipelines.jobs import MAINTAIN, REFERENCE, job_tables
+from platform_assets.pipelines.jobs import MAINTAIN, ONLINE, REFERENCE, job_tables
 
 
 def days_behind(use_case: UseCase, materialized: Materialized, moment: datetime) -> dict[str, list[date]]:
@@ -32,6 +32,9 @@ def days_behind(use_case: UseCase, materialized: Materialized, moment: datetime)
         for one in candidates(standing):
             if one.job not in (REFERENCE, MAINTAIN):
                 behind[one.job].append(one.day)
+    if ONLINE in behind:
+        newest = max(standing.done(ONLINE), default=standing.handed_over_from)
+        behind[ONLINE] += standing.since(ONLINE, newest)[1:]  # also while it waits for a day
     return {job: _without_doubles(days) for job, days in behind.items()}
 
 

@@ -3,7 +3,8 @@
 Belongs here: putting candidates and attempts together. Does not belong here: either of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from platform_assets.declaration import UseCase
@@ -14,8 +15,8 @@ from platform_assets.pipelines.due_now.answer import DueAnswer, Remembered, Requ
 from platform_assets.pipelines.due_now.attempts import choose
 from platform_assets.pipelines.due_now.candidates import EVERY_JOB
 from platform_assets.pipelines.due_now.standing import Standing
-from platform_assets.pipelines.due_now.times import FEED_EVERY, feed_slot, next_moment
-from platform_assets.pipelines.jobs import FEED, job_tables
+from platform_assets.pipelines.due_now.times import DUE_AT, FEED_EVERY, as_of_day, due_moment, feed_slot, next_moment
+from platform_assets.pipelines.jobs import FEED, LABELS, LOAD, job_tables
 
 
 def due_now(use_case: UseCase, remembered: Remembered, moment: datetime, fed_at: datetime | None = None) -> DueAnswer:
@@ -43,8 +44,12 @@ def due_now(use_case: UseCase, remembered: Remembered, moment: datetime, fed_at:
             else f"nothing was loaded yet: `platform-assets run {use_case.name}` begins"
         )
         return DueAnswer(notes=[note], wake_at=wake_at)
-    requests, waiting = choose(seen, [one for each in EVERY_JOB for one in each(seen)])
     feed = _feed(seen, fed_at)
+    first = _taken_in_first(seen, feed, fed_at)
+    candidates = [one for each in EVERY_JOB for one in each(seen)]
+    if first:
+        candidates = [replace(one, waits_for=first) if one.job in (LABELS, LOAD) else one for one in candidates]
+    requests, waiting = choose(seen, candidates)
     if FEED in job_tables(use_case):
         wake_at = min(wake_at, feed_slot(moment) + FEED_EVERY)
     ends = [one.until for one in waiting if one.until is not None]
@@ -58,6 +63,15 @@ def _feed(seen: Standing, fed_at: datetime | None) -> list[Request]:
         return []
     day = day_of(slot, seen.use_case.time_zone)
     return [Request(DueJob(FEED), DayRange(day, day), 1, int(slot.timestamp()), slot)]
+
+
+def _taken_in_first(seen: Standing, feed: Sequence[Request], fed_at: datetime | None) -> str:
+    """Why days are not loaded yet: what changed until they were over is taken in first, once; empty where that was done."""
+    if FEED not in job_tables(seen.use_case):
+        return ""
+    over = due_moment(seen.use_case, LOAD, as_of_day(seen.use_case, LOAD, seen.moment)) - DUE_AT[LOAD]
+    under_way = any(run.job == FEED and run.outcome == "under_way" for run in seen.remembered.runs)
+    return "changes are taken in first" if under_way or (feed and (fed_at is None or fed_at < over)) else ""
 
 
 def _together(waiting: Iterable[Waiting]) -> list[Waiting]:

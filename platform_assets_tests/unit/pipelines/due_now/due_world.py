@@ -17,7 +17,7 @@ from platform_assets.pipelines.due_now.answer import DueAnswer, Remembered, Requ
 from platform_assets.pipelines.due_now.decide import due_now
 from platform_assets.pipelines.due_now.reach import feature_reach, store_reach, training_reach
 from platform_assets.pipelines.due_now.standing import Standing
-from platform_assets.pipelines.jobs import LABELS, LOAD, ONLINE, TRAIN, TableName, part_tables
+from platform_assets.pipelines.jobs import FEED, LABELS, LOAD, ONLINE, TRAIN, TableName, part_tables
 from platform_assets.testing.declare import declare, window
 
 FIRST = date(2024, 1, 1)
@@ -64,6 +64,7 @@ class DueWorld:
         fails: says whether a run fails at its start.
         red_gates: as-of days whose evaluation is red.
         parity_is_red: whether parity forbids promotions.
+        touched: source and day of changes that the next feed takes in.
         slow: jobs whose runs stay under way until `finish`.
         asked: every request so far.
         early: runs that were started before what they are made from was there.
@@ -78,10 +79,12 @@ class DueWorld:
     fails: Callable[[Request], bool] = lambda request: False
     red_gates: set[date] = field(default_factory=set)
     parity_is_red: bool = False
+    touched: set[tuple[str, date]] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     asked: list[Request] = field(default_factory=list)
     early: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    fed_at: datetime | None = None
     _number: int = 0
 
     @property
@@ -93,7 +96,7 @@ class DueWorld:
 
     def answer(self) -> DueAnswer:
         """What is due now."""
-        return due_now(self.use_case, self.remembered, self.now)
+        return due_now(self.use_case, self.remembered, self.now, self.fed_at)
 
     def tick(self) -> list[Request]:
         """Ask once, and do what is answered."""
@@ -180,6 +183,11 @@ class DueWorld:
         each: list[date | None] = [None] if days is None else [*days.days]
         done = True
         self._number += 1
+        if job == FEED:
+            for source, touched in self.touched:
+                self.materialized.setdefault((RAW, source), {})[touched] = self._number
+            self.touched.clear()
+            self.fed_at = self.now
         for layer, table in part_tables(self.use_case, job, part):
             if layer in (RAW, CLEAN) and any((table, day) in self.not_delivered for day in each):
                 return False

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from platform_assets.cli.run import steps as run
+from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import DEPLOYMENT, DRIFT, PREDICTION_LOG, QUALITY
 from platform_assets.lake.layout import CLEAN, FEATURES, MONITORING, RAW, SERVING
@@ -197,6 +198,7 @@ def test_how_many_days_each_job_is_behind() -> None:
     made.off_until(day(6))
     behind = days_behind(made.use_case, made.materialized, made.now)
     assert behind[LOAD] == behind[WATCH] == [day(4), day(5)]
+    assert behind[ONLINE] == [day(4), day(5)]
     assert behind[LABELS] == [day(5 - DELAY), day(6 - DELAY)]
     assert not any(days_behind(made.use_case, {}, made.now).values()), "nothing was loaded yet"
 
@@ -218,6 +220,30 @@ def test_after_the_steps_of_the_command_line_nothing_is_left_out() -> None:
     assert made.days(SERVING, PREDICTION_LOG) == set(DayRange(journey.days.live.first, START).days)
     assert made.early == []
     assert made.settle() == []
+
+
+def test_changes_are_taken_in_before_a_day_is_loaded_and_later_ones_make_it_again() -> None:
+    document = payments().model_dump(mode="json")
+    document["sources"][0]["connector"] = {"kind": "change_feed", "path": "in"}
+    document["sources"][0]["changes"] = {"deletes": "history"}
+    made = DueWorld(UseCase.model_validate(document))
+    made.handed_over(START)
+    made.touched = {("events", day(0))}
+    made.off_until(day(1), hour=1)
+    jobs = [one.due.job for one in made.settle()]
+    assert jobs.count("feed") == 1
+    assert jobs.index("feed") < jobs.index(LOAD)
+    assert made.of(LOAD) == [text(0)]
+    made.touched = {("events", day(-1))}
+    made.off_until(day(1), hour=2)
+    made.settle()
+    assert [one.due.part for one in made.asked if one.due.job == LOAD] == ["", "", "compute"]
+    assert made.of(LOAD)[1:] == [text(-1), text(0)], "the day itself, and the day that looks back at it"
+    assert made.features_are_right()
+    made.slow = {"feed"}
+    made.off_until(day(2), hour=1)
+    made.settle()
+    assert any("changes are taken in first" in str(one) for one in made.answer().waiting)
 
 
 class Steps:
