@@ -112,6 +112,7 @@ class SensorFact:
         last_tick_at: when it was last looked at; None for never.
         last_tick_state: `started`, `skipped`, `success` or `failure`; None for never.
         reason: why it skipped, or the error of a failure.
+        runs_by_default: whether it is switched on unless somebody switches it off.
     """
 
     name: str
@@ -121,6 +122,7 @@ class SensorFact:
     last_tick_at: datetime | None = None
     last_tick_state: str | None = None
     reason: str | None = None
+    runs_by_default: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ what is made of them (metrics, the page, alerts).
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -234,16 +235,20 @@ def _sensor_fact(
     instance: dg.DagsterInstance, kind: InstigatorType, name: str, by_default: bool, state: InstigatorState | None
 ) -> SensorFact:
     use_case = name.rpartition("__")[0] or None
+    never = SensorFact(name, use_case, kind.value.lower(), by_default, runs_by_default=by_default)
     if state is None:
-        return SensorFact(name, use_case, kind.value.lower(), by_default)
+        return never
     running = by_default if state.status is InstigatorStatus.DECLARED_IN_CODE else state.is_running
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
     if not ticks:
-        return SensorFact(name, use_case, kind.value.lower(), running)
+        return replace(never, running=running)
     tick = ticks[0]
-    reason = tick.error.message.strip() if tick.error else tick.skip_reason
-    return SensorFact(
-        name, use_case, kind.value.lower(), running, _moment(tick.timestamp), tick.status.value.lower(), reason
+    return replace(
+        never,
+        running=running,
+        last_tick_at=_moment(tick.timestamp),
+        last_tick_state=tick.status.value.lower(),
+        reason=tick.error.message.strip() if tick.error else tick.skip_reason,
     )
 
 

@@ -130,16 +130,17 @@ def automation_findings(state: UseCaseState) -> Iterator[StateFinding]:
     bad = list(_sensors(state))
     yield from bad
     if not bad:
+        going = sum(sensor.running for sensor in operations.sensors)
         due = (
             f" The next daily jobs fall due at {operations.due_next:%Y-%m-%d %H:%M} UTC." if operations.due_next else ""
         )
-        yield StateFinding(
-            severity="ok", what="Automation is on", why=f"Daemon and {len(operations.sensors)} sensors run.{due}"
-        )
+        yield StateFinding(severity="ok", what="Automation is on", why=f"Daemon and {going} sensors run.{due}")
 
 
 def _sensors(state: UseCaseState) -> Iterator[StateFinding]:
     for sensor in state.operations.sensors:
+        if not sensor.running and not sensor.should_run:
+            continue
         if not sensor.running:
             yield StateFinding(
                 severity="red",

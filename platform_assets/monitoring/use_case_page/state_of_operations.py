@@ -74,6 +74,7 @@ class SensorState(PlainPart):
         name: without the use case's.
         kind: `sensor` or `schedule`.
         running: whether it is switched on.
+        should_run: whether it is unless somebody switches it off.
         last_tick: when it was last evaluated, in the machine's time; None when never.
         error: of the last evaluation, where it failed.
     """
@@ -81,6 +82,7 @@ class SensorState(PlainPart):
     name: str
     kind: str
     running: bool
+    should_run: bool = True
     last_tick: datetime | None = None
     error: str = ""
 

@@ -119,6 +119,7 @@ def _sensor(sensor: SensorFact) -> SensorState:
         name=sensor.name.rpartition("__")[2],
         kind=sensor.kind,
         running=sensor.running,
+        should_run=sensor.runs_by_default,
         last_tick=sensor.last_tick_at,
         error=error,
     )

@@ -169,6 +169,11 @@ def test_a_decision_to_do_nothing_is_no_finding(verdict: str) -> None:
     assert with_findings(healthy(decision=decision)).worst == "ok"
 
 
+def test_a_sensor_that_is_off_as_it_is_declared_is_not_missed() -> None:
+    off = SensorState(name="automation", kind="sensor", running=False, should_run=False)
+    assert with_findings(healthy(operations=operations(sensors=(off,)))).worst == "ok"
+
+
 def test_checks_that_windows_tell_in_words_are_not_told_twice() -> None:
     checks = (check("passed"), check("failed", "monitoring/drift", "no_drift"))
     state = healthy(windows=(window("drift", "drift"), window("quality", "ok")), operations=operations(checks=checks))

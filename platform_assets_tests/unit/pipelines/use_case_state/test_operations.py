@@ -128,3 +128,6 @@ def test_a_sensor_says_what_its_last_tick_said_only_when_that_failed(shop: UseCa
     )
     found = operations_of(shop, OperationsFacts(sensors=sensors), NOTHING, NOW, MACHINE).sensors
     assert [(one.name, one.error) for one in found] == list(ticks)
+    off = replace(sensors[0], running=False, runs_by_default=False)
+    (one,) = operations_of(shop, OperationsFacts(sensors=(off,)), NOTHING, NOW, MACHINE).sensors
+    assert (one.running, one.should_run) == (False, False)
