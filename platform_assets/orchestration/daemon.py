@@ -6,14 +6,16 @@ daemon is given (`cli/live/`, `testing/daemon_world.py`), or what it starts.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 import psutil
@@ -99,6 +101,44 @@ def dagster_command(program: str, *arguments: str) -> list[str]:
     """A program of Dagster's, of the environment that this process runs in."""
     beside = Path(sys.executable).with_name(program)
     return [str(beside) if beside.exists() else program, *arguments]
+
+
+@contextmanager
+def daemon_running(
+    code: Sequence[str], location: str, environment: Mapping[str, str], folder: Path, logs: Path
+) -> Iterator[tuple[list[Child], Path]]:
+    """Dagster's daemon beside a code server of its own, as `dagster dev` has it; both are ended at the end.
+
+    Without one the daemon loads the code in a process that it starts again every minute.
+
+    Args:
+        code: where the definitions are, such as `-m platform_assets.definitions`.
+        location: name of the code location.
+        environment: all variables that both are given.
+        folder: that they work in.
+        logs: folder of what they say.
+
+    Yields:
+        The processes, the daemon last, and the workspace by which other programs reach the same code server.
+
+    Raises:
+        ProcessEnded: the definitions cannot be loaded.
+    """
+    with TemporaryDirectory(prefix="dagster-") as short, ExitStack() as stack:  # the path of a socket may not be long
+        socket, workspace = Path(short) / "code.sock", Path(short) / "workspace.yaml"
+        served = {"grpc_server": {"socket": str(socket), "location_name": location}}
+        workspace.write_text(json.dumps({"load_from": [served]}), encoding="utf-8")
+        serve = ["code-server", "start", "-s", str(socket), "--location-name", location, *code]
+        program = dagster_command("dagster", *serve, "--use-python-environment-entry-point")
+        server = Child("code-server", program, environment, folder, logs / "code-server.log")
+        stack.callback(server.end)
+        while not socket.exists():
+            server.require_alive()
+            sleep(LOOK_SECONDS / 5)
+        command = dagster_command("dagster-daemon", "run", "-w", str(workspace))
+        daemon = Child("dagster-daemon", command, environment, folder, logs / "dagster-daemon.log")
+        stack.callback(daemon.end)
+        yield [server, daemon], workspace
 
 
 def runs_since(jobs: InProcess, use_case: UseCase, began: datetime) -> list[RunFact]:

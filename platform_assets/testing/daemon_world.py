@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.installation import PREFIX, Installation
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.component import use_case_definitions
-from platform_assets.orchestration.daemon import Child, dagster_command, end_runs, wait_until_quiet
+from platform_assets.orchestration.daemon import Child, daemon_running, end_runs, wait_until_quiet
 from platform_assets.orchestration.in_process import InProcess, with_progress
 from platform_assets.orchestration.resources.build import build_executor, build_resources
 from platform_assets.pipelines.due import due
@@ -57,7 +57,6 @@ def defs() -> dg.Definitions:
     """The use case of this folder."""
     return world_definitions(Path(__file__).parent)
 '''
-WORKSPACE = "load_from:\n  - python_file: {relative_path: definitions.py, location_name: clinic}\n"
 
 
 def clinic() -> dict[str, Any]:
@@ -133,11 +132,9 @@ class DaemonWorld:
 
     Attributes:
         folder: everything lies below it.
-        log: told of processes that were started and ended.
     """
 
     folder: Path
-    children: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         place = self.folder / "use_case"
@@ -145,7 +142,6 @@ class DaemonWorld:
         for source in ("visits", "labels"):
             (place / "data" / source).mkdir(parents=True)
         (self.folder / "definitions.py").write_text(DEFINITIONS)
-        (self.folder / "workspace.yaml").write_text(WORKSPACE)
         (self.folder / "dagster").mkdir()
         text = (ROOT / "dagster.yaml").read_text().replace(f"env: {PREFIX}DAGSTER", "DAGSTER_FOLDER")
         text = text.replace("base_dir:\n      DAGSTER_FOLDER", f"base_dir: {self.folder / 'dagster'}")
@@ -222,33 +218,28 @@ class DaemonWorld:
         self.do(day, {**wanted, DECIDE: DayRange(day, day)})
 
     @contextmanager
-    def daemon(self) -> Iterator[Child]:
-        """Dagster's daemon while the block lasts."""
-        child = self.start_daemon()
+    def daemon(self) -> Iterator[list[Child]]:
+        """Dagster's daemon and code server while the block lasts, with nothing of this process's own settings; the daemon is the last."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment = {**kept, **self.environment, "PYTHONPATH": str(ROOT)}
+        code = ["-f", str(self.folder / "definitions.py"), "-d", str(self.folder)]
         try:
-            yield child
+            with daemon_running(code, NAME, environment, self.folder, self.folder / "logs") as (children, _):
+                yield children
         finally:
-            child.end()
             end_runs(self.jobs, self.use_case)
 
-    def start_daemon(self) -> Child:
-        """Start it, with nothing of this process's own settings."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        command = dagster_command("dagster-daemon", "run", "-w", str(self.folder / "workspace.yaml"))
-        environment = {**kept, **self.environment, "PYTHONPATH": str(ROOT)}
-        return Child("dagster-daemon", command, environment, self.folder, self.folder / "daemon.log")
-
-    def settle(self, daemon: Child, at_most_seconds: float = 240.0) -> None:
+    def settle(self, daemon: list[Child], at_most_seconds: float = 240.0) -> None:
         """Wait until nothing is left to do.
 
         Raises:
             AssertionError: it takes longer.
         """
-        assert wait_until_quiet(self.jobs, self.use_case, [daemon], at_most_seconds), self.tail()
+        assert wait_until_quiet(self.jobs, self.use_case, daemon, at_most_seconds), self.tail()
 
     def tail(self) -> str:
         """The end of what the daemon said."""
-        return "\n".join((self.folder / "daemon.log").read_text(errors="replace").splitlines()[-30:])
+        return "\n".join((self.folder / "logs" / "dagster-daemon.log").read_text(errors="replace").splitlines()[-30:])
 
     def contents(self) -> dict[str, pl.DataFrame]:
         """Rows of every table that days are made of, in order."""

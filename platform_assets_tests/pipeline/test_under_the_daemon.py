@@ -40,8 +40,8 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonWorld]
         world.settle(daemon)
         world.deliver(late, "labels")
         world.wake(off)
-        os.killpg(daemon.process.pid, signal.SIGKILL)
-        daemon.process.wait()
+        os.killpg(daemon[-1].process.pid, signal.SIGKILL)
+        daemon[-1].process.wait()
     world.deliver(off)
     world.wake(last)
     world.deliver(late, "visits")
@@ -84,7 +84,9 @@ def test_no_day_is_made_twice(disturbed: DaemonWorld) -> None:
 def test_nothing_is_left_running(tmp_path: Path) -> None:
     world = DaemonWorld(tmp_path / "world")
     with world.daemon() as daemon:
-        daemon.require_alive()
-        group = daemon.process.pid
-    with pytest.raises(ProcessLookupError):
-        os.killpg(group, 0)
+        for child in daemon:
+            child.require_alive()
+        groups = [child.process.pid for child in daemon]
+    for group in groups:
+        with pytest.raises(ProcessLookupError):
+            os.killpg(group, 0)

@@ -12,37 +12,27 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from platform_assets.cli.live.world import LiveWorld
-from platform_assets.orchestration.daemon import Child, dagster_command, end_left
+from platform_assets.orchestration.daemon import Child, daemon_running, dagster_command, end_left
+from platform_assets.orchestration.run_origin import LOCATION, MODULE
 
 KNOWN = "children.json"
 """File of a world's home that says by what its processes are known."""
 
 
-def daemon_of(world: LiveWorld, environment: Mapping[str, str]) -> Child:
-    """Dagster's daemon, which starts a code server of its own."""
-    return _dagster("dagster-daemon", world, environment, "run", "-w", str(world.project / "workspace.yaml"))
-
-
-def web_ui_of(world: LiveWorld, environment: Mapping[str, str], port: int) -> Child:
-    """Dagster's web UI on the loopback address."""
-    workspace = str(world.project / "workspace.yaml")
-    return _dagster("dagster-webserver", world, environment, "-w", workspace, "-h", "127.0.0.1", "-p", str(port))
-
-
-def _dagster(program: str, world: LiveWorld, environment: Mapping[str, str], *arguments: str) -> Child:
-    log = world.home / "logs" / f"{program}.log"
-    return Child(program, dagster_command(program, *arguments), environment, world.project, log)
-
-
 @contextmanager
 def kept_running(world: LiveWorld, environment: Mapping[str, str], ui_port: int | None) -> Iterator[list[Child]]:
-    """The daemon and, with a port, the web UI; both are ended at the end, however that comes."""
+    """The daemon with its code server and, with a port, the web UI; all are ended at the end, however that comes."""
+    logs = world.home / "logs"
     with ExitStack() as stack:
-        children = [daemon_of(world, environment)]
-        stack.callback(children[0].end)
+        running = daemon_running(["-m", MODULE], LOCATION, environment, world.project, logs)
+        children, workspace = stack.enter_context(running)
         if ui_port is not None:
-            children.append(web_ui_of(world, environment, ui_port))
-            stack.callback(children[1].end)
+            at = ["-h", "127.0.0.1", "-p", str(ui_port)]
+            command = dagster_command("dagster-webserver", "-w", str(workspace), *at)
+            children.append(
+                Child("dagster-webserver", command, environment, world.project, logs / "dagster-webserver.log")
+            )
+            stack.callback(children[-1].end)
         (world.home / KNOWN).write_text(json.dumps([child.known_as for child in children]))
         yield children
 
