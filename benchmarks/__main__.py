@@ -59,6 +59,7 @@ from benchmarks.serving.log_modes import measure_log_modes
 from benchmarks.serving.redeploy import measure_redeploy
 from benchmarks.startup.topic import measure_definitions, measure_service_start
 from benchmarks.stream_scoring.topic import measure_stream_scoring
+from benchmarks.thirty_days.topic import FULL_DAYS, measure_thirty_days
 from benchmarks.training.topic import ROWS as TRAINED_ROWS
 from benchmarks.training.topic import TRIALS, measure_training
 from benchmarks.training_sets.topic import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
@@ -113,6 +114,7 @@ class Size:
         doors: events through each door.
         retrain_seeds: worlds whose years are replayed.
         estimate_seeds: worlds in which quality is estimated before labels.
+        daemon_days: lived through under the daemon.
     """
 
     scale: Mapping[str, Any]
@@ -149,6 +151,7 @@ class Size:
     doors: int = 10_000
     retrain_seeds: range = RETRAIN_SEEDS
     estimate_seeds: range = ESTIMATE_SEEDS
+    daemon_days: int = FULL_DAYS
 
 
 FULL = Size({})
@@ -187,6 +190,7 @@ QUICK = Size(
     doors=500,
     retrain_seeds=range(1),
     estimate_seeds=range(1),
+    daemon_days=6,
 )
 
 Log = Callable[[str], None]
@@ -260,19 +264,14 @@ TOPICS: dict[str, tuple[str, Measure]] = {
     ),
     "guards": ("Other guards", lambda size, log: measure_guards(log, size.guard_rollouts)),
     "estimates": (ESTIMATES_TITLE, lambda size, log: measure_estimates(size.estimate_seeds, log)),
-    "stream-scoring": (
-        "A stream under kill -9",
-        lambda size, log: measure_stream_scoring(size.kills, log),
-    ),
+    "stream-scoring": ("A stream under kill -9", lambda size, log: measure_stream_scoring(size.kills, log)),
     "batch-scoring": (
         "A table of ten million rows",
         lambda size, log: measure_batch_scoring(log, size.batch_rows, size.few_batch_rows),
     ),
+    "thirty_days": ("Thirty days under the daemon", lambda size, log: measure_thirty_days(size.daemon_days, log)),
     "retrain": (RETRAIN_TITLE, lambda size, log: measure_retrain(log, size.retrain_seeds)),
-    "ledger": (
-        "The ledger under kill -9",
-        lambda size, log: measure_ledger(size.moves, size.rounds, log=log),
-    ),
+    "ledger": ("The ledger under kill -9", lambda size, log: measure_ledger(size.moves, size.rounds, log=log)),
     "reproduce": (
         "Historical models made again",
         lambda size, log: measure_reproduction(size.reproduced, log=log),
