@@ -29,6 +29,13 @@ HEALTHY_DAYS = 1
 """Live days before the drift begins."""
 DAYS = {None: 4, "covariate": 8, "upstream": 6, "label": 18, "concept": 18}
 """How many days go by where nobody says so: labels come a week late, and quality is judged over a week."""
+QUEUE = """
+# Days last seconds here: what is queued starts at once.
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 1}
+"""
 AFTER_MIDNIGHT = time(4, 0)
 """By then everything that is due on a day has become due."""
 
@@ -109,7 +116,7 @@ class LiveWorld:
             "replayed_requests": str(self.requests_a_day * len(self.days.days)),
         }
         return {
-            "DAGSTER_HOME": str(self.project),
+            "DAGSTER_HOME": str(self.home),
             "DAGSTER_EVENT_BATCH_SIZE": "500",
             **{PREFIX + name.upper(): value for name, value in settings.items()},
         }
@@ -127,6 +134,8 @@ class LiveWorld:
                 raise LiveWorldError(f"{self.home} is no live world and is left alone; name another folder with --home")
             shutil.rmtree(self.home)
         (self.home / "dagster").mkdir(parents=True)
+        settings = (self.project / "dagster.yaml").read_text(encoding="utf-8")
+        (self.home / "dagster.yaml").write_text(settings + QUEUE, encoding="utf-8")
         mark = {"use_case": self.use_case.name, "drift": self.drift, "drift_day": self.drift_day.isoformat()}
         (self.home / MARK).write_text(json.dumps(mark) + "\n")
         self.clock.move(self.morning_of(self.timeline.as_of))
