@@ -91,7 +91,7 @@ def live(
         int | None, typer.Option(min=1, help="Days at most; as many as the drift needs when left out.")
     ] = None,
     seconds_per_day: Annotated[float, typer.Option(min=0, help="A day lasts at least so long.")] = 5.0,
-    requests_per_day: Annotated[int, typer.Option(min=1, help="About how many requests are sent on a day.")] = 500,
+    requests_per_day: Annotated[int, typer.Option(min=1, help="About how many requests are sent on a day.")] = 700,
     home: Annotated[
         Path | None, typer.Option(help="Its folder; `live` beside PLATFORM_ASSETS_HOME when left out.")
     ] = None,

@@ -187,7 +187,7 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, 
     first = day - timedelta(days=use_case.monitoring.window_days - 1)
     require_predictions(catalog, first, day, f"drift of {use_case.name} up to {day}")
     log = catalog.predictions.read(first, day)
-    version = model_of(use_case, log, registry)
+    version = answering_model_of(use_case, log, registry)
     run = registered_run(registry, version)
     reference = _reference(catalog, version, run)
     window = watch_window(
@@ -255,8 +255,24 @@ def model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> R
             f"{'/'.join((use_case.name, *predictions_path(use_case)))} for its days"
             + (", after requests were sent to the service" if use_case.is_realtime else "")
         )
+    return registry.get(use_case.name, _version_of_most(log))
+
+
+def answering_model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:
+    """The version that made most of the newest day's predictions, once the window has `min_rows` of it; else the one of most of the window.
+
+    A model that was promoted within the window is so watched days before it has made most of the window's predictions.
+    """
+    if not log.is_empty():
+        newest = _version_of_most(log.filter(pl.col(EVENT_DAY) == log[EVENT_DAY].max()))
+        if (log["model_version"] == newest).sum() >= use_case.monitoring.min_rows:
+            return registry.get(use_case.name, newest)
+    return model_of(use_case, log, registry)
+
+
+def _version_of_most(log: pl.DataFrame) -> str:
     counts = log.group_by("model_version").len().sort("len", "model_version", descending=True)
-    return registry.get(use_case.name, str(counts["model_version"][0]))
+    return str(counts["model_version"][0])
 
 
 def _reference(catalog: Catalog, version: RegisteredVersion, run: ModelRun) -> pl.DataFrame:

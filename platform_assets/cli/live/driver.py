@@ -40,6 +40,8 @@ from platform_assets.pipelines.turns import one_run_at_a_time
 
 MOST_SECONDS = 240.0
 """After so long the next day begins, whatever is left to do."""
+FIRST_WINDOW_SHARE = 0.5
+"""Of a day's requests, on the days before the daemon takes over."""
 REQUESTS_AFTER = 200
 """So many requests show that the new model answers."""
 
@@ -177,7 +179,7 @@ def _first_window(journey: Journey, world: LiveWorld) -> Traffic:
     total = Traffic()
     with step(f"the first window of monitoring, {world.first_window}"):
         for day in world.first_window.days:
-            total.merge(_requests_of(journey, day))
+            total.merge(_requests_of(journey, day, world.requests_a_day * FIRST_WINDOW_SHARE))
             world.clock.move(world.morning_of(day + ONE_DAY))
             load_live_day(journey, day)
     return total
@@ -238,9 +240,9 @@ def _morning_after(
     )
 
 
-def _requests_of(journey: Journey, day: date, at_most: int | None = None) -> Traffic:
-    """Send a day's requests to the address."""
-    events = panel_of_day(journey, day)
+def _requests_of(journey: Journey, day: date, about: float | None = None) -> Traffic:
+    """Send a day's requests to the address: about so many, or as many as the world has on a day."""
+    events = panel_of_day(journey, day, about)
     status = journey.installation.serving.target().status()
     address = status.use_cases[journey.use_case.name].address
-    return send(events if at_most is None else events.head(at_most), journey.use_case, address, status.own_socket)
+    return send(events, journey.use_case, address, status.own_socket)

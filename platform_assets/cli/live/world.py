@@ -157,7 +157,7 @@ class Wish:
     drift: str | None = None
     days: int | None = None
     seconds_per_day: float = 5.0
-    requests_a_day: int = 500
+    requests_a_day: int = 700
     home: Path | None = None
     port: int | None = None
 

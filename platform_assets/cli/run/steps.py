@@ -187,14 +187,21 @@ def _predict(journey: Journey) -> None:
     journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: days.live})
 
 
-def panel_of_day(journey: Journey, day: date) -> pl.DataFrame:
-    """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded."""
+def panel_of_day(journey: Journey, day: date, requests: float | None = None) -> pl.DataFrame:
+    """The day's events that are sent: a share of the customers, sized so that the whole replay stays bounded.
+
+    Args:
+        journey: the use case.
+        day: whose events.
+        requests: about how many; when None the day's part of the setting.
+    """
     use_case, installation = journey.use_case, journey.installation
     source, accepted = use_case.event_source, accepted_days(journey.catalog, use_case.events)
     delivery = installation.sources.read(source, journey.declared.folder, day, day, [], without_events=accepted)
     events = conform(delivery, use_case.event_source).frame
-    requests_a_day = installation.settings.replayed_requests / len(journey.days.live.days)
-    return panel(events, use_case, min(1.0, requests_a_day / max(1, events.height)), seed=day.toordinal())
+    if requests is None:
+        requests = installation.settings.replayed_requests / len(journey.days.live.days)
+    return panel(events, use_case, min(1.0, requests / max(1, events.height)), seed=day.toordinal())
 
 
 def _watch(journey: Journey) -> None:

@@ -99,3 +99,25 @@ def test_nothing_is_read_again_while_nothing_moved(watched: Watched, monkeypatch
     watched.train(moved=0.0)
     watched.log(AS_OF, 8, moved=0.0)
     assert watched.drifted() == {}
+
+
+@pytest.mark.parametrize(
+    ("of_the_new_one", "answers"),
+    [(99, "1"), (100, "2"), (300, "2")],
+    ids=["too few rows of it", "just enough", "more than enough"],
+)
+def test_a_model_that_was_promoted_within_the_window_is_watched_once_it_has_rows_enough(
+    watched: "Watched", of_the_new_one: int, answers: str
+) -> None:
+    watched.registry.add(replace(watched.version, version="2"), watched.trained.run.folder)
+    rows = [("1", WINDOW - timedelta(days=1))] * 400 + [("2", WINDOW)] * of_the_new_one
+    log = pl.DataFrame(rows, schema={"model_version": pl.String, "event_day": pl.Date}, orient="row")
+    assert watch.model_of(watched.catalog.use_case, log, watched.registry).version == "1"
+    assert watch.answering_model_of(watched.catalog.use_case, log, watched.registry).version == answers
+
+
+def test_a_canary_that_made_few_of_the_newest_predictions_is_not_what_is_watched(watched: "Watched") -> None:
+    watched.registry.add(replace(watched.version, version="2"), watched.trained.run.folder)
+    rows = [("1", WINDOW)] * 400 + [("2", WINDOW)] * 200
+    log = pl.DataFrame(rows, schema={"model_version": pl.String, "event_day": pl.Date}, orient="row")
+    assert watch.answering_model_of(watched.catalog.use_case, log, watched.registry).version == "1"
