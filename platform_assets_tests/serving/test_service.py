@@ -95,6 +95,29 @@ def test_metrics_count_requests_and_decisions_but_not_made_up_paths(running_serv
     assert metrics["process_resident_memory_bytes"] > 0
 
 
+def test_a_service_that_was_killed_goes_on_counting(bento: BuiltBento, tmp_path: Path) -> None:
+    def logged(service: Service) -> float:
+        lines = "platform_assets_prediction_log_lines_total"
+        return sum(value for name, value in service.metrics().items() if name.startswith(lines))
+
+    first = Service(bento, tmp_path).wait_until_ready()
+    try:
+        for _ in range(3):
+            assert first.score(EVENT).status == 200
+        first.eventually(lambda: logged(first) == 3)
+    finally:
+        first.stop(signal.SIGKILL)
+    second = Service(bento, tmp_path).wait_until_ready()
+    try:
+        before = second.metrics()
+        asked = [value for name, value in before.items() if "request_total{" in name and '/score"' in name]
+        assert asked == [3], "what the process before was asked is there before anybody asks this one"
+        second.score(EVENT)
+        second.eventually(lambda: logged(second) == 4)
+    finally:
+        second.stop()
+
+
 def test_the_docs_show_the_real_request(running_service: Service) -> None:
     docs = running_service.call("/docs.json").body
     operation = docs["paths"]["/v1/parking/score"]["post"]

@@ -2,8 +2,8 @@
 
 Belongs here: labels that tell processes apart, and one family standing together. Does not belong here: asking processes (`pages.py`).
 
-Series are not added up: whoever scrapes the page can (`sum by (use_case)`), as over the targets of any service with several replicas, and
-a counter that begins again with its process is seen to.
+Series are not added up: whoever scrapes the page can (`sum by (use_case)`), as over the targets of any service with several replicas.
+That counters go on after a restart is the work of each process (`serving/kept_counts.py`).
 """
 
 from __future__ import annotations
