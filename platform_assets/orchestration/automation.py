@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.orchestration.dagster_names import AssetJob
+from platform_assets.orchestration.dagster_names import CONDITIONS, AssetJob
 from platform_assets.orchestration.due_sensor import INTERVAL_SECONDS, SIMULATED_INTERVAL_SECONDS, due_sensor
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.rollout_sensor import rollout_sensor
@@ -37,7 +37,7 @@ def build_automation(use_case: UseCase, *, running: bool = False, simulated: boo
     jobs = build_jobs(use_case)
     interval = SIMULATED_INTERVAL_SECONDS if simulated else INTERVAL_SECONDS
     conditions = dg.AutomationConditionSensorDefinition(
-        name=f"{use_case.name}__automation",
+        name=f"{use_case.name}__{CONDITIONS}",
         target=dg.AssetSelection.key_prefixes([use_case.name]),
         default_status=sensor_status(running=False),
         description=f"Off: {use_case.name}__due starts what is due. Evaluates the automation conditions of assets instead.",

@@ -26,6 +26,7 @@ from platform_assets.monitoring.operations import (
     RunState,
     SensorFact,
 )
+from platform_assets.orchestration.dagster_names import is_condition_sensor
 
 DATA_LAYERS = (RAW, CLEAN, FEATURES)
 """Layers whose every day counts, whichever was judged last."""
@@ -213,9 +214,10 @@ def _check_fact(
 
 
 def read_sensors(definitions: Defined, instance: dg.DagsterInstance, use_case: str | None = None) -> list[SensorFact]:
-    """Every sensor and schedule that is defined, or of one use case, with its switch and newest tick.
+    """Every sensor and schedule that is meant to run, or of one use case, with its switch and newest tick.
 
-    One question, and one for each that ever ticked.
+    The sensor of automation conditions is one of them only once somebody turned it on: another does its work. One question, and one for
+    each that ever ticked.
     """
     repository = _repository(definitions)
     known = instance.all_instigator_state() if instance.schedule_storage is not None else ()
@@ -224,11 +226,12 @@ def read_sensors(definitions: Defined, instance: dg.DagsterInstance, use_case: s
     declared += [
         (InstigatorType.SCHEDULE, schedule.name, schedule.default_status.value) for schedule in repository.schedule_defs
     ]
-    return [
+    facts = [
         _sensor_fact(instance, kind, name, status == "RUNNING", states.get((kind, name)))
         for kind, name, status in declared
         if use_case is None or name.startswith(f"{use_case}__")
     ]
+    return [fact for fact in facts if fact.running or not is_condition_sensor(fact.name)]
 
 
 def _sensor_fact(

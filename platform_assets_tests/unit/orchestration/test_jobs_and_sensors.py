@@ -10,6 +10,7 @@ from platform_assets.installation import Installation, SettingsError
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.jobs import build_jobs
+from platform_assets.orchestration.operations_facts import read_sensors
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.testing.declare import CONNECTOR, declare, window
 
@@ -78,7 +79,12 @@ def test_prompt_tables_and_late_labels_are_loaded_by_jobs_of_their_own(definitio
 def test_every_asset_belongs_to_one_job(definitions: dg.Definitions, use_case: UseCase) -> None:
     found = [asset for job in build_jobs(use_case) for asset in selected(definitions, job)]
     every = {"/".join(key.path[1:]) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    on_occasion = {"experiments/design", "model/rollback", "serving/rollout"}  # when there is a reason to
+    on_occasion = {
+        "experiments/design",
+        "model/rollback",
+        "serving/rollout",
+        "monitoring/page",
+    }  # when there is a reason to
     assert sorted(found) == sorted(every - on_occasion)
 
 
@@ -101,13 +107,21 @@ def test_one_setting_says_whether_what_is_due_starts_by_itself(
     assert not definitions.schedules, "what is due comes from state, not from the time alone"
     statuses = {found.name: found.default_status.value for found in definitions.sensors or []}
     assert statuses.pop("payments__automation") == "STOPPED", "with both on, a day would be made twice"
-    assert statuses == dict.fromkeys(["payments__due", "payments__retrain", "payments__rollout"], status)
+    assert {"payments__due", "payments__retrain", "payments__rollout"} <= set(statuses)
+    assert set(statuses.values()) == {status}
 
 
 def test_the_setting_is_on_or_off(use_case: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORM_ASSETS_AUTOMATION", "sometimes")
     with pytest.raises(SettingsError, match="PLATFORM_ASSETS_AUTOMATION"):
         use_case_definitions(use_case, tmp_path)
+
+
+def test_a_sensor_that_is_off_because_another_does_its_work_is_not_missed(definitions: dg.Definitions) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        names = {fact.name for fact in read_sensors(definitions, instance, "payments")}
+    assert {"payments__due", "payments__retrain", "payments__rollout"} <= names
+    assert "payments__automation" not in names
 
 
 def test_dagster_still_gives_no_public_name_to_what_define_asset_job_returns() -> None:
