@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import typer
 from rich.markup import escape
 
-from platform_assets.cli.console import console
+from platform_assets.cli.console import console, without_secrets
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Installation
 from platform_assets.monitoring.use_case_page.page import SIGNS, WORDS, use_case_page
@@ -69,7 +70,7 @@ def read_states(installation: Installation, name: str | None) -> Iterator[UseCas
     declared = {one.use_case.name: one.use_case for one in declared_use_cases()}
     if name is not None and name not in declared:
         raise ValueError(f"no use case {name!r}; there are {', '.join(sorted(declared))}")
-    memory = Operations.by_hand(installation, lambda line: console.print(escape(line)))
+    memory = Operations.by_hand(installation, lambda line: typer.echo(without_secrets(line), err=True))
     read_from = sources_of(installation)
     status = installation.serving.target().status()
     for use_case in [declared[name]] if name is not None else declared.values():

@@ -37,6 +37,11 @@ class WrittenCard:
     passed: bool
 
 
+def card_name(version: str) -> str:
+    """Name of a version's card in the folder of reports."""
+    return f"model-card-{version}.html"
+
+
 def write_model_card(use_case: UseCase, models: ModelStore, report_folder: Path, as_of: str) -> WrittenCard:
     """Render the card of the newest model as of a day, and keep it with the model and among the reports; no table is read.
 
@@ -57,7 +62,7 @@ def write_model_card(use_case: UseCase, models: ModelStore, report_folder: Path,
     history = history_of(models.ledger(use_case.name), version)
     sources = CardSources(run.declaration() or use_case, version, run, run.evidence(), aliases, history)
     page = render_card(sources)
-    path = report_folder / f"model-card-{version.version}.html"
+    path = report_folder / card_name(version.version)
     path.write_text(page, encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
         kept = Path(scratch) / CARD_FILE

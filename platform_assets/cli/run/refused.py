@@ -11,6 +11,7 @@ from rich.markup import escape
 from platform_assets.cli.console import console
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.summary import print_candidates
+from platform_assets.pipelines.write_model_card import card_name
 from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.training_run import registered_run, trained_as_of
 from platform_assets.training.artifact import ArtifactError
@@ -36,7 +37,7 @@ def print_refused(journey: Journey, day: date) -> bool:
     for gate in evidence["gates"]:
         if not gate["passed"]:
             console.print(f"            [red]{gate['name']}[/] {escape(gate['explanation'])}")
-    card = journey.installation.serving.report_folder(use_case.name) / f"model-card-{version.version}.html"
+    card = journey.installation.serving.report_folder(use_case.name) / card_name(version.version)
     if card.is_file():
         console.print(f"[bold]card[/]        {card}")
     console.print(f"            next: platform-assets models compare {use_case.name}@{version.version}")

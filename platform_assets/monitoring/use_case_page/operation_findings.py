@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from platform_assets.monitoring.use_case_page.state import Severity, StateFinding, UseCaseState
-from platform_assets.monitoring.use_case_page.state_of_operations import CheckVerdict
+from platform_assets.monitoring.use_case_page.state_of_operations import CheckVerdict, DueState
 from platform_assets.monitoring.use_case_page.units import count, duration
 
 SENSOR_IS_DEAD_AFTER_SECONDS = 10 * 60
@@ -21,7 +21,6 @@ JUDGED_BY_WINDOWS = {
 }
 """Assets whose checks say what the windows say, in fewer words."""
 DEV = "make dev"
-LEFT_OVER = "The declared history is over, and these days of it are left."
 
 
 def check_findings(state: UseCaseState) -> Iterator[StateFinding]:
@@ -77,22 +76,28 @@ def run_findings(state: UseCaseState) -> Iterator[StateFinding]:
             next_command=f"{DEV}, run {run.run_id[:8]}",
         )
     late = [due for due in state.operations.due if due.late]
-    over = is_over(state)
-    for due in late:
-        days = f" of {due.days}" if due.days else ""
+    command = DEV if state.automation else f"PLATFORM_ASSETS_AUTOMATION=on {DEV}"
+    if late and is_over(state):
+        # Nothing arrives any more, and nobody waits for days of a past that was declared to be over.
         yield StateFinding(
-            severity="yellow" if over else "red",
-            what=f"{due.job}{days} did not run",
-            since=None if over else due.late_since,
-            # Nothing arrives any more, and nobody waits for days of a past that was declared to be over.
-            why=LEFT_OVER if over else "It is due, and no run of it is queued or under way.",
-            next_command=DEV if state.automation else f"PLATFORM_ASSETS_AUTOMATION=on {DEV}",
+            severity="yellow",
+            what="Days of the declared history are left",
+            why="; ".join(_job(due) for due in late) + ".",
+            next_command=command,
+        )
+    for due in [] if is_over(state) else late:
+        yield StateFinding(
+            severity="red",
+            what=f"Job {_job(due)} did not run",
+            since=due.late_since,
+            why="It is due, and no run of it is queued or under way.",
+            next_command=command,
         )
     stuck = [due for due in state.operations.due if due.is_stuck]
     for due in stuck:
         yield StateFinding(
             severity="red",
-            what=f"{due.job}{f' of {due.days}' if due.days else ''} is given up for today",
+            what=f"Job {_job(due)} is given up for today",
             why=due.waits_for,
             next_command=f"{DEV}, job {state.use_case}__{due.job}",
         )
@@ -100,6 +105,10 @@ def run_findings(state: UseCaseState) -> Iterator[StateFinding]:
         going = len(state.operations.runs)
         why = f"{going} queued or under way." if going else "Nothing is overdue."
         yield StateFinding(severity="ok", what="What was due has run", why=why)
+
+
+def _job(due: DueState) -> str:
+    return f"{due.job} of {due.days}" if due.days else due.job
 
 
 def automation_findings(state: UseCaseState) -> Iterator[StateFinding]:

@@ -5,21 +5,25 @@ Belongs here: addresses and files that are there. Does not belong here: writing 
 
 from platform_assets.declaration import UseCase
 from platform_assets.deployment.serving_home import ServingHome
-from platform_assets.monitoring.use_case_page.state import Link, WindowState
-from platform_assets.pipelines.write_model_card import CARD_FILE
+from platform_assets.monitoring.use_case_page.state import Link, ModelState, WindowState
+from platform_assets.pipelines.write_model_card import card_name
 from platform_assets.pipelines.write_rollout_page import PAGE
 
 DAGSTER = "http://127.0.0.1:3000"
 """Where `make dev` has it."""
 
 
-def links(use_case: UseCase, serving: ServingHome, mlflow: str, windows: tuple[WindowState, ...]) -> tuple[Link, ...]:
+def links(
+    use_case: UseCase, serving: ServingHome, mlflow: str, model: ModelState | None, windows: tuple[WindowState, ...]
+) -> tuple[Link, ...]:
     """Addresses, then the reports that exist; those can be had at the address as well."""
     found = [Link(title="Dagster", address=f"{DAGSTER}/asset-groups")]
     if mlflow.startswith(("http://", "https://")):
         found.append(Link(title="MLflow", address=_without_user(mlflow)))
     folder = serving.report_folder(use_case.name)
-    files = {"Model card": CARD_FILE, "Rollouts": PAGE}
+    files = {"Rollouts": PAGE}
+    if model is not None:
+        files["Model card"] = card_name(model.version)
     if drift := next((window for window in windows if window.monitor == "drift"), None):
         files["Drift report"] = f"drift-{drift.day}.html"
     for title, name in files.items():

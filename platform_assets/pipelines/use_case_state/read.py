@@ -125,7 +125,7 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
         alerts=alerts,
         series=(*series, *answered),
         not_computed=(*absent, *missing, *_absent(alertmanager, alerts)),
-        links=links(use_case, serving, read_from.models.tracking_uri, windows),
+        links=links(use_case, serving, read_from.models.tracking_uri, model, windows),
     )
     return with_findings(state)
 

@@ -81,7 +81,7 @@ FOUND = {
     ),
     "left over": (
         OVER | {"operations": operations(due=(DueState(job="load", days="2018-09-09", late=True),), due_next=None)},
-        "yellow", "load of 2018-09-09 did not run",
+        "yellow", "Days of the declared history are left",
     ),
     "automation off": ({"automation": False}, "yellow", "Automation is off"),
     "no daemon": ({"operations": operations(daemons=())}, "red", "The daemon does not run"),
