@@ -10,8 +10,10 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from platform_assets.installation import Settings
+from platform_assets.orchestration.run_origin import LOCATION, MODULE
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "systemd"
@@ -44,6 +46,17 @@ def test_a_unit_starts_programs_that_the_environment_has(path: Path, capsys: pyt
     assert service.get("Restart") == "always" or service["Type"] == "oneshot"
 
 
+def test_daemon_and_web_ui_ask_the_code_server_of_its_unit() -> None:
+    code = read(FOLDER / "platform-assets-code.service")["Service"]["ExecStart"].split()
+    [location] = yaml.safe_load((FOLDER / "workspace.yaml").read_text())["load_from"]
+    assert location["grpc_server"]["socket"] == code[code.index("-s") + 1]
+    assert location["grpc_server"]["location_name"] == code[code.index("--location-name") + 1] == LOCATION
+    assert code[code.index("-m") + 1] == MODULE
+    for unit in ("daemon", "webserver"):
+        command = read(FOLDER / f"platform-assets-{unit}.service")["Service"]["ExecStart"].split()
+        assert ROOT / Path(command[command.index("-w") + 1]).relative_to(INSTALLED) == FOLDER / "workspace.yaml"
+
+
 def test_a_stop_of_the_daemon_ends_no_run() -> None:
     service = read(FOLDER / "platform-assets-daemon.service")["Service"]
     assert service["KillMode"] == "process"
@@ -65,7 +78,7 @@ def test_systemd_takes_them(tmp_path: Path) -> None:
         pytest.skip("systemd-analyze is not installed")
     programs = tmp_path / "opt" / ".venv" / "bin"
     programs.mkdir(parents=True)
-    for name in ("platform-assets", "dagster-daemon", "dagster-webserver"):
+    for name in ("platform-assets", "dagster", "dagster-daemon", "dagster-webserver"):
         (programs / name).write_text("#!/bin/sh\n")
         (programs / name).chmod(0o755)
     for path in UNITS:

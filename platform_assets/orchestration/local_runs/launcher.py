@@ -23,6 +23,8 @@ from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
 from platform_assets.orchestration.retries import Consequence, consequence
 from platform_assets.orchestration.run_deaths import earlier_causes, let_follow, report
 
+CPU_SECONDS_TAG: Final = "platform_assets/cpu_seconds"
+"""Tag of a run that has ended: what its processes used."""
 END_SECONDS: Final = 30.0
 """How long a run that is to stop may take before its processes are ended."""
 
@@ -132,12 +134,14 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
 
     def _wait(self, child: StartedProcess) -> None:
         """Wait for a process's end, and tell it where it left a run that has not ended."""
-        exit_code = child.wait()
+        ending = child.wait()
         worker = child.worker
         try:
             run = self._instance.get_run_by_id(worker.run_id) if self.has_instance else None
+            if run is not None and ending.cpu_seconds is not None:
+                self._instance.add_run_tags(run.run_id, {CPU_SECONDS_TAG: f"{ending.cpu_seconds:.1f}"})
             if run is not None and not run.is_finished:
-                cause = worker.death(exit_code)
+                cause = worker.death(ending.exit_code)
                 then = self._settle(run, worker, cause)
                 self._instance.report_run_failed(run, f"{cause.sentence} {then.reason}.")
         finally:

@@ -27,16 +27,29 @@ LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a process ended, as its parent is told; None where the parent was gone by then.
+
+    Attributes:
+        exit_code: negative for a signal.
+        cpu_seconds: of it and of the processes that it waited for.
+    """
+
+    exit_code: int | None = None
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class StartedProcess:
     """A process of a run that this process has started.
 
     Attributes:
         worker: which one it is.
-        wait: waits for its end; its exit code, negative for a signal, None where it cannot be known.
+        wait: waits for its end.
     """
 
     worker: Worker
-    wait: Callable[[], int | None]
+    wait: Callable[[], Ending]
 
 
 class WarmStart:
@@ -63,7 +76,7 @@ class WarmStart:
         os.close(write_answers)
         self._changed = threading.Condition()
         self._started: list[int] = []
-        self._ended: dict[int, int] = {}
+        self._ended: dict[int, Ending] = {}
         self._asking = threading.Lock()
         threading.Thread(target=self._listen, name="warm process", daemon=True).start()
 
@@ -93,15 +106,15 @@ class WarmStart:
         self.close()
         return None
 
-    def wait(self, worker: Worker) -> int | None:
-        """Wait for the end of a process that came out of it; its exit code, None where this one ended first."""
+    def wait(self, worker: Worker) -> Ending:
+        """Wait for the end of a process that came out of it."""
         with self._changed:
             self._changed.wait_for(lambda: worker.pid in self._ended or not self.lives)
             if worker.pid in self._ended:
                 return self._ended.pop(worker.pid)
         while worker.lives:
             time.sleep(LOOK_SECONDS)
-        return None
+        return Ending()
 
     def close(self) -> None:
         """End it; those that came out of it go on."""
@@ -111,12 +124,12 @@ class WarmStart:
     def _listen(self) -> None:
         with os.fdopen(self._answers) as answers:
             for line in answers:
-                kind, pid, *code = line.split()
+                kind, pid, *how = line.split()
                 with self._changed:
                     if kind == warm_process.STARTED:
                         self._started.append(int(pid))
                     else:
-                        self._ended[int(pid)] = int(code[0])
+                        self._ended[int(pid)] = Ending(int(how[0]), float(how[1]))
                     self._changed.notify_all()
         self._process.wait()
         with self._changed:
@@ -149,10 +162,17 @@ class Starter:
                 worker = Worker.of(run_id, pid)
                 return StartedProcess(worker, lambda: warm.wait(worker))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        return StartedProcess(Worker.of(run_id, process.pid), process.wait)
+        return StartedProcess(Worker.of(run_id, process.pid), lambda: _wait(process))
 
     def _warm_start(self) -> WarmStart:
         with self._lock:
             if self._warm is None or not self._warm.lives:
                 self._warm = WarmStart(self._libraries)
             return self._warm
+
+
+def _wait(process: subprocess.Popen[bytes]) -> Ending:
+    """Wait for the end of a child of this process."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # nobody else is to wait for it
+    return Ending(process.returncode, used.ru_utime + used.ru_stime)

@@ -48,7 +48,7 @@ def main(libraries: Sequence[str], requests: int, answers: int) -> None:
     Args:
         libraries: what is imported first.
         requests: a pipe with a line for each run: the arguments of the `dagster` command as JSON.
-        answers: a pipe that takes a line for each process that was started, and one for each that ended, with its exit code.
+        answers: a pipe that takes a line for each process that was started, and one for each that ended: exit code, CPU seconds.
     """
     for library in libraries:
         importlib.import_module(library)
@@ -86,12 +86,12 @@ def main(libraries: Sequence[str], requests: int, answers: int) -> None:
 def _tell_ended(answers: int) -> None:
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
             return
         if pid == 0:
             return
-        _tell(answers, ENDED, pid, os.waitstatus_to_exitcode(status))
+        _tell(answers, ENDED, pid, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime)
 
 
 def _tell(answers: int, *words: object) -> None:

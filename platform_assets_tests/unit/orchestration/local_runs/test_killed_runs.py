@@ -19,6 +19,7 @@ import psutil
 import pytest
 import yaml
 
+from platform_assets.orchestration.local_runs.launcher import CPU_SECONDS_TAG
 from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
 from platform_assets.orchestration.run_deaths import reported
 from platform_assets_tests.unit.orchestration.local_runs import slow_location
@@ -196,5 +197,6 @@ def test_a_run_is_lost_three_times_and_the_queue_goes_on(world: World) -> None:
     assert "It is not started again: 2 of 2 times are used" in world.messages(third)
     assert world.ended(waiting).status == dg.DagsterRunStatus.SUCCESS, "it holds no place in the queue"
     assert gone(child)
+    assert float(world.until(lambda: world.run(waiting).tags.get(CPU_SECONDS_TAG))) > 0
     assert [reported(world.instance, run_id).popitem()[1] for run_id in (first, second, third)] == ["killed"] * 3
     assert world.made("first") == 2, "what was made before the death is kept; the run that waited makes its own"

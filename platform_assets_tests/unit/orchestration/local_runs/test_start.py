@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from platform_assets.orchestration.local_runs import start
-from platform_assets.orchestration.local_runs.start import Starter, WarmStart
+from platform_assets.orchestration.local_runs.start import Ending, Starter, WarmStart
 from platform_assets.orchestration.local_runs.warm_process import LIBRARIES
 from platform_assets.orchestration.local_runs.worker import Worker
 
@@ -35,7 +35,10 @@ def test_processes_end_with_the_code_of_the_command(warm: WarmStart) -> None:
     for arguments in (["--version"], ["no-such-command"], ["--version"]):
         pid = warm.start(arguments, SECONDS)
         assert pid is not None
-        codes.append(warm.wait(Worker.of(RUN, pid)))
+        ending = warm.wait(Worker.of(RUN, pid))
+        assert ending.cpu_seconds is not None
+        assert 0 < ending.cpu_seconds < SECONDS
+        codes.append(ending.exit_code)
     assert codes == [0, 2, 0]
 
 
@@ -50,7 +53,7 @@ def test_one_that_ends_leaves_those_that_came_out_of_it_alone(warm: WarmStart) -
         assert worker.lives
     finally:
         os.kill(pid, signal.SIGKILL)
-    assert warm.wait(worker) is None, "its end is seen, but not its code"
+    assert warm.wait(worker) == Ending(), "its end is seen, but not its code"
 
 
 def test_another_interpreter_and_one_that_does_not_answer_are_started_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +78,7 @@ def test_another_interpreter_and_one_that_does_not_answer_are_started_afresh(mon
         origin: Any = SimpleNamespace(executable_path=executable)
         started = Starter().start(RUN, origin, None)  # type: ignore[arg-type]
         assert len(asked) == times
-        assert started.wait() == 7
+        assert started.wait().exit_code == 7
 
 
 def test_it_does_not_split_beside_threads() -> None:
@@ -90,6 +93,6 @@ def test_the_libraries_of_a_day_start_no_threads() -> None:
     try:
         pid = one.start(["--version"], SECONDS)
         assert pid is not None
-        assert one.wait(Worker.of(RUN, pid)) == 0
+        assert one.wait(Worker.of(RUN, pid)).exit_code == 0
     finally:
         one.close()
