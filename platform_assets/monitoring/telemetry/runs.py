@@ -4,7 +4,7 @@ Belongs here: counting what was read. Does not belong here: reading it (`orchest
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from platform_assets.monitoring.operations import (
@@ -65,7 +65,7 @@ def operations_samples(
     return [
         *run_samples(facts.runs, jobs, now),
         *(sample for check in facts.checks for sample in check_samples(check)),
-        *(sample for sensor in facts.sensors for sample in sensor_samples(sensor)),
+        *(sample for sensor in expected_sensors(facts.sensors) for sample in sensor_samples(sensor)),
         *daemon_samples(facts.daemons),
         Sample("daemon_processes", (), alive),
     ]
@@ -101,6 +101,16 @@ def check_samples(check: CheckFact) -> list[Sample]:
     if check.state is CheckState.NOTHING_TO_CHECK:
         return []
     return [Sample("red_checks", (check.use_case, check.asset, check.name), int(check.is_red))]
+
+
+def expected_sensors(sensors: Sequence[SensorFact]) -> list[SensorFact]:
+    """Those whose switch means something.
+
+    Where automation is on, a sensor that is off as it is declared, such as the one of the automation conditions, is nothing that anybody
+    switched off. Where it is off, all are declared so, and that is what has to be told.
+    """
+    automated = {sensor.use_case for sensor in sensors if sensor.runs_by_default}
+    return [one for one in sensors if one.running or one.runs_by_default or one.use_case not in automated]
 
 
 def sensor_samples(sensor: SensorFact) -> list[Sample]:

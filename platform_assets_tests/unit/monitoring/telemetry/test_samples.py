@@ -227,6 +227,15 @@ def test_sensors_and_daemons() -> None:
     assert found["daemon_heartbeat_timestamp_seconds"] == {("SENSOR",): NOW.timestamp(), ("ASSET",): 0}
 
 
+def test_a_sensor_that_is_declared_to_be_off_counts_only_where_all_are() -> None:
+    conditions = SensorFact("small__automation", "small", "sensor", running=False, runs_by_default=False)
+    found = answers(of_dagster(sensors=(SENSOR, conditions)))
+    assert found["sensor_running"] == {("small", "small__due"): 1}
+    off = replace(SENSOR, running=False, runs_by_default=False)
+    found = answers(of_dagster(sensors=(off, conditions)))
+    assert found["sensor_running"] == {("small", "small__due"): 0, ("small", "small__automation"): 0}
+
+
 def test_two_daemons_that_are_seen_in_turn_are_two_until_one_is_gone() -> None:
     processes = DaemonProcesses()
     first = DaemonFact("SENSOR", NOW, required=True, process="one")
