@@ -3,13 +3,14 @@
 Belongs here: assembly only. Does not belong here: anything that could stand in the component or a resource.
 """
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 
 import platform_assets
-from platform_assets.declaration.loader import every_declaration
+from platform_assets.declaration.loader import every_declaration, load_use_case
 from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.kubernetes.watch import start_watch
@@ -46,6 +47,18 @@ def installed_definitions(
         sensors=[start_watch(on)] if settings.executor == "kubernetes" else [],
     )
     return dg.Definitions.merge(use_cases, shared)
+
+
+def definitions_of_folder(installation: Installation, folder: Path) -> dg.Definitions:
+    """The use case of one folder, which need not lie below `platform_assets/defs/`, with the installation's resources and executor.
+
+    Raises:
+        DeclarationError: it cannot be loaded.
+    """
+    shared = dg.Definitions(resources=build_resources(installation), executor=build_executor(installation.settings))
+    with warnings.catch_warnings():  # `load_from_defs_folder` is as silent about what is beta
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.Definitions.merge(use_case_definitions(load_use_case(folder), folder), shared)
 
 
 def _those_that_load(named: Callable[[str], None]) -> list[dg.Definitions]:

@@ -133,6 +133,11 @@ class InProcess:
         return outcomes
 
 
+def open_instance() -> dg.DagsterInstance:
+    """The instance that `DAGSTER_HOME` names."""
+    return dg.DagsterInstance.get()
+
+
 def with_progress(definitions: dg.Definitions, show: Callable[[str], None]) -> dg.Definitions:
     """Definitions whose jobs can report their progress line by line."""
     return dg.Definitions.merge(definitions, dg.Definitions(loggers={PROGRESS: progress_logger(show)}))

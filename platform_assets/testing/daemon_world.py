@@ -31,7 +31,7 @@ from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.daemon import Child, daemon_running, end_runs, wait_until_quiet
 from platform_assets.orchestration.in_process import InProcess, with_progress
-from platform_assets.orchestration.resources.build import build_executor, build_resources
+from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.pipelines.due import due
 from platform_assets.pipelines.jobs import DECIDE, JUDGE, LABELS, LOAD, PREDICT, TRAIN, WATCH
 from platform_assets.testing.declare import declaration, window, write_declaration
@@ -49,13 +49,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from platform_assets.testing.daemon_world import world_definitions
+from platform_assets.installation import Installation
+from platform_assets.orchestration.assembly import definitions_of_folder
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """The use case of this folder."""
-    return world_definitions(Path(__file__).parent)
+    return definitions_of_folder(Installation.from_environment(), Path(__file__).parent / "use_case")
 '''
 
 
@@ -97,14 +98,6 @@ def clinic() -> dict[str, Any]:
         monitoring={"window_days": 2, "min_rows": 100, "quality_metric": "auc_roc"},
         serving={"mode": "batch", "request": ["visit", "at", "patient", "distance"], "decision": {"threshold": 0.5}},
     )
-
-
-def world_definitions(folder: Path) -> dg.Definitions:
-    """What the code location of a world holds, with the resources of the installation that the environment describes."""
-    installation, place = Installation.from_environment(), folder / "use_case"
-    settings = installation.settings
-    shared = dg.Definitions(resources=build_resources(installation), executor=build_executor(settings))
-    return dg.Definitions.merge(use_case_definitions(load_use_case(place), place), shared)
 
 
 def visits_of(day: date) -> pl.DataFrame:

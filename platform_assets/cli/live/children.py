@@ -13,7 +13,7 @@ from pathlib import Path
 
 from platform_assets.cli.live.world import LiveWorld
 from platform_assets.orchestration.daemon import Child, daemon_running, dagster_command, end_left
-from platform_assets.orchestration.run_origin import LOCATION, MODULE
+from platform_assets.orchestration.run_origin import LOCATION
 
 KNOWN = "children.json"
 """File of a world's home that says by what its processes are known."""
@@ -24,7 +24,8 @@ def kept_running(world: LiveWorld, environment: Mapping[str, str], ui_port: int 
     """The daemon with its code server and, with a port, the web UI; all are ended at the end, however that comes."""
     logs = world.home / "logs"
     with ExitStack() as stack:
-        running = daemon_running(["-m", MODULE], LOCATION, environment, world.project, logs)
+        code = ["-f", str(world.home / "definitions.py"), "-d", str(world.home)]
+        running = daemon_running(code, LOCATION, environment, world.project, logs)
         children, workspace = stack.enter_context(running)
         if ui_port is not None:
             at = ["-h", "127.0.0.1", "-p", str(ui_port)]

@@ -33,9 +33,10 @@ from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation, environment_variables
 from platform_assets.monitoring.operations import RunFact, RunState
+from platform_assets.orchestration.assembly import definitions_of_folder
 from platform_assets.orchestration.daemon import Child, end_runs, runs_since, wait_until_quiet
 from platform_assets.orchestration.dagster_folder import move_into
-from platform_assets.orchestration.in_process import InProcess
+from platform_assets.orchestration.in_process import InProcess, open_instance, with_progress
 from platform_assets.pipelines.turns import one_run_at_a_time
 
 MOST_SECONDS = 240.0
@@ -151,7 +152,9 @@ def run_live(
     move_into(environment)
     installation.settings.prepare()
     story = LiveStory(world)
-    journey = Journey(declared, installation, InProcess.of(installation, _nobody), world.timeline)
+    here = world.declare(declared.folder)
+    definitions = with_progress(definitions_of_folder(installation, here.folder), _nobody)
+    journey = Journey(here, installation, InProcess(definitions, open_instance()), world.timeline)
     print_header(world, ui_port)
     target = installation.serving.target()
     try:

@@ -13,10 +13,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import platform_assets
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import SimulatedClock
 from platform_assets.declaration.days import ONE_DAY, DayRange
+from platform_assets.declaration.loader import DeclaredUseCase, load_use_case
+from platform_assets.declaration.yaml_text import load_yaml
 from platform_assets.installation import PREFIX, Settings
 from platform_assets.pipelines.timeline import Timeline, plan_live
 from platform_assets.simulation.card_drift import DEFAULT_SIZES, DriftKind
@@ -25,8 +29,30 @@ MARK = "live-world.json"
 """File by which a folder is known to hold a live world: only such a folder is removed."""
 PORT = 8730
 SMALL_WORLD = {"customers": 1000, "terminals": 2000}
-HEALTHY_DAYS = 1
-"""Live days before the drift begins."""
+HEALTHY_DAYS = 0
+"""Live days before the drift begins: the first window, which is judged when the daemon takes over, is healthy."""
+SIZES = {"covariate": 2.2}
+"""Of a drift that is larger than the simulator's own, so that it shows on few days."""
+DIFFERENT: Mapping[str, Mapping[str, Any]] = {
+    "training": {"every_days": 14},
+    "monitoring": {"retrain": {"labelled_days": 0}},
+}
+"""What a live world declares otherwise: no weekly model answers the drift before monitoring does, and nobody waits two weeks for labels."""
+DEFINITIONS = '''"""The code location of this live world."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from platform_assets.installation import Installation
+from platform_assets.orchestration.assembly import definitions_of_folder
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Its use case."""
+    return definitions_of_folder(Installation.from_environment(), Path(__file__).parent / "declared")
+'''
 DAYS = {None: 4, "covariate": 8, "upstream": 6, "label": 18, "concept": 18}
 """How many days go by where nobody says so: labels come a week late, and quality is judged over a week."""
 QUEUE = """
@@ -106,6 +132,8 @@ class LiveWorld:
         world = {**SMALL_WORLD, **simulation}
         if self.drift is not None:
             world["drift"] = {"kind": self.drift, "day": self.drift_day.isoformat()}
+            if self.drift in SIZES:
+                world["drift"]["size"] = SIZES[self.drift]
         settings = {
             "home": str(self.home),
             "dagster": str(self.home / "dagster"),
@@ -120,6 +148,18 @@ class LiveWorld:
             "DAGSTER_EVENT_BATCH_SIZE": "500",
             **{PREFIX + name.upper(): value for name, value in settings.items()},
         }
+
+    def declare(self, folder: Path) -> DeclaredUseCase:
+        """Write the use case's folder anew into the home, with what is different here, and the code location that loads it.
+
+        Args:
+            folder: that it is declared in.
+        """
+        copy = self.home / "declared"
+        shutil.copytree(folder, copy)
+        (copy / "defs.yaml").write_text(different(copy / "defs.yaml"), encoding="utf-8")
+        (self.home / "definitions.py").write_text(DEFINITIONS, encoding="utf-8")
+        return DeclaredUseCase(load_use_case(copy), copy)
 
     def prepare(self) -> None:
         """Begin anew: remove what an earlier live world left, and put the clock to the morning of the first day.
@@ -139,6 +179,27 @@ class LiveWorld:
         mark = {"use_case": self.use_case.name, "drift": self.drift, "drift_day": self.drift_day.isoformat()}
         (self.home / MARK).write_text(json.dumps(mark) + "\n")
         self.clock.move(self.morning_of(self.timeline.as_of))
+
+
+def different(path: Path) -> str:
+    """A declaration's text with what is different in a live world."""
+    document, _ = load_yaml(path.read_text(encoding="utf-8"))
+    for section, fields in DIFFERENT.items():
+        declared = document["attributes"].setdefault(section, {})
+        for name, value in fields.items():
+            declared[name] = {**declared.get(name, {}), **value} if isinstance(value, Mapping) else value
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def as_in_a_live_world(use_case: UseCase) -> UseCase:
+    """A use case with what is different there."""
+    retrain = use_case.monitoring.retrain.model_copy(update=dict(DIFFERENT["monitoring"]["retrain"]))
+    return use_case.model_copy(
+        update={
+            "training": use_case.training.model_copy(update=dict(DIFFERENT["training"])),
+            "monitoring": use_case.monitoring.model_copy(update={"retrain": retrain}),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -182,7 +243,7 @@ def make_world(use_case: UseCase, settings: Settings, wish: Wish) -> LiveWorld:
             "before they come. `make dev` lets the real ones be loaded as they come"
         )
     drift = _kind(wish.drift)
-    timeline = plan_live(use_case, wish.days or DAYS[drift])
+    timeline = plan_live(as_in_a_live_world(use_case), wish.days or DAYS[drift])
     return LiveWorld(
         use_case=use_case,
         home=(wish.home or settings.home.parent / "live").absolute(),

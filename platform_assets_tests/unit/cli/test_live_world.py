@@ -13,7 +13,7 @@ from platform_assets.cli import app
 from platform_assets.cli.live.driver import LiveDay, LiveStory
 from platform_assets.cli.live.observation import LiveDecision, LiveModel, LiveVerdict
 from platform_assets.cli.live.screen import print_day, print_story
-from platform_assets.cli.live.world import LiveWorld, LiveWorldError, Wish, make_world
+from platform_assets.cli.live.world import LiveWorld, LiveWorldError, Wish, as_in_a_live_world, make_world
 from platform_assets.cli.run.replay import Traffic
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import declared_use_cases
@@ -48,6 +48,19 @@ def test_it_begins_on_a_day_on_which_a_model_is_trained_with_every_window_behind
     assert (days.as_of - days.history.first).days >= longest
     with pytest.raises(ValueError, match="Ask for fewer days"):
         plan_live(card_fraud, 100)
+
+
+def test_it_declares_the_use_case_as_it_is_but_for_what_would_hide_the_answer_to_a_drift(
+    settings: Settings, card_fraud: UseCase
+) -> None:
+    world = make_world(card_fraud, settings, Wish())
+    world.prepare()
+    here = world.declare(declared_use_cases("card_fraud")[0].folder)
+    assert here.use_case == as_in_a_live_world(card_fraud)
+    assert here.use_case.monitoring.retrain.labelled_days == 0
+    assert here.use_case.training.every_days > card_fraud.training.every_days
+    assert here.use_case.gates == card_fraud.gates
+    assert (world.home / "definitions.py").is_file()
 
 
 def test_what_cannot_live_is_refused_with_the_reason(settings: Settings, card_fraud: UseCase) -> None:
