@@ -138,7 +138,7 @@ class DaemonWorld:
         (self.folder / "dagster").mkdir()
         text = (ROOT / "dagster.yaml").read_text().replace(f"env: {PREFIX}DAGSTER", "DAGSTER_FOLDER")
         text = text.replace("base_dir:\n      DAGSTER_FOLDER", f"base_dir: {self.folder / 'dagster'}")
-        (self.folder / "dagster.yaml").write_text(text)
+        (self.folder / "dagster" / "dagster.yaml").write_text(text)
 
     @cached_property
     def use_case(self) -> UseCase:
@@ -154,7 +154,10 @@ class DaemonWorld:
     def environment(self) -> dict[str, str]:
         """Its settings."""
         settings = {"HOME": str(self.folder / "home"), "AUTOMATION": "on", "SIMULATED_CLOCK": str(self.clock.path)}
-        return {"DAGSTER_HOME": str(self.folder), **{PREFIX + name: value for name, value in settings.items()}}
+        return {
+            "DAGSTER_HOME": str(self.folder / "dagster"),
+            **{PREFIX + name: value for name, value in settings.items()},
+        }
 
     @cached_property
     def installation(self) -> Installation:
@@ -169,7 +172,7 @@ class DaemonWorld:
         place, installation = self.folder / "use_case", self.installation
         shared = dg.Definitions(resources=build_resources(installation), executor=dg.in_process_executor)
         definitions = dg.Definitions.merge(use_case_definitions(self.use_case, place), shared)
-        instance = dg.DagsterInstance.from_config(str(self.folder))
+        instance = dg.DagsterInstance.from_config(str(self.folder / "dagster"))
         return InProcess(with_progress(definitions, lambda line: None), instance)
 
     def deliver(self, day: date, *sources: str) -> None:

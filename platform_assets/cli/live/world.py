@@ -144,7 +144,7 @@ class LiveWorld:
             "replayed_requests": str(self.requests_a_day * len(self.days.days)),
         }
         return {
-            "DAGSTER_HOME": str(self.home),
+            "DAGSTER_HOME": str(self.home / "dagster"),  # not the home: Dagster empties the folder `logs` of its own
             "DAGSTER_EVENT_BATCH_SIZE": "500",
             **{PREFIX + name.upper(): value for name, value in settings.items()},
         }
@@ -175,7 +175,7 @@ class LiveWorld:
             shutil.rmtree(self.home)
         (self.home / "dagster").mkdir(parents=True)
         settings = (self.project / "dagster.yaml").read_text(encoding="utf-8")
-        (self.home / "dagster.yaml").write_text(settings + QUEUE, encoding="utf-8")
+        (self.home / "dagster" / "dagster.yaml").write_text(settings + QUEUE, encoding="utf-8")
         mark = {"use_case": self.use_case.name, "drift": self.drift, "drift_day": self.drift_day.isoformat()}
         (self.home / MARK).write_text(json.dumps(mark) + "\n")
         self.clock.move(self.morning_of(self.timeline.as_of))
