@@ -26,7 +26,7 @@ from platform_assets.training.dataset import Dataset, read_dataset
 from platform_assets.training.folds import days_needed, refit_days
 from platform_assets.training.predictor import Predictor
 
-SCALE: Mapping[str, Any] = {"customers": 2000, "terminals": 4000}
+SCALE: Mapping[str, Any] = {"customers": 1000, "terminals": 2000}
 FIRST_DAY = 46
 """The first day of a world whose windows of features are full: 37 days of look-back."""
 WEEK_DAYS = 7
