@@ -1,9 +1,12 @@
 """The score of somebody else's model is judged and watched as one of ours: predictions, drift, and quality once labels are there."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
 import numpy as np
 import pytest
 
@@ -11,6 +14,8 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import BUSINESS_MEASURES
 from platform_assets.lake.catalog import Catalog
+from platform_assets.orchestration.assets.business_measures import business_measures_asset
+from platform_assets.orchestration.assets.estimates import estimated_quality_asset
 from platform_assets.pipelines import watch
 from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.pipelines.compute_features import compute_features
@@ -151,3 +156,30 @@ def test_what_answers_are_worth_is_measured_with_their_labels(watched: tuple[Cat
     assert bad.causes == ["measure:false_alarms"]
     stored = watched[0].verdicts(BUSINESS_MEASURES).read()
     assert stored.sort("event_day")["status"].to_list() == ["ok", "violated"]
+
+
+@pytest.mark.parametrize(
+    ("make", "check", "day", "passed", "severity"),
+    [
+        (estimated_quality_asset, "estimate_kept", WORSE - timedelta(days=1), True, dg.AssetCheckSeverity.WARN),
+        (estimated_quality_asset, "estimate_kept", LAST - timedelta(days=1), False, dg.AssetCheckSeverity.WARN),
+        (business_measures_asset, "measures_kept", WORSE - timedelta(days=1), True, dg.AssetCheckSeverity.ERROR),
+        (business_measures_asset, "measures_kept", LAST - timedelta(days=1), False, dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_the_checks_tell_good_days_from_bad_ones(
+    watched: tuple[Catalog, FakeRegistry],
+    make: Callable[..., dg.AssetsDefinition],
+    check: str,
+    day: date,
+    passed: bool,
+    severity: dg.AssetCheckSeverity,
+) -> None:
+    catalog, registry = watched
+    resources = {"lake": catalog.lake, "models": SimpleNamespace(registry=lambda: registry)}
+    result = dg.materialize([make(use_case=catalog.use_case)], partition_key=day.isoformat(), resources=resources)
+    [evaluation] = result.get_asset_check_evaluations()
+    assert (evaluation.check_name, evaluation.passed, evaluation.severity) == (check, passed, severity)
+    assert evaluation.metadata["explanation"].value
+    [made] = result.get_asset_materialization_events()
+    assert str(made.materialization.metadata["plot"].value).startswith("![plot](data:image/png;base64,")
