@@ -41,6 +41,10 @@ OUTCOMES: dict[CheckState, CheckOutcomeName] = {
 }
 """A check that is under way, or has nothing to check, has no verdict to show."""
 
+TABLE = "TableRecord("
+"""What a table of Dagster's reads like as text."""
+LINE_CHARACTERS = 200
+
 Reasons = Callable[[str], str | None]
 
 
@@ -96,13 +100,19 @@ def _failed(run: RunFact, reason_of: Reasons) -> FailedRun:
     return FailedRun(job=run.job, days=_days(run), run_id=run.run_id, at=_ended(run), reason=reason[:400])
 
 
+def _is_words(name: str, value: str) -> bool:
+    """Whether a piece of evidence can be read in a line: no table, no picture."""
+    return bool(value) and not name.startswith("dagster") and not value.startswith("![") and TABLE not in value
+
+
+def _line(name: str, value: str) -> str:
+    shown = value if len(value) <= LINE_CHARACTERS else f"{value[:LINE_CHARACTERS].rstrip()}…"
+    return f"{name.replace('_', ' ')}: {shown}"
+
+
 def _verdict(check: CheckFact) -> CheckVerdict:
     bad = check.state is not CheckState.PASSED
-    lines = tuple(
-        f"{name.replace('_', ' ')}: {value}"
-        for name, value in check.evidence
-        if bad and value and not name.startswith("dagster") and not value.startswith("![")
-    )
+    lines = tuple(_line(name, value) for name, value in check.evidence if bad and _is_words(name, value))
     return CheckVerdict(
         asset=check.asset,
         name=check.name,

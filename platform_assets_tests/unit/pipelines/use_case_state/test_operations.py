@@ -82,10 +82,12 @@ def test_evidence_is_words_not_pictures(shop: UseCase) -> None:
         ("plot", "![plot](data:image/png;base64,AAAA)"),
         ("dagster/row_count", "3"),
         ("empty", ""),
+        ("rows", "TableMetadataValue(records=[TableRecord(data={})])"),
+        ("explanation", "x" * 250),
     )
     red = CheckFact("shop", "clean/orders", "quality", CheckState.FAILED, blocking=True, evidence=lines)
     (found,) = operations_of(shop, OperationsFacts(checks=(red,)), NOTHING, NOW, MACHINE).checks
-    assert found.evidence == ("refused rows: 12",)
+    assert found.evidence == ("refused rows: 12", f"explanation: {'x' * 200}…")
 
 
 def test_what_could_start_is_late_once_its_time_of_day_has_passed(shop: UseCase) -> None:
