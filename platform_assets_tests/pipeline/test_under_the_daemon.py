@@ -14,6 +14,7 @@ from platform_assets.monitoring.operations import RunFact, RunState
 from platform_assets.orchestration.daemon import runs_since
 from platform_assets.testing.daemon_world import DaemonWorld
 
+pytestmark = pytest.mark.daemon
 DAYS = 4
 
 
