@@ -31,8 +31,6 @@ PORT = 8730
 SMALL_WORLD = {"customers": 1000, "terminals": 2000}
 HEALTHY_DAYS = 0
 """Live days before the drift begins: the first window, which is judged when the daemon takes over, is healthy."""
-SIZES = {"covariate": 2.2}
-"""Of a drift that is larger than the simulator's own, so that it shows on few days."""
 DIFFERENT: Mapping[str, Mapping[str, Any]] = {
     "training": {"every_days": 14},
     "monitoring": {"retrain": {"labelled_days": 0}},
@@ -132,8 +130,6 @@ class LiveWorld:
         world = {**SMALL_WORLD, **simulation}
         if self.drift is not None:
             world["drift"] = {"kind": self.drift, "day": self.drift_day.isoformat()}
-            if self.drift in SIZES:
-                world["drift"]["size"] = SIZES[self.drift]
         settings = {
             "home": str(self.home),
             "dagster": str(self.home / "dagster"),
