@@ -13,6 +13,7 @@ import functools
 import json
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from starlette.routing import Route
 
 from platform_assets.declaration.names import ARM_HEADER, SHADOW_HEADER
 from platform_assets.declaration.prediction_log import LIVE, SHADOW
+from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from serving import request as requests
 from serving.bodies import largest_event_bytes, largest_rows_bytes, read_body
@@ -35,7 +37,7 @@ from serving.metrics import ANSWERED, FAILED, REFUSED
 from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
-from serving.scoring import STORE_EMPTIED
+from serving.scoring import STORE_EMPTIED, reviewed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -122,15 +124,23 @@ def scored_and_remembered(
     A copy for a version in shadow is scored and logged only. Without a `request_id` it gets a new one.
 
     Raises:
-        RequestRefused, StoreUnavailable, FeatureError: see `_scored`; of an entity that is declared to be refused.
+        RequestRefused, StoreUnavailable, FeatureError: see `_scored`; of an entity that is declared to be refused, or of all while a
+            standing order says so.
         LogUnavailable: the log took no line.
     """
     if role == SHADOW:
         return _in_shadow(times, runtime, event, started, caller_id)
+    order = runtime.order.now()
+    if order is not None and order.then == "refuse":
+        raise RequestRefused(
+            503, f"{runtime.release.use_case.name} answers nothing until a person lifts it: {order.why}"
+        )
     for attempt in range(1, ATTEMPTS + 1):
         prediction = _scored(times, runtime, event, started, caller_id, exposure, request_id=request_id)
         if prediction.unknown_outcome == "refuse":
             raise _unknown(runtime, prediction)
+        if order is not None and order.then == REVIEW and runtime.release.use_case.may_review:
+            prediction = replace(prediction, answer=reviewed(prediction.answer))
         if runtime.remember(prediction, in_any_case=attempt == ATTEMPTS):
             break
     if prediction.unknown_outcome is not None:

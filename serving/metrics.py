@@ -97,7 +97,7 @@ class ServiceMetrics:
 
 def _decisions(use_case: UseCase) -> list[str]:
     """What an answer can decide; one name for all of them where nothing is decided."""
-    review = [REVIEW] if use_case.serving.unknown == REVIEW else []
+    review = [REVIEW] if use_case.may_review else []
     return [*(task_of(use_case).decisions(use_case) or ("none",)), *review]
 
 

@@ -17,6 +17,7 @@ STATUSES = {
     413: "Too large.",
     415: "Not sent as JSON.",
     422: "A field is wrong, or the event is too old, too early or of an entity that is refused.",
+    503: "What is declared for answers that cannot be trusted is in force.",
     499: "The caller went away before the request was complete; nothing was scored.",
 }
 """With which a request is refused because of the request itself."""

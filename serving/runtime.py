@@ -24,6 +24,7 @@ from serving.online import FeatureLookup, StoreDamaged, StoreUnavailable, open_n
 from serving.prediction_log import LogUnavailable, PredictionLog
 from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
+from serving.standing_order import OrderInForce
 
 if TYPE_CHECKING:
     from datetime import date
@@ -57,10 +58,12 @@ class Runtime:
     record_queue: Background
     log_queue: Background | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    order: OrderInForce = field(init=False)
     _behind: tuple[float, str] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """Let monitoring see how far recording is behind the answers."""
+        """Let monitoring see how far recording is behind the answers, and look for a standing order."""
+        self.order = OrderInForce(self.settings.log_folder)
         for name, queue in {"record": self.record_queue, "log": self.log_queue}.items():
             if queue is not None:
                 self.metrics.waiting[name].set_function(functools.partial(getattr, queue, "waiting"))

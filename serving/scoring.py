@@ -72,6 +72,11 @@ class Prediction:
     role: str = LIVE
 
 
+def reviewed(answer: Answer) -> Answer:
+    """The answer with its decision left to people."""
+    return replace(answer, decision=REVIEW, fields={**answer.fields, "decision": REVIEW})
+
+
 class Scorer:
     """Scores events of one use case with one model."""
 
@@ -119,7 +124,7 @@ class Scorer:
         answer = self._answer(self._predictor.predict(features.reshape(1, -1))[0].tolist())
         outcome = self._unknown_outcome if unknown else None
         if outcome == REVIEW:
-            answer = replace(answer, decision=REVIEW, fields={**answer.fields, "decision": REVIEW})
+            answer = reviewed(answer)
         return Prediction(
             request_id=request_id,
             event=event,

@@ -13,6 +13,7 @@ import typer
 from platform_assets.cli import (
     bento,
     callers,
+    degraded,
     experiments,
     lake,
     lineage,
@@ -63,6 +64,7 @@ app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)
 app.command()(bento.bento)
+app.command()(degraded.degraded)
 app.command()(package.package)
 app.command()(models.reproduce)
 

@@ -25,7 +25,7 @@ from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.label import Label
 from platform_assets.declaration.sections.retention import Retention
-from platform_assets.declaration.sections.serving import Freshness, Monitoring, Serving
+from platform_assets.declaration.sections.serving import REVIEW, Freshness, Monitoring, Serving
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
 from platform_assets.declaration.sections.training import Training
 from platform_assets.declaration.tasks.base import DeclaredTask
@@ -235,6 +235,11 @@ class UseCase(Declaration):
     def is_realtime(self) -> bool:
         """Whether each event is scored as it happens, asked or streamed; otherwise predictions are made for a day at a time."""
         return self.serving.mode != "batch"
+
+    @property
+    def may_review(self) -> bool:
+        """Whether an answer's decision may be `review`."""
+        return self.serving.unknown == REVIEW or any(rule.then == REVIEW for rule in self.monitoring.degrade)
 
     @property
     def answers_requests(self) -> bool:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.orchestration.dagster_names import CONDITIONS, AssetJob
+from platform_assets.orchestration.degrade_sensor import degrade_sensor
 from platform_assets.orchestration.due_sensor import INTERVAL_SECONDS, SIMULATED_INTERVAL_SECONDS, due_sensor
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.rollout_sensor import rollout_sensor
@@ -48,6 +49,14 @@ def build_automation(use_case: UseCase, *, running: bool = False, simulated: boo
             conditions,
             due_sensor(use_case, jobs, running=running, interval_seconds=interval),
             retrain_sensor(use_case, jobs, running=running, interval_seconds=interval),
+            *_degrade(use_case, running, interval),
             *([rollout_sensor(use_case, running=running, interval_seconds=interval)] if use_case.is_realtime else []),
         ],
     )
+
+
+def _degrade(use_case: UseCase, running: bool, interval: int) -> list[dg.SensorDefinition]:
+    """The sensor of what is declared for answers that cannot be trusted; none where nothing is."""
+    if not use_case.monitoring.degrade:
+        return []
+    return [degrade_sensor(use_case, running=running, interval_seconds=interval)]

@@ -19,6 +19,7 @@ from platform_assets.declaration.sections.serving import RetrainRule
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.lake.schemas import RETRAIN_SCHEMA
+from platform_assets.monitoring.degradation import Degradation, degradation
 from platform_assets.monitoring.drift import BROKEN
 from platform_assets.monitoring.retrain_decision import (
     DecisionOfDay,
@@ -67,6 +68,7 @@ class StoredDecision:
         label_coverage_ratio: share of the latest window's predictions whose label is known.
         training_seconds: CPU or wall seconds that the champion's candidates took to train.
         others: what other settings would have said of the last days.
+        degradation: what is declared for answers that cannot be trusted and lasts; None where nothing does.
         missing: monitors whose window as of the day was not judged.
         commit: of the table.
         uri: its address.
@@ -82,6 +84,7 @@ class StoredDecision:
     label_coverage_ratio: float | None
     training_seconds: float | None
     others: Sequence[OtherSettings]
+    degradation: Degradation | None
     missing: Sequence[str]
     commit: Commit
     uri: str
@@ -125,6 +128,7 @@ def decide_retrain(
         max(1, use_case.label_delay_days),
     )
     decision = decide_day(evidence, rule)
+    degraded = degradation(evidence.windows, use_case.monitoring.degrade, as_of, evidence.model_version)
     drift, quality = stored[DRIFT].result(as_of), stored[QUALITY].result(as_of)
     sizes = drift_sizes(drift)
     trained = date.fromisoformat(champion.tags["as_of"]) if champion and "as_of" in champion.tags else None
@@ -137,6 +141,7 @@ def decide_retrain(
         "label_coverage_ratio": quality.get("coverage_ratio"),
         "training_seconds": _training_seconds(registry, champion),
         "others": replay_settings(evidence, rule),
+        "degradation": degraded,
         "missing": [monitor for monitor in stored if as_of not in stored[monitor].rows],
     }
     row = _row(use_case, as_of, decision, champion, trained, figures)
@@ -303,6 +308,11 @@ def _row(
         "label_coverage_ratio": figures["label_coverage_ratio"],
         "training_seconds": figures["training_seconds"],
         "other_settings": json.dumps([asdict(one) for one in figures["others"]], default=str),
-        "evidence": json.dumps({"missing": figures["missing"]}),
+        "evidence": json.dumps(
+            {
+                "missing": figures["missing"],
+                "degradation": asdict(figures["degradation"]) if figures["degradation"] else None,
+            }
+        ),
         "as_of": as_of,
     }

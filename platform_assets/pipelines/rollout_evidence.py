@@ -122,7 +122,7 @@ def _decision_guard(decision: str) -> str:
 
 def _decisions(use_case: UseCase) -> tuple[str, ...]:
     decided = tuple(task_of(use_case).decisions(use_case))
-    return (*decided, REVIEW) if decided and use_case.serving.unknown == REVIEW else decided
+    return (*decided, REVIEW) if decided and use_case.may_review else decided
 
 
 def _told_apart(use_case: UseCase) -> tuple[str, ...]:

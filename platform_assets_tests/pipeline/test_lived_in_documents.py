@@ -47,6 +47,7 @@ CHANGING = {
     "alerts observe": "unit/monitoring/alerting/test_alerts_command.py",
     "alerts render": "unit/monitoring/alerting/test_alerts_command.py",
     "bento": "unit/cli/test_delivery_commands.py",
+    "degraded": "unit/cli/test_degraded_command.py",
     "package": "pipeline/test_lived_in.py",
     "parity describe": "unit/cli/test_parity_command.py",
     "parity environments": "unit/cli/test_parity_command.py",

@@ -15,6 +15,7 @@ from platform_assets.declaration.checks.categories import category_problems, lea
 from platform_assets.declaration.checks.columns import column_problems
 from platform_assets.declaration.checks.compute import compute_problems
 from platform_assets.declaration.checks.connectors import connector_problems
+from platform_assets.declaration.checks.degradation import degrade_problems
 from platform_assets.declaration.checks.event_days import event_day_problems, spans_without_events
 from platform_assets.declaration.checks.experiments import experiment_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
@@ -76,6 +77,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *(Flaw(*finding) for finding in key_problems(use_case)),
         *_features(use_case),
         *(Flaw(*finding) for finding in known_later_problems(use_case)),
+        *(Flaw(*finding) for finding in degrade_problems(use_case)),
         *(Flaw(*finding) for finding in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),
         *_training(use_case),

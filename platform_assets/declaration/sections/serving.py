@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.alerting import Alerting, Objectives, StackName
 from platform_assets.declaration.sections.callers import Callers
+from platform_assets.declaration.sections.degradation import DegradeRule
 from platform_assets.declaration.sections.measures import BusinessMeasure
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
@@ -205,6 +206,10 @@ class Monitoring(Declaration):
         default=2.0, gt=1, description="The label rate may be this many times larger or smaller than in training."
     )
     retrain: RetrainRule = Field(default_factory=RetrainRule, description="When a new model is asked for.")
+    degrade: tuple[DegradeRule, ...] = Field(
+        default=(),
+        description="What becomes of answers while something lasts, until a person lifts it; the first rule that applies counts.",
+    )
     measures: tuple[BusinessMeasure, ...] = Field(
         default=(),
         description="What answers are worth, measured once labels have come; each with a bound is part of a check.",

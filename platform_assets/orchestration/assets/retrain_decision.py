@@ -3,6 +3,7 @@
 Belongs here: what Dagster is told of it. Does not belong here: deciding (`pipelines/retrain.py`), or asking (`orchestration/sensors.py`).
 """
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -32,8 +33,10 @@ from platform_assets.registry.model_store import ModelStore
 
 ANSWERED_CHECK = "answered"
 JUDGED_CHECK = "judged"
+TRUSTED_CHECK = "trusted"
 _CHECKS = {
     ANSWERED_CHECK: "What monitoring found is answered by training: the data is not at fault, and trainings do not fail again and again.",
+    TRUSTED_CHECK: "Nothing lasts that is declared to degrade the answers (`monitoring.degrade`).",
     JUDGED_CHECK: "Drift was judged as of this day: without its verdict nothing is decided.",
 }
 
@@ -120,6 +123,11 @@ def _check_results(decided: StoredDecision) -> list[dg.AssetCheckResult]:
             check_name=ANSWERED_CHECK,
             passed=decision.kind not in ("mend", "given_up"),
             metadata={"verdict": decision.kind, "reason": decision.reason, "failed_requests": decision.failed},
+        ),
+        dg.AssetCheckResult(
+            check_name=TRUSTED_CHECK,
+            passed=decided.degradation is None,
+            metadata=asdict(decided.degradation) if decided.degradation is not None else {},
         ),
         dg.AssetCheckResult(
             check_name=JUDGED_CHECK,

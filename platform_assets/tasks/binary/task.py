@@ -88,7 +88,7 @@ class BinaryTask:
     def answer_fields(self, use_case: UseCase) -> dict[str, Any]:
         """`probability` and `decision`."""
         rule = _rule(use_case)
-        decisions = rule.above, rule.below, *((REVIEW,) if use_case.serving.unknown == REVIEW else ())
+        decisions = rule.above, rule.below, *((REVIEW,) if use_case.may_review else ())
         return {
             "probability": (float, Field(description="What the model predicts.")),
             "decision": (

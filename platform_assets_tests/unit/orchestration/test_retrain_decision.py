@@ -144,7 +144,7 @@ def test_a_fault_of_the_data_is_told_and_asks_for_no_model(
 def test_a_day_whose_drift_was_not_judged_is_red(use_case: UseCase, tmp_path: Path, models: Models) -> None:
     result = materialized(use_case, Lake(root=str(tmp_path)), models)
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert checks == {"answered": True, "judged": False}
+    assert checks == {"answered": True, "judged": False, "trusted": True}
 
 
 def test_the_decision_reads_the_windows_that_are_known_as_of_its_day(use_case: UseCase) -> None:

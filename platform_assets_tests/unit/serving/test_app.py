@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from platform_assets.declaration.names import ARM_HEADER, SHADOW_HEADER
+from platform_assets.declaration.prediction_log import SEGMENT_SUFFIX
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
 from platform_assets_tests.serving.fake_online_store import FakeStore, Vector
@@ -74,7 +75,8 @@ class Served:
 
     def logged(self) -> list[dict[str, Any]]:
         self.runtime.close()
-        return [json.loads(line) for path in (self.folder / "log").glob("*") for line in path.read_text().splitlines()]
+        segments = (self.folder / "log").glob(f"*{SEGMENT_SUFFIX}")
+        return [json.loads(line) for path in segments for line in path.read_text().splitlines()]
 
     def metric(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(f"platform_assets_{name}", labels | {"use_case": "parking"})

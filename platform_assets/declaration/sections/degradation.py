@@ -1,0 +1,25 @@
+"""Degradation: what becomes of a model's answers while they cannot be trusted.
+
+Belongs here: what a team declares about it. Does not belong here: when a new model is asked for (`serving.py`, `RetrainRule`).
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from platform_assets.declaration.base import Declaration
+
+
+class DegradeRule(Declaration):
+    """What is done while something lasts, until a person lifts it."""
+
+    when: Literal["quality_lost", "drift", "data_fault"] = Field(
+        description="`quality_lost`: the followed metric or the label rate is past its bound. `drift`: a column drifts. `data_fault`: a "
+        "column is broken, or lies where no model of this world has seen it."
+    )
+    days: int = Field(default=3, ge=1, description="So many days one after the other.")
+    then: Literal["previous_champion", "review", "refuse"] = Field(
+        description="`previous_champion`: the champion before answers again, once for each champion. `review`: each answer's decision is "
+        "`review`. `refuse`: requests get status 503."
+    )
+    tell: str = Field(min_length=1, description="Who has to know: a person, a team or a channel.")
