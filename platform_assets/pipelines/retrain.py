@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration import EVENT_DAY, UseCase
-from platform_assets.declaration.names import DRIFT, QUALITY
+from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.serving import RetrainRule
 from platform_assets.lake.catalog import Catalog
@@ -64,6 +64,7 @@ class StoredDecision:
         model_age_days: days since the day it was trained as of.
         drift_size: largest statistic of a column as a multiple of its limit; None without a verdict.
         drifted: columns that drifted, the farthest first.
+        estimated: loss of the followed metric that is likely before labels come; None where there is no estimate to believe.
         measured: loss of the followed metric, by labels; None where it could not be measured.
         label_coverage_ratio: share of the latest window's predictions whose label is known.
         training_seconds: CPU or wall seconds that the champion's candidates took to train.
@@ -81,6 +82,7 @@ class StoredDecision:
     drift_size: float | None
     drifted: Sequence[str]
     measured: Loss | None
+    estimated: Loss | None
     label_coverage_ratio: float | None
     training_seconds: float | None
     others: Sequence[OtherSettings]
@@ -138,6 +140,11 @@ def decide_retrain(
         "drift_size": max(sizes.values(), default=None),
         "drifted": [name for name, size in sizes.items() if size > 1],
         "measured": _measured_loss(use_case, quality),
+        "estimated": _estimated_loss(
+            use_case,
+            _stored(catalog, ESTIMATE, as_of).result(as_of),
+            _promised(stored[QUALITY], champion.version if champion else None),
+        ),
         "label_coverage_ratio": quality.get("coverage_ratio"),
         "training_seconds": _training_seconds(registry, champion),
         "others": replay_settings(evidence, rule),
@@ -247,7 +254,7 @@ def _plain(column: str) -> str:
 
 
 def _stored(catalog: Catalog, monitor: str, as_of: date) -> _Verdicts:
-    job = {DRIFT: WATCH, QUALITY: JUDGE}[monitor]
+    job = {DRIFT: WATCH, ESTIMATE: WATCH, QUALITY: JUDGE}[monitor]
     table = catalog.verdicts(monitor)
     if not table.exists():
         return _Verdicts()
@@ -261,14 +268,37 @@ def _measured_loss(use_case: UseCase, quality: Mapping[str, Any]) -> Loss | None
     value, promised = quality.get("metrics", {}).get(name), quality.get("reference")
     if value is None or not promised:
         return None
-    sign = 1.0 if metric_of(use_case, name).higher_is_better else -1.0
+    interval = quality.get("intervals", {}).get(name)
+    return _loss(use_case, value, (interval["low"], interval["high"]) if interval else None, promised)
+
+
+def _estimated_loss(use_case: UseCase, estimate: Mapping[str, Any], promised: float | None) -> Loss | None:
+    """The loss that is likely before labels come; None where nothing may be believed, or nobody knows what was promised."""
+    found = estimate.get("estimates", {}).get(use_case.monitoring.quality_metric)
+    if not found or not promised:
+        return None
+    return _loss(use_case, found["value"], (found["low"], found["high"]), promised)
+
+
+def _loss(use_case: UseCase, value: float, interval: tuple[float, float] | None, promised: float) -> Loss:
+    sign = 1.0 if metric_of(use_case, use_case.monitoring.quality_metric).higher_is_better else -1.0
 
     def lost(found: float) -> float:
         return float(sign * (promised - found) / abs(promised))
 
-    interval = quality.get("intervals", {}).get(name)
-    ends = sorted(lost(interval[end]) for end in ("low", "high")) if interval else [None, None]
-    return Loss(lost(value), *ends)
+    if interval is None:
+        return Loss(lost(value))
+    low, high = sorted(lost(end) for end in interval)
+    return Loss(lost(value), low, high)
+
+
+def _promised(quality: _Verdicts, version: str | None) -> float | None:
+    """What the evaluation promised of the champion, as the newest verdict on it says."""
+    for day in sorted(quality.rows, reverse=True):
+        if version is None or quality.rows[day]["model_version"] == version:
+            found = quality.result(day).get("reference")
+            return float(found) if found else None
+    return None
 
 
 def _training_seconds(registry: ModelRegistry, champion: RegisteredVersion | None) -> float | None:
@@ -286,7 +316,6 @@ def _row(
     trained: date | None,
     figures: Mapping[str, Any],
 ) -> dict[str, Any]:
-    measured: Loss | None = figures["measured"]
     return {
         "verdict": decision.kind,
         "cause": decision.cause,
@@ -299,12 +328,8 @@ def _row(
         "drift_size": figures["drift_size"],
         "drifted_columns": figures["drifted"],
         "metric": use_case.monitoring.quality_metric,
-        "measured_loss_ratio": measured.ratio if measured else None,
-        "measured_loss_ratio_low": measured.low if measured else None,
-        "measured_loss_ratio_high": measured.high if measured else None,
-        "estimated_loss_ratio": None,
-        "estimated_loss_ratio_low": None,
-        "estimated_loss_ratio_high": None,
+        **_columns("measured", figures["measured"]),
+        **_columns("estimated", figures["estimated"]),
         "label_coverage_ratio": figures["label_coverage_ratio"],
         "training_seconds": figures["training_seconds"],
         "other_settings": json.dumps([asdict(one) for one in figures["others"]], default=str),
@@ -316,3 +341,8 @@ def _row(
         ),
         "as_of": as_of,
     }
+
+
+def _columns(kind: str, loss: Loss | None) -> dict[str, float | None]:
+    values = (loss.ratio, loss.low, loss.high) if loss else (None, None, None)
+    return dict(zip((f"{kind}_loss_ratio{end}" for end in ("", "_low", "_high")), values, strict=True))

@@ -97,14 +97,15 @@ def _described(decided: StoredDecision) -> dict[str, Any]:
         "failed_requests": decision.failed,
         **figures,
         "drifted_columns": list(decided.drifted[:20]),
-        "measured_loss": _in_words(decided.measured),
+        "measured_loss": _in_words(decided.measured, "not measured as of this day"),
+        "estimated_loss": _in_words(decided.estimated, "no estimate that may be believed"),
         "other_settings": dg.MetadataValue.md(_table(decided)),
     }
 
 
-def _in_words(loss: Loss | None) -> str:
+def _in_words(loss: Loss | None, otherwise: str) -> str:
     if loss is None:
-        return "not measured as of this day"
+        return otherwise
     interval = f" ({loss.low:.1%} to {loss.high:.1%})" if loss.low is not None and loss.high is not None else ""
     return f"{loss.ratio:.1%}{interval} of what the evaluation promised"
 

@@ -102,12 +102,15 @@ def test_the_decision_shows_its_evidence(use_case: UseCase, tmp_path: Path, mode
         "coverage_ratio": 0.98,
     }
     judged(catalog, "quality", AS_OF - 7 * ONE_DAY, [], quality, 5)
+    estimate = {"estimates": {"auc_roc": {"value": 0.64, "low": 0.6, "high": 0.68}}}
+    judged(catalog, "estimated_quality", AS_OF - ONE_DAY, [], estimate, 1)
     result = materialized(use_case, lake, models)
     [event] = result.asset_materializations_for_node(result.get_asset_materialization_events()[0].node_name)
     said = {name: value.value for name, value in event.metadata.items()}
     assert said["verdict"] == "train"
     assert said["drift_size"] == pytest.approx(4)
     assert said["measured_loss"] == "25.0% (20.0% to 30.0%) of what the evaluation promised"
+    assert said["estimated_loss"] == "20.0% (15.0% to 25.0%) of what the evaluation promised"
     assert said["label_coverage_ratio"] == pytest.approx(0.98)
     assert said["model_age_days"] == 30
     assert "| as declared |" in said["other_settings"]
