@@ -57,6 +57,7 @@ STEADY = {
     f'{REQUESTS}{{{SHOP},outcome="answered"}}': 1000,
     f'{P}quality{{{SHOP},metric="auc_roc",kind="bound"}}': 0.8,
     f"{P}clock_timestamp_seconds": NOW,
+    f'{P}exporter_read_timestamp_seconds{{part="operations"}}': NOW,
 }
 
 

@@ -50,7 +50,7 @@ def test_files_can_be_read_and_are_the_same_each_time(rendered: Rendered, reques
         if name.endswith(".json"):
             assert json.loads(text)
         elif name.endswith(".yaml"):
-            assert yaml.safe_load(text)
+            assert all(yaml.safe_load_all(text))
     again = STACKS[request.node.callspec.params["rendered"]]
     assert again.render(request.getfixturevalue("world")) == rendered
 

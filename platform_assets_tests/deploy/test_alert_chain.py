@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from platform_assets.cli.alerts.observe import free_port, running, world_files
 from platform_assets.monitoring.alerting.receivers import receivers_of
 from platform_assets.monitoring.alerting.stacks.base import AlertedWorld
+from platform_assets.testing.child_process import ROOT
 from platform_assets.testing.declare import declare
 from platform_assets_tests.unit.monitoring.alerting.promtool import tool
 
@@ -147,3 +153,43 @@ def test_a_failed_run_wakes_somebody_once_though_the_pager_fails_first_and_is_re
     eventually(lambda: any(action == "resolve" for action, _ in chain.actions("RunFailed")), "it was never resolved")
     keys = {key for _, key in chain.actions("RunFailed")}
     assert len(keys) == 1, "two jobs that failed, told again and resolved, are one incident"
+
+
+@pytest.fixture
+def chain_page() -> Iterator[int]:
+    """A port at which somebody answers with metrics, so that no exporter is started."""
+    with listening(Pager(metrics=failed_runs(0, 0))) as port:
+        yield port
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_observe_says_where_both_are_and_ends_both(tmp_path: Path, end: signal.Signals, chain_page: int) -> None:
+    tool("prometheus", "prometheus")
+    tool("prometheus-alertmanager", "prometheus-alertmanager")
+    environment = {**os.environ, "PLATFORM_ASSETS_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": "1"}
+    environment["PLATFORM_ASSETS_METRICS_PORT"] = str(chain_page)
+    command = [sys.executable, "-m", "platform_assets.cli", "alerts", "observe"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert process.stdout is not None
+        lines = list(iter(process.stdout.readline, "Ctrl-C ends them.\n"))
+        addresses = [word for line in lines for word in line.split() if word.startswith("http://")]
+        prometheus, alertmanager = (address.removesuffix("/alerts") for address in addresses)
+        for address in (prometheus, alertmanager):
+            eventually(lambda address=address: _ready(address), f"{address} never became ready")
+        rules = httpx.get(f"{prometheus}/api/v1/rules", timeout=10).json()["data"]["groups"]
+        assert {"card_fraud_runs", "platform_assets_installation"} <= {group["name"] for group in rules}
+        process.send_signal(end)
+        assert process.wait(30) == 0
+        assert not _ready(prometheus)
+        assert not _ready(alertmanager)
+    finally:
+        if process.poll() is None:
+            process.kill()
+
+
+def _ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/-/ready", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

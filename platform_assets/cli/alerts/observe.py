@@ -7,6 +7,7 @@ running either in production, which their own packages do.
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -33,7 +34,7 @@ class ProgramMissing(RuntimeError):
 
 
 def observe_until_stopped(installation: Installation, runbooks: str) -> None:
-    """Render, start both, say where they are, and wait for Ctrl-C or for one of them to end.
+    """Render, start both, say where they are, and wait for Ctrl-C, a SIGTERM, or for one of them to end.
 
     Raises:
         ProgramMissing: one is not installed.
@@ -57,6 +58,7 @@ def observe_until_stopped(installation: Installation, runbooks: str) -> None:
         if not world.receivers:
             console.print("[yellow]Nobody is told: no receiver is set in PLATFORM_ASSETS_ALERT_RECEIVERS.[/]")
         console.print("Ctrl-C ends them.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             wait_for_one(programs)
         except KeyboardInterrupt:

@@ -15,6 +15,7 @@ INTERVAL = "15s"
 DAEMON_SECONDS = 60
 """Dagster's daemons give a sign of life each half minute."""
 SENSOR_SECONDS = 900
+READ_AT = 'platform_assets_exporter_read_timestamp_seconds{part="operations"}'
 QUEUED_SECONDS = 1800
 SKEW_SECONDS = 30
 SIMULATED_SECONDS = 86_400
@@ -53,7 +54,9 @@ def _automation(name: str) -> Iterator[Alert]:
         f"{name}: sensor {{{{ $labels.sensor }}}} is switched off",
         "Nothing that it asks for happens by itself: days are not loaded, models not trained, rollouts not decided.",
         "Turn it on in Dagster (`make dev`, Automation), or set `PLATFORM_ASSETS_AUTOMATION=on` and restart the daemon.",
-        Threshold(running, 1, labels=of, by=("sensor",), reading="lowest", operator="<"),
+        Threshold(running, 1, {**of, "sensor": f"{name}__due"}, reading="lowest", operator="<"),
+        # The sensor of asset conditions stays off: what is due is asked for by one sensor alone.
+        expression=f'min by (sensor) ({running}{{use_case="{name}",sensor!="{name}__automation"}}) < 1',
     )  # fmt: skip
     yield _failing_sensor(of)
     ticked = series("platform_assets_sensor_last_tick_timestamp_seconds", of)
@@ -105,7 +108,8 @@ def _daemon() -> Iterator[Alert]:
         "No sensor ticks and no queued run starts; what runs goes on.",
         "Start it again: `systemctl restart platform-assets-daemon`, or `make dev` where it runs in a terminal.",
         Threshold(heartbeat, DAEMON_SECONDS, by=("daemon",), reading="age"),
-        expression=f"time() - max by (daemon) ({heartbeat} > 0) > {DAEMON_SECONDS}",
+        # Against the moment of reading: the exporter keeps what it read for a while, which is no silence of the daemon.
+        expression=f"scalar(max({READ_AT})) - max by (daemon) ({heartbeat} > 0) > {DAEMON_SECONDS}",
     )  # fmt: skip
     yield Alert(
         "DaemonNeverSeen", "automation", TICKET,
@@ -134,14 +138,19 @@ def _daemon() -> Iterator[Alert]:
 def _telemetry() -> Iterator[Alert]:
     clock = "platform_assets_clock_timestamp_seconds"
     heartbeat = "platform_assets_daemon_heartbeat_timestamp_seconds"
-    yield Alert(
-        "PlatformMetricsMissing", "telemetry", PAGE,
-        "The platform's metrics are not there",
-        "`platform-assets metrics serve` does not answer Prometheus: no alert on data, models or runs can fire.",
-        "Start it (`platform-assets metrics serve`), then look at Prometheus' page of targets.",
-        Threshold(clock, reading="absent"),
-        hold="15s",
-    )  # fmt: skip
+    for hold, expression in (
+        ("15s", f"group(present_over_time({clock}[1d])) unless group({clock})"),
+        ("5m", f"absent({clock})"),  # never there: it may be starting
+    ):
+        yield Alert(
+            "PlatformMetricsMissing", "telemetry", PAGE,
+            "The platform's metrics are not there",
+            "`platform-assets metrics serve` does not answer Prometheus: no alert on data, models or runs can fire.",
+            "Start it (`platform-assets metrics serve`), then look at Prometheus' page of targets.",
+            Threshold(clock, reading="absent") if hold == "5m" else None,
+            expression=expression,
+            hold=hold,
+        )  # fmt: skip
     yield Alert(
         "ScrapeFailed", "telemetry", TICKET,
         "Prometheus does not reach {{ $labels.instance }} ({{ $labels.job }})",

@@ -22,15 +22,37 @@ class Prometheus:
     def render(self, world: AlertedWorld) -> Rendered:
         """Rules by whom they are about, scrape jobs, and routes."""
         files = {f"{name}.rules.yaml": rule_file(groups, world.runbooks) for name, groups in world.groups().items()}
+        files["prometheus-rules.yaml"] = kubernetes_rules(world)
         files["prometheus.yaml"] = prometheus_file(world)
         files["alertmanager.yaml"] = _text(alertmanager(world.use_cases, world.receivers))
-        notes = [one.notice(date.today()) for one in world.receivers.values()]
+        notes = ["prometheus-rules.yaml is for the Prometheus operator; no cluster has read it."]
+        notes += [one.notice(date.today()) for one in world.receivers.values()]
         return Rendered(files, notes=tuple(dict.fromkeys(filter(None, notes))))
 
 
 def rule_file(groups: list[RuleGroup], runbooks: str) -> str:
     """A rule file."""
     return _text({"groups": [_group(group, runbooks) for group in groups]})
+
+
+def kubernetes_rules(world: AlertedWorld) -> str:
+    """The same rules as objects of the Prometheus operator."""
+    import yaml
+
+    objects = [
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": {
+                "name": f"platform-assets-{name.replace('_', '-')}",
+                "labels": {"app.kubernetes.io/part-of": "platform-assets"},
+            },
+            "spec": {"groups": [_group(group, world.runbooks) for group in groups]},
+        }
+        for name, groups in world.groups().items()
+    ]
+    text: str = yaml.safe_dump_all(objects, sort_keys=False, width=140, allow_unicode=True)
+    return text
 
 
 def prometheus_file(world: AlertedWorld, alertmanager_address: str = ALERTMANAGER_ADDRESS) -> str:
