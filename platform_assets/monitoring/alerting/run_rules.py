@@ -97,7 +97,7 @@ def _metrics(name: str) -> Iterator[Alert]:
 
 def installation_group() -> RuleGroup:
     """Alerts about the daemon, the queue, clocks and the metrics themselves: once for all use cases."""
-    return RuleGroup("platform_assets_installation", INTERVAL, (), (*_daemon(), *_telemetry()))
+    return RuleGroup("platform_assets_installation", INTERVAL, (), (*_daemon(), *_telemetry(), *_agreement()))
 
 
 def _daemon() -> Iterator[Alert]:
@@ -137,7 +137,6 @@ def _daemon() -> Iterator[Alert]:
 
 def _telemetry() -> Iterator[Alert]:
     clock = "platform_assets_clock_timestamp_seconds"
-    heartbeat = "platform_assets_daemon_heartbeat_timestamp_seconds"
     for hold, expression in (
         ("15s", f"group(present_over_time({clock}[1d])) unless group({clock})"),
         ("5m", f"absent({clock})"),  # never there: it may be starting
@@ -173,6 +172,12 @@ def _telemetry() -> Iterator[Alert]:
         "Alertmanager's log says what the receiver answered; check its key and address in PLATFORM_ASSETS_ALERT_RECEIVERS.",
         Threshold("alertmanager_notification_requests_failed_total", by=("integration",), reading="increase"),
     )  # fmt: skip
+
+
+def _agreement() -> Iterator[Alert]:
+    """Clocks that do not agree, two daemons, and the sign that alerts arrive."""
+    clock = "platform_assets_clock_timestamp_seconds"
+    heartbeat = "platform_assets_daemon_heartbeat_timestamp_seconds"
     apart = f"abs(max({clock} - timestamp({clock})))"
     yield Alert(
         "ClocksApart", "telemetry", TICKET,
