@@ -22,6 +22,7 @@ PARTS_OF = {
     "columns": ("sources", 0),
     "primary_key": ("sources", 0),
     "calendar": ("sources", 0),
+    "late": ("sources", 0),
     "time_zone": ("sources", 0),
 }
 """Where a part belongs that is no section of its own."""
