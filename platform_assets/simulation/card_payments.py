@@ -29,7 +29,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from platform_assets.simulation.card_drift import PlantedDrift
+from platform_assets.simulation.card_drift import DEFAULT_SIZES, PlantedDrift
 from platform_assets.simulation.generators import GeneratorError
 
 IntArray = NDArray[np.int64]
@@ -124,6 +124,8 @@ class CardPayments:
 
     settings_type: ClassVar[type[CardPaymentsSettings]] = CardPaymentsSettings
     tables: ClassVar[tuple[str, ...]] = ("customers", "terminals", "transactions", "labels")
+    drifts: ClassVar[tuple[str, ...]] = tuple(DEFAULT_SIZES)
+    small_world: ClassVar[dict[str, int]] = {"customers": 1000, "terminals": 2000}
 
     def __init__(self, settings: CardPaymentsSettings) -> None:
         self.settings = settings

@@ -6,7 +6,9 @@ generator.
 A generator is a class with
 * `settings_type`: a pydantic model with every setting described and defaulted, unknown ones refused;
 * `__init__(self, settings)`, which takes one instance of it;
-* `tables` and `read`, as in `Generator`.
+* `tables` and `read`, as in `Generator`;
+* if it can plant a drift, `drifts`, the kinds that its setting `drift: {kind, day}` takes;
+* if it has a smaller world for a first look, `small_world`, the settings of that.
 """
 
 from __future__ import annotations
@@ -37,6 +39,24 @@ class Generator(Protocol):
     def read(self, table: str, first_day: date | None, last_day: date | None) -> pl.DataFrame:
         """Rows of one table whose event day lies in the inclusive range; static tables ignore the range."""
         ...
+
+
+def drifts_of(dotted: str) -> tuple[str, ...]:
+    """The kinds of drift that a generator can plant; none where it cannot.
+
+    Raises:
+        GeneratorError: the path names no class.
+    """
+    return tuple(getattr(_load_class(dotted), "drifts", ()))
+
+
+def small_world_of(dotted: str) -> Mapping[str, Any]:
+    """Settings of a generator's small world; none where it has no other than its own.
+
+    Raises:
+        GeneratorError: the path names no class.
+    """
+    return dict(getattr(_load_class(dotted), "small_world", {}))
 
 
 def load_generator(dotted: str, settings: Mapping[str, Any]) -> Generator:

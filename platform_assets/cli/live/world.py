@@ -23,12 +23,11 @@ from platform_assets.declaration.loader import DeclaredUseCase, load_use_case
 from platform_assets.declaration.yaml_text import load_yaml
 from platform_assets.installation import PREFIX, Settings
 from platform_assets.pipelines.timeline import Timeline, plan_live
-from platform_assets.simulation.card_drift import DEFAULT_SIZES, DriftKind
+from platform_assets.simulation.generators import drifts_of, small_world_of
 
 MARK = "live-world.json"
 """File by which a folder is known to hold a live world: only such a folder is removed."""
 PORT = 8730
-SMALL_WORLD = {"customers": 1000, "terminals": 2000}
 HEALTHY_DAYS = 0
 """Live days before the drift begins: the first window, which is judged when the daemon takes over, is healthy."""
 DIFFERENT: Mapping[str, Mapping[str, Any]] = {
@@ -53,6 +52,7 @@ def defs() -> dg.Definitions:
 '''
 DAYS = {None: 4, "covariate": 8, "upstream": 6, "label": 18, "concept": 18}
 """How many days go by where nobody says so: labels come a week late, and quality is judged over a week."""
+MOST_DAYS = max(DAYS.values())
 QUEUE = """
 # Days last seconds here: what is queued starts at once.
 run_coordinator:
@@ -76,6 +76,7 @@ class LiveWorld:
         use_case: that lives in it.
         home: its folder, below which everything is written.
         timeline: its days.
+        small_world: settings of the simulator.
         drift: what is planted; None for a quiet world.
         drift_day: from which day on.
         requests_a_day: about how many requests are sent on each day.
@@ -86,7 +87,8 @@ class LiveWorld:
     use_case: UseCase
     home: Path
     timeline: Timeline
-    drift: DriftKind | None
+    small_world: Mapping[str, Any]
+    drift: str | None
     drift_day: date
     requests_a_day: int
     seconds_per_day: float
@@ -127,7 +129,7 @@ class LiveWorld:
         Args:
             simulation: overrides of the simulator that the caller's own settings hold.
         """
-        world = {**SMALL_WORLD, **simulation}
+        world = {**self.small_world, **simulation}
         if self.drift is not None:
             world["drift"] = {"kind": self.drift, "day": self.drift_day.isoformat()}
         settings = {
@@ -233,29 +235,26 @@ def make_world(use_case: UseCase, settings: Settings, wish: Wish) -> LiveWorld:
     """
     if not (use_case.is_realtime and use_case.answers_requests):
         raise LiveWorldError(f"{use_case.name} answers no requests: nobody could send any in a live world")
-    if not use_case.event_source.connector.is_simulated:
+    connector = use_case.event_source.connector
+    if not connector.is_simulated:
         raise LiveWorldError(
-            f"the events of {use_case.name} come from {use_case.event_source.connector.kind}, not from a simulator: nobody knows its days "
-            "before they come. `make dev` lets the real ones be loaded as they come"
+            f"the events of {use_case.name} come from {connector.kind}, not from a simulator: nobody knows its days before they come. "
+            "`make dev` lets the real ones be loaded as they come"
         )
-    drift = _kind(wish.drift)
-    timeline = plan_live(as_in_a_live_world(use_case), wish.days or DAYS[drift])
+    generator = str(connector.model_dump()["generator"])
+    kinds = drifts_of(generator)
+    if wish.drift is not None and wish.drift not in kinds:
+        known = f"there are {', '.join(kinds)}" if kinds else "its simulator plants none"
+        raise LiveWorldError(f"there is no drift {wish.drift!r}; {known}")
+    timeline = plan_live(as_in_a_live_world(use_case), wish.days or DAYS.get(wish.drift, MOST_DAYS))
     return LiveWorld(
         use_case=use_case,
         home=(wish.home or settings.home.parent / "live").absolute(),
         timeline=timeline,
-        drift=drift,
+        small_world=small_world_of(generator),
+        drift=wish.drift,
         drift_day=timeline.live.first + timedelta(days=HEALTHY_DAYS),
         requests_a_day=wish.requests_a_day,
         seconds_per_day=wish.seconds_per_day,
         port=wish.port or PORT,
     )
-
-
-def _kind(drift: str | None) -> DriftKind | None:
-    if drift is None:
-        return None
-    for kind in DEFAULT_SIZES:
-        if kind == drift:
-            return kind
-    raise LiveWorldError(f"there is no drift {drift!r}; there are {', '.join(DEFAULT_SIZES)}")

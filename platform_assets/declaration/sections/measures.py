@@ -17,7 +17,7 @@ class BusinessMeasure(Declaration):
     name: Identifier = Field(description="What it is called in checks, metrics and pages.")
     expression: str = Field(
         description="Its value for one request, in polars' SQL dialect over the columns of the request, `score`, `decision`, features and "
-        "the label: a number, or a condition. `CASE WHEN decision = 'decline' AND is_fraud = 0 THEN 1 ELSE 0 END` counts false alarms."
+        "the label: a number, or a condition. `CASE WHEN decision = 'refuse' AND outcome = 0 THEN 1 ELSE 0 END` counts false alarms."
     )
     unit: str = Field(min_length=1, description="What it is counted in: EUR, alarms, minutes.")
     per: Literal["day", "request"] = Field(
