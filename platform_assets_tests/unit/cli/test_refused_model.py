@@ -82,5 +82,5 @@ def test_a_run_that_fails_at_training_shows_it_and_still_fails(journey: Any, mon
     journey.days.labels = journey.days.history = SimpleNamespace(last=date(2024, 4, 30))
     monkeypatch.setattr(steps, "polled", lambda _: [])
     with console.capture() as printed, pytest.raises(RunFailed):
-        steps._train(journey)
+        steps.train_on_history(journey)
     assert "refused" in printed.get()
