@@ -164,9 +164,15 @@ def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> Sto
 
 
 def _merge(table: LakeTable, rows: pl.DataFrame, days: DayRange) -> Commit:
-    if rows.is_empty() and not table.exists():
+    """Store rows whose request is new; days without any are stored as such, and what is stored of them stays."""
+    if not rows.is_empty():
+        return table.merge_rows(rows, ["request_id"], when_matched="keep", partitions=(days.first, days.last))
+    stored = table.count_by_partition() if table.exists() else {}
+    if not any(stored.get(day) for day in days.days):
         return table.write_partitions(rows, days.first, days.last, allow_empty=True)
-    return table.merge_rows(rows, ["request_id"], when_matched="keep", partitions=(days.first, days.last))
+    version = table.version()
+    assert version is not None, "a table with rows has a version"
+    return Commit(version, rows=0, files_added=0, files_removed=0, already_committed=False)
 
 
 def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, day: date) -> WatchedDrift:

@@ -1,14 +1,15 @@
 """The check that reads how many requests were refused because the prediction log took no lines, and the newest line for people."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.contract import feature_contract_hash
-from platform_assets.declaration.days import DayRange
+from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -53,8 +54,8 @@ def test_the_newest_line_is_found_across_segments_and_a_torn_end_is_left_out(tmp
     assert newest["request_id"] == "five"
 
 
-def test_answers_in_shadow_are_stored_apart_from_those_that_callers_were_given(tmp_path: Path) -> None:
-    case = use_case()
+def log_lines(case: UseCase, folder: Path, roles: Mapping[str, str | None]) -> None:
+    """Lines of the service's log: names of requests with their roles."""
     names = [name for name in prediction_log_schema(case) if name != EVENT_DAY]
     given = EVENT | {
         "scored_at": "2026-03-01T10:00:00Z",
@@ -64,9 +65,27 @@ def test_answers_in_shadow_are_stored_apart_from_those_that_callers_were_given(t
         "feature_contract": feature_contract_hash(case),
         "latency_ms": 1.0,
     }
-    roles = {"given": "live", "earlier": None, "copy": "shadow"}
     lines = [dict.fromkeys(names) | given | {"request_id": name, "role": role} for name, role in roles.items()]
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_day_without_requests_is_stored_as_such_and_takes_nothing_from_others(tmp_path: Path) -> None:
+    case = use_case()
+    catalog = Catalog(case, Lake(str(tmp_path / "lake")))
+    day = datetime.fromisoformat(EVENT["arrived_at"]).date()
+    assert store_predictions(catalog, tmp_path, DayRange(day - ONE_DAY, day - ONE_DAY)).commit.rows == 0
+    log_lines(case, tmp_path, {"given": "live"})
+    store_predictions(catalog, tmp_path, DayRange(day, day))
+    assert store_predictions(catalog, tmp_path, DayRange(day + ONE_DAY, day + ONE_DAY)).commit.rows == 0
+    (tmp_path / "a.jsonl").unlink()
+    again = store_predictions(catalog, tmp_path, DayRange(day, day))
+    assert (again.rows.height, again.commit.rows) == (0, 0)
+    assert catalog.predictions.read()["request_id"].to_list() == ["given"]
+
+
+def test_answers_in_shadow_are_stored_apart_from_those_that_callers_were_given(tmp_path: Path) -> None:
+    case = use_case()
+    log_lines(case, tmp_path, {"given": "live", "earlier": None, "copy": "shadow"})
     catalog = Catalog(case, Lake(str(tmp_path / "lake")))
     day = datetime.fromisoformat(EVENT["arrived_at"]).date()
     stored = store_predictions(catalog, tmp_path, DayRange(day, day))
