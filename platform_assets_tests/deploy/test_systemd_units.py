@@ -6,6 +6,7 @@ Belongs here: `deploy/systemd/`. Does not belong here: what the programs do.
 import os
 import shutil
 import subprocess
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_a_unit_starts_programs_that_the_environment_has(path: Path, capsys: pyt
     for key in ("ExecStart", "ExecStop"):
         if key in service:
             program = Path(service[key].split()[0]).relative_to(f"{INSTALLED}/.venv/bin")
-            assert shutil.which(str(program)) is not None
+            assert shutil.which(str(program), path=str(Path(sys.executable).parent)) is not None
     assert service["EnvironmentFile"] == "/etc/platform-assets/environment"
     assert service["User"] == "platform"
     assert service.get("Restart") == "always" or service["Type"] == "oneshot"

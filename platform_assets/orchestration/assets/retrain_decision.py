@@ -128,7 +128,7 @@ def _check_results(decided: StoredDecision) -> list[dg.AssetCheckResult]:
         dg.AssetCheckResult(
             check_name=TRUSTED_CHECK,
             passed=decided.degradation is None,
-            metadata=asdict(decided.degradation) if decided.degradation is not None else {},
+            metadata=asdict(decided.degradation) if decided.degradation else {"degraded": "nothing"},
         ),
         dg.AssetCheckResult(
             check_name=JUDGED_CHECK,
