@@ -252,7 +252,7 @@ class DaemonWorld:
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows by their key, without what differs between two worlds with the same rows: when and by which run they were written."""
-    varying = {"computed_at", "scored_at", "run_id", "model_version", "data_version"}
+    """Rows by their key, without what differs between two worlds with the same rows: when, how fast and by which run they were written."""
+    varying = {"computed_at", "scored_at", "latency_ms", "run_id", "model_version", "data_version"}
     kept = [name for name in frame.columns if name not in varying]
     return frame.select(kept).sort(["visit"])
