@@ -169,7 +169,8 @@ def _merge(table: LakeTable, rows: pl.DataFrame, days: DayRange) -> Commit:
         return table.merge_rows(rows, ["request_id"], when_matched="keep", partitions=(days.first, days.last))
     stored = table.count_by_partition() if table.exists() else {}
     if not any(stored.get(day) for day in days.days):
-        return table.write_partitions(rows, days.first, days.last, allow_empty=True)
+        metadata = {"requests": "none"}  # so that there is a commit, by which these days are known to have been written
+        return table.write_partitions(rows, days.first, days.last, metadata=metadata, allow_empty=True)
     version = table.version()
     assert version is not None, "a table with rows has a version"
     return Commit(version, rows=0, files_added=0, files_removed=0, already_committed=False)

@@ -13,6 +13,7 @@ from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
+from platform_assets.lake.written_days import absent_days
 from platform_assets.monitoring.prediction_log import LogOutage, newest_line, read_outages
 from platform_assets.orchestration.assets.monitoring import _lines_taken
 from platform_assets.pipelines.watch import store_predictions
@@ -81,6 +82,7 @@ def test_a_day_without_requests_is_stored_as_such_and_takes_nothing_from_others(
     again = store_predictions(catalog, tmp_path, DayRange(day, day))
     assert (again.rows.height, again.commit.rows) == (0, 0)
     assert catalog.predictions.read()["request_id"].to_list() == ["given"]
+    assert absent_days(catalog.predictions, day - ONE_DAY, day + 2 * ONE_DAY) == [day + 2 * ONE_DAY], "a window reads them"
 
 
 def test_answers_in_shadow_are_stored_apart_from_those_that_callers_were_given(tmp_path: Path) -> None:
