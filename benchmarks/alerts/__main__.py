@@ -8,15 +8,11 @@ needs to notice a cause (it reads each part every 15 seconds), or rules (`platfo
 from __future__ import annotations
 
 import argparse
-import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 
@@ -24,9 +20,11 @@ from benchmarks.common.machine import busy_cores, describe_code, describe_machin
 from platform_assets.cli.alerts.observe import free_port, running, world_files
 from platform_assets.monitoring.alerting.receivers import receivers_of
 from platform_assets.monitoring.alerting.stacks.base import AlertedWorld
+from platform_assets.testing.alert_receiver import alert_receiver
 from platform_assets.testing.declare import declare
 
 BAR_SECONDS = 60
+ACCEPTED = 202
 WARM_SECONDS, WATCH_SECONDS, MEND_SECONDS = 75, 100, 400
 P, SHOP = "platform_assets_", 'use_case="shop"'
 REQUESTS = f"{P}requests_total"
@@ -71,16 +69,17 @@ class Pager:
         self.resolved: set[str] = set()
         self.names: dict[str, str] = {}
 
-    def take(self, event: dict[str, object]) -> None:
-        """Note an event of PagerDuty's Events API."""
+    def take(self, event: dict[str, Any]) -> int:
+        """Note an event of PagerDuty's Events API; what it is answered with."""
         key = str(event["dedup_key"])
         if event["event_action"] == "resolve":
             self.resolved.add(self.names.get(key, key))
-            return
-        summary = str(event["payload"]["summary"])  # type: ignore[index]
+            return ACCEPTED
+        summary = str(event["payload"]["summary"])
         name = next((alert for alert in CAUSES if f" {alert}:" in f" {summary}"), summary)
         self.names[key] = name
         self.told.setdefault(name, time.monotonic())
+        return ACCEPTED
 
     def page(self) -> str:
         """The metrics now."""
@@ -98,38 +97,6 @@ class Pager:
         return f"{series} {time.time() if value == NOW else value}"
 
 
-@contextmanager
-def listening(pager: Pager) -> Iterator[int]:
-    """Both on one port of loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            pager.take(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self._answer(202, b"{}")
-
-        def do_GET(self) -> None:
-            self._answer(200, pager.page().encode())
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-type", "text/plain; version=0.0.4")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            """Not on the screen."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def measure(offset_seconds: float, *, until_resolved: bool) -> tuple[dict[str, float], set[str]]:
     """Seconds to the POST by alert, and those that were resolved after the cause was gone, where that is waited for."""
     shop = declare(
@@ -140,7 +107,7 @@ def measure(offset_seconds: float, *, until_resolved: bool) -> tuple[dict[str, f
         monitoring={"quality_metric": "auc_roc"},
     )
     pager = Pager()
-    with TemporaryDirectory() as scratch, listening(pager) as port:
+    with TemporaryDirectory() as scratch, alert_receiver(pager.take, pager.page) as port:
         folder = Path(scratch)
         (folder / "key").write_text("key-of-a-benchmark")
         fields = {

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ import yaml
 from platform_assets.cli.alerts.observe import free_port, running, world_files
 from platform_assets.monitoring.alerting.receivers import receivers_of
 from platform_assets.monitoring.alerting.stacks.base import AlertedWorld
+from platform_assets.testing.alert_receiver import alert_receiver
 from platform_assets.testing.child_process import ROOT
 from platform_assets.testing.declare import declare
 from platform_assets_tests.unit.monitoring.alerting.promtool import tool
@@ -40,6 +38,20 @@ class Pager:
     refused: int = 0
     metrics: str = ""
 
+    def take(self, event: dict[str, Any]) -> int:
+        """What an event is answered with."""
+        assert event["routing_key"] == "key-of-a-test"
+        if self.failures_left:
+            self.failures_left -= 1
+            self.refused += 1
+            return 500
+        self.events.append(event)
+        return 202
+
+    def listening(self) -> AbstractContextManager[int]:
+        """It and the metrics, on one port of loopback."""
+        return alert_receiver(self.take, lambda: self.metrics)
+
     def actions(self, alert: str) -> list[tuple[str, str]]:
         """Action and key of what was accepted about an alert."""
         return [
@@ -47,47 +59,6 @@ class Pager:
             for event in self.events
             if alert in event.get("payload", {}).get("summary", "") or event["event_action"] == "resolve"
         ]
-
-
-@contextmanager
-def listening(pager: Pager) -> Iterator[int]:
-    """The receiver and the metrics, on one port of loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            event = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            assert event["routing_key"] == "key-of-a-test"
-            status = 202
-            if pager.failures_left:
-                pager.failures_left -= 1
-                pager.refused += 1
-                status = 500
-            else:
-                pager.events.append(event)
-            self._answer(status, b'{"status": "success"}')
-
-        def do_GET(self) -> None:
-            self._answer(200, pager.metrics.encode())
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("content-type", "text/plain; version=0.0.4")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            """Not on the screen of the tests."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def eventually(holds: Callable[[], object], what: str) -> None:
@@ -121,7 +92,7 @@ def chain(tmp_path: Path) -> Iterator[Pager]:
         monitoring={"quality_metric": "auc_roc", "alerts": {"ticket": ["pager"]}},
     )
     (tmp_path / "key").write_text("key-of-a-test")
-    with listening(pager) as port:
+    with pager.listening() as port:
         url = f"http://127.0.0.1:{port}/v2/enqueue"
         fields = {"kind": "pagerduty", "routing_key_file": str(tmp_path / "key"), "url": url}
         here = f"127.0.0.1:{port}"
@@ -158,7 +129,7 @@ def test_a_failed_run_wakes_somebody_once_though_the_pager_fails_first_and_is_re
 @pytest.fixture
 def chain_page() -> Iterator[int]:
     """A port at which somebody answers with metrics, so that no exporter is started."""
-    with listening(Pager(metrics=failed_runs(0, 0))) as port:
+    with Pager(metrics=failed_runs(0, 0)).listening() as port:
         yield port
 
 

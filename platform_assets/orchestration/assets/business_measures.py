@@ -10,23 +10,18 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import BUSINESS_MEASURES
-from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import CLEAN, MONITORING
-from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.lake.layout import CLEAN
 from platform_assets.orchestration.assets.monitoring import predictions_key
-from platform_assets.orchestration.checks import day_check, missing_days_refused
-from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.assets.verdicts import verdict_asset, verdict_metadata
+from platform_assets.orchestration.checks import missing_days_refused
+from platform_assets.orchestration.left_out import catalog_of_run
 from platform_assets.orchestration.metadata import (
     asset_key,
-    column_lineage,
-    column_schema,
-    commit_metadata,
     data_version,
     picture,
-    policy,
 )
-from platform_assets.orchestration.partitions import earlier_days, event_days
+from platform_assets.orchestration.partitions import earlier_days
 from platform_assets.pipelines.measure_business import watch_business
 
 MEASURES_CHECK = "measures_kept"
@@ -34,33 +29,21 @@ MEASURES_CHECK = "measures_kept"
 
 def business_measures_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Declared measures of the window of answered requests that ends with the day, once their labels are known."""
-    key = asset_key(use_case, MONITORING, BUSINESS_MEASURES)
     mapping = earlier_days(1 - use_case.monitoring.window_days, 0)
     inputs = [predictions_key(use_case), asset_key(use_case, CLEAN, use_case.label.source)]
     names = ", ".join(measure.name for measure in use_case.monitoring.measures)
 
-    @dg.asset(
-        key=key,
+    @verdict_asset(
+        use_case,
+        BUSINESS_MEASURES,
+        (MEASURES_CHECK, "Every measure with a bound is there and keeps it."),
         deps=[dg.AssetDep(dep, partition_mapping=mapping) for dep in inputs],
         description=f"What answers are worth, by {use_case.monitoring.window_days} days of requests with labels: {names}.",
-        kinds={"polars"},
-        metadata=column_schema(VERDICT_SCHEMA, {}),
-        partitions_def=event_days(use_case),
-        code_version="1",
-        check_specs=[
-            day_check(
-                MEASURES_CHECK,
-                key,
-                event_days(use_case),
-                description="Every measure with a bound is there and keeps it.",
-            )
-        ],
-        op_tags=step_tags(use_case, MONITORING, BUSINESS_MEASURES),
-        **policy(use_case, MONITORING),
+        kind="polars",
     )
     def business_measures(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         with missing_days_refused():
-            watched = watch_business(Catalog(use_case, lake), date.fromisoformat(context.partition_key))
+            watched = watch_business(catalog_of_run(context, use_case, lake), date.fromisoformat(context.partition_key))
         result = watched.result
         evidence: dict[str, Any] = {
             "status": result.status,
@@ -71,8 +54,7 @@ def business_measures_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         }
         return dg.MaterializeResult(
             metadata={
-                **commit_metadata(watched.stored.commit, watched.stored.uri),
-                **column_lineage(use_case, key, VERDICT_SCHEMA),
+                **verdict_metadata(use_case, BUSINESS_MEASURES, watched.stored),
                 **evidence,
                 "plot": picture(watched.plot),
             },

@@ -11,25 +11,20 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import CHAMPION, ESTIMATE
-from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import CLEAN, MODEL, MONITORING
-from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.lake.layout import CLEAN, MODEL
 from platform_assets.monitoring.estimates.change import WindowChange
 from platform_assets.monitoring.estimates.kept import EstimatedQuality
 from platform_assets.orchestration.assets.monitoring import predictions_key
-from platform_assets.orchestration.checks import day_check, missing_days_refused
-from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.assets.verdicts import verdict_asset, verdict_metadata
+from platform_assets.orchestration.checks import missing_days_refused
+from platform_assets.orchestration.left_out import catalog_of_run
 from platform_assets.orchestration.metadata import (
     asset_key,
-    column_lineage,
-    column_schema,
-    commit_metadata,
     data_version,
     picture,
-    policy,
 )
-from platform_assets.orchestration.partitions import earlier_days, event_days
+from platform_assets.orchestration.partitions import earlier_days
 from platform_assets.pipelines.estimate_quality import estimate_quality
 from platform_assets.registry.model_store import ModelStore
 
@@ -39,11 +34,12 @@ ESTIMATE_CHECK = "estimate_kept"
 def estimated_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Quality of the window that ends with the day, estimated before its labels come."""
     window_days, delay = use_case.monitoring.window_days, use_case.label_delay_days
-    key = asset_key(use_case, MONITORING, ESTIMATE)
     labels = earlier_days(1 - window_days - delay, -use_case.label_arrival_days)
 
-    @dg.asset(
-        key=key,
+    @verdict_asset(
+        use_case,
+        ESTIMATE,
+        (ESTIMATE_CHECK, "The followed metric is likely to keep its bound, and the estimate may be believed."),
         deps=[
             dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days - delay, 0)),
             dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
@@ -51,35 +47,21 @@ def estimated_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         ],
         description=f"What the followed metric is likely to be on the last {window_days} days of predictions, before their labels come; "
         "withdrawn where it may not be believed.",
-        kinds={"polars"},
-        metadata=column_schema(VERDICT_SCHEMA, {}),
-        partitions_def=event_days(use_case),
-        code_version="1",
-        check_specs=[
-            day_check(
-                ESTIMATE_CHECK,
-                key,
-                event_days(use_case),
-                description="The followed metric is likely to keep its bound, and the estimate may be believed.",
-            )
-        ],
-        op_tags=step_tags(use_case, MONITORING, ESTIMATE),
-        **policy(use_case, MONITORING),
+        kind="polars",
     )
     def estimated_quality(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         with missing_days_refused():
-            watched = estimate_quality(Catalog(use_case, lake), models.registry(), day)
+            watched = estimate_quality(catalog_of_run(context, use_case, lake), models.registry(), day)
         evidence = estimate_evidence(watched.result)
         # Lost quality is an error. An estimate that may not be believed is no loss: labels will tell, and somebody should know until then.
         lost = watched.result.status == "violated"
         severity = dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN
         return dg.MaterializeResult(
             metadata={
-                **commit_metadata(watched.stored.commit, watched.stored.uri),
-                **column_lineage(use_case, key, VERDICT_SCHEMA),
+                **verdict_metadata(use_case, ESTIMATE, watched.stored),
                 **evidence,
                 **_change_evidence(watched.change),
                 "model_version": watched.version.version,

@@ -18,9 +18,9 @@ from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.lake.catalog import Catalog, predictions_path
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, SERVING
-from platform_assets.lake.schemas import VERDICT_SCHEMA
+from platform_assets.lake.layout import CLEAN, MODEL, SERVING
 from platform_assets.monitoring.prediction_log import LogOutage, SegmentRead
+from platform_assets.orchestration.assets.verdicts import verdict_asset, verdict_metadata
 from platform_assets.orchestration.checks import (
     DayVerdict,
     day_check,
@@ -42,7 +42,6 @@ from platform_assets.orchestration.metadata import (
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
 from platform_assets.pipelines.watch import (
     StoredPredictions,
-    StoredVerdict,
     store_predictions,
     watch_drift,
     watch_quality,
@@ -169,32 +168,20 @@ def _store_answered(rows: pl.DataFrame, use_case: UseCase) -> dg.AssetCheckResul
     )
 
 
-def _verdict_metadata(use_case: UseCase, name: str, stored: StoredVerdict) -> dict[str, Any]:
-    key = asset_key(use_case, MONITORING, name)
-    return {**commit_metadata(stored.commit, stored.uri), **column_lineage(use_case, key, VERDICT_SCHEMA)}
-
-
 def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Drift of every feature and of the score: the window that ends with the day against the model's evaluation rows."""
     window_days = use_case.monitoring.window_days
-    key = asset_key(use_case, MONITORING, DRIFT)
 
-    @dg.asset(
-        key=key,
+    @verdict_asset(
+        use_case,
+        DRIFT,
+        (DRIFT_CHECK, "No column has moved past its limits."),
         deps=[
             dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days, 0)),
             dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
         ],
         description=f"A verdict for every column of the last {window_days} days of predictions, and Evidently's report.",
-        kinds={"evidently"},
-        metadata=column_schema(VERDICT_SCHEMA, {}),
-        partitions_def=event_days(use_case),
-        code_version="1",
-        check_specs=[
-            day_check(DRIFT_CHECK, key, event_days(use_case), description="No column has moved past its limits.")
-        ],
-        op_tags=step_tags(use_case, MONITORING, DRIFT),
-        **policy(use_case, MONITORING),
+        kind="evidently",
     )
     def drift(
         context: dg.AssetExecutionContext,
@@ -211,7 +198,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         unjudged = sum(verdict.status == "too_few_rows" for verdict in result.failed_columns)
         return dg.MaterializeResult(
             metadata={
-                **_verdict_metadata(use_case, DRIFT, watched.stored),
+                **verdict_metadata(use_case, DRIFT, watched.stored),
                 "status": result.status,
                 "model_version": watched.version.version,
                 "rows": result.rows_current,
@@ -236,28 +223,16 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
 def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     """Quality in production: predictions of the window that ends with the day, joined with the labels that arrived."""
     window_days = use_case.monitoring.window_days
-    key = asset_key(use_case, MONITORING, QUALITY)
     mapping = earlier_days(1 - window_days, 0)
     inputs = [predictions_key(use_case), asset_key(use_case, CLEAN, use_case.label.source)]
 
-    @dg.asset(
-        key=key,
+    @verdict_asset(
+        use_case,
+        QUALITY,
+        (QUALITY_CHECK, "The followed metric and the label rate keep their bounds."),
         deps=[dg.AssetDep(dep, partition_mapping=mapping) for dep in inputs],
         description=f"The model's metrics on {window_days} days of live predictions, once their labels are known.",
-        kinds={"polars"},
-        metadata=column_schema(VERDICT_SCHEMA, {}),
-        partitions_def=event_days(use_case),
-        code_version="1",
-        check_specs=[
-            day_check(
-                QUALITY_CHECK,
-                key,
-                event_days(use_case),
-                description="The followed metric and the label rate keep their bounds.",
-            )
-        ],
-        op_tags=step_tags(use_case, MONITORING, QUALITY),
-        **policy(use_case, MONITORING),
+        kind="polars",
     )
     def quality(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
@@ -275,7 +250,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         }
         return dg.MaterializeResult(
             metadata={
-                **_verdict_metadata(use_case, QUALITY, watched.stored),
+                **verdict_metadata(use_case, QUALITY, watched.stored),
                 **evidence,
                 "model_version": watched.version.version,
                 "plot": picture(watched.plot),

@@ -82,7 +82,9 @@ def test_a_day_without_requests_is_stored_as_such_and_takes_nothing_from_others(
     again = store_predictions(catalog, tmp_path, DayRange(day, day))
     assert (again.rows.height, again.commit.rows) == (0, 0)
     assert catalog.predictions.read()["request_id"].to_list() == ["given"]
-    assert absent_days(catalog.predictions, day - ONE_DAY, day + 2 * ONE_DAY) == [day + 2 * ONE_DAY], "a window reads them"
+    assert absent_days(catalog.predictions, day - ONE_DAY, day + 2 * ONE_DAY) == [day + 2 * ONE_DAY], (
+        "a window reads them"
+    )
 
 
 def test_answers_in_shadow_are_stored_apart_from_those_that_callers_were_given(tmp_path: Path) -> None:
