@@ -92,7 +92,7 @@ def estimate_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Wa
 
     Raises:
         DaysMissing: days of the window were never stored.
-        MonitoringError: the window has no predictions.
+        MonitoringError: the window has no predictions, and there is no champion.
         ArtifactError: the model's files were damaged or replaced.
     """
     use_case, as_of = catalog.use_case, day + ONE_DAY

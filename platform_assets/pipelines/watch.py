@@ -40,7 +40,7 @@ from platform_assets.monitoring.second_look import KnownRows
 from platform_assets.monitoring.watched_window import panel_column, reference_frame, watch_window
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
 from platform_assets.pipelines.required_days import require_days, require_source_days
-from platform_assets.registry.base import ModelRegistry, RegisteredVersion
+from platform_assets.registry.base import CHAMPION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.training_run import CLASS_ROWS_TAG, ModelRun, registered_run
 from platform_assets.tasks.registry import task_of
 from platform_assets.training.dataset import read_dataset
@@ -187,7 +187,7 @@ def watch_drift(catalog: Catalog, registry: ModelRegistry, report_folder: Path, 
 
     Raises:
         DaysMissing: days of the window were never stored.
-        MonitoringError: the window has no predictions.
+        MonitoringError: the window has no predictions, and there is no champion.
         ArtifactError: the model's files were damaged or replaced.
     """
     use_case = catalog.use_case
@@ -218,7 +218,7 @@ def watch_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Watch
 
     Raises:
         DaysMissing: days of the window were never stored.
-        MonitoringError: the window has no predictions.
+        MonitoringError: the window has no predictions, and there is no champion.
         ArtifactError: the model's files were damaged or replaced.
     """
     use_case = catalog.use_case
@@ -255,14 +255,22 @@ def require_predictions(catalog: Catalog, first: date, last: date, what: str) ->
 
 
 def model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:
-    """The version that made most of the window's predictions."""
-    if log.is_empty():
+    """The version that made most of the window's predictions; of a window without any the champion, whom nobody asked.
+
+    A window without predictions has no verdict, which counts as failed; it is no reason for everything after it to stand still.
+
+    Raises:
+        MonitoringError: there is neither a prediction nor a champion.
+    """
+    if not log.is_empty():
+        return registry.get(use_case.name, _version_of_most(log))
+    champion = registry.by_alias(use_case.name, CHAMPION)
+    if champion is None:
         raise MonitoringError(
-            f"{use_case.name}: no predictions in the window; materialize "
+            f"{use_case.name}: no predictions in the window, and no champion that could have made any; train a model, then materialize "
             f"{'/'.join((use_case.name, *predictions_path(use_case)))} for its days"
-            + (", after requests were sent to the service" if use_case.is_realtime else "")
         )
-    return registry.get(use_case.name, _version_of_most(log))
+    return champion
 
 
 def answering_model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:

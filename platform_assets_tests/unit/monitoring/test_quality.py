@@ -180,10 +180,11 @@ def test_without_a_reference_rate_the_label_rate_is_not_compared(measure: Callab
     assert measure(*scored_rows(4000, rate=0.5), rate=None).passed
 
 
-def test_labels_that_are_all_negative_are_a_violation_although_the_metric_cannot_be_computed(
-    measure: Callable[..., QualityResult],
+@pytest.mark.parametrize("label", [0.0, 1.0], ids=["all negative", "all positive"])
+def test_labels_that_are_all_alike_are_a_violation_although_the_metric_cannot_be_computed(
+    measure: Callable[..., QualityResult], label: float
 ) -> None:
-    result = measure(np.zeros(2000), scored_rows(2000)[1])
+    result = measure(np.full(2000, label), scored_rows(2000)[1])
     assert [violation.cause for violation in result.violations] == ["label_rate"]
     assert "auc_roc" in result.problems
     assert not result.passed

@@ -12,10 +12,11 @@ import pytest
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
-from platform_assets.declaration.names import BUSINESS_MEASURES
+from platform_assets.declaration.names import BUSINESS_MEASURES, DRIFT, ESTIMATE, QUALITY
 from platform_assets.lake.catalog import Catalog
 from platform_assets.orchestration.assets.business_measures import business_measures_asset
 from platform_assets.orchestration.assets.estimates import estimated_quality_asset
+from platform_assets.orchestration.assets.monitoring import drift_asset, quality_asset
 from platform_assets.pipelines import watch
 from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.pipelines.compute_features import compute_features
@@ -36,6 +37,8 @@ AS_OF = MONDAY + timedelta(days=9)
 LAST = AS_OF + timedelta(days=12)
 WORSE = AS_OF + timedelta(days=8)
 """From here on the vendor's scores say nothing."""
+SILENT = LAST + timedelta(days=3)
+"""Last of three days on which applications came and nobody asked the model."""
 ROWS = 300
 
 
@@ -55,7 +58,7 @@ def declared() -> UseCase:
         events={"application": "int64", "at": "datetime", "vendor_score": "float64", "late": [0, 1]},
         label="late",
         connector=CONNECTOR,
-        history={"first_day": MONDAY, "last_day": LAST},
+        history={"first_day": MONDAY, "last_day": SILENT},
         features=["vendor_score"],
         training={
             "learners": [
@@ -85,9 +88,9 @@ def declared() -> UseCase:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, FakeRegistry]:
     folder = tmp_path_factory.mktemp("scores")
     shop = FileDays.of(folder, declared())
-    for day in DayRange(MONDAY, LAST).days:
+    for day in DayRange(MONDAY, SILENT).days:
         shop.write(f"{day}.csv", applications(day))
-    shop.load_and_publish(MONDAY, LAST)
+    shop.load_and_publish(MONDAY, SILENT)
     use_case, catalog = shop.use_case, shop.catalog
     for view in use_case.features:
         compute_features(catalog, view, DayRange(MONDAY, LAST))
@@ -111,6 +114,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, FakeRegi
     registry.add(replace(RegisteredVersion(use_case.name, "1", "run 1", {}), tags=tags), folder / "run")
     registry.set_alias(use_case.name, CHAMPION, "1")
     predict(catalog, registry, DayRange(AS_OF, LAST))
+    watch.store_predictions(catalog, folder / "log", DayRange(LAST + timedelta(days=1), SILENT))
     return catalog, registry
 
 
@@ -156,6 +160,33 @@ def test_what_answers_are_worth_is_measured_with_their_labels(watched: tuple[Cat
     assert bad.causes == ["measure:false_alarms"]
     stored = watched[0].verdicts(BUSINESS_MEASURES).read()
     assert stored.sort("event_day")["status"].to_list() == ["ok", "violated"]
+
+
+@pytest.mark.parametrize(
+    ("make", "monitor"),
+    [
+        (drift_asset, DRIFT),
+        (quality_asset, QUALITY),
+        (estimated_quality_asset, ESTIMATE),
+        (business_measures_asset, BUSINESS_MEASURES),
+    ],
+)
+def test_a_window_in_which_nobody_asked_is_red_and_what_comes_after_goes_on(
+    watched: tuple[Catalog, FakeRegistry], tmp_path: Path, make: Callable[..., dg.AssetsDefinition], monitor: str
+) -> None:
+    catalog, registry = watched
+    resources = {
+        "lake": catalog.lake,
+        "models": SimpleNamespace(registry=lambda: registry),
+        "serving": SimpleNamespace(report_folder=lambda _: tmp_path),
+    }
+    result = dg.materialize([make(use_case=catalog.use_case)], partition_key=SILENT.isoformat(), resources=resources)
+    assert result.success
+    [evaluation] = result.get_asset_check_evaluations()
+    assert not evaluation.passed
+    assert evaluation.metadata["status"].value == "no_verdict"
+    [stored] = catalog.verdicts(monitor).read(SILENT, SILENT).iter_rows(named=True)
+    assert (stored["status"], stored["causes"]) == ("no_verdict", []), "nothing that a new model could help against"
 
 
 @pytest.mark.parametrize(
