@@ -290,6 +290,13 @@ class EntityEvents:
             self.times[position:], tuple(column[position:] for column in self.keys), self.values[:, position:]
         )
 
+    def followed_by(self, later: EntityEvents) -> EntityEvents:
+        """These events and then others, none of which is before any of these."""
+        keys = tuple([*mine, *theirs] for mine, theirs in zip(self.keys, later.keys, strict=True))
+        return EntityEvents(
+            np.concatenate([self.times, later.times]), keys, np.concatenate([self.values, later.values], axis=1)
+        )
+
     def _key(self, position: int) -> tuple[Any, ...]:
         return tuple(column[position] for column in self.keys)
 

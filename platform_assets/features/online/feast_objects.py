@@ -11,8 +11,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import polars as pl
-
 from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.time_zones import UTC_ZONE
@@ -21,17 +19,20 @@ from platform_assets.features.entity_state import StateLayout, state_layout, vie
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.online.feast_connection import feast_module
 from platform_assets.features.online.lookup_state import lookup_layouts, lookup_objects
+from platform_assets.features.online.packed_state import FORMAT_VERSION
 
 _ENTITY_TYPES: Mapping[str, str] = {"int8": "INT64", "int32": "INT64", "int64": "INT64", "string": "STRING"}
 STREAM_OFFSETS, STREAM_PARTITION = "stream_offsets", "stream_partition"
 """The view that holds where an event stream stands (`streaming/offsets.py`), and its key."""
+STATE = "state"
+"""The field of a view that keeps states: an entity's events (`online/packed_state.py`)."""
 
 
 def feast_view_name(layout: StateLayout) -> str:
-    """Name of the Feast view: the view's name and a hash of all that gives its state a meaning.
+    """Name of the Feast view: the view's name, a hash of all that gives its state a meaning, and the version of the format.
 
-    Two versions of a declaration whose states differ have tables of their own, so that a service that still runs the
-    older one keeps reading what it understands.
+    Two versions of a declaration whose states differ have tables of their own, and so have two formats, so that a service that still
+    runs the older one keeps reading what it understands.
     """
     case = layout.use_case
     meaning: dict[str, Any] = {
@@ -47,7 +48,7 @@ def feast_view_name(layout: StateLayout) -> str:
     if case.time_zone != UTC_ZONE:
         meaning["time_zone"] = case.time_zone
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{layout.view.name}_{digest}"
+    return f"{layout.view.name}_{digest}_f{FORMAT_VERSION}"
 
 
 def feature_service_name(use_case: UseCase) -> str:
@@ -70,9 +71,8 @@ def feast_objects(use_case: UseCase) -> list[Any]:
         FeatureError: an entity's key has a type that Feast cannot look up.
     """
     feast = feast_module()
-    from feast.types import Array, Float64, Int64, String
+    from feast.types import Bytes, Int64, String
 
-    types = {pl.Int64(): Int64, pl.Float64(): Float64, pl.String(): String}
     entities: dict[str, Any] = {}
     views: dict[str, Any] = {}
     for view in views_with_state(use_case):
@@ -94,13 +94,13 @@ def feast_objects(use_case: UseCase) -> list[Any]:
             ),
         )
         key_field = feast.Field(name=declared.key, dtype=String if key_type == "string" else Int64)
-        fields = [feast.Field(name=name, dtype=Array(types[item])) for name, item in layout.list_types.items()]
+        state = feast.Field(name=STATE, dtype=Bytes, description="The entity's recent events, packed.")
         views.setdefault(
             feast_view_name(layout),
             feast.FeatureView(
                 name=feast_view_name(layout),
                 entities=[entities[declared.name]],
-                schema=[key_field, *fields],
+                schema=[key_field, state],
                 description=view.description,
                 owner=use_case.owner,
                 tags={"view": view.name, "span_days": str(layout.span_days)},

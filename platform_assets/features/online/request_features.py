@@ -27,8 +27,8 @@ from platform_assets.features.entity_state import no_events, state_layout
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.online.exchange.opened import open_exchange
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
-from platform_assets.features.online.feast_objects import feature_service_name, windowed_views
-from platform_assets.features.online.generation import GenerationGuard, StoreReplaced, open_mark
+from platform_assets.features.online.feast_objects import feast_view_name, feature_service_name, windowed_views
+from platform_assets.features.online.generation import REMEDY, GenerationGuard, StoreReplaced, open_mark
 from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
 from platform_assets.features.online.pending import merged
 from platform_assets.features.online.recording import EventRecorder, entity_names
@@ -288,17 +288,24 @@ class OnlineFeatures:
 
 
 def require_service(use_case: UseCase, store: Any) -> None:
-    """Refuse to work with a registry that does not know this feature contract.
+    """Refuse to work with a registry that does not know this feature contract, or knows it with states in another format.
 
     Raises:
-        StateError: it has no feature service for it; both hashes stand in the message.
+        StateError: it has no feature service for it; both hashes stand in the message. Or none of its views is the one that is read.
     """
     name = feature_service_name(use_case)
-    services = sorted(str(service.name) for service in store.registry.list_feature_services(store.project))
+    services = {str(service.name): service for service in store.registry.list_feature_services(store.project)}
     if name not in services:
         raise StateError(
-            f"Feast's registry has no feature service {name!r}, which this feature contract needs; it has {services}. "
+            f"Feast's registry has no feature service {name!r}, which this feature contract needs; it has {sorted(services)}. "
             "Materialize the online store asset from the declaration that the model was trained with"
+        )
+    held = {str(projection.name) for projection in services[name].feature_view_projections}
+    needed = {feast_view_name(state_layout(view, use_case)) for view in windowed_views(use_case)}
+    if needed - held:
+        raise StateError(
+            f"the online store of {use_case.name!r} was filled by a version of the platform with another format of states: it has "
+            f"{sorted(held)}, and {sorted(needed - held)} is read; {REMEDY}"
         )
 
 

@@ -1,28 +1,20 @@
-"""A view's states in the online store: a handle to read and write them, and their coding in Feast's value types.
+"""A view's states in the online store: a handle to read and write them, and their place in Feast's values.
 
-Belongs here: states as Feast stores them. Does not belong here: what a state holds (`entity_state.py`), when one is written or read
-(`online/store.py`, `online/request_features.py`).
+Belongs here: states as Feast stores them. Does not belong here: what a state holds (`entity_state.py`), its bytes
+(`online/packed_state.py`), when one is written or read (`online/store.py`, `online/request_features.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import polars as pl
-
-from platform_assets.features.entity_state import EVENT_TIMES, EntityEvents, StateLayout
+from platform_assets.features.entity_state import EntityEvents, StateLayout
 from platform_assets.features.errors import FeatureError, StateError
+from platform_assets.features.online import packed_state
 from platform_assets.features.online.feast_connection import connected_store, is_set
-from platform_assets.features.online.feast_objects import feast_view_name
-
-_LIST_FIELDS: Mapping[pl.DataType, str] = {
-    pl.Int64(): "int64_list_val",
-    pl.Float64(): "double_list_val",
-    pl.String(): "string_list_val",
-}
+from platform_assets.features.online.feast_objects import STATE, feast_view_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +44,7 @@ class OnlineTable:
 
     def stored(self, fields: dict[str, Any] | None) -> dict[str, Any] | None:
         """Fields that were read; None for an entity without state, which SQLite returns as None and Redis as empty values."""
-        return fields if fields and is_set(fields.get(EVENT_TIMES)) else None
+        return fields if fields and is_set(fields.get(STATE)) else None
 
     def write(self, rows: list[tuple[Any, dict[str, Any], Any]]) -> None:
         """Overwrite the state of entities: (entity, fields as Feast's values, time of the state) for each."""
@@ -96,57 +88,27 @@ def entity_key(layout: StateLayout, entity: Any) -> Any:
     return EntityKey(join_keys=[layout.entity_key], entity_values=[value])
 
 
-def encode_lists(lists: Sequence[Any], layout: StateLayout) -> dict[str, Any]:
-    """A state's lists, in the layout's order, as Feast's values by field."""
+def encode_state(data: bytes) -> dict[str, Any]:
+    """A packed state as Feast's value, by field."""
     from feast.protos.feast.types.Value_pb2 import Value
 
-    fields = {}
-    for (name, dtype), items in zip(layout.list_types.items(), lists, strict=True):
-        fields[name] = value = Value()
-        kept = getattr(value, _LIST_FIELDS[dtype])
-        kept.SetInParent()  # an empty list is a value too
-        kept.val.extend(items)
-    return fields
-
-
-def decode_list(value: Any) -> Any:
-    """The items of Feast's value of a list."""
-    return getattr(value, value.WhichOneof("val")).val
+    return {STATE: Value(bytes_val=data)}
 
 
 def encode_events(events: EntityEvents, layout: StateLayout) -> dict[str, Any]:
-    """An entity's events as Feast's values, by field."""
-    return encode_lists(event_lists(events), layout)
+    """An entity's events as Feast's value, by field."""
+    return encode_state(packed_state.pack(events, layout))
 
 
-def event_lists(events: EntityEvents) -> list[Any]:
-    """An entity's events as lists in a layout's order."""
-    return [events.times.tolist(), *events.keys, *events.values.tolist()]
+def packed(fields: Mapping[str, Any]) -> bytes:
+    """The bytes of a stored state; none where something else lies in its place."""
+    return bytes(fields[STATE].bytes_val)
 
 
 def decode_events(fields: Mapping[str, Any], layout: StateLayout, entity: Any) -> EntityEvents:
     """An entity's events from Feast's values.
 
     Raises:
-        StateError: a field is missing, or lists differ in length.
+        StateError: what is stored is damaged.
     """
-    try:
-        times = np.array(decode_list(fields[EVENT_TIMES]), dtype=np.int64)
-        keys = tuple(list(decode_list(fields[name])) for name in layout.key_fields)
-        values = np.empty((len(layout.value_fields), times.shape[0]), dtype=np.float64)
-        for index, name in enumerate(layout.value_fields):
-            values[index] = decode_list(fields[name])
-        if any(len(column) != times.shape[0] for column in keys):
-            raise ValueError(f"{times.shape[0]} times, but keys of lengths {[len(column) for column in keys]}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise StateError(
-            f"state of {layout.entity_key}={entity!r} in view {layout.view.name!r} is damaged ({error}); "
-            "materialize the online store asset again"
-        ) from error
-    return EntityEvents(times, keys, values)
-
-
-def last_time(fields: Mapping[str, Any]) -> int:
-    """Time of the newest event of a stored state in microseconds; before all time when it has none."""
-    times = decode_list(fields[EVENT_TIMES])
-    return int(times[-1]) if times else -(2**63)
+    return packed_state.unpack(packed(fields), layout, entity)

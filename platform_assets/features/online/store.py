@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -22,7 +22,7 @@ import polars as pl
 
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.entity_state import STATE_TIME, state_layout
+from platform_assets.features.entity_state import EVENT_TIMES, STATE_TIME, EntityEvents, StateLayout, state_layout
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.event_frames import microseconds, require_columns
 from platform_assets.features.online.feast_connection import (
@@ -33,15 +33,9 @@ from platform_assets.features.online.feast_connection import (
     repo_config,
 )
 from platform_assets.features.online.feast_objects import feast_objects
+from platform_assets.features.online.packed_state import kind_of, last_time, pack, packed_states, unpack
 from platform_assets.features.online.redis_client import redis_lock
-from platform_assets.features.online.state_table import (
-    OnlineTable,
-    decode_events,
-    encode_lists,
-    event_lists,
-    last_time,
-    online_table,
-)
+from platform_assets.features.online.state_table import OnlineTable, encode_state, online_table, packed
 
 ENTITIES_PER_CHUNK = 500
 SAMPLE_EVERY = 50
@@ -190,16 +184,31 @@ def _write_chunk(table: OnlineTable, chunk: pl.DataFrame, moment: datetime) -> N
     """Write some entities, keeping newer events that are stored, and read them back."""
     layout = table.layout
     entities = chunk[layout.entity_key].to_list()
-    columns = [chunk[name].to_list() for name in layout.list_types]
+    states = packed_states(layout, *_flat(chunk, layout))
     boundary = microseconds(moment)
     rows: list[tuple[Any, dict[str, Any], datetime]] = []
-    for entity, stored, *lists in zip(entities, table.read(entities), *columns, strict=True):
-        if stored is not None and last_time(stored) >= boundary:
-            newer = event_lists(decode_events(stored, layout, entity).since(boundary))
-            lists = [[*kept, *added] for kept, added in zip(lists, newer, strict=True)]
-        rows.append((entity, encode_lists(lists, layout), moment))
+    for entity, stored, state in zip(entities, table.read(entities), states, strict=True):
+        newer = None if stored is None else _newer_events(stored, layout, entity, boundary)
+        kept = state if newer is None else pack(unpack(state, layout, entity).followed_by(newer), layout)
+        rows.append((entity, encode_state(kept), moment))
     table.write(rows)
     _verify(table, rows)
+
+
+def _flat(chunk: pl.DataFrame, layout: StateLayout) -> tuple[pl.DataFrame, list[int]]:
+    """A chunk's events, one row each, and how many of them each entity has."""
+    names, counts = list(layout.list_types), chunk[EVENT_TIMES].list.len()
+    return chunk.filter(counts > 0).select(names).explode(names), counts.to_list()
+
+
+def _newer_events(stored: Mapping[str, Any], layout: StateLayout, entity: Any, boundary: int) -> EntityEvents | None:
+    """Stored events at or after a time; None where there are none, or where what is stored is damaged: it is replaced."""
+    data = packed(stored)
+    try:
+        kind_of(data, layout, entity)
+        return unpack(data, layout, entity).since(boundary) if last_time(data) >= boundary else None
+    except StateError:
+        return None
 
 
 def _verify(table: OnlineTable, rows: list[tuple[Any, dict[str, Any], datetime]]) -> None:

@@ -266,7 +266,7 @@ def test_a_damaged_state_is_refused_by_entity(settings: FeastSettings, online: O
     online.record(request(card, 1, 7.5))
     fields = table.read([card])[0]
     assert fields is not None
-    fields["key_payment_id"].int64_list_val.val.append(5)
+    fields["state"].bytes_val = fields["state"].bytes_val[:-1]
     table.write([(card, fields, AT)])
     with pytest.raises(StateError, match=rf"card_id={card} in view 'card_activity' is damaged"):
         online.vector(request(card, 2, 7.6))

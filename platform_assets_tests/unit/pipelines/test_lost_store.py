@@ -10,6 +10,8 @@ import pytest
 
 from platform_assets.cli.run.steps import _fill_lost_store
 from platform_assets.declaration.days import DayRange
+from platform_assets.features.errors import StateError
+from platform_assets.features.online import feast_objects
 from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.lake.catalog import Catalog
@@ -116,3 +118,19 @@ def test_an_earlier_day_fills_a_lost_store_too_and_the_later_one_follows(world: 
     assert told == [earlier.filled_because]
     assert refresh_online_store(catalog, settings, NEWEST, told.append).filled_because is None
     assert OnlineFeatures(CASE, settings).vector(request()).values.tobytes() == expected.tobytes()
+
+
+def test_a_store_in_another_format_is_filled_again_and_whoever_knows_that_format_goes_on_reading_it(
+    world: tuple[Catalog, FeastSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, settings = world
+    before = OnlineFeatures(CASE, settings)
+    expected = before.vector(request()).values
+    monkeypatch.setattr(feast_objects, "FORMAT_VERSION", feast_objects.FORMAT_VERSION + 1)
+    with pytest.raises(StateError, match=r"another format of states.*fill it again with `platform-assets run`"):
+        OnlineFeatures(CASE, settings)
+    journey: Any = Journey(catalog, settings)
+    _fill_lost_store(journey)
+    assert journey.executed == [DueJob(ONLINE, DayRange(NEWEST, NEWEST))]
+    assert OnlineFeatures(CASE, settings).vector(request()).values.tobytes() == expected.tobytes()
+    assert before.vector(request()).values.tobytes() == expected.tobytes()
