@@ -25,6 +25,8 @@ from platform_assets.deployment.environments import PORTS, PRODUCTION, environme
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.offline.sharding.memory import usable_memory_bytes
+from platform_assets.features.offline.sharding.plan import Capacity
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -171,8 +173,17 @@ class Settings(BaseModel):
     ray_address: str | None = Field(
         default=None,
         min_length=1,
-        description="Ray cluster that searches and fits with more than one worker run on: `host:port` of its head, or `auto` for the one "
-        "that this machine is part of; this machine alone when not set. Needs `platform-assets[ray]`.",
+        description="Ray cluster that searches, fits with more than one worker and backfills in shards run on: `host:port` of its "
+        "head, or `auto` for the one that this machine is part of; this machine alone when not set. Needs `platform-assets[ray]`.",
+    )
+    feature_memory_megabytes: int | None = Field(
+        default=None,
+        ge=512,
+        description="Memory that a process may take to compute a range of days of a feature table; a range that would take more at once is "
+        "computed in shards of entities. A quarter of the machine's memory, at most 3072, when not set.",
+    )
+    scratch: Path = Field(
+        description="Folder for what waits between two stages of a backfill in shards; a folder below `home` when not set."
     )
     training_workers: int | None = Field(
         default=None,
@@ -241,6 +252,8 @@ class Settings(BaseModel):
             "alertmanager": value("alertmanager", "") or None,
             "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
             "ray_address": value("ray_address", "") or None,
+            "feature_memory_megabytes": value("feature_memory_megabytes", "") or None,
+            "scratch": Path(value("scratch", str(home / "scratch"))).absolute(),
             "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
             "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
@@ -349,6 +362,14 @@ class Installation:
         settings = self.settings
         home = str(settings.own_home / "feast")
         return FeatureStore(settings.feast_registry, settings.feast_online_store, home, settings.environment)
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """What a backfill of features may take."""
+        settings = self.settings
+        megabytes = settings.feature_memory_megabytes
+        memory_bytes = usable_memory_bytes() if megabytes is None else megabytes * 10**6
+        return Capacity(memory_bytes, str(settings.scratch), settings.ray_address)
 
     @cached_property
     def models(self) -> ModelStore:

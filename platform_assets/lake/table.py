@@ -363,7 +363,7 @@ class LakeTable:
     def _open(self, version: int | None = None) -> DeltaTable:
         return storage.open_table(self.uri, self.storage_options, version, known=self.known)
 
-    def _open_for_writing(self) -> DeltaTable:
+    def open_for_writing(self) -> DeltaTable:
         """Open or create the table, with its columns as declared."""
         options = self.storage_options
         table = storage.open_or_create(self.uri, self._declared, self.partition_by, options, known=self.known)
@@ -393,5 +393,5 @@ class LakeTable:
             write(table, properties)
             known_versions.remember(self.known, table, self.uri, self.storage_options)
 
-        opened = self._open_for_writing
+        opened = self.open_for_writing
         return commit_once(record, opened, write_and_remember, self.retry, uri=self.uri, rows_before=rows_before)

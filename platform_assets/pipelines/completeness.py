@@ -17,9 +17,13 @@ import polars as pl
 from platform_assets.declaration import EVENT_DAY, FeatureView
 from platform_assets.declaration.days import DayRange
 from platform_assets.features.event_frames import example_keys
+from platform_assets.features.offline.carried_state import day_chunks
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.table import LakeTable
 from platform_assets.lake.written_days import absent_days
+
+_MOST_ROWS = 10_000_000
+"""Keys that are compared at once; days are compared one by one in any case."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,11 @@ def feature_completeness(
         LakeTableMissing: events or features were never written.
     """
     keys = list(catalog.use_case.event_source.primary_key)
-    events = catalog.events.read(days.first, days.last, [*keys, EVENT_DAY], version=events_version)
-    table = catalog.features(view)
-    stored = table.read(days.first, days.last, columns=[*keys, EVENT_DAY])
-    compared = by_day(stored, events, keys)
+    table, compared = catalog.features(view), dict[date, Completeness]()
+    counts = {} if days.first == days.last else catalog.events.stored.count_by_partition(version=events_version)
+    for first, last in day_chunks(counts, days.first, days.last, _MOST_ROWS):
+        events = catalog.events.read(first, last, [*keys, EVENT_DAY], version=events_version)
+        compared |= by_day(table.read(first, last, columns=[*keys, EVENT_DAY]), events, keys)
     absent = set(absent_days(table, days.first, days.last))
     verdicts = {day: compared.get(day, Completeness(0, 0)) for day in days.days}
     return {day: replace(one, absent_days=(day,)) if day in absent else one for day, one in verdicts.items()}

@@ -3,7 +3,8 @@
 Belongs here: which rows of which versions are read, in chunks that fit in memory, and what the stored state was made from. Does not
 belong here: computing (`features/`), or the asset (`orchestration/assets/features.py`).
 
-All tables are read as they are when the run begins. A range of days takes one pass: the state before it, then chunk after chunk.
+All tables are read as they are when the run begins. A range of days takes one pass: the state before it, then chunk after chunk; a range
+that would not fit into memory at once goes to `shard_backfill.py`.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ from platform_assets.features.offline.carried_state_file import MadeFrom, Stored
 from platform_assets.features.offline.feature_table import compute_days, compute_view, join_labels, uses_label
 from platform_assets.features.offline.known_labels import is_dated_by_decision
 from platform_assets.features.offline.lookups import days_to_read, join_lookups
+from platform_assets.features.offline.sharding.plan import Capacity, ShardPlan
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.commits import Commit
 from platform_assets.pipelines.completeness import Completeness, feature_completeness
 from platform_assets.pipelines.labelled_events import has_versions, label_rows, loaded_label_days
 from platform_assets.pipelines.required_days import require_source_days
 from platform_assets.pipelines.row_versions import known_rows
+from platform_assets.pipelines.shard_backfill import planned, shard_backfill
 
 MOST_ROWS = 2_000_000
 """Events that are computed at once; a day with more is computed whole."""
@@ -69,8 +72,16 @@ class ComputedFeatures:
     completeness: Mapping[date, Completeness]
 
 
-def compute_features(catalog: Catalog, view: FeatureView, days: DayRange) -> ComputedFeatures:
-    """Compute days of a view's feature table and write them, chunk by chunk.
+def compute_features(
+    catalog: Catalog, view: FeatureView, days: DayRange, capacity: Capacity | None = None
+) -> ComputedFeatures:
+    """Compute days of a view's feature table and write them, chunk by chunk; in shards and one commit where they do not fit into memory.
+
+    Args:
+        catalog: the tables.
+        view: the features.
+        days: the days.
+        capacity: what the run may take; None where that is no concern.
 
     Raises:
         FeatureError: the view cannot be computed, or its meaning changed and other days of the table keep the older one.
@@ -81,6 +92,13 @@ def compute_features(catalog: Catalog, view: FeatureView, days: DayRange) -> Com
     rewritten = refuse_mixed_meanings(catalog, view, days)
     computed = FeatureDays(catalog, view)
     computed.require_input(days)
+    plan = None if capacity is None else computed.shard_plan(days, capacity)
+    if plan is not None and capacity is not None:
+        commit = shard_backfill(view, catalog.use_case, computed, table, plan, capacity, commit_record(computed))
+        state, rows, versions = "history in shards", commit.rows, dict.fromkeys(days.days, commit.version)
+        events_version = computed.versions[catalog.use_case.events]
+        whole = feature_completeness(catalog, view, days, events_version=events_version)
+        return ComputedFeatures(commit, table.uri, rows, state, versions, whole)
     rows, versions = 0, dict[date, int]()
     for first, last, frame in computed.frames(days.first, days.last):
         record = commit_record(computed, finished=not rewritten or last == days.last)
@@ -141,6 +159,22 @@ class FeatureDays:
     def _require_events(self, days: DayRange, what: str) -> None:
         events, version = self._case.event_source, self.versions[self._case.events]
         require_source_days(self._catalog, events, days.first, days.last, what, version=version)
+
+    def shard_plan(self, days: DayRange, capacity: Capacity) -> ShardPlan | None:
+        """How these days are to be cut into shards; None where they fit into memory at once, or each day has labels of its own."""
+        if self._is_dated or days.first == days.last:
+            return None
+        counts = self._catalog.events.stored.count_by_partition(version=self.versions[self._case.events])
+        return planned(self._view, self._case, days, counts, capacity)
+
+    def shard_events(self, first: date, last: date, newest: date) -> pl.DataFrame:
+        """Events of these days with the labels that are known at 00:00 of `newest`; windows end before those that are not."""
+        known = min(newest, last + timedelta(days=self._case.label_delay_days))
+        return self._with_known_labels(self._events(first, last), first, known)
+
+    def looked_up_events(self, first: date, last: date) -> pl.DataFrame:
+        """Events of these days with what the view looks up for them."""
+        return self._looked_up(self._events(first, last), first, last)
 
     def frames(self, first: date, last: date) -> Iterator[tuple[date, date, pl.DataFrame]]:
         """Rows of the feature table, chunk by chunk: first and last day, both included, and exactly `compute_view` of these.

@@ -16,6 +16,7 @@ import polars as pl
 import platform_assets
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import EVENT_DAY, Source, UseCase, load_use_case
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, PROFILE, QUARANTINE, RAW
 from platform_assets.orchestration.assets.clean import clean_asset
@@ -132,7 +133,7 @@ class FaultWorld:
         return dg.materialize(
             self.assets,
             selection=dg.AssetSelection.assets(*keys),
-            resources={"lake": self.lake, "sources": self.sources},
+            resources={"lake": self.lake, "capacity": NO_BOUND, "sources": self.sources},
             instance=self.instance,
             tags=tags,
             run_config={"ops": {op: {"config": {"faults": [fault]}}}} if fault else {},

@@ -26,6 +26,7 @@ from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.names import TRAINING_SET
 from platform_assets.declaration.sections.training import DeclaredLearner, Splits
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES, MODEL, PROFILE, QUARANTINE, RAW, TRAINING
@@ -129,6 +130,7 @@ class ModelHistory:
             self.assets,
             selection=dg.AssetSelection.assets(*[[self.use_case.name, *one] for one in chosen]),
             resources={
+                "capacity": NO_BOUND,
                 "lake": self.lake,
                 "sources": SourceReader(simulation=SCALE),
                 "models": ModelStore(tracking_uri=self.tracking_uri, lake=self.lake),

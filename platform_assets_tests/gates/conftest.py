@@ -16,6 +16,7 @@ import pytest
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.clean import clean_asset
 from platform_assets.orchestration.assets.features import feature_table_asset
@@ -84,7 +85,12 @@ def build_world(root: Path, use_case: UseCase, instance: dg.DagsterInstance) -> 
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
     home = ServingHome(str(root / "home"), 8700)
-    resources = {"lake": Lake(root=str(root)), "sources": SourceReader(simulation=WORLD), "serving": home}
+    resources = {
+        "lake": Lake(root=str(root)),
+        "capacity": NO_BOUND,
+        "sources": SourceReader(simulation=WORLD),
+        "serving": home,
+    }
     return World(use_case, root, assets, instance, resources)
 
 

@@ -19,6 +19,7 @@ from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.training import DeclaredLearner, Splits
 from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
@@ -88,6 +89,7 @@ class ModelWorld:
     def resources(self) -> dict[str, Any]:
         store = {"type": "sqlite", "path": str(self.home / "online.db")}
         return {
+            "capacity": NO_BOUND,
             "lake": Lake(root=str(self.lake_root)),
             "sources": SourceReader(simulation=WORLD),
             "feast": FeatureStore(registry=f"sqlite:///{self.home}/feast.db", online_store=store, home=str(self.home)),

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.partitions import event_days
@@ -28,7 +29,9 @@ def test_a_late_row_asks_for_the_days_it_touches_and_no_other() -> None:
     features = [feature_table_asset(use_case=use_case, view=view) for view in use_case.features]
     events, labels = (dg.AssetKey([use_case.name, "clean", name]) for name in ("events", "labels"))
     clean = [dg.AssetSpec(key, partitions_def=event_days(use_case)) for key in (events, labels)]
-    definitions = dg.Definitions(assets=[*clean, *features], resources={"lake": Lake(root="none")})
+    definitions = dg.Definitions(
+        assets=[*clean, *features], resources={"lake": Lake(root="none"), "capacity": NO_BOUND}
+    )
     with dg.DagsterInstance.ephemeral() as instance:
 
         def report(key: dg.AssetKey, days: list[date]) -> None:

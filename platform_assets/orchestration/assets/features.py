@@ -14,6 +14,7 @@ from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.contract import view_meaning_hash
 from platform_assets.features.offline.feature_table import days_reached, uses_label
 from platform_assets.features.offline.lookups import arrival_days
+from platform_assets.features.offline.sharding.plan import Capacity
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.checks import (
@@ -112,10 +113,12 @@ def feature_table_asset(*, use_case: UseCase, view: FeatureView) -> dg.AssetsDef
         check_specs=[check],
         **policy(use_case, FEATURES),
     )
-    def feature_table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> Computed:
+    def feature_table(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], capacity: dg.ResourceParam[Capacity]
+    ) -> Computed:
         catalog = catalog_of_run(context, use_case, lake)
         with missing_days_refused():
-            computed = compute_features(catalog, view, partition_range(context))
+            computed = compute_features(catalog, view, partition_range(context), capacity)
         describe_days(context, key, _by_day(computed))
         yield dg.MaterializeResult(
             metadata={

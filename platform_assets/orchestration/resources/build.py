@@ -23,6 +23,7 @@ def build_resources(installation: Installation) -> dict[str, Any]:
     settings = installation.settings
     models = installation.models  # first: it lends the object store's keys to the tracker's client
     return {
+        "capacity": installation.capacity,
         "clock": installation.clock,
         "home": settings.home,
         "lake": installation.lake,

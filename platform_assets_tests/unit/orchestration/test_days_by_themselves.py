@@ -10,6 +10,7 @@ import pytest
 
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.build import build_assets
@@ -27,7 +28,11 @@ class World:
     def __init__(self, use_case: UseCase, lake: Lake, instance: dg.DagsterInstance) -> None:
         self.use_case, self.lake, self.instance = use_case, lake, instance
         self.assets = build_assets(use_case, FOLDER)
-        self.resources = {"lake": lake, "sources": SourceReader({"customers": 60, "terminals": 120})}
+        self.resources = {
+            "lake": lake,
+            "capacity": NO_BOUND,
+            "sources": SourceReader({"customers": 60, "terminals": 120}),
+        }
         self.definitions = dg.Definitions(assets=self.assets, resources=dict.fromkeys(_resources(self.assets), None))
         self.selection = dg.AssetSelection.assets(*(self.key("features", view) for view in (PLAIN, WINDOWED)))
         self.cursor: Any = None

@@ -13,6 +13,7 @@ import dagster as dg
 
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.installation import source_access
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
@@ -53,7 +54,7 @@ class Shop:
         self.folder, self.instance = folder, instance
         self.use_case = with_feed(deletes, connector)
         self.lake = Lake(root=str(folder / "lake"))
-        self.resources = {"lake": self.lake, "sources": SourceReader(access=source_access)}
+        self.resources = {"lake": self.lake, "capacity": NO_BOUND, "sources": SourceReader(access=source_access)}
         self.deliveries = 0
         self._build()
         (folder / "in").mkdir()

@@ -10,6 +10,7 @@ import pytest
 
 from platform_assets.declaration.days import DayRange
 from platform_assets.features.offline.feature_table import join_labels
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.orchestration.assets.features import feature_table_asset
@@ -80,7 +81,11 @@ def test_a_feature_table_that_is_not_whole_is_red(
     day = str(date(2024, 3, 1))
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
-            [asset], resources={"lake": catalog.lake}, partition_key=day, instance=instance, raise_on_error=False
+            [asset],
+            resources={"lake": catalog.lake, "capacity": NO_BOUND},
+            partition_key=day,
+            instance=instance,
+            raise_on_error=False,
         )
     [check] = evaluations(result)
     assert not result.success

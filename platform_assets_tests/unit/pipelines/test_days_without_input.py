@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from platform_assets.declaration.days import DayRange
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.written_days import absent_days
@@ -83,7 +84,11 @@ def test_the_asset_fails_with_the_sentence_and_writes_nothing(tmp_path: Path) ->
     asset = feature_table_asset(use_case=CASE, view=view_of(CASE, "context"))
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
-            [asset], resources={"lake": catalog.lake}, partition_key=str(DAY), instance=instance, raise_on_error=False
+            [asset],
+            resources={"lake": catalog.lake, "capacity": NO_BOUND},
+            partition_key=str(DAY),
+            instance=instance,
+            raise_on_error=False,
         )
         assert not instance.fetch_materializations(asset.key, limit=1).records
     assert not result.success

@@ -14,6 +14,7 @@ from platform_assets.declaration import FeatureView, UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.feature_table import compute_view, join_labels
+from platform_assets.features.offline.sharding.plan import NO_BOUND
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
@@ -256,7 +257,7 @@ def test_the_asset_computes_a_range_in_one_run_and_goes_on_the_day_after(world: 
         world.publish(day)
 
     def materialize(**partitions: Any) -> dict[str, Any]:
-        result = dg.materialize([asset], resources={"lake": world.lake}, **partitions)
+        result = dg.materialize([asset], resources={"lake": world.lake, "capacity": NO_BOUND}, **partitions)
         *_, event = result.get_asset_materialization_events()
         return {name: value.value for name, value in event.materialization.metadata.items()}
 
