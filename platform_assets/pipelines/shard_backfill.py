@@ -47,7 +47,7 @@ class PinnedDays(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _TableDays:
+class TableDays:
     """What the stages read and write; it travels to the machines of a cluster."""
 
     pinned: PinnedDays
@@ -55,12 +55,15 @@ class _TableDays:
     newest: date
 
     def events(self, first: date, last: date) -> pl.DataFrame:
+        """See `EventDays`."""
         return self.pinned.shard_events(first, last, self.newest)
 
     def looked_up(self, first: date, last: date) -> pl.DataFrame:
+        """See `EventDays`."""
         return self.pinned.looked_up_events(first, last)
 
     def write(self, rows: pl.DataFrame, first: date, last: date) -> Sequence[WrittenFile]:
+        """See `EventDays`."""
         return write_files(self.table, rows, first, last)
 
 
@@ -94,7 +97,7 @@ def shard_backfill(
     Raises:
         FeatureError: the view cannot be computed, a shard failed as often as it may, or the cluster cannot be used; nothing was committed.
     """
-    days = _TableDays(pinned, table, plan.computed[-1].last)
+    days = TableDays(pinned, table, plan.computed[-1].last)
     stages = ViewStages(view, use_case, days, plan.shards)
     files: list[WrittenFile] = engine_for(capacity).run(stages, plan)
     first, last = plan.computed[0].first, plan.computed[-1].last

@@ -73,15 +73,16 @@ class TwoNodes:
     after 30 s (Ray 2.60).
     """
 
-    def __init__(self, cpus: int = 1) -> None:
-        self._cpus = cpus
+    def __init__(self, cpus: int = 1, store_bytes: int = OBJECT_STORE_BYTES, nodes: int = 2) -> None:
+        self._cpus, self._store_bytes, self._nodes = cpus, store_bytes, nodes
         self._scratch = Path(tempfile.mkdtemp(prefix="ray-"))
 
     def __enter__(self) -> TwoNodes:
         _bring_up_loopback()
         try:
             self._start(HEAD, ["--head", f"--port={PORT}", *_NOTHING_ELSE])
-            self._start(WORKER, [f"--address={ADDRESS}"])
+            if self._nodes > 1:
+                self._start(WORKER, [f"--address={ADDRESS}"])
         except BaseException:
             self.__exit__()
             raise
@@ -108,7 +109,7 @@ class TwoNodes:
             "start",
             f"--node-ip-address={node}",
             f"--num-cpus={self._cpus}",
-            f"--object-store-memory={OBJECT_STORE_BYTES}",
+            f"--object-store-memory={self._store_bytes}",
             f"--temp-dir={self._scratch / node}",
             *options,
         ]
