@@ -21,11 +21,11 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import Clock, SimulatedClock, SystemClock
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, parse_tokens, with_file
-from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home
+from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home, make_home
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import ServingHome
-from platform_assets.features.offline.sharding.memory import usable_memory_bytes
+from platform_assets.features.offline.sharding.memory import capacity
 from platform_assets.features.offline.sharding.plan import Capacity
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
@@ -179,12 +179,9 @@ class Settings(BaseModel):
     feature_memory_megabytes: int | None = Field(
         default=None,
         ge=512,
-        description="Memory that a process may take to compute a range of days of a feature table; a range that would take more at once is "
-        "computed in shards of entities. A quarter of the machine's memory, at most 3072, when not set.",
+        description="Memory of a process that computes days of a feature table; a range that would take more is computed in shards.",
     )
-    scratch: Path = Field(
-        description="Folder for what waits between two stages of a backfill in shards; a folder below `home` when not set."
-    )
+    scratch: Path = Field(description="Folder for what waits between two stages of a backfill in shards.")
     training_workers: int | None = Field(
         default=None,
         ge=1,
@@ -271,23 +268,13 @@ class Settings(BaseModel):
         return environment_home(self.home, self.environment)
 
     def prepare(self) -> None:
-        """Create the folders that local defaults write to.
-
-        The home is its owner's alone, for it holds data, models and addresses; so is what this process writes from now on.
+        """Create the folders that local defaults write to: see `make_home`.
 
         Raises:
             SettingsError: when the home folder cannot be written.
         """
         try:
-            os.umask(0o077)
-            self.home.parent.mkdir(parents=True, exist_ok=True)
-            made = not self.home.exists()
-            self.home.mkdir(mode=0o700, exist_ok=True)
-            if made or any((self.home / ours).is_dir() for ours in ("serving", "dagster")):
-                self.home.chmod(0o700)
-            (self.home / "mlflow").mkdir(parents=True, exist_ok=True)
-            for folder in ("feast", "serving", "prediction_log", "reports"):
-                (self.own_home / folder).mkdir(parents=True, exist_ok=True)
+            make_home(self.home, self.own_home)
         except OSError as error:
             raise SettingsError(
                 f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
@@ -367,9 +354,7 @@ class Installation:
     def capacity(self) -> Capacity:
         """What a backfill of features may take."""
         settings = self.settings
-        megabytes = settings.feature_memory_megabytes
-        memory_bytes = usable_memory_bytes() if megabytes is None else megabytes * 10**6
-        return Capacity(memory_bytes, str(settings.scratch), settings.ray_address)
+        return capacity(settings.feature_memory_megabytes, settings.scratch, settings.ray_address)
 
     @cached_property
     def models(self) -> ModelStore:

@@ -1,10 +1,12 @@
 """Where the environments of one home lie: production in the home itself, every other in a folder below it.
 
-Belongs here: these folders. Does not belong here: which of an installation's parts an environment has to itself (`installation.py`).
+Belongs here: these folders, and making them. Does not belong here: which parts of an installation an environment has to itself
+(`installation.py`).
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PRODUCTION = "production"
@@ -22,3 +24,26 @@ def other_environments(own_home: Path) -> dict[str, Path]:
     """The folders of all other environments that share a home with one, by name, whether they are there or not."""
     home = own_home.parent.parent if own_home.parent.name == OTHERS else own_home
     return {name: folder for name in PORTS if (folder := environment_home(home, name)) != own_home}
+
+
+def make_home(home: Path, own_home: Path) -> None:
+    """Create the folders that local defaults write to.
+
+    The home is its owner's alone, for it holds data, models and addresses; so is what this process writes from now on.
+
+    Args:
+        home: of all environments.
+        own_home: of this one.
+
+    Raises:
+        OSError: a folder cannot be written.
+    """
+    os.umask(0o077)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    made = not home.exists()
+    home.mkdir(mode=0o700, exist_ok=True)
+    if made or any((home / ours).is_dir() for ours in ("serving", "dagster")):
+        home.chmod(0o700)
+    (home / "mlflow").mkdir(parents=True, exist_ok=True)
+    for folder in ("feast", "serving", "prediction_log", "reports"):
+        (own_home / folder).mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from platform_assets.declaration.days import DayRange
 from platform_assets.features.aggregation.kernel import decimal_scales, plan_windows
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.offline.feature_table import days_reached
-from platform_assets.features.offline.sharding.engines.base import Engine
+from platform_assets.features.offline.sharding.engines.base import ShardEngine
 from platform_assets.features.offline.sharding.engines.in_chunks import InChunks
 from platform_assets.features.offline.sharding.engines.on_ray import OnRay
 from platform_assets.features.offline.sharding.plan import (
@@ -108,7 +108,7 @@ def shard_backfill(
         raise
 
 
-def engine_for(capacity: Capacity) -> Engine:
+def engine_for(capacity: Capacity) -> ShardEngine:
     """Who does it: this process, or the cluster where there is one."""
     if capacity.ray_address is None:
         return InChunks(capacity.scratch)

@@ -1,7 +1,7 @@
 """A lake with as many payments as asked, and its six windows of customers computed in shards; also a program.
 
 Belongs here: a simulated history that is made fast, its backfill by either engine, and what that took. Does not belong here: tables of what
-was found (`benchmarks/scale/`), tests.
+was found, tests.
 
     python -m platform_assets.testing.shard_world make SPECIFICATION.json
     python -m platform_assets.testing.shard_world in_chunks SPECIFICATION.json

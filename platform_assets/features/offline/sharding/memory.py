@@ -10,9 +10,17 @@ from pathlib import Path
 
 import psutil
 
+from platform_assets.features.offline.sharding.plan import Capacity
+
 MOST_BYTES = 3 * 2**30
 SHARE = 0.25
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def capacity(memory_megabytes: int | None, scratch: Path, ray_address: str | None) -> Capacity:
+    """What a backfill may take, by an installation's settings; without the first what `usable_memory_bytes` says."""
+    memory_bytes = usable_memory_bytes() if memory_megabytes is None else memory_megabytes * 10**6
+    return Capacity(memory_bytes, str(scratch), ray_address)
 
 
 def usable_memory_bytes(container_limit: Path = _CONTAINER_LIMIT) -> int:

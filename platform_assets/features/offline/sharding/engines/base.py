@@ -14,7 +14,7 @@ MOST_ATTEMPTS = 3
 """How often a piece of work is begun before the backfill is given up."""
 
 
-class Engine(Protocol):
+class ShardEngine(Protocol):
     """Carries out the stages.
 
     - Every chunk is scattered, every segment computed, every computed chunk gathered. What was declared wrongly fails at once.

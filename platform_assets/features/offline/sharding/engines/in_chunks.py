@@ -37,7 +37,7 @@ class InChunks:
     scratch: str
 
     def run(self, stages: Stages, plan: ShardPlan) -> list[Any]:
-        """See `Engine`."""
+        """See `ShardEngine`."""
         with _folder(self.scratch) as folder:
             waiting = _Waiting(folder)
             if stages.shards:

@@ -43,7 +43,7 @@ class OnRay:
     memory_bytes: int
 
     def run(self, stages: Stages, plan: ShardPlan) -> list[Any]:
-        """See `Engine`."""
+        """See `ShardEngine`."""
         takes = {"CPU": 1.0, "memory": float(self.memory_bytes)}
         with self.join(takes, "a shard of a backfill") as ray:
             _refuse_other_versions(ray)
