@@ -24,6 +24,7 @@ from platform_assets.declaration.sections.experiments import Experiment
 from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.gates import Gates
 from platform_assets.declaration.sections.label import Label
+from platform_assets.declaration.sections.predictions import Predictions
 from platform_assets.declaration.sections.retention import Retention
 from platform_assets.declaration.sections.serving import REVIEW, Freshness, Monitoring, Serving
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source
@@ -75,6 +76,10 @@ class UseCase(Declaration):
     gates: Gates = Field(default_factory=Gates, description="What a model has to prove.")
     serving: Serving = Field(description="How predictions are asked for.")
     monitoring: Monitoring = Field(description="What is watched.")
+    predictions: Predictions | None = Field(
+        default=None,
+        description="Scores that somebody else's model makes and a source delivers: watched, with no model and no service here.",
+    )
     freshness: Freshness = Field(default_factory=Freshness, description="How old an asset may be.")
     experiment: Experiment | None = Field(
         default=None,
@@ -234,7 +239,12 @@ class UseCase(Declaration):
     @property
     def is_realtime(self) -> bool:
         """Whether each event is scored as it happens, asked or streamed; otherwise predictions are made for a day at a time."""
-        return self.serving.mode != "batch"
+        return self.serving.mode not in ("batch", "external")
+
+    @property
+    def is_trained_here(self) -> bool:
+        """Whether the model is ours; otherwise a source delivers its scores."""
+        return self.predictions is None
 
     @property
     def may_review(self) -> bool:

@@ -239,6 +239,12 @@ def _newest_day_lost(labelled: pl.DataFrame, use_case: UseCase, bound: float, se
     return bool(_metric_violations(metric, value, interval, bound, len(rows.y)))
 
 
+def measured(joined: pl.DataFrame, use_case: UseCase) -> dict[str, float]:
+    """Every declared metric of labelled rows; one that could not be computed is absent."""
+    usable = joined.filter(pl.col(use_case.label.column).is_not_null(), pl.col("score").is_finite())
+    return _measure(_scored(usable, use_case), use_case)[0]
+
+
 def quality_bound(use_case: UseCase, reference: float) -> float:
     """The value of the followed metric that must not be lost, given the evaluation's."""
     loss = use_case.monitoring.max_quality_loss_ratio * abs(reference)

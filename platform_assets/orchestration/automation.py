@@ -48,7 +48,11 @@ def build_automation(use_case: UseCase, *, running: bool = False, simulated: boo
         sensors=[
             conditions,
             due_sensor(use_case, jobs, running=running, interval_seconds=interval),
-            retrain_sensor(use_case, jobs, running=running, interval_seconds=interval),
+            *(
+                [retrain_sensor(use_case, jobs, running=running, interval_seconds=interval)]
+                if use_case.is_trained_here
+                else []
+            ),
             *_degrade(use_case, running, interval),
             *([rollout_sensor(use_case, running=running, interval_seconds=interval)] if use_case.is_realtime else []),
         ],

@@ -82,6 +82,8 @@ def read_remembered(use_case: UseCase, instance: dg.DagsterInstance, tables: Ite
     """What an instance remembers of a use case: what was materialized, and the runs that are under way or ended lately."""
     materialized = read_materialized(use_case, instance, tables)
     runs = [*runs_under_way(use_case, instance), *_ended_runs(use_case, instance)]
+    if TRAIN not in job_tables(use_case):
+        return Remembered(materialized, runs)
     evaluated, served = materialized.get((MODEL, EVALUATION), {}), materialized[evidence_table(use_case, TRAIN)]
     newest = max((day for day in evaluated if day is not None), default=None)
     if newest is None or served.get(newest, -1) > evaluated[newest]:

@@ -31,14 +31,14 @@ def job_name(use_case: UseCase, job: str) -> str:
 
 def build_jobs(use_case: UseCase) -> Jobs:
     """The jobs of a use case."""
-    days, as_of = event_days(use_case), as_of_days(use_case)
-    partitions = {job: as_of if job in OF_AN_AS_OF_DAY else days for job in DAILY}
+    days, tables = event_days(use_case), job_tables(use_case)
+    partitions = {job: as_of_days(use_case) if job in OF_AN_AS_OF_DAY else days for job in DAILY if job in tables}
     return {
         job: dg.define_asset_job(
             job_name(use_case, job),
-            selection=[asset_key(use_case, layer, table) for layer, table in tables],
+            selection=[asset_key(use_case, layer, table) for layer, table in made],
             partitions_def=partitions.get(job),
             tags={} if job in LONG_JOBS else {MAX_RUNTIME_TAG: str(HOUR_SECONDS)},
         )
-        for job, tables in job_tables(use_case).items()
+        for job, made in tables.items()
     }

@@ -7,6 +7,7 @@ labels (`watch.py`).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,27 +19,16 @@ from platform_assets.declaration.contract import feature_contract_hash
 from platform_assets.declaration.names import ESTIMATE, QUALITY
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeTableMissing
-from platform_assets.monitoring.estimates.change import WindowChange, window_change, without_prefix
-from platform_assets.monitoring.estimates.estimate import ScoredRows
+from platform_assets.monitoring.estimates.change import WindowChange
 from platform_assets.monitoring.estimates.kept import EstimatedQuality, ScoredEstimate, causes_of
 from platform_assets.monitoring.estimates.window import LabelledRows, estimated_quality, scored_rows
 from platform_assets.monitoring.plots import plot_estimates
 from platform_assets.monitoring.quality import join_labels, quality_days
-from platform_assets.monitoring.second_look import same_weekdays
 from platform_assets.pipelines.labelled_events import label_rows, loaded_label_days
-from platform_assets.pipelines.watch import (
-    ONE_DAY,
-    StoredVerdict,
-    model_of,
-    require_predictions,
-    store_verdict,
-    training_rows,
-)
+from platform_assets.pipelines.watch import StoredVerdict, require_predictions, store_verdict
+from platform_assets.pipelines.watched_model import ONE_DAY, watched_model
 from platform_assets.registry.base import ModelRegistry, RegisteredVersion
-from platform_assets.registry.training_run import registered_run
 from platform_assets.tasks.registry import task_of
-from platform_assets.training.dataset import read_dataset
-from platform_assets.training.predictor import Predictor
 
 SCORED_WINDOWS = 60
 """Earlier estimates that are shown beside the truth."""
@@ -82,12 +72,12 @@ class _Stored:
         return self.result.to_dict() | self.change.to_dict()
 
 
-def estimate_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> WatchedEstimate:
+def estimate_quality(catalog: Catalog, registry: ModelRegistry | None, day: date) -> WatchedEstimate:
     """Estimate the quality of the window of predictions that ends with a day, and store the estimate.
 
     Args:
         catalog: the tables.
-        registry: where the model is.
+        registry: where the model is; None where scores are delivered.
         day: last day of the window.
 
     Raises:
@@ -100,68 +90,30 @@ def estimate_quality(catalog: Catalog, registry: ModelRegistry, day: date) -> Wa
     require_predictions(catalog, first, day, f"estimated quality of {use_case.name} up to {day}")
     log = catalog.predictions.read(min(first, quality_days(use_case, as_of)[0]), day)
     window = log.filter(pl.col(EVENT_DAY) >= first)
-    version = model_of(use_case, window, registry)
-    run = registered_run(registry, version)
-    predictor = run.predictor()
+    model = watched_model(catalog, registry, window, as_of)
+    version, ours = model.version, model.versions
     own = log.filter(
-        pl.col("model_version") == version.version,
+        pl.lit(True) if ours is None else pl.col("model_version").is_in(sorted(ours)),
         pl.col("feature_contract") == feature_contract_hash(use_case),
         pl.col("score").is_finite(),
     )
-    known = _known_frame(catalog, version)
     unlabelled = _first_answers(own.filter(pl.col(EVENT_DAY) >= first), use_case)
     result = estimated_quality(
         use_case,
-        None if known is None else _reference(use_case, known, predictor),
-        scored_rows(unlabelled, use_case, predictor.features),
-        _labels_that_came(catalog, own, predictor, as_of),
-        run.comparison["candidates"][version.tags["learner"]]["mean"],
-        predictor.features,
+        model.labelled(),
+        scored_rows(unlabelled, use_case, model.inputs),
+        _labels_that_came(catalog, own, model.inputs, as_of),
+        model.promised(),
+        model.inputs,
         (first, day),
         _scored(catalog, version, day),
     )
-    change = WindowChange()
-    if known is not None and not unlabelled.is_empty():
-        now = without_prefix(unlabelled)
-        change = window_change(use_case, predictor.predict, predictor.features, same_weekdays(known, now), now)
+    change = model.change(unlabelled)
     stored = store_verdict(catalog, ESTIMATE, day, version.version, _Stored(result, change), causes_of(result.status))
     return WatchedEstimate(result, change, version, plot_estimates(result), stored)
 
 
-def _known_frame(catalog: Catalog, version: RegisteredVersion) -> pl.DataFrame | None:
-    """Labelled rows of the training set from before the days that the model learned, with the keys of entities, in order; None without."""
-    use_case = catalog.use_case
-    as_of = date.fromisoformat(version.tags["as_of"])
-    last = date.fromisoformat(version.tags["trained_on_first_day"]) - ONE_DAY
-    frame = training_rows(catalog, as_of, date.min, last)
-    if frame.is_empty():
-        return None
-    ordered = frame.sort(use_case.event_time, *use_case.event_source.primary_key)  # as read_dataset orders
-    primary = list(use_case.event_source.primary_key)
-    wanted = [name for name in _entity_keys(use_case) if name not in ordered.columns]
-    if not wanted or not catalog.events.exists():
-        return ordered
-    first, last_there = ordered[EVENT_DAY].min(), ordered[EVENT_DAY].max()
-    assert isinstance(first, date)
-    assert isinstance(last_there, date)
-    events = catalog.events.read(first, last_there, [*primary, *wanted])
-    return ordered.join(events, on=primary, how="left", maintain_order="left")
-
-
-def _entity_keys(use_case: UseCase) -> list[str]:
-    return list(dict.fromkeys(entity.key_columns[0] for entity in use_case.entities))
-
-
-def _reference(use_case: UseCase, known: pl.DataFrame, predictor: Predictor) -> LabelledRows:
-    """The rows scored by the model itself, with what they may share: every entity that they belong to."""
-    data = read_dataset(use_case, known)
-    rows = ScoredRows(predictor.predict(data.X), data.X, data.event_day, data.group)
-    present = [name for name in _entity_keys(use_case) if name in known.columns]
-    clusters = {name: known[name].cast(pl.String).fill_null("").to_numpy() for name in present}
-    return LabelledRows(data.y, rows, clusters)
-
-
-def _labels_that_came(catalog: Catalog, own: pl.DataFrame, predictor: Predictor, as_of: date) -> LabelledRows | None:
+def _labels_that_came(catalog: Catalog, own: pl.DataFrame, inputs: Sequence[str], as_of: date) -> LabelledRows | None:
     """The newest predictions of the model whose labels are known; None where no label was ever published."""
     use_case = catalog.use_case
     first, last = quality_days(use_case, as_of)
@@ -175,7 +127,7 @@ def _labels_that_came(catalog: Catalog, own: pl.DataFrame, predictor: Predictor,
     if known.is_empty():
         return None
     y = task_of(use_case).labels(known[use_case.label.column], use_case.classes)
-    return LabelledRows(y, scored_rows(known, use_case, predictor.features))
+    return LabelledRows(y, scored_rows(known, use_case, inputs))
 
 
 def _first_answers(log: pl.DataFrame, use_case: UseCase) -> pl.DataFrame:

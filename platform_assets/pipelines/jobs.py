@@ -60,7 +60,8 @@ def job_tables(use_case: UseCase) -> dict[str, list[TableName]]:
 
     Reference tables and those of incremental feeds have jobs of their own; so have tables that arrive late, such as labels. A day's load
     goes from the other sources to the features. Training goes from the training set to the deployment, in batch mode to the champion,
-    from which `predict` makes the predictions of days.
+    from which `predict` makes the predictions of days. Where scores are delivered nothing is trained or decided, and `predict` takes
+    them in.
     """
     daily = [source for source in use_case.sources if source.is_daily]
     prompt = [source for source in daily if source.arrival_delay_days == 0]
@@ -77,7 +78,9 @@ def job_tables(use_case: UseCase) -> dict[str, list[TableName]]:
         DECIDE: [(MONITORING, RETRAIN_DECISION)],
         MAINTAIN: [(MAINTENANCE, TABLES)],
     }
-    if use_case.is_realtime:
+    if not use_case.is_trained_here:
+        tables |= {TRAIN: [], DECIDE: [], PREDICT: [(PREDICTIONS, DAILY_PREDICTIONS)]}
+    elif use_case.is_realtime:
         tables[ONLINE] = [(FEATURES, ONLINE_STORE)]
         tables[LOG] = [(SERVING, PREDICTION_LOG), (MONITORING, PARITY)]
     else:

@@ -76,7 +76,9 @@ def platform_parts(
         MetricsPart(WATCH, lambda: [question for catalog in catalogs for question in verdict_questions(catalog)]),
         MetricsPart(FEATURES, features),
         MetricsPart(LAKE, lambda: [question for catalog in catalogs for question in lake_questions(catalog)]),
-        MetricsPart(MODELS, lambda: [partial(_champion, use_case, installation) for use_case in use_cases]),
+        MetricsPart(
+            MODELS, lambda: [partial(_champion, one, installation) for one in use_cases if one.is_trained_here]
+        ),
     ]
 
 

@@ -40,11 +40,12 @@ def plan(use_case: UseCase) -> Timeline:
     delay = max(1, use_case.label_delay_days)
     live_last = last + timedelta(days=1 - delay)
     live = DayRange(live_last - timedelta(days=use_case.monitoring.window_days - 1), live_last)
-    needed = -training_offsets(use_case).first
+    needed = _days_before(use_case)
     have = (live.first - first).days
     if have < needed:
+        what = "training" if use_case.is_trained_here else "the reference of delivered scores"
         raise ValueError(
-            f"{use_case.name}: training needs {needed} days before the {len(live.days)} live days, but the history has "
+            f"{use_case.name}: {what} needs {needed} days before the {len(live.days)} live days, but the history has "
             f"{have}. Declare a longer history, fewer folds or shorter splits."
         )
     return Timeline(
@@ -53,6 +54,13 @@ def plan(use_case: UseCase) -> Timeline:
         as_of=live.first,
         live=live,
     )
+
+
+def _days_before(use_case: UseCase) -> int:
+    """Days that lie before the first day that is watched: what a model is trained on, or the reference of delivered scores."""
+    if use_case.predictions is None:
+        return -training_offsets(use_case).first
+    return (use_case.predictions.reference.last_day - use_case.history.first_day).days + 1
 
 
 def plan_live(use_case: UseCase, days: int) -> Timeline:
@@ -70,7 +78,7 @@ def plan_live(use_case: UseCase, days: int) -> Timeline:
     """
     first, every = use_case.history.first_day, use_case.training.every_days
     longest = max((view.span_days for view in use_case.features), default=0)
-    needed = longest - training_offsets(use_case).first
+    needed = longest + _days_before(use_case)
     as_of = first + timedelta(days=-(-needed // every) * every)
     begin = as_of + timedelta(days=use_case.monitoring.window_days)
     last, end = begin + timedelta(days=days - 1), use_case.history.last_day

@@ -184,7 +184,8 @@ def _predict(journey: Journey) -> None:
     """The live days of a use case without a service: their events, the labels known meanwhile, their predictions."""
     days = journey.days
     known = DayRange(days.labels.last, days.live.last - timedelta(days=max(1, journey.use_case.label_arrival_days)))
-    journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: days.live})
+    predicted = days.live if journey.use_case.is_trained_here else DayRange(days.history.first, days.live.last)
+    journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: predicted})
 
 
 def panel_of_day(journey: Journey, day: date, requests: float | None = None) -> pl.DataFrame:

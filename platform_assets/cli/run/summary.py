@@ -38,13 +38,11 @@ def print_summary(
         service: what asking the service for a score showed; None for a use case without one.
     """
     use_case = journey.use_case
-    registry = journey.installation.models.registry()
-    champion = registry.by_alias(use_case.name, CHAMPION)
     console.rule(f"[bold]{use_case.name}")
     _print_data(journey)
     _print_checks(journey)
-    if champion is not None:
-        _print_models(registered_run(registry, champion), champion)
+    if use_case.is_trained_here:
+        _print_champion(journey)
     if use_case.is_realtime:
         _print_service(journey, traffic)
     else:
@@ -56,6 +54,13 @@ def print_summary(
         state = journey.jobs.make_page(use_case, sources_of(journey.installation))
         page = where(state, journey.installation)
         _print_next(seconds, automation_line(journey.installation.settings), page)
+
+
+def _print_champion(journey: Journey) -> None:
+    registry = journey.installation.models.registry()
+    champion = registry.by_alias(journey.use_case.name, CHAMPION)
+    if champion is not None:
+        _print_models(registered_run(registry, champion), champion)
 
 
 def _print_data(journey: Journey) -> None:

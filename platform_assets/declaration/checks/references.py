@@ -23,10 +23,11 @@ from platform_assets.declaration.checks.gates import gate_problems
 from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
-from platform_assets.declaration.checks.learners import learner_problems
 from platform_assets.declaration.checks.measures import measure_problems
+from platform_assets.declaration.checks.predictions import prediction_problems
 from platform_assets.declaration.checks.rollout import rollout_problems
 from platform_assets.declaration.checks.stream_door import stream_door_problems
+from platform_assets.declaration.checks.training import training_problems
 from platform_assets.declaration.checks.windows import uses_request_columns, window_problems
 from platform_assets.declaration.sections.changes import HISTORY_COLUMNS
 from platform_assets.declaration.sections.features import MICROSECONDS
@@ -80,7 +81,8 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *(Flaw(*finding) for finding in degrade_problems(use_case)),
         *(Flaw(*finding) for finding in use_case.task.problems(use_case)),
         *_classes_of_tests(use_case),
-        *_training(use_case),
+        *(Flaw(*finding) for finding in training_problems(use_case)),
+        *(Flaw(*finding) for finding in prediction_problems(use_case)),
         *_gates_and_monitoring(use_case),
         *_serving(use_case),
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
@@ -244,54 +246,6 @@ def _features(use_case: UseCase) -> Iterator[Flaw]:
             seen[name] = view.name
 
 
-def _training(use_case: UseCase) -> Iterator[Flaw]:
-    training = use_case.training
-    for j, metric in enumerate(training.metrics):
-        if metric not in use_case.task.metrics:
-            known = _known(sorted(use_case.task.metrics))
-            yield Flaw(("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
-    if training.select_by not in training.metrics:
-        yield Flaw(
-            ("training", "select_by"), training.select_by, f"is not among the metrics; {_known(training.metrics)}"
-        )
-    if not any(learner.baseline for learner in training.learners):
-        yield Flaw(("training", "learners"), len(training.learners), "mark at least one learner as `baseline: true`")
-    if all(learner.baseline for learner in training.learners):
-        yield Flaw(("training", "learners"), len(training.learners), "declare at least one learner that is no baseline")
-    for path, value, message in learner_problems(training, use_case.feature_names):
-        yield Flaw(("training", *path), value, message)
-    for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
-        for name in named:
-            if name not in use_case.feature_names:
-                yield Flaw(("training", field), name, f"no such feature; {_known(use_case.feature_names)}")
-    for name, (low, high) in training.clip.items():
-        if not 0 <= low < high <= 1:
-            message = "takes two quantiles, the lower one first, between 0 and 1: for example [0.01, 0.99]"
-            yield Flaw(("training", "clip", name), [low, high], message)
-    if training.splits.delay_days < use_case.label_delay_days:
-        yield Flaw(
-            ("training", "splits", "delay_days"),
-            training.splits.delay_days,
-            f"is shorter than the label's delay of {use_case.label_delay_days} days: "
-            "a model would be tested before its labels exist",
-        )
-    of_groups = [metric for metric in training.metrics if metric.startswith("group_precision_at_")]
-    if of_groups and training.group is None:
-        yield Flaw(
-            ("training", "metrics"),
-            of_groups[0],
-            "needs training.group, the column that names the group: a card, a customer",
-        )
-    names = [source.name for source in use_case.sources]
-    if (
-        training.group is not None
-        and use_case.events in names
-        and training.group not in use_case.event_source.column_names
-    ):
-        columns = _known(use_case.event_source.column_names)
-        yield Flaw(("training", "group"), training.group, f"no such column in {use_case.events!r}; {columns}")
-
-
 def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
     metrics = use_case.training.metrics
     for path, value, message in gate_problems(use_case):
@@ -352,7 +306,7 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
         yield Flaw(
             ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
         )
-    if not use_case.is_realtime:
+    if serving.mode == "batch":
         yield from _batch(use_case)
     if use_case.task.has_decision and serving.decision is None:
         yield Flaw(("serving",), None, f"a {use_case.task.name} task needs `decision` with its threshold")

@@ -81,10 +81,11 @@ class TraceSampling(Declaration):
 class Serving(Declaration):
     """How the model answers."""
 
-    mode: Literal["realtime", "batch", "streaming", "hybrid"] = Field(
+    mode: Literal["realtime", "batch", "streaming", "hybrid", "external"] = Field(
         default="realtime",
         description="`realtime`: a service that is asked for each event. `batch`: a table of predictions for each day. `streaming`: "
-        "events of a topic are scored into another one; the service answers no `score`. `hybrid`: both, `realtime` and `streaming`.",
+        "events of a topic are scored into another one; the service answers no `score`. `hybrid`: both, `realtime` and `streaming`. "
+        "`external`: somebody else's system answers, and its scores are delivered (`predictions`).",
     )
     stream: StreamDoor | None = Field(
         default=None, description="The topics of the modes `streaming` and `hybrid`, which need it."

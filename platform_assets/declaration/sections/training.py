@@ -122,7 +122,8 @@ class Training(Declaration):
         default=None, description="Column that groups rows for group precision: the card, the customer."
     )
     learners: tuple[DeclaredLearner, ...] = Field(
-        min_length=1, description="Candidates; the simplest first: it wins ties."
+        default=(),
+        description="Candidates, the simplest first: it wins ties. None where scores are delivered (`predictions`), else at least two.",
     )
     splits: Splits = Field(default_factory=Splits, description="How candidates are validated.")
     metrics: tuple[Metric, ...] = Field(min_length=1, description="What is measured for every candidate.")

@@ -58,6 +58,17 @@ def daily_predictions_origins(use_case: UseCase) -> Origins:
     return {**origins, **_by_class(use_case, origins["score"]), EVENT_DAY: (day,)}
 
 
+def delivered_score_origins(use_case: UseCase) -> Origins:
+    """The events of a day, their features from the feature tables, and the scores that a source delivers."""
+    given = use_case.predictions
+    assert given is not None, "scores are delivered"
+    score = (ColumnOf(CLEAN, given.source, given.score),)
+    origins = {**daily_predictions_origins(use_case), "score": score}
+    delivered = {"decision": given.decision, "model_version": given.model_version, "scored_at": given.scored_at}
+    origins |= {name: (ColumnOf(CLEAN, given.source, column),) for name, column in delivered.items() if column}
+    return origins
+
+
 def _by_class(use_case: UseCase, model: tuple[ColumnOf, ...]) -> Origins:
     """The model gives the probabilities; the score and the predicted class are read from them."""
     scored_from = use_case.task.scored_from
@@ -70,10 +81,15 @@ def _verdict(use_case: UseCase, judged: tuple[ColumnOf, ...]) -> Origins:
     return verdict | {name: (ColumnOf(*predictions_path(use_case), name),) for name in ("model_version", EVENT_DAY)}
 
 
+def _of_training_set(use_case: UseCase, names: tuple[str, ...]) -> tuple[ColumnOf, ...]:
+    """What windows are compared with; where scores are delivered, that is the predictions themselves."""
+    return tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in names) if use_case.is_trained_here else ()
+
+
 def drift_origins(use_case: UseCase) -> Origins:
     """Logged features and scores, next to those of the training set."""
     logged = watched_columns(use_case)
-    reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in use_case.feature_names)
+    reference = _of_training_set(use_case, use_case.feature_names)
     return _verdict(use_case, (*(ColumnOf(*predictions_path(use_case), name) for name in logged), *reference))
 
 
@@ -88,8 +104,7 @@ def estimate_origins(use_case: UseCase) -> Origins:
     label = ColumnOf(CLEAN, use_case.label.source, use_case.label.column)
     names = (use_case.task.scored_from, *(FEATURE_PREFIX + name for name in use_case.feature_names))
     logged = tuple(ColumnOf(*predictions_path(use_case), name) for name in names)
-    known = (*use_case.feature_names, use_case.label.column)
-    reference = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in known)
+    reference = _of_training_set(use_case, (*use_case.feature_names, use_case.label.column))
     return _verdict(use_case, (*logged, *reference, label))
 
 

@@ -46,6 +46,7 @@ from platform_assets.lake.lineage.graph import PLATFORM, SOURCE, WHOLE_ROW, Colu
 from platform_assets.lake.lineage.predictions import (
     business_origins,
     daily_predictions_origins,
+    delivered_score_origins,
     drift_origins,
     estimate_origins,
     prediction_log_origins,
@@ -65,6 +66,9 @@ def lineage(use_case: UseCase) -> Lineage:
         otherwise[(PROFILE, source.name)] = otherwise[(QUARANTINE, source.name)]
         otherwise[(RELEASES, source.name)] = (ColumnOf(QUARANTINE, source.name, WHOLE_ROW),)
         otherwise[(ACCEPTANCES, source.name)] = (ColumnOf(RAW, source.name, WHOLE_ROW),)
+    otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
+    if not use_case.is_trained_here:
+        return Lineage(made_from, otherwise)
     judged = (*use_case.feature_names, use_case.label.column)
     otherwise[(FEATURES, FEATURE_QUALITY)] = tuple(ColumnOf(TRAINING, TRAINING_SET, name) for name in judged)
     logged = [ColumnOf(*predictions_path(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names]
@@ -72,8 +76,13 @@ def lineage(use_case: UseCase) -> Lineage:
     otherwise[(MONITORING, PARITY)] = (*logged, *stored)
     watched = [ColumnOf(MONITORING, monitor, "causes") for monitor in (DRIFT, QUALITY)]
     otherwise[(MONITORING, RETRAIN_DECISION)] = tuple(watched)
-    otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
     return Lineage(made_from, otherwise)
+
+
+def _prediction_origins(use_case: UseCase) -> Origins:
+    if not use_case.is_trained_here:
+        return delivered_score_origins(use_case)
+    return prediction_log_origins(use_case) if use_case.is_realtime else daily_predictions_origins(use_case)
 
 
 def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
@@ -88,12 +97,10 @@ def _tables(use_case: UseCase) -> Iterable[tuple[tuple[str, str], Origins]]:
         yield (FEATURES, view.table), view_origins(use_case, view)
     if use_case.is_realtime:
         yield (FEATURES, ONLINE_STORE), online_store_origins(use_case)
-    yield (TRAINING, TRAINING_SET), training_set_origins(use_case)
-    yield (MODEL, use_case.model_name), model_origins(use_case)
-    yield (
-        predictions_path(use_case),
-        prediction_log_origins(use_case) if use_case.is_realtime else daily_predictions_origins(use_case),
-    )
+    if use_case.is_trained_here:
+        yield (TRAINING, TRAINING_SET), training_set_origins(use_case)
+        yield (MODEL, use_case.model_name), model_origins(use_case)
+    yield predictions_path(use_case), _prediction_origins(use_case)
     yield (MONITORING, DRIFT), drift_origins(use_case)
     yield (MONITORING, QUALITY), quality_origins(use_case)
     yield (MONITORING, ESTIMATE), estimate_origins(use_case)

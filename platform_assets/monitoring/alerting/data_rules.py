@@ -124,12 +124,15 @@ def _quality(use_case: UseCase) -> Iterator[Alert]:
             expression=f"{quality(metric, 'estimated')} {past} {quality(metric, 'bound')}",
         )  # fmt: skip
     measured = quality(use_case.monitoring.quality_metric, "true")
+    answered = ("platform_assets_model_as_of_timestamp_seconds", {"use_case": name})
+    if use_case.predictions is not None:
+        answered = (NEWEST_EVENT, {"use_case": name, "source": use_case.predictions.source})
     yield Alert(
         "QualityUnknown", "quality", TICKET,
         f"{name}: nobody knows whether the answers are right",
         "A model serves, and its quality was not measured: labels do not come, or too few requests do.",
         f"`platform-assets sources check {name}`: does the source of the labels deliver?",
-        expression=f"group({series('platform_assets_model_as_of_timestamp_seconds', {'use_case': name})})"
+        expression=f"group({series(*answered)})"
         f" unless group({measured})",
         hold="1d",
     )  # fmt: skip
@@ -157,6 +160,8 @@ def _drift(use_case: UseCase) -> Iterator[Alert]:
 
 def _model(use_case: UseCase) -> Iterator[Alert]:
     name, of = use_case.name, {"use_case": use_case.name}
+    if not use_case.is_trained_here:
+        return
     every = use_case.training.every_days
     if every is not None:
         allowed = (2 * every + 7) * DAY_SECONDS

@@ -244,6 +244,8 @@ def _window(state: UseCaseState, window: WindowState, severity: Severity, what: 
 
 def _models(state: UseCaseState) -> Iterator[StateFinding]:
     champion = state.champion
+    if not state.is_trained_here:
+        return
     if champion is None:
         yield StateFinding(
             severity="red",

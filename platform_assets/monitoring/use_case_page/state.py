@@ -246,6 +246,7 @@ class UseCaseState(PlainPart):
         stale_after_seconds: when it should have been read again.
         clock_is_simulated: whether `now` is not the machine's time.
         is_realtime: whether it answers requests; else it writes predictions of days.
+        is_trained_here: whether the model is ours; else its scores are delivered.
         history_ends: the last day of the declared history; None while data keeps arriving.
         freshness_warn_hours: declared age of the newest event that is worth a warning; `freshness_fail_hours` likewise.
         train_every_days: declared interval of training.
@@ -277,6 +278,7 @@ class UseCaseState(PlainPart):
     stale_after_seconds: int
     clock_is_simulated: bool = False
     is_realtime: bool = True
+    is_trained_here: bool = True
     history_ends: date | None = None
     freshness_warn_hours: float
     freshness_fail_hours: float

@@ -12,6 +12,7 @@ from platform_assets.declaration import UseCase
 from platform_assets.orchestration.assets.business_measures import business_measures_asset
 from platform_assets.orchestration.assets.champion import champion_asset
 from platform_assets.orchestration.assets.clean import clean_asset
+from platform_assets.orchestration.assets.delivered_scores import delivered_scores_asset
 from platform_assets.orchestration.assets.deployment import deployment_asset, service_asset
 from platform_assets.orchestration.assets.estimates import estimated_quality_asset
 from platform_assets.orchestration.assets.evaluation import evaluation_asset
@@ -55,20 +56,12 @@ def build_assets(use_case: UseCase, folder: Path) -> list[dg.AssetsDefinition]:
     assets += [clean_asset(use_case=use_case, source=source) for source in use_case.sources]
     assets += [feature_table_asset(use_case=use_case, view=view) for view in use_case.stored_views]
     assets += [
-        training_set_asset(use_case=use_case),
-        feature_quality_asset(use_case=use_case),
-        model_asset(use_case=use_case),
-        evaluation_asset(use_case=use_case),
-        champion_asset(use_case=use_case),
-        model_card_asset(use_case=use_case),
-        rollback_asset(use_case=use_case),
-        *_answering(use_case),
-        parity_asset(use_case=use_case),
+        *(_trained(use_case) if use_case.is_trained_here else [delivered_scores_asset(use_case=use_case)]),
         drift_asset(use_case=use_case),
         estimated_quality_asset(use_case=use_case),
         quality_asset(use_case=use_case),
         *([business_measures_asset(use_case=use_case)] if use_case.monitoring.measures else []),
-        retrain_decision_asset(use_case=use_case),
+        *([retrain_decision_asset(use_case=use_case)] if use_case.is_trained_here else []),
         maintenance_asset(use_case=use_case),
         *([experiment_asset(use_case=use_case)] if use_case.experiment is not None else []),
     ]
@@ -89,6 +82,21 @@ def _refuse_sizes_of_nothing(use_case: UseCase, assets: Iterable[dg.AssetsDefini
             raise dg.DagsterInvalidDefinitionError(
                 f"{use_case.name}: `compute` names {key!r}, which no step makes; that layer has {near or 'no tables'}"
             )
+
+
+def _trained(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """How a model of ours is made, and answers."""
+    return [
+        training_set_asset(use_case=use_case),
+        feature_quality_asset(use_case=use_case),
+        model_asset(use_case=use_case),
+        evaluation_asset(use_case=use_case),
+        champion_asset(use_case=use_case),
+        model_card_asset(use_case=use_case),
+        rollback_asset(use_case=use_case),
+        *_answering(use_case),
+        parity_asset(use_case=use_case),
+    ]
 
 
 def _answering(use_case: UseCase) -> list[dg.AssetsDefinition]:

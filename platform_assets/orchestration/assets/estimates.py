@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.names import CHAMPION, ESTIMATE
+from platform_assets.declaration.names import ESTIMATE
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import CLEAN, MODEL
+from platform_assets.lake.layout import CLEAN
 from platform_assets.monitoring.estimates.change import WindowChange
 from platform_assets.monitoring.estimates.kept import EstimatedQuality
-from platform_assets.orchestration.assets.monitoring import predictions_key
+from platform_assets.orchestration.assets.monitoring import model_deps, predictions_key, registry_of
 from platform_assets.orchestration.assets.verdicts import verdict_asset, verdict_metadata
 from platform_assets.orchestration.checks import missing_days_refused
 from platform_assets.orchestration.left_out import catalog_of_run
@@ -42,7 +42,7 @@ def estimated_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         (ESTIMATE_CHECK, "The followed metric is likely to keep its bound, and the estimate may be believed."),
         deps=[
             dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days - delay, 0)),
-            dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
+            *model_deps(use_case),
             dg.AssetDep(asset_key(use_case, CLEAN, use_case.label.source), partition_mapping=labels),
         ],
         description=f"What the followed metric is likely to be on the last {window_days} days of predictions, before their labels come; "
@@ -54,7 +54,7 @@ def estimated_quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         with missing_days_refused():
-            watched = estimate_quality(catalog_of_run(context, use_case, lake), models.registry(), day)
+            watched = estimate_quality(catalog_of_run(context, use_case, lake), registry_of(use_case, models), day)
         evidence = estimate_evidence(watched.result)
         # Lost quality is an error. An estimate that may not be believed is no loss: labels will tell, and somebody should know until then.
         lost = watched.result.status == "violated"

@@ -46,6 +46,7 @@ from platform_assets.pipelines.watch import (
     watch_drift,
     watch_quality,
 )
+from platform_assets.registry.base import ModelRegistry
 from platform_assets.registry.model_store import ModelStore
 
 READABLE_CHECK = "readable"
@@ -58,6 +59,18 @@ QUALITY_CHECK = "quality_kept"
 def predictions_key(use_case: UseCase) -> dg.AssetKey:
     """The asset that holds what was predicted: the service's log, or the daily predictions."""
     return asset_key(use_case, *predictions_path(use_case))
+
+
+def model_deps(use_case: UseCase) -> list[dg.AssetDep]:
+    """The champion that predictions are judged by; nothing where scores are delivered."""
+    if not use_case.is_trained_here:
+        return []
+    return [dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping())]
+
+
+def registry_of(use_case: UseCase, models: ModelStore) -> ModelRegistry | None:
+    """Where its models are; None where scores are delivered."""
+    return models.registry() if use_case.is_trained_here else None
 
 
 def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
@@ -178,7 +191,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         (DRIFT_CHECK, "No column has moved past its limits."),
         deps=[
             dg.AssetDep(predictions_key(use_case), partition_mapping=earlier_days(1 - window_days, 0)),
-            dg.AssetDep(asset_key(use_case, MODEL, CHAMPION), partition_mapping=dg.LastPartitionMapping()),
+            *model_deps(use_case),
         ],
         description=f"A verdict for every column of the last {window_days} days of predictions, and Evidently's report.",
         kind="evidently",
@@ -192,7 +205,7 @@ def drift_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         day = date.fromisoformat(context.partition_key)
         folder = serving.report_folder(use_case.name)
         with missing_days_refused():
-            watched = watch_drift(catalog_of_run(context, use_case, lake), models.registry(), folder, day)
+            watched = watch_drift(catalog_of_run(context, use_case, lake), registry_of(use_case, models), folder, day)
         result = watched.result
         failed = {verdict.column: verdict.explanation for verdict in result.failed_columns}
         unjudged = sum(verdict.status == "too_few_rows" for verdict in result.failed_columns)
@@ -239,7 +252,7 @@ def quality_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
         with missing_days_refused():
-            watched = watch_quality(catalog_of_run(context, use_case, lake), models.registry(), day)
+            watched = watch_quality(catalog_of_run(context, use_case, lake), registry_of(use_case, models), day)
         result = watched.result
         evidence: dict[str, Any] = {
             "status": result.status,

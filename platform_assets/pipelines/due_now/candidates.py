@@ -128,6 +128,8 @@ def online(seen: Standing) -> Iterator[DueDay]:
 def train(seen: Standing) -> Iterator[DueDay]:
     """The newest training day without a model as of it or a later day, and what follows a green evaluation that did not reach the end."""
     use_case = seen.use_case
+    if TRAIN not in job_tables(use_case):
+        return
     evaluated = seen.days_of((MODEL, EVALUATION))
     newest = max(evaluated, default=None)
     if newest is not None and newest not in seen.remembered.refused_models:
@@ -218,7 +220,12 @@ EVERY_JOB = (reference, labels, load, online, train, log, predict, watch, judge,
 
 
 def first_answered(seen: Standing) -> date | None:
-    """The first day of which there may be predictions: the first that was stored, else the first that a model served."""
+    """The first day of which there may be predictions: the first that was stored, else the first that a model served.
+
+    Where scores are delivered it is the first loaded day.
+    """
+    if seen.use_case.predictions is not None:
+        return seen.handed_over_from
     job = LOG if LOG in job_tables(seen.use_case) else PREDICT
     stored, served = seen.done(job), seen.done(TRAIN)
     return min(stored, default=min(served, default=None))
@@ -298,7 +305,9 @@ def _comes(seen: Standing, job: str, candidates: Callable[[Standing], Iterator[D
 
 def first_window_end(seen: Standing) -> date | None:
     """The last day of the first whole window of predictions."""
-    first = first_answered(seen)
+    first, given = first_answered(seen), seen.use_case.predictions
+    if first is not None and given is not None:
+        first = max(first, given.reference.last_day + timedelta(days=1))
     return None if first is None else first + timedelta(days=seen.use_case.monitoring.window_days - 1)
 
 

@@ -107,6 +107,7 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
         stale_after_seconds=STALE_AFTER_SECONDS,
         clock_is_simulated=clock.is_simulated,
         is_realtime=use_case.is_realtime,
+        is_trained_here=use_case.is_trained_here,
         history_ends=use_case.history.last_day,
         freshness_warn_hours=use_case.freshness.warn_after_hours,
         freshness_fail_hours=use_case.freshness.fail_after_hours,

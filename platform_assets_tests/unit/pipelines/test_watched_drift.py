@@ -13,6 +13,7 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.pipelines import watch
+from platform_assets.pipelines.watched_model import TrainedModel, answering_model_of, model_of
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.testing.fake_registry import FakeRegistry
 
@@ -95,7 +96,7 @@ def test_a_drift_that_the_model_was_trained_on_is_not(watched: Watched) -> None:
 
 
 def test_nothing_is_read_again_while_nothing_moved(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "_known_rows", lambda *_: pytest.fail("read for nothing"))
+    monkeypatch.setattr(TrainedModel, "known", lambda *_: pytest.fail("read for nothing"))
     watched.train(moved=0.0)
     watched.log(AS_OF, 8, moved=0.0)
     assert watched.drifted() == {}
@@ -112,12 +113,12 @@ def test_a_model_that_was_promoted_within_the_window_is_watched_once_it_has_rows
     watched.registry.add(replace(watched.version, version="2"), watched.trained.run.folder)
     rows = [("1", WINDOW - timedelta(days=1))] * 400 + [("2", WINDOW)] * of_the_new_one
     log = pl.DataFrame(rows, schema={"model_version": pl.String, "event_day": pl.Date}, orient="row")
-    assert watch.model_of(watched.catalog.use_case, log, watched.registry).version == "1"
-    assert watch.answering_model_of(watched.catalog.use_case, log, watched.registry).version == answers
+    assert model_of(watched.catalog.use_case, log, watched.registry).version == "1"
+    assert answering_model_of(watched.catalog.use_case, log, watched.registry).version == answers
 
 
 def test_a_canary_that_made_few_of_the_newest_predictions_is_not_what_is_watched(watched: "Watched") -> None:
     watched.registry.add(replace(watched.version, version="2"), watched.trained.run.folder)
     rows = [("1", WINDOW)] * 400 + [("2", WINDOW)] * 200
     log = pl.DataFrame(rows, schema={"model_version": pl.String, "event_day": pl.Date}, orient="row")
-    assert watch.answering_model_of(watched.catalog.use_case, log, watched.registry).version == "1"
+    assert answering_model_of(watched.catalog.use_case, log, watched.registry).version == "1"
