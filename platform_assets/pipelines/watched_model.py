@@ -112,7 +112,7 @@ def watched_model(
         )
     assert registry is not None, "a model that was trained here is registered"
     version = (answering_model_of if newest else model_of)(use_case, log, registry)
-    return TrainedModel(catalog, version, registered_run(registry, version))
+    return RegisteredModel(catalog, version, registered_run(registry, version))
 
 
 def model_of(use_case: UseCase, log: pl.DataFrame, registry: ModelRegistry) -> RegisteredVersion:
@@ -153,7 +153,7 @@ def version_of_most(log: pl.DataFrame) -> str:
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class RegisteredModel:
     """A model of ours: compared with labelled days before its own training days, which it scores itself.
 
     Attributes:

@@ -13,7 +13,7 @@ from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.pipelines import watch
-from platform_assets.pipelines.watched_model import TrainedModel, answering_model_of, model_of
+from platform_assets.pipelines.watched_model import RegisteredModel, answering_model_of, model_of
 from platform_assets.registry.base import RegisteredVersion
 from platform_assets.testing.fake_registry import FakeRegistry
 
@@ -96,7 +96,7 @@ def test_a_drift_that_the_model_was_trained_on_is_not(watched: Watched) -> None:
 
 
 def test_nothing_is_read_again_while_nothing_moved(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TrainedModel, "known", lambda *_: pytest.fail("read for nothing"))
+    monkeypatch.setattr(RegisteredModel, "known", lambda *_: pytest.fail("read for nothing"))
     watched.train(moved=0.0)
     watched.log(AS_OF, 8, moved=0.0)
     assert watched.drifted() == {}
