@@ -26,6 +26,7 @@ HEAVY = (
     "matplotlib",
     "pandas",
     "dagster_mlflow",
+    "sqlglot",
 )
 LOAD_BUDGET_CPU_SECONDS = 3.0
 """Law 7: what every code-server reload and every step of the multiprocess executor pays again."""

@@ -248,7 +248,7 @@ def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, r
                 raise FeatureError(
                     f"view {view.name!r}: row feature {name!r} gives {rows[name][index]!r} among {len(rows)} rows and "
                     f"{alone[name][0]!r} for the same row alone; it must depend on its own row only, and give the same each time: "
-                    "declare a window; where only the last digit differs, multiply instead of dividing by a number"
+                    "declare a window"
                 )
 
 

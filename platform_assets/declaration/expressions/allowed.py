@@ -86,8 +86,8 @@ class _Token(NamedTuple):
         return self.text.lower() if self.kind == "word" else ""
 
 
-def sql_expression(text: str, schema: Mapping[str, pl.DataType] | None = None) -> pl.Expr:
-    """A declared expression as polars computes it.
+def engine_expression(text: str, schema: Mapping[str, pl.DataType] | None = None) -> pl.Expr:
+    """A declared expression as polars reads it.
 
     Args:
         text: an expression in polars' SQL dialect.
@@ -107,10 +107,10 @@ def columns_of(text: str) -> list[str]:
     """Columns that an expression names.
 
     Raises:
-        ExpressionError: as `sql_expression`.
-        polars.exceptions.PolarsError: as `sql_expression`.
+        ExpressionError: as `engine_expression`.
+        polars.exceptions.PolarsError: as `engine_expression`.
     """
-    return sql_expression(text).meta.root_names()
+    return engine_expression(text).meta.root_names()
 
 
 def _cast_of(dtype: pl.DataType) -> str:
