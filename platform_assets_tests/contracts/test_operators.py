@@ -14,7 +14,7 @@ from platform_assets.declaration.expressions.kinds import ENGINE_TYPES, Kind
 from platform_assets.declaration.expressions.operators import OPERATORS
 from platform_assets.declaration.expressions.row_code import row_values
 from platform_assets.declaration.expressions.scalars import taker_of
-from platform_assets.declaration.expressions.tree import Call, Column, Operator, literal
+from platform_assets.declaration.expressions.tree import ColumnNode, Operation, Operator, literal
 
 NAN, INF = math.nan, math.inf
 MAX = 2**63 - 1
@@ -60,14 +60,14 @@ def bits(value: Any) -> Any:
     return value
 
 
-def calls_of(operator: Operator) -> list[Call]:
+def calls_of(operator: Operator) -> list[Operation]:
     """Calls with columns of all kinds that it takes, and with literals in the last place."""
-    found: dict[Call, None] = {}
+    found: dict[Operation, None] = {}
     for arity in (1, 2, 3):
         for kinds in product(KINDS, repeat=arity):
             if arity == 3 and kinds[1] is not kinds[2]:
                 continue
-            columns = [Column(f"c{i}", kind, ENGINE_TYPES[kind], 2**63) for i, kind in enumerate(kinds)]
+            columns = [ColumnNode(f"c{i}", kind, ENGINE_TYPES[kind], 2**63) for i, kind in enumerate(kinds)]
             lasts: list[Any] = [columns[-1]]
             if arity == 2 and kinds[0] is kinds[1]:
                 lasts += LITERALS[kinds[1]]
@@ -79,7 +79,7 @@ def calls_of(operator: Operator) -> list[Call]:
     return list(found)
 
 
-def table_of(call: Call) -> pl.DataFrame:
+def table_of(call: Operation) -> pl.DataFrame:
     """All combinations of edge values of the columns that a call takes."""
     columns = {node.name: node.kind for node in _columns(call)}
     return pl.DataFrame(
@@ -89,8 +89,8 @@ def table_of(call: Call) -> pl.DataFrame:
     )
 
 
-def _columns(node: Any) -> list[Column]:
-    if isinstance(node, Column):
+def _columns(node: Any) -> list[ColumnNode]:
+    if isinstance(node, ColumnNode):
         return [node]
     return [column for argument in getattr(node, "arguments", ()) for column in _columns(argument)]
 

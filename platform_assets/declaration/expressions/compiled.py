@@ -15,11 +15,11 @@ import polars as pl
 from platform_assets.declaration.expressions.allowed import columns_of, engine_expression
 from platform_assets.declaration.expressions.kinds import ENGINE_TYPES, Kind
 from platform_assets.declaration.expressions.reading import read_expression
-from platform_assets.declaration.expressions.tree import Column, Literal, Node, NotCompiled
+from platform_assets.declaration.expressions.tree import ColumnNode, Literal, Node, NotCompiled
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledExpression:
     """An expression over columns of known types.
 
     Attributes:
@@ -35,7 +35,7 @@ class Compiled:
     table: pl.Expr
 
 
-def compile_expression(text: str, schema: Mapping[str, pl.DataType]) -> Compiled:
+def compile_expression(text: str, schema: Mapping[str, pl.DataType]) -> CompiledExpression:
     """An expression over columns of these types.
 
     Raises:
@@ -61,13 +61,13 @@ def _roots(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(text: str, columns: tuple[tuple[str, pl.DataType], ...]) -> Compiled:
+def _compiled(text: str, columns: tuple[tuple[str, pl.DataType], ...]) -> CompiledExpression:
     schema = dict(columns)
     try:
         tree = read_expression(text, schema)
     except NotCompiled as error:
-        return Compiled(text, None, str(error), engine_expression(text, schema))
-    return Compiled(text, tree, "", table_expression(tree))
+        return CompiledExpression(text, None, str(error), engine_expression(text, schema))
+    return CompiledExpression(text, tree, "", table_expression(tree))
 
 
 def table_expression(tree: Node) -> pl.Expr:
@@ -80,7 +80,7 @@ def table_expression(tree: Node) -> pl.Expr:
                 .cast(ENGINE_TYPES[tree.kind])
             )
         return pl.lit(tree.value, dtype=ENGINE_TYPES[tree.kind])
-    if isinstance(tree, Column):
+    if isinstance(tree, ColumnNode):
         column = pl.col(tree.name)
         return column if tree.engine == ENGINE_TYPES[tree.kind] else column.cast(ENGINE_TYPES[tree.kind])
     return tree.operator.table(tree, [table_expression(argument) for argument in tree.arguments])

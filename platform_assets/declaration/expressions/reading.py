@@ -21,7 +21,7 @@ from platform_assets.declaration.expressions.kinds import LARGEST_WHOLE, Kind, k
 from platform_assets.declaration.expressions.operators import call
 from platform_assets.declaration.expressions.operators.base import convert
 from platform_assets.declaration.expressions.operators.times import PARTS
-from platform_assets.declaration.expressions.tree import Column, Literal, Node, NotCompiled, literal
+from platform_assets.declaration.expressions.tree import ColumnNode, Literal, Node, NotCompiled, literal
 
 _RANGES = {"eq", "neq", "gt", "gte", "lt", "lte", "is", "like", "in", "between", "nullsafeeq", "nullsafeneq", "not"}
 _BINARY = {
@@ -179,7 +179,7 @@ class _Reader:
         kind = kind_of(dtype)
         if kind is None or kind is Kind.NOTHING:
             raise NotCompiled(f"column {name} of type {dtype}")
-        return Column(name, kind, dtype, largest_of(dtype) if kind is Kind.WHOLE else 0)
+        return ColumnNode(name, kind, dtype, largest_of(dtype) if kind is Kind.WHOLE else 0)
 
     def _literal(self, it: Any) -> Node:
         text = str(it.this)

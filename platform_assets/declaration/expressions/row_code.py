@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from platform_assets.declaration.expressions import row_helpers
-from platform_assets.declaration.expressions.tree import Code, Column, Literal, Node, Scalar, code_of
+from platform_assets.declaration.expressions.tree import Code, ColumnNode, Literal, Node, Scalar, code_of
 
 RowValues = Callable[[Mapping[str, Scalar]], list[Scalar]]
 """Takes columns' values by name, as `Kind` says, and gives a value for each tree."""
@@ -29,7 +29,7 @@ class _Writer:
             return code_of(node)
         if node not in self._known:
             variable = f"v{len(self._known)}"
-            if isinstance(node, Column):
+            if isinstance(node, ColumnNode):
                 written = Code(f"values[{node.name!r}]", True)
             else:
                 written = node.operator.row(node, [self.code(argument) for argument in node.arguments])

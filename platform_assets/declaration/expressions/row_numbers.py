@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from platform_assets.declaration.expressions.compiled import Compiled, compile_expression
+from platform_assets.declaration.expressions.compiled import CompiledExpression, compile_expression
 from platform_assets.declaration.expressions.kinds import Kind
 from platform_assets.declaration.expressions.operators.base import convert
 from platform_assets.declaration.expressions.row_code import row_values
@@ -35,7 +35,7 @@ class RowNumbers:
             ExpressionError: one holds what no declaration may hold.
             polars.exceptions.PolarsError: one is not in polars' SQL dialect.
         """
-        self.by_engine: dict[int, Compiled] = {}
+        self.by_engine: dict[int, CompiledExpression] = {}
         self._count = len(texts)
         self._positions: list[int] = []
         trees: list[Node] = []

@@ -22,7 +22,7 @@ class NotCompiled(Exception):
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnNode:
     """A column's value.
 
     Attributes:
@@ -53,7 +53,7 @@ class Literal:
 
 
 @dataclass(frozen=True)
-class Call:
+class Operation:
     """An operator with its arguments, which have the kinds that it takes.
 
     Attributes:
@@ -69,7 +69,7 @@ class Call:
     bound: int = 0
 
 
-Node = Column | Literal | Call
+Node = ColumnNode | Literal | Operation
 
 
 class Code(NamedTuple):
@@ -92,15 +92,15 @@ class Operator(Protocol):
         """What it is called in messages."""
         ...
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments, converted where that loses nothing; None where it does not take them."""
         ...
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over all rows of a table."""
         ...
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row, as Python code over its arguments' code."""
         ...
 

@@ -17,11 +17,11 @@ from platform_assets.declaration.expressions.operators.numbers import NUMBERS
 from platform_assets.declaration.expressions.operators.texts import TEXTS
 from platform_assets.declaration.expressions.operators.times import PARTS, TIMES
 from platform_assets.declaration.expressions.tree import (
-    Call,
     Code,
     Literal,
     Node,
     NotCompiled,
+    Operation,
     Operator,
     Scalar,
     literal,
@@ -45,7 +45,7 @@ def call(name: str, *arguments: Node) -> Node:
     raise NotCompiled(f"{OPERATORS[name][0].name} of {kinds}")
 
 
-def folded(made: Call) -> Node:
+def folded(made: Operation) -> Node:
     """The call, or its result where its arguments are literals."""
     values = [argument for argument in made.arguments if isinstance(argument, Literal)]
     if len(values) < len(made.arguments):

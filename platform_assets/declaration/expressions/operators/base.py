@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from platform_assets.declaration.expressions.kinds import ENGINE_TYPES, LARGEST_WHOLE, Kind
-from platform_assets.declaration.expressions.tree import Call, Code, Literal, Node, Operator, literal
+from platform_assets.declaration.expressions.tree import Code, Literal, Node, Operation, Operator, literal
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +37,19 @@ class Strict:
     may_lack: bool = False
     bound: Callable[..., int] = lambda *bounds: LARGEST_WHOLE + 1
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments."""
         converted = converted_to(self.takes, arguments)
         if converted is None:
             return None
         bound = self.bound(*(argument.bound for argument in converted)) if self.gives is Kind.WHOLE else 0
-        return Call(self, converted, self.gives, min(bound, LARGEST_WHOLE + 1))
+        return Operation(self, converted, self.gives, min(bound, LARGEST_WHOLE + 1))
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         return self.engine(*arguments)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         return where_all_are_there(
             self.code.format(*(argument.text for argument in arguments)), arguments, self.may_lack

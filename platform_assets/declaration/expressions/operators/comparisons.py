@@ -20,7 +20,7 @@ from platform_assets.declaration.expressions.operators.base import (
     converted_to,
     where_all_are_there,
 )
-from platform_assets.declaration.expressions.tree import Call, Code, Literal, Node, Operator
+from platform_assets.declaration.expressions.tree import Code, Literal, Node, Operation, Operator
 
 B, F = Kind.BOOL, Kind.FLOAT
 _OF_FLOATS = {
@@ -34,7 +34,7 @@ _OF_FLOATS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ComparisonOperator:
     """Whether two values of one kind stand in this order.
 
     Attributes:
@@ -43,13 +43,13 @@ class Comparison:
 
     name: str
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with two values."""
         kind = common_kind(arguments)
         converted = None if kind is None else converted_to((kind, kind), arguments)
-        return None if converted is None else Call(self, converted, B)
+        return None if converted is None else Operation(self, converted, B)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         left, right = arguments
         compared = {
@@ -62,7 +62,7 @@ class Comparison:
         }
         return compared[self.name](right)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         form = _OF_FLOATS[self.name] if call.arguments[0].kind is F else f"{{0}} {self.name} {{1}}"
         return where_all_are_there(form.format(*(argument.text for argument in arguments)), arguments, False)
@@ -74,17 +74,17 @@ class SameValue:
 
     name: str = "IS NOT DISTINCT FROM"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with two values."""
         kind = common_kind(arguments)
         converted = None if kind is None else converted_to((kind, kind), arguments)
-        return None if converted is None else Call(self, converted, B)
+        return None if converted is None else Operation(self, converted, B)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         return arguments[0].eq_missing(arguments[1])
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         return Code(f"same({arguments[0].text}, {arguments[1].text})", False)
 
@@ -95,7 +95,7 @@ class AmongLiterals:
 
     name: str = "IN"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with a value and the list."""
         values = [item.value for item in arguments[1:] if isinstance(item, Literal)]
         if not values or len(values) < len(arguments) - 1 or any(value is None or value != value for value in values):
@@ -104,28 +104,28 @@ class AmongLiterals:
         if kind is None or kind is Kind.NOTHING:
             return None
         converted = [convert(argument, kind) for argument in arguments]
-        return None if None in converted else Call(self, tuple(converted), B)  # type: ignore[arg-type]
+        return None if None in converted else Operation(self, tuple(converted), B)  # type: ignore[arg-type]
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         values = [item.value for item in call.arguments[1:] if isinstance(item, Literal)]
         if call.arguments[0].kind in (Kind.DAY, Kind.TIME):
             return arguments[0].to_physical().cast(pl.Int64).is_in(values)
         return arguments[0].is_in(values)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         listed = ", ".join(argument.text for argument in arguments[1:])
         return where_all_are_there(f"{arguments[0].text} in {{{listed}}}", arguments[:1], False)
 
 
 COMPARISONS: dict[str, Sequence[Operator]] = {
-    "eq": [Comparison("==")],
-    "neq": [Comparison("!=")],
-    "gt": [Comparison(">")],
-    "lt": [Comparison("<")],
-    "gte": [Comparison(">=")],
-    "lte": [Comparison("<=")],
+    "eq": [ComparisonOperator("==")],
+    "neq": [ComparisonOperator("!=")],
+    "gt": [ComparisonOperator(">")],
+    "lt": [ComparisonOperator("<")],
+    "gte": [ComparisonOperator(">=")],
+    "lte": [ComparisonOperator("<=")],
     "same": [SameValue()],
     "among": [AmongLiterals()],
 }

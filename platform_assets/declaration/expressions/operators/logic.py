@@ -12,7 +12,7 @@ import polars as pl
 
 from platform_assets.declaration.expressions.kinds import Kind
 from platform_assets.declaration.expressions.operators.base import Strict, common_kind, converted_to
-from platform_assets.declaration.expressions.tree import Call, Code, Node, Operator
+from platform_assets.declaration.expressions.tree import Code, Node, Operation, Operator
 
 B = Kind.BOOL
 
@@ -31,16 +31,16 @@ class Junction:
     deciding: bool
     engine: Callable[..., pl.Expr]
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments."""
         converted = converted_to((B, B), arguments)
-        return None if converted is None else Call(self, converted, B)
+        return None if converted is None else Operation(self, converted, B)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         return self.engine(*arguments)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         left, right = arguments
         if not (left.nullable or right.nullable):
@@ -56,15 +56,15 @@ class IsNull:
 
     name: str = "IS NULL"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with this argument."""
-        return Call(self, tuple(arguments), B) if len(arguments) == 1 else None
+        return Operation(self, tuple(arguments), B) if len(arguments) == 1 else None
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         return arguments[0].is_null()
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         return Code(f"{arguments[0].text} is None", False)
 
@@ -81,16 +81,16 @@ class IsTruth:
     name: str
     value: bool
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with this argument."""
         converted = converted_to((B,), arguments)
-        return None if converted is None else Call(self, converted, B)
+        return None if converted is None else Operation(self, converted, B)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         return (arguments[0] if self.value else ~arguments[0]).fill_null(False)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         return Code(f"{arguments[0].text} is {self.value}", False)
 
@@ -101,20 +101,20 @@ class Choice:
 
     name: str = "CASE"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with condition and two values."""
         kind = common_kind(arguments[1:])
         converted = None if kind is None else converted_to((B, kind, kind), arguments)
         if converted is None or kind is None:
             return None
-        return Call(self, converted, kind, max(argument.bound for argument in converted[1:]))
+        return Operation(self, converted, kind, max(argument.bound for argument in converted[1:]))
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         condition, chosen, other = arguments
         return pl.when(condition).then(chosen).otherwise(other)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         condition, chosen, other = arguments
         return Code(f"{chosen.text} if {condition.text} else {other.text}", chosen.nullable or other.nullable)
@@ -136,19 +136,19 @@ class OneOfTwo:
     helper: str
     kinds: frozenset[Kind]
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with two values."""
         kind = common_kind(arguments)
         converted = None if kind not in self.kinds else converted_to((kind, kind), arguments)
         if converted is None or kind is None:
             return None
-        return Call(self, converted, kind, max(argument.bound for argument in converted))
+        return Operation(self, converted, kind, max(argument.bound for argument in converted))
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         return self.engine(*arguments)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         left, right = arguments
         nullable = left.nullable and right.nullable

@@ -17,7 +17,7 @@ import polars as pl
 
 from platform_assets.declaration.expressions.kinds import LARGEST_WHOLE, Kind
 from platform_assets.declaration.expressions.operators.base import Strict, converted_to, where_all_are_there
-from platform_assets.declaration.expressions.tree import Call, Code, Literal, Node, Operator
+from platform_assets.declaration.expressions.tree import Code, Literal, Node, Operation, Operator
 
 F, W = Kind.FLOAT, Kind.WHOLE
 
@@ -35,15 +35,15 @@ class WholeArithmetic:
     compute: Callable[..., pl.Expr | pl.Series]
     bound: Callable[[int, int], int]
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments."""
         converted = converted_to((W, W), arguments)
         if converted is None:
             return None
         bound = self.bound(converted[0].bound, converted[1].bound)
-        return Call(self, converted, W, min(bound, LARGEST_WHOLE + 1))
+        return Operation(self, converted, W, min(bound, LARGEST_WHOLE + 1))
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table: the bounds of the columns' types or, beyond these, of their values say whether it fits."""
         if call.bound <= LARGEST_WHOLE:
             return self.compute(*arguments)  # type: ignore[return-value]
@@ -56,7 +56,7 @@ class WholeArithmetic:
         wide = (column.cast(pl.Int128) for column in columns)
         return self.compute(*wide).cast(pl.Int64, strict=False)  # type: ignore[return-value]
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         code = f"{arguments[0].text} {self.name} {arguments[1].text}"
         fits = call.bound <= LARGEST_WHOLE
@@ -69,12 +69,12 @@ class Quotient:
 
     name: str = "/"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments."""
         converted = converted_to((F, F), arguments)
-        return None if converted is None else Call(self, converted, F)
+        return None if converted is None else Operation(self, converted, F)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         over, under = call.arguments
         if isinstance(over, Literal) or not isinstance(under, Literal) or under.value is None:
@@ -91,7 +91,7 @@ class Quotient:
 
         return arguments[0].map_batches(divided, return_dtype=pl.Float64(), is_elementwise=True)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         over, under = (argument.text for argument in arguments)
         divisor = call.arguments[1]
@@ -118,19 +118,19 @@ class SumOfFloats:
     compute: Callable[[pl.Expr, pl.Expr], pl.Expr]
     neutral: str
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments."""
         converted = converted_to((F, F), arguments)
-        return None if converted is None else Call(self, converted, F)
+        return None if converted is None else Operation(self, converted, F)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         for argument, value, own in zip(call.arguments, arguments[::-1], ("0.0", self.neutral), strict=True):
             if isinstance(argument, Literal) and repr(argument.value) == own:
                 return pl.when(value == 0.0).then(0.0).otherwise(self.compute(*arguments))
         return self.compute(*arguments)
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         return where_all_are_there(f"{arguments[0].text} {self.name} {arguments[1].text}", arguments, False)
 
@@ -145,7 +145,7 @@ class Power(Strict):
     engine: Callable[..., pl.Expr] = lambda base, exponent: base.pow(exponent)
     code: str = "power({0}, {1})"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with these arguments."""
         made = super().call(arguments)
         exponent = made.arguments[1] if made is not None else None

@@ -14,7 +14,7 @@ import polars as pl
 
 from platform_assets.declaration.expressions.kinds import Kind
 from platform_assets.declaration.expressions.operators.base import Strict, converted_to, where_all_are_there
-from platform_assets.declaration.expressions.tree import Call, Code, Literal, Node, Operator
+from platform_assets.declaration.expressions.tree import Code, Literal, Node, Operation, Operator
 
 X, W, B = Kind.TEXT, Kind.WHOLE, Kind.BOOL
 
@@ -25,15 +25,15 @@ class Like:
 
     name: str = "LIKE"
 
-    def call(self, arguments: Sequence[Node]) -> Call | None:
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
         """A call with a text and a pattern."""
         converted = converted_to((X, X), arguments)
         pattern = arguments[-1]
         if converted is None or not isinstance(pattern, Literal) or not isinstance(pattern.value, str):
             return None
-        return Call(self, converted, B)
+        return Operation(self, converted, B)
 
-    def table(self, call: Call, arguments: Sequence[pl.Expr]) -> pl.Expr:
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
         """The result over a table."""
         parts = [
             {"%": ".*", "_": "."}.get(part) or pl.escape_regex(part)
@@ -42,7 +42,7 @@ class Like:
         ]
         return arguments[0].str.contains(f"(?s)^{''.join(parts)}$")
 
-    def row(self, call: Call, arguments: Sequence[Code]) -> Code:
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
         """The result for one row."""
         pattern = _pattern(call)
         inner = pattern.strip("%")
@@ -60,7 +60,7 @@ class Like:
         return where_all_are_there(code, arguments[:1], False)
 
 
-def _pattern(call: Call) -> str:
+def _pattern(call: Operation) -> str:
     pattern = call.arguments[1]
     assert isinstance(pattern, Literal)
     return str(pattern.value)
