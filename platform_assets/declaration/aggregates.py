@@ -53,6 +53,10 @@ class Aggregate(Protocol):
         """Value of a window without values; None is null. A declaration can name another one."""
 
     @property
+    def definition_version(self) -> int:
+        """Grows when its values change, if only in the last bits: models trained on values of another version are not served with these."""
+
+    @property
     def operations(self) -> tuple[int, ...]:
         """The kernel's operations that it is made of, at least one."""
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from platform_assets.declaration.aggregates import AGGREGATES
 from platform_assets.declaration.checks.features import lookup_on
 from platform_assets.declaration.checks.windows import window_columns
 from platform_assets.declaration.expressions import columns_of
@@ -33,7 +34,8 @@ def _without_prose(value: Any) -> Any:
 def feature_contract(use_case: UseCase) -> dict[str, Any]:
     """Everything that gives the features their meaning: event columns with types, entities, views, label and delay.
 
-    With look-ups also the tables they read, and with functions the source they are written in.
+    With look-ups also the tables they read, with functions the source they are written in, and with aggregates whose values were defined
+    anew the version of their definition.
     """
     return _contract(use_case, use_case.features, use_case.entities)
 
@@ -53,6 +55,11 @@ def _contract(use_case: UseCase, views: Sequence[FeatureView], entities: Sequenc
         contract["label"]["classes"] = list(use_case.classes)
     looked_up = [use_case.source(lookup.source) for view in views for lookup in view.lookups]
     functions = [item.function for view in views for item in view.functions]
+    defined = {
+        window.aggregate: AGGREGATES[window.aggregate].definition_version for view in views for window in view.windows
+    }
+    if newer := {name: version for name, version in defined.items() if version > 1}:
+        contract["aggregates"] = newer
     if looked_up:
         contract["lookups"] = {source.name: _looked_up(source) for source in looked_up}
     if functions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -106,10 +107,11 @@ def window_value(item: Window, seen: list[dict[str, Any]], now: datetime, time_n
     total = math.fsum(values)
     mean = total / len(values)
     if item.aggregate == "std":
-        squares = 0.0
-        for value in values:
-            squares += (value - mean) * (value - mean)
-        return math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else item.when_empty
+        if len(values) < 2:
+            return item.when_empty
+        exact = [Fraction(value) if abs(value) >= 2.0**-300 else Fraction(0) for value in values]
+        numerator = len(exact) * sum(value * value for value in exact) - sum(exact) ** 2
+        return math.sqrt(float(numerator) / (len(exact) * (len(exact) - 1)))
     return {
         "sum": total,
         "mean": mean,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from platform_assets.declaration.aggregates import Aggregate, Input
@@ -17,6 +18,9 @@ from platform_assets.features.aggregation import operations
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+LEAST_SQUARED = 2.0**-300
+"""Values nearer to 0 than this, 5e-91, count as 0 in a standard deviation: their squares have no exact double."""
 
 Plainly = Callable[[Sequence[float], Sequence[float]], float | None]
 
@@ -33,6 +37,7 @@ class KernelAggregate:
     is_about_the_past: bool = False
     own_event_problem: str | None = None
     when_empty: float | None = None
+    definition_version: int = 1
 
     @property
     def operations(self) -> tuple[int, ...]:
@@ -56,10 +61,9 @@ def _mean(values: Sequence[float]) -> float:
 def _deviation(values: Sequence[float], ages_seconds: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
-    squares = 0.0
-    for value in values:
-        squares += (value - _mean(values)) * (value - _mean(values))
-    return math.sqrt(squares / (len(values) - 1))
+    exact = [Fraction(value) if abs(value) >= LEAST_SQUARED else Fraction(0) for value in values]
+    numerator = len(exact) * sum(value * value for value in exact) - sum(exact) ** 2
+    return math.sqrt(float(numerator) / (len(exact) * (len(exact) - 1)))
 
 
 COUNT: Aggregate = KernelAggregate(
@@ -73,7 +77,7 @@ SUM: Aggregate = KernelAggregate(operation=operations.SUM, definition=lambda val
 MEAN: Aggregate = KernelAggregate(operation=operations.MEAN, definition=lambda values, ages: _mean(values))
 MIN: Aggregate = KernelAggregate(operation=operations.MIN, definition=lambda values, ages: min(values))
 MAX: Aggregate = KernelAggregate(operation=operations.MAX, definition=lambda values, ages: max(values))
-STD: Aggregate = KernelAggregate(operation=operations.STD, definition=_deviation)
+STD: Aggregate = KernelAggregate(operation=operations.STD, definition=_deviation, definition_version=2)
 RATIO: Aggregate = KernelAggregate(
     operation=operations.MEAN,
     definition=lambda values, ages: _mean(values),

@@ -32,6 +32,11 @@ LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900  # between them neither grid nor sum
 NO_GRID = -1
 POWERS = np.array([2.0**power for power in range(64)])
 MOST_PARTIALS, DAY = 64, 86_400_000_000
+SPLITTER, LEAST_SQUARED, LARGEST_SQUARED = (
+    134_217_729.0,
+    2.0**-300,
+    2.0**480,
+)  # see `grown_by_product`, `fill_deviations`
 
 
 @compiled()
@@ -74,14 +79,14 @@ def find_bounds(
 
 
 @compiled()
-def count_present(values: Any, begin: int, end: int, seen: Any) -> None:
-    """Prefix counts of values that are there."""
-    count = 0
+def find_present(values: Any, begin: int, end: int, seen: Any, latest: Any) -> None:
+    """Prefix counts of values that are there, and for each event the newest one up to itself with a value; -1 where there is none."""
+    count, newest = 0, -1
     seen[0] = 0
     for event in range(begin, end):
         if values[event] == values[event]:
-            count += 1
-        seen[event - begin + 1] = count
+            count, newest = count + 1, event
+        seen[event - begin + 1], latest[event - begin] = count, newest
 
 
 @compiled()
@@ -111,10 +116,8 @@ def add_up(bits: Any, values: Any, begin: int, end: int, sums_high: Any, sums_lo
         if value == value and value != 0.0:
             number = (bits[event] & MANTISSA) | IMPLICIT_ONE
             shift = ((bits[event] >> FRACTION_BITS) & EXPONENT) - np.uint64(least)
-            if shift == ZERO:
-                added_high, added_low = ZERO, number
-            elif shift < WORD_BITS:
-                added_high, added_low = number >> (WORD_BITS - shift), number << shift
+            if shift < WORD_BITS:  # in two steps: a shift by 64 bits would leave the number as it is
+                added_high, added_low = number >> ONE >> (WORD_BITS - ONE - shift), number << shift
             else:
                 added_high, added_low = number << (shift - WORD_BITS), ZERO
             if value < 0.0:
@@ -150,32 +153,26 @@ def rounded(high: Any, low: Any, scale: float) -> float:
 
 
 @compiled()
-def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
-    """The correctly rounded sum of a window by Shewchuk's algorithm; infinite values give what plain addition gives."""
-    count, special, plain = 0, 0.0, 0.0
-    for event in range(low, high):
-        value = values[event]
-        if value != value:
-            continue
-        if value - value != 0.0:
-            special += value
-            continue
-        plain += value
-        kept = 0
-        for position in range(count):
-            other = partials[position]
-            if abs(value) < abs(other):
-                value, other = other, value
-            total = value + other
-            rest = other - (total - value)
-            if rest != 0.0:
-                partials[kept] = rest
-                kept += 1
-            value = total
-        partials[kept] = value
-        count = kept + 1
-    if special != 0.0:
-        return special
+def grown(partials: Any, count: int, value: float) -> int:
+    """One more summand in an exact sum, kept as `count` doubles that do not overlap; returns their new number (Shewchuk)."""
+    kept = 0
+    for position in range(count):
+        other = partials[position]
+        if abs(value) < abs(other):
+            value, other = other, value
+        total = value + other
+        rest = other - (total - value)
+        if rest != 0.0:
+            partials[kept] = rest
+            kept += 1
+        value = total
+    partials[kept] = value
+    return kept + 1
+
+
+@compiled()
+def rounded_partials(partials: Any, count: int) -> Any:
+    """An exact sum rounded once to the nearest double, ties to even."""
     if count == 0:
         return 0.0
     position = count - 1
@@ -187,13 +184,30 @@ def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
         rest = partials[position] - (total - value)
         if rest != 0.0:
             break
-    if position > 0 and (
-        (rest < 0.0 and partials[position - 1] < 0.0) or (rest > 0.0 and partials[position - 1] > 0.0)
-    ):
+    if position > 0 and (rest < 0.0) == (partials[position - 1] < 0.0):
         doubled = rest * 2.0
         value = total + doubled
         if doubled == value - total:
             total = value
+    return total
+
+
+@compiled()
+def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
+    """The correctly rounded sum of a window by Shewchuk's algorithm; infinite values give what plain addition gives."""
+    count, special, plain = 0, 0.0, 0.0
+    for event in range(low, high):
+        value = values[event]
+        if value != value:
+            continue
+        if value - value != 0.0:
+            special += value
+            continue
+        plain += value
+        count = grown(partials, count, value)
+    if special != 0.0:
+        return special
+    total = rounded_partials(partials, count)
     return total if total - total == 0.0 else plain  # finite values whose sum is too large for a double
 
 
@@ -218,23 +232,51 @@ def fill_extremes(
 
 
 @compiled()
+def grown_by_product(partials: Any, count: int, one: float, other: float) -> Any:
+    """An exact sum with the exact product of two doubles added, as two summands (Dekker 1971); returns its new number of doubles."""
+    product, carried = one * other, SPLITTER * one
+    high = carried - (carried - one)
+    carried = SPLITTER * other
+    other_high = carried - (carried - other)
+    low, other_low = one - high, other - other_high
+    rest = low * other_low - (((product - high * other_high) - low * other_high) - high * other_low)
+    return grown(partials, grown(partials, count, product), rest)
+
+
+@compiled()
 def fill_deviations(
-    values: Any, begin: int, first: int, stop: int, lows: Any, highs: Any, seen: Any, means: Any, empty: float,
-    out: Any, to: Any,
-) -> None:  # fmt: skip
-    """Standard deviation of a sample: squares of the distances from the mean, added up oldest first, window by window."""
+    values: Any, first: int, stop: int, lows: Any, highs: Any, empty: float, sums: Any, out: Any, to: Any
+) -> None:
+    """Standard deviation of a sample, sqrt((n Σx² - (Σx)²) / (n (n - 1))): the numerator exact. Below LEAST_SQUARED values count as 0."""
+    squares, terms = np.empty(2 * MOST_PARTIALS), np.empty(2 * MOST_PARTIALS)
+    sum_count = square_count = count = huge = infinite = 0
+    low = high = lows[0]
     for row in range(first, stop):
-        low, high = lows[row - first], highs[row - first]
-        count = seen[high - begin] - seen[low - begin]
-        if count < 2:
-            out[to[row]] = empty
+        while high < highs[row - first] or low < lows[row - first]:
+            step = 1 if high < highs[row - first] else -1
+            value = values[high] if step == 1 else values[low]
+            high, low = (high + 1, low) if step == 1 else (high, low + 1)
+            if value != value:
+                continue
+            count += step
+            if abs(value) >= LARGEST_SQUARED:
+                huge += step
+                infinite += step if value - value != 0.0 else 0
+            elif abs(value) >= LEAST_SQUARED:
+                sum_count = grown(sums, sum_count, step * value)
+                square_count = grown_by_product(squares, square_count, step * value, value)
+        if count < 2 or huge > 0:
+            out[to[row]] = empty if count < 2 else np.nan if infinite > 0 else np.inf
             continue
-        mean, total = means[row - first], 0.0
-        for event in range(low, high):
-            value = values[event]
-            if value == value:
-                total += (value - mean) * (value - mean)
-        out[to[row]] = np.sqrt(total / (count - 1))
+        term_count = 0
+        for position in range(square_count):
+            term_count = grown_by_product(terms, term_count, float(count), squares[position])
+        for one in range(sum_count):
+            for other in range(one + 1):
+                subtracted = -sums[one] if other == one else -2.0 * sums[one]
+                term_count = grown_by_product(terms, term_count, subtracted, sums[other])
+        numerator = max(rounded_partials(terms, term_count), 0.0)
+        out[to[row]] = np.sqrt(numerator / (float(count) * float(count - 1)))
 
 
 @compiled()
@@ -266,16 +308,6 @@ def fill_distinct(
         out[to[row]] = count if count > 0 else empty
 
 
-@compiled()
-def find_latest(values: Any, begin: int, end: int, latest: Any) -> None:
-    """For each event the newest one up to itself with a value; -1 where there is none."""
-    newest = -1
-    for event in range(begin, end):
-        if values[event] == values[event]:
-            newest = event
-        latest[event - begin] = newest
-
-
 @compiled(
     types.void(INTEGERS, INTEGERS, read_only_table(types.float64), read_only_table(types.uint64), read_only_table(types.int64),
     read_only(types.float64), types.int64, types.int64, INTEGERS, types.Array(types.float64, 2, "C"))
@@ -292,11 +324,10 @@ def fill_windows(
     seen, latest = np.zeros(longest + 1, np.int64), np.empty(longest, np.int64)
     sums_high, sums_low = np.empty(longest + 1, np.uint64), np.empty(longest + 1, np.uint64)
     queue, following = np.empty(longest, np.int64), np.empty(longest, np.int64)
-    means, partials = np.empty(longest), np.empty(MOST_PARTIALS)
+    partials = np.empty(2 * MOST_PARTIALS)
     for entity in range(starts.shape[0] - 1):
         begin, end = starts[entity], starts[entity + 1]
-        first = first_after(times, begin, end, first_time - 1)
-        stop = first_after(times, begin, end, last_time)
+        first, stop = first_after(times, begin, end, first_time - 1), first_after(times, begin, end, last_time)
         if first >= stop:
             continue
         for column in range(-1, values.shape[0]):
@@ -307,7 +338,7 @@ def fill_windows(
             if reach < 0:
                 continue
             start = first_after(times, begin, first, times[first] - reach)  # nothing looks further back
-            is_counted = is_added_up = is_dated = False
+            is_counted = is_added_up = False
             grid, scale = NO_GRID, 1.0
             for window in range(windows.shape[0]):
                 length, delay, aggregate, of, own, by_day = windows[window]
@@ -327,7 +358,7 @@ def fill_windows(
                     continue
                 numbers = values[column]
                 if not is_counted:
-                    count_present(numbers, start, stop, seen)
+                    find_present(numbers, start, stop, seen, latest)
                     is_counted = True
                 if aggregate == COUNT:
                     for row in range(first, stop):
@@ -337,14 +368,11 @@ def fill_windows(
                     sign = 1.0 if aggregate == MIN else -1.0
                     fill_extremes(numbers, first, stop, lows, highs, sign, empty, queue, answers, positions)
                 elif aggregate == DISTINCT:
-                    bounds = lows, highs
-                    fill_distinct(
-                        numbers, start, stop, first, stop, *bounds, queue, following, empty, answers, positions
-                    )
+                    more = queue, following, empty, answers, positions
+                    fill_distinct(numbers, start, stop, first, stop, lows, highs, *more)
+                elif aggregate == STD:
+                    fill_deviations(numbers, first, stop, lows, highs, empty, partials, answers, positions)
                 elif aggregate in (LAST, SINCE):
-                    if not is_dated:
-                        find_latest(numbers, start, stop, latest)
-                        is_dated = True
                     for row in range(first, stop):
                         low, high = lows[row - first], highs[row - first]
                         event = latest[high - 1 - start] if high > low else -1
@@ -373,11 +401,4 @@ def fill_windows(
                                 result = rounded(whole, upper - lower, scale)
                             if aggregate != SUM:
                                 result /= count
-                        if aggregate == STD:
-                            means[row - first] = result
-                        else:
-                            answers[positions[row]] = result
-                    if aggregate == STD:
-                        fill_deviations(
-                            numbers, start, first, stop, lows, highs, seen, means, empty, answers, positions
-                        )
+                        answers[positions[row]] = result

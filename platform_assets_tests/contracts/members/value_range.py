@@ -18,6 +18,7 @@ class ValueRange:
     is_about_the_past = False
     own_event_problem = None
     when_empty = None
+    definition_version = 1
     operations = (operations.MAX, operations.MIN)
 
     def combine(self, results: NDArray[np.float64]) -> NDArray[np.float64]:
