@@ -25,15 +25,12 @@ from serving.prediction_log import LogUnavailable, PredictionLog
 from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
 from serving.standing_order import OrderInForce
-from serving.tracing.opened import open_tracing
-from serving.tracing.spans import APPEND, step
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
     from serving.settings import ServingSettings
-    from serving.tracing.spans import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +45,7 @@ BEHIND_SECONDS = 5.0
 class Runtime:
     """Everything a running service holds.
 
-    `log_queue` holds the lines of `log: after_answer`, and is None with `before_answer`; `tracing` is None where no request is traced;
-    `stopping` is set when the stop begins.
+    `log_queue` holds the lines of `log: after_answer`, and is None with `before_answer`; `stopping` is set when the stop begins.
     """
 
     release: PackedRelease
@@ -61,7 +57,6 @@ class Runtime:
     metrics: ServiceMetrics
     record_queue: Background
     log_queue: Background | None = None
-    tracing: Tracing | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     order: OrderInForce = field(init=False)
     _behind: tuple[float, str] | None = field(default=None, init=False)
@@ -104,9 +99,7 @@ class Runtime:
             self.metrics.rescored.inc()
             return False
         try:
-            self._describe(prediction)
-            with step(self.tracing, APPEND):
-                self._log(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
+            self._log(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
         except LogUnavailable:
             self.online.forget(event)
             self.metrics.unlogged.inc()
@@ -148,16 +141,7 @@ class Runtime:
         Raises:
             LogUnavailable: the log took no line.
         """
-        self._describe(prediction)
-        with step(self.tracing, APPEND):
-            self.log.append(self.scorer.log_record(prediction), refuses=False)
-
-    def _describe(self, prediction: Prediction) -> None:
-        """Tell the trace, where there is one, what is answered."""
-        if self.tracing is not None:
-            self.tracing.describe(
-                decision=prediction.answer.decision, role=prediction.role, fallback=prediction.fallback
-            )
+        self.log.append(self.scorer.log_record(prediction), refuses=False)
 
     def unready(self) -> str | None:
         """Why this process should get no requests now; None when it should."""
@@ -194,8 +178,6 @@ class Runtime:
             self.metrics.dropped["log"].inc(self.log_queue.close(self.settings.drain_seconds))
         self.metrics.dropped["record"].inc(self.record_queue.close(self.settings.drain_seconds))
         self.log.close()
-        if self.tracing is not None:
-            self.tracing.close()
 
 
 def start_runtime(release: PackedRelease, code_folder: Path | None, settings: ServingSettings) -> Runtime:
@@ -224,8 +206,7 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
     online = open_named(settings.online_features, release.use_case, settings.feast)
     log = PredictionLog(settings.log_folder, digest, settings.log_segment_bytes)
     metrics = ServiceMetrics(release.use_case, digest, release.info.model_version)
-    tracing = open_tracing(release.use_case, digest, release.info.model_version, settings.otlp, metrics.spans_dropped)
-    scorer = Scorer(release.use_case, release.info, digest, predictor, online, tracing)
+    scorer = Scorer(release.use_case, release.info, digest, predictor, online)
     _warm_up(release, scorer, online)
     runtime = Runtime(
         release=release,
@@ -237,7 +218,6 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
         metrics=metrics,
         record_queue=_queue("record", settings, metrics),
         log_queue=_queue("log", settings, metrics) if _logs_after(release, settings) else None,
-        tracing=tracing,
     )
     logger.info(
         "%s: model version %s, release %s, ready after %.2f s",

@@ -90,3 +90,14 @@ def by_the_calendar(times: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     day = index + (_FIRST - _EPOCH).days
     passed = np.clip(times - starts[index], 0, MICROSECONDS_PER_DAY - 1)
     return np.asarray(day * MICROSECONDS_PER_DAY + passed, dtype=np.int64)
+
+
+def latest_by_the_calendar(instant: int, zone: str) -> int:
+    """The latest time, in microseconds since 1970 UTC, that `by_the_calendar` puts at an instant of its scale or before it."""
+    if zone == UTC_ZONE:
+        return instant
+    starts = _day_starts(zone)
+    day, passed = divmod(instant, MICROSECONDS_PER_DAY)
+    index = min(max(day - (_FIRST - _EPOCH).days, 0), len(starts) - 2)
+    last = int(starts[index + 1]) - 1
+    return last if passed == MICROSECONDS_PER_DAY - 1 else min(int(starts[index]) + passed, last)

@@ -29,8 +29,7 @@ EXPONENT = np.uint64(0x7FF)
 ZERO, ONE, FRACTION_BITS, WORD_BITS = np.uint64(0), np.uint64(1), np.uint64(52), np.uint64(64)
 EXPONENT_BIAS = 1075  # a double with exponent bits e is its 53-bit whole number times 2^(e - 1075)
 LEAST_EXPONENT, LARGEST_EXPONENT = 64, 1900  # between them neither grid nor sums can underflow or overflow
-NO_GRID = -1
-POWERS = np.array([2.0**power for power in range(64)])
+NO_GRID, POWERS = -1, np.array([2.0**power for power in range(64)])
 MOST_PARTIALS, DAY = 64, 86_400_000_000
 SPLITTER, LEAST_SQUARED, LARGEST_SQUARED = (
     134_217_729.0,
@@ -212,9 +211,8 @@ def sum_anew(values: Any, low: int, high: int, partials: Any) -> float:
 
 
 @compiled()
-def fill_extremes(
-    values: Any, first: int, stop: int, lows: Any, highs: Any, sign: float, empty: float, queue: Any, out: Any, to: Any
-) -> None:
+def fill_extremes(values: Any, first: int, stop: int, lows: Any, highs: Any, sign: float, empty: float, queue: Any, out: Any, to: Any,
+) -> None:  # fmt: skip
     """Minimum (sign 1) or maximum (sign -1): a queue of the candidates, best first, each later one worse."""
     head, tail, event = 0, 0, lows[0]
     for row in range(first, stop):
@@ -244,9 +242,8 @@ def grown_by_product(partials: Any, count: int, one: float, other: float) -> Any
 
 
 @compiled()
-def fill_deviations(
-    values: Any, first: int, stop: int, lows: Any, highs: Any, empty: float, sums: Any, out: Any, to: Any
-) -> None:
+def fill_deviations(values: Any, first: int, stop: int, lows: Any, highs: Any, empty: float, sums: Any, out: Any, to: Any,
+) -> None:  # fmt: skip
     """Standard deviation of a sample, sqrt((n Σx² - (Σx)²) / (n (n - 1))): the numerator exact. Below LEAST_SQUARED values count as 0."""
     squares, terms = np.empty(2 * MOST_PARTIALS), np.empty(2 * MOST_PARTIALS)
     sum_count = square_count = count = huge = infinite = 0
@@ -275,8 +272,7 @@ def fill_deviations(
             for other in range(one + 1):
                 subtracted = -sums[one] if other == one else -2.0 * sums[one]
                 term_count = grown_by_product(terms, term_count, subtracted, sums[other])
-        numerator = max(rounded_partials(terms, term_count), 0.0)
-        out[to[row]] = np.sqrt(numerator / (float(count) * float(count - 1)))
+        out[to[row]] = np.sqrt(max(rounded_partials(terms, term_count), 0.0) / (float(count) * float(count - 1)))
 
 
 @compiled()

@@ -189,10 +189,15 @@ def compute_windows(
         compiled_kernel()(
             times, starts, values, values.view(np.uint64), plan.windows, plan.empties, first_time, last_time, where, out
         )
-    if not plan.composed:
-        return _exact_sums(plan, out)
     in_range = np.full(out.shape[1], True) if row_count is not None else (times >= first_time) & (times <= last_time)
-    return _exact_sums(plan, np.stack([feature.values(out, in_range) for feature in plan.composed]))
+    return features_of(plan, out, in_range)
+
+
+def features_of(plan: WindowPlan, results: Float64Array, in_range: NDArray[np.bool_]) -> Float64Array:
+    """Features [k, n] of the results of the plan's operations, float64 [o, n]; `in_range` tells the columns that are rows at all."""
+    if not plan.composed:
+        return _exact_sums(plan, results)
+    return _exact_sums(plan, np.stack([feature.values(results, in_range) for feature in plan.composed]))
 
 
 def _fill_by_local_days(

@@ -25,8 +25,8 @@ from platform_assets.features.errors import StateError
 
 FORMAT_VERSION = 2
 """Part of the name of the Feast view: states of another format lie elsewhere. 1 were lists of Feast's."""
-INLINE, TREE = 0, 1
-"""Kinds: the events themselves; the root of a tree of pages."""
+INLINE, TREE, LEAF, INNER = 0, 1, 2, 3
+"""Kinds: the events themselves; the root of a tree of pages (`online/tiles/`); a page with events; a page above others."""
 HEADER = struct.Struct("<4sBBBBII")
 MAGIC = b"PAes"
 BEFORE_ALL_TIME = -(2**63)
@@ -36,7 +36,7 @@ _TIME = struct.Struct("<q")
 def pack(events: EntityEvents, layout: StateLayout) -> bytes:
     """An entity's events as bytes."""
     parts = [events.times.astype("<i8", copy=False).tobytes(), events.values.astype("<f8", copy=False).tobytes()]
-    parts += [_pack_key(column, dtype) for column, dtype in zip(events.keys, _key_types(layout), strict=True)]
+    parts += [pack_key(column, dtype) for column, dtype in zip(events.keys, key_types(layout), strict=True)]
     return with_header(layout, INLINE, len(events), b"".join(parts))
 
 
@@ -89,8 +89,8 @@ def unpack(data: bytes, layout: StateLayout, entity: Any) -> EntityEvents:
         values: Float64Array = np.frombuffer(data, "<f8", width * count, position).reshape(width, count)
         position += 8 * width * count
         keys = []
-        for dtype in _key_types(layout):
-            column, position = _unpack_key(data, dtype, count, position)
+        for dtype in key_types(layout):
+            column, position = unpack_key(data, dtype, count, position)
             keys.append(column)
         if position != len(data):
             raise ValueError(f"{len(data)} bytes, where {count} events take {position}")
@@ -115,7 +115,7 @@ def packed_states(layout: StateLayout, rows: pl.DataFrame, counts: Sequence[int]
     """
     times = rows[EVENT_TIMES].to_numpy().astype("<i8", copy=False)
     values = [rows[name].to_numpy().astype("<f8", copy=False) for name in layout.value_fields]
-    kinds = _key_types(layout)
+    kinds = key_types(layout)
     keys = [
         rows[name].to_list() if dtype == pl.String() else rows[name].to_numpy()
         for name, dtype in zip(layout.key_fields, kinds, strict=True)
@@ -124,7 +124,7 @@ def packed_states(layout: StateLayout, rows: pl.DataFrame, counts: Sequence[int]
     for count in counts:
         end = first + count
         parts = [column[first:end].tobytes() for column in (times, *values)]
-        parts += [_pack_key(column[first:end], dtype) for column, dtype in zip(keys, kinds, strict=True)]
+        parts += [pack_key(column[first:end], dtype) for column, dtype in zip(keys, kinds, strict=True)]
         packed.append(with_header(layout, INLINE, count, b"".join(parts)))
         first = end
     return packed
@@ -138,11 +138,13 @@ def damaged(layout: StateLayout, entity: Any, why: str) -> StateError:
     )
 
 
-def _key_types(layout: StateLayout) -> list[pl.DataType]:
+def key_types(layout: StateLayout) -> list[pl.DataType]:
+    """The type of each part of an event's key: Int64, Float64 or String."""
     return [layout.list_types[name] for name in layout.key_fields]
 
 
-def _pack_key(column: Any, dtype: pl.DataType) -> bytes:
+def pack_key(column: Any, dtype: pl.DataType) -> bytes:
+    """The items of one part of events' keys as bytes."""
     if dtype != pl.String():
         return np.asarray(column, dtype="<f8" if dtype == pl.Float64() else "<i8").tobytes()
     items = [item.encode("utf-8", "surrogatepass") for item in column]
@@ -150,7 +152,7 @@ def _pack_key(column: Any, dtype: pl.DataType) -> bytes:
     return b"".join([ends.tobytes(), *items])
 
 
-def _unpack_key(data: bytes, dtype: pl.DataType, count: int, position: int) -> tuple[list[Any], int]:
+def unpack_key(data: bytes, dtype: pl.DataType, count: int, position: int) -> tuple[list[Any], int]:
     """A key part's items, and where what follows begins.
 
     Raises:

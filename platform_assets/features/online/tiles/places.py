@@ -1,0 +1,72 @@
+"""Places among an entity's events: bounds, and where they fall in a page.
+
+Belongs here: comparing times and keys. Does not belong here: pages themselves (`tiles/pages.py`), going down a tree (`tiles/tree.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from platform_assets.features.aggregation.kernel import Int64Array
+from platform_assets.features.entity_state import EntityEvents, EventIdentity
+from platform_assets.features.online.tiles.pages import Children
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A place among events: before the event of this time and key, or, without a key, after all events of this time."""
+
+    time: int
+    key: tuple[Any, ...] | None = None
+
+
+def before(time: int) -> Bound:
+    """The place before all events of a time."""
+    return Bound(time - 1)
+
+
+def place_in(events: EntityEvents, bound: Bound) -> int:
+    """How many of a leaf's events lie before a bound."""
+    return _place(events.times, events.keys, bound)
+
+
+def children_begun(children: Children, bound: Bound) -> int:
+    """How many children have an event before a bound."""
+    return _place(children.firsts, children.keys, bound)
+
+
+def ends_before(children: Children, child: int, bound: Bound) -> bool:
+    """Whether all events below a child lie before a bound, as far as the times tell."""
+    newest = int(children.lasts[child])
+    return newest < bound.time or (bound.key is None and newest == bound.time)
+
+
+def child_with(children: Children, identity: EventIdentity) -> int:
+    """The child below which an event of this time and key lies, or would."""
+    time, key = identity
+    begun = _place(children.firsts, children.keys, Bound(time, key))
+    is_first = begun < len(children) and (int(children.firsts[begun]), _key(children.keys, begun)) == identity
+    return begun if is_first else max(begun - 1, 0)
+
+
+def position_of(events: EntityEvents, identity: EventIdentity) -> int | None:
+    """Where an event of this time and key is in a leaf; None where it is not there."""
+    position = place_in(events, Bound(*identity))
+    is_there = position < len(events) and (int(events.times[position]), _key(events.keys, position)) == identity
+    return position if is_there else None
+
+
+def _place(times: Int64Array, keys: tuple[list[Any], ...], bound: Bound) -> int:
+    if bound.key is None:
+        return int(np.searchsorted(times, bound.time, side="right"))
+    position = int(np.searchsorted(times, bound.time))
+    while position < len(times) and times[position] == bound.time and _key(keys, position) < bound.key:
+        position += 1
+    return position
+
+
+def _key(keys: tuple[list[Any], ...], position: int) -> tuple[Any, ...]:
+    return tuple(column[position] for column in keys)
