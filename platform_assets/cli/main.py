@@ -87,7 +87,7 @@ def live(
     use_case: Annotated[str, typer.Argument(help="Name of a use case whose events are simulated.")],
     drift: Annotated[
         str | None,
-        typer.Option(help="covariate, label, concept or upstream, from the second day on; none when left out."),
+        typer.Option(help="covariate, label, concept or upstream, from the first day on; none when left out."),
     ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, help="Days at most; as many as the drift needs when left out.")
@@ -99,6 +99,12 @@ def live(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port of its address; 8730 when left out.")] = None,
     ui_port: Annotated[int | None, typer.Option(help="Port of Dagster's web UI; none when left out.")] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder for pictures of the page before, while and after the drift is there; needs chromium."
+        ),
+    ] = None,
 ) -> None:
     """Let the days of a simulated world go by under Dagster's daemon, until a planted drift was answered by a new model."""
     from platform_assets.cli.console import fail_readably
@@ -107,7 +113,7 @@ def live(
 
     with fail_readably():
         wish = Wish(drift, days, seconds_per_day, requests_per_day, home, port)
-        as_expected = live_through(use_case, wish, ui_port)
+        as_expected = live_through(use_case, wish, ui_port, pictures)
     if not as_expected:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ Belongs here: these. Does not belong here: the world (`world.py`), or its days (
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -16,13 +17,14 @@ from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.installation import Settings
 
 
-def live_through(name: str, wish: Wish, ui_port: int | None) -> bool:
+def live_through(name: str, wish: Wish, ui_port: int | None, pictures: Path | None = None) -> bool:
     """Let a world go by; whether it showed what it was made for.
 
     Args:
         name: of the use case.
         wish: what world.
         ui_port: of Dagster's web UI; None for none.
+        pictures: a folder for pictures of the page before, while and after the drift is there; None for none.
 
     Raises:
         LiveWorldError: it cannot begin, or one of its processes ended.
@@ -32,7 +34,7 @@ def live_through(name: str, wish: Wish, ui_port: int | None) -> bool:
     [declared] = declared_use_cases(name)
     world = make_world(declared.use_case, settings, wish)
     signal.signal(signal.SIGTERM, _as_interrupted)
-    story = run_live(declared, world, world.environment(settings.simulation), ui_port)
+    story = run_live(declared, world, world.environment(settings.simulation), ui_port, pictures)
     print_story(story)
     return story.is_as_expected
 

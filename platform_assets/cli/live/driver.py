@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from time import monotonic, sleep
 
 from platform_assets.cli.console import step
@@ -23,6 +24,7 @@ from platform_assets.cli.live.observation import (
     quality_on,
     serving_now,
 )
+from platform_assets.cli.live.pictures import Album, installed_browser
 from platform_assets.cli.live.screen import print_beginning, print_day, print_header
 from platform_assets.cli.live.world import LiveWorld
 from platform_assets.cli.run.journey import Journey
@@ -38,6 +40,7 @@ from platform_assets.orchestration.daemon import Child, end_runs, runs_since, wa
 from platform_assets.orchestration.dagster_folder import move_into
 from platform_assets.orchestration.in_process import InProcess, open_instance, with_progress
 from platform_assets.pipelines.turns import one_run_at_a_time
+from platform_assets.pipelines.use_case_state.read import sources_of
 
 MOST_SECONDS = 240.0
 """After so long the next day begins, whatever is left to do."""
@@ -129,7 +132,11 @@ class LiveStory:
 
 
 def run_live(
-    declared: DeclaredUseCase, world: LiveWorld, environment: dict[str, str], ui_port: int | None
+    declared: DeclaredUseCase,
+    world: LiveWorld,
+    environment: dict[str, str],
+    ui_port: int | None,
+    pictures: Path | None = None,
 ) -> LiveStory:
     """Begin a world, let its days go by, and stop everything that was started.
 
@@ -138,13 +145,15 @@ def run_live(
         world: what is asked for.
         environment: settings of the world, which take the place of this process's own.
         ui_port: of Dagster's web UI; None for none.
+        pictures: a folder for pictures of the page before, while and after the drift is there; None for none.
 
     Raises:
-        LiveWorldError: the world cannot begin.
+        LiveWorldError: the world cannot begin, or there is no browser that takes pictures.
         ProcessEnded: one of its processes ended.
         RunFailed: the first model was not made.
     """
     began, installation = monotonic(), Installation.from_environment(environment)
+    browser = None if pictures is None else installed_browser()
     if world.is_there:
         end_earlier(world.home)
         installation.serving.target().stop_all()
@@ -155,6 +164,7 @@ def run_live(
     here = world.declare(declared.folder)
     definitions = with_progress(definitions_of_folder(installation, here.folder), _nobody)
     journey = Journey(here, installation, InProcess(definitions, open_instance()), world.timeline)
+    album = None if pictures is None or browser is None else Album(pictures, lambda: _page_of(journey), browser)
     print_header(world, ui_port)
     target = installation.serving.target()
     try:
@@ -165,7 +175,7 @@ def run_live(
             traffic = _first_window(journey, world)
         print_beginning(story.first_answer_seconds, monotonic() - began, traffic)
         with kept_running(world, environment_variables(), ui_port) as children:
-            _let_days_go_by(journey, story, children, traffic)
+            _let_days_go_by(journey, story, children, traffic, album)
     finally:
         end_runs(journey.jobs, journey.use_case)
         target.stop_all()
@@ -188,20 +198,34 @@ def _first_window(journey: Journey, world: LiveWorld) -> Traffic:
     return total
 
 
-def _let_days_go_by(journey: Journey, story: LiveStory, children: list[Child], traffic: Traffic) -> None:
+def _page_of(journey: Journey) -> Path:
+    """Write the page of the use case as it is now; the daemon does that as well, up to a minute later."""
+    journey.jobs.make_page(journey.use_case, sources_of(journey.installation))
+    return journey.installation.serving.page_folder() / f"{journey.use_case.name}.html"
+
+
+def _let_days_go_by(
+    journey: Journey, story: LiveStory, children: list[Child], traffic: Traffic, album: Album | None
+) -> None:
     """The morning of the handover, and then the live days."""
     began, seen = datetime.now(UTC), set[str]()
     handover = _morning_after(journey, story.world, children, story.world.first_window.last, traffic, (began, seen))
     seen |= {run.run_id for run in handover.runs}
     print_day(story.world, handover)
+    if album is not None:
+        album.take("before")
     for day in story.world.days.days:
         one = _live_through(journey, story.world, children, day, (began, seen))
         seen |= {run.run_id for run in one.runs}
         story.days.append(one)
         print_day(story.world, one)
+        if album is not None and story.noticed is not None:
+            album.take("during")
         if story.world.drift not in (None, "upstream") and story.is_answered:
             story.answered = _requests_of(journey, day + ONE_DAY, REQUESTS_AFTER)
-            return
+            break
+    if album is not None and story.is_answered:
+        album.take("after")
 
 
 def _live_through(

@@ -31,10 +31,11 @@ PORT = 8730
 HEALTHY_DAYS = 0
 """Live days before the drift begins: the first window, which is judged when the daemon takes over, is healthy."""
 DIFFERENT: Mapping[str, Mapping[str, Any]] = {
-    "training": {"every_days": 14},
+    "training": {"every_days": 98},
     "monitoring": {"retrain": {"labelled_days": 0}},
 }
-"""What a live world declares otherwise: no weekly model answers the drift before monitoring does, and nobody waits two weeks for labels."""
+"""What a live world declares otherwise: 14 weeks after the first model no other is due by the calendar, which would answer the drift before
+monitoring asks for one, and nobody waits two weeks for labels."""
 DEFINITIONS = '''"""The code location of this live world."""
 
 from pathlib import Path

@@ -63,6 +63,15 @@ def test_it_declares_the_use_case_as_it_is_but_for_what_would_hide_the_answer_to
     assert (world.home / "definitions.py").is_file()
 
 
+@pytest.mark.parametrize("drift", [None, "covariate", "upstream", "label", "concept"])
+def test_no_model_is_due_by_the_calendar_while_the_days_go_by(
+    settings: Settings, card_fraud: UseCase, drift: str | None
+) -> None:
+    world, here = make_world(card_fraud, settings, Wish(drift)), as_in_a_live_world(card_fraud)
+    assert is_training_day(here, world.timeline.as_of)
+    assert not any(is_training_day(here, day) for day in [*world.first_window.days, *world.days.days][1:])
+
+
 def test_what_cannot_live_is_refused_with_the_reason(settings: Settings, card_fraud: UseCase) -> None:
     filed = declare(events={"visit": "int64", "at": "datetime", "speed": "float64?"}, label="late", features=["speed"])
     with pytest.raises(LiveWorldError, match="not from a simulator"):
