@@ -52,8 +52,8 @@ dev: setup ## Dagster's web UI on what `make run` made, and the daemon that star
 	@echo "What is due starts by itself: $${PLATFORM_ASSETS_AUTOMATION:-on} (PLATFORM_ASSETS_AUTOMATION=on|off; what was switched in the UI stays so)"
 	@$(BIN)/dg dev --no-check-yaml # one use case that cannot be loaded takes no other down; `dg check defs` is red for it
 
-observe: setup ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C
-	@$(BIN)/platform-assets alerts observe
+observe: setup ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C (LIVE=.platform/live: on a live world)
+	@$(if $(LIVE),set -a; . $(abspath $(LIVE))/world.env; )$(BIN)/platform-assets alerts observe
 
 live: setup ## A simulated world goes on by itself under Dagster's daemon, a day each few seconds: DRIFT=covariate|label|concept|upstream is noticed, answered by a new model, and it ends (DAYS=, SECONDS_PER_DAY=, UI_PORT=)
 	@$(BIN)/platform-assets live $(USE_CASE) $(if $(DRIFT),--drift $(DRIFT)) $(if $(DAYS),--days $(DAYS)) $(if $(SECONDS_PER_DAY),--seconds-per-day $(SECONDS_PER_DAY)) $(if $(UI_PORT),--ui-port $(UI_PORT))

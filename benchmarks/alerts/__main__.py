@@ -2,7 +2,8 @@
 
 Real Prometheus and Alertmanager with the rendered configuration, intervals as in production; a page of metrics on loopback whose values
 change at a moment, and a receiver that speaks as PagerDuty does. Belongs here: the measurement. Does not belong here: what the exporter
-needs to notice a cause (it reads each part every 15 seconds), or rules (`platform_assets/monitoring/alerting`).
+needs to notice a cause (it reads signs of life every 5 seconds, and each other part every 15), or rules
+(`platform_assets/monitoring/alerting`).
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ STEADY = {
     f'{REQUESTS}{{{SHOP},outcome="answered"}}': 1000,
     f'{P}quality{{{SHOP},metric="auc_roc",kind="bound"}}': 0.8,
     f"{P}clock_timestamp_seconds": NOW,
-    f'{P}exporter_read_timestamp_seconds{{part="operations"}}': NOW,
+    f'{P}exporter_read_timestamp_seconds{{part="daemons"}}': NOW,
 }
 
 
@@ -149,9 +150,10 @@ def report(rounds: list[dict[str, float]], resolved: set[str], command: str, bus
         f"{machine}.",
         f"When it began, other work kept {busy:.1f} cores busy.",
         "",
-        "Real Prometheus and Alertmanager as `platform-assets alerts render` configures them: metrics read every 15 s, rules judged every "
-        "15 s, alerts of a name gathered for 5 s. All causes come at one moment, in each round at another place between two readings. The "
-        "clock starts when the metric changes: the exporter, which reads each part every 15 s, adds 7.5 s on average.",
+        "Real Prometheus and Alertmanager as `platform-assets alerts render` configures them: the platform's metrics read every 5 s and "
+        "those of services every 15 s, rules about the daemon judged every 5 s and the others every 15 s, alerts of a name gathered for "
+        "5 s. All causes come at one moment, in each round at another place between two readings. The clock starts when the metric "
+        "changes: the exporter, which reads signs of life every 5 s and each other part every 15 s, adds 2.5 or 7.5 s on average.",
         "",
         "| alert | " + " | ".join(f"round {number}, s" for number in range(1, len(rounds) + 1)) + " | under 60 s |",
         "|---|" + "---:|" * len(rounds) + "---|",
@@ -169,8 +171,8 @@ def report(rounds: list[dict[str, float]], resolved: set[str], command: str, bus
         "",
         "Not in the list, because they wait on purpose: what is late must be late for a quarter of an hour (`SourceLate`, "
         "`FeaturesLate`, `OnlineStoreLate`) or two hours (`DaysBehind`), quality must be unknown for a day "
-        "(`QualityUnknown`), a sensor silent for a quarter of an hour (`SensorDead`). A daemon counts as dead a minute after "
-        "its last sign of life, of which it gives one each half minute.",
+        "(`QualityUnknown`), a sensor silent for a quarter of an hour (`SensorDead`). A daemon counts as dead when none of its parts, "
+        "each of which gives a sign of life each half minute, gave one for 40 s, and when one of them gave none for 90 s.",
         "",
     ]
     return "\n".join(lines)

@@ -15,12 +15,12 @@ import dagster as dg
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import Clock
 from platform_assets.installation import Installation
-from platform_assets.monitoring.operations import OperationsFacts
+from platform_assets.monitoring.operations import DaemonFact, OperationsFacts
 from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.assembly import installed_definitions
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.due_runs import read_materialized
-from platform_assets.orchestration.operations_facts import read_facts
+from platform_assets.orchestration.operations_facts import read_daemons, read_facts
 from platform_assets.orchestration.state_of_operations import read_state_of_operations
 from platform_assets.pipelines.due import Materialized
 from platform_assets.pipelines.due_now.candidates import tables_to_read
@@ -53,6 +53,10 @@ class Operations:
     def materialized(self, use_case: UseCase) -> Materialized:
         """What was materialized of the tables that `due` looks at."""
         return read_materialized(use_case, self.instance, tables_to_read(use_case))
+
+    def daemons(self) -> list[DaemonFact]:
+        """What is known of each part of the daemon."""
+        return read_daemons(self.instance)
 
     def facts(self, now: datetime, use_case: str | None = None) -> OperationsFacts:
         """All of it, or of one use case, as of a moment of the machine's clock."""

@@ -12,9 +12,10 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import ONLINE_STORE
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES as FEATURES_LAYER
-from platform_assets.monitoring.operations import OperationsFacts
+from platform_assets.monitoring.operations import DaemonFact, OperationsFacts
 from platform_assets.monitoring.telemetry.catalogue import (
     CLOCK,
+    DAEMONS,
     DUE,
     FEATURES,
     LAKE,
@@ -25,11 +26,14 @@ from platform_assets.monitoring.telemetry.catalogue import (
 )
 from platform_assets.monitoring.telemetry.exporter import MetricsPart, Question, Sample
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
-from platform_assets.monitoring.telemetry.runs import DaemonProcesses, operations_samples
+from platform_assets.monitoring.telemetry.runs import DaemonProcesses, daemon_samples, operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions, newest_day
 from platform_assets.pipelines.due import Materialized
 from platform_assets.pipelines.due_now.behind import days_behind as due_and_not_done
 from platform_assets.pipelines.jobs import job_tables
+
+SIGNS_OF_LIFE_KEPT_SECONDS = 4.0
+"""A scrape each five seconds reads them anew: that a daemon is dead is told within a minute."""
 
 
 class OperationsMemory(Protocol):
@@ -37,6 +41,9 @@ class OperationsMemory(Protocol):
 
     def facts(self, now: datetime) -> OperationsFacts:
         """Runs, checks, sensors and daemons."""
+
+    def daemons(self) -> Sequence[DaemonFact]:
+        """The daemons alone: one question."""
 
     def materialized(self, use_case: UseCase) -> Materialized:
         """What was materialized of the tables that `due` looks at."""
@@ -60,7 +67,10 @@ def platform_parts(
     def of_dagster() -> list[Sample]:
         now = datetime.now(UTC)  # Dagster stamps its runs with the machine's time, whatever the simulated clock says
         jobs = [(use_case.name, job) for use_case in use_cases for job in job_tables(use_case)]
-        return operations_samples(memory.facts(now), jobs, now, processes)
+        return operations_samples(memory.facts(now), jobs, now)
+
+    def of_daemons() -> list[Sample]:
+        return daemon_samples(memory.daemons(), datetime.now(UTC), processes)
 
     def features() -> Iterator[Question]:
         for catalog in catalogs:
@@ -70,6 +80,7 @@ def platform_parts(
 
     return [
         MetricsPart(CLOCK, lambda: [partial(clock, installation)]),
+        MetricsPart(DAEMONS, lambda: [of_daemons], kept_seconds=SIGNS_OF_LIFE_KEPT_SECONDS),
         MetricsPart(OPERATIONS, lambda: [of_dagster]),
         MetricsPart(ROLLOUTS, lambda: [partial(rollout, use_case, installation) for use_case in live]),
         MetricsPart(DUE, lambda: [partial(days_behind, use_case, installation, memory) for use_case in use_cases]),

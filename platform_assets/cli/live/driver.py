@@ -158,6 +158,7 @@ def run_live(
         end_earlier(world.home)
         installation.serving.target().stop_all()
     world.prepare()
+    world.write_settings(environment)
     move_into(environment)
     installation.settings.prepare()
     story = LiveStory(world)

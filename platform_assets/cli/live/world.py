@@ -6,6 +6,7 @@ Belongs here: these. Does not belong here: starting processes (`children.py`), o
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from platform_assets.simulation.generators import drifts_of, small_world_of
 
 MARK = "live-world.json"
 """File by which a folder is known to hold a live world: only such a folder is removed."""
+SETTINGS = "world.env"
+"""File of a world's home with the settings of its processes, for a shell: whoever looks at it follows its clock and its address."""
 PORT = 8730
 HEALTHY_DAYS = 0
 """Live days before the drift begins: the first window, which is judged when the daemon takes over, is healthy."""
@@ -178,6 +181,11 @@ class LiveWorld:
         mark = {"use_case": self.use_case.name, "drift": self.drift, "drift_day": self.drift_day.isoformat()}
         (self.home / MARK).write_text(json.dumps(mark) + "\n")
         self.clock.move(self.morning_of(self.timeline.as_of))
+
+    def write_settings(self, environment: Mapping[str, str]) -> None:
+        """Write the settings of its processes for a shell, which reads them with `set -a; . world.env`."""
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
+        (self.home / SETTINGS).write_text("".join(lines), encoding="utf-8")
 
 
 def different(path: Path) -> str:

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from platform_assets.declaration import UseCase
 from platform_assets.monitoring.alerting.alerts import PAGE, TICKET, Alert, RuleGroup, Threshold, series
 
-INTERVAL = "15s"
-DAEMON_SECONDS = 60
-"""Dagster's daemons give a sign of life each half minute."""
+INTERVAL, QUICK_INTERVAL = "15s", "5s"
+DAEMON_SECONDS = 90
+"""Each part of Dagster's daemon gives a sign of life each half minute, and the one of schedules, of which there are none, each minute."""
+ANY_DAEMON_SECONDS = 40
+"""Its eight parts give theirs one after the other, at most 32 s apart where all began together: the process is gone."""
 SENSOR_SECONDS = 900
-READ_AT = 'platform_assets_exporter_read_timestamp_seconds{part="operations"}'
+READ_AT = 'platform_assets_exporter_read_timestamp_seconds{part="daemons"}'
 QUEUED_SECONDS = 1800
 SKEW_SECONDS = 30
 SIMULATED_SECONDS = 86_400
@@ -97,7 +99,7 @@ def _metrics(name: str) -> Iterator[Alert]:
 
 def installation_group() -> RuleGroup:
     """Alerts about the daemon, the queue, clocks and the metrics themselves: once for all use cases."""
-    return RuleGroup("platform_assets_installation", INTERVAL, (), (*_daemon(), *_telemetry(), *_agreement()))
+    return RuleGroup("platform_assets_installation", QUICK_INTERVAL, (), (*_daemon(), *_telemetry(), *_agreement()))
 
 
 def _daemon() -> Iterator[Alert]:
@@ -110,6 +112,13 @@ def _daemon() -> Iterator[Alert]:
         Threshold(heartbeat, DAEMON_SECONDS, by=("daemon",), reading="age"),
         # Against the moment of reading: the exporter keeps what it read for a while, which is no silence of the daemon.
         expression=f"scalar(max({READ_AT})) - max by (daemon) ({heartbeat} > 0) > {DAEMON_SECONDS}",
+    )  # fmt: skip
+    yield Alert(
+        "DaemonDead", "automation", PAGE,
+        "No part of Dagster's daemon gave a sign of life for {{ $value | humanizeDuration }}",
+        "No sensor ticks and no queued run starts; what runs goes on.",
+        "Start it again: `systemctl restart platform-assets-daemon`, or `make dev` where it runs in a terminal.",
+        expression=f"scalar(max({READ_AT})) - max({heartbeat} > 0) > {ANY_DAEMON_SECONDS}",
     )  # fmt: skip
     yield Alert(
         "DaemonNeverSeen", "automation", TICKET,

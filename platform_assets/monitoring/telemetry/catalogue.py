@@ -33,17 +33,18 @@ class PlatformMetric:
         return PREFIX + self.name
 
 
-LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DUE, CLOCK = (
+LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK = (
     "lake",
     "features",
     "models",
     "watch",
     "rollouts",
     "operations",
+    "daemons",
     "due",
     "clock",
 )
-PARTS = (LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DUE, CLOCK)
+PARTS = (LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK)
 
 CASE = ("use_case",)
 TABLE = ("use_case", "layer", "table")
@@ -159,13 +160,13 @@ METRICS = (
         "daemon_heartbeat_timestamp_seconds",
         "Last sign of life of a part of Dagster's daemon; 0 for one that is needed and never gave one.",
         ("daemon",),
-        OPERATIONS,
+        DAEMONS,
     ),
     PlatformMetric(
         "daemon_processes",
         "Processes of Dagster's daemon that gave a sign of life in the last 90 seconds.",
         (),
-        OPERATIONS,
+        DAEMONS,
     ),
     PlatformMetric(
         "sensor_running", "1 for a sensor or schedule that is switched on, else 0.", (*CASE, "sensor"), OPERATIONS

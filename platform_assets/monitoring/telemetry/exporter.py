@@ -64,10 +64,12 @@ class MetricsPart:
     Attributes:
         name: one of `catalogue.PARTS`.
         questions: what is asked now; a use case or a table that comes or goes comes or goes with them.
+        kept_seconds: how long an answer is good for at least, where that is not as long as of the others.
     """
 
     name: str
     questions: Callable[[], Iterable[Question]]
+    kept_seconds: float | None = None
 
 
 @dataclass
@@ -130,7 +132,7 @@ class PlatformCollector:
     def _samples_of(self, part: MetricsPart) -> list[Sample]:
         kept = self._kept[part.name]
         begin = self._clock()
-        if kept.is_fresh(begin, self._kept_seconds):
+        if kept.is_fresh(begin, self._kept_seconds if part.kept_seconds is None else part.kept_seconds):
             return kept.samples
         samples: dict[tuple[str, tuple[str, ...]], Sample] = {}
         for question in self._answered(part.name, part.questions):

@@ -50,24 +50,18 @@ class DaemonProcesses:
         return len(self._seen)
 
 
-def operations_samples(
-    facts: OperationsFacts, jobs: Iterable[tuple[str, str]], now: datetime, processes: DaemonProcesses | None = None
-) -> list[Sample]:
-    """All of it.
+def operations_samples(facts: OperationsFacts, jobs: Iterable[tuple[str, str]], now: datetime) -> list[Sample]:
+    """Runs, checks and sensors.
 
     Args:
         facts: what Dagster knows.
         jobs: use case and job of every job that there is, so that a count of none is 0, not absent.
         now: by the machine's clock.
-        processes: what is remembered of daemon processes.
     """
-    alive = (processes or DaemonProcesses()).alive(facts.daemons, now)
     return [
         *run_samples(facts.runs, jobs, now),
         *(sample for check in facts.checks for sample in check_samples(check)),
         *(sample for sensor in expected_sensors(facts.sensors) for sample in sensor_samples(sensor)),
-        *daemon_samples(facts.daemons),
-        Sample("daemon_processes", (), alive),
     ]
 
 
@@ -123,12 +117,21 @@ def sensor_samples(sensor: SensorFact) -> list[Sample]:
     return samples
 
 
-def daemon_samples(daemons: Iterable[DaemonFact]) -> list[Sample]:
-    """Signs of life of the parts that are needed; one that never gave any is 0, so that it can be told from none being needed."""
-    return [
+def daemon_samples(daemons: Sequence[DaemonFact], now: datetime, processes: DaemonProcesses) -> list[Sample]:
+    """Signs of life of the parts that are needed, and how many processes give them.
+
+    A part that never gave any is 0, so that it can be told from none being needed.
+
+    Args:
+        daemons: what is known of each part.
+        now: by the machine's clock.
+        processes: what is remembered of daemon processes.
+    """
+    beats = [
         Sample(
             "daemon_heartbeat_timestamp_seconds", (one.name,), one.heartbeat_at.timestamp() if one.heartbeat_at else 0.0
         )
         for one in daemons
         if one.required
     ]
+    return [*beats, Sample("daemon_processes", (), processes.alive(daemons, now))]

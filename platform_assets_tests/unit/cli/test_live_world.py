@@ -1,6 +1,8 @@
 """A live world: where it begins, what its processes are told, when it has shown what it is for."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -207,6 +209,17 @@ def test_the_screen_says_what_happened_how_long_it_took_and_where_to_look(
         f"PLATFORM_ASSETS_HOME={world.home} PLATFORM_ASSETS_AUTOMATION=off make dev",
     ):
         assert words in printed
+
+
+def test_a_shell_reads_the_settings_of_its_processes(settings: Settings, card_fraud: UseCase) -> None:
+    world = make_world(card_fraud, settings, Wish(drift="concept"))
+    world.prepare()
+    environment = world.environment({"name": "it's"})
+    world.write_settings(environment)
+    script = f"set -a; . {world.home / 'world.env'}; exec {sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    seen = json.loads(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
+    assert environment.items() <= seen.items()
+    assert seen["PLATFORM_ASSETS_SIMULATED_CLOCK"] == str(world.clock.path)
 
 
 def test_the_mark_names_the_world(world: LiveWorld) -> None:

@@ -10,10 +10,18 @@ from typing import Any
 
 from platform_assets.monitoring.alerting.alerts import Alert, RuleGroup
 from platform_assets.monitoring.alerting.routes import alertmanager
-from platform_assets.monitoring.alerting.stacks.base import AlertedWorld, Rendered, runbook_url, scrape_jobs
+from platform_assets.monitoring.alerting.stacks.base import (
+    INSTALLATION,
+    AlertedWorld,
+    Rendered,
+    runbook_url,
+    scrape_jobs,
+)
 
 ALERTMANAGER_ADDRESS = "127.0.0.1:9093"
 RULES = "*.rules.yaml"
+QUICK_SCRAPE = {"scrape_interval": "5s"}
+"""Of the platform's own metrics, most of which are kept for longer: a daemon's last sign of life is seen sooner."""
 
 
 class Prometheus:
@@ -63,7 +71,7 @@ def prometheus_file(world: AlertedWorld, alertmanager_address: str = ALERTMANAGE
             "rule_files": [RULES],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager_address]}]}]},
             "scrape_configs": [
-                *scrape_jobs(world),
+                *(job | QUICK_SCRAPE if job["job_name"] == INSTALLATION else job for job in scrape_jobs(world)),
                 {"job_name": "alertmanager", "static_configs": [{"targets": [alertmanager_address]}]},
             ],
         }

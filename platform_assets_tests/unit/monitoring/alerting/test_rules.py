@@ -24,6 +24,27 @@ def test_each_alert_fires_for_its_cause_and_no_other_does(objectives: bool, tmp_
     assert promtool.complaints(tmp_path, rules(judged), scenarios(tests, "5m")) == ""
 
 
+@pytest.mark.parametrize(
+    ("silent_seconds", "fires"),
+    [((30, 30), False), ((65, 30), False), ((95, 30), True), ((45, 45), True)],
+    ids=["as usual", "one part is late", "one part hangs", "no part gives a sign"],
+)
+def test_a_daemon_is_dead_when_one_part_is_silent_for_long_or_all_of_them_for_less(
+    silent_seconds: tuple[int, int], fires: bool, tmp_path: Path
+) -> None:
+    series = healthy(shop())
+    heartbeat = "platform_assets_daemon_heartbeat_timestamp_seconds"
+    [beat] = [name for name in series if name.startswith(heartbeat)]
+    del series[beat]
+    for part, seconds in zip(("SENSOR", "ASSET"), silent_seconds, strict=True):
+        series[f'{heartbeat}{{daemon="{part}"}}'] = f"{10 - seconds}+60x2000"
+    for name in series:
+        if "exporter_read" in name:
+            series[name] = "10+60x2000"
+    test = scenario("signs of life", series, 10, {"DaemonDead"} if fires else set())
+    assert promtool.complaints(tmp_path, rules([installation_group()]), scenarios([test])) == ""
+
+
 def test_there_is_a_fault_for_every_alert() -> None:
     groups = [*use_case_groups(shop()), installation_group()]
     assert {alert.name for group in groups for alert in group.alerts} - {"Watchdog"} == {

@@ -24,7 +24,7 @@ from platform_assets.monitoring.alerting.rules import installation_group, use_ca
 from platform_assets.monitoring.operations import OperationsFacts
 from platform_assets.monitoring.telemetry.catalogue import PARTS
 from platform_assets.monitoring.telemetry.exporter import MetricsPart, PlatformCollector, page
-from platform_assets.monitoring.telemetry.runs import DaemonProcesses, operations_samples
+from platform_assets.monitoring.telemetry.runs import DaemonProcesses, daemon_samples, operations_samples
 from platform_assets.orchestration.operations_facts import read_checks, read_daemons, read_runs, read_sensors
 from platform_assets_tests.serving.parking import EVENT, use_case
 from platform_assets_tests.unit.orchestration.test_operations_facts import definitions, run
@@ -182,9 +182,9 @@ class Dagster:
             runs=tuple(read_runs(self.instance, moment - timedelta(days=1))),
             checks=tuple(read_checks(self.defs, self.instance)),
             sensors=tuple(read_sensors(self.defs, self.instance)),
-            daemons=tuple(read_daemons(self.instance)),
         )
-        samples = operations_samples(facts, [("shop", "load")], moment, self.processes)
+        samples = operations_samples(facts, [("shop", "load")], moment)
+        samples += daemon_samples(read_daemons(self.instance), moment, self.processes)
         return page(PlatformCollector([MetricsPart(PARTS[0], lambda: [lambda: samples])]))
 
     def beat(self, process: str, at: datetime) -> None:

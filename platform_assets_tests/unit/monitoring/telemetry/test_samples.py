@@ -28,7 +28,7 @@ from platform_assets.monitoring.operations import (
 from platform_assets.monitoring.telemetry.catalogue import METRICS
 from platform_assets.monitoring.telemetry.exporter import Question, Sample
 from platform_assets.monitoring.telemetry.model import champion_age, verdict_questions
-from platform_assets.monitoring.telemetry.runs import DaemonProcesses, operations_samples
+from platform_assets.monitoring.telemetry.runs import DaemonProcesses, daemon_samples, operations_samples
 from platform_assets.monitoring.telemetry.tables import feature_questions, lake_questions
 from platform_assets.registry.base import CHAMPION
 from platform_assets.testing.declare import declare
@@ -220,10 +220,11 @@ def test_sensors_and_daemons() -> None:
         DaemonFact("ASSET", None, required=True),
         DaemonFact("OLD", NOW, required=False),
     )
-    found = answers(of_dagster(sensors=(SENSOR, ticked), daemons=daemons))
+    found = answers(of_dagster(sensors=(SENSOR, ticked)))
     assert found["sensor_running"] == {("small", "small__due"): 1, ("small", "small__retrain"): 0}
     assert found["sensor_last_tick_timestamp_seconds"] == {("small", "small__retrain"): NOW.timestamp()}
     assert found["sensor_last_tick_failed"] == {("small", "small__retrain"): 1}
+    found = answers(lambda: daemon_samples(daemons, NOW, DaemonProcesses()))
     assert found["daemon_heartbeat_timestamp_seconds"] == {("SENSOR",): NOW.timestamp(), ("ASSET",): 0}
 
 
