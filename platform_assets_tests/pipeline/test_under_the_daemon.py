@@ -6,16 +6,21 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 from polars.testing import assert_frame_equal
 
 from platform_assets.monitoring.operations import RunFact, RunState
+from platform_assets.monitoring.telemetry.runs import DaemonProcesses
 from platform_assets.orchestration.daemon import runs_since
+from platform_assets.orchestration.operations_facts import read_daemons
 from platform_assets.testing.daemon_world import DaemonWorld
 
 pytestmark = pytest.mark.daemon
 DAYS = 4
+BEATS_SECONDS = 90.0
+"""Within so long each of two daemons has given a sign of life after the other."""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,24 @@ def test_no_day_is_made_twice(disturbed: DaemonWorld) -> None:
     live = {begin + timedelta(days=offset) for offset in range(DAYS)}
     for job in ("load", "predict"):
         assert {day for done, day in made if done == job} == live
+
+
+def test_two_daemons_at_once_are_told_and_make_nothing_twice(tmp_path: Path) -> None:
+    world, processes, seen = DaemonWorld(tmp_path / "world"), DaemonProcesses(), set[int]()
+    begin = world.begin()
+    with world.daemon() as one, world.daemon() as other:
+        for offset in range(2):
+            world.deliver(begin + timedelta(days=offset))
+            world.wake(begin + timedelta(days=offset + 1))
+            world.settle([*one, *other])
+            until = monotonic() + BEATS_SECONDS
+            while max(seen, default=0) < 2 and monotonic() < until:
+                seen.add(processes.alive(read_daemons(world.jobs.instance), datetime.now(UTC)))
+                sleep(1)
+    made = Counter((run.job, day) for run, day in succeeded(world))
+    assert {what: count for what, count in made.items() if count > 1} == {}
+    assert {day for done, day in made if done == "load"} == {begin, begin + timedelta(days=1)}
+    assert max(seen) == 2, "nobody would be told"
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:

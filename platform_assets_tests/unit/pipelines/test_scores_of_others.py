@@ -17,6 +17,7 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.orchestration.assets.business_measures import business_measures_asset
 from platform_assets.orchestration.assets.estimates import estimated_quality_asset
 from platform_assets.orchestration.assets.monitoring import drift_asset, quality_asset
+from platform_assets.orchestration.left_out import left_out_tag
 from platform_assets.pipelines import watch
 from platform_assets.pipelines.build_training_set import build_training_set
 from platform_assets.pipelines.compute_features import compute_features
@@ -37,6 +38,8 @@ AS_OF = MONDAY + timedelta(days=9)
 LAST = AS_OF + timedelta(days=12)
 WORSE = AS_OF + timedelta(days=8)
 """From here on the vendor's scores say nothing."""
+GONE = WORSE - timedelta(days=2)
+"""Did not come, in one of the worlds."""
 SILENT = LAST + timedelta(days=3)
 """Last of three days on which applications came and nobody asked the model."""
 ROWS = 300
@@ -187,6 +190,46 @@ def test_a_window_in_which_nobody_asked_is_red_and_what_comes_after_goes_on(
     assert evaluation.metadata["status"].value == "no_verdict"
     [stored] = catalog.verdicts(monitor).read(SILENT, SILENT).iter_rows(named=True)
     assert (stored["status"], stored["causes"]) == ("no_verdict", []), "nothing that a new model could help against"
+
+
+@pytest.fixture(scope="module")
+def without_a_day(watched: tuple[Catalog, FakeRegistry], tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The same world where the file of a day never came."""
+    whole, shop = watched[0], FileDays.of(tmp_path_factory.mktemp("gap"), declared())
+    for day in DayRange(MONDAY, WORSE).days:
+        shop.write(f"{day}.csv", applications(day))
+    shop.load_and_publish(MONDAY, GONE - timedelta(days=1))
+    shop.load_and_publish(GONE + timedelta(days=1), WORSE)
+    shop.catalog.training_sets.write_partitions(whole.training_sets.read(AS_OF, AS_OF), AS_OF, AS_OF)
+    for days in (DayRange(AS_OF, GONE - timedelta(days=1)), DayRange(GONE + timedelta(days=1), WORSE)):
+        rows = whole.predictions.read(days.first, days.last)
+        shop.catalog.predictions.write_partitions(rows, days.first, days.last)
+    return shop.catalog
+
+
+@pytest.mark.parametrize("make", [estimated_quality_asset, business_measures_asset])
+def test_a_day_that_a_run_leaves_out_is_left_out_of_estimates_and_measures_and_by_no_other_run(
+    watched: tuple[Catalog, FakeRegistry], without_a_day: Catalog, make: Callable[..., dg.AssetsDefinition]
+) -> None:
+    registry, case = watched[1], without_a_day.use_case
+    resources = {"lake": without_a_day.lake, "models": SimpleNamespace(registry=lambda: registry)}
+
+    def run(tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        key = (GONE + timedelta(days=1)).isoformat()
+        return dg.materialize(
+            [make(use_case=case)], partition_key=key, resources=resources, tags=tags, raise_on_error=False
+        )
+
+    refused = run({})
+    assert not refused.success
+    [failure] = refused.get_step_failure_events()
+    assert str(GONE) in str(failure.step_failure_data.error)
+    made = run(left_out_tag({case.events: [GONE]}))
+    assert made.success
+    [event] = made.get_asset_materialization_events()
+    assert event.materialization.metadata["rows"].value == 2 * ROWS
+    [observed] = made.get_asset_observation_events()
+    assert observed.asset_observation_data.asset_observation.partition == str(GONE)
 
 
 @pytest.mark.parametrize(
