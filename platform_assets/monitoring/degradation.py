@@ -23,7 +23,7 @@ class Degradation:
         when: the declared state that lasts.
         then: what is declared for it.
         tell: who has to know.
-        cause: stable key: one for each state and model.
+        cause: stable key: one for each state and model, and for each day at which the online store stood still.
         why: one sentence for people.
     """
 
@@ -35,7 +35,11 @@ class Degradation:
 
 
 def degradation(
-    windows: Mapping[str, Sequence[WindowVerdict]], rules: Sequence[DegradeRule], as_of: date, model_version: str | None
+    windows: Mapping[str, Sequence[WindowVerdict]],
+    rules: Sequence[DegradeRule],
+    as_of: date,
+    model_version: str | None,
+    store_day: date | None = None,
 ) -> Degradation | None:
     """The first declared rule whose state has lasted for its days, the latest as of this day; None when none has.
 
@@ -44,8 +48,14 @@ def degradation(
         rules: as declared, the first that applies counts.
         as_of: the day.
         model_version: the champion; only windows of it count, so that a new one starts anew.
+        store_day: newest day whose features the online store holds; None where nobody has a store, or none was ever made.
     """
     for rule in rules:
+        if rule.when == "stale_features":
+            if store_day is not None and (behind := (as_of - store_day).days - 1) >= rule.days:
+                why = f"stale features: as of {as_of} the online store stands at the end of {store_day}, {behind} days behind"
+                return Degradation(rule.when, rule.then, rule.tell, f"{rule.when}@{store_day}", why)
+            continue
         days = [as_of - timedelta(days=back) for back in range(rule.days)]
         found = {
             window.day: what

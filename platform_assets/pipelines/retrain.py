@@ -105,7 +105,11 @@ class _Verdicts:
 
 
 def decide_retrain(
-    catalog: Catalog, registry: ModelRegistry, as_of: date, requested: Sequence[RequestedRetrain]
+    catalog: Catalog,
+    registry: ModelRegistry,
+    as_of: date,
+    requested: Sequence[RequestedRetrain],
+    store_day: date | None = None,
 ) -> StoredDecision:
     """Decide as of a day whether a model is asked for, and store the decision with its evidence.
 
@@ -114,6 +118,7 @@ def decide_retrain(
         registry: where the champion is.
         as_of: the day; verdicts that were known later are not looked at.
         requested: requests that were made, with what became of them.
+        store_day: newest day whose features the online store holds; None where there is no store.
 
     Raises:
         RegistryUnreachable: nobody can say which model serves.
@@ -130,7 +135,7 @@ def decide_retrain(
         max(1, use_case.label_delay_days),
     )
     decision = decide_day(evidence, rule)
-    degraded = degradation(evidence.windows, use_case.monitoring.degrade, as_of, evidence.model_version)
+    degraded = degradation(evidence.windows, use_case.monitoring.degrade, as_of, evidence.model_version, store_day)
     drift, quality = stored[DRIFT].result(as_of), stored[QUALITY].result(as_of)
     sizes = drift_sizes(drift)
     trained = date.fromisoformat(champion.tags["as_of"]) if champion and "as_of" in champion.tags else None

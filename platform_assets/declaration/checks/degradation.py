@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from platform_assets.declaration.sections.degradation import DegradeRule
     from platform_assets.declaration.use_case import UseCase
 
 
@@ -16,6 +17,7 @@ def degrade_problems(use_case: UseCase) -> Iterator[tuple[tuple[int | str, ...],
     """Problems of `monitoring.degrade`; paths start at the use case."""
     for place, rule in enumerate(use_case.monitoring.degrade):
         path = ("monitoring", "degrade", place, "then")
+        yield from _staleness_problems(use_case, place, rule)
         if rule.then == "previous_champion":
             continue
         if not use_case.is_realtime:
@@ -27,3 +29,22 @@ def degrade_problems(use_case: UseCase) -> Iterator[tuple[tuple[int | str, ...],
         elif rule.then == "review" and use_case.serving.decision is None:
             text = f"needs a decision that it replaces; a {use_case.task.name} task has none: declare refuse"
             yield path, rule.then, text
+
+
+def _staleness_problems(
+    use_case: UseCase, place: int, rule: DegradeRule
+) -> Iterator[tuple[tuple[int | str, ...], Any, str]]:
+    """Another model answers from the same store; and a store of which nothing is known is never behind."""
+    if rule.when != "stale_features":
+        return
+    path: tuple[int | str, ...] = ("monitoring", "degrade", place)
+    if not use_case.is_realtime or not use_case.stored_views:
+        yield (*path, "when"), rule.when, "is for services that look features up: this one has no online store"
+    elif rule.then == "previous_champion":
+        yield (*path, "then"), rule.then, "answers from the same stale features: declare review or refuse"
+    if rule.days < 2:
+        yield (
+            (*path, "days"),
+            rule.days,
+            "is too few: the store of the newest day may still be under way; declare at least 2",
+        )

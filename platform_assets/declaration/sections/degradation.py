@@ -13,11 +13,15 @@ from platform_assets.declaration.base import Declaration
 class DegradeRule(Declaration):
     """What is done while something lasts, until a person lifts it."""
 
-    when: Literal["quality_lost", "drift", "data_fault"] = Field(
+    when: Literal["quality_lost", "drift", "data_fault", "stale_features"] = Field(
         description="`quality_lost`: the followed metric or the label rate is past its bound. `drift`: a column drifts. `data_fault`: a "
-        "column is broken, or lies where no model of this world has seen it."
+        "column is broken, or lies where no model of this world has seen it. `stale_features`: the online store lacks the newest days."
     )
-    days: int = Field(default=3, ge=1, description="So many days one after the other.")
+    days: int = Field(
+        default=3,
+        ge=1,
+        description="So many days one after the other; of `stale_features` at least 2, for the newest day may still be under way.",
+    )
     then: Literal["previous_champion", "review", "refuse"] = Field(
         description="`previous_champion`: the champion before answers again, once for each champion. `review`: each answer's decision is "
         "`review`. `refuse`: requests get status 503."

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.names import DRIFT, QUALITY, RETRAIN_DECISION
+from platform_assets.declaration.names import DRIFT, ONLINE_STORE, QUALITY, RETRAIN_DECISION
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
-from platform_assets.lake.layout import MONITORING
+from platform_assets.lake.layout import FEATURES, MONITORING
 from platform_assets.lake.schemas import RETRAIN_SCHEMA
 from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.kubernetes.sizes import step_tags
@@ -67,9 +67,8 @@ def retrain_decision_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelStore]
     ) -> dg.MaterializeResult:
         day = date.fromisoformat(context.partition_key)
-        decided = decide_retrain(
-            Catalog(use_case, lake), models.registry(), day, read_requests(context.instance, use_case)
-        )
+        requested, store_day = read_requests(context.instance, use_case), _store_day(context.instance, use_case)
+        decided = decide_retrain(Catalog(use_case, lake), models.registry(), day, requested, store_day)
         return dg.MaterializeResult(
             metadata={**commit_metadata(decided.commit, decided.uri), **_described(decided)},
             data_version=data_version(decided.commit),
@@ -77,6 +76,12 @@ def retrain_decision_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         )
 
     return retrain_decision
+
+
+def _store_day(instance: dg.DagsterInstance, use_case: UseCase) -> date | None:
+    """The newest day whose features the online store holds; None where it was never made, or there is none."""
+    made = instance.get_materialized_partitions(asset_key(use_case, FEATURES, ONLINE_STORE))
+    return max(map(date.fromisoformat, made), default=None)
 
 
 def _described(decided: StoredDecision) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from platform_assets.declaration.sections.degradation import DegradeRule
 from platform_assets.monitoring.degradation import degradation
 from platform_assets.monitoring.retrain_verdict import WindowVerdict
-from platform_assets.testing.declare import declare
+from platform_assets.testing.declare import declare, window
 
 AS_OF = date(2024, 3, 12)
 LOST = DegradeRule(when="quality_lost", days=3, then="previous_champion", tell="team:payments-risk")
+STALE = DegradeRule(when="stale_features", days=2, then="refuse", tell="#payments")
 FAULT = DegradeRule(when="data_fault", days=2, then="review", tell="#payments")
 
 
@@ -55,6 +56,17 @@ def test_the_first_rule_that_applies_counts_and_a_fault_is_said() -> None:
     assert degradation({"drift": windows("xxx")}, [FAULT], AS_OF, "2") is None, "a drift is no fault"
 
 
+@pytest.mark.parametrize(("behind", "is_degraded"), [(0, False), (1, False), (2, True), (5, True)])
+def test_a_store_that_stands_still_degrades_once_it_is_so_many_days_behind(behind: int, is_degraded: bool) -> None:
+    store_day = AS_OF - timedelta(days=behind + 1)  # as of a day the newest whole one is the day before
+    found = degradation({}, [STALE], AS_OF, "2", store_day)
+    assert (found is not None) is is_degraded
+    if found is not None:
+        assert (found.then, found.cause) == ("refuse", f"stale_features@{store_day}")
+        assert f"stands at the end of {store_day}, {behind} days behind" in found.why
+    assert degradation({}, [STALE], AS_OF, "2", None) is None, "there is no store"
+
+
 def test_nothing_is_degraded_that_nobody_declared() -> None:
     assert degradation({"quality": windows("xxxx")}, [], AS_OF, "2") is None
 
@@ -71,4 +83,26 @@ def test_only_what_the_service_can_do_may_be_declared() -> None:
             **case,
             monitoring={"quality_metric": "auc_roc", **rule("refuse")},
             serving={"mode": "batch", "request": ["payment", "at", "amount"]},
+        )
+
+
+@pytest.mark.parametrize(
+    ("rule", "serving", "why"),
+    [
+        ({"then": "previous_champion"}, {}, "answers from the same stale features"),
+        ({"then": "refuse", "days": 1}, {}, "may still be under way"),
+        ({"then": "refuse"}, {"mode": "batch", "request": ["payment", "at", "amount"]}, "has no online store"),
+    ],
+)
+def test_staleness_is_declared_where_a_store_answers_and_only_what_does_not_ask_it(
+    rule: dict[str, Any], serving: dict[str, Any], why: str
+) -> None:
+    stale = {"when": "stale_features", "tell": "somebody", **rule}
+    with pytest.raises(ValidationError, match=why):
+        declare(
+            events={"payment": "int64", "at": "datetime", "card": "int64", "amount": "float64"},
+            label="is_bad",
+            features=[{"name": "habit", "entity": "card", "windows": [window("spent", "sum", "amount", [1])]}],
+            monitoring={"quality_metric": "auc_roc", "degrade": [stale]},
+            **({"serving": serving} if serving else {}),
         )

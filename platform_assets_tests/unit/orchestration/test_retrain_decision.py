@@ -18,7 +18,7 @@ from platform_assets.lake.schemas import VERDICT_SCHEMA
 from platform_assets.orchestration.assets.retrain_decision import retrain_decision_asset
 from platform_assets.orchestration.metadata import asset_key
 from platform_assets.registry.base import CHAMPION
-from platform_assets.testing.declare import declare
+from platform_assets.testing.declare import declare, window
 from platform_assets.testing.fake_registry import FakeRegistry
 
 AS_OF = date(2024, 3, 12)
@@ -83,11 +83,14 @@ def newest(**figures: float | bool) -> dict[str, Any]:
     return {"columns": [column("drift", 0.3)], "newest_day": {"feature__amount": {**usual, **figures}}}
 
 
-def materialized(use_case: UseCase, lake: Lake, models: Models) -> dg.ExecuteInProcessResult:
+def materialized(
+    use_case: UseCase, lake: Lake, models: Models, instance: dg.DagsterInstance | None = None
+) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [retrain_decision_asset(use_case=use_case)],
         partition_key=AS_OF.isoformat(),
         resources={"lake": lake, "models": models},
+        instance=instance,
     )
 
 
@@ -180,3 +183,26 @@ def test_what_moved_within_a_day_is_noticed_before_the_window_shows_it(
     [row] = Catalog(use_case, lake).retrain_decisions.read().to_dicts()
     assert row["verdict"] == "wait"
     assert "On the newest day alone amount moved" in row["reason"]
+
+
+@pytest.mark.parametrize(("behind", "is_trusted"), [(0, True), (2, False)])
+def test_a_store_that_stands_still_is_told_and_degrades(
+    tmp_path: Path, models: Models, behind: int, is_trusted: bool
+) -> None:
+    rule = {"when": "stale_features", "days": 2, "then": "refuse", "tell": "#payments"}
+    case = declare(
+        events={"payment": "int64", "at": "datetime", "card": "int64", "amount": "float64"},
+        label="is_bad",
+        label_delay_days=7,
+        features=[{"name": "habit", "entity": "card", "windows": [window("spent", "sum", "amount", [1])]}],
+        monitoring={"quality_metric": "auc_roc", "degrade": [rule]},
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        for days in range(behind + 1, behind + 4):
+            day, store = (AS_OF - days * ONE_DAY).isoformat(), asset_key(case, "features", "online_store")
+            instance.report_runless_asset_event(dg.AssetMaterialization(store, partition=day))
+        result = materialized(case, Lake(root=str(tmp_path)), models, instance)
+    [trusted] = [one for one in result.get_asset_check_evaluations() if one.check_name == "trusted"]
+    assert trusted.passed is is_trusted
+    if not is_trusted:
+        assert "2 days behind" in str(trusted.metadata["why"].value)
