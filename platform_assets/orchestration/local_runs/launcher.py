@@ -18,6 +18,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from platform_assets.declaration.sections.compute import Compute
 from platform_assets.deployment.causes import Cause
 from platform_assets.orchestration.local_runs.start import StartedProcess, Starter
+from platform_assets.orchestration.local_runs.twins import earlier_twin
 from platform_assets.orchestration.local_runs.warm_process import LIBRARIES
 from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
 from platform_assets.orchestration.retries import Consequence, consequence
@@ -70,7 +71,7 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
         return True
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Start the process of a run, watch it, and write into the run's tags which one it is.
+        """Start the process of a run, watch it, and write into the run's tags which one it is; a run that was asked for twice starts once.
 
         Raises:
             DagsterInvariantViolationError: the run was made in a way that no other process can make again.
@@ -81,6 +82,11 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
                 f"run {run.run_id} of {run.job_name} has no origin: it cannot be run in a process of its own. Start it from the web UI, "
                 "a schedule or a sensor, or in process with `platform-assets run`"
             )
+        twin = earlier_twin(self._instance, run)
+        if twin is not None:
+            said = f"Run {twin} was asked for with the same key a moment before: another daemon works on this storage. Stop all but one."
+            self._instance.report_run_canceled(run, said)
+            return
         child = self._starter.start(run.run_id, run.job_code_origin, self._instance.get_ref())
         self._children[run.run_id] = child
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: child.worker.text})
