@@ -285,7 +285,10 @@ class EntityEvents:
 
     def since(self, oldest_microseconds: int) -> EntityEvents:
         """The events at or after a time."""
-        position = int(np.searchsorted(self.times, oldest_microseconds))
+        return self.after(int(np.searchsorted(self.times, oldest_microseconds)))
+
+    def after(self, position: int) -> EntityEvents:
+        """The events from a position on."""
         return EntityEvents(
             self.times[position:], tuple(column[position:] for column in self.keys), self.values[:, position:]
         )

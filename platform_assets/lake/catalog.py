@@ -294,6 +294,10 @@ class Catalog:
         """Address of the file with a view's carried state."""
         return f"{self.lake.root.rstrip('/')}/{self.use_case.name}/{CARRIED}/{view.table}.parquet"
 
+    def online_events_uri(self, view: FeatureView) -> str:
+        """Address of the file with the events that a view's states were last made from."""
+        return f"{self.lake.root.rstrip('/')}/{self.use_case.name}/{CARRIED}/{view.table}_online.parquet"
+
     @property
     def feature_quality(self) -> LakeTable:
         """A profile of every feature of each training set."""

@@ -1,7 +1,7 @@
 """Refresh the online store: each entity's recent events, and what look-ups find, as of the end of a day.
 
-Belongs here: reading what a state needs and writing it. Does not belong here: making a state (`features/entity_state.py`),
-writing and verifying it (`features/online/store.py`).
+Belongs here: what is written as of a midnight, and in which order. Does not belong here: making states (`pipelines/online_states.py`),
+writing and verifying them (`features/online/store.py`).
 
 A day that is refreshed again after a later one changes nothing: the store holds a newer state, and the latest day is refreshed
 again after whatever changed the earlier one.
@@ -9,17 +9,14 @@ again after whatever changed the earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import partial
-
-import polars as pl
 
 from platform_assets.declaration import FeatureView, UseCase
-from platform_assets.declaration.time_zones import UTC_ZONE
-from platform_assets.features.entity_state import entity_state, state_layout, views_with_state
+from platform_assets.features.entity_state import state_layout, views_with_state
 from platform_assets.features.errors import OlderState, StateError
+from platform_assets.features.event_frames import midnight
 from platform_assets.features.offline.feature_table import uses_label
 from platform_assets.features.offline.lookups import days_to_read
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
@@ -33,9 +30,9 @@ from platform_assets.features.online.generation import (
 )
 from platform_assets.features.online.lookup_state import LookupLayout, lookup_layouts, write_lookup
 from platform_assets.features.online.request_features import require_service
-from platform_assets.features.online.store import apply, write_state
+from platform_assets.features.online.store import States, WrittenStates, apply, write_states
 from platform_assets.lake.catalog import Catalog
-from platform_assets.pipelines.labelled_events import labelled_events
+from platform_assets.pipelines.online_states import states_of_view
 from platform_assets.pipelines.required_days import require_source_days
 from platform_assets.pipelines.row_versions import known_rows
 
@@ -49,6 +46,8 @@ class RefreshedStore:
     Attributes:
         state_as_of: the midnight whose state it is.
         entities_written: how many, by table of the view or look-up.
+        entities_unchanged: of how many the store held the same already, by table of the view.
+        states: by table of the view, from which days its states were brought forward, or why they were rebuilt.
         newer_state_kept: tables of which the store holds a newer state.
         filled_because: why everything was written anew; None where the store held what it should.
     """
@@ -57,6 +56,8 @@ class RefreshedStore:
     entities_written: dict[str, int]
     newer_state_kept: tuple[str, ...]
     filled_because: str | None = None
+    entities_unchanged: Mapping[str, int] = field(default_factory=dict)
+    states: Mapping[str, str] = field(default_factory=dict)
 
 
 def refresh_online_store(
@@ -90,23 +91,25 @@ def refresh_online_store(
         mark.remove()  # until everything is written
     anew = reason is not None
     written: dict[str, int] = {}
+    unchanged: dict[str, int] = {}
+    states: dict[str, str] = {}
     newer: list[str] = []
-
-    writes = {
-        view.table: partial(_write_view, catalog, view, settings, at, anew) for view in views_with_state(use_case)
-    }
-    for layout in lookup_layouts(use_case, use_case.stored_views):
-        writes[f"{layout.view.table}_{layout.lookup.name}"] = partial(
-            _write_lookup, catalog, layout, settings, at, anew
-        )
-    for table, write in writes.items():
+    for view in views_with_state(use_case):
         try:
-            written[table] = write()
+            outcome, states[view.table] = _write_view(catalog, view, settings, at, anew)
+            written[view.table], unchanged[view.table] = outcome.written, outcome.unchanged
+        except OlderState as error:
+            log(str(error))
+            newer.append(view.table)
+    for layout in lookup_layouts(use_case, use_case.stored_views):
+        table = f"{layout.view.table}_{layout.lookup.name}"
+        try:
+            written[table] = _write_lookup(catalog, layout, settings, at, anew)
         except OlderState as error:
             log(str(error))
             newer.append(table)
     note_filled(store, mark, at, anew=anew)
-    return RefreshedStore(at, written, tuple(newer), reason)
+    return RefreshedStore(at, written, tuple(newer), reason, unchanged, states)
 
 
 def _require_input(catalog: Catalog, at: date) -> None:
@@ -128,22 +131,15 @@ def _require_input(catalog: Catalog, at: date) -> None:
         require_source_days(catalog, use_case.source(layout.lookup.source), *days, what)
 
 
-def _write_view(catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date, anew: bool) -> int:
-    use_case = catalog.use_case
-    reach = timedelta(days=state_layout(view, use_case).span_days + (use_case.time_zone != UTC_ZONE))
-    first = max(at - reach, use_case.history.first_day)
-    state = entity_state(view, use_case, _events(catalog, view, first, at), at)
-    return write_state(view, state, settings, use_case, anew=anew)
-
-
-def _events(catalog: Catalog, view: FeatureView, first: date, at: date) -> pl.DataFrame:
-    """Events up to a midnight: by then the labels of one more day have arrived than the day's own features could know."""
-    last = at - ONE_DAY
-    return (
-        labelled_events(catalog, first, last, at)
-        if uses_label(view, catalog.use_case)
-        else catalog.events.read(first, last)
-    )
+def _write_view(
+    catalog: Catalog, view: FeatureView, settings: FeastSettings, at: date, anew: bool
+) -> tuple[WrittenStates, str]:
+    """What became of the states, and how they were made."""
+    made = states_of_view(catalog, view, at)
+    layout, moment = state_layout(view, catalog.use_case), midnight(at, catalog.use_case.time_zone)
+    written = write_states(States.of_rows(layout, made.rows, moment), settings, anew=anew, changed_only=True)
+    made.keep()
+    return written, made.how
 
 
 def _write_lookup(catalog: Catalog, layout: LookupLayout, settings: FeastSettings, at: date, anew: bool) -> int:

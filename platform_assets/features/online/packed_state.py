@@ -105,6 +105,29 @@ def last_time(data: bytes) -> int:
     return int(_TIME.unpack_from(data, HEADER.size + 8 * (count - 1))[0]) if count else BEFORE_ALL_TIME
 
 
+def ends_with(data: bytes, state: bytes, layout: StateLayout, oldest: int) -> bool:
+    """Whether stored bytes hold the events of a state, and before them only events from before a time; both lie inline and are whole.
+
+    Args:
+        data: what is stored.
+        state: the state.
+        layout: of both.
+        oldest: the time, in microseconds.
+    """
+    count, wanted = HEADER.unpack_from(data)[-2], HEADER.unpack_from(state)[-2]
+    more = count - wanted
+    if more < 0 or (more and _TIME.unpack_from(data, HEADER.size + 8 * (more - 1))[0] >= oldest):
+        return False
+    if pl.String() in key_types(layout):
+        return pack(unpack(data, layout, "").after(more), layout) == state
+    begin = end = HEADER.size
+    for _ in range(1 + len(layout.value_columns) + len(layout.key_columns)):
+        if data[begin + 8 * more : begin + 8 * count] != state[end : end + 8 * wanted]:
+            return False
+        begin, end = begin + 8 * count, end + 8 * wanted
+    return True
+
+
 def packed_states(layout: StateLayout, rows: pl.DataFrame, counts: Sequence[int]) -> list[bytes]:
     """The states of many entities.
 
@@ -140,7 +163,8 @@ def damaged(layout: StateLayout, entity: Any, why: str) -> StateError:
 
 def key_types(layout: StateLayout) -> list[pl.DataType]:
     """The type of each part of an event's key: Int64, Float64 or String."""
-    return [layout.list_types[name] for name in layout.key_fields]
+    types = layout.list_types
+    return [types[name] for name in layout.key_fields]
 
 
 def pack_key(column: Any, dtype: pl.DataType) -> bytes:

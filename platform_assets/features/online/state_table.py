@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from platform_assets.features.entity_state import EntityEvents, StateLayout
@@ -77,15 +78,20 @@ def entity_key(layout: StateLayout, entity: Any) -> Any:
     Raises:
         FeatureError: the value is not of the key's type.
     """
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.protos.feast.types.Value_pb2 import Value
-
     try:
-        value = Value(string_val=entity) if layout.entity_is_text else Value(int64_val=entity)
+        return _entity_key(layout.entity_key, layout.entity_is_text, entity)
     except (TypeError, ValueError) as error:
         kind = "a string" if layout.entity_is_text else "a whole number"
         raise FeatureError(f"{layout.entity_key!r} is {entity!r}; it must be {kind}") from error
-    return EntityKey(join_keys=[layout.entity_key], entity_values=[value])
+
+
+@lru_cache(maxsize=4096, typed=True)  # a chunk's keys are needed to read, to write and to read back
+def _entity_key(name: str, is_text: bool, entity: Any) -> Any:
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    value = Value(string_val=entity) if is_text else Value(int64_val=entity)
+    return EntityKey(join_keys=[name], entity_values=[value])
 
 
 def encode_state(data: bytes) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,7 @@ import polars as pl
 
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY
 from platform_assets.features.entity_state import EVENT_TIMES, STATE_TIME, EntityEvents, StateLayout, state_layout
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.event_frames import microseconds, require_columns
@@ -33,7 +35,7 @@ from platform_assets.features.online.feast_connection import (
     repo_config,
 )
 from platform_assets.features.online.feast_objects import feast_objects
-from platform_assets.features.online.packed_state import kind_of, last_time, pack, packed_states, unpack
+from platform_assets.features.online.packed_state import ends_with, kind_of, last_time, pack, packed_states, unpack
 from platform_assets.features.online.redis_client import redis_lock
 from platform_assets.features.online.state_table import OnlineTable, encode_state, online_table, packed
 
@@ -95,14 +97,83 @@ def write_state(
     """
     layout = state_layout(view, use_case)
     require_columns(state.columns, list(layout.schema), f"state of view {view.name!r}")
-    if state.is_empty():
-        return 0
     moments = state[STATE_TIME].unique().to_list()
-    if len(moments) != 1:
+    if len(moments) > 1:
         raise StateError(
             f"state of view {view.name!r} mixes {len(moments)} times; make it with one call of entity_state"
         )
-    moment: datetime = moments[0]
+    if not moments:
+        return 0
+    names, counts = list(layout.list_types), state[EVENT_TIMES].list.len()
+    rows = state.filter(counts > 0).select(names).explode(names)
+    states = States(layout, state[layout.entity_key].to_list(), counts.to_list(), rows, moments[0])
+    return write_states(states, settings, anew=anew).written
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """The states of entities as of a midnight.
+
+    Attributes:
+        layout: what they hold.
+        entities: whose they are.
+        counts: how many events each has.
+        rows: the events, one entity after the other, with the columns of `StateLayout.list_types`.
+        moment: the midnight.
+    """
+
+    layout: StateLayout
+    entities: Sequence[Any]
+    counts: Sequence[int]
+    rows: pl.DataFrame
+    moment: datetime
+
+    @classmethod
+    def of_rows(cls, layout: StateLayout, rows: pl.DataFrame, moment: datetime) -> States:
+        """States of events that are in order of entity, time and key; the entity's key is among the columns."""
+        runs = rows.select(pl.col(layout.entity_key).rle().alias("run")).unnest("run")
+        return cls(layout, runs["value"].to_list(), runs["len"].to_list(), rows, moment)
+
+    def chunks(self, size: int) -> Iterator[tuple[list[Any], list[bytes]]]:
+        """Entities and their packed states, so many at a time."""
+        first = 0
+        for begin in range(0, len(self.entities), size):
+            counts = self.counts[begin : begin + size]
+            rows = self.rows.slice(first, sum(counts))
+            first += len(rows)
+            yield list(self.entities[begin : begin + size]), packed_states(self.layout, rows, counts)
+
+
+@dataclass(frozen=True)
+class WrittenStates:
+    """What became of states.
+
+    Attributes:
+        written: how many were written.
+        unchanged: how many the store held already: but for events that no window reaches any more, the same bytes.
+    """
+
+    written: int
+    unchanged: int = 0
+
+
+def write_states(
+    states: States, settings: FeastSettings, *, anew: bool = False, changed_only: bool = False
+) -> WrittenStates:
+    """Write states, verify them, then move the watermark; see `write_state`.
+
+    Args:
+        states: the states.
+        settings: where Feast keeps its registry and values.
+        anew: the store lost what it held: the watermark is about states that are gone.
+        changed_only: leave those alone of which the store holds the same.
+
+    Raises:
+        OlderState: the states are older than the watermark; nothing was written.
+        StateError: a state reads back differently.
+    """
+    layout, moment = states.layout, states.moment
+    written = 0
     store = feast_store(settings)
     lock = WriteLock(settings)
     with WriteLock(settings, "batch", wait_seconds=BATCH_WAIT_SECONDS).held() as go_on:
@@ -110,17 +181,17 @@ def write_state(
         newest = None if anew else _watermark(table)
         if newest is not None and moment < newest:
             raise OlderState(
-                f"state of view {view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
+                f"state of view {layout.view.name!r} as of {moment} is older than the one in the online store, as of {newest}; "
                 "write states in time order"
             )
-        for chunk in state.iter_slices(ENTITIES_PER_CHUNK):
+        for entities, packed_chunk in states.chunks(ENTITIES_PER_CHUNK):
             go_on()
             with lock.held():
-                _write_chunk(table, chunk, moment)
+                written += _write_chunk(table, entities, packed_chunk, moment, changed_only=changed_only)
         store.registry.apply_materialization(
             table.view, settings.project, moment - timedelta(days=layout.span_days), moment, commit=True
         )
-    return len(state)
+    return WrittenStates(written, len(states.entities) - written)
 
 
 class WriteLock:
@@ -180,35 +251,38 @@ def _watermark(table: OnlineTable) -> datetime | None:
     return max(end if end.tzinfo else end.replace(tzinfo=UTC) for _, end in intervals)
 
 
-def _write_chunk(table: OnlineTable, chunk: pl.DataFrame, moment: datetime) -> None:
-    """Write some entities, keeping newer events that are stored, and read them back."""
-    layout = table.layout
-    entities = chunk[layout.entity_key].to_list()
-    states = packed_states(layout, *_flat(chunk, layout))
-    boundary = microseconds(moment)
+def _write_chunk(
+    table: OnlineTable, entities: list[Any], states: list[bytes], moment: datetime, *, changed_only: bool
+) -> int:
+    """Write some entities, keeping newer events that are stored, and read them back; how many were written."""
+    layout, boundary = table.layout, microseconds(moment)
+    oldest = boundary - layout.span_days * MICROSECONDS_PER_DAY + 1
     rows: list[tuple[Any, dict[str, Any], datetime]] = []
     for entity, stored, state in zip(entities, table.read(entities), states, strict=True):
-        newer = None if stored is None else _newer_events(stored, layout, entity, boundary)
-        kept = state if newer is None else pack(unpack(state, layout, entity).followed_by(newer), layout)
+        kept = state
+        if stored is not None:
+            data = packed(stored)
+            if changed_only and data == state:
+                continue
+            whole, newer = _newer_events(data, layout, entity, boundary)
+            if newer is not None:
+                kept = pack(unpack(state, layout, entity).followed_by(newer), layout)
+            if changed_only and whole and ends_with(data, kept, layout, oldest):
+                continue
         rows.append((entity, encode_state(kept), moment))
-    table.write(rows)
-    _verify(table, rows)
+    if rows:
+        table.write(rows)
+        _verify(table, rows)
+    return len(rows)
 
 
-def _flat(chunk: pl.DataFrame, layout: StateLayout) -> tuple[pl.DataFrame, list[int]]:
-    """A chunk's events, one row each, and how many of them each entity has."""
-    names, counts = list(layout.list_types), chunk[EVENT_TIMES].list.len()
-    return chunk.filter(counts > 0).select(names).explode(names), counts.to_list()
-
-
-def _newer_events(stored: Mapping[str, Any], layout: StateLayout, entity: Any, boundary: int) -> EntityEvents | None:
-    """Stored events at or after a time; None where there are none, or where what is stored is damaged: it is replaced."""
-    data = packed(stored)
+def _newer_events(data: bytes, layout: StateLayout, entity: Any, boundary: int) -> tuple[bool, EntityEvents | None]:
+    """Whether stored bytes are whole, and their events at or after a time; damaged ones have none and are replaced."""
     try:
         kind_of(data, layout, entity)
-        return unpack(data, layout, entity).since(boundary) if last_time(data) >= boundary else None
+        return True, unpack(data, layout, entity).since(boundary) if last_time(data) >= boundary else None
     except StateError:
-        return None
+        return False, None
 
 
 def _verify(table: OnlineTable, rows: list[tuple[Any, dict[str, Any], datetime]]) -> None:

@@ -58,6 +58,8 @@ def online_store_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
             metadata={
                 "dagster/row_count": sum(refreshed.entities_written.values()),
                 "entities_written": refreshed.entities_written,
+                "entities_unchanged": dict(refreshed.entities_unchanged),
+                "states": dict(refreshed.states),
                 "state_as_of": refreshed.state_as_of.isoformat(),
                 "newer_state_kept": list(refreshed.newer_state_kept),
                 **left_out_metadata(catalog),
