@@ -231,11 +231,15 @@ def _windows(state: UseCaseState) -> Iterator[StateFinding]:
 
 
 def _window(state: UseCaseState, window: WindowState, severity: Severity, what: str) -> StateFinding:
+    why, champion = window.explanation, state.champion
+    if window.status in ("violated", "withdrawn") and champion and window.model_version not in ("", champion.version):
+        severity = "yellow"  # somebody was needed, and a new model was the answer
+        why += f" Version {window.model_version} answered then; version {champion.version} is champion now and will be judged by itself."
     return StateFinding(
         severity=severity,
         what=f"{what} (window up to {window.day})",
         since=None if severity == "ok" else _midnight(window.since),
-        why=window.explanation,
+        why=why,
         next_command=""
         if severity == "ok"
         else f"make dev, asset {state.use_case}/monitoring/{ASSETS[window.monitor]}",

@@ -188,6 +188,7 @@ class WindowState(PlainPart):
         passed: whether it is fine.
         since: first day of the unbroken row of windows with this verdict.
         explanation: one sentence.
+        model_version: that was judged; empty where nobody said.
     """
 
     monitor: str
@@ -196,6 +197,7 @@ class WindowState(PlainPart):
     passed: bool
     since: date
     explanation: str
+    model_version: str = ""
 
 
 class DecisionState(PlainPart):

@@ -58,7 +58,7 @@ def _newest(catalog: Catalog, name: str) -> Rows:
     if not days:
         return []
     first = days[-1] - timedelta(days=MOST_DAYS - 1)
-    rows = table.read(first, days[-1], columns=[EVENT_DAY, "status", "passed", "result"])
+    rows = table.read(first, days[-1], columns=[EVENT_DAY, "status", "passed", "model_version", "result"])
     return [{**row, "result": json.loads(row["result"])} for row in rows.sort(EVENT_DAY).iter_rows(named=True)]
 
 
@@ -75,6 +75,7 @@ def _window(monitor: str, rows: Rows) -> WindowState:
         passed=last["passed"],
         since=since,
         explanation=_explanation(last["result"]),
+        model_version=last["model_version"] or "",
     )
 
 

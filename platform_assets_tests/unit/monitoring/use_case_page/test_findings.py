@@ -59,6 +59,11 @@ FOUND = {
     "broken columns": ({"windows": (window("drift", "broken"),)}, "red", "Columns of the requests are broken"),
     "drift not judged": ({"windows": (window("drift", "no_verdict"),)}, "red", "Drift could not be judged"),
     "quality lost": ({"windows": (window("quality", "violated"),)}, "red", "The model has lost quality"),
+    "quality lost by the champion": ({"windows": (window("quality", "violated", model_version="3"),)}, "red", "The model has lost quality"),
+    "quality lost by the model before": (
+        {"windows": (window("quality", "violated", model_version="2"),)}, "yellow", "The model has lost quality",
+    ),
+    "nobody asked the model before": ({"windows": (window("quality", "no_verdict", model_version="2"),)}, "red", "could not be judged"),
     "quality not judged": ({"windows": (window("quality", "no_verdict"),)}, "red", "Quality could not be judged"),
     "estimate below": ({"windows": (window("estimate", "violated"),)}, "red", "Quality is estimated below its bound"),
     "estimate withdrawn": ({"windows": (window("estimate", "withdrawn"),)}, "yellow", "estimate of quality is withdrawn"),
