@@ -5,16 +5,22 @@ Belongs here: drawing. Does not belong here: computing what is drawn (`profile`,
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from platform_assets.declaration.sections.sources import EVENT_DAY
+from platform_assets.validation.panels import Box, Panel, new_figure, png_of, spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN_COLUMNS = 4
+SHOWN_DAYS = 6
+"""Days that are named below a picture of many."""
 
 
 def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> bytes:
@@ -27,34 +33,23 @@ def plot_volume(counts: Mapping[date, int], refused: Mapping[date, int]) -> byte
     Returns:
         A PNG, the same bytes for the same numbers.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-    from matplotlib.figure import Figure
-
     first, last = min(counts, default=date(1970, 1, 1)), max(counts, default=date(1970, 1, 1))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     rows = [counts.get(day, 0) for day in days]
     percent = [100.0 * refused.get(day, 0) / counts[day] if counts.get(day) else 0.0 for day in days]
-    edges = date2num([*days, last + timedelta(days=1)]) - 0.5
-    figure = Figure(figsize=(7.0, 3.2))
-    FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    figure.subplots_adjust(left=0.14, right=0.98, top=0.91, bottom=0.1, hspace=0.12)
-    # One outline instead of a bar for each day, and fixed margins: half a second of a long load went into this picture.
-    upper.stairs(rows, edges, fill=True, color="#4472a8", antialiased=False)
-    upper.set_ylabel("rows delivered")
-    upper.set_title(f"{sum(rows):,} rows on {len(counts)} days, {sum(refused.get(day, 0) for day in counts):,} refused")
-    lower.stairs(percent, edges, fill=True, color="#b5473c", antialiased=False)
-    lower.set_ylabel("refused, %", fontsize=8)
-    lower.set_ylim(0.0, max([*percent, 0.1]) * 1.1)
-    locator = AutoDateLocator()
-    lower.xaxis.set_major_locator(locator)
-    lower.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    for axes in (upper, lower):
-        axes.spines[["top", "right"]].set_visible(False)
-    target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=80, metadata={"Software": None})
-    return target.getvalue()
+    edges = [number - 0.5 for number in range(len(days) + 1)]
+    figure, across = new_figure(7.0, 3.2), (edges[0], edges[-1])
+    upper = Panel(figure, (0.14, 0.4, 0.84, 0.5), across, spread(rows, from_zero=True), size=8)
+    lower = Panel(figure, (0.14, 0.1, 0.84, 0.2), across, (0.0, max([*percent, 0.1]) * 1.1), size=8)
+    upper.steps(rows, edges, "#4472a8")
+    lower.steps(percent, edges, "#b5473c")
+    title = f"{sum(rows):,} rows on {len(counts)} days, {sum(refused.get(day, 0) for day in counts):,} refused"
+    upper.frame(title, "rows delivered")
+    lower.frame(label="refused, %")
+    upper.ticks(across=[], up=4)
+    step = -(-len(days) // SHOWN_DAYS)
+    lower.ticks([(number, f"{days[number]:%Y-%m-%d}") for number in range(0, len(days), step)], up=2)
+    return png_of(figure)
 
 
 def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str]) -> bytes:
@@ -68,32 +63,37 @@ def plot_profile(profiles: pl.DataFrame, day: date | None, columns: Sequence[str
     Returns:
         A PNG, the same bytes for the same numbers.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     numeric = profiles.filter(pl.col("mean").is_not_null())
     present = set(numeric["column"])
     names = [name for name in columns if name in present][:SHOWN_COLUMNS]
-    figure = Figure(figsize=(7.0, 0.5 + 1.1 * max(len(names), 1)))
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(max(len(names), 1), 2, squeeze=False, width_ratios=[2, 1])
-    figure.subplots_adjust(left=0.11, right=0.99, top=0.97, bottom=0.14, hspace=0.45, wspace=0.15)
-    for (left, right), name in zip(axes, names, strict=False):
+    height = 0.5 + 1.1 * max(len(names), 1)
+    figure = new_figure(7.0, height)
+    for place, name in enumerate(names):
         lines = numeric.filter(pl.col("column") == name).sort(EVENT_DAY)
-        left.set_ylabel(name, fontsize=7)
+        bottom = (height - 1.1 * (place + 1)) / height
         if day is not None:
-            ages = [(one - day).days for one in lines[EVENT_DAY]]
-            left.fill_between(ages, lines["q25"].to_list(), lines["q75"].to_list(), color="#c9d7e6", linewidth=0)
-            left.plot(ages, lines["mean"].to_list(), color="#4472a8", marker=".", markersize=3)
+            _trend(figure, (0.11, bottom, 0.55, 0.75 / height), lines, day, name)
         shown = lines.filter(pl.col(EVENT_DAY) == day) if day is not None else lines
         if shown.height and shown["histogram"][0]:
             histogram = json.loads(shown["histogram"][0])
-            right.stairs(histogram["counts"], histogram["edges"], fill=True, color="#4472a8")
-        for one in (left, right):
-            one.locator_params(nbins=4)
-            one.tick_params(labelsize=6)
+            counts, edges = histogram["counts"], histogram["edges"]
+            box = (0.72, bottom, 0.27, 0.75 / height)
+            panel = Panel(figure, box, (edges[0], edges[-1]), spread(counts, from_zero=True))
+            panel.steps(counts, edges, "#4472a8")
+            panel.frame(label="" if day is not None else name)
+            panel.ticks()
     if day is not None and names:
-        axes[-1][0].set_xlabel(f"days before {day}", fontsize=7)
-    target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=80, metadata={"Software": None})
-    return target.getvalue()
+        figure.text(0.385, 0.01, f"days before {day}", ha="center", fontsize=7)
+    return png_of(figure)
+
+
+def _trend(figure: Figure, box: Box, lines: pl.DataFrame, day: date, name: str) -> None:
+    """The mean of a column over the last days, and its middle half."""
+    lines = lines.drop_nulls(["q25", "q75", "mean"])
+    ages = [float((one - day).days) for one in lines[EVENT_DAY]]
+    low, high, mean = (lines[column].to_list() for column in ("q25", "q75", "mean"))
+    panel = Panel(figure, box, spread(ages), spread([*low, *high, *mean]))
+    panel.band(ages, low, high, "#c9d7e6")
+    panel.line(ages, mean, "#4472a8")
+    panel.frame(label=name)
+    panel.ticks()
