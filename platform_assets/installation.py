@@ -156,6 +156,12 @@ class Settings(BaseModel):
         default=None,
         description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
     )
+    otlp: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="Base address of an OTLP receiver over HTTP, such as `http://127.0.0.1:4318`, that traces go to; none are made when "
+        "not set.",
+    )
     alertmanager: str | None = Field(
         default=None,
         pattern="^https?://",
@@ -239,6 +245,7 @@ class Settings(BaseModel):
             "executor": value("executor", "in_process"),
             "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
+            "otlp": value("otlp", "") or None,
             "alertmanager": value("alertmanager", "") or None,
             "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
             "ray_address": value("ray_address", "") or None,
@@ -371,7 +378,7 @@ class Installation:
         """Where services are built, logged and answered."""
         settings = self.settings
         home, cluster = str(settings.own_home), settings.kubernetes
-        return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster)
+        return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster, settings.otlp)
 
     def _callers(self) -> CallerAccess | None:
         """Whether callers are checked, and how; None where no setting says so.

@@ -38,6 +38,7 @@ from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavail
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
 from serving.scoring import STORE_EMPTIED, reviewed
+from serving.tracing.routes import traced
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -75,8 +76,8 @@ def make_app(use_case: UseCase) -> Starlette:
     predict = functools.partial(_predict, requests.features_model(use_case), largest_rows_bytes(use_case))
     return Starlette(
         routes=[
-            Route(path["score"], counting(answering(score)), methods=["POST"]),
-            Route(path["predict"], answering(predict), methods=["POST"]),
+            Route(path["score"], traced(path["score"], counting(answering(score))), methods=["POST"]),
+            Route(path["predict"], traced(path["predict"], answering(predict)), methods=["POST"]),
             Route(path["release"], _release, methods=["GET"]),
             Route(path["self_test"], answering(self_test), methods=["POST"]),
         ],

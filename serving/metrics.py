@@ -14,6 +14,7 @@ from platform_assets.tasks.registry import task_of
 from serving.exposure import OUTCOMES
 from serving.refusals import STATUSES
 from serving.scoring import STORE_EMPTIED, STORE_UNREACHABLE
+from serving.tracing.spans import DROP_REASONS
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase
@@ -27,6 +28,7 @@ REQUEST_OUTCOMES = (ANSWERED, REFUSED, FAILED)
 """What became of a request: scored, turned away for its own fault (4xx), or not answered for ours (5xx)."""
 REQUESTS_HELP = "Requests for a score, by what became of them; copies in shadow and self-tests are left out."
 REFUSED_HELP = "Requests not scored because the request was wrong, by status."
+SPANS_HELP = "Spans of traced requests that no collector was given, by why."
 SHADOW_OUTCOMES = ("logged", "refused", "failed")
 LATENCY_BUCKETS_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -91,8 +93,13 @@ class ServiceMetrics:
             "platform_assets_background_waiting", text, ("use_case", "queue"), registry=registry
         )
         self.waiting = {queue: waiting.labels(queue=queue, **labels) for queue in QUEUES}
+        self._dropped_spans = counters("spans_dropped_total", SPANS_HELP, "reason", DROP_REASONS)
         self.latency = _latency(registry).labels(**labels)
         _release_info(registry).labels(model_version=model_version, release=release, **labels).set(1)
+
+    def spans_dropped(self, reason: str, count: int) -> None:
+        """Count spans that were lost."""
+        self._dropped_spans[reason].inc(count)
 
 
 def _decisions(use_case: UseCase) -> list[str]:

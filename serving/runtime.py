@@ -25,12 +25,15 @@ from serving.prediction_log import LogUnavailable, PredictionLog
 from serving.release import PackedRelease, PackedReleaseError, content_digest
 from serving.scoring import Prediction, Scorer
 from serving.standing_order import OrderInForce
+from serving.tracing.opened import open_tracing
+from serving.tracing.spans import APPEND, step
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
     from serving.settings import ServingSettings
+    from serving.tracing.spans import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +48,8 @@ BEHIND_SECONDS = 5.0
 class Runtime:
     """Everything a running service holds.
 
-    `log_queue` holds the lines of `log: after_answer`, and is None with `before_answer`; `stopping` is set when the stop begins.
+    `log_queue` holds the lines of `log: after_answer`, and is None with `before_answer`; `tracing` is None where no request is traced;
+    `stopping` is set when the stop begins.
     """
 
     release: PackedRelease
@@ -57,6 +61,7 @@ class Runtime:
     metrics: ServiceMetrics
     record_queue: Background
     log_queue: Background | None = None
+    tracing: Tracing | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     order: OrderInForce = field(init=False)
     _behind: tuple[float, str] | None = field(default=None, init=False)
@@ -99,7 +104,9 @@ class Runtime:
             self.metrics.rescored.inc()
             return False
         try:
-            self._log(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
+            self._describe(prediction)
+            with step(self.tracing, APPEND):
+                self._log(self.scorer.log_record(prediction), day_of(event[case.event_time], case.time_zone))
         except LogUnavailable:
             self.online.forget(event)
             self.metrics.unlogged.inc()
@@ -141,7 +148,16 @@ class Runtime:
         Raises:
             LogUnavailable: the log took no line.
         """
-        self.log.append(self.scorer.log_record(prediction), refuses=False)
+        self._describe(prediction)
+        with step(self.tracing, APPEND):
+            self.log.append(self.scorer.log_record(prediction), refuses=False)
+
+    def _describe(self, prediction: Prediction) -> None:
+        """Tell the trace, where there is one, what is answered."""
+        if self.tracing is not None:
+            self.tracing.describe(
+                decision=prediction.answer.decision, role=prediction.role, fallback=prediction.fallback
+            )
 
     def unready(self) -> str | None:
         """Why this process should get no requests now; None when it should."""
@@ -178,6 +194,8 @@ class Runtime:
             self.metrics.dropped["log"].inc(self.log_queue.close(self.settings.drain_seconds))
         self.metrics.dropped["record"].inc(self.record_queue.close(self.settings.drain_seconds))
         self.log.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 def start_runtime(release: PackedRelease, code_folder: Path | None, settings: ServingSettings) -> Runtime:
@@ -206,7 +224,8 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
     online = open_named(settings.online_features, release.use_case, settings.feast)
     log = PredictionLog(settings.log_folder, digest, settings.log_segment_bytes)
     metrics = ServiceMetrics(release.use_case, digest, release.info.model_version)
-    scorer = Scorer(release.use_case, release.info, digest, predictor, online)
+    tracing = open_tracing(release.use_case, digest, release.info.model_version, settings.otlp, metrics.spans_dropped)
+    scorer = Scorer(release.use_case, release.info, digest, predictor, online, tracing)
     _warm_up(release, scorer, online)
     runtime = Runtime(
         release=release,
@@ -218,6 +237,7 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
         metrics=metrics,
         record_queue=_queue("record", settings, metrics),
         log_queue=_queue("log", settings, metrics) if _logs_after(release, settings) else None,
+        tracing=tracing,
     )
     logger.info(
         "%s: model version %s, release %s, ready after %.2f s",

@@ -20,6 +20,7 @@ from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.tasks.registry import task_of
 from serving.online import EventTooOld, StoreEmptied, StoreUnavailable
 from serving.refusals import Problem, RequestRefused, unusable
+from serving.tracing.spans import LOOK_UP, PREDICT, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from serving.exposure import Exposure
     from serving.online import FeatureLookup, ModelInputs
     from serving.release import ReleaseInfo
+    from serving.tracing.spans import Tracing
 
 STORE_UNREACHABLE = "store unreachable"
 STORE_EMPTIED = "store lost its data"
@@ -55,6 +57,7 @@ class Prediction:
         exposure: what its entity is given in a running A/B test; None while none runs.
         mark: where the exchange of events stood when the event's features were looked up; None where it was not asked.
         role: `live`, or `shadow` for an answer that nobody is given.
+        trace_id: of the trace that its request is part of; None where it is not sampled.
     """
 
     request_id: str
@@ -70,6 +73,7 @@ class Prediction:
     exposure: Exposure | None = None
     mark: Any = None
     role: str = LIVE
+    trace_id: str | None = None
 
 
 def reviewed(answer: Answer) -> Answer:
@@ -81,9 +85,16 @@ class Scorer:
     """Scores events of one use case with one model."""
 
     def __init__(
-        self, use_case: UseCase, info: ReleaseInfo, digest: str, predictor: Predictor, online: FeatureLookup
+        self,
+        use_case: UseCase,
+        info: ReleaseInfo,
+        digest: str,
+        predictor: Predictor,
+        online: FeatureLookup,
+        tracing: Tracing | None = None,
     ) -> None:
         """Bring together what a score needs; `digest` is the release's."""
+        self._tracing = tracing
         self._use_case = use_case
         self._info = info
         self._digest = digest
@@ -117,11 +128,13 @@ class Scorer:
             EventTooOld: its windows reach behind what the online store holds.
             RequestRefused: a feature of it is infinite.
         """
-        vector, unknown, fallback = self._vector(event)
+        with step(self._tracing, LOOK_UP):
+            vector, unknown, fallback = self._vector(event)
         features = np.asarray(vector.values, dtype=np.float64)
         if np.isinf(features).any():
             raise self._infinite(features)
-        answer = self._answer(self._predictor.predict(features.reshape(1, -1))[0].tolist())
+        with step(self._tracing, PREDICT):
+            answer = self._answer(self._predictor.predict(features.reshape(1, -1))[0].tolist())
         outcome = self._unknown_outcome if unknown else None
         if outcome == REVIEW:
             answer = reviewed(answer)
@@ -139,6 +152,7 @@ class Scorer:
             exposure=exposure,
             mark=getattr(vector, "mark", None),  # online features of one's own may know none
             role=role,
+            trace_id=None if self._tracing is None else self._tracing.trace_id(),
         )
 
     def _vector(self, event: Mapping[str, Any]) -> tuple[ModelInputs, tuple[str, ...], str | None]:
@@ -207,6 +221,7 @@ class Scorer:
         record["experiment"] = None if exposure is None else exposure.experiment
         record["variant"] = None if exposure is None else exposure.variant
         record["role"] = prediction.role
+        record["trace_id"] = prediction.trace_id
         for name, value in zip(self._feature_columns, prediction.features.tolist(), strict=True):
             record[name] = value if math.isfinite(value) else None
         return record

@@ -48,6 +48,11 @@ class ServingSettings(BaseModel):
         default=None,
         description="When a prediction reaches the log, in place of what the use case declares as `serving.log`.",
     )
+    otlp: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="Base address of an OTLP receiver over HTTP that spans go to; absent traces nothing.",
+    )
     counts_folder: Path | None = Field(
         default=None,
         description="Folder of this process alone in which its counters survive a restart; absent keeps them in memory.",

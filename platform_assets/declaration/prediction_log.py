@@ -35,16 +35,18 @@ PREDICTION_COLUMNS: Mapping[str, pl.DataType] = {
     "experiment": pl.String(),
     "variant": pl.String(),
     "role": pl.String(),
+    "trace_id": pl.String(),
 }
 """What every prediction carries besides the request and its features: `request_id` is the service's own and unique,
 `caller_request_id` the `x-request-id` that came with the request, which may come again, `release` is the service's digest,
 `unknown_entities` the names of entities without history, joined by commas, `latency_ms` the time in the service, `fallback`
 why the features are not what the online store holds (`store unreachable`); null for all others. `experiment` names the A/B test
 that ran when the request came, and `variant` what its entity was given in it (`control` or `treatment`); null where it took no part. `role`
-says whether a caller was given the answer (`live`, or null) or a version in shadow gave it to nobody (`shadow`). Of a multi-class
-task `decision` is the predicted class and `score` its probability."""
+says whether a caller was given the answer (`live`, or null) or a version in shadow gave it to nobody (`shadow`). `trace_id` names the
+trace that the request was part of, where that was sampled. Of a multi-class task `decision` is the predicted class and `score` its
+probability."""
 
-OPTIONAL_COLUMNS = ("fallback", "caller_request_id", "experiment", "variant", "role")
+OPTIONAL_COLUMNS = ("fallback", "caller_request_id", "experiment", "variant", "role", "trace_id")
 """Null in most predictions, and not written at all by services from before there was the column."""
 
 

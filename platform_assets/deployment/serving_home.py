@@ -26,6 +26,7 @@ class ServingHome:
         callers: whether callers are checked, and how; None leaves it as it was last put in force.
         rollout: stages in which new versions take over here, instead of those that are declared; empty for the declared ones.
         cluster: what a target on a cluster needs to know; None where no setting says so.
+        otlp: base address of an OTLP receiver that services send their spans to; None for none.
     """
 
     home: str
@@ -34,6 +35,7 @@ class ServingHome:
     callers: CallerAccess | None = field(default=None, repr=False)
     rollout: tuple[RolloutStage, ...] = ()
     cluster: ClusterSettings | None = None
+    otlp: str | None = None
 
     def target(self) -> Target:
         """The target that services are deployed on.

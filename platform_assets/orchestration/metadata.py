@@ -79,9 +79,11 @@ def column_lineage(
     """
     _, layer, table = key.path
     origins = (graph or lineage(use_case)).table(layer, table, columns)
+    tables = {(node.layer, node.table) for nodes in origins.values() for node in nodes}
+    keys = {place: dg.AssetKey([use_case.name, *place]) for place in tables}  # a key costs as much as all else here
     deps = {
         column: [
-            dg.TableColumnDep(dg.AssetKey([use_case.name, node.layer, node.table]), node.column)
+            dg.TableColumnDep(keys[node.layer, node.table], node.column)
             for node in nodes
             if (not node.is_origin or node.layer == SOURCE) and node.column != WHOLE_ROW
         ]

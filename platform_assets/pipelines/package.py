@@ -159,5 +159,7 @@ def release_info(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -
 def serving_settings(use_case: UseCase, feature_store: FeatureStore, serving: ServingHome) -> ServingSettings:
     """Settings of the service's processes."""
     return ServingSettings(
-        feast=feature_store.settings(use_case).model_dump(mode="json"), log_folder=serving.log_folder(use_case.name)
+        feast=feature_store.settings(use_case).model_dump(mode="json"),
+        log_folder=serving.log_folder(use_case.name),
+        otlp=serving.otlp,
     )

@@ -23,13 +23,22 @@ from starlette.routing import Route
 
 from platform_assets.declaration.prediction_log import SHADOW
 from serving import request as requests
-from serving.app import REQUEST_ID_HEADER, answering, count_answer, counting, role_of, scored_and_remembered, streamed
+from serving.app import (
+    REQUEST_ID_HEADER,
+    answering,
+    count_answer,
+    counting,
+    role_of,
+    scored_and_remembered,
+    streamed,
+)
 from serving.bodies import json_value, read_body, read_bytes
 from serving.doors import tensors
 from serving.doors.tensors import EXTENSIONS, HEADER_LENGTH, SERVER
 from serving.event_times import EventTimes
 from serving.exposure import exposure_of
 from serving.refusals import Problem, RequestRefused
+from serving.tracing.routes import traced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +85,11 @@ def routes(use_case: UseCase, info: ReleaseInfo) -> list[Route]:
         found += [
             Route(model, functools.partial(_model_metadata, door)),
             Route(f"{model}/ready", functools.partial(_model_ready, door)),
-            Route(f"{model}/infer", _with_its_errors(counting(answering(infer))), methods=["POST"]),
+            Route(
+                f"{model}/infer",
+                traced(f"{model}/infer", _with_its_errors(counting(answering(infer)))),
+                methods=["POST"],
+            ),
         ]
     return found
 

@@ -66,6 +66,18 @@ PlatformName = Annotated[
 """Name of a serving platform."""
 
 
+class TraceSampling(Declaration):
+    """Which requests are traced, where the installation names a collector (`PLATFORM_ASSETS_OTLP`)."""
+
+    sample_ratio: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of requests that are traced. Of a request whose caller sends `traceparent` the caller decides. With 0 none is, "
+        "whatever callers send.",
+    )
+
+
 class Serving(Declaration):
     """How the model answers."""
 
@@ -118,6 +130,7 @@ class Serving(Declaration):
         le=16,
         description="Service processes for each version. With two a request that a dying process did not answer goes to the other.",
     )
+    tracing: TraceSampling = Field(default_factory=TraceSampling, description="Which requests are traced.")
     rollout: tuple[AnyRolloutStage, ...] = Field(
         default=(ReplaceStage(strategy="replace"),),
         min_length=1,

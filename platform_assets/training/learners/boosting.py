@@ -23,6 +23,7 @@ from platform_assets.training.learners.base import (
     constraints,
     weight_of_positives,
 )
+from platform_assets.training.learners.compiled_trees import FewRows, compiled_booster
 
 _FILE = "booster.ubj"
 _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
@@ -31,7 +32,7 @@ _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
 
 
 class BoostedModel:
-    """A booster that predicts from numpy in place, with one thread: the cheapest way xgboost has for a single row.
+    """A booster that predicts with one thread: a few rows through its trees compiled, many through xgboost, with the same result.
 
     Attributes:
         booster: xgboost's own.
@@ -40,9 +41,14 @@ class BoostedModel:
     def __init__(self, booster: Any) -> None:
         booster.set_param({"nthread": 1})
         self.booster = booster
+        self._few_rows = FewRows(lambda: compiled_booster(booster), self._by_library, "xgboost")
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class or of each class, or the value."""
+        return self._few_rows.predict(X)
+
+    def _by_library(self, X: Matrix) -> Vector:
+        """From numpy in place."""
         return np.asarray(self.booster.inplace_predict(X, validate_features=False), dtype=np.float64)
 
     def save(self, folder: Path) -> tuple[str, ...]:

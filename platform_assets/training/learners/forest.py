@@ -1,6 +1,7 @@
 """Random forest for classes or a value.
 
-Belongs here: fitting with scikit-learn, and the flat copy of its trees that makes a single row cheap. Does not belong here: boosting.
+Belongs here: fitting with scikit-learn, predicting and storing. Does not belong here: boosting, how a few rows are predicted
+(`compiled_trees.py`).
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, Vector, constraints
+from platform_assets.training.learners.compiled_trees import FewRows, compiled_forest
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
 
 _FILE = "estimator.skops"
-_FEW_ROWS = 8
 
 
 class ForestModel:
-    """A fitted forest; a few rows go through flat arrays (all trees at once), many through scikit-learn, with the same result.
+    """A fitted forest; a few rows go through its trees compiled, many through scikit-learn, with the same result.
 
     scikit-learn adds the trees up one after the other when it uses one thread, so that is what both ways do: with more threads
     the order of additions, and with it the last digit, would change from call to call.
@@ -33,44 +33,20 @@ class ForestModel:
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
         estimator.n_jobs = 1
-        trees = [tree.tree_ for tree in estimator.estimators_]
-        sizes = np.array([tree.node_count for tree in trees])
-        self._roots: NDArray[np.intp] = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
-        offset = np.repeat(self._roots, sizes)
-        left = np.concatenate([tree.children_left for tree in trees])
-        right = np.concatenate([tree.children_right for tree in trees])
-        leaf = left < 0
-        own = np.arange(len(left), dtype=np.intp)
-        # A leaf points at itself with a test that always holds, so that every tree can take the same number of steps.
-        self._children: NDArray[np.intp] = np.column_stack(
-            (np.where(leaf, own, left + offset), np.where(leaf, own, right + offset))
-        ).ravel()
-        self._feature: NDArray[np.intp] = np.where(leaf, 0, np.concatenate([t.feature for t in trees])).astype(np.intp)
-        self._threshold: Vector = np.where(leaf, np.inf, np.concatenate([tree.threshold for tree in trees]))
-        self._many = hasattr(estimator, "classes_") and len(estimator.classes_) > 2
-        self._value: Vector = np.concatenate(
-            [tree.value[:, 0] if self._many else tree.value[:, 0, -1] for tree in trees]
-        )
-        self._steps = max(int(tree.max_depth) for tree in trees)
-        self._is_probability = hasattr(estimator, "classes_")
+        self._few_rows = FewRows(lambda: compiled_forest(estimator), self._by_library, "scikit-learn")
 
     def predict(self, X: Matrix) -> Vector:
         """Mean over the trees: probability of the positive class or of each class, or the value."""
-        if len(X) <= _FEW_ROWS:
-            rows = X.astype(np.float32)
-            return np.array([self._predict_row(row) for row in rows], dtype=np.float64)
-        if self._many:
-            return np.ascontiguousarray(self.estimator.predict_proba(X), dtype=np.float64)
-        if self._is_probability:
-            return np.ascontiguousarray(self.estimator.predict_proba(X)[:, 1], dtype=np.float64)
-        return np.asarray(self.estimator.predict(X), dtype=np.float64)
+        return self._few_rows.predict(X)
 
-    def _predict_row(self, row: NDArray[np.float32]) -> Any:
-        """One row through every tree; float32 values against float64 thresholds, as scikit-learn compares them."""
-        node = self._roots
-        for _ in range(self._steps):
-            node = self._children[2 * node + (row[self._feature[node]] > self._threshold[node])]
-        return np.cumsum(self._value[node], axis=0)[-1] / len(self._roots)
+    def _by_library(self, X: Matrix) -> Vector:
+        estimator = self.estimator
+        if not hasattr(estimator, "classes_"):
+            return np.asarray(estimator.predict(X), dtype=np.float64)
+        probability = estimator.predict_proba(X)
+        return np.ascontiguousarray(
+            probability if len(estimator.classes_) > 2 else probability[:, -1], dtype=np.float64
+        )
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The forest through skops."""

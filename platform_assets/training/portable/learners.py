@@ -14,16 +14,10 @@ import numpy as np
 
 from platform_assets.training.learners.base import FittedModel, Vector
 from platform_assets.training.learners.categories import Categories
+from platform_assets.training.learners.trees import booster_document, booster_trees, forest_trees
 from platform_assets.training.portable.errors import NotPortable
 from platform_assets.training.portable.graph import GraphValue, OnnxGraph
-from platform_assets.training.portable.trees import (
-    AT_MOST,
-    BELOW,
-    booster_document,
-    booster_trees,
-    forest_trees,
-    tree_sums,
-)
+from platform_assets.training.portable.trees import AT_MOST, BELOW, tree_sums
 
 _LEAST_PROBABILITY, _LEAST_OF_A_CLASS = 1e-12, 1e-6
 

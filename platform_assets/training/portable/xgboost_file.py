@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from platform_assets.training.learners.base import Matrix
+from platform_assets.training.learners.trees import booster_document
 from platform_assets.training.portable.errors import NotPortable
-from platform_assets.training.portable.trees import booster_document
 from platform_assets.training.predictor import Predictor
 
 _ALWAYS, _NEVER = float(np.finfo(np.float32).max), float(np.finfo(np.float32).min)

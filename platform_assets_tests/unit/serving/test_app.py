@@ -59,6 +59,7 @@ class Served:
         release = read_release(folder / "release")
         settings = ServingSettings(feast={}, log_folder=folder / "log", body_limit_bytes=2048)
         self.folder, self.registry, self.store = folder, CollectorRegistry(), FakeStore(folder)
+        self.predictor = predictor
         self.runtime = Runtime(
             release=release,
             digest=DIGEST,

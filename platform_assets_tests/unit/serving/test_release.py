@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from platform_assets.declaration import feature_contract_hash
 from platform_assets.training.artifact import ArtifactError
+from platform_assets.training.predictor import Predictor
 from platform_assets_tests.serving.parking import DECLARATION, make_model, release_info, use_case
-from serving.release import PackedReleaseError, content_digest, read_release, write_release
+from serving.release import PackedReleaseError, content_digest, read_release, self_test_difference, write_release
 
 
 @pytest.fixture
@@ -59,6 +61,20 @@ def test_a_model_that_answers_differently_than_recorded_is_refused(folder: Path)
     (folder / "release.json").write_text(json.dumps(release))
     with pytest.raises(PackedReleaseError, match="differ from the recorded"):
         read_release(folder).load_predictor()
+
+
+def test_a_model_that_answers_single_rows_differently_is_seen(folder: Path) -> None:
+    release = read_release(folder)
+    predictor = release.load_predictor()
+    assert self_test_difference(predictor, release.info.self_test) == 0.0
+
+    class Singly:
+        features = predictor.features
+
+        def predict(self, X: Any) -> Any:
+            return predictor.predict(X) + (0.25 if len(X) == 1 else 0.0)
+
+    assert self_test_difference(cast(Predictor, Singly()), release.info.self_test) == 0.25
 
 
 def test_a_model_with_other_inputs_is_refused(folder: Path) -> None:
