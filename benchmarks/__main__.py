@@ -60,6 +60,8 @@ from benchmarks.serving.redeploy import measure_redeploy
 from benchmarks.startup.topic import measure_definitions, measure_service_start
 from benchmarks.stream_scoring.topic import measure_stream_scoring
 from benchmarks.thirty_days.topic import FULL_DAYS, measure_thirty_days
+from benchmarks.tracing.topic import TITLE as TRACING_TITLE
+from benchmarks.tracing.topic import measure_tracing
 from benchmarks.training.topic import ROWS as TRAINED_ROWS
 from benchmarks.training.topic import TRIALS, measure_training
 from benchmarks.training_sets.topic import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
@@ -270,6 +272,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         lambda size, log: measure_batch_scoring(log, size.batch_rows, size.few_batch_rows),
     ),
     "thirty_days": ("Thirty days under the daemon", lambda size, log: measure_thirty_days(size.daemon_days, log)),
+    "tracing": (TRACING_TITLE, lambda size, log: measure_tracing(size.requests, log)),
     "retrain": (RETRAIN_TITLE, lambda size, log: measure_retrain(log, size.retrain_seeds)),
     "ledger": ("The ledger under kill -9", lambda size, log: measure_ledger(size.moves, size.rounds, log=log)),
     "reproduce": (

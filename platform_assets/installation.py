@@ -162,6 +162,10 @@ class Settings(BaseModel):
         description="Base address of an OTLP receiver over HTTP, such as `http://127.0.0.1:4318`, that traces go to; none are made when "
         "not set.",
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="How services, the programs beside them and runs write their messages: `text`, or `json`, an object a line.",
+    )
     alertmanager: str | None = Field(
         default=None,
         pattern="^https?://",
@@ -246,6 +250,7 @@ class Settings(BaseModel):
             "automation": value("automation", "on"),
             "simulated_clock": value("simulated_clock", "") or None,
             "otlp": value("otlp", "") or None,
+            "log_format": value("log_format", "text"),
             "alertmanager": value("alertmanager", "") or None,
             "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
             "ray_address": value("ray_address", "") or None,
@@ -378,7 +383,16 @@ class Installation:
         """Where services are built, logged and answered."""
         settings = self.settings
         home, cluster = str(settings.own_home), settings.kubernetes
-        return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster, settings.otlp)
+        return ServingHome(
+            home,
+            settings.port,
+            settings.target,
+            self._callers(),
+            self.rollout,
+            cluster,
+            settings.otlp,
+            settings.log_format,
+        )
 
     def _callers(self) -> CallerAccess | None:
         """Whether callers are checked, and how; None where no setting says so.

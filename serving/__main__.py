@@ -20,10 +20,11 @@ from pathlib import Path
 from platform_assets.features.errors import FeatureError
 from platform_assets.training.artifact import ArtifactError
 from serving.bentoml_internals import keep_metrics_in_this_process, log_like_a_server
+from serving.json_logs import fields_of_release, log_as_json
 from serving.kept_counts import keep_counts, kept_page
 from serving.online import StoreUnavailable
 from serving.release import PackedReleaseError
-from serving.settings import ServingSettings, ServingSettingsError
+from serving.settings import ServingSettings, ServingSettingsError, wants_json
 from serving.slim_start import hide_all_but
 
 STARTUP_FAILED = 3
@@ -47,6 +48,8 @@ def main(arguments: list[str]) -> int:
     import uvicorn
 
     log_like_a_server()
+    if wants_json():
+        log_as_json(fields_of_release(Path(options.bento) / "src"), logging.WARNING)
     logger = logging.getLogger("serving")  # not before: BentoML's configuration silences loggers that exist already
     logger.setLevel(logging.INFO)
     counts = ServingSettings.folder_of_counts()

@@ -17,12 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from platform_assets.features.clock_skew import LONGEST_CLOCK_SKEW_SECONDS
 
 PREFIX = "PLATFORM_ASSETS_SERVING_"
+LOG_FORMATS = (f"{PREFIX}LOG_FORMAT", "PLATFORM_ASSETS_LOG_FORMAT")
+"""The first is set for a service when it is deployed; programs beside it read the installation's own."""
 COUNTS_FOLDER = f"{PREFIX}COUNTS_FOLDER"
 """Set by who starts several processes of one release, each with a folder of its own."""
 
 
 class ServingSettingsError(ValueError):
     """A setting is missing or cannot be used; the message names the environment variable."""
+
+
+def wants_json(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process was asked to log JSON lines, which has to be known before anything is logged."""
+    return next((environment[name] for name in LOG_FORMATS if environment.get(name)), "text") == "json"
 
 
 class ServingSettings(BaseModel):
@@ -52,6 +59,9 @@ class ServingSettings(BaseModel):
         default=None,
         pattern=r"^https?://[^\s@]+$",
         description="Base address of an OTLP receiver over HTTP that spans go to; absent traces nothing.",
+    )
+    log_format: Literal["text", "json"] | None = Field(
+        default=None, description="How the process's own messages are written to its output; absent is text."
     )
     counts_folder: Path | None = Field(
         default=None,

@@ -43,7 +43,7 @@ HOT_CARD = 1
 FIRST_EVENT = datetime(2024, 1, 2, tzinfo=UTC)
 
 
-def use_case() -> UseCase:
+def use_case(sample_ratio: float = 0.0) -> UseCase:
     """Payments of cards: what a card paid within a day, and what became of it as far as that is known."""
     return declare(
         name=NAME,
@@ -65,6 +65,11 @@ def use_case() -> UseCase:
             },
         ],
         monitoring={"quality_metric": "auc_roc"},
+        serving={
+            "request": ["payment", "at", "card", "amount"],
+            "decision": {"threshold": 0.5},
+            "tracing": {"sample_ratio": sample_ratio},
+        },
     )
 
 
@@ -96,13 +101,18 @@ def _release(declared: UseCase, predictor: Predictor) -> ReleaseInfo:
 
 
 @contextlib.contextmanager
-def soaked_service(folder: Path) -> Iterator[Server]:
+def soaked_service(folder: Path, sample_ratio: float = 0.0, otlp: str | None = None) -> Iterator[Server]:
     """The service in a process of its own behind uvicorn's HTTP server, with its own SQLite store and prediction log below `folder`.
+
+    Args:
+        folder: for everything of it.
+        sample_ratio: share of requests that are traced.
+        otlp: receiver of their spans.
 
     Raises:
         NotReady: it did not start.
     """
-    declared = use_case()
+    declared = use_case(sample_ratio)
     bento = build_bento(
         declared, folder / "model", _release(declared, _model(declared, folder / "model")), folder / "bentos"
     )
@@ -113,7 +123,7 @@ def soaked_service(folder: Path) -> Iterator[Server]:
         home=str(folder),
     )
     apply(declared, feast)
-    settings = ServingSettings(feast=feast.model_dump(), log_folder=folder / "log")
+    settings = ServingSettings(feast=feast.model_dump(), log_folder=folder / "log", otlp=otlp)
     port = free_port(os.getpid(), ())
     command, environment = serve_command(bento, settings, str(port))
     with running(command, environment, bento.code_folder, port) as server:

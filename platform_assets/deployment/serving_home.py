@@ -7,6 +7,7 @@ work).
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess
@@ -27,6 +28,7 @@ class ServingHome:
         rollout: stages in which new versions take over here, instead of those that are declared; empty for the declared ones.
         cluster: what a target on a cluster needs to know; None where no setting says so.
         otlp: base address of an OTLP receiver that services send their spans to; None for none.
+        log_format: of services' own messages.
     """
 
     home: str
@@ -36,6 +38,7 @@ class ServingHome:
     rollout: tuple[RolloutStage, ...] = ()
     cluster: ClusterSettings | None = None
     otlp: str | None = None
+    log_format: Literal["text", "json"] = "text"
 
     def target(self) -> Target:
         """The target that services are deployed on.

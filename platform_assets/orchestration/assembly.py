@@ -15,6 +15,7 @@ from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.kubernetes.watch import start_watch
 from platform_assets.orchestration.resources.build import build_executor, build_resources
+from platform_assets.orchestration.run_traces import trace_sensor
 from platform_assets.orchestration.sensors import sensor_status
 
 
@@ -44,7 +45,10 @@ def installed_definitions(
     shared = dg.Definitions(
         resources=build_resources(installation),
         executor=build_executor(settings),
-        sensors=[start_watch(on)] if settings.executor == "kubernetes" else [],
+        sensors=[
+            *([start_watch(on)] if settings.executor == "kubernetes" else []),
+            *([trace_sensor(settings.otlp, on)] if settings.otlp is not None else []),
+        ],
     )
     return dg.Definitions.merge(use_cases, shared)
 

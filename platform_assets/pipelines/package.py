@@ -162,4 +162,5 @@ def serving_settings(use_case: UseCase, feature_store: FeatureStore, serving: Se
         feast=feature_store.settings(use_case).model_dump(mode="json"),
         log_folder=serving.log_folder(use_case.name),
         otlp=serving.otlp,
+        log_format="json" if serving.log_format == "json" else None,
     )

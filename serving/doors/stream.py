@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serving.json_logs import fields_of_release, log_to_standard_error
 from serving.slim_start import hide_all_but
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def main(arguments: list[str], environment: Mapping[str, str] = os.environ) -> i
     gc.disable()  # a tenth of the start; the warm-up turns it on again
     code = Path(options.bento) / "src"
     hide_all_but(code / "requirements.txt")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_standard_error(fields_of_release(code))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

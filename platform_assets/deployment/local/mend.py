@@ -12,6 +12,7 @@ from pathlib import Path
 
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.deployment.local.target import LocalTarget
+from serving.json_logs import log_to_standard_error
 
 logger = logging.getLogger("guardian")
 
@@ -22,7 +23,7 @@ ATTEMPTS = 120
 
 def main(root: str, port: str, setting: str) -> int:
     """Bring the target back, unless it was stopped on purpose or runs; 1 when it could not be in two hours."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_standard_error({"program": "guardian"})
     logging.getLogger("httpx").setLevel(logging.WARNING)
     target = LocalTarget(Path(root), int(port), port_setting=setting)
     for attempt in range(ATTEMPTS):

@@ -29,6 +29,7 @@ from platform_assets.deployment.rollout.engine import now
 from platform_assets.deployment.rollout.events import WATCHER, Abort
 from platform_assets.deployment.rollout.state import Rollout
 from platform_assets.deployment.rollout.view import CounterBlock
+from serving.json_logs import log_to_standard_error
 
 logger = logging.getLogger("rollout-watcher")
 
@@ -183,7 +184,7 @@ class RolloutWatcher:
 
 def main(root: str, port: str, options: str) -> NoReturn:
     """Look until the process manager ends this process."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_standard_error({"program": "rollout-watcher"})
     logging.getLogger("httpx").setLevel(logging.WARNING)
     watcher = RolloutWatcher(LocalTarget(Path(root), int(port), **json.loads(options)))
     while True:

@@ -40,6 +40,7 @@ from platform_assets.orchestration.metadata import (
     policy,
 )
 from platform_assets.orchestration.partitions import earlier_days, event_days, partition_range
+from platform_assets.orchestration.run_traces import tag_traces
 from platform_assets.pipelines.watch import (
     StoredPredictions,
     store_predictions,
@@ -106,6 +107,7 @@ def prediction_log_asset(*, use_case: UseCase) -> dg.AssetsDefinition:
         folder = serving.log_folder(use_case.name)
         stored = store_predictions(Catalog(use_case, lake), Path(folder), days)
         segments = stored.segments
+        tag_traces(context, stored.rows)
         by_day = {day: stored.rows.filter(pl.col(EVENT_DAY) == day) for day in days.days}
         described = {
             day: {"predictions": rows.height, "dagster/row_count": rows.height} for day, rows in by_day.items()

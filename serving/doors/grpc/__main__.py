@@ -11,6 +11,8 @@ import logging
 import signal
 import sys
 
+from serving.json_logs import log_to_standard_error
+
 
 async def serve(upstream: str, socket: str | None, listen: list[str]) -> None:
     """Serve until SIGTERM or SIGINT; calls under way are finished."""
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--socket", help="file of the address's private socket, asked in its place")
     parser.add_argument("--listen", action="append", required=True, help="HOST:PORT or unix:/path; may be repeated")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_standard_error({"program": "grpc"})
     asyncio.run(serve(options.upstream, options.socket, options.listen))
 
 

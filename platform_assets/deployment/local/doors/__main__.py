@@ -16,6 +16,7 @@ from pathlib import Path
 
 from platform_assets.deployment.local.doors.pages import Pages
 from platform_assets.deployment.local.neighbours import STATE_FILE
+from serving.json_logs import log_to_standard_error
 
 DRAIN_SECONDS = 8.0
 
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> None:
     """Serve with files that only this user can open."""
     root, address, *sockets = arguments
     os.umask(0o077)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_standard_error({"program": "doors"})
     asyncio.run(serve(Path(root), address, *sockets))
 
 
