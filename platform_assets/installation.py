@@ -24,7 +24,7 @@ from platform_assets.deployment.callers import CallerAccess, CallersUnusable, ma
 from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home, make_home
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
-from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.deployment.serving_home import LogFormat, ServingHome
 from platform_assets.features.offline.sharding.memory import capacity
 from platform_assets.features.offline.sharding.plan import Capacity
 from platform_assets.features.online.feature_store import FeatureStore
@@ -33,6 +33,7 @@ from platform_assets.lake.lake import Lake
 from platform_assets.registry.artifact_variables import artifact_variables
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.training.selection import Placement
+from serving.settings import OtlpEndpoint
 
 PREFIX = "PLATFORM_ASSETS_"
 
@@ -156,16 +157,8 @@ class Settings(BaseModel):
         default=None,
         description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
     )
-    otlp: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^\s@]+$",
-        description="Base address of an OTLP receiver over HTTP, such as `http://127.0.0.1:4318`, that traces go to; none are made when "
-        "not set.",
-    )
-    log_format: Literal["text", "json"] = Field(
-        default="text",
-        description="How services, the programs beside them and runs write their messages: `text`, or `json`, an object a line.",
-    )
+    otlp: OtlpEndpoint | None = Field(default=None, description="OTLP receiver over HTTP that traces go to, if any.")
+    log_format: LogFormat = Field(default="text", description="Format of services' and programs' own messages.")
     alertmanager: str | None = Field(
         default=None,
         pattern="^https?://",
@@ -383,16 +376,8 @@ class Installation:
         """Where services are built, logged and answered."""
         settings = self.settings
         home, cluster = str(settings.own_home), settings.kubernetes
-        return ServingHome(
-            home,
-            settings.port,
-            settings.target,
-            self._callers(),
-            self.rollout,
-            cluster,
-            settings.otlp,
-            settings.log_format,
-        )
+        telemetry = settings.otlp, settings.log_format
+        return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster, *telemetry)
 
     def _callers(self) -> CallerAccess | None:
         """Whether callers are checked, and how; None where no setting says so.

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,9 @@ LOG_FORMATS = (f"{PREFIX}LOG_FORMAT", "PLATFORM_ASSETS_LOG_FORMAT")
 """The first is set for a service when it is deployed; programs beside it read the installation's own."""
 COUNTS_FOLDER = f"{PREFIX}COUNTS_FOLDER"
 """Set by who starts several processes of one release, each with a folder of its own."""
+
+OtlpEndpoint = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+"""Such as `http://127.0.0.1:4318`, without a password: one would stand in logs and lists of processes."""
 
 
 class ServingSettingsError(ValueError):
@@ -55,10 +58,8 @@ class ServingSettings(BaseModel):
         default=None,
         description="When a prediction reaches the log, in place of what the use case declares as `serving.log`.",
     )
-    otlp: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^\s@]+$",
-        description="Base address of an OTLP receiver over HTTP that spans go to; absent traces nothing.",
+    otlp: OtlpEndpoint | None = Field(
+        default=None, description="Base address of an OTLP receiver over HTTP that spans go to; absent traces nothing."
     )
     log_format: Literal["text", "json"] | None = Field(
         default=None, description="How the process's own messages are written to its output; absent is text."

@@ -15,6 +15,9 @@ from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import KUBERNETES, TARGETS
 from platform_assets.deployment.target import Target
 
+LogFormat = Literal["text", "json"]
+"""How processes write their messages: text, or an object of JSON a line."""
+
 
 @dataclass(frozen=True)
 class ServingHome:
@@ -38,7 +41,7 @@ class ServingHome:
     rollout: tuple[RolloutStage, ...] = ()
     cluster: ClusterSettings | None = None
     otlp: str | None = None
-    log_format: Literal["text", "json"] = "text"
+    log_format: LogFormat = "text"
 
     def target(self) -> Target:
         """The target that services are deployed on.
