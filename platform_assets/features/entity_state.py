@@ -24,6 +24,7 @@ from platform_assets.declaration.sections.features import Entity, FeatureView
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.time_zones import UTC_ZONE, day_of
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.aggregation.event_numbers import EventNumbers
 from platform_assets.features.aggregation.event_values import event_values, roots_of
 from platform_assets.features.aggregation.kernel import (
     MICROSECONDS_PER_DAY,
@@ -67,6 +68,11 @@ class StateLayout:
     def plan(self) -> WindowPlan:
         """The view's windows as arrays."""
         return plan_windows(self.view, self.use_case.time_zone, decimal_scales(self.use_case.event_source))
+
+    @cached_property
+    def compiled_values(self) -> dict[tuple[str, ...], EventNumbers]:
+        """What was compiled for single events so far, by the names of the values that they have."""
+        return {}
 
     @property
     def late_days(self) -> int:

@@ -6,14 +6,16 @@ or where pending events wait (`online/pending.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
+from platform_assets.declaration.expressions.scalars import Unfit
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.event_values import compute_values, roots_of
+from platform_assets.features.aggregation.event_numbers import EventNumbers
+from platform_assets.features.aggregation.event_values import EventValue, compute_values, roots_of
 from platform_assets.features.entity_state import EventIdentity, StateEvent, StateLayout
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import microseconds
@@ -74,13 +76,29 @@ def _values(layout: StateLayout, event: Mapping[str, Any]) -> tuple[float, ...]:
     known = {name for name in event if name != case.label.column}
     computed = [value for value in layout.plan.values if value not in values and value.roots <= known]
     if computed:
-        schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
-        try:
-            row = pl.DataFrame({name: [event[name]] for name in schema}, schema=schema)
-            values.update(zip(computed, compute_values(computed, row).row(0), strict=True))
-        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-            raise FeatureError(f"event {_name(case, event)}: conditions cannot be computed: {error}") from error
+        values.update(zip(computed, _computed(layout, computed, event), strict=True))
     return tuple(values.get(value, float("nan")) for value in layout.plan.values)
+
+
+def _computed(layout: StateLayout, computed: Sequence[EventValue], event: Mapping[str, Any]) -> Sequence[float]:
+    """What is no plain column's value; over a table of one row where a value or an expression needs it."""
+    case = layout.use_case
+    names = tuple(value.name for value in computed)
+    if names not in layout.compiled_values:
+        types = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
+        layout.compiled_values[names] = EventNumbers(computed, types)
+    compiled = layout.compiled_values[names]
+    try:
+        if not compiled.reason:
+            return compiled.numbers(event)
+    except Unfit:
+        pass  # a table says what does not fit, or takes it
+    schema = {root: case.event_source.column(root).polars_type for root in roots_of(computed)}
+    try:
+        row = pl.DataFrame({name: [event[name]] for name in schema}, schema=schema)
+        return compute_values(computed, row).row(0)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise FeatureError(f"event {_name(case, event)}: conditions cannot be computed: {error}") from error
 
 
 def _number(case: UseCase, event: Mapping[str, Any], name: str) -> float:

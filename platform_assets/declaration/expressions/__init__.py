@@ -8,5 +8,14 @@ twice: over a table (`compiled.py`) and for a single row (`row_code.py`). Each o
 
 from platform_assets.declaration.expressions.allowed import FUNCTIONS, ExpressionError, columns_of
 from platform_assets.declaration.expressions.compiled import CompiledExpression, compile_expression, sql_expression
+from platform_assets.declaration.expressions.tree import NotCompiled
 
-__all__ = ["FUNCTIONS", "CompiledExpression", "ExpressionError", "columns_of", "compile_expression", "sql_expression"]
+__all__ = [
+    "FUNCTIONS",
+    "CompiledExpression",
+    "ExpressionError",
+    "NotCompiled",
+    "columns_of",
+    "compile_expression",
+    "sql_expression",
+]

@@ -88,6 +88,21 @@ def read_expression(text: str, schema: Mapping[str, pl.DataType]) -> Node:
     return _Reader(text, schema).node(parsed)
 
 
+def column_node(name: str, schema: Mapping[str, pl.DataType]) -> ColumnNode:
+    """A column's value.
+
+    Raises:
+        NotCompiled: there is no such column, or its values have no kind here.
+    """
+    if name not in schema:
+        raise NotCompiled(f"the unknown column {name}")
+    dtype = schema[name]
+    kind = kind_of(dtype)
+    if kind is None or kind is Kind.NOTHING:
+        raise NotCompiled(f"column {name} of type {dtype}")
+    return ColumnNode(name, kind, dtype, largest_of(dtype) if kind is Kind.WHOLE else 0)
+
+
 @lru_cache(maxsize=1)
 def _dialect() -> Any:
     """sqlglot's own dialect, which however reads LOG2(x) like LOG(2, x)."""
@@ -172,14 +187,7 @@ class _Reader:
             raise NotCompiled(f"{it.sql()}, perhaps without parentheses")
 
     def _column(self, it: Any) -> Node:
-        name = str(it.this.this)
-        if name not in self._schema:
-            raise NotCompiled(f"the unknown column {name}")
-        dtype = self._schema[name]
-        kind = kind_of(dtype)
-        if kind is None or kind is Kind.NOTHING:
-            raise NotCompiled(f"column {name} of type {dtype}")
-        return ColumnNode(name, kind, dtype, largest_of(dtype) if kind is Kind.WHOLE else 0)
+        return column_node(str(it.this.this), self._schema)
 
     def _literal(self, it: Any) -> Node:
         text = str(it.this)
