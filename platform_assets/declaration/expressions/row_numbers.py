@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from platform_assets.declaration.expressions.allowed import columns_of
 from platform_assets.declaration.expressions.compiled import CompiledExpression, compile_expression
 from platform_assets.declaration.expressions.kinds import Kind
 from platform_assets.declaration.expressions.operators.base import convert
@@ -22,6 +23,7 @@ class RowNumbers:
 
     Attributes:
         by_engine: expressions that only polars computes, by their position, with the reason in each.
+        columns: that the others are computed from.
     """
 
     def __init__(self, texts: Sequence[str], types: Mapping[str, pl.DataType]) -> None:
@@ -36,6 +38,7 @@ class RowNumbers:
             polars.exceptions.PolarsError: one is not in polars' SQL dialect.
         """
         self.by_engine: dict[int, CompiledExpression] = {}
+        self.columns: dict[str, None] = {}
         self._count = len(texts)
         self._positions: list[int] = []
         trees: list[Node] = []
@@ -47,13 +50,14 @@ class RowNumbers:
             else:
                 self._positions.append(position)
                 trees.append(number)
+                self.columns.update(dict.fromkeys(columns_of(text)))
         self._row = row_values(trees)
 
     def numbers(self, values: Mapping[str, Scalar]) -> list[Scalar]:
         """What the expressions give for a row, None where nothing, and for those of `by_engine`.
 
         Args:
-            values: of the columns by name, in the form that `scalar_of` gives.
+            values: of `columns` by name, in the form that `scalars.taker_of` takes them to.
         """
         computed = self._row(values)
         if not self.by_engine:

@@ -19,6 +19,8 @@ import polars as pl
 
 from platform_assets.declaration.checks.windows import window_columns
 from platform_assets.declaration.expressions import sql_expression
+from platform_assets.declaration.expressions.row_numbers import RowNumbers
+from platform_assets.declaration.expressions.scalars import taker_of
 from platform_assets.declaration.sections.features import MICROSECONDS, FeatureView, RowFeature
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.time_zones import UTC_ZONE
@@ -237,17 +239,27 @@ def _spread(numbers: pl.Series) -> int:
 
 
 def _refuse_row_features_of_many_rows(view: FeatureView, inputs: pl.DataFrame, rows: pl.DataFrame) -> None:
-    """Refuse expressions like `SUM(amount)`, which mix rows here and see a single one online: try a few rows alone."""
-    names = [*(row.name for row in view.rows), *(item.name for item in view.functions)]
-    if not names or rows.is_empty():
+    """Refuse what mixes rows here and sees a single one online: try a few rows alone, as a request is computed."""
+    if not (view.rows or view.functions) or rows.is_empty():
         return
+    one = RowNumbers([row.expression for row in view.rows], inputs.schema)
+    takers = {name: taker_of(inputs.schema[name]) for name in one.columns}
     for index in sorted({0, len(rows) // 2, len(rows) - 1}):
-        alone = add_row_features(inputs.slice(index, 1), [view])
-        for name in names:
-            if not alone[name].equals(rows[name].slice(index, 1), null_equal=True):
+        event = inputs.row(index, named=True)
+        numbers = one.numbers({name: take(event[name]) for name, take in takers.items()})
+        alone = {
+            row.name: row.default if number is None or number != number else number
+            for row, number in zip(view.rows, numbers, strict=True)
+        }
+        if view.functions or one.by_engine:
+            computed = add_row_features(inputs.slice(index, 1), [view])
+            names = [*(item.name for item in view.functions), *(view.rows[position].name for position in one.by_engine)]
+            alone.update({name: computed[name].item() for name in names})
+        for name, value in alone.items():
+            if value != rows[name][index]:
                 raise FeatureError(
                     f"view {view.name!r}: row feature {name!r} gives {rows[name][index]!r} among {len(rows)} rows and "
-                    f"{alone[name][0]!r} for the same row alone; it must depend on its own row only, and give the same each time: "
+                    f"{value!r} for the same row alone; it must depend on its own row only, and give the same each time: "
                     "declare a window"
                 )
 

@@ -71,11 +71,11 @@ class RowComputation:
         looked_up = {name: dtype for table in lookups for name, dtype in table.layout.types.items()}
         self._looked_up = {name: dtype for name, dtype in looked_up.items() if name in needed}
         self._types = self._request | dict.fromkeys(self._windows, pl.Float64()) | self._looked_up
-        self._takers = [(name, taker_of(dtype)) for name, dtype in self._types.items()]
         try:
             self._numbers = RowNumbers([row.expression for row in rows], self._types)
         except pl.exceptions.PolarsError as error:
             raise FeatureError(f"row features {[row.name for row in rows]} cannot be computed: {error}") from error
+        self._takers = [(name, taker_of(self._types[name])) for name in self._numbers.columns]
         self._by_engine = {
             position: compiled.table.cast(pl.Float64).alias(self.names[position])
             for position, compiled in self._numbers.by_engine.items()
@@ -114,7 +114,8 @@ class RowComputation:
             scalars = {name: take(given[name]) for name, take in self._takers}
         except Unfit:
             row = one_row(given, self._types)  # which says what does not fit, or takes it
-            scalars = {name: take(value) for (name, take), value in zip(self._takers, row.row(0), strict=True)}
+            taken = row.row(0, named=True)
+            scalars = {name: take(taken[name]) for name, take in self._takers}
         try:
             computed = self._numbers.numbers(scalars)
         except (ArithmeticError, ValueError) as error:
