@@ -77,16 +77,16 @@ class LocalRunLauncher(RunLauncher, ConfigurableClass):
             DagsterInvariantViolationError: the run was made in a way that no other process can make again.
         """
         run = context.dagster_run
-        if run.job_code_origin is None:
-            raise dg.DagsterInvariantViolationError(
-                f"run {run.run_id} of {run.job_name} has no origin: it cannot be run in a process of its own. Start it from the web UI, "
-                "a schedule or a sensor, or in process with `platform-assets run`"
-            )
         twin = earlier_twin(self._instance, run)
         if twin is not None:
             said = f"Run {twin} was asked for with the same key a moment before: another daemon works on this storage. Stop all but one."
             self._instance.report_run_canceled(run, said)
             return
+        if run.job_code_origin is None:
+            raise dg.DagsterInvariantViolationError(
+                f"run {run.run_id} of {run.job_name} has no origin: it cannot be run in a process of its own. Start it from the web UI, "
+                "a schedule or a sensor, or in process with `platform-assets run`"
+            )
         child = self._starter.start(run.run_id, run.job_code_origin, self._instance.get_ref())
         self._children[run.run_id] = child
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: child.worker.text})

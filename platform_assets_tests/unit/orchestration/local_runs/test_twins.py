@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
+from dagster._core.launcher import LaunchRunContext
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG
 
 from platform_assets.orchestration.local_runs import twins
+from platform_assets.orchestration.local_runs.launcher import LocalRunLauncher
 from platform_assets.orchestration.local_runs.twins import earlier_twin
+from platform_assets.orchestration.local_runs.worker import WORKER_TAG
 
 ASKED = {RUN_KEY_TAG: "load 2024-01-15 attempt 1", SENSOR_NAME_TAG: "clinic__due"}
 
@@ -39,6 +42,19 @@ def test_the_second_of_two_that_were_asked_for_at_once_has_a_twin_and_the_first_
     first, second, third = (asked(instance) for _ in range(3))
     assert earlier_twin(instance, first) is None
     assert earlier_twin(instance, second) == earlier_twin(instance, third) == first.run_id
+
+
+def test_the_second_ends_as_canceled_and_names_the_first(instance: dg.DagsterInstance) -> None:
+    first, second = asked(instance), asked(instance)
+    launcher = LocalRunLauncher()
+    launcher.register_instance(instance)
+    launcher.launch_run(LaunchRunContext(dagster_run=second, workspace=None))
+    ended = instance.get_run_by_id(second.run_id)
+    assert ended is not None
+    assert ended.status == dg.DagsterRunStatus.CANCELED
+    assert WORKER_TAG not in ended.tags, "no process was started"
+    [event] = [one for one in instance.all_logs(second.run_id) if one.dagster_event and one.dagster_event.is_job_event]
+    assert first.run_id in str(event.dagster_event and event.dagster_event.message)
 
 
 def test_another_key_another_sensor_and_a_run_that_a_person_started_are_no_twins(instance: dg.DagsterInstance) -> None:
