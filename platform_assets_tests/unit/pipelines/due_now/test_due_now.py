@@ -110,6 +110,17 @@ def test_two_days_off_are_caught_up_in_order_and_once() -> None:
     assert made.days(MONITORING, DRIFT) == set(DayRange(day(3), day(7)).days)
 
 
+def test_a_clock_that_is_set_back_asks_for_nothing_again() -> None:
+    made = world()
+    made.live(day(5))
+    made.off_until(day(3))
+    assert {one.due.job for one in made.settle()} <= {MAINTAIN}, "upkeep at most, which may be done at any time"
+    made.live(day(7))
+    everything_is_there(made, day(6))
+    loads = [each for one in made.asked if one.due.job == LOAD for each in one.about.days]
+    assert len(loads) == len(set(loads))
+
+
 def test_of_missed_training_days_the_newest_is_caught_up() -> None:
     made = world()
     made.live(day(3))
