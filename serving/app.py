@@ -37,6 +37,7 @@ from serving.metrics import ANSWERED, FAILED, REFUSED
 from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
+from serving.rule import ruled
 from serving.scoring import STORE_EMPTIED, reviewed
 from serving.tracing.routes import traced
 
@@ -142,6 +143,8 @@ def scored_and_remembered(
             raise _unknown(runtime, prediction)
         if order is not None and order.then == REVIEW and runtime.release.use_case.may_review:
             prediction = replace(prediction, answer=reviewed(prediction.answer))
+        if order is not None and order.then == "rule" and prediction.unknown_outcome != REVIEW:
+            prediction = ruled(prediction, order.rule, runtime.release.use_case)
         if runtime.remember(prediction, in_any_case=attempt == ATTEMPTS):
             break
     if prediction.unknown_outcome is not None:

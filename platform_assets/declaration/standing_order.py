@@ -20,7 +20,8 @@ class StandingOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    then: Literal["review", "refuse"] = Field(description="What a request gets.")
+    then: Literal["review", "rule", "refuse"] = Field(description="What a request gets.")
+    rule: str = Field(default="", description="Of `rule`: the condition over features that decides.")
     cause: str = Field(description="What it was given for: once lifted, the same cause gives none again.")
     why: str = Field(description="One sentence for callers and people.")
     tell: str = Field(default="", description="Who has to know.")

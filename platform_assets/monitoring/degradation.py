@@ -25,6 +25,7 @@ class Degradation:
         tell: who has to know.
         cause: stable key: one for each state and model, and for each day at which the online store stood still.
         why: one sentence for people.
+        rule: a condition that decides meanwhile; empty where none does.
     """
 
     when: str
@@ -32,6 +33,7 @@ class Degradation:
     tell: str
     cause: str
     why: str
+    rule: str = ""
 
 
 def degradation(
@@ -54,7 +56,7 @@ def degradation(
         if rule.when == "stale_features":
             if store_day is not None and (behind := (as_of - store_day).days - 1) >= rule.days:
                 why = f"stale features: as of {as_of} the online store stands at the end of {store_day}, {behind} days behind"
-                return Degradation(rule.when, rule.then, rule.tell, f"{rule.when}@{store_day}", why)
+                return Degradation(rule.when, rule.then, rule.tell, f"{rule.when}@{store_day}", why, rule.rule)
             continue
         days = [as_of - timedelta(days=back) for back in range(rule.days)]
         found = {
@@ -65,7 +67,8 @@ def degradation(
         if all(day in found for day in days):
             lasted = f"for {rule.days} days, the latest as of {as_of}: {found[as_of]}"
             cause = f"{rule.when}@{model_version or 'unknown'}"
-            return Degradation(rule.when, rule.then, rule.tell, cause, f"{rule.when.replace('_', ' ')} {lasted}")
+            why = f"{rule.when.replace('_', ' ')} {lasted}"
+            return Degradation(rule.when, rule.then, rule.tell, cause, why, rule.rule)
     return None
 
 

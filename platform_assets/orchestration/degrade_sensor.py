@@ -75,6 +75,6 @@ def _give_order(use_case: UseCase, serving: ServingHome, found: Mapping[str, Any
     if order is not None and order.cause == found["cause"] and not order.is_in_force:
         return f"{found['why']}, but {order.lifted_by} lifted the order: {order.lifted_because}."
     if order is None or not order.is_in_force:
-        kept = {name: found[name] for name in ("then", "cause", "why", "tell")}
+        kept = {name: found[name] for name in ("then", "cause", "why", "tell", "rule") if name in found}
         write_order(folder, StandingOrder(since=as_of, **kept))
     return f"{found['then']} is in force until `platform-assets degraded {use_case.name} --lift`: {found['why']}."

@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from platform_assets.declaration.expressions import columns_of
+from platform_assets.declaration.expressions.compiled import sql_expression
+
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.degradation import DegradeRule
     from platform_assets.declaration.use_case import UseCase
@@ -18,6 +23,7 @@ def degrade_problems(use_case: UseCase) -> Iterator[tuple[tuple[int | str, ...],
     for place, rule in enumerate(use_case.monitoring.degrade):
         path = ("monitoring", "degrade", place, "then")
         yield from _staleness_problems(use_case, place, rule)
+        yield from _rule_problems(use_case, place, rule)
         if rule.then == "previous_champion":
             continue
         if not use_case.is_realtime:
@@ -26,7 +32,7 @@ def degrade_problems(use_case: UseCase) -> Iterator[tuple[tuple[int | str, ...],
                 rule.then,
                 "is for services: in batch mode nobody waits for an answer; declare previous_champion",
             )
-        elif rule.then == "review" and use_case.serving.decision is None:
+        elif rule.then in ("review", "rule") and use_case.serving.decision is None:
             text = f"needs a decision that it replaces; a {use_case.task.name} task has none: declare refuse"
             yield path, rule.then, text
 
@@ -48,3 +54,26 @@ def _staleness_problems(
             rule.days,
             "is too few: the store of the newest day may still be under way; declare at least 2",
         )
+
+
+def _rule_problems(
+    use_case: UseCase, place: int, rule: DegradeRule
+) -> Iterator[tuple[tuple[int | str, ...], Any, str]]:
+    """A rule decides by what a service has at hand: the features of the request."""
+    path = ("monitoring", "degrade", place, "rule")
+    if (rule.then == "rule") != bool(rule.rule):
+        yield path, rule.rule, "belongs to `then: rule`, which is nothing without it"
+    if not rule.rule:
+        return
+    features = dict.fromkeys(use_case.feature_names, pl.Float64())
+    try:
+        unknown = sorted(set(columns_of(rule.rule)) - set(features))
+        if unknown:
+            yield path, rule.rule, f"names {', '.join(unknown)}; a rule may name features: {', '.join(features)}"
+            return
+        gives = pl.DataFrame(schema=features).select(sql_expression(rule.rule, features)).dtypes[0]
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        yield path, rule.rule, f"cannot be computed of numbers: {error}"
+        return
+    if gives != pl.Boolean:
+        yield path, rule.rule, f"gives {gives}: it must be a condition, such as {next(iter(features))} > 0"

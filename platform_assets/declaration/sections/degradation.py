@@ -22,8 +22,13 @@ class DegradeRule(Declaration):
         ge=1,
         description="So many days one after the other; of `stale_features` at least 2, for the newest day may still be under way.",
     )
-    then: Literal["previous_champion", "review", "refuse"] = Field(
+    then: Literal["previous_champion", "review", "rule", "refuse"] = Field(
         description="`previous_champion`: the champion before answers again, once for each champion. `review`: each answer's decision is "
-        "`review`. `refuse`: requests get status 503."
+        "`review`. `rule`: it is what `rule` says. `refuse`: requests get status 503."
+    )
+    rule: str = Field(
+        default="",
+        description="Of `then: rule`: a condition in SQL over features. Where it holds the decision is `serving.decision.above`, and "
+        "`below` where it does not or a value lacks.",
     )
     tell: str = Field(min_length=1, description="Who has to know: a person, a team or a channel.")

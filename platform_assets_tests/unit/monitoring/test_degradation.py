@@ -106,3 +106,28 @@ def test_staleness_is_declared_where_a_store_answers_and_only_what_does_not_ask_
             monitoring={"quality_metric": "auc_roc", "degrade": [stale]},
             **({"serving": serving} if serving else {}),
         )
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"then": "rule"}, "is nothing without it"),
+        ({"then": "refuse", "rule": "amount > 100"}, "belongs to `then: rule`"),
+        ({"then": "rule", "rule": "amount >"}, "cannot be computed"),
+        ({"then": "rule", "rule": "amount > 'much'"}, "cannot be computed"),
+        ({"then": "rule", "rule": "price > 100"}, "names price; a rule may name features: amount"),
+        ({"then": "rule", "rule": "amount + 1"}, "must be a condition, such as amount > 0"),
+    ],
+)
+def test_a_rule_is_a_condition_over_features(rule: dict[str, Any], why: str) -> None:
+    case: dict[str, Any] = {"events": {"payment": "int64", "at": "datetime", "amount": "float64"}, "label": "is_bad"}
+    lasting = {"when": "drift", "tell": "somebody", **rule}
+    with pytest.raises(ValidationError, match=why):
+        declare(**case, features=["amount"], monitoring={"quality_metric": "auc_roc", "degrade": [lasting]})
+
+
+def test_a_rule_goes_with_what_is_to_be_done() -> None:
+    rule = DegradeRule(when="quality_lost", then="rule", rule="amount > 100", tell="#payments")
+    found = degradation({"quality": windows("xxx")}, [rule], AS_OF, "2")
+    assert found is not None
+    assert (found.then, found.rule) == ("rule", "amount > 100")

@@ -44,6 +44,34 @@ def test_every_decision_is_left_to_people(tmp_path: Path) -> None:
     assert served.logged()[-1]["decision"] == "review"
 
 
+def test_a_rule_decides_in_place_of_the_model(tmp_path: Path) -> None:
+    served = Served(tmp_path, unknown="review")
+    use_case = served.runtime.release.use_case
+    assert use_case.serving.decision is not None
+    served.client.post(SCORE, json=EVENT)
+    name = use_case.feature_names[0]
+    value = served.logged()[-1][f"feature__{name}"]
+    for number, (rule, decision) in enumerate(
+        {
+            f"{name} >= {value}": use_case.serving.decision.above,
+            f"{name} > {value}": use_case.serving.decision.below,
+            f"{name} > NULL": use_case.serving.decision.below,
+        }.items()
+    ):
+        write_order(served.runtime.settings.log_folder, order("rule", rule=rule))
+        answer = served.client.post(SCORE, json=EVENT | {"arrival": f"T-{number + 2}"}).json()
+        assert answer["decision"] == decision, rule
+        [line] = [line for line in served.logged() if line["request_id"] == answer["request_id"]]
+        assert line["decision"] == decision, "what was answered is what is logged"
+
+
+def test_a_stranger_stays_with_people_whatever_the_rule_says(tmp_path: Path) -> None:
+    served = Served(tmp_path, unknown="review")
+    use_case = served.runtime.release.use_case
+    write_order(served.runtime.settings.log_folder, order("rule", rule=f"{use_case.feature_names[0]} IS NOT NULL"))
+    assert served.client.post(SCORE, json=EVENT).json()["decision"] == "review"
+
+
 def test_a_file_that_is_no_order_changes_nothing_and_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     served = Served(tmp_path, unknown="review")
     folder = served.runtime.settings.log_folder
