@@ -14,6 +14,10 @@ K8S_VENV := .venv-k8s
 ifeq ($(PROFILE),small)
 export PLATFORM_ASSETS_SIMULATION ?= {"customers": 1000, "terminals": 2000}
 export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/small
+else ifeq ($(PROFILE),large)
+# Ten times the default world: 17.5 million events. Its backfills are done in shards.
+export PLATFORM_ASSETS_SIMULATION ?= {"customers": 50000, "terminals": 100000}
+export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/large
 else
 export PLATFORM_ASSETS_HOME ?= $(CURDIR)/.platform/$(PROFILE)
 endif
@@ -43,7 +47,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP) ## Install everything into .venv
 
-run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small: a small world; USE_CASE=name: another use case)
+run: setup ## The main job: data, features, model, service, live traffic, monitoring (PROFILE=small: a small world, PROFILE=large: ten times the default one; USE_CASE=name: another use case)
 	@$(BIN)/platform-assets run $(USE_CASE)
 	@$(BIN)/platform-assets rollout rehearse $(USE_CASE)
 

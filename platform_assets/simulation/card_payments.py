@@ -31,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from platform_assets.simulation.card_drift import DEFAULT_SIZES, PlantedDrift
 from platform_assets.simulation.generators import GeneratorError
+from platform_assets.simulation.reach import Reach
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -57,9 +58,6 @@ _MORE_BAD_TERMINALS, _MORE_BAD_CUSTOMERS, _MOVED_FRAUDS = range(7, 10)
 
 _EVENT_TIME = pl.Datetime("us", "UTC")
 _MICROSECONDS_PER_SECOND = 1_000_000
-_NEIGHBOUR_PAIRS_PER_CHUNK = 200_000
-"""Few enough that what is known about them stays in the processor's cache."""
-_BANDS_PER_RADIUS = 2
 
 
 class CardPaymentsSettings(BaseModel):
@@ -198,10 +196,10 @@ class CardPayments:
         return {"x": rng.uniform(0.0, PLANE_SIDE, n), "y": rng.uniform(0.0, PLANE_SIDE, n)}
 
     @cached_property
-    def _neighbourhoods(self) -> tuple[IntArray, IntArray]:
+    def _reach(self) -> Reach:
         s = self.settings
-        reach = {"seed": s.seed, "customers": s.customers, "terminals": s.terminals, "radius": s.radius}
-        return _neighbourhoods_of(CardPaymentsSettings(**reach))
+        of = {"seed": s.seed, "customers": s.customers, "terminals": s.terminals, "radius": s.radius}
+        return _reach_of(CardPaymentsSettings(**of))
 
     def _customers_table(self) -> pl.DataFrame:
         return pl.DataFrame({"customer_id": np.arange(self.settings.customers, dtype=np.int64), **self._customers})
@@ -234,8 +232,7 @@ class CardPayments:
 
     def _payments(self, day_index: int) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
         """Second of the day, customer, terminal and amount of each payment before any fraud, in order of customer."""
-        rng, people = self._rng(_TRANSACTIONS, day_index), self._customers
-        offsets, reachable = self._neighbourhoods
+        rng, people, reach = self._rng(_TRANSACTIONS, day_index), self._customers, self._reach
         payments = rng.poisson(people["mean_transactions_per_day"])
         customer = np.repeat(np.arange(self.settings.customers, dtype=np.int64), payments)
         n = len(customer)
@@ -243,10 +240,11 @@ class CardPayments:
         mean = people["mean_amount"][customer]
         amount = rng.normal(mean, people["std_amount"][customer])
         amount = np.where(amount < 0.0, rng.uniform(0.0, 2.0 * mean), amount)
-        first, choices = offsets[customer], offsets[customer + 1] - offsets[customer]
-        pick = first + (rng.random(n) * choices).astype(np.int64)
+        choices = reach.counts[customer]
+        place = (rng.random(n) * choices).astype(np.int64)
         kept = (seconds > 0) & (seconds < SECONDS_PER_DAY) & (choices > 0)
-        return seconds[kept], customer[kept], reachable[pick[kept]], np.round(amount[kept], 2)
+        terminal = reach.at(customer[kept], place[kept])
+        return seconds[kept], customer[kept], terminal, np.round(amount[kept], 2)
 
     def _commit_fraud(
         self, day_index: int, customer: IntArray, terminal: IntArray, amount: FloatArray
@@ -300,69 +298,10 @@ class CardPayments:
 
 
 @lru_cache(maxsize=2)
-def _neighbourhoods_of(world: CardPaymentsSettings) -> tuple[IntArray, IntArray]:
+def _reach_of(world: CardPaymentsSettings) -> Reach:
     """Terminals within reach of each customer: a world is read day by day, each time by a generator of its own."""
     population = CardPayments(world)
-    return _terminals_within(population._customers, population._terminals, world.radius)
-
-
-def _terminals_within(
-    customers: dict[str, FloatArray],
-    terminals: dict[str, FloatArray],
-    radius: float,
-    pairs_per_chunk: int = _NEIGHBOUR_PAIRS_PER_CHUNK,
-) -> tuple[IntArray, IntArray]:
-    """Terminals nearer than `radius` to each customer, as offsets (customers + 1) into one array of terminal ids, those of a customer by x.
-
-    Terminals lie in horizontal bands, each in order of x: only those that are near in both directions are measured, about a third more
-    than there are neighbours, and at most about `pairs_per_chunk` pairs at a time.
-    """
-    bands = _Bands(terminals, radius)
-    low, high = bands.near(customers)
-    candidates_before = np.concatenate([[0], np.cumsum((high - low).sum(axis=1))])
-    counts = np.zeros(len(low), dtype=np.int64)
-    neighbours: list[IntArray] = []
-    begin = 0
-    while begin < len(low):
-        limit = candidates_before[begin] + pairs_per_chunk
-        end = max(begin + 1, int(np.searchsorted(candidates_before, limit, side="right")) - 1)
-        first, sizes = low[begin:end].ravel(), (high - low)[begin:end].ravel()
-        owner = np.repeat(np.repeat(np.arange(begin, end), low.shape[1]), sizes)
-        position = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + np.repeat(first, sizes)
-        across = (bands.x[position] - customers["x"][owner]) ** 2
-        near = across + (bands.y[position] - customers["y"][owner]) ** 2 < radius**2
-        counts[begin:end] = np.bincount(owner[near] - begin, minlength=end - begin)
-        # The bands of a customer are put together in order of x.
-        place = np.sort((owner[near] - begin) * len(bands.x) + bands.rank[position[near]])
-        neighbours.append(bands.by_x[place % max(len(bands.x), 1)])
-        begin = end
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.concatenate(neighbours)
-
-
-class _Bands:
-    """Terminals by horizontal band, then x, with the place of each in order of x alone."""
-
-    def __init__(self, terminals: dict[str, FloatArray], radius: float) -> None:
-        self._radius, self._height = radius, radius / _BANDS_PER_RADIUS
-        self.by_x = np.argsort(terminals["x"], kind="stable").astype(np.int64)
-        band = np.floor(terminals["y"][self.by_x] / self._height).astype(np.int64)
-        self.rank = np.argsort(band, kind="stable").astype(np.int64)
-        order = self.by_x[self.rank]
-        self.x, self.y, self._band = terminals["x"][order], terminals["y"][order], band[self.rank]
-
-    def near(self, customers: dict[str, FloatArray]) -> tuple[IntArray, IntArray]:
-        """From which position to which the candidates of each customer lie, in each band within reach: [customers, bands] each."""
-        # A band and an x as one number, far enough apart for the widest reach.
-        width = 4 * (PLANE_SIDE + self._radius)
-        keys = self._band * width + self.x
-        x, y = customers["x"][:, None], customers["y"][:, None]
-        around = np.arange(-_BANDS_PER_RADIUS, _BANDS_PER_RADIUS + 1.0)
-        band = np.floor(y / self._height) + around
-        # How far the nearest edge of the band lies above or below; a little wider, so that rounding leaves no candidate out.
-        apart = np.maximum(np.maximum(band * self._height - y, y - (band + 1) * self._height), 0.0)
-        reach = np.sqrt(np.maximum(self._radius**2 - apart**2, 0.0)) + 1e-6 * self._radius
-        low = np.searchsorted(keys, band * width + x - reach, side="left")
-        return low, np.searchsorted(keys, band * width + x + reach, side="right")
+    return Reach(population._customers, population._terminals, world.radius, PLANE_SIDE)
 
 
 def _column(days: list[_Day], name: str, dtype: type[np.generic]) -> NDArray[Any]:

@@ -1,7 +1,6 @@
 """The simulated payments: reproducible day by day, and distributed as published."""
 
 import hashlib
-import itertools
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings, _Bands, _terminals_within
+from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.simulation.generators import GeneratorError
+from platform_assets.simulation.reach import Reach
 
 START = date(2018, 4, 1)
 SMALL = {"customers": 60, "terminals": 120, "radius": 20.0}
@@ -254,17 +254,25 @@ def test_fraud_is_as_rare_as_published_at_the_published_scale() -> None:
 
 
 @given(
-    seed=st.integers(0, 10_000), customers=st.integers(1, 12), terminals=st.integers(1, 25), radius=st.floats(0.5, 60)
+    seed=st.integers(0, 10_000),
+    customers=st.integers(1, 12),
+    terminals=st.integers(1, 60),
+    radius=st.one_of(st.floats(1e-9, 1), st.floats(0.5, 150)),
 )
-@settings(max_examples=60, deadline=None)
-def test_neighbourhoods_equal_the_pairwise_distances(seed: int, customers: int, terminals: int, radius: float) -> None:
+@settings(max_examples=80, deadline=None)
+def test_who_is_within_reach_equals_the_pairwise_distances_in_order_of_x(
+    seed: int, customers: int, terminals: int, radius: float
+) -> None:
     rng = np.random.default_rng(seed)
     people = {"x": rng.uniform(0, 100, customers), "y": rng.uniform(0, 100, customers)}
     places = {"x": rng.uniform(0, 100, terminals), "y": rng.uniform(0, 100, terminals)}
-    offsets, ids = _terminals_within(people, places, radius, pairs_per_chunk=7)
+    reach = Reach(people, places, radius, 100.0)
+    by_x = np.argsort(places["x"], kind="stable")
     for i in range(customers):
         near = (places["x"] - people["x"][i]) ** 2 + (places["y"] - people["y"][i]) ** 2 < radius**2
-        assert sorted(ids[offsets[i] : offsets[i + 1]]) == np.flatnonzero(near).tolist()
+        expected = [terminal for terminal in by_x if near[terminal]]
+        assert reach.counts[i] == len(expected)
+        assert reach.at(np.full(len(expected), i), np.arange(len(expected))).tolist() == expected
 
 
 def test_customers_without_a_terminal_in_reach_do_not_pay() -> None:
@@ -285,28 +293,17 @@ def test_the_default_world_is_the_same_to_the_bit() -> None:
     assert digest.hexdigest() == "84bdcb2f8dccabeee1ac4c0149b3121c7eb1613bd9515742ac0bedf4d4154684"
 
 
-def test_a_world_ten_times_as_large_measures_ten_times_as_many_pairs_and_not_a_hundred_times_more_than_it_needs() -> (
-    None
-):
-    world = CardPayments(CardPaymentsSettings(customers=300, terminals=100_000))
-    low, high = _Bands(world._terminals, 5.0).near(world._customers)
-    offsets, _ = _terminals_within(world._customers, world._terminals, 5.0)
-    assert offsets[-1] < (high - low).sum() < 1.5 * offsets[-1]
+def test_what_is_kept_grows_with_the_world_and_not_with_its_square() -> None:
+    sizes = [
+        CardPayments(CardPaymentsSettings(customers=100 * scale, terminals=200 * scale))._reach.nbytes
+        for scale in (1, 10, 100)
+    ]
+    assert sizes[1] < 10 * sizes[0]
+    assert sizes[2] < 10 * sizes[1]
 
 
-def test_neighbourhoods_are_searched_once_for_a_world_that_is_read_day_by_day() -> None:
+def test_the_reach_is_searched_once_for_a_world_that_is_read_day_by_day() -> None:
     settings_ = CardPaymentsSettings(seed=77, customers=20, terminals=50)
-    first = CardPayments(settings_)._neighbourhoods
-    later = CardPayments(settings_.model_copy(update={"label_delay_days": 3}))._neighbourhoods
-    assert first[1] is later[1]
-    assert CardPayments(settings_.model_copy(update={"seed": 78}))._neighbourhoods[1] is not first[1]
-
-
-@given(seed=st.integers(0, 10_000), radius=st.floats(0.5, 150))
-@settings(max_examples=30, deadline=None)
-def test_terminals_of_a_customer_stand_in_order_of_x_whatever_the_chunk(seed: int, radius: float) -> None:
-    rng = np.random.default_rng(seed)
-    people = {"x": rng.uniform(0, 100, 30), "y": rng.uniform(0, 100, 30)}
-    places = {"x": rng.uniform(0, 100, 40), "y": rng.uniform(0, 100, 40)}
-    offsets, ids = _terminals_within(people, places, radius, pairs_per_chunk=13)
-    assert all((np.diff(places["x"][ids[a:b]]) > 0).all() for a, b in itertools.pairwise(offsets.tolist()))
+    first = CardPayments(settings_)._reach
+    assert CardPayments(settings_.model_copy(update={"label_delay_days": 3}))._reach is first
+    assert CardPayments(settings_.model_copy(update={"seed": 78}))._reach is not first
