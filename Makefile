@@ -31,7 +31,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test images lint format bench attack chaos soak back-ends docs lock clean
+.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test images lint format bench attack chaos soak scale back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -112,6 +112,9 @@ back-ends: setup ## The small world on PostgreSQL, Redis and S3, in production a
 
 soak: setup ## A million requests to one service: memory and latency stay flat (REQUESTS=100000 for a shorter one)
 	@$(BIN)/python -m benchmarks.soak $(if $(REQUESTS),--requests $(REQUESTS))
+
+scale: setup ## Feature tables of histories that do not fit into memory, in chunks and on a Ray cluster (EVENTS=300000000 MEMORY=3000 for the full one)
+	@$(BIN)/python -m benchmarks.scale $(if $(EVENTS),--events $(EVENTS)) $(if $(MEMORY),--memory-megabytes $(MEMORY)) $(if $(REPORT),--output $(REPORT))
 
 docs: setup ## Write docs/reference: the declaration and the command line
 	@$(BIN)/platform-assets docs

@@ -54,6 +54,8 @@ from benchmarks.retrain.topic import TITLE as RETRAIN_TITLE
 from benchmarks.retrain.topic import measure_retrain
 from benchmarks.rollouts.topic import TIMES as ROLLOUTS_OF_EACH
 from benchmarks.rollouts.topic import measure_rollouts
+from benchmarks.scale.topic import TITLE as SCALE_TITLE
+from benchmarks.scale.topic import measure_scale_of
 from benchmarks.serving.latency import measure_latency
 from benchmarks.serving.log_modes import measure_log_modes
 from benchmarks.serving.redeploy import measure_redeploy
@@ -279,6 +281,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "Historical models made again",
         lambda size, log: measure_reproduction(size.reproduced, log=log),
     ),
+    "scale": (SCALE_TITLE, lambda size, log: measure_scale_of(bool(size.scale), log)),
     "cluster": (
         "A cluster of two nodes",
         lambda size, log: measure_cluster(size.on_a_cluster, log),

@@ -56,8 +56,23 @@ def duckdb_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) 
     """The same by DuckDB: windows over a RANGE of microseconds, the oldest instant left out."""
     import duckdb
 
-    entity_key, keys = use_case.entity(str(view.entity)).key, list(use_case.event_source.primary_key)
     rows = events.with_columns(pl.col(use_case.event_time).dt.epoch("us").alias("_time")).to_arrow()
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        return pl.DataFrame(connection.execute(duckdb_query(view, use_case, "rows")).to_arrow_table()).cast(
+            dict.fromkeys(view.feature_names, pl.Float64)
+        )
+
+
+def duckdb_query(view: FeatureView, use_case: UseCase, rows: str) -> str:
+    """The view's windows in DuckDB's SQL.
+
+    Args:
+        view: the features.
+        use_case: the declaration.
+        rows: what events are selected from; with their time in microseconds as `_time`.
+    """
+    entity_key, keys = use_case.entity(str(view.entity)).key, list(use_case.event_source.primary_key)
     features, windows = [], []
     for length_days in sorted({days for window in view.windows for days in window.lengths_days}):
         span = length_days * MICROSECONDS["d"] - 1
@@ -68,12 +83,7 @@ def duckdb_features(events: pl.DataFrame, view: FeatureView, use_case: UseCase) 
             value = "count(*)" if window.column is None else f'{_DUCKDB_NAMES[window.aggregate]}("{window.column}")'
             features.append(f'{value} OVER w{length_days} AS "{window.feature_name(length_days)}"')
     named = ", ".join(f'"{key}"' for key in keys)
-    query = f'SELECT {named}, {", ".join(features)} FROM rows WINDOW {", ".join(windows)} ORDER BY "_time", {named}'
-    with duckdb.connect() as connection:
-        connection.register("rows", rows)
-        return pl.DataFrame(connection.execute(query).to_arrow_table()).cast(
-            dict.fromkeys(view.feature_names, pl.Float64)
-        )
+    return f'SELECT {named}, {", ".join(features)} FROM {rows} WINDOW {", ".join(windows)} ORDER BY "_time", {named}'
 
 
 _DUCKDB_NAMES = {"count": "count", "sum": "sum", "mean": "avg", "min": "min", "max": "max"}

@@ -25,6 +25,7 @@ from platform_assets.declaration.sections.search import Choices, FloatRange, Int
 from platform_assets.tasks.registry import make_metrics
 from platform_assets.testing.child_process import ROOT, ChildFailed
 from platform_assets.testing.ray_nodes import ADDRESS, TwoNodes, wait_for_nodes
+from platform_assets.testing.shard_world import Asked, compute, make
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.distributed.cluster import cluster
 from platform_assets.training.distributed.placement import placed
@@ -178,6 +179,15 @@ def searcher_killed(kills: int, trials: int, rows: int, trees: int) -> dict[str,
     return {"calm": calm, "resumed": json.loads(lines[-1]), "kills": killed, "judged": judged}
 
 
+def shards(**how: Any) -> dict[str, Any]:
+    """A backfill in chunks here, and on the cluster with a process that is killed once while it computes a shard."""
+    with tempfile.TemporaryDirectory(prefix="platform-assets-shards-") as folder:
+        asked = Asked(folder, **how)
+        make(asked)
+        here = compute(replace(asked, kill=None), None)
+        return {"here": here, "ray": compute(asked, ADDRESS)}
+
+
 def print_line(line: str) -> None:
     """A line that whoever started this process sees at once."""
     sys.stdout.write(line + "\n")
@@ -199,6 +209,7 @@ def main(arguments: list[str]) -> int:
                 "searches": searches,
                 "fits": fits,
                 "searcher_killed": searcher_killed,
+                "shards": shards,
                 "node_killed": lambda **how: node_killed(nodes, ray, **how),
             }
             result = {name: steps[name](**how) for name, how in given.items()}

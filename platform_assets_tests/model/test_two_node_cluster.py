@@ -1,7 +1,7 @@
-"""A search and a fit on a Ray cluster of two nodes, in a network of its own.
+"""A search, a fit and a backfill on a Ray cluster of two nodes, in a network of its own.
 
-Belongs here: the smallest real run of Ray Tune and Ray Train, one node of which is killed. Does not belong here: figures
-(`benchmarks/cluster/topic.py`).
+Belongs here: the smallest real run of Ray Tune, Ray Train and shards on Ray, with a node and a process that are killed. Does not
+belong here: figures (`benchmarks/cluster/topic.py`).
 """
 
 import json
@@ -13,6 +13,7 @@ import pytest
 from platform_assets.testing.ray_nodes import in_namespace
 
 SMALL = {
+    "shards": {"events": 20_000, "days": 40, "memory_megabytes": 500, "shards": 3, "kill": 1},
     "fits": {"rows": 1000, "epochs": 3, "rounds": 1, "how": ["one", "ray"]},
     "node_killed": {"trials": 8, "rows": 1500, "trees": 15},
 }
@@ -34,3 +35,13 @@ def test_a_search_that_loses_a_node_finds_what_one_machine_finds_to_the_last_dig
 
 def test_a_network_fitted_on_the_cluster_predicts_what_one_process_predicts(ran: dict[str, Any]) -> None:
     assert ran["fits"]["ray"]["largest_difference"] < 1e-5
+
+
+def test_a_backfill_on_the_cluster_has_the_bits_of_one_machine_and_a_killed_worker_costs_its_shard(
+    ran: dict[str, Any],
+) -> None:
+    here, ray = ran["shards"]["here"], ran["shards"]["ray"]
+    assert ray["digest"] == here["digest"]
+    assert ray["rows"] == here["rows"] == SMALL["shards"]["events"]
+    assert here["repeated"] == []
+    assert [piece.split()[:2] for piece in ray["repeated"]] == [["compute", "1"]]
