@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from platform_assets.simulation.card_drift import DEFAULT_SIZES, PlantedDrift
 from platform_assets.simulation.generators import GeneratorError
-from platform_assets.simulation.reach import Reach
+from platform_assets.simulation.reach import TerminalsInReach
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -196,7 +196,7 @@ class CardPayments:
         return {"x": rng.uniform(0.0, PLANE_SIDE, n), "y": rng.uniform(0.0, PLANE_SIDE, n)}
 
     @cached_property
-    def _reach(self) -> Reach:
+    def _reach(self) -> TerminalsInReach:
         s = self.settings
         of = {"seed": s.seed, "customers": s.customers, "terminals": s.terminals, "radius": s.radius}
         return _reach_of(CardPaymentsSettings(**of))
@@ -298,10 +298,10 @@ class CardPayments:
 
 
 @lru_cache(maxsize=2)
-def _reach_of(world: CardPaymentsSettings) -> Reach:
+def _reach_of(world: CardPaymentsSettings) -> TerminalsInReach:
     """Terminals within reach of each customer: a world is read day by day, each time by a generator of its own."""
     population = CardPayments(world)
-    return Reach(population._customers, population._terminals, world.radius, PLANE_SIDE)
+    return TerminalsInReach(population._customers, population._terminals, world.radius, PLANE_SIDE)
 
 
 def _column(days: list[_Day], name: str, dtype: type[np.generic]) -> NDArray[Any]:

@@ -21,7 +21,7 @@ _MOST_STRIPS = 4096
 """Over the whole plane: a reach of next to nothing needs no strip of next to nothing."""
 
 
-class Reach:
+class TerminalsInReach:
     """The terminals within reach of customers.
 
     Attributes:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from platform_assets.simulation.card_payments import CardPayments, CardPaymentsSettings
 from platform_assets.simulation.generators import GeneratorError
-from platform_assets.simulation.reach import Reach
+from platform_assets.simulation.reach import TerminalsInReach
 
 START = date(2018, 4, 1)
 SMALL = {"customers": 60, "terminals": 120, "radius": 20.0}
@@ -266,7 +266,7 @@ def test_who_is_within_reach_equals_the_pairwise_distances_in_order_of_x(
     rng = np.random.default_rng(seed)
     people = {"x": rng.uniform(0, 100, customers), "y": rng.uniform(0, 100, customers)}
     places = {"x": rng.uniform(0, 100, terminals), "y": rng.uniform(0, 100, terminals)}
-    reach = Reach(people, places, radius, 100.0)
+    reach = TerminalsInReach(people, places, radius, 100.0)
     by_x = np.argsort(places["x"], kind="stable")
     for i in range(customers):
         near = (places["x"] - people["x"][i]) ** 2 + (places["y"] - people["y"][i]) ** 2 < radius**2
