@@ -254,18 +254,9 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "Bad models and the gates",
         lambda size, log: measure_model_gates(log, seeds=size.model_seeds, good_seeds=size.good_models),
     ),
-    "champion": (
-        "No worse than the champion",
-        lambda size, log: measure_champion_comparison(log, count=size.weeks),
-    ),
-    "verdicts": (
-        "Good versions that are stopped",
-        lambda size, log: measure_false_stops(log, size.rollouts),
-    ),
-    "detection": (
-        "Bad versions that are stopped",
-        lambda size, log: measure_detection(log, size.rollouts),
-    ),
+    "champion": ("No worse than the champion", lambda size, log: measure_champion_comparison(log, count=size.weeks)),
+    "verdicts": ("Good versions that are stopped", lambda size, log: measure_false_stops(log, size.rollouts)),
+    "detection": ("Bad versions that are stopped", lambda size, log: measure_detection(log, size.rollouts)),
     "guards": ("Other guards", lambda size, log: measure_guards(log, size.guard_rollouts)),
     "estimates": (ESTIMATES_TITLE, lambda size, log: measure_estimates(size.estimate_seeds, log)),
     "stream-scoring": ("A stream under kill -9", lambda size, log: measure_stream_scoring(size.kills, log)),
@@ -277,25 +268,16 @@ TOPICS: dict[str, tuple[str, Measure]] = {
     "tracing": (TRACING_TITLE, lambda size, log: measure_tracing(size.requests, log)),
     "retrain": (RETRAIN_TITLE, lambda size, log: measure_retrain(log, size.retrain_seeds)),
     "ledger": ("The ledger under kill -9", lambda size, log: measure_ledger(size.moves, size.rounds, log=log)),
-    "reproduce": (
-        "Historical models made again",
-        lambda size, log: measure_reproduction(size.reproduced, log=log),
-    ),
+    "reproduce": ("Historical models made again", lambda size, log: measure_reproduction(size.reproduced, log=log)),
     "scale": (SCALE_TITLE, lambda size, log: measure_scale_of(bool(size.scale), log)),
-    "cluster": (
-        "A cluster of two nodes",
-        lambda size, log: measure_cluster(size.on_a_cluster, log),
-    ),
+    "cluster": ("A cluster of two nodes", lambda size, log: measure_cluster(size.on_a_cluster, log)),
     "quality": ("Model quality", lambda size, log: measure_quality(size.rounds, size.scale, log)),
     "book": ("Against the book", lambda size, log: measure_book(size.scale, log, size.other_worlds)),
     "training": (
         "Training on many rows, and the loop of a search",
         lambda size, log: measure_training(size.trained_rows, TRIALS, size.rounds, log),
     ),
-    "worlds": (
-        "The same learner in other worlds",
-        lambda size, log: measure_worlds(size.seeds, size.scale, log),
-    ),
+    "worlds": ("The same learner in other worlds", lambda size, log: measure_worlds(size.seeds, size.scale, log)),
 }
 """Those that need no deployed service, with their headings, in the order of the report."""
 
