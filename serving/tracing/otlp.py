@@ -9,24 +9,30 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1 import trace_pb2
+from opentelemetry.trace import SpanKind, StatusCode
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 SAMPLED, HAS_IS_REMOTE, IS_REMOTE = 0x001, 0x100, 0x200
 """Bits of `Span.flags`."""
+KINDS = {kind: trace_pb2.Span.SpanKind.Value(f"SPAN_KIND_{kind.name}") for kind in SpanKind}
+CODES = {code: trace_pb2.Status.StatusCode.Value(f"STATUS_CODE_{code.name}") for code in StatusCode}
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
     """A request of OTLP's trace service for spans of one process."""
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
-
     resource = Resource(attributes=_attributes(spans[0].resource.attributes))
     scope = InstrumentationScope(name="platform_assets")
-    groups = ResourceSpans(
-        resource=resource, scope_spans=[ScopeSpans(scope=scope, spans=[_span(span) for span in spans])]
+    groups = trace_pb2.ResourceSpans(
+        resource=resource, scope_spans=[trace_pb2.ScopeSpans(scope=scope, spans=[_span(span) for span in spans])]
     )
     message: bytes = ExportTraceServiceRequest(resource_spans=[groups]).SerializeToString()
     return message
@@ -34,8 +40,6 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
 
 def refused_spans(answer: bytes) -> int:
     """How many spans of a request the collector says that it did not take; 0 where it says nothing that can be read."""
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
     # By name: an import statement would have every distribution below `google` packed into each release.
     undecodable = importlib.import_module("google.protobuf.message").DecodeError
     try:
@@ -45,8 +49,6 @@ def refused_spans(answer: bytes) -> int:
 
 
 def _span(span: ReadableSpan) -> Any:
-    from opentelemetry.proto.trace.v1 import trace_pb2
-
     context, parent = span.context, span.parent
     assert context is not None, "a span that ended has an id"
     flags = SAMPLED | HAS_IS_REMOTE | (IS_REMOTE if parent is not None and parent.is_remote else 0)
@@ -55,7 +57,7 @@ def _span(span: ReadableSpan) -> Any:
         span_id=context.span_id.to_bytes(8, "big"),
         trace_state=context.trace_state.to_header(),
         name=span.name,
-        kind=trace_pb2.Span.SpanKind.Value(f"SPAN_KIND_{span.kind.name}"),
+        kind=KINDS[span.kind],
         start_time_unix_nano=span.start_time or 0,
         end_time_unix_nano=span.end_time or 0,
         attributes=_attributes(span.attributes or {}),
@@ -65,7 +67,7 @@ def _span(span: ReadableSpan) -> Any:
             )
             for link in span.links
         ],
-        status=trace_pb2.Status(code=trace_pb2.Status.StatusCode.Value(f"STATUS_CODE_{span.status.status_code.name}")),
+        status=trace_pb2.Status(code=CODES[span.status.status_code]),
         flags=flags,
     )
     if parent is not None:
@@ -74,14 +76,10 @@ def _span(span: ReadableSpan) -> Any:
 
 
 def _attributes(values: Mapping[str, Any]) -> Iterable[Any]:
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-
     return [KeyValue(key=name, value=_value(value)) for name, value in values.items()]
 
 
 def _value(value: Any) -> Any:
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue
-
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
     if isinstance(value, int):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from serving.tracing.otlp import encoded, refused_spans
 from serving.tracing.spans import QUEUE_FULL, REFUSED, STOPPED
 
 if TYPE_CHECKING:
@@ -128,8 +129,6 @@ class SpanSender(SpanProcessor):
 
     def _send(self, batch: list[ReadableSpan]) -> int | None:
         """Send a batch; how many of it the collector does not want, None where it asks for them again or does not answer."""
-        from serving.tracing.otlp import encoded, refused_spans
-
         try:
             status, answer = self._post(encoded(batch))
         except (OSError, http.client.HTTPException) as error:
