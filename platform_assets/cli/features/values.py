@@ -171,10 +171,10 @@ def _stored_values(
     use_case: UseCase, settings: Settings, moments: Mapping[str, EntityMoment], event: pl.DataFrame | None
 ) -> Values:
     """What a request with this event would be answered from; without an event the same moments over what the store holds."""
-    from platform_assets.features.entity_state import no_events
     from platform_assets.features.online.feast_connection import feast_store
+    from platform_assets.features.online.histories import all_events
     from platform_assets.features.online.request_features import OnlineFeatures
-    from platform_assets.features.online.state_table import decode_events, online_table
+    from platform_assets.features.online.state_table import online_table, packed
     from platform_assets.installation import Installation
 
     feast = Installation(settings).feature_store.settings(use_case)
@@ -189,8 +189,9 @@ def _stored_values(
     values: Values = {}
     for moment in moments.values():
         layout = moment.layout
-        fields = online_table(layout, store).read([moment.entity])[0]
-        events = no_events(layout) if fields is None else decode_events(fields, layout, moment.entity)
+        table = online_table(layout, store)
+        fields = table.read([moment.entity])[0]
+        events = all_events(table, moment.entity, None if fields is None else packed(fields))
         values |= values_at(layout, events, moment.at)
     return values
 

@@ -26,6 +26,8 @@ STREAM_OFFSETS, STREAM_PARTITION = "stream_offsets", "stream_partition"
 """The view that holds where an event stream stands (`streaming/offsets.py`), and its key."""
 STATE = "state"
 """The field of a view that keeps states: an entity's events (`online/packed_state.py`)."""
+PAGE, STATE_PAGE = "page", "state_page"
+"""The field of a view that keeps pages of busy entities (`online/tiles/`), and its key: a page's number and the entity."""
 
 
 def feast_view_name(layout: StateLayout) -> str:
@@ -42,6 +44,7 @@ def feast_view_name(layout: StateLayout) -> str:
         "values": list(layout.value_columns),
         "label": [case.label.column, case.label_delay_days],
         "span_days": layout.span_days,
+        "summaries": sorted({f"{operation} of {column}" for operation, column in layout.plan.windows[:, 2:4].tolist()}),
     }
     if case.label.decided_at is not None or case.label.absent is not None:
         meaning["label"] += [case.label.decided_at, case.label.absent, case.label_arrival_days]
@@ -49,6 +52,11 @@ def feast_view_name(layout: StateLayout) -> str:
         meaning["time_zone"] = case.time_zone
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:8]
     return f"{layout.view.name}_{digest}_f{FORMAT_VERSION}"
+
+
+def pages_view_name(layout: StateLayout) -> str:
+    """Name of the Feast view with the pages of the view's busy entities."""
+    return f"{feast_view_name(layout)}__pages"
 
 
 def feature_service_name(use_case: UseCase) -> str:
@@ -106,6 +114,7 @@ def feast_objects(use_case: UseCase) -> list[Any]:
                 tags={"view": view.name, "span_days": str(layout.span_days)},
             ),
         )
+        views.setdefault(pages_view_name(layout), _pages_view(feast, layout))
     looked_up = lookup_objects(use_case, use_case.stored_views)
     views |= {str(view.name): view for _, view in looked_up}
     used = [feast_view_name(state_layout(view, use_case)) for view in windowed_views(use_case)]
@@ -118,7 +127,26 @@ def feast_objects(use_case: UseCase) -> list[Any]:
         tags={"feature_contract": feature_contract_hash(use_case)},
     )
     entities |= {str(entity.name): entity for entity, _ in looked_up}
-    return [*entities.values(), *views.values(), *([*stream_objects(feast), service] if views else [])]
+    pages = [_page_entity(feast)] if windowed_views(use_case) else []
+    return [*entities.values(), *pages, *views.values(), *([*stream_objects(feast), service] if views else [])]
+
+
+def _page_entity(feast: Any) -> Any:
+    return feast.Entity(
+        name=STATE_PAGE, join_keys=[STATE_PAGE], value_type=feast.ValueType.STRING, description="number:entity"
+    )
+
+
+def _pages_view(feast: Any, layout: StateLayout) -> Any:
+    from feast.types import Bytes, String
+
+    return feast.FeatureView(
+        name=pages_view_name(layout),
+        entities=[_page_entity(feast)],
+        schema=[feast.Field(name=STATE_PAGE, dtype=String), feast.Field(name=PAGE, dtype=Bytes)],
+        description=f"Pages of the states of busy entities in {layout.view.name}.",
+        owner=layout.use_case.owner,
+    )
 
 
 def stream_objects(feast: Any) -> list[Any]:

@@ -12,13 +12,14 @@ from typing import Any
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.clock_skew import latest_event_time
-from platform_assets.features.entity_state import StateEvent, no_events, trimmed
+from platform_assets.features.entity_state import StateEvent
 from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import from_microseconds
 from platform_assets.features.online.damage import is_damage
 from platform_assets.features.online.exchange.base import EntityName, EventExchange
-from platform_assets.features.online.pending import PendingEvents, merged
-from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events
+from platform_assets.features.online.histories import with_events
+from platform_assets.features.online.pending import PendingEvents
+from platform_assets.features.online.state_table import OnlineTable, encode_state, packed
 from platform_assets.features.online.store import WriteLock
 from platform_assets.features.state_events import event_identity, state_event
 
@@ -134,14 +135,12 @@ class EventRecorder:
         What waits is another process's, and would be lost with it. It has to be asked for before the state is read.
         """
         waiting = self._exchange.seen([name]).waiting[0] if self._exchange is not None else ()
-        layout, fields = table.layout, table.read([name.entity])[0]
-        history = no_events(layout) if fields is None else decode_events(fields, layout, name.entity)
+        fields = table.read([name.entity])[0]
         events = [*waiting, *own]
-        grown = merged(history, events)
-        if len(grown) > len(history):
+        state = with_events(table, name.entity, None if fields is None else packed(fields), events)
+        if state is not None:
             newest = max(event.time for event in events)
-            kept = trimmed(grown, layout)
-            table.write([(name.entity, encode_events(kept, layout), from_microseconds(newest))])
+            table.write([(name.entity, encode_state(state), from_microseconds(newest))])
         if self._exchange is not None:
             self._exchange.stored(name, events)
 

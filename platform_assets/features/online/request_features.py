@@ -23,19 +23,18 @@ from numpy.typing import NDArray
 
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.aggregation.kernel import compiled_kernel
-from platform_assets.features.entity_state import no_events, state_layout
+from platform_assets.features.entity_state import state_layout
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.online.exchange.opened import open_exchange
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.feast_objects import feast_view_name, feature_service_name, windowed_views
 from platform_assets.features.online.generation import REMEDY, GenerationGuard, StoreReplaced, open_mark
 from platform_assets.features.online.lookup_state import LookupTable, lookup_layouts, lookup_table
-from platform_assets.features.online.pending import merged
 from platform_assets.features.online.recording import EventRecorder, entity_names
 from platform_assets.features.online.request_reads import NOTHING_SEEN, RequestReads, StoredRequest
-from platform_assets.features.online.request_windows import reaches_back, window_values
+from platform_assets.features.online.request_windows import HistoryWindows
 from platform_assets.features.online.single_request import RowComputation
-from platform_assets.features.online.state_table import OnlineTable, decode_events, online_table
+from platform_assets.features.online.state_table import OnlineTable, online_table, packed
 from platform_assets.features.online.store import WriteLock
 from platform_assets.features.state_events import state_event
 
@@ -110,6 +109,7 @@ class OnlineFeatures:
             self._lookups = [lookup_table(layout, store) for layout in lookup_layouts(use_case)]
             exchange, mark = open_exchange(settings, store.config), open_mark(settings, store.config)
             self._guard = GenerationGuard(store, mark)
+        self._histories = HistoryWindows(WriteLock(settings))
         self._reads = RequestReads([*self._readers, *self._lookups], exchange, mark)
         self._recorder = EventRecorder(use_case, writers, exchange, WriteLock(settings))
 
@@ -150,17 +150,15 @@ class OnlineFeatures:
         for table, positions, entity, fields, own_events, events in zip(
             self._readers, self._positions, entities, read.fields, here, elsewhere, strict=False
         ):
-            layout = table.layout
-            history = no_events(layout) if fields is None else decode_events(fields, layout, entity)
-            history = merged(merged(history, own_events), events)
-            own = state_event(layout, event)
-            # The event itself is no history: it was sent again, or another version answered it.
-            if not len(history) or (len(history) == 1 and history.find(own) is not None):
-                unknown[str(layout.view.entity)] = None
-            if reaches_back(history, own, layout.late_days):
-                values[positions] = window_values(layout, history, own)
+            own = state_event(table.layout, event)
+            data = None if fields is None else packed(fields)
+            found = self._histories.windows(table, entity, data, own, [*own_events, *events])
+            if found.is_unknown:
+                unknown[str(table.layout.view.entity)] = None
+            if found.values is None:
+                too_late[str(table.layout.view.entity)] = None
             else:
-                too_late[str(layout.view.entity)] = None
+                values[positions] = found.values
         looked_up, absent = self._look_up(event, values, keys, read.fields[len(entities) :])
         if self._rows.names:
             values[self._rows.positions] = self._rows.values(event, values, looked_up)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from platform_assets.features.entity_state import EntityEvents, StateLayout
 from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.online import packed_state
 from platform_assets.features.online.feast_connection import connected_store, is_set
-from platform_assets.features.online.feast_objects import STATE, feast_view_name
+from platform_assets.features.online.feast_objects import STATE, feast_view_name, pages_view_name
+from platform_assets.features.online.page_table import PageTable
+from platform_assets.features.online.tiles.pages import TreeLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +29,19 @@ class OnlineTable:
         store: Feast's online store object, with a connection of its own.
         config: Feast's configuration.
         view: Feast's view.
+        pages: the pages of busy entities, over the same connection.
     """
 
     layout: StateLayout
     store: Any
     config: Any
     view: Any
+    pages: PageTable
+
+    @cached_property
+    def tree_layout(self) -> TreeLayout:
+        """What pages hold."""
+        return TreeLayout(self.layout)
 
     def read(self, entities: list[Any]) -> list[dict[str, Any] | None]:
         """Stored fields of each entity, as Feast's values; None for an entity without state."""
@@ -64,12 +73,14 @@ def online_table(layout: StateLayout, store: Any) -> OnlineTable:
     name = feast_view_name(layout)
     try:
         view = store.registry.get_feature_view(name, store.project, allow_cache=False)
+        pages = store.registry.get_feature_view(pages_view_name(layout), store.project, allow_cache=False)
     except FeatureViewNotFoundException as error:
         raise StateError(
             f"view {layout.view.name!r} of {layout.use_case.name!r} is not in Feast's registry as {name!r}: "
             "materialize the online store asset"
         ) from error
-    return OnlineTable(layout, connected_store(store.config), store.config, view)
+    connection = connected_store(store.config)
+    return OnlineTable(layout, connection, store.config, view, PageTable(connection, store.config, pages))
 
 
 def entity_key(layout: StateLayout, entity: Any) -> Any:

@@ -23,8 +23,7 @@ import polars as pl
 
 from platform_assets.declaration.sections.features import FeatureView
 from platform_assets.declaration.use_case import UseCase
-from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY
-from platform_assets.features.entity_state import EVENT_TIMES, STATE_TIME, EntityEvents, StateLayout, state_layout
+from platform_assets.features.entity_state import EVENT_TIMES, STATE_TIME, StateLayout, state_layout
 from platform_assets.features.errors import OlderState, StateError
 from platform_assets.features.event_frames import microseconds, require_columns
 from platform_assets.features.online.feast_connection import (
@@ -35,7 +34,8 @@ from platform_assets.features.online.feast_connection import (
     repo_config,
 )
 from platform_assets.features.online.feast_objects import feast_objects
-from platform_assets.features.online.packed_state import ends_with, kind_of, last_time, pack, packed_states, unpack
+from platform_assets.features.online.histories import replaced
+from platform_assets.features.online.packed_state import packed_states
 from platform_assets.features.online.redis_client import redis_lock
 from platform_assets.features.online.state_table import OnlineTable, encode_state, online_table, packed
 
@@ -255,34 +255,18 @@ def _write_chunk(
     table: OnlineTable, entities: list[Any], states: list[bytes], moment: datetime, *, changed_only: bool
 ) -> int:
     """Write some entities, keeping newer events that are stored, and read them back; how many were written."""
-    layout, boundary = table.layout, microseconds(moment)
-    oldest = boundary - layout.span_days * MICROSECONDS_PER_DAY + 1
+    boundary = microseconds(moment)
     rows: list[tuple[Any, dict[str, Any], datetime]] = []
     for entity, stored, state in zip(entities, table.read(entities), states, strict=True):
-        kept = state
-        if stored is not None:
-            data = packed(stored)
-            if changed_only and data == state:
-                continue
-            whole, newer = _newer_events(data, layout, entity, boundary)
-            if newer is not None:
-                kept = pack(unpack(state, layout, entity).followed_by(newer), layout)
-            if changed_only and whole and ends_with(data, kept, layout, oldest):
-                continue
+        data = None if stored is None else packed(stored)
+        kept = replaced(table, entity, state, data, boundary, changed_only=changed_only)
+        if kept is None:
+            continue
         rows.append((entity, encode_state(kept), moment))
     if rows:
         table.write(rows)
         _verify(table, rows)
     return len(rows)
-
-
-def _newer_events(data: bytes, layout: StateLayout, entity: Any, boundary: int) -> tuple[bool, EntityEvents | None]:
-    """Whether stored bytes are whole, and their events at or after a time; damaged ones have none and are replaced."""
-    try:
-        kind_of(data, layout, entity)
-        return True, unpack(data, layout, entity).since(boundary) if last_time(data) >= boundary else None
-    except StateError:
-        return False, None
 
 
 def _verify(table: OnlineTable, rows: list[tuple[Any, dict[str, Any], datetime]]) -> None:

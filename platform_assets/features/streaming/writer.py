@@ -27,13 +27,13 @@ from platform_assets.connectors.json_changes import frame_of_changes
 from platform_assets.declaration.delivered_columns import CHANGE_OPERATION, CHANGE_SEQUENCE, DELETE, DELIVERED_DAY
 from platform_assets.declaration.time_zones import days_of
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.features.aggregation.kernel import MICROSECONDS_PER_DAY
 from platform_assets.features.clock_skew import latest_event_time
 from platform_assets.features.entities import with_entity_columns
 from platform_assets.features.entity_state import (
     EntityEvents,
     StateEvent,
     event_rows,
-    no_events,
     state_layout,
     trimmed,
     views_with_state,
@@ -42,8 +42,9 @@ from platform_assets.features.errors import FeatureError
 from platform_assets.features.event_frames import event_order
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store
 from platform_assets.features.online.feast_objects import feast_view_name
+from platform_assets.features.online.histories import all_events, is_tree, open_tree, stored_events, stored_tree
 from platform_assets.features.online.request_features import require_service
-from platform_assets.features.online.state_table import OnlineTable, decode_events, encode_events, online_table
+from platform_assets.features.online.state_table import OnlineTable, encode_state, online_table, packed
 from platform_assets.features.online.store import WriteLock
 from platform_assets.features.streaming.event_sources import QUEUE, Arrival, EventSource
 from platform_assets.features.streaming.offsets import Position, StreamOffsets
@@ -258,20 +259,61 @@ def _write_view(table: OnlineTable, events: pl.DataFrame, outcomes: list[str]) -
     labelled = [position for position, value in enumerate(layout.plan.values) if label in value.roots]
     rows = []
     for entity, stored in zip(entities, table.read(entities), strict=True):
-        history = no_events(layout) if stored is None else decode_events(stored, layout, entity)
-        before = history
-        for position, event in by_entity[entity]:
-            changed, outcome = upserted(history, event, labelled)
-            if outcome != SEEN:
-                changed = trimmed(changed, layout)
-                outcome, history = (TOO_OLD, history) if changed.find(event) is None else (outcome, changed)
+        data = None if stored is None else packed(stored)
+        arrived = [event for _, event in by_entity[entity]]
+        if data is not None and is_tree(data, layout, entity):
+            state, newest, became = _into_tree(table, entity, data, arrived, labelled)
+        else:
+            state, newest, became = _into_events(table, entity, data, arrived, labelled)
+        for (position, _), outcome in zip(by_entity[entity], became, strict=True):
             outcomes[position] = max(outcomes[position], outcome, key=_RANK.index)
-        if history is not before:
-            rows.append(
-                (entity, encode_events(history, layout), _EPOCH + timedelta(microseconds=int(history.times[-1])))
-            )
+        if state is not None:
+            rows.append((entity, encode_state(state), _EPOCH + timedelta(microseconds=newest)))
     if rows:
         table.write(rows)
+
+
+_Upserted = tuple[bytes | None, int, list[str]]
+"""An entity's state, None where it is as it was; time of its newest event in microseconds; what became of each event."""
+
+
+def _into_events(
+    table: OnlineTable, entity: Any, data: bytes | None, events: Sequence[StateEvent], labelled: Sequence[int]
+) -> _Upserted:
+    before = history = all_events(table, entity, data)
+    became = []
+    for event in events:
+        changed, outcome = upserted(history, event, labelled)
+        if outcome != SEEN:
+            changed = trimmed(changed, table.layout)
+            outcome, history = (TOO_OLD, history) if changed.find(event) is None else (outcome, changed)
+        became.append(outcome)
+    if history is before:
+        return None, 0, became
+    return stored_events(table, entity, history), int(history.times[-1]), became
+
+
+def _into_tree(
+    table: OnlineTable, entity: Any, data: bytes, events: Sequence[StateEvent], labelled: Sequence[int]
+) -> _Upserted:
+    """The same for a busy entity; an event is known by its time and key there."""
+    tree, became = open_tree(table, entity, data), []
+    for event in events:
+        stored = tree.find(event.identity)
+        if event.time <= tree.newest_time - table.layout.span_days * MICROSECONDS_PER_DAY:
+            became.append(TOO_OLD if stored is None else SEEN)
+        elif stored is None:
+            tree.put(event)
+            became.append(ADDED)
+        else:
+            kept = [stored.values[n] if n in labelled else value for n, value in enumerate(event.values)]
+            same = np.array_equal(kept, stored.values, equal_nan=True)
+            if not same:
+                tree.put(StateEvent(event.time, event.key, tuple(kept)), replacing=True)
+            became.append(SEEN if same else CHANGED)
+    if not {ADDED, CHANGED} & set(became):
+        return None, 0, became
+    return stored_tree(table, entity, tree), tree.newest_time, became
 
 
 def _state_events(table: OnlineTable, events: pl.DataFrame) -> Iterable[tuple[Any, StateEvent]]:

@@ -135,10 +135,13 @@ class EventTree:
 
     def holds(self, identity: EventIdentity) -> bool:
         """Whether an event of this time and key is there."""
-        node: Node = self._page
-        while isinstance(node, Inner):
-            (node,) = self._loaded([(node, child_with(node.children, identity))])
-        return position_of(node.events, identity) is not None
+        return position_of(self._leaf_with(identity).events, identity) is not None
+
+    def find(self, identity: EventIdentity) -> StateEvent | None:
+        """The event of this time and key; None where it is not there."""
+        leaf = self._leaf_with(identity)
+        position = position_of(leaf.events, identity)
+        return None if position is None else StateEvent(*identity, tuple(leaf.events.values[:, position].tolist()))
 
     def put(self, event: StateEvent, *, replacing: bool = False) -> bool:
         """Add an event; False where one of its time and key is there, unless that is to be replaced."""
@@ -194,6 +197,12 @@ class EventTree:
         self._page.version = version
         root = Root(self._page, version, height, numbers.next_number, numbers.free())
         return TreeVersion(pack_root(root, self._layout), pages)
+
+    def _leaf_with(self, identity: EventIdentity) -> Leaf:
+        node: Node = self._page
+        while isinstance(node, Inner):
+            (node,) = self._loaded([(node, child_with(node.children, identity))])
+        return node
 
     def _loaded(self, wanted: Sequence[tuple[Inner, int]]) -> list[Node]:
         """Children of inner pages, read where they are not there yet."""
