@@ -9,6 +9,7 @@ lets a refusal name field and reason; BentoML's request metrics and health route
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import logging
@@ -19,7 +20,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -60,6 +60,8 @@ ATTEMPTS = 20
 """How often an event is scored again because another one of its entities was remembered meanwhile, by another process."""
 REQUEST_ID_HEADER = "x-request-id"
 CLIENT_WENT_AWAY = 499
+_ROLE = "platform_assets.role"
+"""Where a request's scope keeps what `role_of` found."""
 REPAIR = "Materialize the online store asset again"
 
 
@@ -98,7 +100,8 @@ async def _score(
     times.check(event, datetime.now(UTC), runtime.settings.max_future_seconds)
     exposure = exposure_of(runtime.release.use_case.name, request.headers, event)
     prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request, runtime))
-    return _json(runtime.scorer.answer(prediction), background=BackgroundTask(_after, runtime, prediction))
+    asyncio.get_running_loop().call_soon(_after, runtime, prediction)
+    return _json(runtime.scorer.answer(prediction))
 
 
 def role_of(request: Request, runtime: Runtime) -> str:
@@ -106,9 +109,12 @@ def role_of(request: Request, runtime: Runtime) -> str:
 
     A proxy that cannot mark copies names the arm that answers: who reads another's name got a copy.
     """
-    arm = runtime.settings.arm
-    of_another = arm is not None and request.headers.get(ARM_HEADER, arm) != arm
-    return SHADOW if of_another or SHADOW_HEADER in request.headers else LIVE
+    known: str | None = request.scope.get(_ROLE)
+    if known is None:
+        arm, headers = runtime.settings.arm, request.headers
+        of_another = arm is not None and headers.get(ARM_HEADER, arm) != arm
+        known = request.scope[_ROLE] = SHADOW if of_another or SHADOW_HEADER in headers else LIVE
+    return known
 
 
 def scored_and_remembered(
@@ -226,7 +232,7 @@ def _unknown(runtime: Runtime, prediction: Prediction) -> RequestRefused:
     return RequestRefused(422, f"nothing is known of the request's {names}", tuple(problems))
 
 
-async def _after(runtime: Runtime, prediction: Prediction) -> None:
+def _after(runtime: Runtime, prediction: Prediction) -> None:
     """Once the answer is on its way: count it; one that nobody is given was counted as such."""
     if prediction.role != SHADOW:
         count_answer(runtime, prediction)
@@ -349,6 +355,15 @@ def counting(endpoint: Endpoint) -> Endpoint:
     return counted
 
 
+def count_shed(request: Request, runtime: Runtime) -> None:
+    """Count a request that was refused before its turn: a caller got no answer."""
+    if role_of(request, runtime) == SHADOW:
+        runtime.metrics.shadow["failed"].inc()
+    else:
+        runtime.metrics.shed.inc()
+        runtime.metrics.requests[FAILED].inc()
+
+
 def outcome_of(status: int) -> str:
     """What an HTTP status says became of a request."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -384,12 +399,10 @@ def _refusal(
     return _json(refusal.model_dump(), status=status, headers=headers)
 
 
-def _json(
-    content: dict[str, Any],
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-    background: BackgroundTask | None = None,
-) -> Response:
-    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
+_BODIES = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+"""`json.dumps` with arguments makes an encoder for each answer."""
+
+
+def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     named = {REQUEST_ID_HEADER: content["request_id"]} if "request_id" in content else {}
-    return Response(body, status, named | (headers or {}), media_type="application/json", background=background)
+    return Response(_BODIES.encode(content), status, named | (headers or {}), media_type="application/json")

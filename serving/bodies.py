@@ -89,7 +89,10 @@ def json_value(body: bytes) -> Any:
         RequestRefused: it is not JSON, or an object in it has a name twice.
     """
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_NOT_FINITE.__getitem__)
+        text = body.decode()
+        if text.startswith("\ufeff"):
+            raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+        return _DECODER.decode(text)
     except _RepeatedName as error:
         problem = Problem(field=shown_name(str(error)), reason="stands more than once in the same object")
         raise RequestRefused(400, "a name stands more than once in the body", (problem,)) from None
@@ -127,11 +130,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_NOT_FINITE.__getitem__)
+"""`json.loads` with arguments makes one for each body, and is asked for a mark in front by itself."""
+
+
 def _check_content_type(content_type: str | None, encoding: str | None) -> None:
     """JSON in UTF-8, as it is; a request that names no type is taken for it."""
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
         raise _not_json_sent(f"content-encoding {encoding[:_SHOWN]!r}")
     if content_type is None:
+        return
+    if content_type == "application/json":
         return
     kind, _, parameters = content_type.lower().partition(";")
     kind = kind.strip()

@@ -87,6 +87,8 @@ class ServiceMetrics:
         self.dropped = counters("background_dropped_total", text, "queue", QUEUES)
         self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", QUEUES)
         self.logged = counter("prediction_log_lines_total", "Predictions written to the log.")
+        text = "Requests refused at once because they would have waited too long for their turn; they count as failed, too."
+        self.shed = counter("shed_requests_total", text)
         self.unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
         text = "Work that waits for its turn behind the answers."
         waiting = prometheus_client.Gauge(

@@ -6,6 +6,7 @@ here: answering (`app.py`, `scoring.py`).
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import json
@@ -29,6 +30,7 @@ from serving.tracing.opened import open_tracing
 from serving.tracing.spans import APPEND, step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
     from pathlib import Path
 
@@ -111,9 +113,12 @@ class Runtime:
             self.online.forget(event)
             self.metrics.unlogged.inc()
             raise
-        if not self.record_queue.submit(self._record, prediction):
-            self.online.forget(event)
+        _once_answered(self._queue_record, prediction)
         return True
+
+    def _queue_record(self, prediction: Prediction) -> None:
+        if not self.record_queue.submit(self._record, prediction):
+            self.online.forget(prediction.event)
 
     def _log(self, record: dict[str, Any], day: date) -> None:
         """Write a line, or queue it where it may come after the answer.
@@ -196,6 +201,19 @@ class Runtime:
         self.log.close()
         if self.tracing is not None:
             self.tracing.close()
+
+
+def _once_answered(work: Callable[..., object], *arguments: object) -> None:
+    """Do something when the event loop has sent what it sends now; at once where no event loop runs.
+
+    A thread that is woken up takes the interpreter away from the one that is about to answer, for milliseconds.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        work(*arguments)
+    else:
+        loop.call_soon(work, *arguments)
 
 
 def start_runtime(release: PackedRelease, code_folder: Path | None, settings: ServingSettings) -> Runtime:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
+from starlette.requests import Request
 
 from serving import request as requests
-from serving.app import make_app, paths
+from serving.admission import Admission, in_turn
+from serving.app import RETRY_AFTER_SECONDS, count_shed, make_app, paths
 from serving.bentoml_internals import path_item
 from serving.doors import open_inference, pages
 from serving.refusals import STATUSES, Refusal
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 REQUEST_TIMEOUT_SECONDS = 10.0
 DURATION_BUCKETS_SECONDS = [0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]
 READY_PATH = "/readyz"
+LATENCY_MS, SHARE_OF_LATENCY = 100, 0.25
+"""What may pass until an answer where nothing is promised, and the part of it that may be spent waiting where nothing is declared."""
+RETRY_LATER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 REFERENCE = "#/components/schemas/{model}"
 
 Message = MutableMapping[str, Any]
@@ -75,7 +80,11 @@ def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any
     service = bentoml.service(
         name=release.use_case.name,
         description=release.use_case.description,
-        service_class=_documented_service(release, lambda: app.state.runtime.unready()),
+        service_class=_documented_service(
+            release,
+            lambda: app.state.runtime.unready(),
+            lambda scope: count_shed(Request(scope), app.state.runtime),
+        ),
         workers=release.use_case.serving.processes,
         traffic={"timeout": REQUEST_TIMEOUT_SECONDS},
         logging={"access": {"enabled": False}},  # every prediction is in the prediction log; saves 0.1 ms per request
@@ -86,7 +95,16 @@ def make_service(release: PackedRelease, code_folder: Path | None = None) -> Any
     return service
 
 
-def _documented_service(release: PackedRelease, unready: Callable[[], str | None]) -> type[Any]:
+def max_wait_seconds(use_case: UseCase) -> float:
+    """How long a request may wait for its turn."""
+    declared = use_case.serving.overload.max_wait_ms
+    promised = min(use_case.monitoring.objectives.latency_ms.values(), default=LATENCY_MS)
+    return (promised * SHARE_OF_LATENCY if declared is None else declared) / 1e3
+
+
+def _documented_service(
+    release: PackedRelease, unready: Callable[[], str | None], shed: Callable[[Message], None]
+) -> type[Any]:
     """A service class whose OpenAPI page shows the mounted routes, which turns unknown paths away early and says why it is not ready."""
     from bentoml import Service
 
@@ -105,7 +123,9 @@ def _documented_service(release: PackedRelease, unready: Callable[[], str | None
 
         def to_asgi(self, is_main: bool = True) -> Any:
             """The application behind its guard."""
-            return guarded(super().to_asgi(is_main=is_main), unready, release.use_case, release.info.model_version)
+            admission = Admission(max_wait_seconds(release.use_case))
+            app = super().to_asgi(is_main=is_main)
+            return guarded(app, unready, release.use_case, release.info.model_version, admission, shed)
 
     return DocumentedService
 
@@ -200,8 +220,16 @@ def _operation(name: str, description: str, body: str | None, answer: str | None
     return operation
 
 
-def guarded(app: Any, unready: Callable[[], str | None], use_case: UseCase, version: str) -> Asgi:
-    """Answer two things before BentoML sees them: paths that no route has, with 404, and readiness, with its reason when it is off.
+def guarded(
+    app: Any,
+    unready: Callable[[], str | None],
+    use_case: UseCase,
+    version: str,
+    admission: Admission | None = None,
+    shed: Callable[[Message], None] = lambda _scope: None,
+) -> Asgi:
+    """Answer three things before BentoML sees them: paths that no route has, with 404, readiness, with its reason when it is off, and
+    events that would wait too long for their score, with 503.
 
     A page that BentoML has at the root is also found below the use case; a path that a route has costs nothing more for it.
 
@@ -211,13 +239,19 @@ def guarded(app: Any, unready: Callable[[], str | None], use_case: UseCase, vers
     known = _known_paths(app.routes)
     aliases = pages.aliases(use_case, known)
     docs = pages.page_path(use_case, "/docs.json")
+    score = paths(use_case)["score"]
+    overloaded = (
+        f"more events come than {use_case.name} can score in time; send this one again after the time in retry-after"
+    )
 
-    async def refuse(scope: Message, send: Callable[[Message], Awaitable[None]], status: int, error: str) -> None:
+    async def refuse(
+        scope: Message, send: Callable[[Message], Awaitable[None]], status: int, error: str, *more: tuple[bytes, bytes]
+    ) -> None:
         given = next(
             (value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"x-request-id"), None
         )
         body = Refusal(error=error, request_id=requests.request_id_from(given)).model_dump_json().encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -234,6 +268,12 @@ def guarded(app: Any, unready: Callable[[], str | None], use_case: UseCase, vers
             await refuse(scope, send, 404, words)
         elif http and scope["path"] == READY_PATH and (reason := unready()) is not None:
             await refuse(scope, send, 503, reason)
+        elif http and admission is not None and scope["path"] == score:
+            if admission.arrives():
+                await in_turn(admission, app, scope, receive, send)
+            else:
+                shed(scope)
+                await refuse(scope, send, 503, overloaded, RETRY_LATER)
         else:
             await app(scope, receive, send)
 

@@ -78,6 +78,18 @@ class TraceSampling(Declaration):
     )
 
 
+class Overload(Declaration):
+    """What becomes of requests that come faster than they can be answered."""
+
+    max_wait_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        description="Who would wait longer for its turn is refused at once, with status 503 and `Retry-After`. Default: a quarter of the "
+        "smallest of `monitoring.objectives.latency_ms`.",
+    )
+
+
 class Serving(Declaration):
     """How the model answers."""
 
@@ -131,6 +143,9 @@ class Serving(Declaration):
         description="Service processes for each version. With two a request that a dying process did not answer goes to the other.",
     )
     tracing: TraceSampling = Field(default_factory=TraceSampling, description="Which requests are traced.")
+    overload: Overload = Field(
+        default_factory=Overload, description="What becomes of requests that come faster than they can be answered."
+    )
     rollout: tuple[AnyRolloutStage, ...] = Field(
         default=(ReplaceStage(strategy="replace"),),
         min_length=1,

@@ -1,0 +1,1 @@
+"""The request path beside the commit before and bare FastAPI."""
