@@ -49,6 +49,8 @@ from benchmarks.parity.topic import REQUESTS, measure_parity
 from benchmarks.point_in_time.topic import measure_point_in_time
 from benchmarks.quality.topic import SEEDS, measure_quality, measure_worlds
 from benchmarks.reproduce.topic import measure_reproduction
+from benchmarks.request_path.topic import TITLE as REQUEST_PATH_TITLE
+from benchmarks.request_path.topic import measure_request_path
 from benchmarks.retrain.topic import SEEDS as RETRAIN_SEEDS
 from benchmarks.retrain.topic import TITLE as RETRAIN_TITLE
 from benchmarks.retrain.topic import measure_retrain
@@ -119,6 +121,8 @@ class Size:
         retrain_seeds: worlds whose years are replayed.
         estimate_seeds: worlds in which quality is estimated before labels.
         daemon_days: lived through under the daemon.
+        path_requests: whose cost and answers are compared with the commit before.
+        overload_seconds: how long a service is offered twice what it can do.
     """
 
     scale: Mapping[str, Any]
@@ -156,6 +160,8 @@ class Size:
     retrain_seeds: range = RETRAIN_SEEDS
     estimate_seeds: range = ESTIMATE_SEEDS
     daemon_days: int = FULL_DAYS
+    path_requests: int = 10_000
+    overload_seconds: float = 60.0
 
 
 FULL = Size({})
@@ -195,6 +201,8 @@ QUICK = Size(
     retrain_seeds=range(1),
     estimate_seeds=range(1),
     daemon_days=6,
+    path_requests=1_000,
+    overload_seconds=5.0,
 )
 
 Log = Callable[[str], None]
@@ -235,6 +243,10 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         lambda size, log: measure_training_sets(
             log, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
         ),
+    ),
+    "request_path": (
+        REQUEST_PATH_TITLE,
+        lambda size, log: measure_request_path(size.path_requests, size.rounds, size.overload_seconds, log),
     ),
     "parity": (
         "Parity of served and offline features",

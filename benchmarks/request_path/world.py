@@ -27,8 +27,8 @@ from platform_assets.features.online.feast_objects import windowed_views
 from platform_assets.features.online.store import apply, write_state
 from platform_assets.training import artifact
 from platform_assets.training.candidates import declared_candidates
-from platform_assets.training.dataset import read_dataset
 from platform_assets.training.compare import refit
+from platform_assets.training.dataset import read_dataset
 from serving.release import ReleaseInfo, SelfTestRow, feature_row
 
 SCALE: Mapping[str, Any] = {"customers": 1000, "terminals": 2000}

@@ -14,6 +14,9 @@ from platform_assets.declaration.use_case import UseCase
 SEGMENT_SUFFIX = ".jsonl"
 """Ends the names of files with predictions, one a line."""
 
+COMPRESSED_SUFFIX = f"{SEGMENT_SUFFIX}.gz"
+"""Ends the names of those that were compressed since."""
+
 OUTAGE_SUFFIX = ".refused.json"
 """Ends the names of files that count the requests that were refused because the log took no lines."""
 

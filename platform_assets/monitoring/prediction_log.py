@@ -3,9 +3,9 @@
 Belongs here: parsing, checking and de-duplicating lines. Does not belong here: the columns (`declaration/prediction_log.py`),
 writing segments (`serving`), and storing the table (`lake`).
 
-A segment is `*.jsonl`; a line is one prediction, an object with the columns of `prediction_log_schema` except
-`event_day`. Times are ISO 8601 with an offset. Whole files are read each time and request identifiers make that
-idempotent, so there is no cursor to lose.
+A segment is `*.jsonl`, or `*.jsonl.gz` when it is old (`log_segments.py`); a line is one prediction, an object with the columns of
+`prediction_log_schema` except `event_day`. Times are ISO 8601 with an offset. Whole files are read each time and request identifiers make
+that idempotent, so there is no cursor to lose.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from platform_assets.declaration.prediction_log import (
     FEATURE_PREFIX,
     OPTIONAL_COLUMNS,
     OUTAGE_SUFFIX,
-    SEGMENT_SUFFIX,
     SHADOW,
     prediction_log_schema,
 )
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.declaration.time_zones import day_of
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.monitoring.log_segments import is_compressed, segment_paths, segment_text
 
 NULLABLE_COLUMNS = frozenset({"decision", "unknown_entities", *OPTIONAL_COLUMNS})
 """Prediction columns that may be null: a regression decides nothing, and most requests know their entities."""
@@ -128,7 +128,7 @@ def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | No
     bad: list[BadLine] = []
     lines = torn = duplicates = other_contract = 0
     for path in paths:
-        *complete, rest = path.read_bytes().split(b"\n")
+        *complete, rest = segment_text(path).split(b"\n")
         torn += bool(rest.strip())
         for number, line in enumerate(complete, start=1):
             if not line.strip():
@@ -175,12 +175,9 @@ def newest_line(folder: Path) -> dict[str, Any] | None:
     Only the end of each segment is read, the last changed ones first.
     """
     newest: dict[str, Any] | None = None
-    segments = sorted(folder.glob(f"*{SEGMENT_SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    segments = sorted(segment_paths(folder), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in segments[:NEWEST_SEGMENTS]:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - LINE_BYTES))
-            complete = file.read().rpartition(b"\n")[0]
+        complete = _end(path).rpartition(b"\n")[0]
         line = complete.rpartition(b"\n")[2]
         try:
             values = json.loads(line)
@@ -191,6 +188,15 @@ def newest_line(folder: Path) -> dict[str, Any] | None:
         if newest is None or values.get("scored_at", "") > newest.get("scored_at", ""):
             newest = values
     return newest
+
+
+def _end(path: Path) -> bytes:
+    """The end of a segment, long enough for a line."""
+    if is_compressed(path):
+        return segment_text(path)[-LINE_BYTES:]
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - LINE_BYTES))
+        return file.read()
 
 
 def days_touched(frame: pl.DataFrame) -> tuple[date, ...]:
@@ -262,7 +268,7 @@ class _Parser:
 
 def _segments(folder: Path, modified_since: datetime | None) -> tuple[list[Path], int]:
     """Segments to read, by name, and how many were left out."""
-    paths = sorted(folder.glob(f"*{SEGMENT_SUFFIX}"))
+    paths = segment_paths(folder)
     if modified_since is None:
         return paths, 0
     recent = [path for path in paths if path.stat().st_mtime >= modified_since.timestamp()]

@@ -9,6 +9,7 @@ they hold; what is torn, damaged or gone is parsed again. Two looks at once writ
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -18,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+
+from platform_assets.monitoring.log_segments import is_compressed
 
 PIECE_BYTES = 4 * 2**20
 """A segment's lines are kept in pieces of at least so many bytes; a shorter end is parsed at each look."""
@@ -43,12 +46,13 @@ class ParsedSegments:
     def rows(self, segment: Path) -> list[pl.DataFrame]:
         """Every complete line of a segment, in order."""
         frames: list[pl.DataFrame] = []
-        with segment.open("rb") as file:
+        compressed = is_compressed(segment)
+        with gzip.open(segment) if compressed else segment.open("rb") as file:
             head = file.read(HEAD_BYTES)
             folder = self._folder(segment, head)
             begin = 0
             for path, end in self._kept(folder):
-                if begin != _begin(path) or end > segment.stat().st_size:
+                if begin != _begin(path) or (not compressed and end > segment.stat().st_size):
                     continue
                 try:
                     frames.append(pl.read_ipc(path))
@@ -78,7 +82,9 @@ class ParsedSegments:
         if self.pieces is None or len(head) < HEAD_BYTES:
             return None
         columns = json.dumps({name: str(dtype) for name, dtype in self.schema.items()})
-        of = hashlib.sha256(b"\0".join((segment.name.encode(), head, columns.encode()))).hexdigest()[:24]
+        of = hashlib.sha256(
+            b"\0".join((segment.name.removesuffix(".gz").encode(), head, columns.encode()))
+        ).hexdigest()[:24]
         folder = self.pieces / of
         self._used.add(folder)
         return folder

@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.prediction_log import FEATURE_PREFIX, SEGMENT_SUFFIX, SHADOW, live_rows
+from platform_assets.declaration.prediction_log import FEATURE_PREFIX, SHADOW, live_rows
+from platform_assets.monitoring.log_segments import segment_paths
 from platform_assets.pipelines.parsed_segments import ParsedSegments
 
 DIGEST_CHARACTERS = 12
@@ -66,7 +67,7 @@ def read_rollout_log(folder: Path, use_case: UseCase, since: datetime, pieces: P
     schema = _schema(use_case)
     parsed = ParsedSegments(schema, pieces)
     read = [pl.DataFrame(schema=schema)]
-    for path in sorted(folder.glob(f"*{SEGMENT_SUFFIX}")):
+    for path in segment_paths(folder):
         if path.stat().st_mtime >= since.timestamp():
             read += parsed.rows(path)
     parsed.forget_others()

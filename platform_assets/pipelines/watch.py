@@ -5,6 +5,7 @@ for a new model (`orchestration/sensors.py`).
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -24,6 +25,7 @@ from platform_assets.lake.table import LakeTable
 from platform_assets.monitoring.drift import DriftResult
 from platform_assets.monitoring.drift_page import evidently_report
 from platform_assets.monitoring.latency import ServiceDay, service_days
+from platform_assets.monitoring.log_segments import compress_segments
 from platform_assets.monitoring.plots import plot_drift, plot_latency, plot_quality
 from platform_assets.monitoring.prediction_log import LogOutage, SegmentRead, read_outages, read_segments
 from platform_assets.monitoring.quality import (
@@ -141,6 +143,7 @@ def store_predictions(catalog: Catalog, log_folder: Path, days: DayRange) -> Sto
     if logged.height > rows.height:
         _merge(catalog.shadow_predictions, logged.filter(pl.col("role") == SHADOW), days)
     commit = _merge(table, rows, days)
+    compress_segments(log_folder, time.time())
     by_day = service_days(rows)
     outages = [
         outage
