@@ -49,7 +49,6 @@ from benchmarks.parity.topic import REQUESTS, measure_parity
 from benchmarks.point_in_time.topic import measure_point_in_time
 from benchmarks.quality.topic import SEEDS, measure_quality, measure_worlds
 from benchmarks.reproduce.topic import measure_reproduction
-from benchmarks.request_path.topic import TITLE as REQUEST_PATH_TITLE
 from benchmarks.request_path.topic import measure_request_path
 from benchmarks.retrain.topic import SEEDS as RETRAIN_SEEDS
 from benchmarks.retrain.topic import TITLE as RETRAIN_TITLE
@@ -117,12 +116,10 @@ class Size:
         rollouts: simulated in each cell of the verdicts.
         guard_rollouts: simulated for each guard, by the functions that a rollout calls.
         rollouts_of_each: strategy, under load.
-        doors: events through each door.
+        doors: events through each door, or to each side of the request path.
         retrain_seeds: worlds whose years are replayed.
         estimate_seeds: worlds in which quality is estimated before labels.
         daemon_days: lived through under the daemon.
-        path_requests: whose cost and answers are compared with the commit before.
-        overload_seconds: how long a service is offered twice what it can do.
     """
 
     scale: Mapping[str, Any]
@@ -160,8 +157,6 @@ class Size:
     retrain_seeds: range = RETRAIN_SEEDS
     estimate_seeds: range = ESTIMATE_SEEDS
     daemon_days: int = FULL_DAYS
-    path_requests: int = 10_000
-    overload_seconds: float = 60.0
 
 
 FULL = Size({})
@@ -201,8 +196,6 @@ QUICK = Size(
     retrain_seeds=range(1),
     estimate_seeds=range(1),
     daemon_days=6,
-    path_requests=1_000,
-    overload_seconds=5.0,
 )
 
 Log = Callable[[str], None]
@@ -244,10 +237,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
             log, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
         ),
     ),
-    "request_path": (
-        REQUEST_PATH_TITLE,
-        lambda size, log: measure_request_path(size.path_requests, size.rounds, size.overload_seconds, log),
-    ),
+    "request_path": ("The request path", lambda size, log: measure_request_path(size.doors, size.rounds, log)),
     "parity": (
         "Parity of served and offline features",
         lambda size, log: measure_parity(scored_use_case().use_case, size.scale, log, requests=size.compared),

@@ -25,7 +25,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from platform_assets.declaration.names import ARM_HEADER, SHADOW_HEADER
 from platform_assets.declaration.prediction_log import LIVE, SHADOW
 from platform_assets.declaration.sections.serving import REVIEW
 from platform_assets.features.errors import FeatureError, FunctionFailed, StateError
@@ -37,6 +36,7 @@ from serving.metrics import ANSWERED, FAILED, REFUSED
 from serving.online import EventTooOld, StoreDamaged, StoreEmptied, StoreUnavailable
 from serving.prediction_log import LogUnavailable
 from serving.refusals import Problem, Refusal, RequestRefused
+from serving.roles import role_of
 from serving.rule import ruled
 from serving.scoring import STORE_EMPTIED, reviewed
 from serving.tracing.routes import traced
@@ -60,8 +60,6 @@ ATTEMPTS = 20
 """How often an event is scored again because another one of its entities was remembered meanwhile, by another process."""
 REQUEST_ID_HEADER = "x-request-id"
 CLIENT_WENT_AWAY = 499
-_ROLE = "platform_assets.role"
-"""Where a request's scope keeps what `role_of` found."""
 REPAIR = "Materialize the online store asset again"
 
 
@@ -102,19 +100,6 @@ async def _score(
     prediction = scored_and_remembered(times, runtime, event, started, caller_id, exposure, role_of(request, runtime))
     asyncio.get_running_loop().call_soon(_after, runtime, prediction)
     return _json(runtime.scorer.answer(prediction))
-
-
-def role_of(request: Request, runtime: Runtime) -> str:
-    """Whether a request is a caller's, or a copy that a proxy made of one for a version in shadow.
-
-    A proxy that cannot mark copies names the arm that answers: who reads another's name got a copy.
-    """
-    known: str | None = request.scope.get(_ROLE)
-    if known is None:
-        arm, headers = runtime.settings.arm, request.headers
-        of_another = arm is not None and headers.get(ARM_HEADER, arm) != arm
-        known = request.scope[_ROLE] = SHADOW if of_another or SHADOW_HEADER in headers else LIVE
-    return known
 
 
 def scored_and_remembered(
@@ -353,15 +338,6 @@ def counting(endpoint: Endpoint) -> Endpoint:
                 runtime.metrics.requests[outcome_of(status)].inc()
 
     return counted
-
-
-def count_shed(request: Request, runtime: Runtime) -> None:
-    """Count a request that was refused before its turn: a caller got no answer."""
-    if role_of(request, runtime) == SHADOW:
-        runtime.metrics.shadow["failed"].inc()
-    else:
-        runtime.metrics.shed.inc()
-        runtime.metrics.requests[FAILED].inc()
 
 
 def outcome_of(status: int) -> str:

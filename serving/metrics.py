@@ -27,6 +27,9 @@ ANSWERED, REFUSED, FAILED = "answered", "refused", "failed"
 REQUEST_OUTCOMES = (ANSWERED, REFUSED, FAILED)
 """What became of a request: scored, turned away for its own fault (4xx), or not answered for ours (5xx)."""
 REQUESTS_HELP = "Requests for a score, by what became of them; copies in shadow and self-tests are left out."
+SHED_HELP = (
+    "Requests refused at once because they would have waited too long for their turn; they count as failed, too."
+)
 REFUSED_HELP = "Requests not scored because the request was wrong, by status."
 SPANS_HELP = "Spans of traced requests that no collector was given, by why."
 SHADOW_OUTCOMES = ("logged", "refused", "failed")
@@ -87,13 +90,9 @@ class ServiceMetrics:
         self.dropped = counters("background_dropped_total", text, "queue", QUEUES)
         self.failed = counters("background_failures_total", "Work lost because it failed.", "queue", QUEUES)
         self.logged = counter("prediction_log_lines_total", "Predictions written to the log.")
-        text = "Requests refused at once because they would have waited too long for their turn; they count as failed, too."
-        self.shed = counter("shed_requests_total", text)
+        self.shed = counter("shed_requests_total", SHED_HELP)
         self.unlogged = counter("prediction_log_refused_total", "Requests refused because the log took no line.")
-        text = "Work that waits for its turn behind the answers."
-        waiting = prometheus_client.Gauge(
-            "platform_assets_background_waiting", text, ("use_case", "queue"), registry=registry
-        )
+        waiting = _waiting(registry)
         self.waiting = {queue: waiting.labels(queue=queue, **labels) for queue in QUEUES}
         self._dropped_spans = counters("spans_dropped_total", SPANS_HELP, "reason", DROP_REASONS)
         self.latency = _latency(registry).labels(**labels)
@@ -108,6 +107,13 @@ def _decisions(use_case: UseCase) -> list[str]:
     """What an answer can decide; one name for all of them where nothing is decided."""
     review = [REVIEW] if use_case.may_review else []
     return [*(task_of(use_case).decisions(use_case) or ("none",)), *review]
+
+
+def _waiting(registry: Any) -> Any:
+    import prometheus_client
+
+    text = "Work that waits for its turn behind the answers."
+    return prometheus_client.Gauge("platform_assets_background_waiting", text, ("use_case", "queue"), registry=registry)
 
 
 def _release_info(registry: Any) -> Any:

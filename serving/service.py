@@ -16,11 +16,12 @@ from starlette.requests import Request
 
 from serving import request as requests
 from serving.admission import Admission, in_turn
-from serving.app import RETRY_AFTER_SECONDS, count_shed, make_app, paths
+from serving.app import RETRY_AFTER_SECONDS, make_app, paths
 from serving.bentoml_internals import path_item
 from serving.doors import open_inference, pages
 from serving.refusals import STATUSES, Refusal
 from serving.release import PackedRelease
+from serving.roles import count_shed
 from serving.runtime import Runtime, start_runtime
 from serving.settings import ServingSettings
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.request_path.world import fill_store, simulated_world
+from platform_assets.declaration import feature_contract_hash
 from platform_assets.deployment.local import LocalTarget
 from platform_assets.deployment.local.host import free_port
 from platform_assets.deployment.packaging import build_bento, serve_command
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
     feast = fill_store(world, options.own / "feast")
     prepare_sqlite(feast)
     info = ReleaseInfo.model_validate_json((options.shared / "info.json").read_bytes())
+    info = info.model_copy(update={"feature_contract": feature_contract_hash(case)})  # each code's own
     bento = build_bento(case, options.shared / "model", info, options.own / "bentos")
     settings = ServingSettings(feast=feast.model_dump(), log_folder=options.own / "log")
     command, environment = serve_command(bento, settings, host=HOST_PLACEHOLDER)

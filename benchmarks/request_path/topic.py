@@ -66,13 +66,12 @@ class Side:
         return sum(one.user + one.system for one in times)
 
 
-def measure_request_path(requests: int, rounds: int, overload_seconds: float, log: Callable[[str], None]) -> Topic:
+def measure_request_path(requests: int, rounds: int, log: Callable[[str], None]) -> Topic:
     """Ask all three the same.
 
     Args:
-        requests: whose answers are compared and whose CPU is counted.
+        requests: whose answers are compared and whose CPU is counted; of fewer than 10,000 all else is shorter, too.
         rounds: of latency.
-        overload_seconds: how long twice the capacity is offered.
         log: told of every round.
     """
     per_round = LATENCY_REQUESTS + WARM_UP
@@ -93,7 +92,7 @@ def measure_request_path(requests: int, rounds: int, overload_seconds: float, lo
         sides[BARE] = stack.enter_context(_bare(root, root / "bare", sides[NOW]))
         _answered(sides, bodies[:requests], log)
         latencies = _latencies(sides, bodies[requests:], rounds, world.declared.folder, log)
-        overload = _overloaded(sides[NOW], root / "bodies.jsonl", overload_seconds, log)
+        overload = _overloaded(sides[NOW], root / "bodies.jsonl", OVERLOAD_SECONDS * min(1.0, requests / 10_000), log)
     return _topic(sides, requests, latencies, overload)
 
 

@@ -28,7 +28,6 @@ from serving.app import (
     answering,
     count_answer,
     counting,
-    role_of,
     scored_and_remembered,
     streamed,
 )
@@ -38,6 +37,7 @@ from serving.doors.tensors import EXTENSIONS, HEADER_LENGTH, SERVER
 from serving.event_times import EventTimes
 from serving.exposure import exposure_of
 from serving.refusals import Problem, RequestRefused
+from serving.roles import role_of
 from serving.tracing.routes import traced
 
 if TYPE_CHECKING:
