@@ -76,6 +76,13 @@ def calls_of(operator: Operator) -> list[Operation]:
                 made = operator.call(arguments)
                 if made is not None:
                     found[made] = None
+    text = ColumnNode("c0", Kind.TEXT, ENGINE_TYPES[Kind.TEXT])
+    places = [literal(place, Kind.WHOLE) for place in (0, 1, 2, 5)]
+    texts = [literal(some, Kind.TEXT) for some in ("a", "", ".", "ß")]
+    for further in [*product(places), *product(places, places), *product(texts, texts)]:
+        made = operator.call([text, *further])
+        if made is not None:
+            found[made] = None
     return list(found)
 
 

@@ -39,6 +39,8 @@ _BINARY = {
     "lt": "lt",
     "lte": "lte",
     "nullsafeeq": "same",
+    "left": "left",
+    "right": "right",
     "startswith": "startswith",
     "endswith": "endswith",
 }
@@ -56,6 +58,7 @@ _UNARY = {
     "degrees": "degrees",
     "radians": "radians",
     "length": "length",
+    "trim": "trim",
     "upper": "upper",
     "lower": "lower",
     "hour": "hour",
@@ -144,6 +147,9 @@ class _Reader:
             "cast": self._cast,
             "extract": lambda it: self._part(str(it.this.this), it.expression),
             "dpipe": self._pipe,
+            "substring": self._substring,
+            "replace": lambda it: call("replace", *map(self.node, (it.this, it.expression, it.args["replacement"]))),
+            "reverse": lambda it: call("reverse", self.node(it.this)),
             "concat": self._concat,
             "anonymous": self._named,
         }
@@ -322,6 +328,14 @@ class _Reader:
             raise NotCompiled(f"{it.sql()} without parentheses around what is computed")
         return call("joined", self._as_text(self.node(it.this)), self._as_text(self.node(it.expression)))
 
+    def _substring(self, it: Any) -> Node:
+        start, length = it.args.get("start"), it.args.get("length")
+        if start is None:
+            raise NotCompiled(it.sql())
+        if length is None:
+            return call("substring_from", self.node(it.this), self.node(start))
+        return call("substring", self.node(it.this), self.node(start), self.node(length))
+
     def _as_text(self, value: Node) -> Node:
         return call("text_of_whole", value) if value.kind is Kind.WHOLE else value
 
@@ -336,6 +350,8 @@ class _Reader:
         if name in ("log2", "log10") and len(arguments) == 1:
             base = literal(float(name[3:]), Kind.FLOAT)
             return call("divided", call("ln", self.node(arguments[0])), call("ln", base))
+        if name in ("octet_length", "reverse") and len(arguments) == 1:
+            return call(name, self.node(arguments[0]))
         if name == "date_part" and len(arguments) == 2 and arguments[0].is_string:
             return self._part(str(arguments[0].this), arguments[1])
         raise NotCompiled(name.upper())
@@ -354,6 +370,8 @@ _ARGUMENTS: Mapping[str, set[str]] = {
     "least": {"this", "expressions"},
     "cast": {"this", "to"},
     "concat": {"expressions"},
+    "substring": {"this", "start", "length"},
+    "replace": {"this", "expression", "replacement"},
     "anonymous": {"this", "expressions"},
 }
 

@@ -38,10 +38,12 @@ __all__ = [
     "power",
     "radians",
     "remainder",
+    "reverse",
     "same",
     "sign",
     "sin",
     "sqrt",
+    "trim",
     "trunc",
     "upper",
 ]
@@ -187,6 +189,16 @@ def upper(text: str) -> str:
 def lower(text: str) -> str:
     """In small letters."""
     return text.lower() if text.isascii() else str(_by_engine(text, "to_lowercase"))
+
+
+def trim(text: str) -> str:
+    """Without white space at its ends."""
+    return text.strip(" \t\n\r\v\f") if text.isascii() else str(_by_engine(text, "strip_chars"))
+
+
+def reverse(text: str) -> str:
+    """Backwards."""
+    return text[::-1] if text.isascii() else str(_by_engine(text, "reverse"))
 
 
 def _by_engine(text: str, method: str) -> object:

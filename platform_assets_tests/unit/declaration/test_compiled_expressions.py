@@ -85,6 +85,8 @@ s LIKE 'a%' OR s LIKE '_%\x25'
 s NOT LIKE '%b'
 STARTS_WITH(s, 'a') AND LENGTH(CONCAT(s, 'x', i)) > 2
 s || t = 'aa'
+REPLACE(TRIM(s), 'a', 'bb') = LEFT(t, 1) OR SUBSTR(s, 2) = RIGHT(t, 1) OR SUBSTRING(s FROM 1 FOR 1) = 'B'
+OCTET_LENGTH(REVERSE(s))
 LENGTH(s) * 3.5
 UPPER(s) = 'ÉSS'
 EXTRACT(HOUR FROM at) * 60 + EXTRACT(MINUTE FROM at)

@@ -66,6 +66,63 @@ def _pattern(call: Operation) -> str:
     return str(pattern.value)
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Characters of a text from and up to places that stand in the expression.
+
+    Attributes:
+        name: what it is called in messages.
+        engine: the result over a table, of the text and the whole numbers.
+        code: the result for one row, with {0} for the text and {1}, {2} for the numbers.
+        numbers: how many numbers there are.
+        least: the smallest that each may be.
+    """
+
+    name: str
+    engine: Callable[..., pl.Expr]
+    code: str
+    numbers: int
+    least: int
+
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
+        """A call with a text and numbers."""
+        converted = converted_to((X, *[W] * self.numbers), arguments)
+        places = [argument.value for argument in converted[1:] if isinstance(argument, Literal)] if converted else []
+        if converted is None or len(places) < self.numbers:
+            return None
+        fits = all(isinstance(place, int) and self.least <= place <= _LONGEST for place in places)
+        return Operation(self, converted, X) if fits else None
+
+    def table(self, call: Operation, arguments: Sequence[pl.Expr]) -> pl.Expr:
+        """The result over a table."""
+        return self.engine(arguments[0], *(int(argument.value or 0) for argument in call.arguments[1:]))  # type: ignore[union-attr]
+
+    def row(self, call: Operation, arguments: Sequence[Code]) -> Code:
+        """The result for one row."""
+        return where_all_are_there(self.code.format(*(argument.text for argument in arguments)), arguments, False)
+
+
+_LONGEST = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Replacement(Strict):
+    """REPLACE of a text that stands in the expression and is not empty."""
+
+    name: str = "REPLACE"
+    takes: tuple[Kind, ...] = (X, X, X)
+    gives: Kind = X
+    engine: Callable[..., pl.Expr] = lambda text, old, new: text.str.replace_all(old, new, literal=True)
+    code: str = "{0}.replace({1}, {2})"
+
+    def call(self, arguments: Sequence[Node]) -> Operation | None:
+        """A call with a text, what is replaced and by what."""
+        stands = all(isinstance(argument, Literal) and argument.value is not None for argument in arguments[1:])
+        if not stands or len(arguments) != 3 or getattr(arguments[1], "value", "") == "":
+            return None
+        return super().call(arguments)
+
+
 def _predicate(name: str, engine: Callable[..., pl.Expr], code: str) -> Sequence[Operator]:
     return (Strict(name, (X, X), B, engine, code),)
 
@@ -79,6 +136,25 @@ TEXTS: dict[str, Sequence[Operator]] = {
     "lower": [Strict("LOWER", (X,), X, lambda a: a.str.to_lowercase(), "lower({0})")],
     "startswith": _predicate("STARTS_WITH", lambda a, b: a.str.starts_with(b), "{0}.startswith({1})"),
     "endswith": _predicate("ENDS_WITH", lambda a, b: a.str.ends_with(b), "{0}.endswith({1})"),
+    "substring_from": [Part("SUBSTRING", lambda a, i: a.str.slice(i - 1), "{0}[{1} - 1:]", 1, 1)],
+    "substring": [
+        Part("SUBSTRING", lambda a, i, n: a.str.slice(i - 1, n), "{0}[{1} - 1 : {1} - 1 + {2}]", 2, 1),
+    ],
+    "left": [Part("LEFT", lambda a, n: a.str.head(n), "{0}[:{1}]", 1, 0)],
+    "right": [Part("RIGHT", lambda a, n: a.str.tail(n), "{0}[-{1}:]", 1, 1)],
+    "replace": [Replacement()],
+    "trim": [Strict("TRIM", (X,), X, lambda a: a.str.strip_chars(), "trim({0})")],
+    "reverse": [Strict("REVERSE", (X,), X, lambda a: a.str.reverse(), "reverse({0})")],
+    "octet_length": [
+        Strict(
+            "OCTET_LENGTH",
+            (X,),
+            W,
+            lambda a: a.str.len_bytes().cast(pl.Int64),
+            "len({0}.encode())",
+            bound=lambda a: 2**33,
+        )
+    ],
     "text_of_whole": [Strict("a whole number as text", (W,), X, lambda a: a.cast(pl.String), "str({0})")],
     "joined": [Strict("||", (X, X), X, lambda a, b: a + b, "{0} + {1}")],
 }
