@@ -143,6 +143,8 @@ def _checked(text: str) -> tuple[_Token, ...]:
             opened.pop()
         if token.kind == "word":
             _refuse_word(token.word, token.text, before, after, opened[-1] if opened else "")
+            if [part.text for part in tokens[i + 1 : i + 3]] == ["(", ")"] and token.word in FUNCTIONS - {"pi"}:
+                raise ExpressionError(f"calls {token.text} without an argument")  # polars panics at GREATEST()
     return tuple(tokens)
 
 

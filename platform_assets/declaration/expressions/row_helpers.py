@@ -12,10 +12,14 @@ import math
 import re
 from datetime import date
 from functools import lru_cache
-from math import copysign, degrees, inf, nan, radians
+from math import atan, atan2, copysign, degrees, inf, nan, radians
 from typing import Any
 
 __all__ = [
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
     "ceil",
     "cos",
     "date_of",
@@ -43,6 +47,7 @@ __all__ = [
     "sign",
     "sin",
     "sqrt",
+    "tan",
     "trim",
     "trunc",
     "upper",
@@ -131,6 +136,21 @@ def sin(number: float) -> float:
 def cos(number: float) -> float:
     """The cosine of radians."""
     return math.cos(number) if number - number == 0.0 else nan
+
+
+def tan(number: float) -> float:
+    """The tangent of radians."""
+    return math.tan(number) if number - number == 0.0 else nan
+
+
+def asin(number: float) -> float:
+    """The angle in radians of a sine."""
+    return math.asin(number) if -1.0 <= number <= 1.0 else nan
+
+
+def acos(number: float) -> float:
+    """The angle in radians of a cosine."""
+    return math.acos(number) if -1.0 <= number <= 1.0 else nan
 
 
 def power(base: float, exponent: float) -> float:

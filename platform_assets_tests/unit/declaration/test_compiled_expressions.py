@@ -101,6 +101,7 @@ LOG10(i) + LOG2(i) + LOG(i, 3) + LN(i) + LOG1P(i)
 EXP(a) + SQRT(b) + POW(a, 2) + POW(a, 3) + POW(a, 0.5) + POW(a, -1.5)
 ROUND(a) + CEIL(b) + FLOOR(a) + TRUNC(b) + SIGN(a)
 i::DOUBLE / 7
+ASIN(SQRT(POW(SIN(RADIANS(a - b) / 2), 2) + COS(RADIANS(a)) * COS(RADIANS(b)))) * PI() + ATAN2(a, b) + TAN(ATAN(i)) + ACOS(j)
 CAST(p AS BIGINT) + 1
 1.0 / 3 + i
 """.replace("ISODOW", "EXTRACT(ISODOW FROM at)").strip().splitlines()  # fmt: skip

@@ -84,6 +84,7 @@ REFUSED = [
     ("CAST(n AS DECIMAL(10, 2))", "cast to DOUBLE"),
     ("n::numeric", "cast to DOUBLE"),
     ("1.5.2", "no number"),
+    ("n + GREATEST( )", "without an argument"),
     ("3x", "no number"),
     (" ", "empty"),
     ("text = 'open", "not closed"),
