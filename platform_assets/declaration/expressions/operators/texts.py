@@ -67,7 +67,7 @@ def _pattern(call: Operation) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class TextPart:
     """Characters of a text from and up to places that stand in the expression.
 
     Attributes:
@@ -136,12 +136,12 @@ TEXTS: dict[str, Sequence[Operator]] = {
     "lower": [Strict("LOWER", (X,), X, lambda a: a.str.to_lowercase(), "lower({0})")],
     "startswith": _predicate("STARTS_WITH", lambda a, b: a.str.starts_with(b), "{0}.startswith({1})"),
     "endswith": _predicate("ENDS_WITH", lambda a, b: a.str.ends_with(b), "{0}.endswith({1})"),
-    "substring_from": [Part("SUBSTRING", lambda a, i: a.str.slice(i - 1), "{0}[{1} - 1:]", 1, 1)],
+    "substring_from": [TextPart("SUBSTRING", lambda a, i: a.str.slice(i - 1), "{0}[{1} - 1:]", 1, 1)],
     "substring": [
-        Part("SUBSTRING", lambda a, i, n: a.str.slice(i - 1, n), "{0}[{1} - 1 : {1} - 1 + {2}]", 2, 1),
+        TextPart("SUBSTRING", lambda a, i, n: a.str.slice(i - 1, n), "{0}[{1} - 1 : {1} - 1 + {2}]", 2, 1),
     ],
-    "left": [Part("LEFT", lambda a, n: a.str.head(n), "{0}[:{1}]", 1, 0)],
-    "right": [Part("RIGHT", lambda a, n: a.str.tail(n), "{0}[-{1}:]", 1, 1)],
+    "left": [TextPart("LEFT", lambda a, n: a.str.head(n), "{0}[:{1}]", 1, 0)],
+    "right": [TextPart("RIGHT", lambda a, n: a.str.tail(n), "{0}[-{1}:]", 1, 1)],
     "replace": [Replacement()],
     "trim": [Strict("TRIM", (X,), X, lambda a: a.str.strip_chars(), "trim({0})")],
     "reverse": [Strict("REVERSE", (X,), X, lambda a: a.str.reverse(), "reverse({0})")],
