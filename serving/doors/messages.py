@@ -105,6 +105,19 @@ class MessageScorer:
         Raises:
             TryAgain: the online store or the log does not answer.
         """
+        tracing = self._runtime.tracing
+        if tracing is None:
+            return self._outcome(message)
+        with tracing.message(
+            message.topic, {name: value.decode("latin-1") for name, value in message.headers.items()}
+        ) as span:
+            outcome = self._outcome(message)
+            if outcome.reason is not None:
+                span.refused(outcome.reason)
+            return outcome
+
+    def _outcome(self, message: TopicMessage) -> MessageOutcome:
+        """What becomes of a message; see `score`."""
         started = time.perf_counter()
         try:
             event = self._event(message)

@@ -54,11 +54,22 @@ class Tracing:
             route: path without anything that varies.
             headers: of the request; their names in whatever case.
         """
-        trace = self._trace
         attributes = {"http.request.method": method, "http.route": route}
-        span = self._tracer.start_span(
-            f"{method} {route}", self._extract(headers), kind=trace.SpanKind.SERVER, attributes=attributes
-        )
+        kind = self._trace.SpanKind.SERVER
+        span = self._tracer.start_span(f"{method} {route}", self._extract(headers), kind=kind, attributes=attributes)
+        with self._current(span):
+            yield RequestSpan(span)
+
+    @contextmanager
+    def message(self, topic: str, headers: Mapping[str, str]) -> Iterator[RequestSpan]:
+        """The span of a message of a topic; as for a request, its header `traceparent` names the trace that it goes on with."""
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": topic,
+        }
+        kind = self._trace.SpanKind.CONSUMER
+        span = self._tracer.start_span(f"process {topic}", self._extract(headers), kind=kind, attributes=attributes)
         with self._current(span):
             yield RequestSpan(span)
 
@@ -123,11 +134,15 @@ def _fail(span: Span, kind: str) -> None:
 
 
 class RequestSpan:
-    """The span of a request, for what is known of it at its end."""
+    """The span of a request or a message, for what is known of it at its end."""
 
     def __init__(self, span: Span) -> None:
         """Take the span."""
         self._span = span
+
+    def refused(self, reason: str) -> None:
+        """Say why a message was not scored."""
+        _fail(self._span, reason)
 
     def answered(self, status: int) -> None:
         """Say how it was answered, by its status of HTTP."""

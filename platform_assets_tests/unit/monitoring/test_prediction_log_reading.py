@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
 from platform_assets.monitoring.prediction_log import days_touched, read_segments
 from serving.prediction_log import PredictionLog
 
@@ -71,6 +74,23 @@ def test_a_request_counts_once_however_often_it_is_logged(tmp_path: Path, use_ca
     read = read_segments(tmp_path, use_case)
     assert read.frame["score"].to_list() == [0.1]
     assert (read.lines_read, read.duplicate_lines) == (3, 2)
+
+
+def test_lines_and_tables_from_before_traces_have_none(tmp_path: Path, use_case: UseCase, make_log: MakeLog) -> None:
+    log = make_log([0.1, 0.2], trace_id=[None, "f" * 32])
+    old, new = records(log)
+    (tmp_path / "a.jsonl").write_text(
+        line({name: value for name, value in old.items() if name != "trace_id"}) + line(new)
+    )
+    read = read_segments(tmp_path, use_case)
+    assert read.bad_lines == ()
+    assert read.frame["trace_id"].to_list() == [None, "f" * 32]
+    table = Catalog(use_case, Lake(str(tmp_path / "lake"))).predictions
+    before = replace(table, schema={name: dtype for name, dtype in table.schema.items() if name != "trace_id"})
+    day = log["event_day"][0]
+    before.write_partitions(read.frame[:1].drop("trace_id"), day, day)
+    table.merge_rows(read.frame, ["request_id"], when_matched="keep", partitions=(day, day))
+    assert table.read(day, day).sort("request_id")["trace_id"].to_list() == [None, "f" * 32]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from platform_assets.features.errors import FunctionFailed
+from platform_assets.testing.otlp_receiver import OtlpReceiver, attributes_of
 from platform_assets.training import artifact
 from platform_assets_tests.serving.fake_online_store import FakeStore
 from platform_assets_tests.serving.parking import DECLARATION, EVENT, make_model, release_info, use_case
@@ -23,6 +24,7 @@ from serving.release import read_release, write_release
 from serving.runtime import Runtime
 from serving.scoring import Scorer
 from serving.settings import ServingSettings
+from serving.tracing.opened import open_tracing
 
 DIGEST = "sha256:" + "cd" * 32
 STREAM = {"brokers": "BROKERS", "events": "arrivals", "predictions": "scores"}
@@ -196,3 +198,25 @@ def test_brokers_that_are_not_named_are_told(environment: dict[str, str], messag
     with pytest.raises(StreamDoorError, match=message):
         client_settings(stream, environment)
     assert client_settings(stream, {"BROKERS": "a:1,b:2"}) == {"bootstrap.servers": "a:1,b:2"}
+
+
+def test_messages_go_on_with_their_traces_and_no_value_of_them_is_logged(
+    tmp_path: Path, model_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world, trace = World(tmp_path, model_folder, tracing={"sample_ratio": 1e-9}), "0af7651916cd43dd8448eb211c80319c"
+    traceparent = f"00-{trace}-b7ad6b7169203331-01".encode()
+    with OtlpReceiver() as receiver, caplog.at_level("INFO"):
+        runtime = world.runtime
+        tracing = open_tracing(runtime.release.use_case, DIGEST, "3", receiver.endpoint, runtime.metrics.spans_dropped)
+        runtime.tracing = tracing
+        predictor = artifact.load(model_folder)
+        runtime.scorer = Scorer(runtime.release.use_case, runtime.release.info, DIGEST, predictor, world.store, tracing)
+        for event in (EVENT, EVENT | {"arrival": "somebody", "speed": -424242.5}, b"424242 is no event"):
+            world.scorer.score(message(event, traceparent=traceparent))
+        world.scorer.score(message(EVENT | {"arrival": "T-2"}))
+        runtime.close()
+    processed = [span for span in receiver.spans if span.name == "process arrivals"]
+    assert [attributes_of(span).get("error.type") for span in processed] == [None, "refused", "not JSON"]
+    assert {span.trace_id.hex() for span in receiver.spans} == {trace}
+    assert [line["trace_id"] for line in world.lines()] == [trace, None]
+    assert not [value for value in ("somebody", "424242") if value in caplog.text + str(receiver.spans)]
