@@ -34,6 +34,7 @@ import psutil
 
 from platform_assets.declaration import EVENT_DAY, UseCase
 from platform_assets.declaration.days import DayRange
+from platform_assets.features.aggregation.kernel import compiled_kernel
 from platform_assets.features.offline.sharding.plan import Capacity, Chunk, Segment, ShardPlan
 from platform_assets.features.offline.sharding.stages import ViewStages
 from platform_assets.lake.catalog import Catalog
@@ -174,6 +175,7 @@ def make(asked: Asked) -> dict[str, Any]:
         written += write_files(table, frame.select(names), day, day)
         key += daily
     commit_files(table, written, FIRST_DAY, asked.last_day)
+    compiled_kernel()  # once, for all processes that follow
     return {"events": key, "bytes": sum(file.size_bytes for file in written)}
 
 

@@ -14,8 +14,9 @@ import pytest
 from platform_assets.declaration import EVENT_DAY, FeatureView, UseCase
 from platform_assets.features.errors import FeatureError, PointInTimeError
 from platform_assets.features.offline.feature_table import compute_view, days_reached, join_labels
+from platform_assets.features.offline.sharding.engines.base import ShardEngine
 from platform_assets.features.offline.sharding.engines.in_chunks import InChunks
-from platform_assets.features.offline.sharding.engines.on_ray import other_versions, versions
+from platform_assets.features.offline.sharding.engines.on_ray import OnRay, other_versions, versions
 from platform_assets.features.offline.sharding.errors import ScratchFull, ShardFailed
 from platform_assets.features.offline.sharding.plan import (
     Chunk,
@@ -27,6 +28,7 @@ from platform_assets.features.offline.sharding.plan import (
     row_bytes,
 )
 from platform_assets.features.offline.sharding.stages import ViewStages, shard_of
+from platform_assets_tests.unit.features.fake_ray import FakeRay
 from platform_assets_tests.unit.features.histories import (
     EVENT_SCHEMA,
     FIRST_DAY,
@@ -90,9 +92,15 @@ def plan_of(view: FeatureView, case: UseCase, rows: pl.DataFrame, first: date, l
 def in_shards(
     view: FeatureView, case: UseCase, rows: pl.DataFrame, first: date, last: date, plan: ShardPlan, scratch: Path
 ) -> pl.DataFrame:
-    found = InChunks(str(scratch)).run(ViewStages(view, case, InMemory(rows), plan.shards), plan)
+    stages = ViewStages(view, case, InMemory(rows), plan.shards)
+    here = pl.concat(InChunks(str(scratch)).run(stages, plan))
     assert list(scratch.iterdir()) == []
-    return pl.concat(found)
+    assert pl.concat(on_ray().run(stages, plan)).equals(here)
+    return here
+
+
+def on_ray(ray: FakeRay | None = None) -> OnRay:
+    return OnRay((ray or FakeRay(versions())).join, 2**30)
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -175,27 +183,57 @@ def flaky(times: int, error: Exception) -> tuple[Flaky, ShardPlan, pl.DataFrame]
     return Flaky(stages, 2, times, error), plan, compute_view(view, CASE, rows, BEGIN, LAST_DAY)
 
 
-def test_a_shard_that_fails_twice_is_computed_again_alone(tmp_path: Path) -> None:
+@pytest.fixture(params=["in_chunks", "on_ray"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> ShardEngine:
+    return InChunks(str(tmp_path)) if request.param == "in_chunks" else on_ray()
+
+
+def test_a_shard_that_fails_twice_is_computed_again_alone(engine: ShardEngine) -> None:
     stages, plan, expected = flaky(2, OSError(errno.EIO, "input/output error"))
-    assert pl.concat(InChunks(str(tmp_path)).run(stages, plan)).equals(expected)
+    assert pl.concat(engine.run(stages, plan)).equals(expected)
     assert stages.__dict__["computed"] == [0, 1, 2, 2, 2, 3]
 
 
-def test_a_shard_that_fails_three_times_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_shard_that_fails_three_times_is_named_and_nothing_is_left(engine: ShardEngine, tmp_path: Path) -> None:
     stages, plan, _ = flaky(3, MemoryError("cannot allocate"))
-    named = (
-        rf"shard 3 of 4, days {BEGIN} .. {LAST_DAY} failed 3 times: MemoryError, cannot allocate. Nothing was committed"
-    )
+    named = rf"shard 3 of 4, days {BEGIN} .. {LAST_DAY} failed 3 times.*: MemoryError, cannot allocate. Nothing was"
     with pytest.raises(ShardFailed, match=named):
-        InChunks(str(tmp_path)).run(stages, plan)
+        engine.run(stages, plan)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_declared_wrongly_fails_at_once(tmp_path: Path) -> None:
+def test_what_is_declared_wrongly_fails_at_once(engine: ShardEngine) -> None:
     stages, plan, _ = flaky(1, FeatureError("a condition fails"))
     with pytest.raises(FeatureError, match="a condition fails"):
-        InChunks(str(tmp_path)).run(stages, plan)
-    assert stages.__dict__["computed"] == [0, 1, 2]
+        engine.run(stages, plan)
+    assert stages.__dict__["computed"].count(2) == 1
+
+
+@pytest.mark.parametrize("name", ["WorkerCrashedError", "OutOfMemoryError", "OutOfDiskError"])
+def test_what_the_cluster_could_not_do_is_named(name: str) -> None:
+    from ray import exceptions
+
+    stages, plan, _ = flaky(0, OSError())
+
+    class Lost(FakeRay):
+        def get(self, reference: Any) -> Any:
+            if any("shard" in task for task in self.names):
+                raise getattr(exceptions, name)(*(() if name == "WorkerCrashedError" else ("it was too much",)))
+            return super().get(reference)
+
+    ray, is_full = Lost(versions()), name == "OutOfDiskError"
+    expected = "full disk.*object_spilling_directory" if is_full else "failed 3 times on the Ray cluster: .*Nothing was"
+    with pytest.raises(ScratchFull if is_full else ShardFailed, match=rf"shard 1 of 4, days .*{expected}"):
+        on_ray(ray).run(stages, plan)
+    assert ray.cancelled == 3
+
+
+def test_a_cluster_of_another_version_is_refused_before_anything_is_read() -> None:
+    stages, plan, _ = flaky(0, OSError())
+    ray = FakeRay({**versions(), "polars": "0.1"})
+    with pytest.raises(FeatureError, match=r"the Ray node 10\.0\.0\.2 has polars 0\.1 \(here .*Use one image"):
+        on_ray(ray).run(stages, plan)
+    assert ray.names == []
 
 
 def test_a_full_scratch_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

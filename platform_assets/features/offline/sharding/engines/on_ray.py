@@ -130,7 +130,7 @@ class _Tasks:
             ):
                 raise cause if isinstance(cause, Exception) else FeatureError(f"{what}: {error}") from None
             reason = (
-                f"{type(cause).__name__}: {cause}"
+                f"{type(cause).__name__}, {cause}"
                 if cause is not None
                 else f"{type(error).__name__}: {_first_line(error)}"
             )
