@@ -59,8 +59,8 @@ dev: setup ## Dagster's web UI on what `make run` made, and the daemon that star
 observe: setup ## Prometheus and Alertmanager (Debian's packages) on what runs here, with its alert rules, until Ctrl-C (LIVE=.platform/live: on a live world)
 	@$(if $(LIVE),set -a; . $(abspath $(LIVE))/world.env; )$(BIN)/platform-assets alerts observe
 
-live: setup ## A simulated world goes on by itself under Dagster's daemon, a day each few seconds: DRIFT=covariate|label|concept|upstream is noticed, answered by a new model, and it ends (DAYS=, SECONDS_PER_DAY=, UI_PORT=)
-	@$(BIN)/platform-assets live $(USE_CASE) $(if $(DRIFT),--drift $(DRIFT)) $(if $(DAYS),--days $(DAYS)) $(if $(SECONDS_PER_DAY),--seconds-per-day $(SECONDS_PER_DAY)) $(if $(UI_PORT),--ui-port $(UI_PORT))
+live: setup ## A simulated world goes on by itself under Dagster's daemon, a day each few seconds: DRIFT=covariate|label|concept|upstream is noticed, answered by a new model, and it ends (DAYS=, SECONDS_PER_DAY=, UI_PORT=, PICTURES=)
+	@$(BIN)/platform-assets live $(USE_CASE) $(if $(DRIFT),--drift $(DRIFT)) $(if $(DAYS),--days $(DAYS)) $(if $(SECONDS_PER_DAY),--seconds-per-day $(SECONDS_PER_DAY)) $(if $(UI_PORT),--ui-port $(UI_PORT)) $(if $(PICTURES),--pictures $(PICTURES))
 
 stop: ## Stop every process that `make run` started
 	@if test -x $(BIN)/platform-assets; then $(BIN)/platform-assets stop; else echo "nothing to stop: not installed"; fi
