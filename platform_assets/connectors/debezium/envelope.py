@@ -53,11 +53,12 @@ def changes_of(
             )
         ]
     operation = message["op"]
+    before, after = (_image(message.get(side), schema, side, source, connector) for side in ("before", "after"))
+    row = next((found for image in (after, before) if image and (found := key_of(image, source))), None)
     try:
-        sequence = _sequence(message, connector, order)
+        sequence = _sequence(message, connector, order, row)
     except PositionError as error:
         return [_problem(f"{error}: nothing to order changes by", message)]
-    before, after = (_image(message.get(side), schema, side, source, connector) for side in ("before", "after"))
     made_at = _made_at(message)
     if operation == "d":
         return [replace(_delete(before, source, sequence, key, message), made_at=made_at)]
@@ -122,14 +123,16 @@ def _complete(after: dict[str, Any], before: dict[str, Any] | None) -> tuple[dic
     return {**after, **known}, missing
 
 
-def _sequence(message: Mapping[str, Any], connector: ChangeFeedConnector, order: FeedOrder) -> int:
+def _sequence(
+    message: Mapping[str, Any], connector: ChangeFeedConnector, order: FeedOrder, row: Mapping[str, Any] | None
+) -> int:
     """The number of a message: that of the declared field, or of its place in the database's log.
 
     Raises:
         PositionError: If there is none.
     """
     if connector.sequence is None:
-        return order.number(message)
+        return order.number(message, row)
     number = whole_number(_field(message, connector.sequence))
     if number is None and is_snapshot(message):
         return 0

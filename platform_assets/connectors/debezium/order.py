@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from platform_assets.connectors.debezium.positions import LogPosition, PositionError, position_of
+from platform_assets.connectors.debezium.row_places import RowPlaces
 from platform_assets.connectors.json_changes import whole_number
 
 _MARGIN = 1 << 40
@@ -67,6 +68,8 @@ class FeedOrder:
     """Messages with an earlier time than one before them, of a feed ordered by time."""
     is_old: bool = False
     """Whether earlier messages were numbered by a release without eras: by `source.lsn`, or by time."""
+    rows: RowPlaces = field(default_factory=RowPlaces)
+    """Places of the rows that changed last, where commits have none of their own."""
     where: str = ""
     """Where the message stands that is numbered next, for notices."""
     notices: list[str] = field(default_factory=list)
@@ -84,16 +87,17 @@ class FeedOrder:
         """
         if content is None:
             return cls(is_old=begun)
-        return cls(**{**content, "eras": [Era(**era) for era in content["eras"]]})
+        rows = RowPlaces.of(content.get("rows"))
+        return cls(**{**content, "eras": [Era(**era) for era in content["eras"]], "rows": rows})
 
     def kept(self) -> dict[str, Any]:
         """The state for the cursor."""
-        content = asdict(self)
+        content = asdict(replace(self, rows=RowPlaces())) | {"rows": self.rows.text()}
         return {name: value for name, value in content.items() if name not in ("where", "notices", "backwards")}
 
     def copy(self) -> FeedOrder:
         """The same state, to be changed on its own; without notices."""
-        return replace(self, eras=list(self.eras), notices=[], backwards=[])
+        return replace(self, eras=list(self.eras), rows=self.rows.copy(), notices=[], backwards=[])
 
     def all_notices(self) -> list[str]:
         """What a person should know about the order of what was read since the state was loaded."""
@@ -106,11 +110,12 @@ class FeedOrder:
             f"its own time",
         ]
 
-    def number(self, message: Mapping[str, Any]) -> int:
+    def number(self, message: Mapping[str, Any], row: Mapping[str, Any] | None = None) -> int:
         """The number of a message; the same message sent again has the same.
 
         Args:
             message: The envelope.
+            row: Key of the row that it is about, where it tells.
 
         Raises:
             PositionError: If nothing in it tells its order.
@@ -119,7 +124,7 @@ class FeedOrder:
         origin: Mapping[str, Any] = source if isinstance(source, Mapping) else {}
         time = time_of(origin, message)
         is_read = is_snapshot(message)
-        number = self._of_read(origin, time) if is_read else self._of_change(position_of(origin), time)
+        number = self._of_read(origin, time) if is_read else self._of_change(position_of(origin), time, row)
         if not 0 <= number <= _LARGEST:
             raise PositionError("the feed was numbered anew too often: load into a new table")
         self.highest = max(self.highest, number)
@@ -135,7 +140,7 @@ class FeedOrder:
             self._begin(time, "the tables were read again (a new snapshot)")
         return self._era_of(time).base
 
-    def _of_change(self, position: LogPosition | None, time: int | None) -> int:
+    def _of_change(self, position: LogPosition | None, time: int | None, row: Mapping[str, Any] | None) -> int:
         if position is None:
             if time is None:
                 raise PositionError("no position in `source` and no ts_ms")
@@ -146,7 +151,7 @@ class FeedOrder:
         era = self.eras[-1]
         if era.numbering is None:
             era = self._first_of_era(position)
-        elif is_later and self._is_anew(era, position):
+        elif (is_later and self._is_anew(era, position)) or self._is_contradicted(position, time, row):
             self._begin(time or 0, f"the numbering of changes begins anew ({self._reached()}, then {position})")
             era = self._first_of_era(position)
         elif not is_later:
@@ -159,6 +164,8 @@ class FeedOrder:
         else:
             number = era.shift + position.place + self._shared(position)
         self.time = max(self.time, time if time is not None else -1)
+        if _by_rows(position) and row and time is not None and era is self.eras[-1]:
+            self.rows.keep(row, position.place, time)
         if era is self.eras[-1] and position.mark is not None:
             self.mark = max(self.mark, position.mark)
         return number
@@ -185,6 +192,15 @@ class FeedOrder:
             return position.mark < self.mark
         return position.numbering != _TIME and position.place < era.lowest
 
+    def _is_contradicted(self, position: LogPosition, time: int | None, row: Mapping[str, Any] | None) -> bool:
+        """Whether the row was changed before at a place that its numbering cannot have given it before this one."""
+        return (
+            bool(row)
+            and time is not None
+            and _by_rows(position)
+            and self.rows.contradict(row or {}, position.place, time)
+        )
+
     def _first_of_era(self, position: LogPosition) -> Era:
         """The newest era, from its first streamed message on."""
         era = self.eras[-1]
@@ -197,6 +213,7 @@ class FeedOrder:
     def _begin(self, time: int, why: str) -> None:
         self._note(f"{why}: what follows counts as newer than everything before")
         self.eras.append(Era(since=time, base=self.highest + 1))
+        self.rows = RowPlaces()
         del self.eras[1:-_ERAS_KEPT]
 
     def _era_of(self, time: int | None, numbering: str | None = None) -> Era:
@@ -223,6 +240,11 @@ class FeedOrder:
     def _note(self, notice: str) -> None:
         if len(self.notices) < _SHOWN:
             self.notices.append(f"{self.where}: {notice}")
+
+
+def _by_rows(position: LogPosition) -> bool:
+    """Whether only rows tell that a numbering begins anew: overlapping transactions go back and forth in it, and commits have no place."""
+    return position.numbering == _POSTGRESQL and position.mark is None
 
 
 def is_snapshot(message: Mapping[str, Any]) -> bool:
