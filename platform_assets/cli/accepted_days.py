@@ -105,6 +105,15 @@ def _show_made_from(use_case: UseCase, day: date, made: DerivedFromDay) -> None:
             f"{use_case.name}` does once {day} is published.",
             markup=False,
         )
+    if made.predictions:
+        made_here = use_case.is_trained_here
+        what = "made from it, as they were given" if made_here else "withdrawn"
+        again = (
+            ""
+            if made_here
+            else f"; `platform-assets run {use_case.name}` takes the scores in again once {day} is published"
+        )
+        console.print(f"  {what}: predictions of {listed_days(made.predictions)}{again}", markup=False)
     if made.training_sets:
         console.print(
             f"  made from it, and not made again: training sets as of {listed_days(made.training_sets)}, with the models trained on them. "

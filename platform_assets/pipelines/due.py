@@ -162,6 +162,9 @@ def due(
         days = set(_missing(use_case, materialized, job, day, wanted[job]))
         if job in (LABELS, LOAD):
             days |= set(_stale(use_case, materialized, job, day, wanted[job]))
+        if job == PREDICT:
+            arrived = _arrived(use_case, job, day, wanted[job])
+            days |= {each for each in scores_to_take_in_again(use_case, materialized) if each in arrived}
         ranges = consecutive_ranges(days) if job in IN_ONE_RUN else [DayRange(each, each) for each in sorted(days)]
         answers += [DueJob(job, days) for days in ranges]
     return answers
@@ -225,6 +228,18 @@ def _days_published_again(use_case: UseCase, materialized: Materialized) -> Iter
     yield from (day for day, when in computed.items() if day is not None and cleaned.get(day, -1) > when)
 
 
+def scores_to_take_in_again(use_case: UseCase, materialized: Materialized) -> list[date]:
+    """Days of delivered scores that were published again since they were taken in, or whose features were computed again, in order."""
+    if use_case.predictions is None:
+        return []
+    taken = materialized.get(evidence_table(use_case, PREDICT), {})
+    made_from = [(CLEAN, use_case.predictions.source), evidence_table(use_case, LOAD)]
+    newest = [materialized.get(table, {}) for table in made_from]
+    return sorted(
+        day for day, when in taken.items() if day is not None and any(days.get(day, -1) > when for days in newest)
+    )
+
+
 def stale_days(materialized: Materialized, source: Source) -> list[date]:
     """Days of an incremental source whose raw partition was touched after it was last cleaned, in order."""
     cleaned = materialized.get((CLEAN, source.name), {})
@@ -238,5 +253,6 @@ def tables_to_read(use_case: UseCase) -> list[TableName]:
     reference = [(layer, table) for layer, table in tables.get(REFERENCE, []) if layer == CLEAN]
     fed = [(layer, source.name) for source in use_case.sources if source.is_incremental for layer in (RAW, CLEAN)]
     fed.append((CLEAN, use_case.events))  # days that were published again
+    fed += [(CLEAN, use_case.predictions.source)] if use_case.predictions is not None else []
     done = [evidence_table(use_case, job) for job in DAILY if job in tables]
     return list(dict.fromkeys([*reference, *fed, *done]))

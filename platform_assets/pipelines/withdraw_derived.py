@@ -35,10 +35,12 @@ class DerivedFromDay:
     Attributes:
         features: feature days that were withdrawn: whoever needs them is refused until they are computed again.
         training_sets: days as of which there is a training set with events of the day; models were fitted on them.
+        predictions: days of predictions that were made from it: withdrawn as well where they are delivered scores, else as they were made.
     """
 
     features: Sequence[WithdrawnFeatures]
     training_sets: Sequence[date]
+    predictions: Sequence[date] = ()
 
     @property
     def last_day(self) -> date | None:
@@ -68,13 +70,30 @@ def withdraw_derived(catalog: Catalog, source: Source, day: date, reason: str) -
             empty = pl.DataFrame(schema=table.schema)
             table.write_partitions(empty, held[0], held[-1], allow_empty=True, metadata={WITHDRAWN: reason})
             withdrawn.append(WithdrawnFeatures(view.table, held))
-    return DerivedFromDay(withdrawn, _training_sets(catalog, source, day, withdrawn))
+    predicted = _predictions(catalog, source, day, withdrawn)
+    if predicted and not catalog.use_case.is_trained_here:
+        table = catalog.predictions
+        for one in predicted:
+            record = {WITHDRAWN: reason}
+            table.write_partitions(pl.DataFrame(schema=table.schema), one, one, allow_empty=True, metadata=record)
+    return DerivedFromDay(withdrawn, _training_sets(catalog, source, day, withdrawn), predicted)
 
 
 def _reads(catalog: Catalog, view: FeatureView, source: Source) -> bool:
     use_case = catalog.use_case
     own = source.name == use_case.events or any(lookup.source == source.name for lookup in view.lookups)
     return own or (source.name == use_case.label.source and uses_label(view, use_case))
+
+
+def _predictions(catalog: Catalog, source: Source, day: date, withdrawn: Sequence[WithdrawnFeatures]) -> Sequence[date]:
+    """Days whose predictions were made from the day, or from feature days that were; those of a service are what callers were given."""
+    use_case, table = catalog.use_case, catalog.predictions
+    if use_case.is_realtime or not table.exists():
+        return []
+    delivered = use_case.predictions.source if use_case.predictions is not None else use_case.events
+    own = {day} if source.name in (use_case.events, delivered) else set()
+    days = own | {one for features in withdrawn for one in features.days}
+    return [one for one in table.partitions() if one in days]
 
 
 def _training_sets(

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from platform_assets.declaration import UseCase
+from platform_assets.declaration.time_zones import days_of
 from platform_assets.deployment.own_requests import own_client
 
 CLIENTS = 2
@@ -65,6 +66,15 @@ def group_column(use_case: UseCase) -> str:
         if view.entity is not None and any(window.delay_microseconds == 0 for window in view.windows):
             return use_case.entity(view.entity).key_columns[0]
     return use_case.event_source.primary_key[0]
+
+
+def of_its_day(events: pl.DataFrame, use_case: UseCase, day: date) -> pl.DataFrame:
+    """The delivered events whose time lies in a day.
+
+    A service refuses an event from the future by its clock. In a replay that clock is years ahead: an event that its producer dated to a
+    later day would be scored, and make every other event of its entity too late until that day is reached.
+    """
+    return events.filter(days_of(pl.col(use_case.event_time), use_case.time_zone) == day)
 
 
 def panel(events: pl.DataFrame, use_case: UseCase, share: float, seed: int = 0) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import polars as pl
 from platform_assets.cli.console import console, step
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.refused import print_refused
-from platform_assets.cli.run.replay import Traffic, panel, send
+from platform_assets.cli.run.replay import Traffic, of_its_day, panel, send
 from platform_assets.cli.run.summary import print_summary
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
@@ -199,7 +199,7 @@ def panel_of_day(journey: Journey, day: date, requests: float | None = None) -> 
     use_case, installation = journey.use_case, journey.installation
     source, accepted = use_case.event_source, accepted_days(journey.catalog, use_case.events)
     delivery = installation.sources.read(source, journey.declared.folder, day, day, [], without_events=accepted)
-    events = conform(delivery, use_case.event_source).frame
+    events = of_its_day(conform(delivery, use_case.event_source).frame, use_case, day)
     if requests is None:
         requests = installation.settings.replayed_requests / len(journey.days.live.days)
     return panel(events, use_case, min(1.0, requests / max(1, events.height)), seed=day.toordinal())

@@ -11,7 +11,14 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.names import EVALUATION, PARITY
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, RAW
-from platform_assets.pipelines.due import DAILY, as_of_days_declared, evidence_table, is_training_day, stale_days
+from platform_assets.pipelines.due import (
+    DAILY,
+    as_of_days_declared,
+    evidence_table,
+    is_training_day,
+    scores_to_take_in_again,
+    stale_days,
+)
 from platform_assets.pipelines.due_now.answer import DueDay
 from platform_assets.pipelines.due_now.attempts import failed_attempts
 from platform_assets.pipelines.due_now.reach import Reach, feature_reach, quality_reach, store_reach, training_reach
@@ -178,8 +185,13 @@ def predict(seen: Standing) -> Iterator[DueDay]:
     done, first = seen.done(PREDICT), first_answered(seen)
     if first is None:
         return
+    again = set(scores_to_take_in_again(seen.use_case, seen.remembered.materialized))
+    given = seen.use_case.predictions
+    made_from = [seen.computed, *([seen.published(given.source)] if given is not None else [])]
     for day in seen.since(PREDICT, first):
-        if day not in done:
+        if day in again:
+            yield DueDay(PREDICT, day, cause=max(published.get(day, 0) for published in made_from))
+        elif day not in done:
             lack = "" if day in seen.computed else f"features of {day} are not computed"
             yield DueDay(PREDICT, day, waits_for=lack)
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from platform_assets.cli.run.replay import Traffic, panel, request_body
+from platform_assets.cli.run.replay import Traffic, of_its_day, panel, request_body
 from platform_assets.declaration import UseCase
 from platform_assets.testing.declare import declare
 
@@ -40,6 +40,21 @@ def test_a_chosen_customer_sends_the_whole_day_in_order(events: pl.DataFrame, us
     assert set(chosen.group_by("customer").len()["len"]) == {3}
     assert chosen["at"].is_sorted()
     assert 0.15 < chosen["customer"].n_unique() / CUSTOMERS < 0.35
+
+
+def test_an_event_that_its_producer_dated_to_another_day_is_not_sent(events: pl.DataFrame, use_case: UseCase) -> None:
+    """It would make the other events of its customer too late."""
+    day = date(2018, 9, 1)
+    clocks_ahead = pl.when(pl.col("payment") % 100 == 0).then(timedelta(days=9)).otherwise(timedelta(0))
+    delivered = events.with_columns(pl.col("at") + clocks_ahead)
+    sent = of_its_day(delivered, use_case, day)
+    assert sent.height == events.height - CUSTOMERS * 3 // 100
+    assert set(sent["at"].dt.date()) == {day}
+    source = use_case.event_source.model_copy(update={"time_zone": "America/Chicago"})
+    elsewhere = use_case.model_copy(update={"sources": (source, *use_case.sources[1:])})
+    at_night = of_its_day(events, elsewhere, day)
+    assert at_night["at"].min() >= datetime(2018, 9, 1, 5, tzinfo=UTC)  # type: ignore[operator]
+    assert 0 < at_night.height < events.height
 
 
 def test_the_ends_of_the_share_are_nobody_and_everybody(events: pl.DataFrame, use_case: UseCase) -> None:

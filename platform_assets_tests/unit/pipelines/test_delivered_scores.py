@@ -21,14 +21,16 @@ from platform_assets.orchestration.assets.delivered_scores import delivered_scor
 from platform_assets.orchestration.assets.monitoring import quality_asset
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.pipelines import watch
-from platform_assets.pipelines.due import due
+from platform_assets.pipelines.due import due, tables_to_read
 from platform_assets.pipelines.due_now.answer import Remembered
 from platform_assets.pipelines.due_now.decide import due_now
 from platform_assets.pipelines.estimate_quality import estimate_quality
 from platform_assets.pipelines.jobs import JUDGE, PREDICT, WATCH, job_tables
+from platform_assets.pipelines.required_days import DaysMissing
 from platform_assets.pipelines.take_in_scores import DayOfScores, take_in_scores
 from platform_assets.pipelines.timeline import plan
 from platform_assets.pipelines.watched_model import MonitoringError
+from platform_assets.pipelines.withdraw_derived import withdraw_derived
 from platform_assets.testing.declare import declare
 from platform_assets.testing.loaded_days import computed, loaded
 
@@ -240,6 +242,36 @@ def test_every_day_is_taken_in_and_windows_begin_after_the_reference() -> None:
     first = REFERENCE + timedelta(days=3)
     assert ends[WATCH] == DayRange(first, first)
     assert ends[JUDGE] == DayRange(first, first)
+
+
+def test_a_day_that_is_published_again_is_taken_in_again() -> None:
+    """A day that was taken back and returned, or scores that were delivered anew."""
+    use_case, everything = declared(), DayRange(FIRST, LAST)
+    there = dict.fromkeys(everything.days, 1)
+    predictions = (PREDICTIONS, DAILY_PREDICTIONS)
+    tables = [*((CLEAN, name) for name in ("events", "scores", "labels")), (FEATURES, "as_delivered")]
+    moment, wanted = datetime(2024, 4, 3, 12, tzinfo=UTC), {PREDICT: everything}
+    for table in ((CLEAN, "scores"), (FEATURES, "as_delivered")):
+        materialized = {**dict.fromkeys(tables, there), predictions: dict.fromkeys(everything.days, 2)}
+        assert table in tables_to_read(use_case)
+        assert not due(use_case, materialized, LAST + timedelta(days=DELAY), wanted)
+        materialized[table] = {**there, WORSE: 3}
+        [again] = due(use_case, materialized, LAST + timedelta(days=DELAY), wanted)
+        assert (again.job, again.days) == (PREDICT, DayRange(WORSE, WORSE))
+        now = due_now(use_case, Remembered(materialized), moment)
+        assert [one.due.days for one in now.requests if one.due.job == PREDICT] == [DayRange(WORSE, WORSE)]
+
+
+def test_scores_of_a_day_that_is_taken_back_are_withdrawn(world: World) -> None:
+    catalog = world.catalog
+    kept = catalog.predictions.read(REFERENCE, REFERENCE)
+    try:
+        made = withdraw_derived(catalog, catalog.use_case.source("scores"), REFERENCE, "a test")
+        assert (list(made.features), list(made.predictions)) == ([], [REFERENCE])
+        with pytest.raises(DaysMissing, match=str(REFERENCE)):
+            watch.watch_quality(catalog, None, LAST - timedelta(days=DELAY))
+    finally:
+        catalog.predictions.write_partitions(kept, REFERENCE, REFERENCE)
 
 
 def test_alerts_ask_for_no_model() -> None:

@@ -54,6 +54,7 @@ def with_feed(use_case: UseCase, *sources: str) -> UseCase:
         if source["name"] in sources:
             source["connector"] = {"kind": "change_feed", "path": "in"}
             source["changes"] = {"deletes": "history"}
+            source["late"] = {}  # no day of a feed is late
     if document["label"]["source"] in sources:  # a feed's label says itself when it was decided
         document["label"]["decided_at"] = "transaction_time"
     return UseCase.model_validate(document)
