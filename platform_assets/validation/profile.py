@@ -109,13 +109,16 @@ def _by_hour(ordered: NDArray[Any]) -> list[int]:
 
 
 def _of_text(present: pl.Series) -> dict[str, Any]:
-    counted = present.alias("value").value_counts(sort=False).sort("count", "value", descending=[True, False])
+    counted = present.alias("value").value_counts(sort=False)
     values = counted["value"].cast(pl.String)
+    # Of keys that nothing repeats, as random ones are, there is nothing to put in order.
+    often = counted.filter(pl.col("count") > 1).top_k(TOP_VALUES, by=["count", "value"], reverse=[False, True])
+    top = often.sort("count", "value", descending=[True, False])
     return {
         "distinct": counted.height,
         "minimum": values.min(),
         "maximum": values.max(),
-        "top_values": json.dumps([list(pair) for pair in counted.filter(pl.col("count") > 1).head(TOP_VALUES).rows()]),
+        "top_values": json.dumps([list(pair) for pair in top.rows()]),
     }
 
 

@@ -1,18 +1,20 @@
 """Profiles against plain Python, and the picture."""
 
+import json
 import statistics
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.declaration import Source
 from platform_assets.lake.schemas import PROFILE_SCHEMA
 from platform_assets.validation.plots import plot_volume
-from platform_assets.validation.profile import _by_hour, _in_order, profile
+from platform_assets.validation.profile import _by_hour, _in_order, _of_text, profile
 
 DAY = date(2024, 3, 1)
 NEXT = DAY + timedelta(days=1)
@@ -101,3 +103,13 @@ def test_the_picture_is_a_png_and_always_the_same() -> None:
     assert picture != plot_volume(counts, {})
     assert plot_volume({}, {}).startswith(b"\x89PNG")
     assert plot_volume({DAY: 0}, {}).startswith(b"\x89PNG")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.sampled_from("abcdefghijklmnopqrstuvwxyz"), st.text(max_size=2)), max_size=80))
+def test_the_most_frequent_texts_are_those_of_a_count_by_hand(texts: list[str | None]) -> None:
+    counts = Counter(text for text in texts if text is not None)
+    often = sorted(((-count, text) for text, count in counts.items() if count > 1))[:10]
+    found = _of_text(pl.Series("text", texts, dtype=pl.String).drop_nulls())
+    assert json.loads(found["top_values"]) == [[text, -count] for count, text in often]
+    assert (found["distinct"], found["minimum"]) == (len(counts), min(counts, default=None))
