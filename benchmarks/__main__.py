@@ -33,6 +33,9 @@ from benchmarks.doors.topic import measure_doors
 from benchmarks.estimates.topic import SEEDS as ESTIMATE_SEEDS
 from benchmarks.estimates.topic import TITLE as ESTIMATES_TITLE
 from benchmarks.estimates.topic import measure_estimates
+from benchmarks.expressions.topic import ROWS as EXPRESSION_ROWS
+from benchmarks.expressions.topic import TITLE as EXPRESSIONS_TITLE
+from benchmarks.expressions.topic import measure_expressions
 from benchmarks.features.history import measure_history, measure_look_ups
 from benchmarks.features.next_day import measure_next_day
 from benchmarks.gates.topic import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
@@ -120,6 +123,7 @@ class Size:
         retrain_seeds: worlds whose years are replayed.
         estimate_seeds: worlds in which quality is estimated before labels.
         daemon_days: lived through under the daemon.
+        expression_rows: of the table that expressions are computed over.
     """
 
     scale: Mapping[str, Any]
@@ -157,6 +161,7 @@ class Size:
     retrain_seeds: range = RETRAIN_SEEDS
     estimate_seeds: range = ESTIMATE_SEEDS
     daemon_days: int = FULL_DAYS
+    expression_rows: int = EXPRESSION_ROWS
 
 
 FULL = Size({})
@@ -196,6 +201,7 @@ QUICK = Size(
     retrain_seeds=range(1),
     estimate_seeds=range(1),
     daemon_days=6,
+    expression_rows=200_000,
 )
 
 Log = Callable[[str], None]
@@ -238,6 +244,10 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         ),
     ),
     "request_path": ("The request path", lambda size, log: measure_request_path(size.doors, size.rounds, log)),
+    "expressions": (
+        EXPRESSIONS_TITLE,
+        lambda size, log: measure_expressions(size.expression_rows, 5 * size.rounds, log),
+    ),
     "parity": (
         "Parity of served and offline features",
         lambda size, log: measure_parity(scored_use_case().use_case, size.scale, log, requests=size.compared),
