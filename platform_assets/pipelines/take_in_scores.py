@@ -25,6 +25,9 @@ from platform_assets.pipelines.required_days import require_days, require_source
 DELIVERED = "delivered"
 """Version of a model whose scores come without one."""
 
+_GIVEN = "given__"
+"""Stands before what was delivered: events and features may have columns of the same names."""
+
 
 @dataclass(frozen=True)
 class DayOfScores:
@@ -93,7 +96,7 @@ def take_in_scores(catalog: Catalog, days: DayRange) -> TakenScores:
     scores = _scores(use_case, given, events, catalog.clean(given.source).read(days.first, days.last))
     keys = list(use_case.event_source.primary_key)
     joined = join_views(events, views, use_case, days.first, days.last)
-    rows = joined.join(scores, on=[*keys, EVENT_DAY], how="inner").filter(pl.col("score").is_finite())
+    rows = joined.join(scores, on=[*keys, EVENT_DAY], how="inner").filter(pl.col(_GIVEN + "score").is_finite())
     frame = _as_logged(rows.sort(use_case.event_time, *keys), use_case, given)
     table = catalog.predictions
     commit = table.write_partitions(frame, days.first, days.last, allow_empty=True)
@@ -117,14 +120,14 @@ def _scores(use_case: UseCase, given: Predictions, events: pl.DataFrame, deliver
     found = delivered.select(
         *keys,
         EVENT_DAY,
-        (pl.col(given.score).cast(pl.Float64) / given.highest).alias("score"),
-        pl.col(made).cast(PREDICTION_COLUMNS["scored_at"]).alias("scored_at"),
+        (pl.col(given.score).cast(pl.Float64) / given.highest).alias(_GIVEN + "score"),
+        pl.col(made).cast(PREDICTION_COLUMNS["scored_at"]).alias(_GIVEN + "scored_at"),
         *(
-            (pl.lit(None) if column is None else pl.col(column)).cast(pl.String).alias(name)
+            (pl.lit(None) if column is None else pl.col(column)).cast(pl.String).alias(_GIVEN + name)
             for name, column in text.items()
         ),
     )
-    ordered = found.sort("scored_at", nulls_last=False)
+    ordered = found.sort(_GIVEN + "scored_at", nulls_last=False)
     return ordered.unique(subset=[*keys, EVENT_DAY], keep="last", maintain_order=True)
 
 
@@ -133,19 +136,21 @@ def _as_logged(rows: pl.DataFrame, use_case: UseCase, given: Predictions) -> pl.
     keys = use_case.event_source.primary_key
     names = [pl.col(key).cast(pl.String) for key in keys]
     rule = use_case.serving.decision
-    decided = pl.col("decision")
+    score, decided = pl.col(_GIVEN + "score"), pl.col(_GIVEN + "decision")
     if rule is not None and given.decision is None:
-        decided = pl.when(pl.col("score") >= rule.threshold).then(pl.lit(rule.above)).otherwise(pl.lit(rule.below))
+        decided = pl.when(score >= rule.threshold).then(pl.lit(rule.above)).otherwise(pl.lit(rule.below))
     columns: dict[str, Any] = {
         "request_id": pl.concat_str(*names, separator="."),
-        "scored_at": pl.coalesce("scored_at", use_case.event_time),
+        "score": score,
+        "scored_at": pl.coalesce(_GIVEN + "scored_at", use_case.event_time),
         "decision": decided,
-        "model_version": pl.col("model_version").fill_null(DELIVERED),
+        "model_version": pl.col(_GIVEN + "model_version").fill_null(DELIVERED),
         "feature_contract": pl.lit(feature_contract_hash(use_case)),
         "unknown_entities": pl.lit(""),
         **{FEATURE_PREFIX + name: pl.col(name) for name in use_case.feature_names},
     }
     schema = prediction_log_schema(use_case)
-    lacking = [name for name in schema if name not in columns and name not in rows.columns]
+    carried = {*use_case.serving.request, EVENT_DAY}
+    lacking = [name for name in schema if name not in columns and name not in carried]
     columns |= dict.fromkeys(lacking, pl.lit(None))
     return rows.with_columns(**columns).select(pl.col(name).cast(dtype) for name, dtype in schema.items())

@@ -44,7 +44,9 @@ def show_versions(name: str | None, limit: int) -> None:
             )
         console.print(table)
         if not versions:
-            console.print(f"[dim]no model of {use_case.name} yet; next: platform-assets run {use_case.name}[/]")
+            next_step = f"no model of {use_case.name} yet; next: platform-assets run {use_case.name}"
+            delivered = f"{use_case.name} has no model here: its scores are delivered (`predictions`)"
+            console.print(f"[dim]{next_step if use_case.is_trained_here else delivered}[/]", soft_wrap=True)
             continue
         console.print(f"[dim]next: {_after_list(use_case.name, registry, versions)}[/]")
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
     from platform_assets.declaration.use_case import UseCase
 
+OF_A_PREDICTION = frozenset({"request_id", "scored_at", "score", "decision", "model_version"})
+"""Columns of a prediction that delivered scores fill."""
+
 Problem = tuple[tuple[int | str, ...], Any, str]
 """A path in the declaration, the value there, and the message."""
 
@@ -39,6 +42,10 @@ def prediction_problems(use_case: UseCase) -> Iterator[Problem]:
         yield ("training", "task"), use_case.training.task, message
     if use_case.experiment is not None:
         yield ("experiment",), use_case.experiment.name, "compares versions of a service, and none is served here"
+    for j, name in enumerate(use_case.serving.request):
+        if name in OF_A_PREDICTION:
+            message = "a prediction has a column of this name of its own, which holds what was delivered: leave it out"
+            yield ("serving", "request", j), name, message
     reference, history = given.reference, use_case.history
     where = ("predictions", "reference")
     if reference.last_day < reference.first_day:

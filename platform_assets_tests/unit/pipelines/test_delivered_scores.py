@@ -281,6 +281,56 @@ def test_alerts_ask_for_no_model() -> None:
     assert 'source="scores"' in str(alerts["QualityUnknown"].expression)
 
 
+def test_scores_that_come_with_the_events_may_be_called_as_those_of_predictions(tmp_path: Path) -> None:
+    """Delivered and predicted columns of one name are not mixed up."""
+    use_case = declare(
+        events={
+            "id": "int64",
+            "at": "datetime",
+            "score": "float64?",
+            "decision": "string",
+            "sum": "int32",
+            "late": [0, 1],
+        },
+        label="late",
+        connector={"kind": "files", "format": "csv", "path": "{event_day}.csv"},
+        features=["sum"],
+        predictions={
+            "source": "events",
+            "score": "score",
+            "highest": 100,
+            "decision": "decision",
+            "reference": {"first_day": FIRST, "last_day": FIRST},
+        },
+        training={"learners": []},
+        serving={"mode": "external", "request": ["id", "at", "sum"], "decision": {"threshold": 0.5}},
+        history={"first_day": FIRST, "last_day": FIRST + timedelta(days=1)},
+    )
+    for day in DayRange(FIRST, FIRST + timedelta(days=1)).days:
+        rows = [f"{day.toordinal() * 10 + i},{day}T10:00:0{i}Z,{20 * i or ''},by hand,{i},{i % 2}" for i in range(5)]
+        (tmp_path / f"{day}.csv").write_text("\n".join(["id,at,score,decision,sum,late", *rows]) + "\n")
+    catalog = computed(loaded(use_case, tmp_path, tmp_path / "lake"))
+    taken = take_in_scores(catalog, DayRange(FIRST, FIRST))
+    assert taken.by_day[FIRST] == DayOfScores(events=5, without_score=1, without_event=0)
+    rows = catalog.predictions.read().sort("id")
+    assert rows["score"].to_list() == [0.2, 0.4, 0.6, 0.8]
+    assert rows["feature__sum"].to_list() == [1.0, 2.0, 3.0, 4.0]
+    assert set(rows["decision"]) == {"by hand"}
+    assert set(rows["model_version"]) == {"delivered"}
+    with pytest.raises(ValueError, match="a prediction has a column of this name"):
+        declare(
+            events={"id": "int64", "at": "datetime", "score": "float64", "late": [0, 1]},
+            label="late",
+            predictions={
+                "source": "events",
+                "score": "score",
+                "reference": {"first_day": "2024-01-02", "last_day": "2024-01-03"},
+            },
+            training={"learners": []},
+            serving={"mode": "external", "request": ["id", "at", "score"], "decision": {"threshold": 0.5}},
+        )
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
