@@ -1,7 +1,8 @@
 """The requirement's language: pydantic models that are frozen and refuse unknown fields.
 
 Belongs here: what a team can declare, the names derived from it, and the feature contract. Does not belong here:
-dagster, or any computation on rows.
+dagster, or any computation on rows but what an expression
+means (`expressions/`).
 """
 
 from platform_assets.declaration.contract import feature_contract, feature_contract_hash
