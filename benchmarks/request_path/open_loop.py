@@ -45,6 +45,10 @@ class _Connection(asyncio.Protocol):
         if not self._answer.done():
             self._answer.set_result(0)
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     @property
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
@@ -79,6 +83,11 @@ class _Pool:
             self._idle.append(connection)
         return status
 
+    def close(self) -> None:
+        """Close the connections that nobody waits at."""
+        for connection in self._idle:
+            connection.close()
+
 
 async def offered(url: str, bodies: Sequence[bytes], rate_per_second: float, seconds: float) -> dict[str, object]:
     """Send bodies, over and over, each when it is due; milliseconds of every status."""
@@ -105,6 +114,7 @@ async def offered(url: str, bodies: Sequence[bytes], rate_per_second: float, sec
         task.add_done_callback(under_way.discard)
     if under_way:
         await asyncio.wait(under_way, timeout=30)
+    pool.close()
     return {
         "unsent": unsent,
         "seconds": time.perf_counter() - start,
@@ -119,9 +129,11 @@ async def capacity(url: str, bodies: Sequence[bytes], seconds: float, clients: i
     async def client(number: int) -> None:
         nonlocal answered
         while time.perf_counter() < end:
-            answered += await pool.ask(bodies[(number := number + clients) % len(bodies)]) == 200
+            status = await pool.ask(bodies[(number := number + clients) % len(bodies)])
+            answered += status == 200  # not in one line: it would add to what was counted before the wait
 
     await asyncio.gather(*(client(number) for number in range(clients)))
+    pool.close()
     return answered / seconds
 
 
