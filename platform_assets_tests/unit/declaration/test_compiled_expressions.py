@@ -114,6 +114,13 @@ def test_a_row_alone_gives_what_the_table_gives(text: str) -> None:
     assert any(value is not None for value in table)
 
 
+def test_no_rows_give_no_values() -> None:
+    none = ROWS.head(0)
+    for text in [*TEXTS, "i + 1", "i * j"]:
+        assert none.with_columns(sql_expression(text, none.schema).alias("v")).height == 0, text
+        assert none.select(sql_expression(text, none.schema).alias("v")).height == 0, text
+
+
 def _number(r: random.Random, depth: int) -> str:
     if depth <= 0 or r.random() < 0.2:
         return r.choice(["a", "b", "i", "j", "2", "small", "1.5"])
