@@ -102,6 +102,10 @@ class FeatureLookup(Protocol):
         """Remember the event for later requests, to whatever process."""
         ...
 
+    def record_all(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        """Remember events at the cost of few; for each what was wrong with it alone, None where it was remembered."""
+        ...
+
     def warm_up(self) -> None:
         """Make the next call as fast as all later ones."""
         ...
@@ -188,6 +192,9 @@ class _NoStore:
     def record(self, event: Mapping[str, Any]) -> None:
         return None
 
+    def record_all(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        return [None] * len(events)
+
     def warm_up(self) -> None:
         return None
 
@@ -238,6 +245,14 @@ class _Guarded:
         with _outages_as_unavailable(self._outages):
             self._features.record(event)
 
+    def record_all(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        with _outages_as_unavailable(self._outages):
+            outcomes: list[Exception | None] = self._features.record_all(events)
+        return [
+            StoreDamaged(f"{type(error).__name__}: {error}") if error is not None and is_damage(error) else error
+            for error in outcomes
+        ]
+
     def warm_up(self) -> None:
         with _outages_as_unavailable(self._outages):
             self._features.warm_up()
@@ -269,6 +284,11 @@ class OnFile:
         """Record into the file that was opened."""
         self._require_file()
         self._features.record(event)
+
+    def record_all(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        """Record into the file that was opened."""
+        self._require_file()
+        return self._features.record_all(events)
 
     def _identity(self) -> tuple[int, int] | None:
         try:

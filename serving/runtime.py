@@ -30,7 +30,7 @@ from serving.tracing.opened import open_tracing
 from serving.tracing.spans import APPEND, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -71,6 +71,8 @@ class Runtime:
     def __post_init__(self) -> None:
         """Let monitoring see how far recording is behind the answers, and look for a standing order."""
         self.order = OrderInForce(self.settings.log_folder)
+        if not hasattr(self.online, "record_all"):
+            self.record_queue.most_together = 1
         for name, queue in {"record": self.record_queue, "log": self.log_queue}.items():
             if queue is not None:
                 self.metrics.waiting[name].set_function(functools.partial(getattr, queue, "waiting"))
@@ -117,7 +119,7 @@ class Runtime:
         return True
 
     def _queue_record(self, prediction: Prediction) -> None:
-        if not self.record_queue.submit(self._record, prediction):
+        if not self.record_queue.submit_to(self._record, prediction):
             self.online.forget(prediction.event)
 
     def _log(self, record: dict[str, Any], day: date) -> None:
@@ -173,24 +175,46 @@ class Runtime:
             return f"the online store takes no events: {behind[1]}"
         return self.log.problem()
 
-    def _record(self, prediction: Prediction) -> None:
-        """Record an event, again and again while the store does not take it: later ones wait, and none is lost before the queue is full."""
-        event = prediction.event
+    def _record(self, predictions: Sequence[Prediction]) -> list[Exception | None]:
+        """Record events, again and again while the store does not take them: later ones wait, and none is lost before the queue is full.
+
+        Returns:
+            For each what was wrong with it alone: trying again mends nothing, and would keep the others' events waiting.
+        """
+        events = [prediction.event for prediction in predictions]
         while True:
             try:
-                self.online.record(event)
+                outcomes = self._record_once(events)
                 self._behind = None
-                return
-            except StoreDamaged:
-                self.metrics.store["damaged"].inc()
-                raise  # trying again mends nothing, and would keep the others' events waiting
+                return outcomes
             except StoreUnavailable as error:
                 self.metrics.store["write"].inc()
                 self._behind = (time.monotonic() if self._behind is None else self._behind[0], str(error))
                 if self.stopping.is_set():
                     raise
-                self.online.announce(event)  # a failed attempt ends the announcement
+                for event in events:
+                    self.online.announce(event)  # a failed attempt ends the announcement
                 self.stopping.wait(RECORD_PAUSE_SECONDS)
+
+    def _record_once(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        """Record events; for each what was wrong with it alone.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        if not hasattr(self.online, "record_all"):  # online features of one's own: one at a time, see `__post_init__`
+            (event,) = events
+            try:
+                self.online.record(event)
+                outcomes: list[Exception | None] = [None]
+            except StoreDamaged as error:
+                outcomes = [error]
+        else:
+            outcomes = self.online.record_all(events)
+        for wrong in outcomes:
+            if isinstance(wrong, StoreDamaged):
+                self.metrics.store["damaged"].inc()
+        return outcomes
 
     def close(self) -> None:
         """Stop: not ready any more, finish what is queued for at most `drain_seconds`, close the log."""

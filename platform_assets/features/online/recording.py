@@ -13,7 +13,7 @@ from typing import Any
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.features.clock_skew import latest_event_time
 from platform_assets.features.entity_state import StateEvent
-from platform_assets.features.errors import FeatureError
+from platform_assets.features.errors import FeatureError, StateError
 from platform_assets.features.event_frames import from_microseconds
 from platform_assets.features.online.damage import is_damage
 from platform_assets.features.online.exchange.base import EntityName, EventExchange
@@ -22,6 +22,9 @@ from platform_assets.features.online.pending import PendingEvents
 from platform_assets.features.online.state_table import OnlineTable, encode_state, packed
 from platform_assets.features.online.store import WriteLock
 from platform_assets.features.state_events import event_identity, state_event
+
+Announced = list[tuple[EntityName, StateEvent]]
+"""An event as it is in each table."""
 
 
 def entity_names(tables: Sequence[OnlineTable], event: Mapping[str, Any]) -> list[EntityName]:
@@ -41,6 +44,8 @@ class EventRecorder:
         self._exchange = exchange
         self._lock = lock
         self._pending = [PendingEvents() for _ in self._tables]
+        self._made: dict[int, tuple[Mapping[str, Any], Announced]] = {}
+        """What announced events are in the states, by the identity of the event's object, which is held here."""
 
     @property
     def pending_count(self) -> int:
@@ -49,7 +54,7 @@ class EventRecorder:
 
     def take_over(self, other: EventRecorder) -> None:
         """Go on with what another one announced, whose store was replaced."""
-        self._pending = other._pending
+        self._pending, self._made = other._pending, other._made
 
     def pending(self, entities: Sequence[Any]) -> list[tuple[StateEvent, ...]]:
         """Announced events of this process, of an entity for each table."""
@@ -62,12 +67,12 @@ class EventRecorder:
             known = [(name, own) for name, own in announced if name.entity is not None]
             if not self._exchange.put(known, mark):
                 return False
-        self._remember(announced)
+        self._remember(event, announced)
         return True
 
     def announce_here(self, event: Mapping[str, Any]) -> None:
         """Let look-ups of this process count an event that the exchange did not take."""
-        self._remember(self._announced(event))
+        self._remember(event, self._announced(event))
 
     def forget(self, event: Mapping[str, Any]) -> None:
         """Take back an announcement, the newest of several of one event; nothing where there was none."""
@@ -84,33 +89,61 @@ class EventRecorder:
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Add an event to the states of its entities, once; see `OnlineFeatures.record`."""
-        refused = True
-        try:
-            self._refuse_future(event)
-            own = self._announced(event)
-            refused = False
-            with self._lock.held():
-                self._store_all(own)
-        finally:
-            self._end_announcement(event, newest=False)
-            if refused:
-                self._withdraw(event)
+        (error,) = self.record_all([event])
+        if error is not None:
+            raise error
 
-    def _store_all(self, own: Sequence[tuple[EntityName, StateEvent]]) -> None:
-        """Add an event to the states of its entities; where one is damaged, to those of the others all the same."""
-        damaged: Exception | None = None
-        for table, (name, state) in zip(self._tables, own, strict=True):
-            try:
+    def record_all(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        """Add events to the states of their entities, each once: one lock, one read and one write of each table for all of them.
+
+        Returns:
+            For each event what was wrong with it alone, or with the state of one of its entities; None where it was recorded.
+
+        Raises:
+            sqlite3.Error, redis.exceptions.RedisError: the store does not answer; nothing or a part was recorded, and none is announced
+                any more.
+        """
+        outcomes: list[Exception | None] = [None] * len(events)
+        own: dict[int, Announced] = {}
+        try:
+            for place, event in enumerate(events):
+                try:
+                    own[place] = self._announced(event)
+                    self._refuse_future(event)
+                except FeatureError as error:
+                    outcomes[place] = error
+                    self._take_back(
+                        event, own.pop(place, None)
+                    )  # before others of its entity are stored with what waits for it
+            if own:
+                with self._lock.held():
+                    for place, wrong in self._store_all(own).items():
+                        outcomes[place] = wrong
+        finally:
+            for place, announced in own.items():
+                self._end_announcement(events[place], announced)
+        return outcomes
+
+    def _take_back(self, event: Mapping[str, Any], announced: Announced | None) -> None:
+        self._end_announcement(event, announced)
+        if announced is not None:
+            self._withdraw(event)
+
+    def _store_all(self, own: Mapping[int, Announced]) -> dict[int, Exception]:
+        """Add events to the states of their entities; what was wrong with those that could not be added everywhere. The lock is held."""
+        failed: dict[int, Exception] = {}
+        for number, table in enumerate(self._tables):
+            added: dict[EntityName, dict[int, StateEvent]] = {}
+            for place, states in own.items():
+                name, state = states[number]
                 if name.entity is not None:
-                    self._store(table, name, [state])
-            except Exception as error:
-                if not is_damage(error):
-                    raise
-                damaged = damaged or error
-                if self._exchange is not None:
-                    self._exchange.withdraw(name, state)  # it will be in no state: it would wait for ever
-        if damaged is not None:
-            raise damaged
+                    added.setdefault(name, {})[place] = state
+            for name, error in self._store(table, {name: list(of.values()) for name, of in added.items()}).items():
+                for place, state in added[name].items():
+                    failed.setdefault(place, error)
+                    if self._exchange is not None and is_damage(error):
+                        self._exchange.withdraw(name, state)  # it will be in no state: it would wait for ever
+        return failed
 
     def store_left_behind(self) -> int:
         """Bring events into the states that a process put into the exchange and did not live to record; how many entities had any."""
@@ -121,42 +154,80 @@ class EventRecorder:
         for name in left:
             table = tables[name.view]
             entity = name.entity if table.layout.entity_is_text else int(name.entity)
-            try:
-                with self._lock.held():
-                    self._store(table, EntityName(name.view, entity), [])
-            except Exception as error:
-                if not is_damage(error):
-                    raise
+            with self._lock.held():
+                for error in self._store(table, {EntityName(name.view, entity): []}).values():
+                    if not is_damage(error):
+                        raise error
         return len(left)
 
-    def _store(self, table: OnlineTable, name: EntityName, own: Sequence[StateEvent]) -> None:
-        """Add events, and whatever else waits for the entity; the lock is held.
+    def _store(
+        self, table: OnlineTable, added: Mapping[EntityName, Sequence[StateEvent]]
+    ) -> dict[EntityName, Exception]:
+        """Add events to the states of entities of a table; what was wrong with those whose state is damaged. The lock is held."""
+        if not added:
+            return {}
+        try:
+            return self._store_together(table, added)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            if len(added) == 1:
+                return dict.fromkeys(added, error)
+        failed: dict[EntityName, Exception] = {}
+        for name, events in added.items():  # damage of one entity's state keeps nobody else's events away
+            failed |= self._store(table, {name: events})
+        return failed
 
-        What waits is another process's, and would be lost with it. It has to be asked for before the state is read.
+    def _store_together(
+        self, table: OnlineTable, added: Mapping[EntityName, Sequence[StateEvent]]
+    ) -> dict[EntityName, Exception]:
+        """Add events, and whatever else waits for their entities, by one read and one write.
+
+        What waits is another process's, and would be lost with it. It has to be asked for before the states are read.
         """
-        waiting = self._exchange.seen([name]).waiting[0] if self._exchange is not None else ()
-        fields = table.read([name.entity])[0]
-        events = [*waiting, *own]
-        state = with_events(table, name.entity, None if fields is None else packed(fields), events)
-        if state is not None:
-            newest = max(event.time for event in events)
-            table.write([(name.entity, encode_state(state), from_microseconds(newest))])
+        names, failed = list(added), dict[EntityName, Exception]()
+        waiting = self._exchange.seen(names).waiting if self._exchange is not None else [()] * len(names)
+        rows, stored = [], []
+        for name, others, fields in zip(names, waiting, table.read([name.entity for name in names]), strict=True):
+            events = [*others, *added[name]]
+            try:
+                grown = with_events(table, name.entity, None if fields is None else packed(fields), events)
+            except StateError as error:
+                failed[name] = error
+                continue
+            stored.append((name, events))
+            if grown is not None:
+                newest = max(event.time for event in events)
+                rows.append((name.entity, encode_state(grown), from_microseconds(newest)))
+        if rows:
+            table.write(rows)
         if self._exchange is not None:
-            self._exchange.stored(name, events)
+            self._exchange.stored(stored)
+        return failed
 
-    def _announced(self, event: Mapping[str, Any]) -> list[tuple[EntityName, StateEvent]]:
+    def _announced(self, event: Mapping[str, Any]) -> Announced:
         """The event for each table; all of them, or an error."""
+        made = self._made.pop(id(event), None)
+        if made is not None and made[0] is event:
+            return made[1]
         states = [state_event(table.layout, event) for table in self._tables]
         return list(zip(entity_names(self._tables, event), states, strict=True))
 
-    def _remember(self, announced: Sequence[tuple[EntityName, StateEvent]]) -> None:
+    def _remember(self, event: Mapping[str, Any], announced: Announced) -> None:
+        self._made[id(event)] = event, announced
         for pending, (name, own) in zip(self._pending, announced, strict=True):
             if name.entity is not None:
                 pending.add(name.entity, own)
 
-    def _end_announcement(self, event: Mapping[str, Any], *, newest: bool) -> None:
-        for table, pending in zip(self._tables, self._pending, strict=True):
-            pending.drop(table.layout.entity_of(event), event_identity(table.layout, event), newest=newest)
+    def _end_announcement(
+        self, event: Mapping[str, Any], announced: Announced | None = None, *, newest: bool = False
+    ) -> None:
+        for number, (table, pending) in enumerate(zip(self._tables, self._pending, strict=True)):
+            if announced is None:
+                pending.drop(table.layout.entity_of(event), event_identity(table.layout, event), newest=newest)
+            else:
+                name, own = announced[number]
+                pending.drop(name.entity, own.identity, newest=newest)
 
     def _refuse_future(self, event: Mapping[str, Any]) -> None:
         time = event[self._use_case.event_time]

@@ -231,14 +231,29 @@ class OnlineFeatures:
             StateError: a stored state is damaged.
             StoreLost: the store does not hold any more what was written to it; nothing was recorded.
         """
-        self._require_request(event)
+        (error,) = self.record_all([event])
+        if error is not None:
+            raise error
+
+    def record_all(self, events: Sequence[Mapping[str, Any]]) -> list[Exception | None]:
+        """Record events at the cost of few: the store is locked, read and written once for all of them; see `record`.
+
+        Returns:
+            For each event why it was not recorded, where that concerns it alone; None where it was.
+
+        Raises:
+            FeatureError: an event lacks a column.
+            StoreLost: the store does not hold any more what was written to it; nothing was recorded.
+        """
+        for event in events:
+            self._require_request(event)
         if self._guard is not None:
             try:
                 self._guard.check(self._guard.mark.read())
             except StoreReplaced:
                 self._open_again()
                 self._guard.check(self._guard.mark.read())
-        self._recorder.record(event)
+        return self._recorder.record_all(events)
 
     def warm_up(self) -> None:
         """Load the kernel, open connections and plans, and keep what is loaded out of garbage collection for good.

@@ -81,7 +81,7 @@ def test_what_one_process_puts_another_sees_until_it_is_stored(exchange: EventEx
     assert exchange.put([(card, event(1)), (shop, event(1))], None)
     assert exchange.put([(card, event(2))], None)
     assert waiting(another, card, shop, EntityName(VIEW, None)) == [[1, 2], [1], []]
-    another.stored(card, [event(1)])
+    another.stored([(card, [event(1)])])
     assert waiting(exchange, card, shop) == [[2], [1]]
     exchange.withdraw(card, event(2))
     assert waiting(another, card) == [[]]
@@ -94,7 +94,7 @@ def test_an_event_is_put_only_where_nobody_put_one_since(exchange: EventExchange
     assert exchange.put([(card, event(1)), (shop, event(1))], mark), "another entity's events do not matter"
     assert not another.put([(card, event(2)), (shop, event(2))], mark)
     assert waiting(exchange, card, shop) == [[1], [1]], "all of it, or nothing"
-    exchange.stored(card, [event(1)])
+    exchange.stored([(card, [event(1)])])
     assert not another.put([(card, event(2))], mark if isinstance(mark, int) else mark[:1]), "stored since: look again"
     assert another.put([(card, event(2))], another.seen([card]).mark)
 
@@ -186,7 +186,7 @@ def test_every_call_goes_on_where_the_file_is_damaged_while_it_is_open(tmp_path:
     calls: dict[str, Callable[[], Any]] = {
         "seen": lambda: one.seen([card]),
         "put": lambda: one.put([(card, event(41))], None),
-        "stored": lambda: one.stored(card, [event(1)]),
+        "stored": lambda: one.stored([(card, [event(1)])]),
         "withdraw": lambda: one.withdraw(card, event(1)),
         "left_behind": one.left_behind,
     }

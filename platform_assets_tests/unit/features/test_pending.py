@@ -211,3 +211,42 @@ def test_a_key_that_is_nan_is_refused() -> None:
     assert state_event(layout, event).identity == state_event(layout, event | {"visit": 0.0}).identity
     with pytest.raises(FeatureError, match="NaN, which equals nothing"):
         state_event(layout, event | {"visit": math.nan})
+
+
+def test_several_events_are_recorded_together_as_one_by_one(online: OnlineFeatures) -> None:
+    """Two of one card, one of another, one sent twice, one of tomorrow: that one alone is refused."""
+    card, other = next(ENTITIES), next(ENTITIES)
+    events = [request(card, card, 1.0, 1.0), request(other, other, 1.5, 2.0), request(card, card + 1, 2.0, 3.0)]
+    tomorrow = request(card, card + 2, 0, 1.0) | {"paid_at": datetime.now(UTC) + timedelta(days=1)}
+    together = [*events, dict(events[0]), tomorrow]
+    for event in together:
+        online.announce(event)
+    outcomes = online.record_all(together)
+    assert outcomes[:4] == [None] * 4
+    assert isinstance(outcomes[4], FeatureError)
+    assert online.pending_count == 0
+    assert online._recorder._made == {}
+    names = CASE.feature_names
+    for who, count_, total in ((card, 3.0, 5.0), (other, 2.0, 3.0)):
+        values = online.vector(request(who, who + 5, 3.0, 1.0)).values
+        assert values[names.index("card_count_1d")] == count_
+        assert values[names.index("card_sum_1d")] == total
+
+
+def test_a_store_that_does_not_answer_ends_all_announcements(
+    online: OnlineFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    card = next(ENTITIES)
+    events = [request(card, card + n, n / 10, 1.0) for n in range(3)]
+    for event in events:
+        online.announce(event)
+    monkeypatch.setattr(type(online._recorder._tables[0]), "write", locked)
+    with pytest.raises(sqlite3.OperationalError):
+        online.record_all(events)
+    assert online.pending_count == 0
+    assert online._recorder._made == {}
+    monkeypatch.undo()
+    assert online.record_all(events) == [None] * 3

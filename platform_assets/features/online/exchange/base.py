@@ -58,8 +58,8 @@ class EventExchange(Protocol):
             False when another event was put for one of the names since: nothing was put, look again.
         """
 
-    def stored(self, name: EntityName, events: Sequence[StateEvent]) -> None:
-        """Events of an entity have become part of its state."""
+    def stored(self, events: Sequence[tuple[EntityName, Sequence[StateEvent]]]) -> None:
+        """Events of entities have become part of their states."""
 
     def withdraw(self, name: EntityName, event: StateEvent) -> None:
         """Take an event back; nothing where it is not waiting."""

@@ -102,7 +102,7 @@ class FileExchange:
 
         return self._answered(put)
 
-    def stored(self, name: EntityName, events: Sequence[StateEvent]) -> None:
+    def stored(self, events: Sequence[tuple[EntityName, Sequence[StateEvent]]]) -> None:
         """See `EventExchange`; now and then what was stored long ago is forgotten."""
         now = time.time()
         self._calls += 1
@@ -110,7 +110,8 @@ class FileExchange:
 
         def mark_stored(connection: sqlite3.Connection) -> None:
             with _transaction(connection):
-                connection.executemany(_STORED, [(now, *self._key(name), identity(event)) for event in events])
+                rows = [(now, *self._key(name), identity(event)) for name, of_entity in events for event in of_entity]
+                connection.executemany(_STORED, rows)
                 if clean:
                     connection.execute(_CLEAN, (now - KEPT_SECONDS,))
 

@@ -40,8 +40,14 @@ end
 return 1
 """
 _STORED = """
-redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
-if redis.call('HLEN', KEYS[1]) <= 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+local at = 2 + #KEYS
+for i = 1, #KEYS do
+  for _ = 1, tonumber(ARGV[1 + i]) do
+    redis.call('HDEL', KEYS[i], ARGV[at])
+    at = at + 1
+  end
+  if redis.call('HLEN', KEYS[i]) <= 1 then redis.call('EXPIRE', KEYS[i], ARGV[1]) end
+end
 """
 
 
@@ -93,14 +99,17 @@ class RedisExchange:
         arguments += [identity(event) for _, event in events] + [written(event) for _, event in events]
         return bool(self._put(keys=[self._key(name) for name, _ in events], args=arguments))
 
-    def stored(self, name: EntityName, events: Sequence[StateEvent]) -> None:
+    def stored(self, events: Sequence[tuple[EntityName, Sequence[StateEvent]]]) -> None:
         """See `EventExchange`; the count outlives the events for a while, and goes with the hash."""
-        if events:
-            self._stored(keys=[self._key(name)], args=[int(KEPT_SECONDS), *(identity(event) for event in events)])
+        known = [(name, of_entity) for name, of_entity in events if of_entity]
+        if known:
+            counts = [len(of_entity) for _, of_entity in known]
+            identities = [identity(event) for _, of_entity in known for event in of_entity]
+            self._stored(keys=[self._key(name) for name, _ in known], args=[int(KEPT_SECONDS), *counts, *identities])
 
     def withdraw(self, name: EntityName, event: StateEvent) -> None:
         """See `EventExchange`."""
-        self.stored(name, [event])
+        self.stored([(name, [event])])
 
     def left_behind(self) -> list[EntityName]:
         """Nothing: a search of all keys is no question for Redis. What waits is seen, and stored with its entity's next event."""
