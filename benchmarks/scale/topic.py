@@ -130,7 +130,7 @@ def scale_topic(found: Mapping[str, Mapping[str, Any]], amount: Amount) -> Topic
         f"one commit, over {amount.days} days; a process may take {amount.memory_megabytes} MB. CPU is of all processes that work on it. "
         "Peak memory is resident memory of the process, libraries included; of Ray's workers what they do not share, the largest of them. "
         "The Ray nodes have one CPU each, on two addresses of a network namespace of this machine.",
-        ["", "events", "seconds", "CPU s a million events", "peak MB a process", "shards", "stretches"],
+        ["", "events", "seconds", "CPU s a million events", "peak MB a process", "shards", "segments"],
         rows,
         _bars(found, amount),
     )
