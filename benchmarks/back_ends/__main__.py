@@ -131,24 +131,33 @@ def main(arguments: list[str]) -> int:
         runs = {"embedded": default, "PostgreSQL, Redis, S3": production, "the same, staging": staging}
         for settings in runs.values():
             stack.callback(command, settings, "stop")
-        for name, settings in runs.items():
-            began = time.monotonic()
-            command(settings, "run", USE_CASE)
-            sys.stdout.write(f"{name}: platform-assets run took {time.monotonic() - began:.0f} s\n")
-            sys.stdout.flush()
-        names = [name for name, _ in tables_of(homes["embedded"])]
-        bodies = recorded_requests(homes["embedded"], USE_CASE, "transactions", COLUMNS, COLUMNS[1], COLUMNS[0])[
-            :ANSWERS
-        ]
-        found = {name: content(settings, names, bodies) for name, settings in runs.items()}
-    before, *others = found.items()
+        return _compared(runs, homes["embedded"])
+
+
+def _compared(runs: Mapping[str, Mapping[str, str]], first: Path) -> int:
+    """Run each and hold it to the first as soon as it is done: what ends a later run early takes no comparison along."""
+    names: list[str] = []
+    bodies: list[dict[str, Any]] = []
+    before: dict[str, Any] = {}
     missed = False
-    for name, after in others:
-        lines = compare(before[1], after)
+    for name, settings in runs.items():
+        began = time.monotonic()
+        command(settings, "run", USE_CASE)
+        sys.stdout.write(f"{name}: platform-assets run took {time.monotonic() - began:.0f} s\n")
+        sys.stdout.flush()
+        if not before:
+            names = [one for one, _ in tables_of(first)]
+            recorded = recorded_requests(first, USE_CASE, "transactions", COLUMNS, COLUMNS[1], COLUMNS[0])
+            bodies = recorded[:ANSWERS]
+            before = content(settings, names, bodies)
+            continue
+        after = content(settings, names, bodies)
+        lines = compare(before, after)
         missed = missed or bool(lines)
         counts = f"champion {after['models']['champion']}, {len(names)} tables, {len(after['answers'])} answers"
         sys.stdout.write(f"{name}: " + ("\n  ".join(["differs", *lines]) if lines else f"the same: {counts}") + "\n")
-    refused = sum(json.loads(answer)["status"] != 200 for answer in before[1]["answers"])
+        sys.stdout.flush()
+    refused = sum(json.loads(answer)["status"] != 200 for answer in before["answers"])
     sys.stdout.write(f"{refused} of {len(bodies)} recorded requests were refused by the embedded default\n")
     return 1 if missed or refused else 0
 
