@@ -12,13 +12,12 @@ different codes than a summary keeps, the summary says so (`SummaryLayout.lackin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from platform_assets.features.aggregation import operations
 from platform_assets.features.aggregation.kernel import NO_COLUMN, Float64Array, Int64Array, WindowPlan
@@ -184,6 +183,23 @@ class Requirement:
     codes: int | None
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some operations of a plan, and what they read of a summary.
+
+    Attributes:
+        numbers: which rows of the plan they are.
+        columns: for each column the parts, and where they are.
+        codes: which codes.
+        exact: places of exact sums, NaN where a summary does not hold one.
+    """
+
+    numbers: tuple[int, ...]
+    columns: Mapping[int, Sequence[tuple[slice, SummaryPart]]]
+    codes: tuple[int, ...]
+    exact: tuple[int, ...]
+
+
 class SummaryLayout:
     """What a summary of a plan's events holds: each part of each column once.
 
@@ -219,30 +235,44 @@ class SummaryLayout:
         return len(self._coded)
 
     @cached_property
-    def _columns(self) -> dict[int, list[tuple[slice, SummaryPart]]]:
-        columns: dict[int, list[tuple[slice, SummaryPart]]] = {column: [] for column in self._coded}
-        for (column, part), slot in self._slots.items():
-            columns.setdefault(column, []).append((slot, part))
-        return columns
+    def all_rows(self) -> Rows:
+        """Every operation of the plan."""
+        return self.rows(range(len(self.requirements)))
 
-    def of_events(self, times: Int64Array, values: Float64Array) -> Summary:
+    def rows(self, rows: Iterable[int]) -> Rows:
+        """Some operations of the plan, and what they read of a summary."""
+        numbers = tuple(rows)
+        needed = [self.requirements[row] for row in numbers]
+        used = {(slot.start, slot.stop) for one in needed for slot in one.slices}
+        coded = sorted({one.codes for one in needed if one.codes is not None})
+        columns: dict[int, list[tuple[slice, SummaryPart]]] = {self._coded[position]: [] for position in coded}
+        for (column, part), slot in self._slots.items():
+            if (slot.start, slot.stop) in used:
+                columns.setdefault(column, []).append((slot, part))
+        return Rows(numbers, columns, tuple(coded), tuple(sorted({slot for one in needed for slot in one.exact})))
+
+    def of_events(self, times: Int64Array, values: Float64Array, rows: Rows | None = None) -> Summary:
         """Of events in order.
 
         Args:
             times: int64 [n], microseconds.
             values: float64 [c, n], NaN where missing.
+            rows: the operations that the summary is for, by default all; the numbers of others are anything.
         """
+        rows = rows or self.all_rows
         numbers = np.empty(self.width)
-        codes: list[frozenset[float] | None] = [None] * len(self._coded)
+        codes: list[frozenset[float] | None] = [frozenset()] * len(self._coded)
         all_times = times.tolist()
-        for column, parts in self._columns.items():
+        for column, parts in rows.columns.items():
             there, present = all_times, [1.0] * len(all_times)
             if column != NO_COLUMN:
-                pairs = [(t, v) for t, v in zip(all_times, values[column].tolist(), strict=True) if v == v]
-                there, present = [time for time, _ in pairs], [value for _, value in pairs]
+                present = values[column].tolist()
+                if (total := sum(present)) != total:
+                    there = [time for time, value in zip(all_times, present, strict=True) if value == value]
+                    present = [value for value in present if value == value]
             for slot, part in parts:
                 numbers[slot] = part.of_values(there, present)
-            if column in self._coded:
+            if column in self._coded and self._coded.index(column) in rows.codes:
                 codes[self._coded.index(column)] = self._bounded(frozenset(present))
         return Summary(numbers, tuple(codes))
 
@@ -258,20 +288,32 @@ class SummaryLayout:
             together.append(self._bounded(frozenset().union(*whole)) if len(whole) == len(sets) else None)
         return Summary(merged, tuple(together))
 
-    def lacking(self, rows: Sequence[int], numbers: Float64Array, codes: Sequence[Codes]) -> NDArray[np.bool_]:
-        """Of which runs the summaries do not hold enough for operations of the plan.
+    def lacking(self, rows: Rows, numbers: Float64Array, codes: Sequence[Codes], *, gaps: bool) -> list[int]:
+        """Of which runs the summaries do not hold enough for some operations.
 
         Args:
-            rows: of the plan's operations.
+            rows: the operations.
             numbers: float64 [n, w].
             codes: of each of the n runs.
+            gaps: whether `has_gaps` is true of them, or of more than them.
         """
-        needed = [self.requirements[row] for row in rows]
-        exact = sorted({slot for one in needed for slot in one.exact})
-        lacking = np.asarray(np.isnan(numbers[:, exact]).any(axis=1))
-        for position in {one.codes for one in needed if one.codes is not None}:
-            lacking = lacking | np.array([run[position] is None for run in codes], dtype=np.bool_)
-        return lacking
+        found: set[int] = set()
+        if rows.exact and gaps:
+            found.update(np.flatnonzero(np.isnan(numbers[:, rows.exact]).any(axis=1)).tolist())
+        for position in rows.codes:
+            found.update(run for run, kept in enumerate(codes) if kept[position] is None)
+        return sorted(found)
+
+    def is_enough(self, rows: Rows, run: Summary) -> bool:
+        """Whether the summary of a run holds enough for some operations."""
+        sums = run.numbers.tolist()
+        return all(sums[slot] == sums[slot] for slot in rows.exact) and all(
+            run.codes[n] is not None for n in rows.codes
+        )
+
+    def has_gaps(self, numbers: Float64Array) -> bool:
+        """Whether some exact sum is not there among the numbers, float64 [n, w], of runs."""
+        return bool(np.isnan(numbers[:, self.all_rows.exact]).any())
 
     def value(self, row: int, numbers: Float64Array, codes: Sequence[Codes], age: Age) -> float | None:
         """The value of a plan's operation over runs that follow one another, none of them lacking.

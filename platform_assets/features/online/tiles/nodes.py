@@ -27,7 +27,7 @@ def settle(
     if not changed:
         return
     children = node.children
-    arrays = {name: getattr(children, name).copy() for name in ("numbers", "versions", "summaries")}
+    numbered, versions, summaries = list(children.numbers), list(children.versions), children.summaries.copy()
     codes = list(children.codes)
     for position, child in changed:
         settle(child, version, layout, numbers, pages, given_up)
@@ -35,12 +35,12 @@ def settle(
             given_up.append(child.number)
         child.number, child.version, child.is_changed = numbers.take(), version, False
         pages[child.number] = pack_page(child, layout)
-        arrays["numbers"][position], arrays["versions"][position] = child.number, version
+        numbered[position], versions[position] = child.number, version
         summary = summary_of(child, layout)
-        arrays["summaries"][position], codes[position] = summary.numbers, summary.codes
+        summaries[position], codes[position] = summary.numbers, summary.codes
     node.children = Children(
-        arrays["numbers"], arrays["versions"], children.counts, children.firsts, children.lasts, children.keys,
-        arrays["summaries"], codes,
+        numbered, versions, children.counts, children.firsts, children.lasts, children.keys, summaries, codes,
+        layout.summaries.has_gaps(summaries),
     )  # fmt: skip
 
 
@@ -57,14 +57,15 @@ def entries(nodes: Sequence[Node], layout: TreeLayout) -> Children:
     ends = [ends_of(node) for node in nodes]
     key_parts = len(layout.state.key_columns)
     return Children(
-        numbers=np.zeros(count, np.int64),
-        versions=np.zeros(count, np.int64),
-        counts=np.array([node.count for node in nodes], np.int64),
-        firsts=np.array([first for first, _, _ in ends], np.int64),
-        lasts=np.array([last for _, last, _ in ends], np.int64),
+        numbers=[0] * count,
+        versions=[0] * count,
+        counts=[node.count for node in nodes],
+        firsts=[first for first, _, _ in ends],
+        lasts=[last for _, last, _ in ends],
         keys=tuple([key[part] for _, _, key in ends] for part in range(key_parts)),
         summaries=np.zeros((count, layout.summaries.width)),
         codes=[(frozenset(),) * layout.summaries.code_count] * count,
+        has_gaps=False,
     )
 
 
@@ -80,7 +81,7 @@ def ends_of(node: Node) -> tuple[int, int, tuple[Any, ...]]:
         events = node.events
         return int(events.times[0]), int(events.times[-1]), tuple(column[0] for column in events.keys)
     children = node.children
-    return int(children.firsts[0]), int(children.lasts[-1]), tuple(column[0] for column in children.keys)
+    return children.firsts[0], children.lasts[-1], tuple(column[0] for column in children.keys)
 
 
 def splice(parent: Inner, begin: int, end: int, nodes: Sequence[Node], layout: TreeLayout) -> None:
@@ -116,4 +117,4 @@ def _last_of(node: Node) -> EventIdentity:
     """Time and key of a leaf's newest event, or of the oldest one below the last child of an inner page."""
     if isinstance(node, Leaf):
         return int(node.events.times[-1]), tuple(column[-1] for column in node.events.keys)
-    return int(node.children.firsts[-1]), tuple(column[-1] for column in node.children.keys)
+    return node.children.firsts[-1], tuple(column[-1] for column in node.children.keys)

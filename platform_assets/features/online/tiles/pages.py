@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from platform_assets.features.aggregation.kernel import Float64Array, Int64Array
+from platform_assets.features.aggregation.kernel import Float64Array
 from platform_assets.features.aggregation.summaries import MOST_CODES, Codes, SummaryLayout
 from platform_assets.features.entity_state import EntityEvents, StateLayout
 from platform_assets.features.online.packed_state import (
@@ -39,6 +39,7 @@ INLINE_EVENTS = 256
 LEAF_EVENTS, FAN_OUT = 64, 32
 
 _VERSION, _ABOUT, _CODES = struct.Struct("<I"), struct.Struct("<III"), struct.Struct("<H")
+_GAPS = struct.Struct("<?")
 _TOO_MANY_CODES = 0xFFFF
 _ARRAYS = (("numbers", "<u4"), ("versions", "<u4"), ("counts", "<u4"), ("firsts", "<i8"), ("lasts", "<i8"))
 _NAMES = tuple(name for name, _ in _ARRAYS)
@@ -76,11 +77,19 @@ class Leaf:
     number: int | None = None
     version: int = 0
     is_changed: bool = True
+    _times: tuple[EntityEvents, list[int]] | None = None
 
     @property
     def count(self) -> int:
         """How many events."""
         return len(self.events)
+
+    @property
+    def times(self) -> list[int]:
+        """Times of the events in microseconds."""
+        if self._times is None or self._times[0] is not self.events:
+            self._times = self.events, self.events.times.tolist()
+        return self._times[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,45 +97,51 @@ class Children:
     """What an inner page knows of its n children, in order.
 
     Attributes:
-        numbers: int64 [n], the pages.
-        versions: int64 [n], and their versions.
-        counts: int64 [n], events below each.
-        firsts: int64 [n], time of the oldest event in microseconds.
-        lasts: int64 [n], time of the newest.
+        numbers: the pages.
+        versions: their versions.
+        counts: events below each.
+        firsts: time of the oldest event below each in microseconds.
+        lasts: time of the newest.
         keys: for each part of the key n items, of the oldest event.
         summaries: float64 [n, w].
         codes: the codes of each child's summary.
+        has_gaps: whether some summary lacks an exact sum.
     """
 
-    numbers: Int64Array
-    versions: Int64Array
-    counts: Int64Array
-    firsts: Int64Array
-    lasts: Int64Array
+    numbers: list[int]
+    versions: list[int]
+    counts: list[int]
+    firsts: list[int]
+    lasts: list[int]
     keys: tuple[list[Any], ...]
     summaries: Float64Array
     codes: list[Codes]
+    has_gaps: bool
 
     def __len__(self) -> int:
-        return int(self.counts.shape[0])
+        return len(self.counts)
 
     def replaced(self, begin: int, end: int, others: Children) -> Children:
         """With others in place of those in [begin, end)."""
 
-        def spliced(mine: Any, theirs: Any) -> Any:
-            return np.concatenate([mine[:begin], theirs, mine[end:]])
-
-        arrays: dict[str, Any] = {name: spliced(getattr(self, name), getattr(others, name)) for name in _NAMES}
+        arrays: dict[str, Any] = {}
+        for name in _NAMES:
+            mine = getattr(self, name)
+            arrays[name] = [*mine[:begin], *getattr(others, name), *mine[end:]]
         keys = tuple([*mine[:begin], *theirs, *mine[end:]] for mine, theirs in zip(self.keys, others.keys, strict=True))
+        summaries = np.concatenate([self.summaries[:begin], others.summaries, self.summaries[end:]])
         codes = [*self.codes[:begin], *others.codes, *self.codes[end:]]
-        return Children(**arrays, keys=keys, summaries=spliced(self.summaries, others.summaries), codes=codes)
+        return Children(
+            **arrays, keys=keys, summaries=summaries, codes=codes, has_gaps=self.has_gaps or others.has_gaps
+        )
 
     def part(self, begin: int, end: int) -> Children:
         """Those in [begin, end)."""
         chosen = slice(begin, end)
         arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _NAMES}
         keys = tuple(column[chosen] for column in self.keys)
-        return Children(**arrays, keys=keys, summaries=self.summaries[chosen], codes=self.codes[chosen])
+        summaries, codes = self.summaries[chosen], self.codes[chosen]
+        return Children(**arrays, keys=keys, summaries=summaries, codes=codes, has_gaps=self.has_gaps)
 
 
 @dataclass(eq=False)
@@ -142,7 +157,7 @@ class Inner:
     @property
     def count(self) -> int:
         """How many events lie below."""
-        return int(self.children.counts.sum())
+        return sum(self.children.counts)
 
 
 Node = Leaf | Inner
@@ -183,7 +198,8 @@ def pack_root(root: Root, layout: TreeLayout) -> bytes:
 
 
 def _children_bytes(children: Children, layout: TreeLayout) -> bytes:
-    parts = [getattr(children, name).astype(kind).tobytes() for name, kind in _ARRAYS]
+    parts = [_GAPS.pack(children.has_gaps)]
+    parts += [np.array(getattr(children, name), kind).tobytes() for name, kind in _ARRAYS]
     parts.append(children.summaries.astype("<f8", copy=False).tobytes())
     parts += [pack_key(column, kind) for column, kind in zip(children.keys, key_types(layout.state), strict=True)]
     for codes in children.codes:
@@ -236,9 +252,11 @@ def unpack_root(data: bytes, layout: TreeLayout, entity: Any) -> Root:
 
 def _children(data: bytes, layout: TreeLayout, count: int, at: int) -> tuple[Children, int]:
     arrays: dict[str, Any] = {}
+    (has_gaps,) = _GAPS.unpack_from(data, at)
+    at += _GAPS.size
     for name, kind in _ARRAYS:
-        arrays[name] = np.frombuffer(data, kind, count, at).astype(np.int64)
-        at += np.dtype(kind).itemsize * count
+        arrays[name] = np.frombuffer(data, kind, count, at).tolist()
+        at += int(kind[-1]) * count
     width = layout.summaries.width
     summaries = np.frombuffer(data, "<f8", width * count, at).reshape(count, width)
     at += summaries.nbytes
@@ -255,4 +273,4 @@ def _children(data: bytes, layout: TreeLayout, count: int, at: int) -> tuple[Chi
             sets.append(None if size == _TOO_MANY_CODES else frozenset(np.frombuffer(data, "<f8", size, at).tolist()))
             at += 0 if size == _TOO_MANY_CODES else 8 * size
         codes.append(tuple(sets))
-    return Children(**arrays, keys=tuple(keys), summaries=summaries, codes=codes or [()] * count), at
+    return Children(**arrays, keys=tuple(keys), summaries=summaries, codes=codes or [()] * count, has_gaps=has_gaps), at

@@ -5,14 +5,12 @@ Belongs here: comparing times and keys. Does not belong here: pages themselves (
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from platform_assets.features.aggregation.kernel import Int64Array
-from platform_assets.features.entity_state import EntityEvents, EventIdentity
-from platform_assets.features.online.tiles.pages import Children
+from platform_assets.features.entity_state import EventIdentity
+from platform_assets.features.online.tiles.pages import Children, Leaf
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,9 @@ def before(time: int) -> Bound:
     return Bound(time - 1)
 
 
-def place_in(events: EntityEvents, bound: Bound) -> int:
+def place_in(leaf: Leaf, bound: Bound) -> int:
     """How many of a leaf's events lie before a bound."""
-    return _place(events.times, events.keys, bound)
+    return _place(leaf.times, leaf.events.keys, bound)
 
 
 def children_begun(children: Children, bound: Bound) -> int:
@@ -40,7 +38,7 @@ def children_begun(children: Children, bound: Bound) -> int:
 
 def ends_before(children: Children, child: int, bound: Bound) -> bool:
     """Whether all events below a child lie before a bound, as far as the times tell."""
-    newest = int(children.lasts[child])
+    newest = children.lasts[child]
     return newest < bound.time or (bound.key is None and newest == bound.time)
 
 
@@ -48,21 +46,21 @@ def child_with(children: Children, identity: EventIdentity) -> int:
     """The child below which an event of this time and key lies, or would."""
     time, key = identity
     begun = _place(children.firsts, children.keys, Bound(time, key))
-    is_first = begun < len(children) and (int(children.firsts[begun]), _key(children.keys, begun)) == identity
+    is_first = begun < len(children) and (children.firsts[begun], _key(children.keys, begun)) == identity
     return begun if is_first else max(begun - 1, 0)
 
 
-def position_of(events: EntityEvents, identity: EventIdentity) -> int | None:
+def position_of(leaf: Leaf, identity: EventIdentity) -> int | None:
     """Where an event of this time and key is in a leaf; None where it is not there."""
-    position = place_in(events, Bound(*identity))
-    is_there = position < len(events) and (int(events.times[position]), _key(events.keys, position)) == identity
+    position = place_in(leaf, Bound(*identity))
+    is_there = position < leaf.count and (leaf.times[position], _key(leaf.events.keys, position)) == identity
     return position if is_there else None
 
 
-def _place(times: Int64Array, keys: tuple[list[Any], ...], bound: Bound) -> int:
+def _place(times: list[int], keys: tuple[list[Any], ...], bound: Bound) -> int:
     if bound.key is None:
-        return int(np.searchsorted(times, bound.time, side="right"))
-    position = int(np.searchsorted(times, bound.time))
+        return bisect_right(times, bound.time)
+    position = bisect_left(times, bound.time)
     while position < len(times) and times[position] == bound.time and _key(keys, position) < bound.key:
         position += 1
     return position

@@ -9,6 +9,7 @@ So a reader sees the tree as it was or as it is, and a writer that dies in betwe
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from platform_assets.features.aggregation.kernel import Float64Array
-from platform_assets.features.aggregation.summaries import Codes, Summary
+from platform_assets.features.aggregation.summaries import Codes, Rows, Summary
 from platform_assets.features.entity_state import EntityEvents, EventIdentity, StateEvent
 from platform_assets.features.online.packed_state import damaged
 from platform_assets.features.online.tiles.nodes import entries, halves, part_of, settle, splice
@@ -78,7 +79,7 @@ class EventTree:
         self.root: Root = unpack_root(data, layout, entity)
         self._page = self.root.page
         self._given_up: list[int] = []
-        self._slices: dict[tuple[int, int, int], Summary] = {}
+        self._slices: dict[tuple[int, int, int, tuple[int, ...]], Summary] = {}
         self.bytes_read = len(data)
 
     def __len__(self) -> int:
@@ -88,12 +89,12 @@ class EventTree:
     @property
     def newest_time(self) -> int:
         """Time of the newest event in microseconds."""
-        return int(self._page.children.lasts[-1])
+        return self._page.children.lasts[-1]
 
     @property
     def oldest_time(self) -> int:
         """Time of the oldest event in microseconds."""
-        return int(self._page.children.firsts[0])
+        return self._page.children.firsts[0]
 
     def fetch(self, bounds: Sequence[Bound]) -> None:
         """Read the pages that bounds lie in, one round trip for each level.
@@ -113,7 +114,7 @@ class EventTree:
             below = self._loaded([(node, child) for (_, child), node in wanted.items()])
             level = [node for node in below if isinstance(node, Inner)]
 
-    def runs(self, low: Bound, high: Bound, rows: Sequence[int]) -> tuple[Float64Array, list[Codes]]:
+    def runs(self, low: Bound, high: Bound, rows: Rows) -> tuple[Float64Array, list[Codes]]:
         """Summaries of the events between two bounds, enough for some operations of the plan.
 
         Returns:
@@ -126,8 +127,7 @@ class EventTree:
         blocks: list[Float64Array] = []
         codes: list[Codes] = []
         self._collect(self._page, low, high, rows, blocks, codes)
-        width = self._layout.summaries.width
-        return np.concatenate(blocks) if blocks else np.empty((0, width)), codes
+        return np.concatenate(blocks) if blocks else np.empty((0, self._layout.summaries.width)), codes
 
     def events(self, low: Bound, high: Bound) -> Iterator[EntityEvents]:
         """The events between two bounds, leaf by leaf."""
@@ -135,12 +135,12 @@ class EventTree:
 
     def holds(self, identity: EventIdentity) -> bool:
         """Whether an event of this time and key is there."""
-        return position_of(self._leaf_with(identity).events, identity) is not None
+        return position_of(self._leaf_with(identity), identity) is not None
 
     def find(self, identity: EventIdentity) -> StateEvent | None:
         """The event of this time and key; None where it is not there."""
         leaf = self._leaf_with(identity)
-        position = position_of(leaf.events, identity)
+        position = position_of(leaf, identity)
         return None if position is None else StateEvent(*identity, tuple(leaf.events.values[:, position].tolist()))
 
     def put(self, event: StateEvent, *, replacing: bool = False) -> bool:
@@ -166,10 +166,10 @@ class EventTree:
             (node,) = self._loaded([(path[-1], 0)])
             path.append(node)  # type: ignore[arg-type]
         bottom = path[-1].children
-        expired = int(np.searchsorted(bottom.lasts, time))
+        expired = bisect_left(bottom.lasts, time)
         if not expired:
             return 0
-        self._given_up += bottom.numbers[:expired].tolist()
+        self._given_up += bottom.numbers[:expired]
         splice(path[-1], 0, expired, [], self._layout)
         for above, below in zip(path[-2::-1], path[:0:-1], strict=True):
             if len(below.children):
@@ -208,7 +208,7 @@ class EventTree:
         """Children of inner pages, read where they are not there yet."""
         missing = [(node, child) for node, child in wanted if node.nodes[child] is None]
         if missing:
-            numbers = [int(node.children.numbers[child]) for node, child in missing]
+            numbers = [node.children.numbers[child] for node, child in missing]
             for (node, child), number, data in zip(missing, numbers, self._pages.read(numbers), strict=True):
                 if data is None:
                     raise damaged(self._layout.state, self._entity, f"page {number} of its events is not there")
@@ -220,31 +220,35 @@ class EventTree:
         return [node.nodes[child] for node, child in wanted]  # type: ignore[misc]
 
     def _collect(
-        self, node: Node, low: Bound, high: Bound, rows: Sequence[int], blocks: list[Float64Array], codes: list[Codes]
+        self, node: Node, low: Bound, high: Bound, rows: Rows, blocks: list[Float64Array], codes: list[Codes]
     ) -> None:
         summaries = self._layout.summaries
         if isinstance(node, Leaf):
-            begin, end = place_in(node.events, low), place_in(node.events, high)
+            begin, end = place_in(node, low), place_in(node, high)
             while begin < end:
-                whole = self._slice(node, begin, end)
-                alone = end - begin > 1 and summaries.lacking(rows, whole.numbers[None], [whole.codes])[0]
-                run = self._slice(node, begin, begin + 1) if alone else whole
+                whole = self._slice(node, begin, end, rows)
+                alone = end - begin > 1 and not summaries.is_enough(rows, whole)
+                run = self._slice(node, begin, begin + 1, rows) if alone else whole
                 blocks.append(run.numbers[None])
                 codes.append(run.codes)
                 begin = begin + 1 if alone else end
             return
         children = node.children
-        begin, end = children_begun(children, low), children_begun(children, high)
-        if begin and not ends_before(children, begin - 1, low):
-            begin -= 1
+        whole_from, end = children_begun(children, low), children_begun(children, high)
+        cut_low = whole_from > 0 and not ends_before(children, whole_from - 1, low)
+        begin = whole_from - 1 if cut_low else whole_from
         if begin >= end:
             return
-        partly = summaries.lacking(rows, children.summaries[begin:end], children.codes[begin:end])
-        partly |= [child is not None and child.is_changed for child in node.nodes[begin:end]]
-        partly[0] |= begin < children_begun(children, low)
-        partly[-1] |= not ends_before(children, end - 1, high)
+        partly = {begin} if cut_low else set()
+        if not ends_before(children, end - 1, high):
+            partly.add(end - 1)
+        loaded = enumerate(node.nodes[begin:end], begin)
+        partly.update(position for position, below in loaded if below is not None and below.is_changed)
+        if children.has_gaps or rows.codes:
+            runs = children.summaries[begin:end], children.codes[begin:end]
+            partly.update(begin + run for run in summaries.lacking(rows, *runs, gaps=children.has_gaps))
         at = begin
-        for child in (*(begin + np.flatnonzero(partly)).tolist(), end):
+        for child in (*sorted(partly), end):
             if at < child:
                 blocks.append(children.summaries[at:child])
                 codes += children.codes[at:child]
@@ -252,16 +256,16 @@ class EventTree:
                 self._collect(self._loaded([(node, child)])[0], low, high, rows, blocks, codes)
             at = child + 1
 
-    def _slice(self, leaf: Leaf, begin: int, end: int) -> Summary:
-        key = id(leaf), begin, end
+    def _slice(self, leaf: Leaf, begin: int, end: int, rows: Rows) -> Summary:
+        key = id(leaf), begin, end, rows.numbers
         if key not in self._slices:
-            events = leaf.events
-            self._slices[key] = self._layout.summaries.of_events(events.times[begin:end], events.values[:, begin:end])
+            times, values = leaf.events.times[begin:end], leaf.events.values[:, begin:end]
+            self._slices[key] = self._layout.summaries.of_events(times, values, rows)
         return self._slices[key]
 
     def _events(self, node: Node, low: Bound, high: Bound) -> Iterator[EntityEvents]:
         if isinstance(node, Leaf):
-            begin, end = place_in(node.events, low), place_in(node.events, high)
+            begin, end = place_in(node, low), place_in(node, high)
             if begin < end:
                 yield part_of(node.events, begin, end)
             return
@@ -276,7 +280,7 @@ class EventTree:
             child = child_with(node.children, identity)
             path.append((node, child))
             (node,) = self._loaded([(node, child)])
-        position = position_of(node.events, identity)
+        position = position_of(node, identity)
         if position is None and added is not None:
             node.events = node.events.add(added)[0]
         elif position is not None and replacement is not None:

@@ -7,7 +7,6 @@ Belongs here: where each window begins and ends among an entity's events, and it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -18,19 +17,29 @@ from platform_assets.declaration.time_zones import (
     latest_by_the_calendar,
 )
 from platform_assets.features.aggregation.kernel import Float64Array, WindowPlan, features_of
-from platform_assets.features.aggregation.summaries import SummaryLayout
+from platform_assets.features.aggregation.summaries import Rows, SummaryLayout
 from platform_assets.features.entity_state import StateEvent
 from platform_assets.features.online.tiles.places import Bound
 from platform_assets.features.online.tiles.tree import EventTree
 
 
-@dataclass(frozen=True)
-class Span:
-    """The events of one or more operations of a plan: those between two bounds, and the row's own where it counts."""
+@dataclass(frozen=True, eq=False)
+class WindowGroup:
+    """Operations of a plan over the same events, and whether they need different values.
 
-    low: Bound
-    high: Bound
+    Attributes:
+        rows: the operations.
+        length: of the windows, in microseconds.
+        delay: likewise.
+        with_own: whether the row's own event counts.
+        by_day: whether they cover whole days.
+    """
+
+    rows: Rows
+    length: int
+    delay: int
     with_own: bool
+    by_day: bool
 
 
 class TreeWindows:
@@ -39,10 +48,14 @@ class TreeWindows:
     def __init__(self, plan: WindowPlan, summaries: SummaryLayout) -> None:
         """Take a plan and what summaries of its events hold."""
         self._plan, self._summaries = plan, summaries
-
-    @cached_property
-    def _needs_codes(self) -> list[bool]:
-        return [requirement.codes is not None for requirement in self._summaries.requirements]
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for row, (length, delay, _, _, own, by_day) in enumerate(plan.windows.tolist()):
+            needs_codes = summaries.requirements[row].codes is not None
+            groups.setdefault((length, delay, own, by_day, needs_codes), []).append(row)
+        self._groups = [
+            WindowGroup(summaries.rows(rows), length, delay, bool(own), bool(by_day))
+            for (length, delay, own, by_day, _), rows in groups.items()
+        ]
 
     def values(self, tree: EventTree, own: StateEvent) -> Float64Array:
         """Window features of an event, which counts once whether the tree holds it or not.
@@ -58,32 +71,29 @@ class TreeWindows:
             TreeMoved: the tree was written meanwhile.
             StateError: a page is damaged or not there.
         """
-        groups: dict[tuple[Span, bool], list[int]] = {}
-        for row, needs_codes in enumerate(self._needs_codes):
-            groups.setdefault((self._span(row, own), needs_codes), []).append(row)
-        tree.fetch([bound for span, _ in groups for bound in (span.low, span.high)])
+        bounds = [self._bounds(group, own) for group in self._groups]
+        tree.fetch([bound for pair in bounds for bound in pair])
         alone = self._summaries.of_events(np.array([own.time]), np.array(own.values).reshape(-1, 1))
         results = self._plan.empties.copy()
-        for (span, _), rows in groups.items():
-            numbers, codes = tree.runs(span.low, span.high, rows)
-            if span.with_own:
+        for group, (low, high) in zip(self._groups, bounds, strict=True):
+            numbers, codes = tree.runs(low, high, group.rows)
+            if group.with_own:
                 numbers, codes = np.concatenate([numbers, alone.numbers[None]]), [*codes, alone.codes]
             if not len(numbers):
                 continue
-            for row in rows:
+            for row in group.rows.numbers:
                 value = self._summaries.value(row, numbers, codes, lambda time: (own.time - time) / 1e6)
                 results[row] = results[row] if value is None else value
         return features_of(self._plan, results[:, None], np.array([True]))[:, 0]
 
-    def _span(self, row: int, own: StateEvent) -> Span:
-        """The window of an operation, see `compiled_loops.find_bounds`; with a delay a declaration lets it end before the event."""
-        length, delay, _, _, counts_own, by_day = (int(item) for item in self._plan.windows[row])
-        zone = self._plan.zone if by_day else UTC_ZONE
-        newest = own.time - delay
-        if by_day:
+    def _bounds(self, group: WindowGroup, own: StateEvent) -> tuple[Bound, Bound]:
+        """Where windows begin and end, see `compiled_loops.find_bounds`; with a delay a declaration lets them end before the event."""
+        zone = self._plan.zone if group.by_day else UTC_ZONE
+        newest = own.time - group.delay
+        if group.by_day:
             time = int(by_the_calendar(np.array([own.time], dtype=np.int64), zone)[0])
-            newest = (time // MICROSECONDS_PER_DAY + 1) * MICROSECONDS_PER_DAY - 1 - delay
-        low = Bound(latest_by_the_calendar(newest - length, zone))
-        if not delay:
-            return Span(low, Bound(own.time, own.key), bool(counts_own))
-        return Span(low, Bound(latest_by_the_calendar(newest, zone)), with_own=False)
+            newest = (time // MICROSECONDS_PER_DAY + 1) * MICROSECONDS_PER_DAY - 1 - group.delay
+        low = Bound(latest_by_the_calendar(newest - group.length, zone))
+        if not group.delay:
+            return low, Bound(own.time, own.key)
+        return low, Bound(latest_by_the_calendar(newest, zone))
