@@ -65,9 +65,9 @@ def test_a_look_up_reads_a_path_for_each_edge_in_as_many_round_trips_as_the_tree
 
 def test_a_record_writes_one_path() -> None:
     layout = TreeLayout(LAYOUTS[0])
-    root, pages = stored(100_000, layout)
+    root, pages = stored(100_010, layout)
     tree = EventTree(root, layout, 7, pages)
-    assert tree.put(event(100_000))
+    assert tree.put(event(100_010))
     assert len(tree.write().pages) == tree.root.height
 
 

@@ -36,7 +36,7 @@ from platform_assets.features.online.packed_state import (
 
 INLINE_EVENTS = 256
 """Events of an entity up to which its state holds them all; above, it holds the root of a tree."""
-LEAF_EVENTS, FAN_OUT = 64, 32
+LEAF_EVENTS, FAN_OUT = 40, 30
 
 _VERSION, _ABOUT, _CODES = struct.Struct("<I"), struct.Struct("<III"), struct.Struct("<H")
 _GAPS = struct.Struct("<?")
