@@ -106,11 +106,10 @@ class MessageScorer:
             TryAgain: the online store or the log does not answer.
         """
         tracing = self._runtime.tracing
-        if tracing is None:
+        headers = {} if tracing is None else {name: text.decode("latin-1") for name, text in message.headers.items()}
+        if tracing is None or not tracing.takes(headers):
             return self._outcome(message)
-        with tracing.message(
-            message.topic, {name: value.decode("latin-1") for name, value in message.headers.items()}
-        ) as span:
+        with tracing.message(message.topic, headers) as span:
             outcome = self._outcome(message)
             if outcome.reason is not None:
                 span.refused(outcome.reason)

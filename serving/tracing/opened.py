@@ -38,8 +38,6 @@ def open_tracing(
     ratio = use_case.serving.tracing.sample_ratio
     if endpoint is None or ratio == 0:
         return None
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-
     from serving.tracing.sender import SpanSender
 
     names = {
@@ -50,22 +48,22 @@ def open_tracing(
         f"{PREFIX}model_version": model_version,
     }
     sender = SpanSender(endpoint, on_drop)
-    return Tracing(make_tracer(names, sender, ParentBased(TraceIdRatioBased(ratio))), sender)
+    return Tracing(make_tracer(names, sender), sender, ratio)
 
 
-def make_tracer(names: Mapping[str, str], processor: SpanProcessor, sampler: Any = None) -> Tracer:
+def make_tracer(names: Mapping[str, str], processor: SpanProcessor) -> Tracer:
     """A tracer that hands finished spans to a processor.
 
     Args:
         names: what every span's process is called, by attribute of a resource.
-        processor: is given every sampled span.
-        sampler: default samples all.
+        processor: is given every span; `Tracing.takes` decides which requests have any.
     """
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     host = socket.gethostname()
     resource = Resource.create({**names, "service.instance.id": f"{host}:{os.getpid()}", "host.name": host})
-    provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(processor)
     return provider.get_tracer("platform_assets")

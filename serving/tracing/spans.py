@@ -10,6 +10,7 @@ request, nor a message of an error, which may quote one.
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOK_UP, PREDICT, APPEND = "features.look_up", "model.predict", "log.append"
 """Steps of a request."""
+TRACEPARENT = "traceparent"
 PREFIX = "platform_assets."
 """Of attributes that no convention of OpenTelemetry names."""
 QUEUE_FULL, REFUSED, STOPPED = DROP_REASONS = ("queue_full", "refused", "stopped")
@@ -37,13 +39,25 @@ def step(tracing: Tracing | None, name: str) -> AbstractContextManager[None]:
 class Tracing:
     """Traces requests of one release."""
 
-    def __init__(self, tracer: Tracer, processor: SpanProcessor) -> None:
-        """Take what `open_tracing` made."""
+    def __init__(self, tracer: Tracer, processor: SpanProcessor, sample_ratio: float = 1.0) -> None:
+        """Take what `open_tracing` made; `sample_ratio` is the share of requests that are traced where no caller says."""
         from opentelemetry import trace
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         self._tracer, self._processor, self._trace = tracer, processor, trace
+        self._sample_ratio = sample_ratio
         self._extract = TraceContextTextMapPropagator().extract
+
+    def takes(self, headers: Mapping[str, str]) -> bool:
+        """Whether there is anything to trace: for most requests this is all that tracing costs.
+
+        Of a request whose caller sends a `traceparent` that can be read the caller decides, of the others the declared share is taken.
+        """
+        if TRACEPARENT in headers:
+            given = self._trace.get_current_span(self._extract(headers)).get_span_context()
+            if given.is_valid:
+                return given.trace_flags.sampled
+        return random.random() < self._sample_ratio
 
     @contextmanager
     def request(self, method: str, route: str, headers: Mapping[str, str]) -> Iterator[RequestSpan]:
