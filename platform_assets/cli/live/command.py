@@ -33,7 +33,9 @@ def live_through(name: str, wish: Wish, ui_port: int | None, pictures: Path | No
     settings = Settings.from_environment()
     [declared] = declared_use_cases(name)
     world = make_world(declared.use_case, settings, wish)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and Dagster has SIGTERM do the same
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's background ignores it, and Dagster has SIGTERM do the same
     signal.signal(signal.SIGTERM, _as_interrupted)
     story = run_live(declared, world, world.environment(settings.simulation), ui_port, pictures)
     print_story(story)
