@@ -28,6 +28,7 @@ from benchmarks.common.deployed import DeployedUseCase, find_installation, stage
 from benchmarks.common.machine import busy_cores, describe_code, describe_machine
 from benchmarks.common.report import Topic, missed_bars, not_measured, render
 from benchmarks.common.world import QUICK_SCALE, scored_use_case
+from benchmarks.day.topic import measure_day
 from benchmarks.doors.topic import TITLE as DOORS_TITLE
 from benchmarks.doors.topic import measure_doors
 from benchmarks.estimates.topic import SEEDS as ESTIMATE_SEEDS
@@ -243,6 +244,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
             log, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
         ),
     ),
+    "day": ("What a day costs", lambda size, log: measure_day(size.scale, log)),
     "request_path": ("The request path", lambda size, log: measure_request_path(size.doors, size.rounds, log)),
     "expressions": (
         EXPRESSIONS_TITLE,

@@ -1,0 +1,1 @@
+"""What a day of the default use case costs, beside an earlier commit."""
