@@ -8,73 +8,63 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from benchmarks.attack.topic import measure_attack
-from benchmarks.batch_scoring.topic import FEW_ROWS, measure_batch_scoring
-from benchmarks.batch_scoring.topic import ROWS as BATCH_ROWS
-from benchmarks.book.topic import OTHER_SEEDS, measure_book
-from benchmarks.cluster.topic import FULL as MANY_ON_A_CLUSTER
-from benchmarks.cluster.topic import QUICK as FEW_ON_A_CLUSTER
-from benchmarks.cluster.topic import Amount, measure_cluster
+from benchmarks.batch_scoring.topic import measure_batch_scoring
+from benchmarks.book.topic import measure_book
+from benchmarks.busy_entities.topic import TITLE as BUSY_TITLE
+from benchmarks.busy_entities.topic import measure_busy_entities
+from benchmarks.cluster.topic import measure_cluster
 from benchmarks.common.deployed import DeployedUseCase, find_installation, staged
 from benchmarks.common.machine import busy_cores, describe_code, describe_machine
 from benchmarks.common.report import Topic, missed_bars, not_measured, render
-from benchmarks.common.world import QUICK_SCALE, scored_use_case
+from benchmarks.common.world import scored_use_case
 from benchmarks.day.topic import measure_day
 from benchmarks.doors.topic import TITLE as DOORS_TITLE
 from benchmarks.doors.topic import measure_doors
-from benchmarks.estimates.topic import SEEDS as ESTIMATE_SEEDS
 from benchmarks.estimates.topic import TITLE as ESTIMATES_TITLE
 from benchmarks.estimates.topic import measure_estimates
-from benchmarks.expressions.topic import ROWS as EXPRESSION_ROWS
 from benchmarks.expressions.topic import TITLE as EXPRESSIONS_TITLE
 from benchmarks.expressions.topic import measure_expressions
 from benchmarks.features.history import measure_history, measure_look_ups
 from benchmarks.features.next_day import measure_next_day
-from benchmarks.gates.topic import GOOD_SEEDS, WEEKS, measure_champion_comparison, measure_model_gates
-from benchmarks.gates.topic import SEEDS as MODEL_SEEDS
+from benchmarks.gates.topic import measure_champion_comparison, measure_model_gates
 from benchmarks.images.topic import TITLE as IMAGES_TITLE
 from benchmarks.images.topic import measure_images
-from benchmarks.ingest.topic import ROWS, measure_ingest
+from benchmarks.ingest.topic import measure_ingest
 from benchmarks.lake.crashes import measure_crashes
-from benchmarks.lake.faults import GOOD_WORLDS, measure_faults
-from benchmarks.lake.faults import SEEDS as FAULT_SEEDS
+from benchmarks.lake.faults import measure_faults
 from benchmarks.ledger.topic import measure_ledger
 from benchmarks.online.topic import measure_online
-from benchmarks.parity.topic import REQUESTS, measure_parity
+from benchmarks.parity.topic import measure_parity
 from benchmarks.point_in_time.topic import measure_point_in_time
-from benchmarks.quality.topic import SEEDS, measure_quality, measure_worlds
+from benchmarks.quality.topic import measure_quality, measure_worlds
 from benchmarks.reproduce.topic import measure_reproduction
 from benchmarks.request_path.topic import measure_request_path
-from benchmarks.retrain.topic import SEEDS as RETRAIN_SEEDS
 from benchmarks.retrain.topic import TITLE as RETRAIN_TITLE
 from benchmarks.retrain.topic import measure_retrain
-from benchmarks.rollouts.topic import TIMES as ROLLOUTS_OF_EACH
 from benchmarks.rollouts.topic import measure_rollouts
 from benchmarks.scale.topic import TITLE as SCALE_TITLE
 from benchmarks.scale.topic import measure_scale_of
 from benchmarks.serving.latency import measure_latency
 from benchmarks.serving.log_modes import measure_log_modes
 from benchmarks.serving.redeploy import measure_redeploy
+from benchmarks.sizes import FULL, QUICK, Size
 from benchmarks.startup.topic import measure_definitions, measure_service_start
 from benchmarks.stream_scoring.topic import measure_stream_scoring
-from benchmarks.thirty_days.topic import FULL_DAYS, measure_thirty_days
+from benchmarks.thirty_days.topic import measure_thirty_days
 from benchmarks.tracing.topic import TITLE as TRACING_TITLE
 from benchmarks.tracing.topic import measure_tracing
-from benchmarks.training.topic import ROWS as TRAINED_ROWS
 from benchmarks.training.topic import TRIALS, measure_training
-from benchmarks.training_sets.topic import LABELS, LABELS_FEAST_SURVIVES, measure_training_sets
-from benchmarks.verdicts.guards import ROLLOUTS as GUARD_ROLLOUTS
+from benchmarks.training_sets.topic import measure_training_sets
 from benchmarks.verdicts.guards import measure_guards
-from benchmarks.verdicts.topic import ROLLOUTS, measure_detection, measure_false_stops
+from benchmarks.verdicts.topic import measure_detection, measure_false_stops
 from platform_assets.deployment.errors import DeploymentError
 from platform_assets.lake.errors import LakeError
 from platform_assets.testing.child_process import ROOT
@@ -83,127 +73,6 @@ TARGET = ROOT / "docs" / "reports" / "benchmarks.md"
 EXPECTED = (ValueError, RuntimeError, OSError, DeploymentError, LakeError)
 """What a topic may fail with; the others are measured all the same."""
 
-
-@dataclass(frozen=True)
-class Size:
-    """How much is measured.
-
-    Attributes:
-        scale: simulator settings in place of the declared ones.
-        requests: in each round of the latency benchmark.
-        rounds: of everything that is repeated.
-        redeployments: under load.
-        look_ups: in each pass.
-        history_days: of the whole-history features.
-        history_copies: the same history so many times over, for the long one: 20 million events.
-        generated_histories: compared with an oracle.
-        seeds: simulated worlds.
-        streamed_seconds: how long events are streamed, each way.
-        ingested_rows: of the history that is ingested.
-        kills: of loaders.
-        fault_seeds: each kind of fault is planted so often.
-        good_worlds: worlds without a fault, 183 days each.
-        model_seeds: each kind of bad model is planted so often.
-        good_models: worlds with a good model.
-        weeks: of retraining in each world of the comparison with the champion.
-        moves: of a champion.
-        reproduced: historical versions of a model.
-        on_a_cluster: searches and fits.
-        other_worlds: seeds of further worlds in which the table against the book is made.
-        trained_rows: of the large training set.
-        labels: rows of the training set.
-        feast_labels: of these, as many as Feast's store survives.
-        compared: requests whose features are compared with the offline path.
-        batch_rows: of the large table that is scored in batch.
-        few_batch_rows: of the table that its memory is compared with.
-        attack_seconds: how long each attack lasts.
-        rollouts: simulated in each cell of the verdicts.
-        guard_rollouts: simulated for each guard, by the functions that a rollout calls.
-        rollouts_of_each: strategy, under load.
-        doors: events through each door, or to each side of the request path.
-        retrain_seeds: worlds whose years are replayed.
-        estimate_seeds: worlds in which quality is estimated before labels.
-        daemon_days: lived through under the daemon.
-        expression_rows: of the table that expressions are computed over.
-    """
-
-    scale: Mapping[str, Any]
-    requests: int = 1050
-    rounds: int = 3
-    redeployments: int = 6
-    look_ups: int = 1000
-    history_days: int = 183
-    history_copies: int = 12
-    generated_histories: int = 10_000
-    seeds: range = SEEDS
-    streamed_seconds: float = 18.0
-    ingested_rows: int = ROWS
-    kills: int = 200
-    fault_seeds: range = FAULT_SEEDS
-    good_worlds: range = GOOD_WORLDS
-    model_seeds: range = MODEL_SEEDS
-    good_models: range = GOOD_SEEDS
-    weeks: int = WEEKS
-    moves: int = 50
-    reproduced: int = 20
-    on_a_cluster: Amount = MANY_ON_A_CLUSTER
-    other_worlds: tuple[int, ...] = OTHER_SEEDS
-    trained_rows: int = TRAINED_ROWS
-    labels: int = LABELS
-    feast_labels: int = LABELS_FEAST_SURVIVES
-    compared: int = REQUESTS
-    batch_rows: int = BATCH_ROWS
-    few_batch_rows: int = FEW_ROWS
-    attack_seconds: float = 15.0
-    rollouts: int = ROLLOUTS
-    guard_rollouts: int = GUARD_ROLLOUTS
-    rollouts_of_each: int = ROLLOUTS_OF_EACH
-    doors: int = 10_000
-    retrain_seeds: range = RETRAIN_SEEDS
-    estimate_seeds: range = ESTIMATE_SEEDS
-    daemon_days: int = FULL_DAYS
-    expression_rows: int = EXPRESSION_ROWS
-
-
-FULL = Size({})
-QUICK = Size(
-    QUICK_SCALE,
-    requests=100,
-    rounds=1,
-    redeployments=1,
-    look_ups=200,
-    history_days=45,
-    history_copies=2,
-    generated_histories=200,
-    seeds=range(2),
-    streamed_seconds=1.0,
-    ingested_rows=400_000,
-    kills=10,
-    fault_seeds=range(1),
-    good_worlds=range(1, 2),
-    model_seeds=range(1),
-    good_models=range(3),
-    weeks=2,
-    moves=6,
-    reproduced=2,
-    on_a_cluster=FEW_ON_A_CLUSTER,
-    other_worlds=OTHER_SEEDS[:1],
-    trained_rows=400_000,
-    labels=100_000,
-    feast_labels=5_000,
-    compared=1_000,
-    batch_rows=600_000,
-    few_batch_rows=200_000,
-    attack_seconds=6.0,
-    rollouts=200,
-    guard_rollouts=4,
-    rollouts_of_each=2,
-    doors=500,
-    retrain_seeds=range(1),
-    estimate_seeds=range(1),
-    daemon_days=6,
-    expression_rows=200_000,
-)
 
 Log = Callable[[str], None]
 Measure = Callable[[Size, Log], Topic]
@@ -243,6 +112,10 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         lambda size, log: measure_training_sets(
             log, labels=size.labels, feast_labels=size.feast_labels, rounds=size.rounds
         ),
+    ),
+    "busy_entities": (
+        BUSY_TITLE,
+        lambda size, log: measure_busy_entities(size.busy_events, size.generated_histories, log),
     ),
     "day": ("What a day costs", lambda size, log: measure_day(size.scale, log)),
     "request_path": ("The request path", lambda size, log: measure_request_path(size.doors, size.rounds, log)),

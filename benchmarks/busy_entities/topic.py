@@ -1,26 +1,25 @@
 """Busy entities beside quiet ones, and beside the commit before: what look-ups and records cost, and generated histories.
 
-    python -m benchmarks.busy_entities.topic [--before SOURCE] [--events N] [--histories N]
+    python -m benchmarks --only busy_entities --output docs/reports/busy-entities.md
 
-Belongs here: running the measurements and writing docs/reports/busy-entities.md. Does not belong here: measuring (`measure.py`), histories
+Belongs here: running the measurements, and the bars. Does not belong here: measuring (`measure.py`), histories
 (`platform_assets/testing/busy_histories.py`).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common.machine import describe_machine
+from benchmarks.common.before import BEFORE_COMMIT, tree_before
 from benchmarks.common.report import Bar, Topic
 from platform_assets.features.online.tiles.pages import TreeLayout
 from platform_assets.testing.busy_histories import differences, layouts
@@ -28,8 +27,25 @@ from platform_assets.testing.child_process import ROOT
 
 TITLE = "Busy entities"
 LOOK_UP_BAR_MS, RECORD_BAR_MS = 2.0, 2.0
-TARGET = ROOT / "docs" / "reports" / "busy-entities.md"
-MEASURE = ROOT / "benchmarks" / "busy_entities" / "measure.py"
+LOOK_UPS, FEW_LOOK_UPS = 400, 3
+
+
+def measure_busy_entities(events: int, histories: int, log: Callable[[str], None]) -> Topic:
+    """Both sides, one after the other, then the histories.
+
+    Args:
+        events: of a busy entity.
+        histories: generated and compared with the kernel.
+        log: told of each part.
+    """
+    now = measured_in(ROOT, events, LOOK_UPS, LOOK_UPS)
+    log("this tree is measured")
+    with tempfile.TemporaryDirectory(prefix="platform-assets-bench-") as scratch:
+        before = measured_in(tree_before(Path(scratch), "busy_entities"), events, LOOK_UPS, FEW_LOOK_UPS)
+    log(f"commit {BEFORE_COMMIT} is measured")
+    wrong = compared_histories(histories)
+    log(f"{histories:,} generated histories: {wrong} differences")
+    return busy_topic(now, before, events, histories, wrong)
 
 
 def compared_histories(count: int) -> int:
@@ -60,20 +76,18 @@ def measured_in(source: Path, busy_events: int, times: int, busy_times: int) -> 
         specification = Path(folder) / "specification.json"
         specification.write_text(json.dumps(given))
         environment = {**os.environ, "PYTHONPATH": str(source)}
-        command = [sys.executable, str(MEASURE), str(specification)]
+        command = [sys.executable, "-m", "benchmarks.busy_entities.measure", str(specification)]
         done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"measuring {source} ended with {done.returncode}: {done.stderr[-2000:]}")
     return dict(json.loads(done.stdout))
 
 
-def busy_topic(
-    now: Mapping[str, Any], before: Mapping[str, Any] | None, events: int, histories: int, wrong: int
-) -> Topic:
+def busy_topic(now: Mapping[str, Any], before: Mapping[str, Any], events: int, histories: int, wrong: int) -> Topic:
     """The section."""
     rows = []
-    for source, result in (("this commit", now), ("the commit before", before)):
-        for entity, item in (result or {}).items():
+    for source, result in (("this commit", now), (f"commit {BEFORE_COMMIT}", before)):
+        for entity, item in result.items():
             if entity != "fill_cpu_seconds":
                 rows.append([source, entity, *(_cell(item[name], kind) for name in _NAMES for kind in ("cpu", "wall"))])
     worst = {
@@ -104,22 +118,3 @@ _NAMES = ("look_up_ms", "record_ms")
 
 def _cell(item: Mapping[str, list[float]], kind: str) -> str:
     return f"{np.median(item[kind]):.2f} / {np.quantile(item[kind], 0.99):.2f}"
-
-
-def main() -> None:
-    """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--before", type=Path, help="source of the commit before")
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--histories", type=int, default=10_000)
-    given = parser.parse_args()
-    now = measured_in(ROOT, given.events, 400, 400)
-    before = None if given.before is None else measured_in(given.before, given.events, 400, 3)
-    wrong = compared_histories(given.histories)
-    topic = busy_topic(now, before, given.events, given.histories, wrong)
-    machine = ", ".join(f"{name} {value}" for name, value in describe_machine().items())
-    TARGET.write_text(f"# Busy entities\n\n{machine}.\n\n{topic.markdown()}")
-
-
-if __name__ == "__main__":
-    main()

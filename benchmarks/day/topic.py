@@ -5,12 +5,10 @@ Belongs here: the tables that both commits read, and the comparison. Does not be
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -20,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.common.before import BEFORE_COMMIT, tree_before
 from benchmarks.common.report import Bar, Topic
 from benchmarks.common.world import scored_use_case, simulated
 from platform_assets.declaration import EVENT_DAY
@@ -28,7 +27,6 @@ from platform_assets.lake.lake import Lake
 from platform_assets.testing.child_process import ROOT
 
 TITLE = "What a day costs"
-BEFORE_COMMIT = "5d5dab2"
 DAYS = 3
 LEAST_TIMES_STORE = 8.0
 TIMEOUT_SECONDS = 1_800.0
@@ -54,7 +52,7 @@ def measure_day(overrides: Mapping[str, Any], log: Callable[[str], None]) -> Top
             of_day = pl.col(EVENT_DAY) == day
             catalog.events.stored.write_partitions(events.filter(of_day), day, day)
             catalog.labels.stored.write_partitions(labels.filter(of_day), day, day)
-        for name, tree in (("before", _tree_before(root)), ("now", ROOT)):
+        for name, tree in (("before", tree_before(root, "day")), ("now", ROOT)):
             shutil.copytree(root / "lake", root / f"lake_{name}")
             given = [str(root / f"lake_{name}"), str(root / f"feast_{name}"), begin.isoformat(), str(DAYS)]
             command = [sys.executable, "-m", "benchmarks.day.side", *given]
@@ -70,16 +68,6 @@ def measure_day(overrides: Mapping[str, Any], log: Callable[[str], None]) -> Top
             sides[name] = json.loads(done.stdout.splitlines()[-1])
             log(f"{name}: {sides[name]}")
     return _topic(sides, len(events), (last - first).days + 1)
-
-
-def _tree_before(root: Path) -> Path:
-    """The commit before in a folder of its own, with this topic's side."""
-    tree = root / "tree_before"
-    archive = subprocess.run(["git", "archive", BEFORE_COMMIT], cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(tree, filter="data")
-    shutil.copytree(ROOT / "benchmarks" / "day", tree / "benchmarks" / "day")
-    return tree
 
 
 def _topic(sides: Mapping[str, Mapping[str, list[float]]], events: int, days: int) -> Topic:

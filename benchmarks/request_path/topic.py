@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import urllib.parse
@@ -27,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.common.before import BEFORE_COMMIT, tree_before
 from benchmarks.common.load import WARM_UP, load
 from benchmarks.common.processes import ONE_THREAD, running
 from benchmarks.common.report import Bar, Topic
@@ -35,7 +34,6 @@ from platform_assets.deployment.local.host import free_port
 from platform_assets.testing.child_process import ROOT
 
 TITLE = "The request path"
-BEFORE_COMMIT = "5d5dab2"
 NOW, BEFORE, BARE = "this tree", f"commit {BEFORE_COMMIT}", "bare FastAPI"
 SLICES, RATE_PER_SECOND, LATENCY_REQUESTS = 10, 50.0, 500
 LEAST_CPU_RATIO, MOST_LATENCY_RATIO, MOST_P99_MS, OVERLOAD_SECONDS, CAPACITY_SECONDS = 5.0, 0.7, 50.0, 60.0, 5.0
@@ -88,7 +86,7 @@ def measure_request_path(requests: int, rounds: int, log: Callable[[str], None])
         log("world and model made")
         sides = {
             name: stack.enter_context(_side(tree, root, root / folder, total))
-            for name, tree, folder in ((BEFORE, _tree_before(root), "before"), (NOW, ROOT, "now"))
+            for name, tree, folder in ((BEFORE, tree_before(root, "request_path"), "before"), (NOW, ROOT, "now"))
         }
         for name in sides:
             log(f"{name}: serving")
@@ -221,19 +219,6 @@ def _bare(root: Path, own: Path, like: Side) -> Iterator[Side]:
     path = urllib.parse.urlsplit(like.score).path
     with running(command, {**environment, **ONE_THREAD}, ROOT, port) as server:
         yield Side(server.address, f"{server.address}{path}", [server.pid])
-
-
-def _tree_before(root: Path) -> Path:
-    """The commit before in a folder of its own, with this topic's world and side."""
-    tree = root / "tree"
-    archive = subprocess.run(["git", "archive", BEFORE_COMMIT], cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        packed.extractall(tree, filter="data")
-    folder = tree / "benchmarks" / "request_path"
-    folder.mkdir()
-    for name in ("__init__.py", "world.py", "side.py"):
-        shutil.copyfile(Path(__file__).with_name(name), folder / name)
-    return tree
 
 
 def _topic(
