@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,26 @@ def timed(call: Callable[[dict[str, Any]], object], requests: list[dict[str, Any
     return {"wall": wall, "cpu": cpu}
 
 
+def bytes_read(call: Callable[[], object]) -> int:
+    """Bytes of the values that Feast's SQLite store gives during a call."""
+    from feast.infra.online_stores.sqlite import SqliteOnlineStore
+
+    original, read = SqliteOnlineStore.online_read, 0
+
+    def counted(*args: Any, **named: Any) -> Any:
+        nonlocal read
+        rows = original(*args, **named)
+        read += sum(value.ByteSize() for _, fields in rows for value in (fields or {}).values())
+        return rows
+
+    SqliteOnlineStore.online_read = counted  # type: ignore[method-assign]
+    try:
+        call()
+    finally:
+        SqliteOnlineStore.online_read = original  # type: ignore[method-assign]
+    return read
+
+
 def measured(settings: FeastSettings, busy_events: int, times: int, busy_times: int) -> dict[str, Any]:
     """Milliseconds of look-ups and records of a quiet and of a busy customer and terminal."""
     use_case = load_use_case(Path("platform_assets/defs/card_fraud"))
@@ -104,8 +125,9 @@ def measured(settings: FeastSettings, busy_events: int, times: int, busy_times: 
         key += 10**6
         timed(features.vector, requests[: max(2, count // 20)])
         look_ups = timed(features.vector, requests)
+        read = bytes_read(partial(features.vector, requests[0]))
         records = timed(features.record, requests[: max(count // 4, 3)])
-        result[name] = {"look_up_ms": look_ups, "record_ms": records}
+        result[name] = {"look_up_ms": look_ups, "record_ms": records, "bytes_read": read}
     return result
 
 

@@ -26,7 +26,7 @@ from platform_assets.testing.busy_histories import differences, layouts
 from platform_assets.testing.child_process import ROOT
 
 TITLE = "Busy entities"
-LOOK_UP_BAR_MS, RECORD_BAR_MS = 2.0, 2.0
+LOOK_UP_BAR_MS, RECORD_BAR_MS, MOST_KILOBYTES = 2.0, 2.0, 64.0
 LOOK_UPS, FEW_LOOK_UPS = 400, 3
 
 
@@ -89,12 +89,17 @@ def busy_topic(now: Mapping[str, Any], before: Mapping[str, Any], events: int, h
     for source, result in (("this commit", now), (f"commit {BEFORE_COMMIT}", before)):
         for entity, item in result.items():
             if entity != "fill_cpu_seconds":
-                rows.append([source, entity, *(_cell(item[name], kind) for name in _NAMES for kind in ("cpu", "wall"))])
+                figures = [_cell(item[name], kind) for name in _NAMES for kind in ("cpu", "wall")]
+                rows.append([source, entity, *figures, f"{item['bytes_read'] / 1e3:.1f}"])
     worst = {
         name: max(float(np.quantile(item[name]["cpu"], 0.99)) for key, item in now.items() if key.startswith("busy"))
         for name in _NAMES
     }
+    most_read = max(item["bytes_read"] for key, item in now.items() if key.startswith("busy")) / 1e3
     bars = [
+        Bar(
+            f"at most {MOST_KILOBYTES:.0f} kB read for one look-up", f"{most_read:.1f} kB", most_read <= MOST_KILOBYTES
+        ),
         Bar(
             "a busy entity's look-up, p99 of CPU under 2 ms",
             f"{worst[_NAMES[0]]:.2f} ms",
@@ -109,7 +114,7 @@ def busy_topic(now: Mapping[str, Any], before: Mapping[str, Any], events: int, h
         "the thread and wall time; on a machine with other work the CPU is what compares. Histories: random events with ties, gaps and "
         "magnitudes far apart, late, corrected and deleted, in trees of leaves of 1 to 64 events."
     )
-    heads = ("source", "entity", "look-up CPU", "look-up wall", "record CPU", "record wall")
+    heads = ("source", "entity", "look-up CPU", "look-up wall", "record CPU", "record wall", "kB read")
     return Topic(TITLE, how, heads, rows, bars)
 
 

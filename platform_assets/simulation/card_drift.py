@@ -25,7 +25,7 @@ DriftKind = Literal["covariate", "label", "concept", "upstream"]
 
 TYPICAL_AMOUNT = 50.0
 CENTS = 100.0
-DEFAULT_SIZES: dict[DriftKind, float] = {"covariate": 1.8, "label": 3.0, "concept": 1.0, "upstream": 0.3}
+DEFAULT_SIZES: dict[DriftKind, float] = {"covariate": 1.8, "label": 2.5, "concept": 1.0, "upstream": 0.3}
 _LARGEST_SHARE = 1.0
 
 
@@ -41,7 +41,7 @@ class PlantedDrift(BaseModel):
         gt=0,
         allow_inf_nan=False,
         description="covariate: how many times its amount a payment of 50 is, at most 4 (default 1.8); label: how many times as many "
-        "terminals and cards are compromised (3); concept: share of the frauds with stolen cards that are genuine from now on (1); "
+        "terminals and cards are compromised (2.5); concept: share of the frauds with stolen cards that are genuine from now on (1); "
         "upstream: share of the terminals that report cents (0.3).",
     )
 

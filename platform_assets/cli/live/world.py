@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 import platform_assets
 from platform_assets.declaration import UseCase
@@ -35,10 +36,10 @@ HEALTHY_DAYS = 0
 """Live days before the drift begins: the first window, which is judged when the daemon takes over, is healthy."""
 DIFFERENT: Mapping[str, Mapping[str, Any]] = {
     "training": {"every_days": 98},
-    "monitoring": {"retrain": {"labelled_days": 0}},
+    "monitoring": {"retrain": {"labelled_days": 0}, "max_label_rate_ratio": 1.5},
 }
 """What a live world declares otherwise: 14 weeks after the first model no other is due by the calendar, which would answer the drift before
-monitoring asks for one, and nobody waits two weeks for labels."""
+monitoring asks for one, nobody waits two weeks for labels, and fraud that rises is told before it has risen."""
 DEFINITIONS = '''"""The code location of this live world."""
 
 from pathlib import Path
@@ -200,13 +201,16 @@ def different(path: Path) -> str:
 
 def as_in_a_live_world(use_case: UseCase) -> UseCase:
     """A use case with what is different there."""
-    retrain = use_case.monitoring.retrain.model_copy(update=dict(DIFFERENT["monitoring"]["retrain"]))
-    return use_case.model_copy(
-        update={
-            "training": use_case.training.model_copy(update=dict(DIFFERENT["training"])),
-            "monitoring": use_case.monitoring.model_copy(update={"retrain": retrain}),
-        }
-    )
+    return use_case.model_copy(update=_with(use_case, DIFFERENT))
+
+
+def _with(model: BaseModel, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields to copy a model with, sections within sections among them."""
+    update: dict[str, Any] = {}
+    for name, value in fields.items():
+        section = getattr(model, name)
+        update[name] = section.model_copy(update=_with(section, value)) if isinstance(value, Mapping) else value
+    return update
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,12 @@ def build(events: EntityEvents, layout: TreeLayout, before: Root | None = None) 
         for begin in range(0, len(events), layout.leaf_events)
     ]
     height = 0
-    while len(level) > layout.fan_out or not height:
+    while len(level) > layout.root_fan_out:
         parts = [level[begin : begin + layout.fan_out] for begin in range(0, len(level), layout.fan_out)]
         level, height = [Inner(entries(part, layout), [*part]) for part in parts], height + 1
-    page = level[0]
-    if len(level) > 1:
-        page, height = Inner(entries(level, layout), [*level]), height + 1
+    page, height = Inner(entries(level, layout), [*level]), height + 1
     pages: dict[int, bytes] = {}
     settle(page, version, layout, numbers, pages, [])
     if before is not None:
         numbers.give_all_others(pages, before.next_number)
-    assert isinstance(page, Inner)
     return TreeVersion(pack_root(Root(page, version, height, numbers.next_number, numbers.free()), layout), pages)

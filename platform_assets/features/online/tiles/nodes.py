@@ -7,6 +7,7 @@ their bytes (`tiles/pages.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,13 @@ def halves(node: Node, layout: TreeLayout, newest_change: EventIdentity | None =
         return [first, Leaf(part_of(node.events, middle, size))]
     below = Inner(node.children.part(0, middle), node.nodes[:middle], node.number)
     return [below, Inner(node.children.part(middle, size), node.nodes[middle:])]
+
+
+def pieces(root: Inner, most: int) -> list[Node]:
+    """What hung on a root, on inner pages of at most `most` children and about as many each."""
+    size = len(root.children)
+    cuts = [size * piece // -(-size // most) for piece in range(-(-size // most) + 1)]
+    return [Inner(root.children.part(begin, end), root.nodes[begin:end]) for begin, end in pairwise(cuts)]
 
 
 def _last_of(node: Node) -> EventIdentity:

@@ -36,7 +36,9 @@ from platform_assets.features.online.packed_state import (
 
 INLINE_EVENTS = 256
 """Events of an entity up to which its state holds them all; above, it holds the root of a tree."""
-LEAF_EVENTS, FAN_OUT = 40, 30
+LEAF_EVENTS, FAN_OUT, TIMES_AT_ROOT = 40, 18, 5
+"""Most events of a leaf, most children of an inner page, and how many times as many a root may have: a look-up reads it once, inner pages
+at each edge of a window."""
 
 _VERSION, _ABOUT, _CODES = struct.Struct("<I"), struct.Struct("<III"), struct.Struct("<H")
 _GAPS = struct.Struct("<?")
@@ -54,7 +56,7 @@ class TreeLayout:
     Attributes:
         state: what is kept of an event.
         leaf_events: most events of a leaf.
-        fan_out: most children of an inner page.
+        fan_out: most children of an inner page below the root.
         most_codes: most different codes that a summary keeps of a column.
     """
 
@@ -62,6 +64,11 @@ class TreeLayout:
     leaf_events: int = LEAF_EVENTS
     fan_out: int = FAN_OUT
     most_codes: int = MOST_CODES
+
+    @property
+    def root_fan_out(self) -> int:
+        """Most children of a root."""
+        return TIMES_AT_ROOT * self.fan_out
 
     @cached_property
     def summaries(self) -> SummaryLayout:

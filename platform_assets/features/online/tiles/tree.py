@@ -20,7 +20,7 @@ from platform_assets.features.aggregation.kernel import Float64Array
 from platform_assets.features.aggregation.summaries import Codes, Rows, Summary
 from platform_assets.features.entity_state import EntityEvents, EventIdentity, StateEvent
 from platform_assets.features.online.packed_state import damaged
-from platform_assets.features.online.tiles.nodes import entries, halves, part_of, settle, splice
+from platform_assets.features.online.tiles.nodes import entries, halves, part_of, pieces, settle, splice
 from platform_assets.features.online.tiles.numbers import PageNumbers
 from platform_assets.features.online.tiles.pages import (
     Inner,
@@ -185,9 +185,9 @@ class EventTree:
         numbers = PageNumbers(self.root.next_number, self.root.free.tolist(), version)
         pages: dict[int, bytes] = {}
         height = self.root.height
-        while len(self._page.children) > self._layout.fan_out:
-            both = halves(self._page, self._layout)
-            self._page, height = Inner(entries(both, self._layout), [*both]), height + 1
+        while len(self._page.children) > self._layout.root_fan_out:
+            below = pieces(self._page, self._layout.fan_out)
+            self._page, height = Inner(entries(below, self._layout), [*below]), height + 1
         while height > 1 and len(self._page.children) == 1:
             (only,) = self._loaded([(self._page, 0)])
             self._give_up(only)
