@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 
 from platform_assets_tests.serving.parking import use_case
-from serving.admission import Admission
+from serving.admission import PATIENCE_SECONDS, Admission
 from serving.service import guarded, max_wait_seconds
 
 SERVICE_SECONDS, REFUSAL_SECONDS, OFFERED_EACH_SECOND = 0.002, 0.0002, 1000
@@ -62,11 +64,29 @@ def test_without_a_bound_each_waits_longer_than_the_one_before() -> None:
     assert line.waits[-1] > 4.0
 
 
-def test_a_burst_that_can_be_answered_in_time_is() -> None:
-    admission = Admission(0.025, lambda: 0.0)
-    assert [admission.arrives() for _ in range(40)] == [True] * 26 + [False] * 14, (
-        "a millisecond each is the first guess"
-    )
+def test_a_burst_is_answered_and_an_overload_is_not() -> None:
+    now = 0.0
+    admission = Admission(0.0255, lambda: now)
+    assert all(admission.arrives() for _ in range(40)), "a millisecond each is the first guess"
+    now += PATIENCE_SECONDS
+    assert not admission.arrives()
+    for _ in range(15):
+        began = admission.begins()
+        now += 0.001
+        admission.ends(began)
+    assert [admission.arrives() for _ in range(3)] == [True, False, False], "25 wait, a millisecond each"
+
+
+def test_an_overload_is_over_when_somebody_finds_the_process_idle() -> None:
+    now = 0.0
+    admission = Admission(0.0, lambda: now)
+    assert [admission.arrives(), admission.arrives()] == [True, True]
+    now += PATIENCE_SECONDS
+    assert not admission.arrives()
+    for _ in range(2):
+        admission.ends(admission.begins())
+    now += 1.0
+    assert [admission.arrives(), admission.arrives()] == [True, True], "the second is a new burst"
 
 
 def test_one_that_takes_long_says_little_of_the_next_and_a_slow_caller_nothing() -> None:
@@ -95,7 +115,7 @@ class Slow:
 
 def test_the_guard_refuses_with_the_time_to_come_again_and_counts() -> None:
     shed: list[str] = []
-    admission = Admission(0.005)
+    admission = Admission(0.005, partial(next, count(step=1.0)))
     app = guarded(Slow(), lambda: None, use_case(), "3", admission, lambda scope: shed.append(scope["path"]))
     sent: list[list[Any]] = []
 
@@ -117,10 +137,8 @@ def test_the_guard_refuses_with_the_time_to_come_again_and_counts() -> None:
 
     asyncio.run(together())
     statuses = [own[0]["status"] for own in sent]
-    assert statuses == [200] * 6 + [503] * 14 + [200], (
-        "they had all come before the first had its turn; then nobody waited"
-    )
-    assert shed == ["/v1/parking/score"] * 14
+    assert statuses == [200] * 7 + [503] * 13 + [200], "all came before the first had its turn"
+    assert shed == ["/v1/parking/score"] * 13
     refused = sent[10]
     assert (b"retry-after", b"1") in refused[0]["headers"]
     assert json.loads(refused[1]["body"])["error"].startswith("more events come than parking can score in time")
