@@ -12,7 +12,7 @@ Jacobson, Controlling Queue Delay, 2012), and ends when somebody finds the proce
 
 Requests that have arrived together are counted before any of them is answered, because each gives way once. What lay in the socket
 meanwhile is estimated: on average half of the time that the requests before took. A caller who is slow to send a body is in nobody's way,
-and is neither counted nor timed.
+and is neither counted nor timed: a request has arrived when its body has begun to.
 """
 
 from __future__ import annotations
@@ -98,12 +98,21 @@ async def in_turn(
     scope: Message,
     receive: Receive,
     send: Send,
-) -> None:
-    """Answer a request that `arrives` has counted in, after those that arrived before it."""
+) -> bool:
+    """Answer a request after those that arrived before it; False, and nothing done, where it would wait too long.
+
+    It has arrived with its body: a caller who sends one and goes away is scored, for what is read is not lost by waiting.
+    """
+    first: Message | None = await receive()
+    if not admission.arrives():
+        return False
     idle_seconds = 0.0
 
     async def received() -> Message:
-        nonlocal idle_seconds
+        nonlocal first, idle_seconds
+        if first is not None:
+            message, first = first, None
+            return message
         asked = time.perf_counter()
         message = await receive()
         idle_seconds += time.perf_counter() - asked
@@ -117,3 +126,4 @@ async def in_turn(
         await app(scope, received, send)
     finally:
         admission.ends(began, idle_seconds)
+    return True

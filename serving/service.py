@@ -270,9 +270,7 @@ def guarded(
         elif http and scope["path"] == READY_PATH and (reason := unready()) is not None:
             await refuse(scope, send, 503, reason)
         elif http and admission is not None and scope["path"] == score:
-            if admission.arrives():
-                await in_turn(admission, app, scope, receive, send)
-            else:
+            if not await in_turn(admission, app, scope, receive, send):
                 shed(scope)
                 await refuse(scope, send, 503, overloaded, RETRY_LATER)
         else:

@@ -35,6 +35,7 @@ def with_feed(deletes: str = "hard", connector: Mapping[str, Any] = FILES) -> Us
         if source["name"] == "transactions":
             source["connector"] = dict(connector)
             source["changes"] = {"deletes": deletes}
+            source.pop("late")  # a rule of days, which a feed has none of
             source["quality"] = ANY_VOLUME
             for column in source["columns"]:
                 column.pop("references")

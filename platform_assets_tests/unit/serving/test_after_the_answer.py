@@ -17,7 +17,7 @@ def test_an_event_is_queued_for_the_store_once_its_answer_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served, order = Served(tmp_path), list[str]()
-    monkeypatch.setattr(served.runtime.record_queue, "submit", lambda *_: order.append("queued") or True)
+    monkeypatch.setattr(served.runtime.record_queue, "submit_to", lambda *_: order.append("queued") or True)
     body = json.dumps(EVENT).encode()
     scope = {"type": "http", "method": "POST", "path": SCORE, "query_string": b"", "headers": [], "root_path": ""}
 
