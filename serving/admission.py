@@ -7,8 +7,8 @@ A process answers one request after the other, so what a request waits is what s
 offered twice what it can do, a process goes on answering nearly as much as it can, and those it answers have waited no longer than is
 declared. Without a bound all of them wait, and each longer than the one before.
 
-A burst is no overload: that one begins when requests have waited too long for `PATIENCE_SECONDS` without a pause, as in CoDel (Nichols and
-Jacobson, Controlling Queue Delay, 2012), and ends when somebody finds the process idle.
+A burst is no overload: that one begins when for `PATIENCE_SECONDS` each round had somebody who would wait too long, as in CoDel (Nichols
+and Jacobson, Controlling Queue Delay, 2012), and ends with a round that had none. A round is who has come while others were answered.
 
 Requests that have arrived together are counted before any of them is answered, because each gives way once. What lay in the socket
 meanwhile is estimated: on average half of the time that the requests before took. A caller who is slow to send a body is in nobody's way,
@@ -32,7 +32,9 @@ WEIGHT_OF_NEWEST, MOST_RATIO = 0.05, 4.0
 """Of the newest request in the running mean of what one takes; and how many times the mean it counts at most, for one that loads something
 says nothing about the next."""
 PATIENCE_SECONDS = 0.2
-"""So long everybody is answered, whatever it takes: of a minute of overload less than a hundredth, so that its 99th percentile is kept."""
+"""So long a burst is answered: of a minute of overload less than a hundredth, so that its 99th percentile is kept."""
+MOST_IN_A_BURST = 8.0
+"""How many times the longest wait somebody waits in a burst."""
 PAUSE_SECONDS = 0.0005
 """Whoever arrives so long after the last request was answered has not lain in the socket meanwhile."""
 
@@ -51,7 +53,8 @@ class Admission:
         self._service_seconds = FIRST_GUESS_SECONDS
         self._waiting = 0
         self._round_began = self._ended = self._lain_seconds = 0.0
-        self._too_long_since: float | None = None
+        self._crowded_since: float | None = None
+        self._is_crowded = False
 
     def arrives(self) -> bool:
         """Count a request in; in an overload False for one that would wait too long. Whoever finds nobody waiting is counted in."""
@@ -60,20 +63,16 @@ class Admission:
             busy_until_now = now - self._ended < PAUSE_SECONDS
             self._lain_seconds = max(0.0, self._ended - self._round_began) / 2 if busy_until_now else 0.0
             self._round_began = now
-            if not busy_until_now:
-                self._too_long_since = None
-        elif self._lain_seconds + self._waiting * self._service_seconds > self._max_wait_seconds:
-            if self._too_long_since is None:
-                self._too_long_since = now
-            if self._is_overloaded(now):
+            if not self._is_crowded:
+                self._crowded_since = None
+            self._is_crowded = False
+        elif (wait := self._lain_seconds + self._waiting * self._service_seconds) > self._max_wait_seconds:
+            self._is_crowded = True
+            self._crowded_since = now if self._crowded_since is None else self._crowded_since
+            if now - self._crowded_since >= PATIENCE_SECONDS or wait > MOST_IN_A_BURST * self._max_wait_seconds:
                 return False
-        elif not self._is_overloaded(now):
-            self._too_long_since = None
         self._waiting += 1
         return True
-
-    def _is_overloaded(self, now: float) -> bool:
-        return self._too_long_since is not None and now - self._too_long_since >= PATIENCE_SECONDS
 
     def begins(self) -> float:
         """A request has its turn; the moment, for `ends`."""

@@ -67,26 +67,21 @@ def test_without_a_bound_each_waits_longer_than_the_one_before() -> None:
 def test_a_burst_is_answered_and_an_overload_is_not() -> None:
     now = 0.0
     admission = Admission(0.0255, lambda: now)
-    assert all(admission.arrives() for _ in range(40)), "a millisecond each is the first guess"
-    now += PATIENCE_SECONDS
-    assert not admission.arrives()
-    for _ in range(15):
-        began = admission.begins()
-        now += 0.001
-        admission.ends(began)
-    assert [admission.arrives() for _ in range(3)] == [True, False, False], "25 wait, a millisecond each"
 
+    def round_of(count: int) -> list[bool]:
+        nonlocal now
+        came = [admission.arrives() for _ in range(count)]
+        for _ in range(sum(came)):
+            began = admission.begins()
+            now += 0.001  # as the first guess is
+            admission.ends(began)
+        return came
 
-def test_an_overload_is_over_when_somebody_finds_the_process_idle() -> None:
-    now = 0.0
-    admission = Admission(0.0, lambda: now)
-    assert [admission.arrives(), admission.arrives()] == [True, True]
-    now += PATIENCE_SECONDS
-    assert not admission.arrives()
-    for _ in range(2):
-        admission.ends(admission.begins())
-    now += 1.0
-    assert [admission.arrives(), admission.arrives()] == [True, True], "the second is a new burst"
+    for _ in range(round(PATIENCE_SECONDS / 0.04)):
+        assert all(round_of(40))
+    assert round_of(20) == [True] * 6 + [False] * 14, "half of the round before lies behind the first already"
+    assert all(round_of(5))
+    assert all(round_of(40)), "a round had nobody who would wait too long: this is a new burst"
 
 
 def test_one_that_takes_long_says_little_of_the_next_and_a_slow_caller_nothing() -> None:
