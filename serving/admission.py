@@ -63,7 +63,7 @@ class Admission:
             busy_until_now = now - self._ended < PAUSE_SECONDS
             self._lain_seconds = max(0.0, self._ended - self._round_began) / 2 if busy_until_now else 0.0
             self._round_began = now
-            if not self._is_crowded:
+            if not self._is_crowded or now - self._ended > PATIENCE_SECONDS:  # a burst of an hour ago says nothing
                 self._crowded_since = None
             self._is_crowded = False
         elif (wait := self._lain_seconds + self._waiting * self._service_seconds) > self._max_wait_seconds:
@@ -91,26 +91,36 @@ class Admission:
         self._service_seconds += WEIGHT_OF_NEWEST * (took - self._service_seconds)
 
 
+async def begun(receive: Receive, seconds: float) -> Message | None:
+    """The first part of a request's body, which mostly is there with its head; None where it does not come in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await receive()
+    except TimeoutError:
+        return None
+
+
 async def in_turn(
     admission: Admission,
     app: Callable[[Message, Receive, Send], Awaitable[None]],
     scope: Message,
+    first: Message,
     receive: Receive,
     send: Send,
 ) -> bool:
     """Answer a request after those that arrived before it; False, and nothing done, where it would wait too long.
 
-    It has arrived with its body: a caller who sends one and goes away is scored, for what is read is not lost by waiting.
+    `first` is what was received of it: a caller who sends an event and goes away is scored, for what is read is not lost by waiting.
     """
-    first: Message | None = await receive()
     if not admission.arrives():
         return False
     idle_seconds = 0.0
+    kept: Message | None = first
 
     async def received() -> Message:
-        nonlocal first, idle_seconds
-        if first is not None:
-            message, first = first, None
+        nonlocal kept, idle_seconds
+        if kept is not None:
+            message, kept = kept, None
             return message
         asked = time.perf_counter()
         message = await receive()

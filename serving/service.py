@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from serving import request as requests
-from serving.admission import Admission, in_turn
+from serving.admission import Admission, begun, in_turn
 from serving.app import RETRY_AFTER_SECONDS, make_app, paths
 from serving.bentoml_internals import path_item
 from serving.doors import open_inference, pages
@@ -229,8 +229,8 @@ def guarded(
     admission: Admission | None = None,
     shed: Callable[[Message], None] = lambda _scope: None,
 ) -> Asgi:
-    """Answer three things before BentoML sees them: paths that no route has, with 404, readiness, with its reason when it is off, and
-    events that would wait too long for their score, with 503.
+    """Answer what BentoML need not see: paths that no route has, with 404, readiness, with its reason when it is off, and
+    events that would wait too long for their score, with 503, or of which no body comes, with 408.
 
     A page that BentoML has at the root is also found below the use case; a path that a route has costs nothing more for it.
 
@@ -270,7 +270,10 @@ def guarded(
         elif http and scope["path"] == READY_PATH and (reason := unready()) is not None:
             await refuse(scope, send, 503, reason)
         elif http and admission is not None and scope["path"] == score:
-            if not await in_turn(admission, app, scope, receive, send):
+            first = await begun(receive, REQUEST_TIMEOUT_SECONDS)
+            if first is None:
+                await refuse(scope, send, 408, f"no body came within {REQUEST_TIMEOUT_SECONDS:g} s")
+            elif not await in_turn(admission, app, scope, first, receive, send):
                 shed(scope)
                 await refuse(scope, send, 503, overloaded, RETRY_LATER)
         else:

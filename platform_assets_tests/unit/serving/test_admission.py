@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from platform_assets_tests.serving.parking import use_case
-from serving.admission import PATIENCE_SECONDS, Admission
+from serving.admission import PATIENCE_SECONDS, Admission, begun
 from serving.service import guarded, max_wait_seconds
 
 SERVICE_SECONDS, REFUSAL_SECONDS, OFFERED_EACH_SECOND = 0.002, 0.0002, 1000
@@ -82,6 +82,15 @@ def test_a_burst_is_answered_and_an_overload_is_not() -> None:
     assert round_of(20) == [True] * 6 + [False] * 14, "half of the round before lies behind the first already"
     assert all(round_of(5))
     assert all(round_of(40)), "a round had nobody who would wait too long: this is a new burst"
+    now += 3600.0
+    assert all(round_of(40)), "and so is this, though the one before ended crowded"
+
+
+def test_a_body_that_never_begins_is_not_waited_for() -> None:
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    assert asyncio.run(begun(never, 0.01)) is None
 
 
 def test_one_that_takes_long_says_little_of_the_next_and_a_slow_caller_nothing() -> None:
