@@ -7,8 +7,9 @@ import logging
 
 import dagster as dg
 
-from platform_assets.installation import Installation, definitions_are_checked
+from platform_assets.installation import Installation
 from platform_assets.orchestration.assembly import installed_definitions
+from platform_assets.settings import definitions_are_checked
 
 
 @dg.definitions

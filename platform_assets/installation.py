@@ -1,30 +1,21 @@
-"""An installation: its settings, read from the environment here and nowhere else, and the parts made from them.
+"""An installation: the parts that are made from its settings.
 
-Belongs here: every setting with its default and its environment variable; the lake, source reader, feature store, model store and serving
-home that Dagster, the command line, benchmarks and tests all take from here. Does not belong here: anything a team declares about a use
-case.
+Belongs here: the lake, source reader, feature store, model store and serving home that Dagster, the command line, benchmarks and tests all
+take from here. Does not belong here: settings and the environment (`settings.py`), or anything a team declares about a use case.
 """
 
-import json
 import os
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from platform_assets.connectors.access import Access
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import Clock, SimulatedClock, SystemClock
 from platform_assets.declaration.sections.rollout import RolloutStage
-from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, parse_tokens, with_file
-from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home, make_home
-from platform_assets.deployment.kubernetes.settings import ClusterSettings
-from platform_assets.deployment.registry import TARGETS
-from platform_assets.deployment.serving_home import LogFormat, ServingHome
+from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, with_file
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.offline.sharding.memory import capacity
 from platform_assets.features.offline.sharding.plan import Capacity
 from platform_assets.features.online.feature_store import FeatureStore
@@ -32,251 +23,8 @@ from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.registry.artifact_variables import artifact_variables
 from platform_assets.registry.model_store import ModelStore
+from platform_assets.settings import PREFIX, Settings, SettingsError, source_access
 from platform_assets.training.selection import Placement
-from serving.settings import OtlpEndpoint
-
-PREFIX = "PLATFORM_ASSETS_"
-
-
-class SettingsError(ValueError):
-    """A setting has a value that cannot be used; the message names the environment variable."""
-
-
-def object_store_options(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Endpoint and keys of the object store; read where they are used, so that no resource shows them.
-
-    Raises:
-        SettingsError: when a setting cannot be used.
-    """
-    return Settings.from_environment(environment).object_store
-
-
-def environment_variables() -> Mapping[str, str]:
-    """The environment, for the variables that connectors name."""
-    return os.environ
-
-
-def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
-    """The JSON in a variable; a secret one is not shown."""
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        shown = "" if secret else f"; found {text!r}"
-        raise SettingsError(f"{PREFIX}{name.upper()} is not JSON: {error}{shown}") from error
-
-
-def _place(location: Sequence[str | int]) -> str:
-    """The variable that a setting is read from, and the field within it."""
-    variable, *fields = location
-    return str(variable).upper() + "".join(f" {'.'.join(map(str, fields))}" if fields else "")
-
-
-def _tokens(text: str) -> dict[str, list[str]]:
-    """The tokens in a variable.
-
-    Raises:
-        SettingsError: it holds something else; nothing of it is shown.
-    """
-    try:
-        return parse_tokens(text, f"{PREFIX}CALLER_TOKENS") if text else {}
-    except CallersUnusable as error:
-        raise SettingsError(str(error)) from None
-
-
-def definitions_are_checked(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether definitions are loaded to be checked, by `dg check defs` or `dagster definitions validate`: nothing may be left out then."""
-    return environment.get("DAGSTER_IS_DEFS_VALIDATION_CLI") == "1"
-
-
-class Settings(BaseModel):
-    """Settings of this installation. Every field `x` is read from `PLATFORM_ASSETS_X`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    home: Path = Field(
-        description="Folder for everything that is written; default `.platform/default` in the current folder."
-    )
-    lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
-    mlflow: str = Field(repr=False, description="MLflow tracking address.")
-    environment: Literal["dev", "staging", "production"] = Field(
-        default="production",
-        description="Whose champion, services and online store are meant. Production has the home itself and MLflow's aliases `champion` "
-        "and `challenger`; every other has `HOME/environments/NAME`, aliases such as `staging-champion`, and an address, store keys, "
-        "locks, prediction log and Dagster instance of its own. Lake, registry and ledger are shared.",
-    )
-    mlflow_artifacts: str | None = Field(
-        description="Where MLflow keeps artifacts: a folder or an `s3://` address; when not set a folder below `home`, or what the server "
-        "says where `mlflow` is the address of a server."
-    )
-    feast_registry: str = Field(repr=False, description="SQLAlchemy address of Feast's registry.")
-    feast_online_store: dict[str, Any] = Field(repr=False, description="Feast's online store configuration, as JSON.")
-    port: int = Field(
-        default=PORTS[PRODUCTION],
-        ge=1024,
-        le=65535,
-        description="Port of the address that services answer on; default 8700 in production, 8710 in staging, 8720 in dev.",
-    )
-    metrics_port: int = Field(
-        default=PORTS[PRODUCTION] + 1, ge=1024, le=65535, description="Port of `metrics serve`; default `port` + 1."
-    )
-    target: str = Field(
-        default="local",
-        description="Kind of target that services are deployed on: `local`, processes on this machine behind a proxy.",
-    )
-    kubernetes: ClusterSettings | None = Field(
-        default=None, description="The cluster that target `kubernetes` deploys on, as JSON."
-    )
-    callers: Literal["on", "off"] | None = Field(
-        default=None,
-        description="Whether callers of the address are checked as `serving.callers` declares: `on` or `off`; when not set, as it was last "
-        "put in force, and off at first. `platform-assets callers apply` and every run put it in force.",
-    )
-    caller_tokens: dict[str, list[str]] = Field(
-        default_factory=dict,
-        repr=False,
-        description='Tokens of callers, as JSON: `{"checkout": "token"}`, or `["new", "old"]` while one takes the place of another.',
-    )
-    caller_tokens_file: Path | None = Field(
-        default=None, description="File with further tokens, the same JSON, which only its owner may read."
-    )
-    caller_tls: dict[str, str] | None = Field(
-        default=None,
-        description="Certificates of the address, as JSON with the absolute paths `certificate`, `key` and, for callers that show "
-        "certificates, `client_ca`; the address speaks plain HTTP when not set.",
-    )
-    executor: Literal["in_process", "multiprocess", "kubernetes"] = Field(
-        default="in_process",
-        description="Where the steps of a run execute: in its own process one after the other, a process for each, or a pod for each.",
-    )
-    automation: Literal["on", "off"] = Field(
-        default="on",
-        description="Whether what is due starts by itself while Dagster's daemon runs, as it does under `make dev`: `on` or `off`. What "
-        "somebody turned on or off in Dagster stays so.",
-    )
-    simulated_clock: Path | None = Field(
-        default=None,
-        description="File with the time that what is due is judged by, for worlds that are simulated; the machine's time when not set.",
-    )
-    otlp: OtlpEndpoint | None = Field(default=None, description="OTLP receiver over HTTP that traces go to, if any.")
-    log_format: LogFormat = Field(default="text", description="Format of services' and programs' own messages.")
-    alertmanager: str | None = Field(
-        default=None,
-        pattern="^https?://",
-        description="Address of the Alertmanager that pages ask which alerts fire; the one of `make observe` when not set.",
-    )
-    alert_receivers: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Who can be told of alerts, as JSON; keys stand in files that are named."
-    )
-    ray_address: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Ray cluster that searches, fits with more than one worker and backfills in shards run on: `host:port` of its "
-        "head, or `auto` for the one that this machine is part of; this machine alone when not set. Needs `platform-assets[ray]`.",
-    )
-    feature_memory_megabytes: int | None = Field(
-        default=None,
-        ge=512,
-        description="Memory of a process that computes days of a feature table; a range that would take more is computed in shards.",
-    )
-    scratch: Path = Field(description="Folder for what waits between two stages of a backfill in shards.")
-    training_workers: int | None = Field(
-        default=None,
-        ge=1,
-        le=256,
-        description="Processes that fit a network together, in place of the `workers` that its learner declares.",
-    )
-    replayed_requests: int = Field(
-        default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
-    )
-    object_store: dict[str, str] = Field(
-        default_factory=dict,
-        repr=False,
-        description="Endpoint and keys of the object store, as JSON with deltalake's keys: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...",
-    )
-    simulation: dict[str, Any] = Field(
-        default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
-    )
-
-    @field_validator("target")
-    @classmethod
-    def _known_target(cls, name: str) -> str:
-        if name not in TARGETS:
-            raise ValueError(f"there is no target {name!r}; there are {', '.join(TARGETS.names)}")
-        return name
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings.
-
-        Raises:
-            SettingsError: when a value cannot be used; every variable at fault is named.
-        """
-
-        def value(name: str, default: str) -> str:
-            return environment.get(PREFIX + name.upper()) or default
-
-        home = Path(value("home", ".platform/default")).absolute()
-        environment_name = value("environment", PRODUCTION)
-        own = environment_home(home, environment_name)
-        online_store = json.dumps({"type": "sqlite", "path": str(own / "feast" / "online.db")})
-        mlflow = value("mlflow", f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
-        # A server keeps artifacts where every machine finds them; a folder of this one would hold them back from all others.
-        artifacts = "" if mlflow.startswith(("http://", "https://")) else str(home / "mlflow" / "artifacts")
-        port = value("port", str(PORTS.get(environment_name, PORTS[PRODUCTION])))
-        values: dict[str, Any] = {
-            "home": home,
-            "lake": value("lake", str(home / "lake")),
-            "mlflow": mlflow,
-            "mlflow_artifacts": value("mlflow_artifacts", artifacts) or None,
-            "feast_registry": value("feast_registry", f"sqlite:///{own / 'feast' / 'registry.db'}"),
-            "port": port,
-            "metrics_port": value("metrics_port", str(int(port) + 1) if port.isdigit() else port),
-            "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
-            "environment": environment_name,
-            "target": value("target", "local"),
-            "kubernetes": _parsed("kubernetes", value("kubernetes", "null"), secret=True),
-            "callers": value("callers", "") or None,
-            "caller_tokens": _tokens(value("caller_tokens", "")),
-            "caller_tokens_file": value("caller_tokens_file", "") or None,
-            "caller_tls": _parsed("caller_tls", value("caller_tls", "null")),
-            "executor": value("executor", "in_process"),
-            "automation": value("automation", "on"),
-            "simulated_clock": value("simulated_clock", "") or None,
-            "otlp": value("otlp", "") or None,
-            "log_format": value("log_format", "text"),
-            "alertmanager": value("alertmanager", "") or None,
-            "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
-            "ray_address": value("ray_address", "") or None,
-            "feature_memory_megabytes": value("feature_memory_megabytes", "") or None,
-            "scratch": Path(value("scratch", str(home / "scratch"))).absolute(),
-            "training_workers": value("training_workers", "") or None,
-            "replayed_requests": value("replayed_requests", "4000"),
-            "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
-            "simulation": _parsed("simulation", value("simulation", "{}")),
-        }
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            problems = [f"{PREFIX}{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
-            raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error
-
-    @property
-    def own_home(self) -> Path:
-        """Folder of what the environment has to itself: the home in production, a folder below it elsewhere."""
-        return environment_home(self.home, self.environment)
-
-    def prepare(self) -> None:
-        """Create the folders that local defaults write to: see `make_home`.
-
-        Raises:
-            SettingsError: when the home folder cannot be written.
-        """
-        try:
-            make_home(self.home, self.own_home)
-        except OSError as error:
-            raise SettingsError(
-                f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
-            ) from error
 
 
 def lend_object_store(settings: Settings, environment: MutableMapping[str, str] = os.environ) -> None:
@@ -296,11 +44,6 @@ def lend_object_store(settings: Settings, environment: MutableMapping[str, str] 
     lent = artifact_variables(settings.object_store) if by_server or in_store else {}
     for variable, text in lent.items():
         environment.setdefault(variable, text)
-
-
-def source_access() -> Access:
-    """Credentials as they stand in the environment now."""
-    return Access(variables=environment_variables(), object_store=object_store_options())
 
 
 class Installation:

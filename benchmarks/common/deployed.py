@@ -36,11 +36,12 @@ from platform_assets.deployment.packaging import BuiltBento, find_bento
 from platform_assets.deployment.release import Release
 from platform_assets.deployment.target import Target
 from platform_assets.features.online.feast_connection import FeastSettings, prepare_sqlite
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.pipelines.deploy import release_of
 from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
 from platform_assets.pipelines.timeline import plan
 from platform_assets.registry.base import CHAMPION
+from platform_assets.settings import Settings
 from serving.settings import ServingSettings
 
 SQLITE = "sqlite:///"

@@ -43,8 +43,9 @@ def by_batch(installation: DeployedUseCase, bodies: Sequence[bytes], rows: int) 
     from deltalake import write_deltalake
 
     from platform_assets.connectors.access import NO_ACCESS
-    from platform_assets.installation import Installation, Settings
+    from platform_assets.installation import Installation
     from platform_assets.pipelines.predict_table import TableToPredict, predict_table
+    from platform_assets.settings import Settings
 
     used = Installation(Settings.from_environment())
     keys = list(installation.use_case.event_source.primary_key)

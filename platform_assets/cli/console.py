@@ -36,7 +36,7 @@ def fail_readably() -> Iterator[None]:
 def without_secrets(text: str) -> str:
     """Text in which passwords of addresses, and secrets that stand in the environment, are stars."""
     from platform_assets.cli.hidden_values import PASSWORD_IN_ADDRESS, hidden_values
-    from platform_assets.installation import environment_variables
+    from platform_assets.settings import environment_variables
 
     for value in hidden_values(environment_variables()):
         text = text.replace(value, "***")

@@ -1,6 +1,6 @@
 """What nobody is shown: passwords and tokens that stand in the environment.
 
-Belongs here: finding them. Does not belong here: hiding them in what is printed (`console.py`), or reading settings (`installation.py`).
+Belongs here: finding them. Does not belong here: hiding them in what is printed (`console.py`), or reading settings (`settings.py`).
 """
 
 import json
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from platform_assets.installation import PREFIX
+from platform_assets.settings import PREFIX
 
 PASSWORD_IN_ADDRESS = re.compile(r"://[^\s:/@\"']*:([^\s/\"']+)@|,password=([^,\s\"']+)")
 """In a database's address, and in Redis's own form of one."""

@@ -16,11 +16,11 @@ from rich.markup import escape
 import platform_assets
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import DeclarationError, load_use_case
-from platform_assets.installation import source_access
 from platform_assets.onboarding.facts import OnboardingError, TableFacts, look_at, look_at_database
 from platform_assets.onboarding.guesses import guess_of
 from platform_assets.onboarding.labels import with_binary_label
 from platform_assets.onboarding.proposal import MARK, propose
+from platform_assets.settings import source_access
 
 
 def write_proposal(

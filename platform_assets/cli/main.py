@@ -127,7 +127,7 @@ def rehearse(
     """Train the next model and let it take over as a canary under replayed traffic, by verdict; `make run` ends with it."""
     from platform_assets.cli.console import fail_readably
     from platform_assets.cli.run.rehearsal import rehearse_rollouts
-    from platform_assets.installation import Settings
+    from platform_assets.settings import Settings
 
     with fail_readably():
         rehearse_rollouts(Settings.from_environment(), use_case)

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.pipelines.check_service import ServiceCheck, check_service, line_in_words
 from platform_assets.pipelines.targets import targets_of
+from platform_assets.settings import Settings
 
 
 def automation_line(settings: Settings) -> str:

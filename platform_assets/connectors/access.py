@@ -1,7 +1,7 @@
 """What a reader needs beside the declaration: credentials, and patience with connections.
 
 Belongs here: addresses and keys by the names that a declaration gives, options of object stores, and how often a lost
-connection is tried again. Does not belong here: reading the environment (`installation.py` hands it in) and any
+connection is tried again. Does not belong here: reading the environment (`settings.py` hands it in) and any
 one kind of source.
 """
 

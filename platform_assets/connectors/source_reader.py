@@ -1,7 +1,7 @@
 """Reading declared sources as an installation does.
 
 Belongs here: what an installation changes about sources (a smaller simulated world), and handing readers their credentials. Does not
-belong here: any one connector, or where credentials come from (`installation.py`).
+belong here: any one connector, or where credentials come from (`settings.py`).
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Where the environments of one home lie: production in the home itself, every other in a folder below it.
 
 Belongs here: these folders, and making them. Does not belong here: which parts of an installation an environment has to itself
-(`installation.py`).
+(`settings.py`).
 """
 
 from __future__ import annotations

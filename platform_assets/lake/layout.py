@@ -1,7 +1,7 @@
 """Where a table lives: `<root>/<use_case>/<layer>/<table>`.
 
 Belongs here: the names of the layers and the one function that puts an address together. Does not belong here: where
-the root is (`installation.py`) and which tables a use case has (`catalog`).
+the root is (`settings.py`) and which tables a use case has (`catalog`).
 """
 
 import re

@@ -1,7 +1,7 @@
 """How an object store that answers with errors is asked again: with growing pauses, for about a minute.
 
 Belongs here: the defaults, in the words of deltalake and of polars, whose own give up within two seconds of 503. Does not belong here: keys
-and endpoints (`installation.py`), repeated commits (`commits.py`).
+and endpoints (`settings.py`), repeated commits (`commits.py`).
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from pydantic_core import CoreSchema
 
 from platform_assets.declaration import DeclarationError, UseCase, load_use_case
 from platform_assets.declaration.template import use_case_template
-from platform_assets.installation import Settings
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.assets.use_case_page import page_asset, page_sensor
 from platform_assets.orchestration.automation import build_automation
 from platform_assets.pipelines.timeline import plan
+from platform_assets.settings import Settings
 
 
 class UseCaseScaffolder(dg.Scaffolder[Any]):

@@ -1,13 +1,13 @@
 """Which folder Dagster remembers in, for commands that nobody told.
 
-Belongs here: the two variables that Dagster reads. Does not belong here: settings of the installation (`installation.py`).
+Belongs here: the two variables that Dagster reads. Does not belong here: settings of the installation (`settings.py`).
 """
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from platform_assets.installation import PREFIX
+from platform_assets.settings import PREFIX
 
 
 def use_dagster_of_this_folder(home: Path) -> None:

@@ -17,8 +17,8 @@ from importlib import metadata
 from typing import Any
 
 from platform_assets.declaration.sections.compute import Compute
-from platform_assets.installation import PREFIX, Settings, environment_variables
 from platform_assets.registry.code_version import code_version
+from platform_assets.settings import PREFIX, Settings, environment_variables
 
 IN_PROCESS, MULTIPROCESS, KUBERNETES = "in-process", "multiprocess", "Kubernetes"
 DISTRIBUTION = "platform-assets"

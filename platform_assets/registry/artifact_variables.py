@@ -1,6 +1,6 @@
 """The object store's endpoint and keys in the words of MLflow's client.
 
-Belongs here: which variable each key of `object_store` goes by. Does not belong here: setting a variable (`installation.py`).
+Belongs here: which variable each key of `object_store` goes by. Does not belong here: setting a variable (`settings.py`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ import platform_assets
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.clock import SimulatedClock
 from platform_assets.declaration.days import DayRange
-from platform_assets.installation import PREFIX, Installation
+from platform_assets.installation import Installation
 from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.daemon import Child, daemon_running, end_runs, wait_until_quiet
@@ -34,6 +34,7 @@ from platform_assets.orchestration.in_process import InProcess, with_progress
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.pipelines.due import due
 from platform_assets.pipelines.jobs import DECIDE, JUDGE, LABELS, LOAD, PREDICT, TRAIN, WATCH
+from platform_assets.settings import PREFIX
 from platform_assets.testing.declare import declaration, window, write_declaration
 
 ROOT = Path(platform_assets.__file__).resolve().parents[1]

@@ -9,9 +9,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from platform_assets.installation import Installation, Settings, SettingsError, lend_object_store
+from platform_assets.installation import Installation, lend_object_store
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.registry.tracking import Tracker
+from platform_assets.settings import Settings, SettingsError
 from platform_assets.testing.servers import S3, mlflow_server, s3
 
 Variables = dict[str, str]

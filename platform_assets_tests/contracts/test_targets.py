@@ -25,7 +25,7 @@ from platform_assets.deployment.rollout.engine import roll_out
 from platform_assets.deployment.rollout.session import TargetSession
 from platform_assets.deployment.rollout.stages import Plan
 from platform_assets.deployment.target import Target
-from platform_assets.installation import Settings, SettingsError
+from platform_assets.settings import Settings, SettingsError
 from platform_assets_tests.contracts.members.in_process_target import open_in_process_target
 from platform_assets_tests.contracts.target_worlds import (
     IN_PROCESS,

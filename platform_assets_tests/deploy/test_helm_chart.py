@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
-from platform_assets.installation import Settings
+from platform_assets.settings import Settings
 from platform_assets_tests.deploy.chart import (
     CHART,
     PROFILES,

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Settings, SettingsError
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.kubernetes.sizes import compute_in
 from platform_assets.orchestration.resources.build import build_executor
+from platform_assets.settings import Settings, SettingsError
 from platform_assets.testing.declare import declare
 
 ROOT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from platform_assets.installation import Settings
 from platform_assets.orchestration.run_origin import LOCATION, MODULE
+from platform_assets.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "systemd"

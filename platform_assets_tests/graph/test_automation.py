@@ -8,9 +8,10 @@ import dagster as dg
 import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.settings import Settings
 from platform_assets.testing.day_verdicts import report_verdict
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"

@@ -9,13 +9,14 @@ import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.days import DayRange
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.due_runs import read_materialized
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.pipelines.due import DueJob, due, polled, stale_days
 from platform_assets.pipelines.jobs import FEED, LOAD
+from platform_assets.settings import Settings
 from platform_assets.testing.day_verdicts import report_verdict
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"

@@ -23,10 +23,11 @@ import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.deployment.target import Target
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.lake.lake import Lake
 from platform_assets.pipelines.timeline import Timeline, plan
 from platform_assets.registry.model_store import ModelStore
+from platform_assets.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "platform_assets" / "defs" / "card_fraud"

@@ -8,13 +8,14 @@ import pytest
 
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.declaration.gate_kinds import gate_names
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.lake.layout import MODEL, SERVING
 from platform_assets.orchestration.assets.deployment import SELF_TEST_CHECK
 from platform_assets.orchestration.checks import day_check
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.partitions import as_of_days
 from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.settings import Settings
 
 FOLDER = Path(__file__).parents[2] / "platform_assets" / "defs" / "card_fraud"
 NAME = "card_fraud"

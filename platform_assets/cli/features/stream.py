@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.deployment.target import BESIDE
-from platform_assets.installation import Installation, Settings, environment_variables, source_access
+from platform_assets.installation import Installation
+from platform_assets.settings import Settings, environment_variables, source_access
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase

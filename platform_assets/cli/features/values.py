@@ -29,8 +29,8 @@ from platform_assets.features.consistency.explain import (
 
 if TYPE_CHECKING:
     from platform_assets.declaration import FeatureView, UseCase
-    from platform_assets.installation import Settings
     from platform_assets.lake.lake import Lake
+    from platform_assets.settings import Settings
 
 Values = dict[str, float | None]
 
@@ -95,7 +95,8 @@ def explain_features(
 
 def _entity_values(entity: str, at: datetime, name: str | None, *, online: bool) -> EntityValues:
     from platform_assets.features.entities import with_entity_columns
-    from platform_assets.installation import Installation, Settings
+    from platform_assets.installation import Installation
+    from platform_assets.settings import Settings
 
     settings = Settings.from_environment()
     lake = Installation(settings).lake

@@ -14,7 +14,7 @@ from platform_assets.cli.live.driver import run_live
 from platform_assets.cli.live.screen import print_story
 from platform_assets.cli.live.world import Wish, make_world
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Settings
+from platform_assets.settings import Settings
 
 
 def live_through(name: str, wish: Wish, ui_port: int | None, pictures: Path | None = None) -> bool:

@@ -33,7 +33,7 @@ from platform_assets.cli.run.steps import load_live_day, panel_of_day, train_on_
 from platform_assets.declaration.days import ONE_DAY
 from platform_assets.declaration.loader import DeclaredUseCase
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
-from platform_assets.installation import Installation, environment_variables
+from platform_assets.installation import Installation
 from platform_assets.monitoring.operations import RunFact, RunState
 from platform_assets.orchestration.assembly import definitions_of_folder
 from platform_assets.orchestration.daemon import Child, end_runs, runs_since, wait_until_quiet
@@ -41,6 +41,7 @@ from platform_assets.orchestration.dagster_folder import move_into
 from platform_assets.orchestration.in_process import InProcess, open_instance, with_progress
 from platform_assets.pipelines.turns import one_run_at_a_time
 from platform_assets.pipelines.use_case_state.read import sources_of
+from platform_assets.settings import environment_variables
 
 MOST_SECONDS = 240.0
 """After so long the next day begins, whatever is left to do."""

@@ -23,8 +23,8 @@ from platform_assets.declaration.clock import SimulatedClock
 from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import DeclaredUseCase, load_use_case
 from platform_assets.declaration.yaml_text import load_yaml
-from platform_assets.installation import PREFIX, Settings
 from platform_assets.pipelines.timeline import Timeline, plan_live
+from platform_assets.settings import PREFIX, Settings
 from platform_assets.simulation.generators import drifts_of, small_world_of
 
 MARK = "live-world.json"

@@ -10,9 +10,10 @@ import pwd
 from typing import TYPE_CHECKING
 
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.registry.base import ENVIRONMENTS
 from platform_assets.registry.errors import RegistryError
+from platform_assets.settings import Settings
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase

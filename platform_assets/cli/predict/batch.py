@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Installation, source_access
+from platform_assets.installation import Installation
 from platform_assets.lake.errors import LakeTableMissing
 from platform_assets.pipelines.predict_table import TableToPredict, predict_table
+from platform_assets.settings import source_access
 
 if TYPE_CHECKING:
     from platform_assets.declaration import UseCase

@@ -29,7 +29,7 @@ from platform_assets.declaration.days import ONE_DAY, DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import CHAMPION
 from platform_assets.declaration.sections.rollout import CanaryStage, ReplaceStage
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.lake.layout import MODEL
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment
 from platform_assets.orchestration.in_process import InProcess, RunFailed
@@ -37,6 +37,7 @@ from platform_assets.pipelines.advance_rollout import StepOutcome, advance_rollo
 from platform_assets.pipelines.jobs import TRAIN
 from platform_assets.pipelines.turns import one_run_at_a_time
 from platform_assets.pipelines.write_rollout_page import write_rollout_page
+from platform_assets.settings import Settings
 
 STAGES = (
     CanaryStage(strategy="canary", steps_percent=(50,), step_minutes=0.5, at_most_hours=1),

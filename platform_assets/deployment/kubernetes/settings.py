@@ -1,7 +1,7 @@
 """Where on which cluster services answer, as an installation says it.
 
 Belongs here: the fields of the setting `PLATFORM_ASSETS_KUBERNETES`, each checked by itself and against the others. Does not belong here:
-reading the environment (`installation.py`), and what a use case declares about its pods (`declaration/sections/compute.py`).
+reading the environment (`settings.py`), and what a use case declares about its pods (`declaration/sections/compute.py`).
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
+from platform_assets.settings import Settings
 
 EXPERIMENT = "platform_assets"
 

@@ -17,8 +17,9 @@ from platform_assets.cli.run.replay import Traffic
 from platform_assets.declaration.sections.rollout import CanaryStage, ReplaceStage
 from platform_assets.deployment.rollout.registry import declared_plan
 from platform_assets.deployment.serving_home import ServingHome
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.pipelines.advance_rollout import StepOutcome
+from platform_assets.settings import Settings
 from platform_assets.testing.fake_registry import FakeRegistry
 from platform_assets_tests.unit.pipelines.rollout_world import OLD, RolloutWorld
 

@@ -21,10 +21,10 @@ from platform_assets.features.online.feast_objects import windowed_views
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.store import apply, write_state
-from platform_assets.installation import Settings
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.layout import FEATURES
+from platform_assets.settings import Settings
 from platform_assets.simulation.generators import load_generator
 
 DAYS = 40

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from platform_assets.cli.main import app
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Installation, Settings
+from platform_assets.installation import Installation
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.errors import LakeDamaged
 from platform_assets.pipelines.verify_lake import refuse_damaged
+from platform_assets.settings import Settings
 
 NAME = "card_fraud"
 

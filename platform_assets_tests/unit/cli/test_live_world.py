@@ -19,11 +19,11 @@ from platform_assets.cli.live.world import LiveWorld, LiveWorldError, Wish, as_i
 from platform_assets.cli.run.replay import Traffic
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.loader import declared_use_cases
-from platform_assets.installation import Settings
 from platform_assets.monitoring.operations import RunFact, RunState
 from platform_assets.orchestration.retrain_requests import CAUSE_TAG
 from platform_assets.pipelines.due import can_train_as_of, is_training_day
 from platform_assets.pipelines.timeline import plan_live
+from platform_assets.settings import Settings
 from platform_assets.testing.declare import declare
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ import typer
 
 from platform_assets.cli import console
 from platform_assets.cli.hidden_values import hidden_values
-from platform_assets.installation import Settings, SettingsError
+from platform_assets.settings import Settings, SettingsError
 
 PASSWORD = "p4ssw0rd%21"
 STORE = f'{{"type": "redis", "connection_string": "localhost:6379,password={PASSWORD}"}}'

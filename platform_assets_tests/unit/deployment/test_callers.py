@@ -19,7 +19,8 @@ from platform_assets.deployment.callers import (
     problems_of,
     read_tokens,
 )
-from platform_assets.installation import Installation, SettingsError
+from platform_assets.installation import Installation
+from platform_assets.settings import SettingsError
 
 TOKEN, OTHER = "a-token-of-checkout-1", "a-token-of-checkout-2"
 PREFIX = "PLATFORM_ASSETS_"

@@ -24,7 +24,7 @@ from platform_assets.features.online.state_table import OnlineTable, online_tabl
 from platform_assets.features.online.store import WriteLock, apply, write_state
 from platform_assets.features.state_events import state_event
 from platform_assets.features.streaming.writer import ADDED, CHANGED, SEEN, _write_view
-from platform_assets.installation import Settings
+from platform_assets.settings import Settings
 from platform_assets.testing.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, MIDNIGHT, use_case, view_of
 

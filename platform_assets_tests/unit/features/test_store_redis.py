@@ -22,7 +22,7 @@ from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.request_reads import RequestReads
 from platform_assets.features.online.state_table import OnlineTable, decode_events, online_table
 from platform_assets.features.online.store import WriteLock, apply, watermark, write_state
-from platform_assets.installation import Settings
+from platform_assets.settings import Settings
 from platform_assets.testing.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, MIDNIGHT, use_case, view_of
 

@@ -13,8 +13,9 @@ import platform_assets
 from platform_assets.cli.run import steps
 from platform_assets.declaration import loader
 from platform_assets.declaration.loader import DeclarationError, declared_use_cases
-from platform_assets.installation import Installation, Settings, definitions_are_checked
+from platform_assets.installation import Installation
 from platform_assets.orchestration import assembly
+from platform_assets.settings import Settings, definitions_are_checked
 
 DEFS = Path(platform_assets.__file__).parent / "defs"
 

@@ -6,12 +6,13 @@ import dagster as dg
 import pytest
 
 from platform_assets.declaration import UseCase
-from platform_assets.installation import Installation, SettingsError
+from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.dagster_names import AssetJob
 from platform_assets.orchestration.jobs import build_jobs
 from platform_assets.orchestration.operations_facts import read_sensors
 from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.settings import SettingsError
 from platform_assets.testing.declare import CONNECTOR, declare, window
 
 TERMINALS = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.installation import Settings, SettingsError, object_store_options
+from platform_assets.settings import Settings, SettingsError, object_store_options
 
 
 def test_everything_local_stands_below_home(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.installation import PREFIX, Settings
+from platform_assets.settings import PREFIX, Settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 LINES = dict(re.findall(r"^\| `(\w+)` (\|.*)\|$", PAGE.read_text(), re.MULTILINE))

@@ -8,7 +8,8 @@ import pytest
 
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import Source
-from platform_assets.installation import Installation, source_access
+from platform_assets.installation import Installation
+from platform_assets.settings import source_access
 
 OPTIONS = '{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_SECRET_ACCESS_KEY": "hidden"}'
 

@@ -14,12 +14,12 @@ import dagster as dg
 from platform_assets.connectors.source_reader import SourceReader
 from platform_assets.declaration import UseCase, load_use_case
 from platform_assets.features.offline.sharding.plan import NO_BOUND
-from platform_assets.installation import source_access
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.lake.table import LakeTable
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.metadata import asset_key
+from platform_assets.settings import source_access
 
 FOLDER = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_fraud"
 ANY_VOLUME = {"max_refused_ratio": 1.0, "volume": {"min_history": 100}}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.installation import Settings, SettingsError
+from platform_assets.settings import Settings, SettingsError
 from platform_assets.training.distributed.cluster import ClusterError, cluster
 from platform_assets.training.distributed.placement import engine, placed
 from platform_assets.training.distributed.ray_train import RayTrain

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from platform_assets.deployment.kubernetes import naming
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
-from platform_assets.installation import Installation, Settings, SettingsError
+from platform_assets.installation import Installation
+from platform_assets.settings import Settings, SettingsError
 
 IMAGE = f"registry.example/serving@sha256:{'0' * 64}"
 GIVEN: dict[str, Any] = {
