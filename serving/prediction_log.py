@@ -8,6 +8,9 @@ opened; its name carries start time, release and process. A line is one predicti
 again, and a segment that got no line is removed. A process that dies mid-write leaves a last line without an end: readers drop whatever
 follows the last line break of a segment.
 
+Every line carries what follows from its content and from the line before it, and a segment's first line names the segment that the process
+wrote before (`declaration/hash_chain.py`): a line that is changed, taken out, put in or moved later is found by `platform-assets audit verify`.
+
 With `log: before_answer` a request is answered only after its line was written, so nothing is lost while the folder takes none: those
 requests are refused. How many, for which event days and why is written beside the segments as soon as there is room again, for
 monitoring to read.
@@ -25,6 +28,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from platform_assets.declaration.hash_chain import LINK_BYTES, Salts, beginning, chained_line
 from platform_assets.declaration.prediction_log import OUTAGE_SUFFIX, SEGMENT_SUFFIX
 
 ROOM_BYTES = 64 * 1024
@@ -75,6 +79,9 @@ class PredictionLog:
         self._identity = (0, 0)
         self._size = 0
         self._count = 0
+        self._salts = Salts()
+        self._link = ""
+        self._before: tuple[str, str] | None = None
         self._outage: _Outage | None = None
         self._turn = threading.RLock()
 
@@ -91,14 +98,14 @@ class PredictionLog:
             LogUnavailable: the second attempt failed too; nothing is left of the line.
             ValueError: a number is not finite.
         """
-        line = (_LINES.encode(record) + "\n").encode()
+        content = _LINES.encode(record).encode()
         with self._turn:
             try:
                 try:
-                    self._write(line)
+                    self._write(content)
                 except OSError:
                     self.close()
-                    self._write(line)
+                    self._write(content)
             except OSError as error:
                 self.close()
                 if refuses:
@@ -142,16 +149,20 @@ class PredictionLog:
             with contextlib.suppress(OSError):
                 if os.fstat(descriptor).st_size == 0 and self._in_place():
                     self._path.unlink()
+            if self._size:
+                self._before = self._path.name, self._link
             os.close(descriptor)
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, content: bytes) -> None:
         if self._descriptor is not None and not self._in_place():
             self.close()  # the folder was emptied, moved or replaced: a line in this segment would be read by nobody
-        if self._descriptor is None or self._size + len(line) > self._segment_bytes:
+        if self._descriptor is None or self._size + len(content) + LINK_BYTES > self._segment_bytes:
             self.close()
             self._open()
         assert self._descriptor is not None
-        rest = line
+        line, link = chained_line(content, self._salts.next(), self._link, None if self._size else self._before)
+        rest = line + b"\n"
+        length = len(rest)
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
@@ -159,7 +170,8 @@ class PredictionLog:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
             raise
-        self._size += len(line)
+        self._size += length
+        self._link = link
 
     def _in_place(self) -> bool:
         """Whether the segment is still the file of its name."""
@@ -177,6 +189,7 @@ class PredictionLog:
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         status = os.fstat(self._descriptor)
         self._identity, self._size = (status.st_dev, status.st_ino), 0
+        self._link = beginning(self._path.name, self._before)
 
     def _report_outage(self) -> None:
         """Leave word of the refused requests; kept for the next attempt where there is still no room for it."""

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from platform_assets.cli import (
+    audit,
     bento,
     callers,
     degraded,
     experiments,
+    explain,
     lake,
     lineage,
     metrics,
@@ -60,11 +62,13 @@ app.add_typer(rollout.app, name="rollout")
 app.add_typer(target.app, name="target")
 app.add_typer(parity.app, name="parity")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(audit.app, name="audit")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)
 app.command()(bento.bento)
 app.command()(degraded.degraded)
+app.command()(explain.explain)
 app.command()(package.package)
 app.command()(models.reproduce)
 

@@ -159,9 +159,36 @@ LEDGER_SCHEMA: dict[str, pl.DataType] = {
     "evidence": pl.String(),
     "run_id": pl.String(),
     "environment": pl.String(),
+    "chain": pl.String(),
 }
 """`entry` is the idempotency key, `release` the digest of the service, `evidence` JSON, `run_id` the Dagster run. Entries that are
-older than the column `environment` have null there, which stands for production."""
+older than the column `environment` have null there, which stands for production. `chain` is a link to the entries before; null in entries from
+before there was one."""
+
+ANCHOR_SCHEMA: dict[str, pl.DataType] = {
+    "anchor": pl.String(),
+    "at": pl.Datetime("us", "UTC"),
+    "kind": pl.String(),
+    "name": pl.String(),
+    "lines": pl.Int64(),
+    "head": pl.String(),
+}
+"""Where the log and the ledger ended when they were anchored. `kind` is `segment` of the services' log, `ledger` of the ledger (`head`: links of
+its last entries, joined by +), or `all`: the hash over the anchor's other rows and the anchor before, which is the one to keep elsewhere."""
+
+ERASURE_SCHEMA: dict[str, pl.DataType] = {
+    "erasure": pl.String(),
+    "at": pl.Datetime("us", "UTC"),
+    "entity": pl.String(),
+    "value_hash": pl.String(),
+    "who": pl.String(),
+    "why": pl.String(),
+    "removed": pl.String(),
+    "log_lines": pl.String(),
+    "left": pl.String(),
+}
+"""One row for each erasure. `value_hash` is a keyed hash of what was erased, `removed` JSON with the rows of each table, `log_lines` a JSON list
+of the commitments whose lines were erased, `left` a JSON list of what was left, and why."""
 
 UPKEEP_SCHEMA: dict[str, pl.DataType] = {
     "ran_at": pl.Datetime("us", "UTC"),

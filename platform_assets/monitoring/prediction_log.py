@@ -11,7 +11,7 @@ that idempotent, so there is no cursor to lose.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from platform_assets.declaration.contract import feature_contract_hash
+from platform_assets.declaration.hash_chain import CHAIN, ERASED, is_erased
 from platform_assets.declaration.prediction_log import (
     FEATURE_PREFIX,
     OPTIONAL_COLUMNS,
@@ -40,6 +41,8 @@ LINE_BYTES = 1024 * 1024
 
 NEWEST_SEGMENTS = 32
 """The newest line stands in one of those that were changed last: as many as processes may write at a time, and more."""
+
+_ERASED_LINE = f'{{"{ERASED}":'.encode()
 
 Converter = Callable[[Any], Any]
 
@@ -73,6 +76,7 @@ class SegmentRead:
             scored again after a kill.
         other_contract_lines: predictions made under another feature contract: features that contract lacks are null.
         bad_lines: lines that are no prediction, each with its place and reason.
+        erased_lines: lines whose prediction was erased (`platform-assets erase`).
         segments_read: files read.
         segments_skipped: files left out because they were not modified since the time asked for.
     """
@@ -85,6 +89,7 @@ class SegmentRead:
     bad_lines: tuple[BadLine, ...]
     segments_read: int
     segments_skipped: int
+    erased_lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | No
     paths, skipped = _segments(folder, modified_since)
     rows: dict[str, dict[str, Any]] = {}
     bad: list[BadLine] = []
-    lines = torn = duplicates = other_contract = 0
+    lines = torn = duplicates = other_contract = erased = 0
     for path in paths:
         *complete, rest = segment_text(path).split(b"\n")
         torn += bool(rest.strip())
@@ -134,6 +139,9 @@ def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | No
             if not line.strip():
                 continue
             lines += 1
+            if line.startswith(_ERASED_LINE):
+                erased += 1
+                continue
             try:
                 row = parser.parse(line)
             except _LineError as error:
@@ -148,7 +156,7 @@ def read_segments(folder: Path, use_case: UseCase, modified_since: datetime | No
             other_contract += row["feature_contract"] != parser.contract
             rows[row["request_id"]] = row
     frame = pl.DataFrame(list(rows.values()), schema=schema, orient="row").sort("scored_at", "request_id")
-    return SegmentRead(frame, lines, torn, duplicates, other_contract, tuple(bad), len(paths), skipped)
+    return SegmentRead(frame, lines, torn, duplicates, other_contract, tuple(bad), len(paths), skipped, erased)
 
 
 def read_outages(folder: Path) -> tuple[LogOutage, ...]:
@@ -183,11 +191,41 @@ def newest_line(folder: Path) -> dict[str, Any] | None:
             values = json.loads(line)
         except ValueError:
             continue  # damaged, or not one complete line: reading the whole folder says so
-        if not isinstance(values, dict) or values.get("role") == SHADOW:
+        if not isinstance(values, dict) or values.get("role") == SHADOW or is_erased(values):
             continue
         if newest is None or values.get("scored_at", "") > newest.get("scored_at", ""):
             newest = values
     return newest
+
+
+def find_line(folder: Path, use_case: UseCase, request: str) -> tuple[str, dict[str, Any]] | None:
+    """The newest line of a request, by the log's own id or the caller's, with its place `file:line`; None without one.
+
+    Args:
+        folder: where the service processes write.
+        use_case: gives the columns.
+        request: the id.
+    """
+    return next(find_lines(folder, use_case, request), None)
+
+
+def find_lines(folder: Path, use_case: UseCase, request: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every line of a request with its place. Segments are searched the newest first, as text: only lines that hold the id are parsed."""
+    parser, wanted = _Parser.of(use_case, prediction_log_schema(use_case)), json.dumps(request).encode()
+    for path in reversed(segment_paths(folder)):
+        text = segment_text(path)
+        begin = text.find(wanted)
+        while begin >= 0:
+            start, end = text.rfind(b"\n", 0, begin) + 1, text.find(b"\n", begin)
+            if end < 0:
+                break
+            try:
+                row = parser.parse(text[start:end])
+            except _LineError:
+                row = {}
+            if request in (row.get("request_id"), row.get("caller_request_id")):
+                yield f"{path.name}:{text.count(bytes([10]), 0, start) + 1}", row
+            begin = text.find(wanted, end)
 
 
 def _end(path: Path) -> bytes:
@@ -237,6 +275,7 @@ class _Parser:
             raise _LineError(f"not valid JSON: {error}") from error
         if not isinstance(values, dict):
             raise _LineError(f"expected an object, found {type(values).__name__}")
+        values.pop(CHAIN, None)
         if values.keys() != self.columns:
             self._refuse_columns(values)
         row: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 MLflow keeps no history of aliases (mlflow#2169), so what served when is remembered here. The ledger holds facts only: an
 entry is written once the move has happened. Before it happens, an intent is written to a table of its own, so that a
 process that ends in between leaves behind what is needed to tell, later, whether the move happened
-(`champion_moves.py`). Belongs here: entries, intents, and questions about the past. Does not belong here: making the moves.
+(`champion_moves.py`). Every entry carries a link to those before it (`ledger_chain.py`). Belongs here: entries, intents, and questions about the past. Does not belong here: making the moves.
 """
 
 import json
@@ -18,6 +18,7 @@ from platform_assets.lake.evolution import Evolution
 from platform_assets.lake.schemas import LEDGER_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.base import PRODUCTION, Environment
+from platform_assets.registry.ledger_chain import CHAIN_COLUMN, next_link
 
 Action = Literal[
     "promoted",
@@ -76,7 +77,8 @@ class Ledger:
         Returns:
             Whether the entry was written now.
         """
-        return _append(self.table, self._row(entry), entry.entry)
+        row = self._row(entry)
+        return _append(self.table, {**row, CHAIN_COLUMN: next_link(self.table, row)}, entry.entry)
 
     def entries(self, use_case: str) -> pl.DataFrame:
         """All entries of a use case in this environment, oldest first."""
@@ -119,7 +121,8 @@ class Ledger:
         row = intents.row(-1, named=True)
         if row["entry"] in self.entries(use_case)["entry"].to_list():
             return None
-        return Entry(**{**row, "evidence": json.loads(row["evidence"])})
+        known = {name: value for name, value in row.items() if name != CHAIN_COLUMN}
+        return Entry(**{**known, "evidence": json.loads(row["evidence"])})
 
     @property
     def _intents(self) -> LakeTable:

@@ -23,6 +23,7 @@ from platform_assets.declaration.checks.gates import gate_problems
 from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
+from platform_assets.declaration.checks.explanations import explanation_problems
 from platform_assets.declaration.checks.measures import measure_problems
 from platform_assets.declaration.checks.predictions import prediction_problems
 from platform_assets.declaration.checks.rollout import rollout_problems
@@ -88,6 +89,7 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
         *(Flaw(*finding) for finding in stream_door_problems(use_case)),
         *(Flaw(*finding) for finding in experiment_problems(use_case)),
         *(Flaw(*finding) for finding in measure_problems(use_case)),
+        *(Flaw(*finding) for finding in explanation_problems(use_case)),
         *(Flaw(*finding) for finding in rollout_problems(use_case)),
         *(Flaw(*finding) for finding in compute_problems(use_case)),
     ]

@@ -13,6 +13,7 @@ from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.alerting import Alerting, Objectives, StackName
 from platform_assets.declaration.sections.callers import Callers
 from platform_assets.declaration.sections.degradation import DegradeRule
+from platform_assets.declaration.sections.explanations import Explanations
 from platform_assets.declaration.sections.measures import BusinessMeasure
 from platform_assets.declaration.sections.rollout import AnyRolloutStage, Guards, ReplaceStage
 from platform_assets.declaration.sections.stream_door import StreamDoor
@@ -242,6 +243,9 @@ class Monitoring(Declaration):
     measures: tuple[BusinessMeasure, ...] = Field(
         default=(),
         description="What answers are worth, measured once labels have come; each with a bound is part of a check.",
+    )
+    explanations: Explanations = Field(
+        default_factory=Explanations, description="How single predictions are explained."
     )
     objectives: Objectives = Field(
         default_factory=Objectives, description="Service levels of what answers requests; alerts are made from them."

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.tasks.multiclass.probabilities import weight_of_each_class
+from platform_assets.training.learners.additive import AdditiveAnswer
 from platform_assets.training.learners.base import (
     Days,
     LearnerKind,
@@ -50,6 +51,12 @@ class BoostedModel:
     def _by_library(self, X: Matrix) -> Vector:
         """From numpy in place."""
         return np.asarray(self.booster.inplace_predict(X, validate_features=False), dtype=np.float64)
+
+    def additive(self, row: Vector, output: int) -> AdditiveAnswer | None:
+        """Shapley values of the trees' leaves; the margin that a link makes an output of."""
+        from platform_assets.training.learners.tree_sums import booster_answer
+
+        return booster_answer(self.booster, row, output)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The booster in xgboost's own binary JSON."""

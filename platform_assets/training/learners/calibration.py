@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.training.learners.additive import AdditiveAnswer, additive_answer
 from platform_assets.training.learners.base import (
     FittedModel,
     Learner,
@@ -52,6 +53,11 @@ class CalibratedModel:
     def predict(self, X: Matrix) -> Vector:
         """Calibrated probability of the positive class."""
         return mapped(self.member.fitted.predict(X), self.method, self.x, self.y)
+
+    def additive(self, row: Vector, output: int) -> AdditiveAnswer | None:
+        """The member's own; the map of its output follows it."""
+        own = additive_answer(self.member.fitted, row, output)
+        return None if own is None else own.then(f"the {self.method} map of calibration")
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The member's archive and the map as JSON."""

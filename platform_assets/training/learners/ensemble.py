@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.tasks.multiclass.probabilities import one_hot
+from platform_assets.training.learners.additive import AdditiveAnswer, additive_answer, weighted
 from platform_assets.training.learners.base import (
     FittedModel,
     Learner,
@@ -70,6 +71,13 @@ class EnsembleModel:
         ):  # one after the other: one row gets the same bits as many
             total += weight * part
         return sigmoid(total) if self.link == "logit" else total
+
+    def additive(self, row: Vector, output: int) -> AdditiveAnswer | None:
+        """The weighted members' sums, where these are outputs and no link is in between."""
+        if self.link != "none":
+            return None
+        parts = [additive_answer(member.fitted, row, output) for member in self.members]
+        return weighted(parts, self.weights, self.intercept)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The members' archives and the weights as JSON."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.training.learners.additive import AdditiveAnswer
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, Vector, constraints
 from platform_assets.training.learners.compiled_trees import FewRows, compiled_forest
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
@@ -47,6 +48,12 @@ class ForestModel:
         return np.ascontiguousarray(
             probability if len(estimator.classes_) > 2 else probability[:, -1], dtype=np.float64
         )
+
+    def additive(self, row: Vector, output: int) -> AdditiveAnswer | None:
+        """Shapley values of the trees' leaves; their mean is the output."""
+        from platform_assets.training.learners.tree_sums import forest_answer
+
+        return forest_answer(self.estimator, row, output)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The forest through skops."""

@@ -6,6 +6,7 @@ Belongs here: fitting with scikit-learn and predicting with numpy from the fitte
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from platform_assets.tasks.multiclass.probabilities import softmax
+from platform_assets.training.learners.additive import OUTPUT, AdditiveAnswer
 from platform_assets.training.learners.base import Days, LearnerKind, Matrix, Objective, Setting, Vector
 from platform_assets.training.learners.categories import Categories, fit_categories, read_categories
 from platform_assets.training.learners.scikit import read_estimator, write_estimator
@@ -54,6 +56,25 @@ class LinearModel:
         if not self._is_probability:
             return linear
         return sigmoid(linear)
+
+    def additive(self, row: Vector, output: int) -> AdditiveAnswer | None:
+        """The terms of the linear sum, of a code those of all its indicators; the base is the mean training row's."""
+        wide = self.categories.spread(row.reshape(1, -1))
+        weights = self._coefficients if self._by_class is None else self._by_class[output]
+        intercept = self._intercept if self._by_class is None else float(self._intercepts[output])
+        terms = ((wide - self._mean) / self._scale * weights)[0]
+        contributions = np.bincount(self.categories.inputs_of(len(row)), weights=terms, minlength=len(row))
+        total = float(terms.sum() + intercept)
+        return AdditiveAnswer(
+            method="terms of the linear model, against the mean training row: exact",
+            exact=True,
+            space=OUTPUT if not self._is_probability else "log-odds" if self._by_class is None else "score of the class",
+            base=intercept,
+            contributions=contributions,
+            rounding=math.fsum([total, -intercept, *(-contributions).tolist()]),
+            total=total,
+            onward="" if not self._is_probability else "sigmoid" if self._by_class is None else "softmax over the classes",
+        )
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The pipeline through skops, and the categories as JSON where there are any."""

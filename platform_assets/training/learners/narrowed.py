@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from platform_assets.training.learners.additive import AdditiveAnswer, additive_answer
 from platform_assets.training.learners.base import Days, FittedModel, Learner, LearnerKind, Matrix, Setting, Vector
 from platform_assets.training.learners.composite import Composite, Member, load_members, refuse_alone, save_members
 from platform_assets.training.learners.registry import learner_kind
@@ -34,6 +35,11 @@ class NarrowedModel:
     def predict(self, X: Matrix) -> Vector:
         """What the model predicts from its columns of float64 [n, f]."""
         return self.member.fitted.predict(_own(X, self.columns))
+
+    def additive(self, row: Vector, output: int) -> AdditiveAnswer | None:
+        """The model's own, among all inputs."""
+        own = additive_answer(self.member.fitted, row[list(self.columns)], output)
+        return None if own is None else own.among(self.columns, len(row))
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The model's archive and the columns as JSON."""

@@ -1,0 +1,18 @@
+"""Explanations: which predictions are explained by themselves, and what a person could change.
+
+Belongs here: what a team declares about it. Does not belong here: explaining (`pipelines/explain_prediction`).
+"""
+
+from pydantic import Field
+
+from platform_assets.declaration.base import Declaration, Identifier
+
+
+class Explanations(Declaration):
+    """How predictions are explained."""
+
+    changeable: tuple[Identifier, ...] = Field(
+        default=(),
+        description="Columns of the request that somebody could have changed, such as an amount: `platform-assets explain` searches them for "
+        "the smallest change that flips the decision. What a person is does not belong here.",
+    )
