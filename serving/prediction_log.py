@@ -9,7 +9,8 @@ again, and a segment that got no line is removed. A process that dies mid-write 
 follows the last line break of a segment.
 
 Every line carries what follows from its content and from the line before it, and a segment's first line names the segment that the process
-wrote before (`declaration/hash_chain.py`): a line that is changed, taken out, put in or moved later is found by `platform-assets audit verify`.
+wrote before (`declaration/hash_chain.py`): a line that is changed, taken out, put in or moved later is found by `platform-assets audit
+verify`.
 
 With `log: before_answer` a request is answered only after its line was written, so nothing is lost while the folder takes none: those
 requests are refused. How many, for which event days and why is written beside the segments as soon as there is room again, for

@@ -68,21 +68,33 @@ def anchor(
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
         console.print(f"{use_case}: anchor {written['anchor']}, head {written['head']}")
-        console.print(f"kept at {output}" if output else "Keep it elsewhere too: --output FILE, then `audit verify --against FILE`")
+        console.print(
+            f"kept at {output}"
+            if output
+            else "Keep it elsewhere too: --output FILE, then `audit verify --against FILE`"
+        )
 
 
 def _show(name: str, found: "AuditedLog") -> None:
     from rich.markup import escape
 
     log, ledger = found.log, found.ledger
-    console.print(f"[bold]{name}[/]: [{'green' if found.passed else 'red'}]{'as written' if found.passed else f'{len(found.faults)} faults'}[/]")
-    console.print(f"  log: {log.lines:,} lines in {len(log.segments)} segments follow each other; {len(log.before)} segments are from before")
-    console.print(f"  lake: {found.stored:,} stored predictions are the log's lines; {found.unchained:,} are from before")
+    console.print(
+        f"[bold]{name}[/]: [{'green' if found.passed else 'red'}]{'as written' if found.passed else f'{len(found.faults)} faults'}[/]"
+    )
+    console.print(
+        f"  log: {log.lines:,} lines in {len(log.segments)} segments follow each other; {len(log.before)} segments are from before"
+    )
+    console.print(
+        f"  lake: {found.stored:,} stored predictions are the log's lines; {found.unchained:,} are from before"
+    )
     if ledger is not None:
         console.print(f"  ledger: {ledger.chained} entries follow each other; {ledger.before} are from before")
     console.print(f"  anchors: {found.anchors}; platform-assets audit anchor {name} makes one")
     for row in found.erasures.sort("at").to_dicts():
-        console.print(f"  erased {row['at']:%Y-%m-%d %H:%M} UTC by {escape(row['who'])}: {row['entity']}, {escape(row['why'])} ({row['erasure']})")
+        console.print(
+            f"  erased {row['at']:%Y-%m-%d %H:%M} UTC by {escape(row['who'])}: {row['entity']}, {escape(row['why'])} ({row['erasure']})"
+        )
     for fault in found.faults[:MOST_FAULTS]:
         console.print(f"  [red]{escape(str(fault))}[/]")
     if len(found.faults) > MOST_FAULTS:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def explain(
     request_id: Annotated[str, typer.Argument(help="Id of the request, as the answer said it or as the log has it.")],
-    use_case: Annotated[
-        str | None, typer.Option(help="Name of the use case; all are searched when left out.")
+    use_case: Annotated[str | None, typer.Option(help="Name of the use case; all are searched when left out.")] = None,
+    day: Annotated[
+        str | None, typer.Option(help="Day of the event, YYYY-MM-DD; finds it faster in a long log.")
     ] = None,
-    day: Annotated[str | None, typer.Option(help="Day of the event, YYYY-MM-DD; finds it faster in a long log.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help='Print everything as JSON, `"format": 1`.')] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page for people to this file.")] = None,
 ) -> None:
@@ -76,7 +76,9 @@ def _write_page(explained: PredictionExplanation, path: Path) -> None:
     from platform_assets.monitoring.explanation_page import explanation_page
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(explanation_page(explained.document(), datetime.now(UTC).isoformat(timespec="seconds")), encoding="utf-8")
+    path.write_text(
+        explanation_page(explained.document(), datetime.now(UTC).isoformat(timespec="seconds")), encoding="utf-8"
+    )
 
 
 def _show(explained: PredictionExplanation, page: Path | None) -> None:
@@ -86,7 +88,9 @@ def _show(explained: PredictionExplanation, page: Path | None) -> None:
     from platform_assets.cli.console import console
 
     row, parts, model = explained.found.row, explained.sum, explained.model
-    console.print(f"[bold]{explained.use_case.name}[/] request {escape(str(row['request_id']))}, {escape(explained.found.place)}")
+    console.print(
+        f"[bold]{explained.use_case.name}[/] request {escape(str(row['request_id']))}, {escape(explained.found.place)}"
+    )
     console.print(f"  answered {row['scored_at'].isoformat()}: [bold]{row['decision']}[/], score {row['score']!r}")
     console.print(f"  [{'green' if explained.is_proven else 'red'}]{escape(explained.verdict)}[/]")
     console.print(f"  decided by {escape(explained.answer.decided_by)}", markup=True)
@@ -96,14 +100,22 @@ def _show(explained: PredictionExplanation, page: Path | None) -> None:
             again = {True: "equal", False: "[red]differs[/]", None: "expired"}[one.same]
             events = "" if one.counted is None else f"{one.counted} events; "
             behind = f"{events}{one.made_by}{''.join(f'; {text}' for text in one.tables)}"
-            table.add_row(one.name, "missing" if one.logged is None else repr(one.logged), f"{one.contribution:+.4f}", again, escape(behind))
+            table.add_row(
+                one.name,
+                "missing" if one.logged is None else repr(one.logged),
+                f"{one.contribution:+.4f}",
+                again,
+                escape(behind),
+            )
     console.print(table)
     console.print(
         f"  {escape(parts.method)}: {parts.base:.6f} + {sum(one.contribution for one in explained.accounts):.6f} + rounding "
         f"{parts.rounding:.2g} = {parts.total:.6f} ({parts.space}{f'; {parts.onward}' if parts.onward else ''}); missed by {parts.gap:.1g}"
     )
     for change in explained.search.changes:
-        console.print(f"  with {change.column} {change.changed!r} instead of {change.value!r}: {change.decision}, score {change.score:.4f}")
+        console.print(
+            f"  with {change.column} {change.changed!r} instead of {change.value!r}: {change.decision}, score {change.score:.4f}"
+        )
     console.print(f"  [dim]{escape(explained.search.sentence)}[/]")
     console.print(f"  {escape(explained.features.sentence)}")
     trained = model.predictor.trained_on
@@ -111,9 +123,9 @@ def _show(explained: PredictionExplanation, page: Path | None) -> None:
         f"  model version {row['model_version']}, {model.predictor.learner}, {trained.rows:,} rows of {trained.first_day} .. "
         f"{trained.last_day}; {escape(model.source)}"
     )
-    for one in explained.tables:
-        kept = "the newest" if one.kept_until is None else f"kept until {one.kept_until:%Y-%m-%d} at least"
-        console.print(f"  {one.table} version {one.version}: {kept}")
+    for known in explained.tables:
+        kept = "the newest" if known.kept_until is None else f"kept until {known.kept_until:%Y-%m-%d} at least"
+        console.print(f"  {known.table} version {known.version}: {kept}")
     if explained.origin.promotion is not None:
         promotion = explained.origin.promotion
         console.print(f"  promoted {promotion.at.isoformat()}: {escape(promotion.entry)}")

@@ -15,6 +15,7 @@ from platform_assets.cli import (
     bento,
     callers,
     degraded,
+    erase,
     experiments,
     explain,
     lake,
@@ -69,6 +70,7 @@ app.command()(proto.proto)
 app.command()(bento.bento)
 app.command()(degraded.degraded)
 app.command()(explain.explain)
+app.command()(erase.erase)
 app.command()(package.package)
 app.command()(models.reproduce)
 

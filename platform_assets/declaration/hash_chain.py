@@ -3,9 +3,10 @@
 Belongs here: how a line is committed to, linked and read back, shared by what writes lines and by what verifies them. Does not belong here:
 files and tables (`serving/prediction_log.py`, `monitoring/log_chain.py`, `registry/ledger.py`).
 
-A line's commitment is the hash of a random salt and its content; its link is the hash of the link before and the commitment. Content and salt
-can be erased later: the commitment stays, the chain holds, and without the salt nobody can tell from the commitment what the content was,
-not even by trying. Whoever can write everything can also make a whole chain anew: heads that were given to somebody else (`audit anchor`) show that.
+A line's commitment is the hash of a random salt and its content; its link is the hash of the link before and the commitment. Content and
+salt can be erased later: the commitment stays, the chain holds, and without the salt nobody can tell from the commitment what the content
+was, not even by trying. Whoever can write everything can also make a whole chain anew: heads that were given to somebody else (`audit
+anchor`) show that.
 """
 
 from __future__ import annotations

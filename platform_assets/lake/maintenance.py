@@ -229,7 +229,7 @@ def _stored(uri: str, storage_options: Mapping[str, str] | None) -> list[int]:
         return [size for path in files if "_delta_log" not in path.parts and (size := _size(path)) is not None]
     from pyarrow import fs
 
-    infos = _file_system(uri, storage_options).get_file_info(fs.FileSelector("", recursive=True))
+    infos = lake_file_system(uri, storage_options).get_file_info(fs.FileSelector("", recursive=True))
     return [info.size for info in infos if info.path.endswith(".parquet") and not info.path.startswith("_delta_log")]
 
 
@@ -245,11 +245,11 @@ def folder_names(uri: str, storage_options: Mapping[str, str] | None) -> list[st
     """Names of the folders directly below an address in an object store."""
     from pyarrow import fs
 
-    infos = _file_system(uri, storage_options).get_file_info(fs.FileSelector("", allow_not_found=True))
+    infos = lake_file_system(uri, storage_options).get_file_info(fs.FileSelector("", allow_not_found=True))
     return [info.base_name for info in infos if info.type == fs.FileType.Directory]
 
 
-def _file_system(uri: str, storage_options: Mapping[str, str] | None) -> Any:
+def lake_file_system(uri: str, storage_options: Mapping[str, str] | None) -> Any:
     """pyarrow's view of an object store, through deltalake's own client."""
     from deltalake.fs import DeltaStorageHandler
     from pyarrow import fs

@@ -162,8 +162,8 @@ LEDGER_SCHEMA: dict[str, pl.DataType] = {
     "chain": pl.String(),
 }
 """`entry` is the idempotency key, `release` the digest of the service, `evidence` JSON, `run_id` the Dagster run. Entries that are
-older than the column `environment` have null there, which stands for production. `chain` is a link to the entries before; null in entries from
-before there was one."""
+older than the column `environment` have null there, which stands for production. `chain` is a link to the entries before; null in entries
+from before there was one."""
 
 ANCHOR_SCHEMA: dict[str, pl.DataType] = {
     "anchor": pl.String(),
@@ -173,8 +173,9 @@ ANCHOR_SCHEMA: dict[str, pl.DataType] = {
     "lines": pl.Int64(),
     "head": pl.String(),
 }
-"""Where the log and the ledger ended when they were anchored. `kind` is `segment` of the services' log, `ledger` of the ledger (`head`: links of
-its last entries, joined by +), or `all`: the hash over the anchor's other rows and the anchor before, which is the one to keep elsewhere."""
+"""Where the log and the ledger ended when they were anchored. `kind` is `segment` of the services' log, `ledger` of the ledger (`head`:
+links of its last entries, joined by +), or `all`: the hash over the anchor's other rows and the anchor before, which is the one to keep
+elsewhere."""
 
 ERASURE_SCHEMA: dict[str, pl.DataType] = {
     "erasure": pl.String(),
@@ -187,8 +188,8 @@ ERASURE_SCHEMA: dict[str, pl.DataType] = {
     "log_lines": pl.String(),
     "left": pl.String(),
 }
-"""One row for each erasure. `value_hash` is a keyed hash of what was erased, `removed` JSON with the rows of each table, `log_lines` a JSON list
-of the commitments whose lines were erased, `left` a JSON list of what was left, and why."""
+"""One row for each erasure. `value_hash` is a keyed hash of what was erased, `removed` JSON with the rows of each table, `log_lines` a
+JSON list of the commitments whose lines were erased, `left` a JSON list of what was left, and why."""
 
 UPKEEP_SCHEMA: dict[str, pl.DataType] = {
     "ran_at": pl.Datetime("us", "UTC"),

@@ -51,7 +51,9 @@ def gate_lines(promotion: Mapping[str, Any] | None) -> list[str]:
         return []
     gates = promotion["evidence"].get("gates") or promotion["evidence"].get("checks") or []
     if isinstance(gates, Mapping):
-        gates = [{"name": name, **(one if isinstance(one, Mapping) else {"passed": one})} for name, one in gates.items()]
+        gates = [
+            {"name": name, **(one if isinstance(one, Mapping) else {"passed": one})} for name, one in gates.items()
+        ]
     return [
         f"{one.get('name', 'gate')}: {'passed' if one.get('passed') else 'not passed'}"
         + (f", {one['explanation']}" if one.get("explanation") else "")

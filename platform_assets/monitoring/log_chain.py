@@ -1,10 +1,11 @@
 """Whether the services' log is what they wrote: its chain of hashes, followed line by line.
 
-Belongs here: following the chain of segments, and holding it against heads that were anchored and erasures that were recorded. Does not belong
-here: hashing (`declaration/hash_chain.py`), the anchors' and erasures' tables (`pipelines/audit.py`).
+Belongs here: following the chain of segments, and holding it against heads that were anchored and erasures that were recorded. Does not
+belong here: hashing (`declaration/hash_chain.py`), the anchors' and erasures' tables (`pipelines/audit.py`).
 
-What is found: a line that was changed, taken out, put in or moved; a segment that is gone, though another one follows it or an anchor names it;
-an erased line that no erasure names. What is not: a last line, or a process's last segment, that is gone before any anchor was made of it.
+What is found: a line that was changed, taken out, put in or moved; a segment that is gone, though another one follows it or an anchor
+names it; an erased line that no erasure names. What is not: a last line, or a process's last segment, that is gone before any anchor was
+made of it.
 """
 
 from __future__ import annotations
@@ -136,7 +137,11 @@ def _follow(
     for number, line in enumerate(read, start=1):
         place = f"{name}:{number}"
         if line is None:
-            faults.append(ChainFault(place, "carries no link, though its segment has a chain: it was put in, or its link was taken"))
+            faults.append(
+                ChainFault(
+                    place, "carries no link, though its segment has a chain: it was put in, or its link was taken"
+                )
+            )
             links.append("")
             continue
         if line.link != link_after(previous, line.commitment):
@@ -150,7 +155,14 @@ def _follow(
                 faults.append(ChainFault(place, f"was erased, and no record of erasure {line.erasure} names it"))
         previous = line.link
         links.append(line.link)
-    return SegmentHead(name, len(read), previous, tuple(links), sum(line is not None and line.erasure is not None for line in read), first.after)
+    return SegmentHead(
+        name,
+        len(read),
+        previous,
+        tuple(links),
+        sum(line is not None and line.erasure is not None for line in read),
+        first.after,
+    )
 
 
 def _not_followed(believed: Sequence[SegmentHead], segments: Mapping[str, SegmentHead]) -> Iterator[ChainFault]:
@@ -164,7 +176,10 @@ def _not_followed(believed: Sequence[SegmentHead], segments: Mapping[str, Segmen
             yield ChainFault(f"{name}:1", f"the whole segment is gone: {segment.name} follows it")
         elif before.head != head:
             last = before.lines + (head not in before.links)
-            yield ChainFault(f"{name}:{last}", f"does not end as {segment.name}, which follows it, says: lines are gone or were put in at its end")
+            yield ChainFault(
+                f"{name}:{last}",
+                f"does not end as {segment.name}, which follows it, says: lines are gone or were put in at its end",
+            )
 
 
 def _unexpected(unchained: Sequence[str], segments: Mapping[str, SegmentHead]) -> Iterator[ChainFault]:
@@ -175,7 +190,10 @@ def _unexpected(unchained: Sequence[str], segments: Mapping[str, SegmentHead]) -
         began[release] = min(name, began.get(release, name))
     for name in unchained:
         if _release(name) in began:
-            yield ChainFault(f"{name}:1", f"no line carries a link, though release {_release(name)} writes them ({began[_release(name)]})")
+            yield ChainFault(
+                f"{name}:1",
+                f"no line carries a link, though release {_release(name)} writes them ({began[_release(name)]})",
+            )
 
 
 def _release(name: str) -> str:
@@ -192,11 +210,19 @@ def _against_anchors(
         segment = segments.get(anchor.name)
         if segment is None:
             reason = "carries no link any more" if anchor.name in unchained else "is gone"
-            yield ChainFault(f"{anchor.name}:1", f"the segment {reason}; it was anchored on {anchor.day} with {anchor.lines} lines")
+            yield ChainFault(
+                f"{anchor.name}:1", f"the segment {reason}; it was anchored on {anchor.day} with {anchor.lines} lines"
+            )
         elif segment.lines < anchor.lines:
-            yield ChainFault(f"{anchor.name}:{segment.lines + 1}", f"is gone: {anchor.lines} lines were anchored on {anchor.day}, {segment.lines} are there")
+            yield ChainFault(
+                f"{anchor.name}:{segment.lines + 1}",
+                f"is gone: {anchor.lines} lines were anchored on {anchor.day}, {segment.lines} are there",
+            )
         elif segment.links[anchor.lines - 1] != anchor.head:
-            yield ChainFault(f"{anchor.name}:{anchor.lines}", f"is another line than was anchored on {anchor.day}, or one before it is")
+            yield ChainFault(
+                f"{anchor.name}:{anchor.lines}",
+                f"is another line than was anchored on {anchor.day}, or one before it is",
+            )
 
 
 def _in_order(fault: ChainFault) -> tuple[str, int]:

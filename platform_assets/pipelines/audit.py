@@ -1,7 +1,7 @@
 """Audit: whether log, lake and ledger are what was written, and their heads written down.
 
-Belongs here: following every chain of a use case, holding the lake's predictions against the log, and anchors. Does not belong here: the chains
-themselves (`monitoring/log_chain.py`, `registry/ledger_chain.py`), erasing (`pipelines/erase.py`), printing.
+Belongs here: following every chain of a use case, holding the lake's predictions against the log, and anchors. Does not belong here: the
+chains themselves (`monitoring/log_chain.py`, `registry/ledger_chain.py`), erasing (`pipelines/erase.py`), printing.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def verify_audit(catalog: Catalog, log_folder: Path, against: str | None = None)
     anchors, erasures = _rows(anchor_table(catalog)), _rows(erasure_table(catalog))
     if against is not None and against not in anchors.filter(pl.col("kind") == ALL)["head"].to_list():
         raise AnchorUnknown(
-            f"{catalog.use_case.name}: no anchor here has the head {against}: anchors were changed or taken out since it was kept, or it is "
-            "that of another log"
+            f"{catalog.use_case.name}: no anchor here has the head {against}: anchors were changed or taken out since it was kept, or it "
+            "is that of another log"
         )
     known = {commitment: row["erasure"] for row in erasures.to_dicts() for commitment in json.loads(row["log_lines"])}
     log = follow_chain(log_folder, known, _anchored_segments(anchors))
@@ -122,13 +122,16 @@ def write_anchor(catalog: Catalog, log_folder: Path, now: datetime | None = None
         if (one.name, one.lines) not in before
     ]
     if found.ledger is not None:
-        rows.append({"kind": LEDGER, "name": LEDGER, "lines": found.ledger.chained, "head": "+".join(found.ledger.tips)})
+        rows.append(
+            {"kind": LEDGER, "name": LEDGER, "lines": found.ledger.chained, "head": "+".join(found.ledger.tips)}
+        )
     name = moment.strftime("%Y%m%dT%H%M%S.%fZ")
     previous = anchors.filter(pl.col("kind") == ALL).sort("at")["head"].to_list()
     head = _head(rows, previous[-1] if previous else "")
     whole = [*rows, {"kind": ALL, "name": ALL, "lines": len(rows), "head": head}]
     table.append(
-        pl.DataFrame([{"anchor": name, "at": moment, **row} for row in whole], schema=ANCHOR_SCHEMA), idempotency_key=f"anchor/{name}"
+        pl.DataFrame([{"anchor": name, "at": moment, **row} for row in whole], schema=ANCHOR_SCHEMA),
+        idempotency_key=f"anchor/{name}",
     )
     return {"use_case": catalog.use_case.name, "anchor": name, "at": moment.isoformat(), "head": head, "rows": rows}
 
@@ -168,7 +171,11 @@ def _anchor_faults(catalog: Catalog, anchors: pl.DataFrame) -> list[ChainFault]:
     for whole in anchors.filter(pl.col("kind") == ALL).sort("at").to_dicts():
         rows = anchors.filter((pl.col("anchor") == whole["anchor"]) & (pl.col("kind") != ALL)).to_dicts()
         if _head(rows, previous) != whole["head"]:
-            faults.append(ChainFault(f"{path} anchor {whole['anchor']}", "is not what was written, or the anchor before it is gone"))
+            faults.append(
+                ChainFault(
+                    f"{path} anchor {whole['anchor']}", "is not what was written, or the anchor before it is gone"
+                )
+            )
         previous = whole["head"]
     known = set(anchors.filter(pl.col("kind") == ALL)["anchor"].to_list())
     strange = sorted(set(anchors["anchor"].to_list()) - known)
@@ -199,7 +206,9 @@ def _against_log(catalog: Catalog, log_folder: Path, log: FollowedChain) -> tupl
             faults.append(ChainFault(f"{path} request {row['request_id']}", "stands in no line of the log"))
         faults += _changed(there, own, path, catalog, log_folder)
         doubled = rows.filter(pl.col("request_id").is_duplicated()).unique("request_id")
-        faults += [ChainFault(f"{path} request {name}", "is stored more than once") for name in doubled["request_id"].sort()]
+        faults += [
+            ChainFault(f"{path} request {name}", "is stored more than once") for name in doubled["request_id"].sort()
+        ]
     return faults, stored, unchained
 
 

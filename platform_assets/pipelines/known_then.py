@@ -1,7 +1,8 @@
 """What the lake held when a request was scored: versions of the tables that features are computed from, and their rows.
 
-Belongs here: which version of a table was current at a moment, and reading the tables as they were. Does not belong here: computing features
-from them (`features/consistency/replay.py`), judging parity (`check_parity.py`), explaining one prediction (`explain_prediction/`).
+Belongs here: which version of a table was current at a moment, and reading the tables as they were. Does not belong here: computing
+features from them (`features/consistency/replay.py`), judging parity (`check_parity.py`), explaining one prediction
+(`explain_prediction/`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 MLflow keeps no history of aliases (mlflow#2169), so what served when is remembered here. The ledger holds facts only: an
 entry is written once the move has happened. Before it happens, an intent is written to a table of its own, so that a
 process that ends in between leaves behind what is needed to tell, later, whether the move happened
-(`champion_moves.py`). Every entry carries a link to those before it (`ledger_chain.py`). Belongs here: entries, intents, and questions about the past. Does not belong here: making the moves.
+(`champion_moves.py`). Every entry carries a link to those before it (`ledger_chain.py`). Belongs here: entries, intents, and questions
+about the past. Does not belong here: making the moves.
 """
 
 import json

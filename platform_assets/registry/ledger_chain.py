@@ -1,10 +1,10 @@
 """The chain of hashes over a ledger's entries.
 
-Belongs here: what an entry commits to, which entries it follows, and following all of them. Does not belong here: the ledger (`ledger.py`), the
-services' log (`monitoring/log_chain.py`).
+Belongs here: what an entry commits to, which entries it follows, and following all of them. Does not belong here: the ledger
+(`ledger.py`), the services' log (`monitoring/log_chain.py`).
 
-An entry follows every entry that no other one follows yet. That is one entry, but where two machines wrote at the same moment: then both are
-followed by the next, so that no entry can be taken out once there is one after it.
+An entry follows every entry that no other one follows yet. That is one entry, but where two machines wrote at the same moment: then both
+are followed by the next, so that no entry can be taken out once there is one after it.
 """
 
 from __future__ import annotations
@@ -155,11 +155,15 @@ def _against(
             later.add(link)
     growing = True
     while growing:  # entries of one moment stand in no particular order
-        more = {link for link, (_, chain) in links.items() if link not in anchored | later and later & {*chain.previous}}
+        more = {
+            link for link, (_, chain) in links.items() if link not in anchored | later and later & {*chain.previous}
+        }
         later |= more
         growing = bool(more)
     strange = [place for link, (place, _) in links.items() if link not in anchored | later]
-    return [(place, f"was put in after the ledger was anchored on {day}, before what was anchored") for place in strange]
+    return [
+        (place, f"was put in after the ledger was anchored on {day}, before what was anchored") for place in strange
+    ]
 
 
 def _before(links: Mapping[str, tuple[int, LedgerLink]], tips: Sequence[str]) -> set[str]:

@@ -2,8 +2,8 @@
 
 Belongs here: that world, made in this process without a server. Does not belong here: what is asked about the answers (tests, benchmarks).
 
-A day is served before it is loaded, as in life: features are those of the events before, of the requests answered before, and of the request;
-then the day's events and the labels that have come are published, so that the tables of later are other ones than those of then.
+A day is served before it is loaded, as in life: features are those of the events before, of the requests answered before, and of the
+request; then the day's events and the labels that have come are published, so that the tables of later are other ones than those of then.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class AnsweredWorld:
     def load(self, first: date, last: date) -> None:
         """Publish the events of some days, and the labels that are known when they are over."""
         case, catalog = self.use_case, self.catalog
-        catalog.events.stored.write_partitions(self.events.filter(pl.col(EVENT_DAY).is_between(first, last)), first, last)
+        catalog.events.stored.write_partitions(
+            self.events.filter(pl.col(EVENT_DAY).is_between(first, last)), first, last
+        )
         known = last + timedelta(days=1 - case.label_delay_days)
         labels = self.labels.filter(pl.col(EVENT_DAY) <= known)
         start = case.history.first_day
@@ -120,6 +122,15 @@ class AnsweredWorld:
         last = before - timedelta(days=self.use_case.label_delay_days)
         labels = self.labels.filter(pl.col(EVENT_DAY) <= last)
         return join_labels(self.events.filter(pl.col(EVENT_DAY) < before), labels, self.use_case)
+
+    def compute(self, first: date, last: date) -> None:
+        """The feature tables of some days, each from what is known when it is over."""
+        case = self.use_case
+        for day in DayRange(first, last).days:
+            labels = self.labels.filter(pl.col(EVENT_DAY) <= day - timedelta(days=case.label_delay_days))
+            events = join_labels(self.events.filter(pl.col(EVENT_DAY) <= day), labels, case)
+            for view in case.features:
+                self.catalog.features(view).write_partitions(compute_view(view, case, events, day, day), day, day)
 
     def computed(self, requests: pl.DataFrame) -> list[list[float]]:
         """Features of a day's requests by the offline kernel, from what is known at its midnight and the requests before each."""
@@ -173,10 +184,18 @@ class AnsweredWorld:
         moment, case = at or datetime.now(UTC), self.use_case
         entry = f"{case.name}/{action}/{version}/{moment.isoformat()}"
         evidence = {"gates": {"auc_roc": {"passed": True}}, "model_version": version, "passed": True}
-        self.models.ledger(case.name).record(Entry(entry, moment, case.name, action, version, None, release, evidence, "run"))
+        self.models.ledger(case.name).record(
+            Entry(entry, moment, case.name, action, version, None, release, evidence, "run")
+        )
 
     def serve(
-        self, day: date, most: int = 10_000, *, features: Features | None = None, background: bool = False, place: int = -1
+        self,
+        day: date,
+        most: int = 10_000,
+        *,
+        features: Features | None = None,
+        background: bool = False,
+        place: int = -1,
     ) -> list[str]:
         """Answer a day's events one after the other through the service's own scorer and log, then load the day and store the log.
 
@@ -191,7 +210,11 @@ class AnsweredWorld:
             Ids of the requests.
         """
         case = self.use_case
-        requests = self.events.filter(pl.col(EVENT_DAY) == day).sort(case.event_time, *case.event_source.primary_key).head(most)
+        requests = (
+            self.events.filter(pl.col(EVENT_DAY) == day)
+            .sort(case.event_time, *case.event_source.primary_key)
+            .head(most)
+        )
         rest = self.events.filter(pl.col(EVENT_DAY) != day)
         self.events = pl.concat([rest, requests]).sort(EVENT_DAY, maintain_order=True)
         values = self.computed(requests) if features is None else features(self, requests)

@@ -1,7 +1,7 @@
 """What each feature added to one answer.
 
-Belongs here: the answer of a whole predictor taken apart, imputation included, and the way for models that are no sum. Does not belong here:
-the sums of particular models (`learners/`), what people are shown of it (`pipelines/explain_prediction`).
+Belongs here: the answer of a whole predictor taken apart, imputation included, and the way for models that are no sum. Does not belong
+here: the sums of particular models (`learners/`), what people are shown of it (`pipelines/explain_prediction`).
 """
 
 from __future__ import annotations

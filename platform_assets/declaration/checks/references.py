@@ -18,12 +18,12 @@ from platform_assets.declaration.checks.connectors import connector_problems
 from platform_assets.declaration.checks.degradation import degrade_problems
 from platform_assets.declaration.checks.event_days import event_day_problems, spans_without_events
 from platform_assets.declaration.checks.experiments import experiment_problems
+from platform_assets.declaration.checks.explanations import explanation_problems
 from platform_assets.declaration.checks.features import entity_problems, lookup_keys, pass_through, view_problems
 from platform_assets.declaration.checks.gates import gate_problems
 from platform_assets.declaration.checks.keys import key_problems
 from platform_assets.declaration.checks.known_later import known_later_problems
 from platform_assets.declaration.checks.labels import label_problems
-from platform_assets.declaration.checks.explanations import explanation_problems
 from platform_assets.declaration.checks.measures import measure_problems
 from platform_assets.declaration.checks.predictions import prediction_problems
 from platform_assets.declaration.checks.rollout import rollout_problems

@@ -13,6 +13,6 @@ class Explanations(Declaration):
 
     changeable: tuple[Identifier, ...] = Field(
         default=(),
-        description="Columns of the request that somebody could have changed, such as an amount: `platform-assets explain` searches them for "
-        "the smallest change that flips the decision. What a person is does not belong here.",
+        description="Columns of the request that somebody could have changed, such as an amount: `platform-assets explain` searches "
+        "them for the smallest change that flips the decision. What a person is does not belong here.",
     )

@@ -95,7 +95,9 @@ def same_number(one: float | None, other: float | None) -> bool:
     return one == other
 
 
-def _decided(answer: Answer, use_case: UseCase, values: FeatureValues, row: Mapping[str, Any]) -> tuple[str | None, str]:
+def _decided(
+    answer: Answer, use_case: UseCase, values: FeatureValues, row: Mapping[str, Any]
+) -> tuple[str | None, str]:
     """The decision, and how it came about: by the model, as strangers are treated, or under one of the declared standing orders."""
     rule = use_case.serving.decision
     by_model = f"the model: from {rule.threshold} on `{rule.above}`" if rule is not None else "the model"
@@ -105,7 +107,10 @@ def _decided(answer: Answer, use_case: UseCase, values: FeatureValues, row: Mapp
         return answer.decision, by_model
     for order in use_case.monitoring.degrade:
         if order.then == REVIEW and row["decision"] == REVIEW:
-            return REVIEW, f"a standing order ({order.when}) sent every request to people; {by_model} said {answer.decision}"
+            return (
+                REVIEW,
+                f"a standing order ({order.when}) sent every request to people; {by_model} said {answer.decision}",
+            )
         condition = getattr(order, "rule", None)
         if order.then == "rule" and condition and rule is not None:
             decided = rule.above if _holds(condition, values) else rule.below

@@ -254,7 +254,9 @@ def _features_of_today(
     error: LakeVersionMissing,
 ) -> tuple[FeatureValues | None, FeaturesAgain]:
     """What is left when the versions of then are gone."""
-    gone = "; ".join(_gone(table, catalog.use_case.retention.keep_days) for table in tables if table.replaced_at is not None)
+    gone = "; ".join(
+        _gone(table, catalog.use_case.retention.keep_days) for table in tables if table.replaced_at is not None
+    )
     expired = f"what the lake held when it was scored has expired: {gone or error}"
     today = features_today(catalog, row)
     if today is not None and all(same_number(value, today[name]) for name, value in logged.items()):

@@ -1,7 +1,7 @@
 """Each feature of a prediction: its values, what it added, and the events and table versions behind it.
 
-Belongs here: the account of features, as plain values. Does not belong here: which events count (`features/consistency/explain.py`), reading
-state (`state_then.py`).
+Belongs here: the account of features, as plain values. Does not belong here: which events count (`features/consistency/explain.py`),
+reading state (`state_then.py`).
 """
 
 from __future__ import annotations
@@ -150,9 +150,9 @@ def _described(view: FeatureView, name: str) -> str:
     for window in view.windows:
         if name in window.feature_names:
             return window.description
-    for item in (*view.rows, *view.functions):
-        if item.name == name:
-            return item.description
+    own = {item.name: item.description for item in view.rows} | {item.name: item.description for item in view.functions}
+    if name in own:
+        return own[name]
     return next((one.description for one in view.lookups if name.startswith(f"{one.name}_")), "")
 
 
@@ -162,7 +162,11 @@ def _made_by(view: FeatureView, name: str) -> str:
             if feature == name:
                 of = window.column or window.condition or "events"
                 where = f" where {window.where}" if window.where else ""
-                delay = f", ending {window.delay_microseconds / 86_400_000_000:g} days before" if window.delay_microseconds else ""
+                delay = (
+                    f", ending {window.delay_microseconds / 86_400_000_000:g} days before"
+                    if window.delay_microseconds
+                    else ""
+                )
                 return f"{window.aggregate} of {of}{where} over {length / 86_400_000_000:g} days{delay}"
     for row in view.rows:
         if row.name == name:

@@ -37,7 +37,9 @@ class FoundPrediction:
     shadow: bool = False
 
 
-def find_prediction(catalog: Catalog, log_folder: Path, request: str, day: date | None = None) -> FoundPrediction | None:
+def find_prediction(
+    catalog: Catalog, log_folder: Path, request: str, day: date | None = None
+) -> FoundPrediction | None:
     """The prediction of a request; None where this use case knows none.
 
     Args:

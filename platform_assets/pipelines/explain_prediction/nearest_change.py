@@ -73,7 +73,9 @@ def search_changes(model: AnsweringModel, state: StateThen, columns: Sequence[st
         columns: of the request, which the declaration calls changeable.
     """
     if not columns:
-        return ChangeSearch((), "the declaration names nothing that a person could change (`monitoring.explanations.changeable`)")
+        return ChangeSearch(
+            (), "the declaration names nothing that a person could change (`monitoring.explanations.changeable`)"
+        )
     known = [name for name in columns if name in state.request.columns]
     search = _Search(model, state)
     found = [(change, size) for name in known for change, size in search.nearest(name)]
@@ -81,7 +83,9 @@ def search_changes(model: AnsweringModel, state: StateThen, columns: Sequence[st
     changes = tuple(change for change, _ in found)
     where = f"{', '.join(known)}, each by itself; {search.tried} changed requests were scored"
     if changes:
-        return ChangeSearch(changes, f"searched: {where}. Each change that is named was scored alone; smaller ones are not ruled out")
+        return ChangeSearch(
+            changes, f"searched: {where}. Each change that is named was scored alone; smaller ones are not ruled out"
+        )
     return ChangeSearch((), f"no change flips the decision, of {where}")
 
 
@@ -108,7 +112,7 @@ class _Search:
         if not numeric:
             chosen = tried.filter(pl.Series(flips))[0]
             return [(self._change(column, own, chosen), 1.0)]
-        width = float(values.cast(pl.Float64).std() or 1.0) or 1.0
+        width = float(np.std(values.cast(pl.Float64).to_numpy())) or 1.0
         best: list[float] = []
         for side in (tried < own, tried > own):
             beside = tried.filter(side).to_list()
@@ -128,7 +132,7 @@ class _Search:
             steps = np.linspace(stays, flips, BETWEEN + 1)[1:]
             digits = max(0, 2 - int(np.floor(np.log10(max(abs(flips - stays) / BETWEEN, 1e-12)))))
             series = pl.Series(np.round(steps, digits)).cast(dtype, strict=False)
-            tried = series.filter((series != stays)).unique(maintain_order=True)
+            tried = series.filter(series != stays).unique(maintain_order=True)
             outcome = self._flips(column, tried) if tried.len() else []
             place = next((place for place, flip in enumerate(outcome) if flip), None)
             if place is None:
@@ -152,7 +156,9 @@ class _Search:
         X = features.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in self._names).to_numpy()
         usable = ~np.isinf(X).any(axis=1)
         decisions: list[str | None] = [self._decision if hasattr(self, "_decision") else None] * len(X)
-        for place, output in zip(np.flatnonzero(usable), self._model.predictor.predict(X[usable]).tolist(), strict=True):
+        for place, output in zip(
+            np.flatnonzero(usable), self._model.predictor.predict(X[usable]).tolist(), strict=True
+        ):
             decisions[place] = self._answers(output).decision
         return decisions
 

@@ -106,7 +106,9 @@ def state_then(catalog: Catalog, row: Mapping[str, Any], waiting: pl.DataFrame |
     days = reached_days(catalog, request[EVENT_DAY])
     tables = rows_then(catalog, versions, days)
     whole = tables[use_case.events]
-    spread = {name: whole[name].drop_nulls().unique().sort() for name in use_case.serving.request if name in whole.columns}
+    spread = {
+        name: whole[name].drop_nulls().unique().sort() for name in use_case.serving.request if name in whole.columns
+    }
     own = {**tables, use_case.events: _of_entities(whole, use_case, row)}
     events = events_then(catalog, own, row[EVENT_DAY])
     return StateThen(use_case, request, tables, events, _answered(catalog, row, days, waiting), spread)
@@ -173,7 +175,12 @@ def features_today(catalog: Catalog, row: Mapping[str, Any]) -> dict[str, float 
         if not table.exists():
             return None
         names = list(view.feature_names)
-        own = table.scan(row[EVENT_DAY], row[EVENT_DAY], ordered=False).filter(*on).select(pl.col(names).cast(pl.Float64)).collect()
+        own = (
+            table.scan(row[EVENT_DAY], row[EVENT_DAY], ordered=False)
+            .filter(*on)
+            .select(pl.col(names).cast(pl.Float64))
+            .collect()
+        )
         if own.height != 1:
             return None
         values |= own.row(0, named=True)

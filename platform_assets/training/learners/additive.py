@@ -57,7 +57,9 @@ class AdditiveAnswer:
     def then(self, onward: str) -> AdditiveAnswer:
         """The same sum of a model whose output is mapped on."""
         inside = f"{self.onward}, then " if self.onward else ""
-        return replace(self, space="member's output" if self.space == OUTPUT else self.space, onward=f"{inside}{onward}")
+        return replace(
+            self, space="member's output" if self.space == OUTPUT else self.space, onward=f"{inside}{onward}"
+        )
 
 
 @runtime_checkable

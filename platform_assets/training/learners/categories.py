@@ -57,7 +57,9 @@ class Categories:
     def inputs_of(self, width: int) -> NDArray[np.int64]:
         """For each column of `spread` the input that it comes from, of so many inputs."""
         amounts = np.delete(np.arange(width), list(self.columns))
-        return np.concatenate([amounts, np.repeat(np.array(self.columns, dtype=np.int64), [len(one) for one in self.values])])
+        return np.concatenate(
+            [amounts, np.repeat(np.array(self.columns, dtype=np.int64), [len(one) for one in self.values])]
+        )
 
     def document(self) -> dict[str, Any]:
         """What JSON can hold, with all digits."""

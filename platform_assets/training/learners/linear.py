@@ -68,12 +68,20 @@ class LinearModel:
         return AdditiveAnswer(
             method="terms of the linear model, against the mean training row: exact",
             exact=True,
-            space=OUTPUT if not self._is_probability else "log-odds" if self._by_class is None else "score of the class",
+            space=OUTPUT
+            if not self._is_probability
+            else "log-odds"
+            if self._by_class is None
+            else "score of the class",
             base=intercept,
-            contributions=contributions,
+            contributions=np.asarray(contributions, dtype=np.float64),
             rounding=math.fsum([total, -intercept, *(-contributions).tolist()]),
             total=total,
-            onward="" if not self._is_probability else "sigmoid" if self._by_class is None else "softmax over the classes",
+            onward=""
+            if not self._is_probability
+            else "sigmoid"
+            if self._by_class is None
+            else "softmax over the classes",
         )
 
     def save(self, folder: Path) -> tuple[str, ...]:

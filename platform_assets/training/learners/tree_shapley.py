@@ -4,9 +4,9 @@ Belongs here: the values of sums of trees for one row. Does not belong here: rea
 (`compiled_trees.py`).
 
 A feature that is left out sends a row down both ways of a test, by the share of training rows that went there: path-dependent TreeSHAP
-(Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020). So each leaf is a game whose worth is a
-product over the features on its path, and its Shapley value an integral of a polynomial (Owen, Multilinear Extensions of Games, 1972), which
-Gauss-Legendre quadrature of enough nodes gives without error. xgboost's own values come in single precision.
+(Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020). So each leaf is a game whose worth
+is a product over the features on its path, and its Shapley value an integral of a polynomial (Owen, Multilinear Extensions of Games,
+1972), which Gauss-Legendre quadrature of enough nodes gives without error. xgboost's own values come in single precision.
 """
 
 from __future__ import annotations
@@ -120,4 +120,5 @@ def _shapley(leaves: _Leaves, features: int) -> Vector:
     np.cumprod(factor[:, :-1], axis=1, out=before[:, 1:])
     np.cumprod(factor[:, :0:-1], axis=1, out=after[:, -2::-1])
     values = ((before * after) @ weights) * (leaves.one - leaves.zero) * leaves.value[:, None]
-    return np.bincount(leaves.feature.ravel(), weights=values.ravel(), minlength=features)
+    summed = np.bincount(leaves.feature.ravel(), weights=values.ravel(), minlength=features)
+    return np.asarray(summed, dtype=np.float64)

@@ -177,7 +177,9 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     ledger = Ledger(ledger_table(str(tmp_path_factory.mktemp("ledger") / "ledger")))
     for number in range(12):
         moment = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=number)
-        ledger.record(Entry(f"e-{number:02}", moment, "case", "promoted", str(number), None, None, {"n": number}, "run"))
+        ledger.record(
+            Entry(f"e-{number:02}", moment, "case", "promoted", str(number), None, None, {"n": number}, "run")
+        )
     return ledger.table.read().sort("at")
 
 
@@ -208,7 +210,9 @@ def test_every_change_of_the_ledger_is_found(entries: pl.DataFrame) -> None:
         assert found.faults, (number, kind)
 
 
-def test_a_forged_entry_with_a_right_link_is_found_once_the_ledger_was_anchored(entries: pl.DataFrame, tmp_path: Path) -> None:
+def test_a_forged_entry_with_a_right_link_is_found_once_the_ledger_was_anchored(
+    entries: pl.DataFrame, tmp_path: Path
+) -> None:
     forged = Ledger(ledger_table(str(tmp_path / "ledger")))
     for row in entries.head(4).to_dicts():
         known = {name: value for name, value in row.items() if name != "chain"}
