@@ -30,6 +30,8 @@ from benchmarks.doors.topic import TITLE as DOORS_TITLE
 from benchmarks.doors.topic import measure_doors
 from benchmarks.estimates.topic import TITLE as ESTIMATES_TITLE
 from benchmarks.estimates.topic import measure_estimates
+from benchmarks.explanations.topic import TITLE as EXPLANATIONS_TITLE
+from benchmarks.explanations.topic import measure_explanations
 from benchmarks.expressions.topic import TITLE as EXPRESSIONS_TITLE
 from benchmarks.expressions.topic import measure_expressions
 from benchmarks.features.history import measure_history, measure_look_ups
@@ -126,6 +128,10 @@ TOPICS: dict[str, tuple[str, Measure]] = {
     "parity": (
         "Parity of served and offline features",
         lambda size, log: measure_parity(scored_use_case().use_case, size.scale, log, requests=size.compared),
+    ),
+    "explanations": (
+        EXPLANATIONS_TITLE,
+        lambda size, log: measure_explanations(size.explained, size.explained_in_processes, log),
     ),
     "ingest": (
         "Ingesting a history",

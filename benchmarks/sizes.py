@@ -17,6 +17,8 @@ from benchmarks.cluster.topic import QUICK as FEW_ON_A_CLUSTER
 from benchmarks.cluster.topic import Amount
 from benchmarks.common.world import QUICK_SCALE
 from benchmarks.estimates.topic import SEEDS as ESTIMATE_SEEDS
+from benchmarks.explanations.topic import IDS as EXPLAINED_IDS
+from benchmarks.explanations.topic import PROCESSES as EXPLAINED_IN_PROCESSES
 from benchmarks.expressions.topic import ROWS as EXPRESSION_ROWS
 from benchmarks.gates.topic import GOOD_SEEDS, WEEKS
 from benchmarks.gates.topic import SEEDS as MODEL_SEEDS
@@ -63,6 +65,8 @@ class Size:
         trained_rows: of the large training set.
         labels: rows of the training set.
         feast_labels: of these, as many as Feast's store survives.
+        explained: predictions that are explained.
+        explained_in_processes: of them once more, in a process of its own.
         compared: requests whose features are compared with the offline path.
         batch_rows: of the large table that is scored in batch.
         few_batch_rows: of the table that its memory is compared with.
@@ -102,6 +106,8 @@ class Size:
     trained_rows: int = TRAINED_ROWS
     labels: int = LABELS
     feast_labels: int = LABELS_FEAST_SURVIVES
+    explained: int = EXPLAINED_IDS
+    explained_in_processes: int = EXPLAINED_IN_PROCESSES
     compared: int = REQUESTS
     batch_rows: int = BATCH_ROWS
     few_batch_rows: int = FEW_ROWS
@@ -143,6 +149,8 @@ QUICK = Size(
     trained_rows=400_000,
     labels=100_000,
     feast_labels=5_000,
+    explained=70,
+    explained_in_processes=1,
     compared=1_000,
     batch_rows=600_000,
     few_batch_rows=200_000,

@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[1]
 READING = (
     "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
-    "rollout status", "target status", "metrics show",
+    "rollout status", "target status", "metrics show", "audit verify",
 )  # fmt: skip
 CHANGING = {
     "run": "pipeline/conftest.py",
@@ -46,6 +46,9 @@ CHANGING = {
     "alerts check": "unit/monitoring/alerting/test_alerts_command.py",
     "alerts observe": "unit/monitoring/alerting/test_alerts_command.py",
     "alerts render": "unit/monitoring/alerting/test_alerts_command.py",
+    "audit anchor": "unit/cli/test_explain_commands.py",
+    "explain": "unit/cli/test_explain_commands.py",
+    "erase": "unit/cli/test_explain_commands.py",
     "bento": "unit/cli/test_delivery_commands.py",
     "degraded": "unit/cli/test_degraded_command.py",
     "package": "pipeline/test_lived_in.py",

@@ -1,0 +1,1 @@
+"""Predictions explained, and what the chain of the log costs."""
