@@ -31,7 +31,7 @@ def erase(
             raise ValueError("say why: --why is kept with the record of the erasure")
         from datetime import UTC, datetime
 
-        from platform_assets.pipelines.erase.erase import Request, erase_entity
+        from platform_assets.pipelines.erase.erase import ErasureRequest, erase_entity
         from platform_assets.pipelines.erase.online import erase_online
         from platform_assets.pipelines.erase.person import named_entity
         from platform_assets.pipelines.maintain import read_pins
@@ -43,7 +43,7 @@ def erase(
         pins = read_pins(catalog, installation.models.registry(), datetime.now(UTC)).pins
         feast = installation.feature_store.settings(declared.use_case)
         store = (lambda: erase_online(catalog, who, feast, console.print)) if declared.use_case.is_realtime else None
-        request = Request(system_user(), why.strip(), also_pinned, dry_run)
+        request = ErasureRequest(system_user(), why.strip(), also_pinned, dry_run)
         erased = erase_entity(
             catalog, who, installation.serving, pins, request, store, lambda line: console.print(f"  {line}")
         )

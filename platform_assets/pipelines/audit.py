@@ -1,7 +1,7 @@
 """Audit: whether log, lake and ledger are what was written, and their heads written down.
 
 Belongs here: following every chain of a use case, holding the lake's predictions against the log, and anchors. Does not belong here: the
-chains themselves (`monitoring/log_chain.py`, `registry/ledger_chain.py`), erasing (`pipelines/erase.py`), printing.
+chains themselves (`monitoring/log_chain.py`, `registry/ledger_chain.py`), erasing (`pipelines/erase`), printing.
 """
 
 from __future__ import annotations

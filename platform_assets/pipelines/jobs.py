@@ -13,6 +13,7 @@ from platform_assets.declaration.names import (
     DRIFT,
     ESTIMATE,
     EVALUATION,
+    EXPLANATIONS,
     FEATURE_QUALITY,
     MODEL_CARD,
     ONLINE_STORE,
@@ -73,7 +74,7 @@ def job_tables(use_case: UseCase) -> dict[str, list[TableName]]:
         LABELS: _published(late),
         LOAD: [*_published(prompt), *kept, *((FEATURES, view.table) for view in use_case.stored_views)],
         TRAIN: _trained(use_case),
-        WATCH: [(MONITORING, DRIFT), (MONITORING, ESTIMATE)],
+        WATCH: [(MONITORING, DRIFT), (MONITORING, ESTIMATE), *_explained(use_case)],
         JUDGE: [(MONITORING, QUALITY), *([(MONITORING, BUSINESS_MEASURES)] if use_case.monitoring.measures else [])],
         DECIDE: [(MONITORING, RETRAIN_DECISION)],
         MAINTAIN: [(MAINTENANCE, TABLES)],
@@ -114,6 +115,12 @@ def _published(sources: list[Source]) -> list[TableName]:
         for layer in (RAW, CLEAN, QUARANTINE, PROFILE)
         if layer != RAW or not source.is_incremental
     ]
+
+
+def _explained(use_case: UseCase) -> list[TableName]:
+    """Samples of predictions that are explained, where any are asked for."""
+    wanted = use_case.is_trained_here and use_case.monitoring.explanations.samples_per_day
+    return [(MONITORING, EXPLANATIONS)] if wanted else []
 
 
 def _trained(use_case: UseCase) -> list[TableName]:

@@ -11,6 +11,7 @@ from platform_assets.declaration.names import (
     BUSINESS_MEASURES,
     DRIFT,
     ESTIMATE,
+    EXPLANATIONS,
     FEATURE_QUALITY,
     ONLINE_STORE,
     PARITY,
@@ -74,6 +75,7 @@ def lineage(use_case: UseCase) -> Lineage:
     logged = [ColumnOf(*predictions_path(use_case), FEATURE_PREFIX + name) for name in use_case.feature_names]
     stored = [ColumnOf(FEATURES, view.table, name) for view in use_case.features for name in view.feature_names]
     otherwise[(MONITORING, PARITY)] = (*logged, *stored)
+    otherwise[(MONITORING, EXPLANATIONS)] = (*logged, *stored)
     watched = [ColumnOf(MONITORING, monitor, "causes") for monitor in (DRIFT, QUALITY)]
     otherwise[(MONITORING, RETRAIN_DECISION)] = tuple(watched)
     return Lineage(made_from, otherwise)

@@ -18,6 +18,7 @@ from platform_assets.orchestration.assets.estimates import estimated_quality_ass
 from platform_assets.orchestration.assets.evaluation import evaluation_asset
 from platform_assets.orchestration.assets.experiment import experiment_asset
 from platform_assets.orchestration.assets.experiment_report import experiment_report_asset, has_experiment_report
+from platform_assets.orchestration.assets.explanations import explanations_asset
 from platform_assets.orchestration.assets.feature_quality import feature_quality_asset
 from platform_assets.orchestration.assets.features import feature_table_asset
 from platform_assets.orchestration.assets.feed import incremental_assets
@@ -96,6 +97,7 @@ def _trained(use_case: UseCase) -> list[dg.AssetsDefinition]:
         rollback_asset(use_case=use_case),
         *_answering(use_case),
         parity_asset(use_case=use_case),
+        *([explanations_asset(use_case=use_case)] if use_case.monitoring.explanations.samples_per_day else []),
     ]
 
 

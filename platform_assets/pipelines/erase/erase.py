@@ -76,7 +76,7 @@ class ErasedAll:
 
 
 @dataclass(frozen=True)
-class Request:
+class ErasureRequest:
     """Who asked for an erasure, why, and how far it goes.
 
     Attributes:
@@ -97,7 +97,7 @@ def erase_entity(
     entity: ErasedEntity,
     serving: ServingHome,
     pins: Sequence[Pin],
-    request: Request,
+    request: ErasureRequest,
     online: Callable[[], Sequence[str]] | None = None,
     log: Log = lambda _: None,
 ) -> ErasedAll:
@@ -143,7 +143,7 @@ def erase_entity(
 
 
 def _erase_table(
-    catalog: Catalog, name: str, entity: ErasedEntity, pins: Sequence[Pin], request: Request, erasure: str
+    catalog: Catalog, name: str, entity: ErasedEntity, pins: Sequence[Pin], request: ErasureRequest, erasure: str
 ) -> ErasedTable | None:
     table = catalog.stored(name)
     columns = entity.columns(dict(pl.Schema(table.schema)))
@@ -195,7 +195,7 @@ def _record(
     catalog: Catalog,
     entity: ErasedEntity,
     serving: ServingHome,
-    request: Request,
+    request: ErasureRequest,
     erasure: str,
     removed: Mapping[str, Mapping[str, int]],
     left: Sequence[str],

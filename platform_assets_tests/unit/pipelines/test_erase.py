@@ -9,7 +9,7 @@ import pytest
 from platform_assets.lake.pins import Pin
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.pipelines.audit import erasure_table, verify_audit, write_anchor
-from platform_assets.pipelines.erase.erase import ErasedAll, Request, erase_entity
+from platform_assets.pipelines.erase.erase import ErasedAll, ErasureRequest, erase_entity
 from platform_assets.pipelines.erase.person import ErasureRefused, named_entity
 from platform_assets.pipelines.explain_prediction.explain import explain_prediction
 from platform_assets.pipelines.explain_prediction.find import find_prediction
@@ -33,7 +33,7 @@ def world(tmp_path: Path) -> AnsweredWorld:
 
 def erased(world: AnsweredWorld, pins: tuple[Pin, ...] = (), **how: bool) -> ErasedAll:
     entity = named_entity(world.catalog, f"card_id={CARD}")
-    return erase_entity(world.catalog, entity, world.serving, pins, Request("officer", "asked for", **how))
+    return erase_entity(world.catalog, entity, world.serving, pins, ErasureRequest("officer", "asked for", **how))
 
 
 def files_with_the_card(world: AnsweredWorld) -> list[str]:
