@@ -55,7 +55,7 @@ def test_audit_anchors_verifies_and_names_the_first_bad_row(world: AnsweredWorld
     assert run("audit", "anchor", "payments", "--output", str(kept)).exit_code == 0
     assert run("audit", "verify", "payments", "--against", str(kept)).exit_code == 0
     [segment] = world.log_folder.glob("*.jsonl")
-    segment.write_text(segment.read_text().replace('"decision":"negative"', '"decision":"positive"', 1))
+    segment.write_text(segment.read_text().replace('"decision":"', '"decision":"not ', 1))
     said = run("audit", "verify")
     assert said.exit_code == 1
     assert f"{segment.name}:" in said.output

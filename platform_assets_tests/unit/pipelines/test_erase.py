@@ -1,5 +1,6 @@
 """An entity that is erased is nowhere any more, the chain stays whole, and the others can still be explained."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,15 +21,22 @@ from platform_assets_tests.unit.pipelines.answered import SERVED, payments
 CARD = 3
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> AnsweredWorld:
-    world = AnsweredWorld(tmp_path, use_case(), *payments())
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> AnsweredWorld:
+    """A day that was answered and stored, with its features, and an anchor of its log."""
+    world = AnsweredWorld(tmp_path_factory.mktemp("made"), use_case(), *payments())
     world.load(FIRST_DAY, SERVED - timedelta(days=1))
     world.release("1", world.train("logistic_regression", SERVED))
     world.serve(SERVED)
-    world.compute(FIRST_DAY, SERVED)
+    world.compute(SERVED, SERVED)
     write_anchor(world.catalog, world.log_folder)
     return world
+
+
+@pytest.fixture
+def world(made: AnsweredWorld, tmp_path: Path) -> AnsweredWorld:
+    shutil.copytree(made.root, tmp_path / "copy")
+    return AnsweredWorld(tmp_path / "copy", made.use_case, made.events, made.labels, made.answers)
 
 
 def erased(world: AnsweredWorld, pins: tuple[Pin, ...] = (), **how: bool) -> ErasedAll:
@@ -90,8 +98,8 @@ def test_a_dry_run_changes_nothing(world: AnsweredWorld) -> None:
 
 
 def test_what_a_model_was_made_from_is_kept_and_said_unless_it_goes_too(world: AnsweredWorld) -> None:
-    pin = Pin("payments/clean/payments", 0, "model", "model version 1")
-    pinned = world.catalog.events.stored.read(version=0).filter(pl.col("card_id") == CARD).height
+    pin = Pin("payments/clean/payments", 1, "model", "model version 1")
+    pinned = world.catalog.events.stored.read(version=1).filter(pl.col("card_id") == CARD).height
     done = erased(world, (pin,))
     assert pinned
     assert any("model version 1" in line and "--also-pinned" in line for line in done.left)

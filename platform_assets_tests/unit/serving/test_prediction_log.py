@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from platform_assets.declaration import EVENT_DAY
+from platform_assets.declaration.hash_chain import CHAIN
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.tasks.base import Answer
@@ -40,7 +41,7 @@ def record(tmp_path: Path) -> dict[str, Any]:
 def test_a_line_has_the_columns_of_the_log_and_monitoring_reads_it(tmp_path: Path, record: dict[str, Any]) -> None:
     log = PredictionLog(tmp_path / "log", DIGEST, 2**20)
     log.append(record)
-    assert [*lines(tmp_path / "log")[0], EVENT_DAY] == list(prediction_log_schema(use_case()))
+    assert [*lines(tmp_path / "log")[0], EVENT_DAY] == [*list(prediction_log_schema(use_case()))[:-1], CHAIN, EVENT_DAY]
     read = read_segments(tmp_path / "log", use_case())
     assert read.frame.height == 1
     row = read.frame.row(0, named=True)

@@ -13,8 +13,15 @@ from platform_assets.monitoring.explanation_page import explanation_page
 from platform_assets.pipelines.explain_prediction.errors import NotExplained
 from platform_assets.pipelines.explain_prediction.explain import PredictionExplanation, explain_prediction
 from platform_assets.pipelines.explain_prediction.find import find_prediction
+from platform_assets.registry.model_store import ModelStore
 from platform_assets.testing.answered_world import AnsweredWorld
+from platform_assets.testing.fake_registry import FakeRegistry
+from platform_assets.testing.payments import use_case
 from platform_assets_tests.unit.pipelines.answered import SERVED
+
+DECISION = use_case().serving.decision
+assert DECISION is not None
+ABOVE, BELOW = DECISION.above, DECISION.below
 
 
 def explained(world: AnsweredWorld, request: str) -> PredictionExplanation:
@@ -58,22 +65,19 @@ def test_a_window_names_the_events_behind_it_and_where_each_was_known_from(answe
 
 
 def test_a_declined_payment_names_the_smaller_amount_that_would_have_passed(answered: AnsweredWorld) -> None:
-    found = explained(answered, ids(answered, "positive")[0])
+    found = explained(answered, ids(answered, ABOVE)[0])
     [change] = found.search.changes
     assert change.column == "amount"
     assert change.changed < change.value
-    assert (found.answer.decision, change.decision) == ("positive", "negative")
+    assert (found.answer.decision, change.decision) == (ABOVE, BELOW)
 
 
-def test_a_request_is_found_by_the_callers_id_and_before_it_is_stored(copy: AnsweredWorld) -> None:
-    first = ids(copy)[0]
-    assert explained(copy, f"caller-{first}").found.row["request_id"] == first
-    shutil.rmtree(copy.root / "lake" / "payments" / "serving")
-    shutil.rmtree(copy.root / "lake" / ".known", ignore_errors=True)
-    live = find_prediction(copy.catalog, copy.log_folder, ids_of_log(copy)[-1])
-    assert live is not None
-    assert live.place.endswith("not stored yet")
-    assert explain_prediction(copy.catalog, live, copy.serving, copy.models).is_proven
+def test_a_request_is_found_by_the_callers_id_and_before_it_is_stored(answered: AnsweredWorld) -> None:
+    first = ids(answered)[0]
+    assert explained(answered, f"caller-{first}").found.row["request_id"] == first
+    live = explained(answered, f"caller-{ids_of_log(answered)[-1]}")
+    assert live.found.place.endswith("not stored yet")
+    assert live.is_proven, live.verdict
 
 
 def ids_of_log(world: AnsweredWorld) -> list[str]:
@@ -96,8 +100,9 @@ def test_what_retention_took_is_said_with_its_date_and_the_answer_is_computed_al
     assert (again.features.proof, again.is_proven) == ("as the tables say today", True)
 
 
-def test_a_release_that_is_gone_refuses(copy: AnsweredWorld) -> None:
+def test_a_release_that_is_gone_refuses(copy: AnsweredWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(copy.serving.bento_root())
+    monkeypatch.setattr(ModelStore, "registry", lambda _: FakeRegistry())
     with pytest.raises(NotExplained, match="the model that answered is not kept any more: release sha256:"):
         explained(copy, ids(copy)[0])
 
@@ -112,7 +117,7 @@ def test_a_changed_answer_is_red(copy: AnsweredWorld) -> None:
 
 
 def test_the_page_says_it_in_words_and_escapes_what_came_from_outside(answered: AnsweredWorld) -> None:
-    document = explained(answered, ids(answered, "positive")[0]).document()
+    document = explained(answered, ids(answered, ABOVE)[0]).document()
     document["prediction"]["decision"] = "<script>"
     page = explanation_page(document, "2026-03-01")
     for said in (
