@@ -17,7 +17,7 @@ Problem = tuple[tuple[int | str, ...], Any, str]
 
 def explanation_problems(use_case: UseCase) -> Iterator[Problem]:
     """Problems of what is called changeable; paths start at the use case."""
-    fixed = {*use_case.event_source.primary_key, use_case.event_time}
+    fixed = {*use_case.event_source.primary_key, use_case.event_source.event_time}
     for place, name in enumerate(use_case.monitoring.explanations.changeable):
         where = ("monitoring", "explanations", "changeable", place)
         if name not in use_case.serving.request:
