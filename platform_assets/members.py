@@ -1,13 +1,13 @@
-"""Registries: the members of one kind of thing, by name.
+"""Registries: the members of one kind of thing, by name; and what is said of a name that nothing has.
 
-Belongs here: how a member is found and how another one is added. Does not belong here: any member, or any list of members (each stands
-with its kind: `connectors/registry.py`, `tasks/registry.py`, ...).
+Belongs here: how a member is found and how another one is added, and the name that was probably meant. Does not belong here: any member, or
+any list of members (each stands with its kind: `connectors/registry.py`, `tasks/registry.py`, ...).
 
 What varies in the platform is an object behind a narrow Protocol. A registry is a list of dotted names, so that naming a kind costs no
 import, and a member is imported when it is used for the first time.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Generic, TypeVar, cast
@@ -16,8 +16,49 @@ Member = TypeVar("Member")
 Declared = TypeVar("Declared")
 
 
-class UnknownMember(ValueError):
+MOST_NAMES = 12
+"""Of a longer list only the beginning is shown."""
+_SHORTEST_BEGINNING = 3
+
+
+class UnknownName(ValueError):
+    """Somebody named what is not there; the message says what is, and what was probably meant."""
+
+
+class UnknownMember(UnknownName):
     """A name is not in the registry; the message lists the ones that are."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant: one that differs in case, separators or a few letters; None where none is close."""
+    import difflib
+
+    plain = {_plain(other): other for other in reversed(list(known))}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.7)
+    if close:
+        return plain[close[0]]
+    longer = [other for other in plain if _begins(other, _plain(name)) or _begins(_plain(name), other)]
+    return plain[longer[0]] if len(longer) == 1 else None
+
+
+def meant_and_known(name: str, known: Iterable[str]) -> str:
+    """Which name was probably meant, and all that there are: the end of every sentence about a name that nothing has."""
+    names = list(dict.fromkeys(known))
+    if not names:
+        return "none are declared"
+    meant = nearest(name, names)
+    shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    return f"known: {shown}" if meant is None else f"did you mean {meant!r}? known: {shown}"
+
+
+def _begins(text: str, beginning: str) -> bool:
+    return len(beginning) >= _SHORTEST_BEGINNING and text.startswith(beginning)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_").replace(".", "_")
 
 
 class MemberRegistry(Generic[Member]):
@@ -51,7 +92,7 @@ class MemberRegistry(Generic[Member]):
         """
         if name not in self._loaded:
             if name not in self._addresses:
-                raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self._addresses)}")
+                raise UnknownMember(f"there is no {self.kind} {name!r}; {meant_and_known(name, self._addresses)}")
             self._loaded[name] = imported(self._addresses[name])
         return cast(Member, self._loaded[name])
 
@@ -120,7 +161,7 @@ class ImplementationRegistry(Generic[Member]):
             UnknownMember: there is none.
         """
         if name not in self:
-            raise UnknownMember(f"there is no {self.kind} {name!r}; there are {', '.join(self.names)}")
+            raise UnknownMember(f"there is no {self.kind} {name!r}; {meant_and_known(name, self.names)}")
         address = self._beside[name] if name in self._beside else self._address_of(self._declared[name])
         return cast(Member, imported(address))
 

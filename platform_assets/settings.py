@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from platform_assets.connectors.access import Access
 from platform_assets.deployment.callers import CallersUnusable, parse_tokens
-from platform_assets.deployment.environments import PORTS, PRODUCTION, environment_home, make_home
+from platform_assets.deployment.environments import PORTS, PRODUCTION, default_home, environment_home, make_home
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
@@ -39,6 +39,16 @@ def object_store_options(environment: Mapping[str, str] = os.environ) -> dict[st
 def environment_variables() -> Mapping[str, str]:
     """The environment, for the variables that connectors name."""
     return os.environ
+
+
+def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The installation's home: the folder that `PLATFORM_ASSETS_HOME` names, else the one of the project around the current folder."""
+    return Path(environment.get(f"{PREFIX}HOME") or default_home(Path.cwd())).absolute()
+
+
+def keeps_all_in_home(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether tables and models lie below the home; elsewhere a home may be empty and there is much to see."""
+    return not any(environment.get(f"{PREFIX}{name}") for name in ("LAKE", "MLFLOW", "KUBERNETES"))
 
 
 def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
@@ -79,7 +89,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Field(
-        description="Folder for everything that is written; default `.platform/default` in the current folder."
+        description="Folder for everything that is written; default `.platform/default` of the project around the current folder, which a "
+        "`dagster.yaml` or a `.platform` marks, and of the current folder where there is none."
     )
     lake: str = Field(description="Root of the Delta tables: a folder or an `s3://` address.")
     mlflow: str = Field(repr=False, description="MLflow tracking address.")
@@ -200,7 +211,7 @@ class Settings(BaseModel):
         def value(name: str, default: str) -> str:
             return environment.get(PREFIX + name.upper()) or default
 
-        home = Path(value("home", ".platform/default")).absolute()
+        home = home_folder(environment)
         environment_name = value("environment", PRODUCTION)
         own = environment_home(home, environment_name)
         online_store = json.dumps({"type": "sqlite", "path": str(own / "feast" / "online.db")})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.console import console, fail_readably
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def bento(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
 ) -> None:
     """Show where the champion's Bento lies (BENTOML_HOME), and how to serve it with `bentoml serve`."""
     from platform_assets.declaration.loader import declared_use_cases

@@ -7,23 +7,29 @@ from typing import Annotated
 
 import typer
 
+from platform_assets.cli.answer import AsJson, answering
+from platform_assets.cli.completion import use_case_names
+
 
 def degraded(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     lift: Annotated[bool, typer.Option("--lift", help="End the order; the same cause gives none again.")] = False,
     why: Annotated[str, typer.Option(help="Why it is lifted; kept with the order.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Show whether answers are under review or refused by `monitoring.degrade`, and lift that."""
-    from platform_assets.cli.console import console, fail_readably
+    from platform_assets.cli.console import console
     from platform_assets.cli.models.lookup import system_user
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.declaration.standing_order import read_order, write_order
     from platform_assets.installation import Installation
 
-    with fail_readably():
+    with answering(as_json) as answer:
         [declared] = declared_use_cases(use_case)
         folder = Installation.from_environment().serving.log_folder(declared.use_case.name)
         order = read_order(folder)
+        answer.put("use_case", declared.use_case.name)
+        answer.put("order", order)
         if order is None or not order.is_in_force:
             console.print(f"{use_case}: no standing order is in force.")
             return

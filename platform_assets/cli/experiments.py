@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from platform_assets.cli.answer import Answer, AsJson, answering, plain_table
+from platform_assets.cli.completion import use_case_names
+
 app = typer.Typer(no_args_is_help=True, help="A/B tests, as they are planned and as they run.")
 
 
@@ -19,28 +22,30 @@ def _experiments() -> None:
 
 
 @app.command()
-def design(use_case: Annotated[str, typer.Argument(help="Name of the use case.")]) -> None:
+def design(
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
+    as_json: AsJson = False,
+) -> None:
     """Sample size and duration of the declared A/B test, from the use case's own history. Writes nothing."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        show_design(use_case)
+    with answering(as_json) as answer:
+        show_design(use_case, answer)
 
 
 @app.command()
 def report(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     test: Annotated[str | None, typer.Option(help="Name of the test, as the log has it; default: the newest.")] = None,
     act: Annotated[bool, typer.Option(help="Let a verdict end the test's stage of the rollout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What an A/B test shows by now, from the stored log and the labels that arrived; writes the page."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        show_report(use_case, test, act=act)
+    with answering(as_json) as answer:
+        show_report(use_case, test, answer, act=act)
 
 
-def show_report(name: str, test: str | None, *, act: bool = False) -> None:
+def show_report(name: str, test: str | None, answer: Answer, *, act: bool = False) -> None:
     """Analyse a test, write its page and print what it shows.
 
     Raises:
@@ -61,6 +66,10 @@ def show_report(name: str, test: str | None, *, act: bool = False) -> None:
     installation = Installation.from_environment()
     analysed = analyse_experiment(installation.catalog(use_case), installation.models.ledger(name), test)
     analysis, verdict = analysed.analysis, analysed.analysis.verdict
+    answer.put("use_case", name)
+    answer.put("test", analysis.name)
+    answer.put("verdict", verdict)
+    answer.put("requests", analysis.requests)
     console.print(f"[bold]{analysis.name}[/] {escape(verdict.sentence)}")
     console.print(f"  sample ratio: {escape(verdict.sample_ratio.sentence())}")
     for found in verdict.guardrails:
@@ -70,21 +79,22 @@ def show_report(name: str, test: str | None, *, act: bool = False) -> None:
         f"  {counts.exposed:,} requests took part, {counts.pending:,} of them without a known outcome; {counts.outside:,} of entities that "
         f"do not, {counts.without_entity:,} without an entity, {counts.not_assigned:,} that the proxy could not assign"
     )
-    console.print(f"  page: {write_experiment_report(analysed, installation.serving.report_folder(name))}")
+    page = write_experiment_report(analysed, installation.serving.report_folder(name))
+    answer.put("page", page)
+    console.print(f"  page: {page}")
     if act:
         run_id = f"by hand {uuid4().hex[:12]}"
         done = act_on_experiment(use_case, analysed, installation.models, installation.serving, run_id)
         console.print(f"  rollout: {escape(done)}")
 
 
-def show_design(name: str) -> None:
+def show_design(name: str, answer: Answer) -> None:
     """Print the plan.
 
     Raises:
         DesignError: there is no experiment, or no history to plan from.
     """
     from rich.markup import escape
-    from rich.table import Table
 
     from platform_assets.cli.console import console
     from platform_assets.declaration.loader import declared_use_cases
@@ -93,11 +103,12 @@ def show_design(name: str) -> None:
 
     use_case = declared_use_cases(name)[0].use_case
     plan = design_experiment(Installation.from_environment().catalog(use_case))
+    answer.put("use_case", name)
+    answer.put("design", plan)
     for sentence in plan.sentences():
         console.print(escape(sentence))
-    table = Table(title="had it run at the end of the history", box=None, pad_edge=False)
-    for title in ("days", "participants", "needed", "effect that could be seen"):
-        table.add_column(title, justify="right")
+    titles = ("days", "participants", "needed", "effect that could be seen")
+    table = plain_table(*titles, title="had it run at the end of the history", right=titles)
     for horizon in plan.horizons:
         mark = "[bold green]" if horizon == plan.planned else ""
         cells = (

@@ -15,7 +15,8 @@ from rich.markup import escape
 
 import platform_assets
 from platform_assets.cli.console import console
-from platform_assets.declaration.loader import DeclarationError, load_use_case
+from platform_assets.declaration.loader import load_use_case
+from platform_assets.declaration.problems import DeclarationError
 from platform_assets.onboarding.facts import OnboardingError, TableFacts, look_at, look_at_database
 from platform_assets.onboarding.guesses import guess_of
 from platform_assets.onboarding.labels import with_binary_label

@@ -6,22 +6,31 @@ Belongs here: the commands and what they print. Does not belong here: reading ta
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from platform_assets.cli.answer import Answer, AsJson, answering
+from platform_assets.cli.completion import use_case_names
+
+if TYPE_CHECKING:
+    from platform_assets.lake.verification import VerifiedTable
 
 app = typer.Typer(no_args_is_help=True, help="Whether stored tables are what was written.")
 
 
 @app.command()
 def verify(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Read every file of every table and compare it with the digest of when it was written; the exit code is 1 when one is wrong."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        wrong = verify_use_cases(use_case)
+    with answering(as_json) as answer:
+        wrong = verify_use_cases(use_case, answer)
     if wrong:
         raise typer.Exit(1)
 
@@ -47,7 +56,11 @@ def accept(
         console.print(f"{table} is taken as {state}. Materialize what it lacks.")
 
 
-def verify_use_cases(name: str | None) -> int:
+def _figures(found: VerifiedTable) -> dict[str, int | None]:
+    return {"version": found.version, "files": found.files, "bytes": found.bytes_read}
+
+
+def verify_use_cases(name: str | None, answer: Answer) -> int:
     """Print a line for each table; how many are wrong."""
     from platform_assets.cli.console import console
     from platform_assets.declaration.loader import declared_use_cases
@@ -57,6 +70,9 @@ def verify_use_cases(name: str | None) -> int:
     installation, wrong = Installation.from_environment(), 0
     for declared in declared_use_cases(name):
         for path, found in verify_lake(installation.catalog(declared.use_case)):
+            answer.add(
+                "tables", {"table": path, "as_written": found.wrong is None, "wrong": found.wrong, **_figures(found)}
+            )
             if found.wrong is None:
                 old = f", {found.without_digest:,} of them older than digests" if found.without_digest else ""
                 size = f"{found.bytes_read / 1e6:,.1f} MB"

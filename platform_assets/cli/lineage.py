@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platform_assets.cli.answer import Answer, AsJson, answering
+from platform_assets.cli.completion import use_case_names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,7 +25,7 @@ _MOST_TREES = 6
 
 
 def lineage(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     column: Annotated[str, typer.Argument(help="`column`, `table.column` or `layer/table.column`.")],
     up: Annotated[bool, typer.Option("--up", help="Only what the column comes from.")] = False,
     down: Annotated[bool, typer.Option("--down", help="Only what is made from the column.")] = False,
@@ -32,15 +35,15 @@ def lineage(
             help="Show the table versions that a version of the model was made from: its number, or an alias."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show where a column comes from and what is made from it, in which versions of the tables."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        show(use_case, column, up=up or not down, down=down or not up, model=model)
+    with answering(as_json) as answer:
+        show(use_case, column, answer, up=up or not down, down=down or not up, model=model)
 
 
-def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> None:
+def show(name: str, column: str, answer: Answer, *, up: bool, down: bool, model: str | None) -> None:
     """Print the trees.
 
     Raises:
@@ -55,9 +58,14 @@ def show(name: str, column: str, *, up: bool, down: bool, model: str | None) -> 
     graph = graph_of(use_case)
     nodes = _columns_named(graph, use_case, column)
     versions, what = _versions(use_case, graph, model)
+    answer.put("use_case", name)
+    answer.put("versions", dict(versions))
     console.print(f"[dim]versions: {what}[/]")
     for upward in [True] * up + [False] * down:
         ends = _ends(graph, nodes, up=upward)
+        answer.put(
+            "comes_from" if upward else "goes_into", {str(node): _edges(graph, node, up=upward) for node in ends}
+        )
         for node in ends[:_MOST_TREES]:
             console.print(_tree(graph, node, versions, up=upward))
         if len(ends) > _MOST_TREES:
@@ -147,6 +155,19 @@ def _versions_further_up(
                 versions[upper] = entry.version
                 waiting.append((upper, entry.committed_at))
     return versions
+
+
+def _edges(graph: Lineage, node: ColumnOf, *, up: bool) -> dict[str, list[str]]:
+    """Each column on the way, with those next to it, for programs."""
+    following = graph.origins if up else lambda node: graph.goes_into.get(node, ())
+    found: dict[str, list[str]] = {}
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if str(one) not in found:
+            found[str(one)] = sorted(map(str, following(one)))
+            waiting += following(one)
+    return found
 
 
 def _tree(graph: Lineage, node: ColumnOf, versions: Mapping[str, int], *, up: bool) -> Tree:

@@ -4,9 +4,8 @@ Belongs here: one function for each command, with its help text. Does not belong
 stands in a module of its own.
 """
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,6 +13,7 @@ from platform_assets.cli import (
     audit,
     bento,
     callers,
+    check,
     degraded,
     erase,
     experiments,
@@ -31,25 +31,14 @@ from platform_assets.cli import (
     versions,
 )
 from platform_assets.cli.alerts import commands as alerts
+from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
+from platform_assets.cli.start import Commands, WithWords, begin
 
-
-class _Commands(typer.Typer):
-    """The commands, whose unforeseen errors show no secrets."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Run a command."""
-        from platform_assets.cli.console import show_traceback
-
-        try:
-            return super().__call__(*arguments, **options)
-        finally:
-            sys.excepthook = show_traceback  # Typer puts its own in place, which shows errors as they are
-
-
-app = _Commands(no_args_is_help=True, add_completion=False, help="What dg and dagster do not already do.")
+app = Commands(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app.callback(cls=WithWords)(begin)
 app.add_typer(sources.app, name="sources")
 app.add_typer(features.app, name="features")
 app.add_typer(quarantine.app, name="quarantine")
@@ -64,6 +53,7 @@ app.add_typer(target.app, name="target")
 app.add_typer(parity.app, name="parity")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(audit.app, name="audit")
+app.command()(check.check)
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)
@@ -77,7 +67,10 @@ app.command()(models.reproduce)
 
 @app.command()
 def run(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
 ) -> None:
     """Take use cases from their sources to a service that answered live traffic and is watched."""
     from platform_assets.cli.console import fail_readably
@@ -90,7 +83,9 @@ def run(
 
 @app.command()
 def live(
-    use_case: Annotated[str, typer.Argument(help="Name of a use case whose events are simulated.")],
+    use_case: Annotated[
+        str, typer.Argument(autocompletion=use_case_names, help="Name of a use case whose events are simulated.")
+    ],
     drift: Annotated[
         str | None,
         typer.Option(help="covariate, label, concept or upstream, from the first day on; none when left out."),
@@ -127,7 +122,8 @@ def live(
 @rollout.app.command()
 def rehearse(
     use_case: Annotated[
-        str | None, typer.Argument(help="Name of the use case; all that answer requests without.")
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all that answer requests without."),
     ] = None,
 ) -> None:
     """Train the next model and let it take over as a canary under replayed traffic, by verdict; `make run` ends with it."""
@@ -174,7 +170,11 @@ def stop() -> None:
 @app.command()
 def status(
     use_case: Annotated[
-        str | None, typer.Argument(help="Name of the use case, with --html or --json; all of them when left out.")
+        str | None,
+        typer.Argument(
+            autocompletion=use_case_names,
+            help="Name of the use case; all of them when left out.",
+        ),
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write the page of each use case, and the page of all.")] = False,
     output: Annotated[
@@ -184,7 +184,8 @@ def status(
         bool, typer.Option("--json", help='Print everything that stands on the pages as JSON, `"format": 1`.')
     ] = False,
 ) -> None:
-    """Show what runs, and the ledger of promotions and deployments. With --html or --json exit code 1 says that something is red."""
+    """Show whether all is well, where everything is, and how each use case does. Exit code 1: a service answers wrongly, or with --html or
+    --json something is red."""
     from platform_assets.cli.console import fail_readably
     from platform_assets.installation import Installation
 
@@ -197,7 +198,7 @@ def status(
         else:
             from platform_assets.cli.services import show_status
 
-            show_status(Installation.from_environment())
+            show_status(Installation.from_environment(), use_case)
     if is_red:
         raise typer.Exit(1)
 

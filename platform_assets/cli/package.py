@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 import typer
 from rich.markup import escape
 
+from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.console import console, fail_readably
 
 
 def package(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     output: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
     storage_uri: Annotated[
         str, typer.Option(help="Where you will copy its files: s3://bucket/models, pvc://claim/models.")

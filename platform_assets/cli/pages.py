@@ -46,7 +46,13 @@ def show_pages(installation: Installation, name: str | None, *, html: bool, outp
     if as_json:
         made_at = datetime.now(UTC).isoformat()
         use_cases = [state.model_dump(mode="json") | {"worst": state.worst} for state in states]
-        print(json.dumps({"format": FORMAT, "made_at": made_at, "use_cases": use_cases}, indent=1))
+        settings = installation.settings
+        where_it_is = {
+            "home": str(settings.home),
+            "environment": settings.environment,
+            "automation": settings.automation,
+        }
+        print(json.dumps({"format": FORMAT, "made_at": made_at, **where_it_is, "use_cases": use_cases}, indent=1))
     else:
         for state in states:
             bad = sum(one.severity != "ok" for one in state.findings)
@@ -67,12 +73,10 @@ def where(state: UseCaseState, installation: Installation) -> str:
 
 def read_states(installation: Installation, name: str | None) -> Iterator[UseCaseState]:
     """The state of one use case, or of each that is declared."""
-    declared = {one.use_case.name: one.use_case for one in declared_use_cases()}
-    if name is not None and name not in declared:
-        raise ValueError(f"no use case {name!r}; there are {', '.join(sorted(declared))}")
+    declared = declared_use_cases(name)
     memory = Operations.by_hand(installation, lambda line: typer.echo(without_secrets(line), err=True))
     read_from = sources_of(installation)
     status = installation.serving.target().status()
-    for use_case in [declared[name]] if name is not None else declared.values():
+    for use_case in (one.use_case for one in declared):
         operations = memory.of_use_case(use_case, installation.clock)
         yield read_use_case_state(use_case, read_from, Around(operations, status))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.console import console, fail_readably
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def describe() -> None:
 
 @app.command()
 def environments(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     manifests: Annotated[
         Path, typer.Option(help="What `helm template` printed of the chart, with the cluster's values.")
     ],

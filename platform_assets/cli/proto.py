@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.console import console, fail_readably
 
 
 def proto(
     use_case: Annotated[
-        str | None, typer.Argument(help="Name of the use case; needed where several are declared.")
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; needed where several are declared."),
     ] = None,
     check_against: Annotated[
         Path | None,

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platform_assets.cli.answer import Answer, AsJson, Column, Listing, answering
+from platform_assets.cli.completion import use_case_names
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Refused rows and days: list them, look at them, let some pass.")
 
-UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
+UseCaseName = Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")]
 Table = Annotated[str, typer.Argument(help="Name of the source table.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day the rows were delivered for.")]
 Rule = Annotated[str | None, typer.Option(help="A rule that the rows break, such as not_null.")]
@@ -38,16 +41,18 @@ class ChosenSource:
 
 @app.command("list")
 def list_(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all when left out.")] = None,
+    use_case: Annotated[
+        str | None, typer.Argument(autocompletion=use_case_names, help="Name of the use case; all when left out.")
+    ] = None,
     table: Annotated[str | None, typer.Option(help="Only this source table.")] = None,
     day: Day = None,
     rule: Rule = None,
+    as_json: AsJson = False,
 ) -> None:
     """Count refused rows by use case, table, day, rule and column."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        show_counts(chosen_sources(use_case, table), _date(day), rule)
+    with answering(as_json) as answer:
+        show_counts(chosen_sources(use_case, table), _date(day), rule, answer)
 
 
 @app.command()
@@ -58,13 +63,13 @@ def show(
     rule: Rule = None,
     position: Positions = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many rows.")] = 20,
+    as_json: AsJson = False,
 ) -> None:
     """Show refused rows: rule, column, value, and where each row came from."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
+    with answering(as_json) as answer:
         [chosen] = chosen_sources(use_case, table)
-        show_rows(chosen, _date(day), rule, position or [], limit)
+        show_rows(chosen, _date(day), rule, position or [], limit, answer)
 
 
 @app.command()
@@ -148,19 +153,20 @@ def chosen_sources(use_case: str | None, table: str | None) -> list[ChosenSource
     return chosen
 
 
-def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | None) -> None:
+def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | None, answer: Answer) -> None:
     """Print one line for each use case, table, day, rule and column with refused rows."""
     import polars as pl
-    from rich.table import Table as RichTable
 
     from platform_assets.cli.accepted_days import show_accepted
     from platform_assets.cli.console import console
     from platform_assets.declaration import EVENT_DAY
     from platform_assets.pipelines.quarantine import refused_rows, released_rows
 
-    shown = RichTable(title="rows in quarantine")
-    for title in ("use case", "table", "day", "rule", "column", "rows"):
-        shown.add_column(title, justify="right" if title == "rows" else "left")
+    columns = (
+        *map(Column, ("use_case", "table", "day", "rule", "column")),
+        Column("rows", right=True, shown="{:,}".format),
+    )
+    listing = Listing("rows in quarantine", columns)
     rows = decided = 0
     for chosen in sources:
         catalog, name = chosen.catalog, chosen.source.name
@@ -170,14 +176,18 @@ def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | N
         released = _with_day(released_rows(catalog.releases(name), None))
         decided += released.filter(True if day is None else pl.col(EVENT_DAY) == day).height
         for of_day, of_rule, column, count in counted.iter_rows():
-            shown.add_row(catalog.use_case.name, name, str(of_day or ""), of_rule, column, f"{count:,}")
-    if rows:
-        console.print(shown)
+            use_case = catalog.use_case.name
+            listing.add(use_case=use_case, table=name, day=of_day, rule=of_rule, column=column, rows=count)
+    answer.show("refused", listing)
+    answer.put("refused_rows", rows)
+    answer.put("releases", decided)
     console.print(f"{rows:,} rows in quarantine; {decided:,} releases recorded.")
     show_accepted(sources, day)
 
 
-def show_rows(chosen: ChosenSource, day: date | None, rule: str | None, positions: Sequence[str], limit: int) -> None:
+def show_rows(
+    chosen: ChosenSource, day: date | None, rule: str | None, positions: Sequence[str], limit: int, answer: Answer
+) -> None:
     """Print refused rows, each with what it breaks and its content."""
     from rich.markup import escape
 
@@ -185,7 +195,9 @@ def show_rows(chosen: ChosenSource, day: date | None, rule: str | None, position
     from platform_assets.pipelines.quarantine import refused_rows
 
     refused = refused_rows(chosen.catalog.quarantine(chosen.source.name), day, rule, positions)
+    answer.put("refused_rows", refused.height)
     for line in refused.head(limit).iter_rows(named=True):
+        answer.add("rows", line)
         also = f", also {line['also']}" if line["also"] else ""
         broken = f"{line['rule']}({line['column']}) value {line['value']!r}{also}"
         console.print(f"[bold]{escape(line['source_position'] or 'unknown position')}[/]  {escape(broken)}")

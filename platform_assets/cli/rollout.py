@@ -6,9 +6,12 @@ Belongs here: the commands and what they print. Does not belong here: looking an
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from platform_assets.cli.answer import Answer, AsJson, answering, plain_table
+from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,24 +24,31 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="A new version beside the one that serves: how it does, and deciding.")
 
 Name = Annotated[
-    str | None, typer.Argument(help="Name of the use case; the one with a rollout when there is only one.")
+    str | None,
+    typer.Argument(
+        autocompletion=use_case_names, help="Name of the use case; the one with a rollout when there is only one."
+    ),
 ]
 Why = Annotated[str, typer.Option(help="Why; kept in the ledger.")]
 SHOWN_LOOKS = 5
 
 
 @app.command()
-def status(use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all without.")] = None) -> None:
+def status(
+    use_case: Annotated[
+        str | None, typer.Argument(autocompletion=use_case_names, help="Name of the use case; all without.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the stage, the weights, what each guard found, the verdict, and how much longer it takes. Changes nothing."""
-    from platform_assets.cli.console import fail_readably
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
 
-    with fail_readably():
+    with answering(as_json) as answer:
         installation = Installation.from_environment()
         for declared in declared_use_cases(use_case):
             if declared.use_case.is_realtime:
-                show_rollout(installation, declared.use_case)
+                show_rollout(installation, declared.use_case, answer)
 
 
 @app.command()
@@ -108,7 +118,7 @@ def _meant(installation: Installation, name: str | None) -> UseCase:
     return open_ones[0]
 
 
-def show_rollout(installation: Installation, use_case: UseCase) -> None:
+def show_rollout(installation: Installation, use_case: UseCase, answer: Answer | None = None) -> None:
     """Print where the rollout of a use case stands."""
     from rich.markup import escape
 
@@ -118,6 +128,8 @@ def show_rollout(installation: Installation, use_case: UseCase) -> None:
 
     at = datetime.now(UTC)
     look = look_at(use_case, installation.models, installation.serving, at)
+    if answer is not None:
+        answer.add("rollouts", _facts(use_case.name, look, at))
     name = f"[bold]{use_case.name}[/]"
     looks = read_history(installation.serving.rollout_history(use_case.name))
     if look.view is None:
@@ -150,16 +162,41 @@ def show_rollout(installation: Installation, use_case: UseCase) -> None:
         console.print(f"  {one.at} {one.outcome} by {one.by}: {escape(one.sentence)}")
 
 
+def _facts(name: str, look: RolloutLook, at: datetime) -> dict[str, Any]:
+    """A look for programs."""
+    from platform_assets.pipelines.advance_rollout import intended
+
+    if look.view is None:
+        return {"use_case": name, "under_way": False}
+    rollout, intent, evidence = look.view.rollout, intended(look, at), look.evidence
+    return {
+        "use_case": name,
+        "under_way": True,
+        "stage": rollout.step + 1,
+        "stages": len(rollout.plan),
+        "phase": str(rollout.phase),
+        "revision": rollout.revision,
+        "since": rollout.since or None,
+        "arms": [
+            {"version": arm.version, "weight": arm.weight, "mirror_percent": arm.mirror_percent}
+            for arm in look.view.arms
+        ],
+        "verdict": None if evidence is None else str(evidence.verdict.outcome),
+        "findings": [] if evidence is None else list(evidence.verdict.findings),
+        "next": {"outcome": str(intent.outcome), "sentence": intent.sentence},
+    }
+
+
 def _print_findings(look: RolloutLook) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from platform_assets.cli.console import console
 
     evidence = look.evidence
     if evidence is None:
         return
-    table = Table("guard", "finding", "new - old", "between", "and", "tolerated", "units old, new", box=None)
+    figures = ("new - old", "between", "and", "tolerated", "units old, new")
+    table = plain_table("guard", "finding", *figures, right=figures)
     for found in evidence.verdict.findings:
         cells = [f"{value:+.4g}" if value is not None else "?" for value in (found.estimate, found.low, found.high)]
         units = f"{found.units_old:,}, {found.units_new:,}"

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platform_assets.cli.answer import Answer, AsJson, Column, Listing, answering
+from platform_assets.cli.completion import use_case_names
+
 if TYPE_CHECKING:
     from platform_assets.connectors.checking import SourceState
     from platform_assets.declaration import Source
@@ -28,18 +31,21 @@ def _sources() -> None:
 
 @app.command()
 def check(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Look at each source: reachable, columns, rows, newest event, late deliveries. Writes nothing; exit code 1 when one is not usable."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        usable = check_use_cases(use_case)
+    with answering(as_json) as answer:
+        usable = check_use_cases(use_case, answer)
     if not usable:
         raise typer.Exit(1)
 
 
-def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
+def check_use_cases(name: str | None, answer: Answer, now: datetime | None = None) -> bool:
     """Print the state of every source of the use cases, and return whether all can be used."""
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
@@ -49,7 +55,7 @@ def check_use_cases(name: str | None, now: datetime | None = None) -> bool:
     usable = True
     for declared in declared_use_cases(name):
         states = [_look(declared, source, installation, moment) for source in declared.use_case.sources]
-        _show(declared.use_case.name, states)
+        _show(declared.use_case.name, states, answer)
         for source, state in zip(declared.use_case.sources, states, strict=True):
             if state.is_reachable:
                 _show_redeliveries(declared, source, installation)
@@ -88,27 +94,40 @@ def _show_redeliveries(declared: DeclaredUseCase, source: Source, installation: 
     console.print(f"[yellow]{source.name}:[/] {escape(text)}", soft_wrap=True)
 
 
-def _show(use_case: str, states: list[SourceState]) -> None:
+def _show(use_case: str, states: list[SourceState], answer: Answer) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from platform_assets.cli.console import console
 
-    table = Table(title=f"sources of {use_case}")
-    for title in ("source", "kind", "state", "columns", "rows", "newest event", "lag", "cursor"):
-        table.add_column(title)
+    columns = (
+        Column("use_case", hidden=True),
+        Column("source"),
+        Column("kind"),
+        Column("usable", "state", shown=lambda usable: "[green]usable[/]" if usable else "[bold red]NOT USABLE[/]"),
+        Column("columns"),
+        Column("rows"),
+        Column("newest_event", shown=lambda at: f"{at:%Y-%m-%d %H:%M}"),
+        Column("lag", shown=_lag),
+        Column("cursor", shown=lambda cursor: escape(cursor_text(cursor))),
+        Column("problems", hidden=True),
+        Column("notes", hidden=True),
+    )
+    listing = Listing(f"sources of {use_case}", columns)
     for state in states:
-        table.add_row(
-            state.source,
-            state.kind,
-            "[green]usable[/]" if state.is_usable else "[bold red]NOT USABLE[/]",
-            _columns(state),
-            state.rows,
-            f"{state.newest_event:%Y-%m-%d %H:%M}" if state.newest_event else "",
-            _lag(state.lag),
-            escape(cursor_text(state.cursor)),
+        listing.add(
+            use_case=use_case,
+            source=state.source,
+            kind=state.kind,
+            usable=state.is_usable,
+            columns=_columns(state),
+            rows=state.rows,
+            newest_event=state.newest_event,
+            lag=state.lag,
+            cursor=state.cursor,
+            problems=list(state.problems),
+            notes=list(state.notes),
         )
-    console.print(table)
+    answer.show("sources", listing)
     for state in states:
         for problem in state.problems:
             console.print(f"[bold red]{state.source}:[/] {escape(problem)}")

@@ -6,9 +6,12 @@ Belongs here: the commands, and what they print. Does not belong here: any targe
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from platform_assets.cli.answer import Answer, AsJson, answering
 
 if TYPE_CHECKING:
     from platform_assets.deployment.release import TargetStatus, UseCaseStatus
@@ -23,13 +26,12 @@ def _target() -> None:
 
 
 @app.command()
-def status() -> None:
+def status(as_json: AsJson = False) -> None:
     """Show the target, its versions with their shares and processes or pods, and what is wrong with it; asks no service."""
-    from platform_assets.cli.console import fail_readably
     from platform_assets.installation import Installation
 
-    with fail_readably():
-        show_target(Installation.from_environment())
+    with answering(as_json) as answer:
+        show_target(Installation.from_environment(), answer)
 
 
 @app.command()
@@ -54,7 +56,7 @@ def prune(
         prune_target(Installation.from_environment(), remove=yes)
 
 
-def show_target(installation: Installation) -> None:
+def show_target(installation: Installation, answer: Answer) -> None:
     """Print it.
 
     Raises:
@@ -65,6 +67,7 @@ def show_target(installation: Installation) -> None:
     from platform_assets.cli.console import console
 
     seen = installation.serving.target().status()
+    answer.put("target", {"kind": installation.settings.target, **asdict(seen)})
     console.print(f"target {installation.settings.target} at {seen.address}: {_in_words(seen)}")
     for use_case in seen.use_cases.values():
         _show_use_case(use_case)
@@ -82,7 +85,7 @@ def start_target(installation: Installation) -> None:
     """
     installation.settings.prepare()
     installation.serving.target().ensure_running()
-    show_target(installation)
+    show_target(installation, Answer())
 
 
 def prune_target(installation: Installation, *, remove: bool) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platform_assets.cli.answer import Answer, AsJson, Column, Listing, answering, plain_table
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -34,15 +36,15 @@ def versions(
     ] = None,
     pins: Annotated[bool, typer.Option("--pins", help="List versions that are kept, and why.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Newest versions to show.")] = 20,
+    as_json: AsJson = False,
 ) -> None:
     """Versions of stored tables: when, by what, how many rows, kept by what; rows as of a version or a time."""
-    from platform_assets.cli.console import fail_readably
 
-    with fail_readably():
-        show(table, at, pins, limit)
+    with answering(as_json) as answer:
+        show(table, at, pins, limit, answer)
 
 
-def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime | None = None) -> None:
+def show(name: str | None, at: str | None, pins: bool, limit: int, answer: Answer, now: datetime | None = None) -> None:
     """Print what was asked for.
 
     Raises:
@@ -59,7 +61,8 @@ def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime
     use_cases = [declared.use_case for declared in declared_use_cases(parts[0] if parts else None)]
     if len(parts) == 3:
         catalog = installation.catalog(use_cases[0])
-        _show_table(catalog, "/".join(parts), at, pins, limit, lambda: _pinned(installation, catalog, moment).pins)
+        read_pins = lambda: _pinned(installation, catalog, moment).pins  # noqa: E731
+        _show_table(catalog, "/".join(parts), at, pins, limit, read_pins, answer)
         return
     if at is not None:
         raise ValueError("--at shows the rows of one table: name it as use_case/layer/table")
@@ -67,22 +70,28 @@ def show(name: str | None, at: str | None, pins: bool, limit: int, now: datetime
         catalog = installation.catalog(use_case)
         pinned = _pinned(installation, catalog, moment)
         if pins:
-            _show_pins(catalog, pinned.pins)
+            _show_pins(catalog, pinned.pins, answer)
         else:
-            _show_tables(catalog, pinned)
+            _show_tables(catalog, pinned, answer)
 
 
 def _show_table(
-    catalog: Catalog, name: str, at: str | None, pins: bool, limit: int, read_pins: Callable[[], Sequence[Pin]]
+    catalog: Catalog,
+    name: str,
+    at: str | None,
+    pins: bool,
+    limit: int,
+    read_pins: Callable[[], Sequence[Pin]],
+    answer: Answer,
 ) -> None:
     """Print rows, pins or versions of one table."""
     table = _existing(catalog, name.partition("/")[2])
     if at is not None:
-        _show_rows(catalog, table, name, at)
+        _show_rows(catalog, table, name, at, answer)
     elif pins:
-        _show_pins(catalog, [pin for pin in read_pins() if pin.table == name])
+        _show_pins(catalog, [pin for pin in read_pins() if pin.table == name], answer)
     else:
-        _show_history(table, name, read_pins(), limit)
+        _show_history(table, name, read_pins(), limit, answer)
 
 
 def moment_of(text: str) -> int | datetime:
@@ -121,7 +130,7 @@ def _pinned(installation: Installation, catalog: Catalog, now: datetime) -> Pinn
     return read_pins(catalog, installation.models.registry(), now)
 
 
-def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str) -> None:
+def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str, answer: Answer) -> None:
     from platform_assets.cli.console import console
     from platform_assets.lake.errors import LakeVersionMissing
 
@@ -137,17 +146,17 @@ def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str) -> None:
     console.print(
         f"[bold]{name}[/] version {version}: {old.row_count(version=version):,} rows, {len(old.schema)} columns"
     )
-    from rich.table import Table
-
-    printed = Table(*rows.columns, box=None, pad_edge=False)
+    answer.put("table", name)
+    answer.put("version", version)
+    answer.put("rows", rows.to_dicts())
+    printed = plain_table(*rows.columns)
     for row in rows.iter_rows():
         printed.add_row(*(_short(value) for value in row))
     console.print(printed)
 
 
-def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) -> None:
+def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int, answer: Answer) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from platform_assets.cli.console import console
     from platform_assets.lake.versions import is_readable
@@ -156,53 +165,65 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int) 
     for pin in sorted(pins, key=lambda pin: pin.reason == "keep_days"):
         if pin.table == name:
             reasons.setdefault(pin.version, []).append(pin.why)
-    printed = Table(title=f"versions of {name}", box=None, pad_edge=False)
-    for title in ("version", "committed (UTC)", "operation", "rows", "readable", "kept by", "metadata"):
-        printed.add_column(title, justify="right" if title in ("version", "rows") else "left")
-    history = table.history(limit)
+    columns = (
+        Column("table", hidden=True),
+        Column("version", right=True),
+        Column("committed_at", "committed (UTC)", shown=lambda at: f"{at:%Y-%m-%d %H:%M:%S}"),
+        Column("operation"),
+        Column("rows", right=True, shown="{:,}".format),
+        Column("readable", shown=lambda readable: "yes" if readable else "[red]gone[/]"),
+        Column("kept_by", shown=lambda kept: escape(_listed(kept))),
+        Column("metadata", shown=lambda found: escape(_short(json.dumps(found)) if found else "")),
+    )
+    listing, history = Listing(f"versions of {name}", columns), table.history(limit)
     for entry in history:
-        printed.add_row(
-            str(entry.version),
-            f"{entry.committed_at:%Y-%m-%d %H:%M:%S}",
-            entry.operation,
-            "" if entry.rows is None else f"{entry.rows:,}",
-            "yes" if is_readable(table, entry.version) else "[red]gone[/]",
-            escape(_listed(reasons.get(entry.version, []))),
-            escape(_short(json.dumps(entry.metadata)) if entry.metadata else ""),
+        listing.add(
+            table=name,
+            version=entry.version,
+            committed_at=entry.committed_at,
+            operation=entry.operation,
+            rows=entry.rows,
+            readable=is_readable(table, entry.version),
+            kept_by=reasons.get(entry.version, []),
+            metadata=entry.metadata,
         )
-    console.print(printed)
+    answer.show("versions", listing)
     older = [version for version in reasons if history and version < history[-1].version]
     if older:
         console.print(f"[dim]{len(older)} older versions are kept as well: raise --limit, or ask with --pins[/]")
 
 
-def _show_tables(catalog: Catalog, pinned: PinnedTables) -> None:
-    from rich.table import Table
-
-    from platform_assets.cli.console import console
+def _show_tables(catalog: Catalog, pinned: PinnedTables, answer: Answer) -> None:
     from platform_assets.lake.versions import file_count
 
     use_case = catalog.use_case.name
-    printed = Table(title=f"tables of {use_case}", box=None, pad_edge=False)
-    for title in ("table", "version", "rows", "MB", "files", "versions kept"):
-        printed.add_column(title, justify="left" if title == "table" else "right")
+    columns = (
+        Column("use_case", hidden=True),
+        Column("table"),
+        Column("version", right=True),
+        Column("rows", right=True, shown="{:,}".format),
+        Column("bytes", "MB", right=True, shown=lambda size: f"{size / 1e6:,.1f}"),
+        Column("files", right=True, shown="{:,}".format),
+        Column("versions_kept", right=True),
+    )
+    listing = Listing(f"tables of {use_case}", columns)
     for name in pinned.tables:
         table = catalog.stored(name)
         versions_kept = {pin.version for pin in pinned.pins if pin.table == f"{use_case}/{name}"}
-        printed.add_row(
-            name,
-            str(table.version()),
-            f"{table.row_count():,}",
-            f"{table.size_bytes() / 1e6:,.1f}",
-            f"{file_count(table):,}",
-            str(len(versions_kept)),
+        listing.add(
+            use_case=use_case,
+            table=name,
+            version=table.version(),
+            rows=table.row_count(),
+            bytes=table.size_bytes(),
+            files=file_count(table),
+            versions_kept=len(versions_kept),
         )
-    console.print(printed)
+    answer.show("tables", listing)
 
 
-def _show_pins(catalog: Catalog, pins: Sequence[Pin]) -> None:
+def _show_pins(catalog: Catalog, pins: Sequence[Pin], answer: Answer) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from platform_assets.cli.console import console
 
@@ -214,14 +235,18 @@ def _show_pins(catalog: Catalog, pins: Sequence[Pin]) -> None:
             by_age.setdefault(pin.table, set()).add(pin.version)
         else:
             lasting.setdefault((pin.table, pin.version), []).append(pin.why)
-    printed = Table(title=f"kept versions of {use_case.name}", box=None, pad_edge=False)
-    for title in ("table", "version", "kept by"):
-        printed.add_column(title, justify="right" if title == "version" else "left")
+    columns = (
+        Column("table"),
+        Column("version", right=True),
+        Column("kept_by", shown=lambda why: escape("; ".join(why))),
+    )
+    listing = Listing(f"kept versions of {use_case.name}", columns)
     for (table, version), reasons in lasting.items():
-        printed.add_row(table, str(version), escape("; ".join(reasons)))
-    console.print(printed)
+        listing.add(table=table, version=version, kept_by=reasons)
+    answer.show("kept", listing)
     young = {table: kept - {version for name, version in lasting if name == table} for table, kept in by_age.items()}
     counted = ", ".join(f"{table.partition('/')[2]} {len(kept)}" for table, kept in young.items() if kept)
+    answer.put("kept_for_a_while", {table: len(kept) for table, kept in young.items() if kept})
     if counted:
         days = use_case.retention.keep_days
         console.print(f"[dim]replaced less than {days} days ago, and kept until then: {counted}[/]")

@@ -6,7 +6,8 @@ means (`expressions/`).
 """
 
 from platform_assets.declaration.contract import feature_contract, feature_contract_hash
-from platform_assets.declaration.loader import DeclarationError, load_use_case
+from platform_assets.declaration.loader import load_use_case
+from platform_assets.declaration.problems import DeclarationError
 from platform_assets.declaration.sections.columns import Column
 from platform_assets.declaration.sections.features import Entity, FeatureView, RowFeature, Window
 from platform_assets.declaration.sections.sources import EVENT_DAY, Source

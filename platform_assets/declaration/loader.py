@@ -5,6 +5,7 @@ Belongs here: from a file to a `UseCase`, for dagster's component as for the ser
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,15 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from platform_assets.declaration.problems import DeclarationError, DeclarationProblem, problems_of
 from platform_assets.declaration.sections.calendar import HolidaysFileError
 from platform_assets.declaration.use_case import UseCase
+from platform_assets.declaration.yaml_mistakes import field_near, mistake_in_words
 from platform_assets.declaration.yaml_text import DuplicateKey, line_of, load_yaml
+from platform_assets.members import UnknownName, meant_and_known, nearest
 
 COMPONENT_TYPE = "platform_assets.MlUseCase"
 DEFINITIONS_FOLDER = Path(__file__).parents[1] / "defs"
-
-
-class DeclarationError(ValueError):
-    """The YAML file does not hold a valid use case; the message names file, line and field of each problem."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Draft:
     @property
     def sentence(self) -> str:
         """One line for people."""
-        first, *more = str(self.error).splitlines()
-        others = f" (and {len(more)} more; `dg check defs` lists them)" if more else ""
+        first, *more = self.error.problems
+        others = f" (and {len(more)} more; `platform-assets check` lists them)" if more else ""
         return f"{self.folder.name} cannot be loaded and is left out: {first}{others}"
 
 
@@ -72,6 +72,7 @@ def declared_use_cases(name: str | None = None, *, warned: bool = False) -> list
 
     Raises:
         DeclarationError: the one that is named, or every one, cannot be loaded.
+        UnknownName: there is no use case of that name.
         ValueError: when there is none.
     """
     loaded, drafts = every_declaration()
@@ -79,10 +80,14 @@ def declared_use_cases(name: str | None = None, *, warned: bool = False) -> list
     if not chosen:
         meant = [draft for draft in drafts if name is None or draft.folder.name == name]
         if meant:
-            raise DeclarationError("\n".join(str(draft.error) for draft in meant))
-        names = ", ".join(declared.use_case.name for declared in loaded) or "none"
+            raise DeclarationError([problem for draft in meant for problem in draft.error.problems])
         unloaded = "".join(f"\n{draft.sentence}" for draft in drafts)
-        raise ValueError(f"there is no use case {name or ''!r} below {DEFINITIONS_FOLDER}; declared: {names}{unloaded}")
+        if name is None:
+            raise ValueError(
+                f"no use case is declared below {DEFINITIONS_FOLDER}: `platform-assets init NAME --from PATH` writes a first one{unloaded}"
+            )
+        names = meant_and_known(name, [declared.use_case.name for declared in loaded])
+        raise UnknownName(f"there is no use case {name!r}; {names}{unloaded}")
     if name is None and not warned:
         for draft in drafts:
             logging.getLogger(__name__).warning(draft.sentence)
@@ -101,20 +106,55 @@ def load_use_case(path: Path) -> UseCase:
     if path.is_dir():
         path = path / "defs.yaml"
     if not path.exists():
-        raise DeclarationError(f"{path}: no such file; create it with `dg scaffold defs {COMPONENT_TYPE} NAME`")
+        reason = f"no such file; create it with `dg scaffold defs {COMPONENT_TYPE} NAME`"
+        raise DeclarationError([DeclarationProblem(path, None, "", reason)])
     document, node = _parsed(path)
-    if not isinstance(document, dict) or document.get("type") != COMPONENT_TYPE:
-        raise DeclarationError(f"{path}:1: expected `type: {COMPONENT_TYPE}` with `attributes`")
+    problem = _not_a_declaration(document, path, node)
+    if problem is not None:
+        raise DeclarationError([problem])
     try:
-        return UseCase.model_validate(document.get("attributes") or {}).in_folder(path.parent)
+        return UseCase.model_validate(document["attributes"]).in_folder(path.parent)
     except HolidaysFileError as error:
-        raise DeclarationError(f"{path}: {error}") from error
+        line = line_of(node, ("attributes", "sources"))
+        raise DeclarationError([DeclarationProblem(path, line, "sources", str(error))]) from error
     except ValidationError as error:
-        lines = [
-            f"{path}:{line_of(node, ('attributes', *detail['loc']))}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}"
-            for detail in error.errors()
-        ]
-        raise DeclarationError("\n".join(lines)) from error
+        raise DeclarationError(problems_of(error, UseCase, path, node)) from None
+
+
+def problem_at(path: Path, where: tuple[int | str, ...], message: str) -> DeclarationProblem:
+    """A problem of a file that is read well, with the line of the place.
+
+    Args:
+        path: the file, or the use case's folder.
+        where: below `attributes`.
+        message: what is wrong and what to do.
+    """
+    file = path / "defs.yaml" if path.is_dir() else path
+    _, node = _parsed(file)
+    line = line_of(node, ("attributes", *where))
+    return DeclarationProblem(file, line, ".".join(map(str, where)), " ".join(message.split()))
+
+
+def _not_a_declaration(document: Any, path: Path, node: yaml.Node | None) -> DeclarationProblem | None:
+    """What keeps a document from being a declaration at all."""
+    expected = f"expected `type: {COMPONENT_TYPE}` and `attributes:`"
+    if not isinstance(document, Mapping):
+        what = "the file is empty" if document is None else "no mapping"
+        return DeclarationProblem(path, 1, "type", f"{what}: {expected}")
+    if document.get("type") != COMPONENT_TYPE:
+        found = "is missing" if "type" not in document else f"is {document['type']!r}"
+        return DeclarationProblem(path, line_of(node, ("type",)), "type", f"{found}: {expected}")
+    attributes = document.get("attributes")
+    if isinstance(attributes, Mapping):
+        return None
+    line = line_of(node, ("attributes",))
+    meant = nearest("attributes", [str(key) for key in document if key != "type"])
+    if attributes is None and meant is not None and meant != "attributes":
+        line = line_of(node, (meant,))
+        return DeclarationProblem(path, line, meant, "there is no such field here; did you mean 'attributes'?")
+    reason = "is missing or empty" if attributes is None else f"is no mapping but a {type(attributes).__name__}"
+    advice = "the fields of the use case stand below it, indented by two spaces"
+    return DeclarationProblem(path, line, "attributes", f"{reason}: {advice}")
 
 
 def _parsed(path: Path) -> tuple[Any, Any]:
@@ -123,14 +163,18 @@ def _parsed(path: Path) -> tuple[Any, Any]:
     Raises:
         DeclarationError: it is no YAML, or no text in UTF-8; with its line.
     """
+    text = ""
     try:
-        return load_yaml(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        return load_yaml(text)
     except UnicodeDecodeError as error:
-        raise DeclarationError(f"{path}: not valid YAML: it is not UTF-8 ({error}). Save it as UTF-8.") from error
+        reason = f"not valid YAML: it is not UTF-8 ({error}). Save it as UTF-8."
+        raise DeclarationError([DeclarationProblem(path, None, "", reason)]) from error
     except DuplicateKey as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        raise DeclarationError(f"{path}:{line}: {error.context}: {error.problem}") from error
+        field = field_near(text.splitlines(), line)
+        raise DeclarationError([DeclarationProblem(path, line, field, f"{error.context}: {error.problem}")]) from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-        raise DeclarationError(f"{where}: not valid YAML: {error}") from error
+        mistake = mistake_in_words(error, text)
+        problem = DeclarationProblem(path, mistake.line, mistake.field, f"not valid YAML: {mistake.words}")
+        raise DeclarationError([problem]) from error

@@ -32,9 +32,14 @@ class OfRegistered:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(self._registered().core_schema)
 
+    @property
+    def models(self) -> tuple[type[Declaration], ...]:
+        """The models that are registered now."""
+        return tuple(self._registry[name] for name in self._registry)
+
     def _registered(self) -> TypeAdapter[Declaration]:
         """The union of the models that are registered now."""
-        return _union(self._discriminator, *(self._registry[name] for name in self._registry))
+        return _union(self._discriminator, *self.models)
 
 
 @lru_cache(maxsize=16)

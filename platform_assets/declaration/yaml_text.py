@@ -92,20 +92,43 @@ def _loaded(text: str, loader: Any) -> tuple[Any, yaml.Node | None]:
 
 
 def line_of(node: yaml.Node | None, where: tuple[int | str, ...]) -> int:
-    """Line of the deepest part of `where` that the document has, counted from 1.
+    """Line of the deepest part of `where` that the document has, counted from 1: of its key, or of its place in a list.
 
     A step that no mapping has is passed over: pydantic names the kind of a union's member where the document has no key.
     """
     line = int(node.start_mark.line) + 1 if node is not None else 1
     for step in where:
-        child: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            child = next((value for key, value in _entries(node) if str(key.value) == str(step)), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            child = node.value[step]
-        if child is not None:
-            node, line = child, int(child.start_mark.line) + 1
+        key, child = _child(node, step)
+        if key is not None:
+            node, line = child, int(key.start_mark.line) + 1
     return line
+
+
+def written_path(node: yaml.Node | None, where: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The steps of a path that stand in the document, and its last one, which may be missing there.
+
+    Steps that no mapping has are left out as in `line_of`; so is a last one that names a type rather than a field.
+    """
+    steps: list[int | str] = []
+    for place, step in enumerate(where):
+        key, child = _child(node, step)
+        is_last = place == len(where) - 1
+        if key is not None:
+            node = child
+            steps.append(step)
+        elif is_last and re.fullmatch(r"[\w-]+", str(step)) and isinstance(node, yaml.MappingNode):
+            steps.append(step)
+    return tuple(steps)
+
+
+def _child(node: yaml.Node | None, step: int | str) -> tuple[yaml.Node | None, yaml.Node | None]:
+    """Where a key or a place in a list stands, and what it holds; nothing twice where there is none."""
+    if isinstance(node, yaml.MappingNode):
+        found = ((key, value) for key, value in _entries(node) if str(key.value) == str(step))
+        return next(found, (None, None))
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None, None
 
 
 def _entries(node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:

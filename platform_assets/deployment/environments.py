@@ -1,4 +1,4 @@
-"""Where the environments of one home lie: production in the home itself, every other in a folder below it.
+"""Where a home lies that no setting names, and its environments: production in the home itself, every other in a folder below it.
 
 Belongs here: these folders, and making them. Does not belong here: which parts of an installation an environment has to itself
 (`settings.py`).
@@ -13,6 +13,35 @@ PRODUCTION = "production"
 OTHERS = "environments"
 PORTS = {PRODUCTION: 8700, "staging": 8710, "dev": 8720}
 """The address of each environment, where the settings name none."""
+
+
+DAGSTER_YAML = "dagster.yaml"
+HOMES = ".platform"
+"""Folder of a project that its homes lie in, one for each profile of `make run`."""
+_OURS = ("serving", "dagster", "mlflow", "lake")
+"""Folders that a home has, one of them at least."""
+
+
+def project_folder(start: Path) -> Path | None:
+    """The nearest folder, from `start` upwards, that is a project: with a `dagster.yaml`, or with homes below `.platform`."""
+    for folder in (start, *start.parents):
+        if (folder / DAGSTER_YAML).is_file() or homes_of(folder):
+            return folder
+    return None
+
+
+def homes_of(project: Path) -> list[Path]:
+    """The homes of a project that are there, by name."""
+    try:
+        found = sorted((project / HOMES).iterdir())
+    except OSError:
+        return []
+    return [home for home in found if any((home / ours).is_dir() for ours in _OURS)]
+
+
+def default_home(start: Path) -> Path:
+    """The home that is meant where no setting names one: of the project around a folder, or else below that folder."""
+    return (project_folder(start) or start) / HOMES / "default"
 
 
 def environment_home(home: Path, environment: str) -> Path:

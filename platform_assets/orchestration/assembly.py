@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 import platform_assets
+from platform_assets.declaration import DeclarationError, loader
 from platform_assets.declaration.loader import every_declaration, load_use_case
 from platform_assets.installation import Installation
 from platform_assets.orchestration.component import use_case_definitions
@@ -17,6 +18,7 @@ from platform_assets.orchestration.kubernetes.watch import start_watch
 from platform_assets.orchestration.resources.build import build_executor, build_resources
 from platform_assets.orchestration.run_traces import trace_sensor
 from platform_assets.orchestration.sensors import sensor_status
+from platform_assets.pipelines.check_declaration import check_declaration
 
 
 def installed_definitions(
@@ -30,8 +32,11 @@ def installed_definitions(
         strict: fail where one of them cannot be loaded, as `dg check defs` has to; else it is left out.
 
     Raises:
+        MistakesInDeclarations: one of them cannot be loaded, where `strict`.
         Exception: what Dagster or a use case's own code says, where `strict`, or where no use case loads.
     """
+    if strict:
+        _refuse_mistakes()
     folder = Path(platform_assets.__file__).parent
     try:
         use_cases = dg.load_from_defs_folder(path_within_project=folder)
@@ -51,6 +56,30 @@ def installed_definitions(
         ],
     )
     return dg.Definitions.merge(use_cases, shared)
+
+
+class MistakesInDeclarations(dg.DagsterInvalidDefinitionError):
+    """What is wrong in people's files, without the way that our code took to it: `dg check defs` prints every frame that it is given."""
+
+    @property
+    def __traceback__(self) -> None:  # type: ignore[override]
+        """None."""
+
+
+def _refuse_mistakes() -> None:
+    """Read each declaration, and name everything that is wrong in any of them.
+
+    Raises:
+        MistakesInDeclarations: something is.
+    """
+    messages = []
+    for path in sorted(loader.DEFINITIONS_FOLDER.glob("*/defs.yaml")):
+        try:
+            check_declaration(path)
+        except DeclarationError as error:
+            messages.append(str(error))
+    if messages:
+        raise MistakesInDeclarations("\n".join(["", *messages])) from None
 
 
 def definitions_of_folder(installation: Installation, folder: Path) -> dg.Definitions:

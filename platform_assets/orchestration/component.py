@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from platform_assets.declaration import DeclarationError, UseCase, load_use_case
+from platform_assets.declaration import DeclarationError, UseCase
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.assets.use_case_page import page_asset, page_sensor
 from platform_assets.orchestration.automation import build_automation
-from platform_assets.pipelines.timeline import plan
+from platform_assets.pipelines.check_declaration import check_declaration
 from platform_assets.settings import Settings
 
 
@@ -71,14 +71,9 @@ class MlUseCase(dg.Component):
                 f"{context.path}: `attributes` are missing; `dg scaffold defs platform_assets.MlUseCase NAME` writes a start"
             )
         try:
-            use_case = load_use_case(context.path)
+            use_case = check_declaration(context.path)
         except DeclarationError as error:
             raise dg.DagsterInvalidDefinitionError(str(error)) from error
-        if use_case.history.last_day is not None:  # one that goes on will be long enough some day
-            try:
-                plan(use_case)
-            except ValueError as error:
-                raise dg.DagsterInvalidDefinitionError(f"{context.path}/defs.yaml: {error}") from error
         return cls(use_case=use_case, folder=context.path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:

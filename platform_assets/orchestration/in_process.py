@@ -6,7 +6,7 @@ Belongs here: what the command line asks of Dagster, answered in plain values. D
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 import dagster as dg
@@ -24,6 +24,7 @@ from platform_assets.orchestration.metadata import asset_key
 from platform_assets.orchestration.operations_facts import first_sentence, red_day
 from platform_assets.orchestration.progress import progress_logger
 from platform_assets.orchestration.run_origin import execute_with_origin
+from platform_assets.orchestration.switches import switches_of
 from platform_assets.pipelines.due import DueJob, Materialized
 from platform_assets.pipelines.use_case_state.read import StateSources
 
@@ -100,6 +101,10 @@ class InProcess:
         if event is None or event.asset_materialization is None:
             return None
         return {key: value.value for key, value in event.asset_materialization.metadata.items()}
+
+    def daemon_is_alive(self) -> bool:
+        """Whether Dagster's daemon runs on this instance now."""
+        return switches_of(self.instance).is_alive(datetime.now(UTC))
 
     def make_page(self, use_case: UseCase, read_from: StateSources) -> UseCaseState:
         """Write the page of a use case, and have the instance remember it.

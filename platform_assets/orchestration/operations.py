@@ -4,7 +4,6 @@ Belongs here: opening the two, in a process of its own or for a command typed by
 (`operations_facts.py`), or code that runs inside of a code location, which has its definitions already.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,11 @@ from platform_assets.installation import Installation
 from platform_assets.monitoring.operations import DaemonFact, OperationsFacts
 from platform_assets.monitoring.use_case_page.state_of_operations import StateOfOperations
 from platform_assets.orchestration.assembly import installed_definitions
-from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
+from platform_assets.orchestration.dagster_folder import (
+    environment_kept,
+    use_dagster_of_environment,
+    use_dagster_of_this_folder,
+)
 from platform_assets.orchestration.due_runs import read_materialized
 from platform_assets.orchestration.operations_facts import read_daemons, read_facts
 from platform_assets.orchestration.state_of_operations import read_state_of_operations
@@ -41,14 +44,11 @@ class Operations:
     @classmethod
     def by_hand(cls, installation: Installation, show: Callable[[str], None]) -> Self:
         """The same for a command that somebody typed: it finds the runs that `make` made, and leaves the environment as it was."""
-        settings, before = installation.settings, dict(os.environ)
-        try:
+        settings = installation.settings
+        with environment_kept():
             use_dagster_of_this_folder(settings.home)
             use_dagster_of_environment(settings.home, settings.own_home)
             return cls.of(installation, show)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
 
     def materialized(self, use_case: UseCase) -> Materialized:
         """What was materialized of the tables that `due` looks at."""

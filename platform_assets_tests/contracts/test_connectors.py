@@ -350,7 +350,9 @@ def test_the_schema_of_the_declaration_knows_the_kind(kind: str) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_list(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match=r"sources\.0\.connector: .*'oracle'.*'simulator', 'files', .*'iceberg'"):
+    with pytest.raises(
+        DeclarationError, match=r"sources\.0\.connector\.kind: 'oracle'.*known: simulator, files, .*iceberg"
+    ):
         load_use_case(declared(tmp_path, {"kind": "oracle"}))
 
 

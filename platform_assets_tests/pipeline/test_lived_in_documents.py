@@ -16,7 +16,8 @@ from .conftest import LivedIn
 
 TESTS = Path(__file__).parents[1]
 READING = (
-    "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show", "models list",
+    "check", "sources check", "quarantine list", "quarantine show", "versions", "lineage", "features explain", "features show",
+    "models list",
     "models compare", "models ledger", "experiments design", "experiments report", "status",
     "rollout status", "target status", "metrics show", "audit verify",
 )  # fmt: skip

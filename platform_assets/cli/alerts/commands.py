@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from platform_assets.cli.alerts.files import RUNBOOKS
+from platform_assets.cli.answer import AsJson, answering
+from platform_assets.cli.completion import use_case_names
 
 app = typer.Typer(no_args_is_help=True, help="Who is told of what.")
 
@@ -25,7 +27,10 @@ def _alerts() -> None:
 
 @app.command()
 def render(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
     stack: Annotated[str | None, typer.Option(help="Monitoring stack, in place of the ones that are declared.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(".platform/alerts"),
     runbooks: Runbooks = RUNBOOKS,
@@ -51,18 +56,23 @@ def render(
 
 @app.command()
 def check(
-    use_case: Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")] = None,
+    use_case: Annotated[
+        str | None,
+        typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Whether the rules can be read by promtool and amtool, and whether somebody is told; exit code 1 where not."""
     from platform_assets.cli.alerts.checked import findings
-    from platform_assets.cli.console import console, fail_readably
+    from platform_assets.cli.console import console
     from platform_assets.installation import Installation
 
-    with fail_readably():
+    with answering(as_json) as answer:
         found = findings(Installation.from_environment(), use_case)
-    for finding in found:
-        color = {"red": "bold red", "yellow": "yellow", "ok": "green"}[finding.severity]
-        console.print(f"[{color}]{finding.severity}[/] {finding.what}")
+        answer.put("findings", [{"severity": finding.severity, "what": finding.what} for finding in found])
+        for finding in found:
+            color = {"red": "bold red", "yellow": "yellow", "ok": "green"}[finding.severity]
+            console.print(f"[{color}]{finding.severity}[/] {finding.what}")
     if any(finding.severity == "red" for finding in found):
         raise typer.Exit(1)
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from platform_assets.cli.answer import AsJson, answering
+from platform_assets.cli.completion import use_case_names
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -27,13 +30,14 @@ _ONLINE = Annotated[bool, typer.Option("--online", help="Put the online store's 
 
 
 @app.command()
-def show(entity: _ENTITY, at: _AT, use_case: _USE_CASE = None, online: _ONLINE = False) -> None:
+def show(
+    entity: _ENTITY, at: _AT, use_case: _USE_CASE = None, online: _ONLINE = False, as_json: AsJson = False
+) -> None:
     """Print every feature of an entity at a moment, from the lake."""
-    from platform_assets.cli.console import fail_readably
     from platform_assets.cli.features.values import show_features
 
-    with fail_readably():
-        same = show_features(entity, _moment(at), use_case, online=online)
+    with answering(as_json) as answer:
+        same = show_features(entity, _moment(at), use_case, answer, online=online)
     if not same:
         raise typer.Exit(1)
 
@@ -48,20 +52,22 @@ def explain(
         list[str] | None, typer.Option("--feature", help="Only these; may be given several times.")
     ] = None,
     events: Annotated[int, typer.Option(min=0, help="At most so many events of each kind for each feature.")] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Print each window's edges, the events that counted, and why the others did not."""
-    from platform_assets.cli.console import fail_readably
     from platform_assets.cli.features.values import explain_features
 
-    with fail_readably():
-        same = explain_features(entity, _moment(at), use_case, online=online, features=feature or [], most=events)
+    with answering(as_json) as answer:
+        same = explain_features(
+            entity, _moment(at), use_case, answer, online=online, features=feature or [], most=events
+        )
     if not same:
         raise typer.Exit(1)
 
 
 @app.command()
 def stream(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
+    use_case: Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")],
     stdin: Annotated[
         bool, typer.Option("--stdin", help="Read JSON lines from standard input, not the declared topic.")
     ] = False,

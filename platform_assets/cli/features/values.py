@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.cli.answer import Answer, plain_table
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.time_zones import day_of
@@ -56,9 +57,10 @@ class EntityValues:
     online: Values
 
 
-def show_features(entity: str, at: datetime, name: str | None, *, online: bool) -> bool:
+def show_features(entity: str, at: datetime, name: str | None, answer: Answer, *, online: bool) -> bool:
     """Print all values and return whether the online store, where it was read, has the same."""
     shown = _entity_values(entity, at, name, online=online)
+    _put(answer, shown, entity, at)
     _title(shown, entity, at)
     same = _print_values(shown, list(shown.values), online=online)
     console.print(f"Which events made them: platform-assets features explain {entity} --at {at.isoformat()}")
@@ -66,7 +68,7 @@ def show_features(entity: str, at: datetime, name: str | None, *, online: bool) 
 
 
 def explain_features(
-    entity: str, at: datetime, name: str | None, *, online: bool, features: Sequence[str], most: int
+    entity: str, at: datetime, name: str | None, answer: Answer, *, online: bool, features: Sequence[str], most: int
 ) -> bool:
     """Print the explanation of each window and return whether the online store, where it was read, has the same values.
 
@@ -77,10 +79,12 @@ def explain_features(
     unknown = [feature for feature in features if feature not in shown.values]
     if unknown:
         raise ValueError(f"{', '.join(unknown)}: no such feature here; there are {', '.join(shown.values)}")
+    _put(answer, shown, entity, at)
     _title(shown, entity, at)
     explained = [item for moment in shown.moments.values() for item in explain_view(moment)]
     for item in explained:
         if not features or item.feature in features:
+            answer.add("explanations", _explained(item, most))
             _print_explanation(item, most)
     left = [feature for feature in features or shown.values if feature not in {item.feature for item in explained}]
     if left:
@@ -91,6 +95,30 @@ def explain_features(
     same = not online or _print_values(shown, [name for name in shown.values if name in shown.online], online=True)
     console.print("Where a column comes from: platform-assets lineage USE_CASE COLUMN")
     return same
+
+
+def _put(answer: Answer, shown: EntityValues, entity: str, at: datetime) -> None:
+    answer.put("use_case", shown.use_case.name)
+    answer.put("entity", entity)
+    answer.put("at", at)
+    answer.put("values", shown.values)
+    answer.put("online", shown.online)
+
+
+def _explained(item: Explanation, most: int) -> dict[str, Any]:
+    """An explanation for programs."""
+    counted = [
+        {"time": one.time, "key": dict(one.key), "value": one.value} for one in list(reversed(item.counted))[:most]
+    ]
+    return {
+        "feature": item.feature,
+        "value": item.value,
+        "after": item.oldest,
+        "up_to": item.newest,
+        "counted": len(item.counted),
+        "newest_counted": counted,
+        "left_out": dict(item.left_out),
+    }
 
 
 def _entity_values(entity: str, at: datetime, name: str | None, *, online: bool) -> EntityValues:
@@ -216,10 +244,8 @@ def _title(shown: EntityValues, entity: str, at: datetime) -> None:
 
 def _print_values(shown: EntityValues, names: Sequence[str], *, online: bool) -> bool:
     """A table of values; whether the online values are the same to the bit."""
-    from rich.table import Table
-
     views: dict[str, FeatureView] = {name: view for view in shown.use_case.features for name in view.feature_names}
-    table = Table("view", "feature", "value", *(["online store", ""] if online else []))
+    table = plain_table("view", "feature", "value", *(["online store", ""] if online else []))
     same = True
     for name in names:
         cells = [views[name].name, name, _number(shown.values[name])]

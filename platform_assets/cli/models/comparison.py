@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
+from platform_assets.cli.answer import Answer, plain_table
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import named_version, opened, split_model
 from platform_assets.registry.base import CHAMPION
@@ -34,7 +34,7 @@ _MADE_FROM = (
 )
 
 
-def show_comparison(first: str, second: str | None) -> None:
+def show_comparison(first: str, second: str | None, answer: Answer) -> None:
     """Print two versions side by side: verdicts, metrics over the folds, settings, and what they were made from.
 
     Without a second one, and without a champion to take its place, the version alone beside its candidates.
@@ -45,8 +45,11 @@ def show_comparison(first: str, second: str | None) -> None:
     """
     name, number = split_model(first)
     _, registry, _, _ = opened(name)
+    answer.put("use_case", name)
     if second is None and registry.by_alias(name, CHAMPION) is None:
-        _show_alone(name, named_version(registry, name, number), registry)
+        alone = named_version(registry, name, number)
+        answer.add("versions", _facts(alone, registered_run(registry, alone)))
+        _show_alone(name, alone, registry)
         return
     other = second.partition("@")[2] or second if second else CHAMPION
     versions = named_version(registry, name, number), named_version(registry, name, other)
@@ -55,6 +58,8 @@ def show_comparison(first: str, second: str | None) -> None:
             f"both are version {versions[0].version} of {name}; name another one: platform-assets models list {name}"
         )
     runs = registered_run(registry, versions[0]), registered_run(registry, versions[1])
+    for version, run in zip(versions, runs, strict=True):
+        answer.add("versions", _facts(version, run))
     _print_metrics(name, versions, runs)
     _print_verdicts(versions, runs)
     _print_settings(versions, runs)
@@ -64,11 +69,26 @@ def show_comparison(first: str, second: str | None) -> None:
     console.print(f"[dim]next: platform-assets models reproduce {name}@{versions[0].version}[/]")
 
 
+def _facts(version: RegisteredVersion, run: ModelRun) -> dict[str, Any]:
+    """A version for programs: its metrics over the folds, settings, verdict, and what it was made from."""
+    manifest = read_manifest(run.predictor_folder)
+    return {
+        "version": version.version,
+        "made_from": {key: version.tags.get(key) for key in _MADE_FROM},
+        "data_versions": version.tag_json("data_versions") or {},
+        "metrics": run.comparison["candidates"][version.tags["learner"]],
+        "folds": run.comparison["folds"],
+        "evidence": run.evidence(),
+        "settings": manifest["settings"],
+        "libraries": manifest["versions"],
+        "model_digest": version.tags.get(MODEL_DIGEST_TAG),
+    }
+
+
 def _show_alone(name: str, version: RegisteredVersion, registry: ModelRegistry) -> None:
     """A version that nothing can be compared with: its figures beside those of all its candidates."""
     run = registered_run(registry, version)
-    table = Table(title=f"{name}@{version.version}: mean ± spread over the folds", box=None, pad_edge=False)
-    table.add_column("metric")
+    table = plain_table("metric", title=f"{name}@{version.version}: mean ± spread over the folds")
     candidates = run.comparison["candidates"]
     for learner, result in candidates.items():
         mark = " *" if learner == version.tags["learner"] else " (baseline)" if result.get("baseline") else ""
@@ -101,8 +121,7 @@ def _print_metrics(name: str, versions: tuple[RegisteredVersion, ...], runs: tup
         run.comparison["candidates"][version.tags["learner"]] for version, run in zip(versions, runs, strict=True)
     ]
     same_folds = runs[0].comparison["folds"] == runs[1].comparison["folds"]
-    table = Table(title=f"{name}: mean ± spread over the folds", box=None, pad_edge=False)
-    table.add_column("metric")
+    table = plain_table("metric", title=f"{name}: mean ± spread over the folds")
     for version in versions:
         table.add_column(f"version {version.version}", justify="right")
     table.add_column(f"{versions[0].version} less {versions[1].version}", justify="right")
@@ -151,9 +170,7 @@ def _print_settings(versions: tuple[RegisteredVersion, ...], runs: tuple[ModelRu
             }
         )
     names = [key for key in dict.fromkeys([*sides[0], *sides[1]]) if sides[0].get(key) != sides[1].get(key)]
-    table = Table(title="what differs", box=None, pad_edge=False)
-    for title in ("", *(f"version {version.version}" for version in versions)):
-        table.add_column(title)
+    table = plain_table("", *(f"version {version.version}" for version in versions), title="what differs")
     for key in names:
         table.add_row(key, *(escape(str(side.get(key, ""))) for side in sides))
     if names:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
+from platform_assets.cli.answer import Answer, Column, Listing
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import opened
 from platform_assets.declaration.loader import declared_use_cases
@@ -52,7 +52,7 @@ def moment_of(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def show_ledger(name: str | None, at: str | None, limit: int) -> None:
+def show_ledger(name: str | None, at: str | None, limit: int, answer: Answer) -> None:
     """Print the ledger of use cases, or what served at a time."""
     moment = moment_of(at) if at else None
     for declared in declared_use_cases(name):
@@ -64,27 +64,39 @@ def show_ledger(name: str | None, at: str | None, limit: int) -> None:
             console.print(f"[bold yellow]a move was broken off, and it cannot be told whether it happened:[/] {error}")
             reachable = None
         if moment is None:
-            _print_entries(use_case.name, ledger, limit)
+            _print_entries(use_case.name, ledger, limit, answer)
         else:
-            _print_served(use_case.name, moment, served_at(ledger, use_case.name, moment, reachable))
+            served = served_at(ledger, use_case.name, moment, reachable)
+            answer.add(
+                "served", {"use_case": use_case.name, "at": moment, "version": None} if served is None else served
+            )
+            _print_served(use_case.name, moment, served)
 
 
-def _print_entries(name: str, ledger: Ledger, limit: int) -> None:
+def ledger_columns() -> tuple[Column, ...]:
+    """The columns of an entry."""
+    return (
+        Column("use_case", hidden=True),
+        Column("environment", hidden=True),
+        Column("at", "at (UTC)", shown=lambda at: f"{at:%Y-%m-%d %H:%M:%S}"),
+        Column("action", "what"),
+        Column("model_version", "version", right=True),
+        Column("previous_version", "before", right=True, shown=_version_of),
+        Column("release", shown=lambda digest: digest.removeprefix("sha256:")[:12]),
+        Column("why", shown=lambda why: escape(_cut(why, max(_NARROWEST_WHY, console.width - _OTHER_COLUMNS)))),
+        Column("run_id", hidden=True),
+        Column("evidence", hidden=True),
+    )
+
+
+def _print_entries(name: str, ledger: Ledger, limit: int, answer: Answer) -> None:
     entries = ledger.entries(name)
-    table = Table(title=f"ledger of {name} ({ledger.environment})", box=None, pad_edge=False)
-    for title in ("at (UTC)", "what", "version", "before", "release", "why"):
-        table.add_column(title, justify="right" if title in ("version", "before") else "left", no_wrap=title != "why")
+    listing = Listing(f"ledger of {name} ({ledger.environment})", ledger_columns())
     for row in entries.tail(limit).iter_rows(named=True):
         evidence = json.loads(row["evidence"])
-        table.add_row(
-            f"{row['at']:%Y-%m-%d %H:%M:%S}",
-            row["action"],
-            row["model_version"],
-            _version_of(row["previous_version"] or ""),
-            (row["release"] or "").removeprefix("sha256:")[:12],
-            escape(_cut(_why(evidence), max(_NARROWEST_WHY, console.width - _OTHER_COLUMNS))),
-        )
-    console.print(table)
+        kept = {key: row[key] for key in ("at", "action", "model_version", "previous_version", "release", "run_id")}
+        listing.add(use_case=name, environment=ledger.environment, why=_why(evidence), evidence=evidence, **kept)
+    answer.show("entries", listing)
     if entries.is_empty():
         console.print(f"[dim]nothing has served yet; next: platform-assets run {name}[/]")
         return

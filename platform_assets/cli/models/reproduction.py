@@ -5,16 +5,18 @@ Belongs here: the command's table. Does not belong here: making the model (`pipe
 
 from __future__ import annotations
 
-from rich.markup import escape
-from rich.table import Table
+from typing import Any
 
+from rich.markup import escape
+
+from platform_assets.cli.answer import Answer, plain_table
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import named_version, opened, split_model
 from platform_assets.installation import Installation
 from platform_assets.pipelines.reproduce import Reproduction, changed_code, reproduce
 
 
-def reproduce_version(model: str) -> bool:
+def reproduce_version(model: str, answer: Answer) -> bool:
     """Make a version again and print what came of it.
 
     Returns:
@@ -30,15 +32,30 @@ def reproduce_version(model: str) -> bool:
     result = reproduce(
         Installation(settings).catalog(use_case), registry, version, lambda line: console.print(f"» {line}")
     )
+    answer.put("reproduction", {**_plain(result), "use_case": name, "is_exact": result.is_exact})
     show(name, result)
     return result.is_exact or not (result.same_machine and result.same_code)
 
 
+def _plain(result: Reproduction) -> dict[str, Any]:
+    """The result for programs."""
+    kept = (
+        "rows_then",
+        "rows_now",
+        "metrics",
+        "digest_then",
+        "digest_now",
+        "seconds",
+        "differences",
+        "same_machine",
+        "same_code",
+    )
+    return {"version": result.version.version, **{key: getattr(result, key) for key in kept}}
+
+
 def show(name: str, result: Reproduction) -> None:
     """Print a reproduction."""
-    table = Table(title=f"{name} version {result.version.version}", box=None, pad_edge=False)
-    for title in ("", "then", "now", ""):
-        table.add_column(title, justify="left" if not title else "right")
+    table = plain_table("", "then", "now", "", title=f"{name} version {result.version.version}", right=("then", "now"))
     table.add_row("training rows", f"{result.rows_then:,}", f"{result.rows_now:,}", _same(result.same_rows))
     for metric, (then, now) in result.metrics.items():
         table.add_row(metric, f"{then:.6f}", f"{now:.6f}", _same(then == now or (then != then and now != now)))

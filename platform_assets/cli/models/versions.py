@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from platform_assets.cli.answer import Answer, Column, Listing
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import opened
 from platform_assets.declaration.loader import declared_use_cases
@@ -20,35 +19,52 @@ if TYPE_CHECKING:
     from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 
 
-def show_versions(name: str | None, limit: int) -> None:
+def show_versions(name: str | None, limit: int, answer: Answer) -> None:
     """Print the versions of use cases."""
     for declared in declared_use_cases(name):
         use_case, registry, _, settings = opened(declared.use_case.name)
         by = use_case.training.select_by
         versions = registry.versions(use_case.name)
         aliases = registry.aliases(use_case.name)
-        table = Table(title=f"models of {use_case.name} ({settings.environment})", box=None, pad_edge=False)
-        for title in ("version", "as of", "learner", by, "gates", "aliases", "made from code", "model"):
-            table.add_column(title, justify="right" if title in ("version", by) else "left")
+        listing = Listing(f"models of {use_case.name} ({settings.environment})", _columns(by))
         for version in versions[-limit:]:
             value = registry.metrics(version).get(by)
-            table.add_row(
-                version.version,
-                version.tags.get("as_of", ""),
-                version.tags.get("learner", ""),
-                "" if value is None else f"{value:.4f}",
-                version.tags.get(VERDICT_TAG, "not judged"),
-                ", ".join(aliases.get(version.version, [])),
-                version.tags.get("code_version", ""),
-                version.tags.get("model_digest", "").removeprefix("sha256:")[:12],
+            listing.add(
+                use_case=use_case.name,
+                environment=settings.environment,
+                version=version.version,
+                as_of=version.tags.get("as_of"),
+                learner=version.tags.get("learner"),
+                metric=by,
+                value=value,
+                gates=version.tags.get(VERDICT_TAG, "not judged"),
+                aliases=list(aliases.get(version.version, [])),
+                code_version=version.tags.get("code_version"),
+                model_digest=version.tags.get("model_digest"),
             )
-        console.print(table)
+        answer.show("models", listing)
         if not versions:
             next_step = f"no model of {use_case.name} yet; next: platform-assets run {use_case.name}"
             delivered = f"{use_case.name} has no model here: its scores are delivered (`predictions`)"
             console.print(f"[dim]{next_step if use_case.is_trained_here else delivered}[/]", soft_wrap=True)
             continue
         console.print(f"[dim]next: {_after_list(use_case.name, registry, versions)}[/]")
+
+
+def _columns(metric: str) -> tuple[Column, ...]:
+    return (
+        Column("use_case", hidden=True),
+        Column("environment", hidden=True),
+        Column("version", right=True),
+        Column("as_of"),
+        Column("learner"),
+        Column("metric", hidden=True),
+        Column("value", metric, right=True, shown=lambda value: f"{value:.4f}"),
+        Column("gates"),
+        Column("aliases", shown=", ".join),
+        Column("code_version", "made from code"),
+        Column("model_digest", "model", shown=lambda digest: digest.removeprefix("sha256:")[:12]),
+    )
 
 
 def _after_list(name: str, registry: ModelRegistry, versions: list[RegisteredVersion]) -> str:

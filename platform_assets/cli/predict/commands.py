@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from platform_assets.cli.completion import use_case_names
+
 app = typer.Typer(no_args_is_help=True, help="Predictions without a caller who waits.")
 
 
@@ -48,7 +50,12 @@ def batch(
 
 @app.command()
 def stream(
-    use_case: Annotated[str, typer.Argument(help="Name of the use case; its `serving.stream` names the topics.")],
+    use_case: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=use_case_names, help="Name of the use case; its `serving.stream` names the topics."
+        ),
+    ],
     instance: Annotated[
         int, typer.Option(min=0, help="Number of this process, where several share the topic; one process for each.")
     ] = 0,

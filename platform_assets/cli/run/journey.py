@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from platform_assets.cli.console import step
+from platform_assets.cli.run.progress import RunProgress
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.loader import DeclaredUseCase
@@ -28,6 +29,7 @@ from platform_assets.pipelines.jobs import (
     TRAIN,
     WATCH,
 )
+from platform_assets.pipelines.run_visits import Visit, jobs_ahead
 from platform_assets.pipelines.timeline import Timeline, plan
 
 TITLES = {
@@ -54,12 +56,14 @@ class Journey:
         installation: where its state lives.
         jobs: run its jobs and remember what was made.
         timeline: the days that it goes through, where they are others than those of `platform-assets run`.
+        progress: counts its steps, where it is known how many there are.
     """
 
     declared: DeclaredUseCase
     installation: Installation
     jobs: InProcess
     timeline: Timeline | None = None
+    progress: RunProgress | None = None
 
     @property
     def use_case(self) -> UseCase:
@@ -87,8 +91,22 @@ class Journey:
             RunFailed: when it does not succeed.
         """
         deploy = " and deploy" if self.use_case.is_realtime else ""
-        with step(TITLES[due_job.job].format(days=due_job.days, deploy=deploy)):
+        title = TITLES[due_job.job].format(days=due_job.days, deploy=deploy)
+        with step(title) if self.progress is None else self.progress.step(title, due_job):
             self.jobs.execute(self.use_case, due_job)
+
+    def foreseen(self) -> RunProgress:
+        """The progress of all that a run of the whole timeline has before it."""
+        jobs = jobs_ahead(self.use_case, self.days, self.jobs.materialized(self.use_case))
+        return RunProgress.of(jobs, self.installation.settings.own_home)
+
+    def visit(self, visit: Visit) -> None:
+        """Run what is due at a visit.
+
+        Raises:
+            RunFailed: when a job does not succeed.
+        """
+        self.catch_up(visit.as_of, dict(visit.wanted))
 
     def catch_up(self, day: date, wanted: dict[str, DayRange]) -> None:
         """Run what is due as of a day, of the days that are wanted.

@@ -4,7 +4,8 @@ Belongs here: the days that a demonstration goes through, and the live traffic b
 (`pipelines/due.py`), what a job does (the assets), or what is printed at the end (`summary.py`).
 """
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from time import monotonic
 
 import polars as pl
@@ -16,13 +17,13 @@ from platform_assets.cli.run.replay import Traffic, of_its_day, panel, send
 from platform_assets.cli.run.summary import print_summary
 from platform_assets.connectors.conforming import conform
 from platform_assets.declaration import UseCase
-from platform_assets.declaration.days import ONE_DAY, DayRange
+from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
-from platform_assets.orchestration.dagster_folder import use_dagster_of_environment
+from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.acceptances import accepted_days
 from platform_assets.pipelines.check_service import (
@@ -33,8 +34,9 @@ from platform_assets.pipelines.check_service import (
     require_answers,
 )
 from platform_assets.pipelines.due import DueJob, polled
-from platform_assets.pipelines.jobs import DECIDE, JUDGE, LABELS, LOAD, LOG, ONLINE, PREDICT, TRAIN, WATCH
+from platform_assets.pipelines.jobs import ONLINE
 from platform_assets.pipelines.refresh_online_store import why_to_fill
+from platform_assets.pipelines.run_visits import history_visit, live_day_visit, predicted_visit, watched_visits
 from platform_assets.pipelines.turns import one_run_at_a_time
 from platform_assets.pipelines.verify_lake import refuse_damaged
 
@@ -42,6 +44,7 @@ from platform_assets.pipelines.verify_lake import refuse_damaged
 def run_use_cases(installation: Installation, name: str | None) -> None:
     """Run one use case, or all that are declared."""
     installation.settings.prepare()
+    use_dagster_of_this_folder(installation.settings.home)
     use_dagster_of_environment(installation.settings.home, installation.settings.own_home)
     with one_run_at_a_time(installation.settings.home):
         _run_use_cases(installation, name)
@@ -63,6 +66,7 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
     with compiled_meanwhile():
         for declared in chosen:
             journey = Journey(declared, installation, jobs)
+            journey = replace(journey, progress=journey.foreseen())
             refuse_damaged(journey.catalog)
             traffic = run_one(journey)
             service = _check(journey) if journey.use_case.is_realtime else None
@@ -133,18 +137,10 @@ def train_on_history(journey: Journey) -> None:
     """
     for due_job in polled(journey.use_case):
         journey.execute(due_job)
-    days = journey.days
-    last = days.history.last
-    wanted = {
-        LABELS: days.labels,
-        LOAD: days.history,
-        ONLINE: DayRange(last, last),
-        TRAIN: DayRange(days.as_of, days.as_of),
-    }
     try:
-        journey.catch_up(days.as_of, wanted)
+        journey.visit(history_visit(journey.days))
     except RunFailed:
-        print_refused(journey, days.as_of)
+        print_refused(journey, journey.days.as_of)
         raise
 
 
@@ -174,18 +170,12 @@ def load_live_day(journey: Journey, day: date) -> None:
     Raises:
         RunFailed: a job did not succeed.
     """
-    newest_label = day - timedelta(days=max(1, journey.use_case.label_arrival_days) - 1)
-    today = DayRange(day, day)
-    wanted = {LABELS: DayRange(newest_label, newest_label), LOAD: today, ONLINE: today}
-    journey.catch_up(day + ONE_DAY, wanted)
+    journey.visit(live_day_visit(journey.use_case, day))
 
 
 def _predict(journey: Journey) -> None:
     """The live days of a use case without a service: their events, the labels known meanwhile, their predictions."""
-    days = journey.days
-    known = DayRange(days.labels.last, days.live.last - timedelta(days=max(1, journey.use_case.label_arrival_days)))
-    predicted = days.live if journey.use_case.is_trained_here else DayRange(days.history.first, days.live.last)
-    journey.catch_up(days.live.last + ONE_DAY, {LABELS: known, LOAD: days.live, PREDICT: predicted})
+    journey.visit(predicted_visit(journey.use_case, journey.days))
 
 
 def panel_of_day(journey: Journey, day: date, requests: float | None = None) -> pl.DataFrame:
@@ -207,11 +197,5 @@ def panel_of_day(journey: Journey, day: date, requests: float | None = None) -> 
 
 def _watch(journey: Journey) -> None:
     """The prediction log as a table, then drift, then the labels that have arrived since and quality."""
-    days = journey.days
-    last = DayRange(days.live.last, days.live.last)
-    journey.catch_up(last.last + ONE_DAY, {LOG: days.live, WATCH: last})
-    arrived = last.last + timedelta(days=max(1, journey.use_case.label_delay_days))
-    newest_label = arrived - timedelta(days=max(1, journey.use_case.label_arrival_days))
-    journey.catch_up(arrived, {LABELS: DayRange(days.labels.last, newest_label), JUDGE: last})
-    decided = last.last + ONE_DAY
-    journey.catch_up(decided, {DECIDE: DayRange(decided, decided)})
+    for visit in watched_visits(journey.use_case, journey.days):
+        journey.visit(visit)

@@ -5,21 +5,24 @@ here: making any of it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
+from platform_assets.cli.answer import plain_table
 from platform_assets.cli.console import console
+from platform_assets.cli.overview import labelled
 from platform_assets.cli.pages import where
 from platform_assets.cli.rollout import show_rollout
 from platform_assets.cli.run.journey import Journey
 from platform_assets.cli.run.replay import Traffic, request_body
 from platform_assets.cli.services import automation_line, print_service_check
+from platform_assets.cli.web_ui import web_ui_line
 from platform_assets.declaration import Source
 from platform_assets.declaration.names import DRIFT, ESTIMATE, QUALITY
 from platform_assets.lake.layout import MONITORING
+from platform_assets.orchestration.in_process import CheckOutcome
 from platform_assets.pipelines.check_service import ServiceCheck
 from platform_assets.pipelines.use_case_state.read import sources_of
 from platform_assets.registry.base import CHAMPION, RegisteredVersion
@@ -40,7 +43,8 @@ def print_summary(
     use_case = journey.use_case
     console.rule(f"[bold]{use_case.name}")
     _print_data(journey)
-    _print_checks(journey)
+    checks = journey.jobs.checks(use_case)
+    _print_checks(checks)
     if use_case.is_trained_here:
         _print_champion(journey)
     if use_case.is_realtime:
@@ -50,10 +54,11 @@ def print_summary(
     _print_monitoring(journey)
     if service is not None:
         print_service_check(service)
+    page = ""
     if service is None or service.passed:
         state = journey.jobs.make_page(use_case, sources_of(journey.installation))
         page = where(state, journey.installation)
-        _print_next(seconds, automation_line(journey.installation.settings), page)
+    _print_end(journey, service, checks, seconds, page)
 
 
 def _print_champion(journey: Journey) -> None:
@@ -82,8 +87,7 @@ def _rows_that_count(journey: Journey, source: Source) -> int:
     return clean.stored.row_count() if clean.exists() else 0
 
 
-def _print_checks(journey: Journey) -> None:
-    checks = journey.jobs.checks(journey.use_case)
+def _print_checks(checks: Sequence[CheckOutcome]) -> None:
     failed = [check for check in checks if not check.passed]
     console.print(f"[bold]checks[/]      {len(checks) - len(failed)} passed, {len(failed)} failed")
     for check in failed:
@@ -94,7 +98,7 @@ def _print_checks(journey: Journey) -> None:
 def print_candidates(run: ModelRun, learner: str) -> None:
     """Every candidate with its figures over the folds, the chosen learner marked."""
     metrics = list(run.comparison["metrics"])
-    table = Table("candidate", *metrics, "seconds", box=None, pad_edge=False)
+    table = plain_table("candidate", *metrics, "seconds", right=(*metrics, "seconds"))
     for name, result in run.comparison["candidates"].items():
         mark = " *" if name == learner else " (baseline)" if result["baseline"] else ""
         cells = [_figure(result, metric) for metric in metrics]
@@ -179,10 +183,37 @@ def _print_monitoring(journey: Journey) -> None:
         console.print(f"            report {report}")
 
 
-def _print_next(seconds: float, automation: str, page: str) -> None:
-    console.print(f"[bold]page[/]        {escape(page)}", soft_wrap=True)
-    console.print(f"[bold]automation[/]  {automation}", soft_wrap=True)
-    console.print(f"[bold]done[/]        in {seconds:.0f} s. Next:")
+def verdict_line(use_case: str, checks: Sequence[CheckOutcome], service: ServiceCheck | None, seconds: float) -> str:
+    """Whether a run came out well, before everything else that somebody has to know."""
+    failed = [f"{check.asset}:{check.name}" for check in checks if not check.passed]
+    wrong = [f"{len(failed)} of {len(checks)} checks failed ({', '.join(failed)})"] if failed else []
+    if service is not None and not service.passed:
+        wrong.append("the service does not answer rightly")
+    if wrong:
+        return f"[bold red]not ok[/]      {use_case}, in {seconds:.0f} s: {escape('; '.join(wrong))}"
+    answers = ", the service answers" if service is not None else ""
+    return f"[bold green]ok[/]          {use_case}, in {seconds:.0f} s: {len(checks)} checks passed{answers}"
+
+
+def _print_end(
+    journey: Journey, service: ServiceCheck | None, checks: Sequence[CheckOutcome], seconds: float, page: str
+) -> None:
+    """Ok or not, then where everything is, then what can be typed next."""
+    use_case, settings = journey.use_case, journey.installation.settings
+    console.rule()
+    console.print(verdict_line(use_case.name, checks, service, seconds), soft_wrap=True)
+    console.print(labelled("home", escape(f"{settings.home} ({settings.environment})")), soft_wrap=True)
+    if use_case.is_realtime:
+        target = journey.installation.serving.target()
+        console.print(labelled("address", escape(target.address(use_case.name))), soft_wrap=True)
+    alive = journey.jobs.daemon_is_alive()
+    console.print(labelled("UI", escape(web_ui_line(alive=alive))), soft_wrap=True)
+    if page:
+        console.print(labelled("page", escape(page)), soft_wrap=True)
+    console.print(labelled("automation", automation_line(settings)), soft_wrap=True)
+    if service is not None and not service.passed:
+        return
+    console.print("[bold]next[/]")
     console.print(
         "            make dev      the asset graph, checks and plots in Dagster's UI, and the daemon that starts what is due"
     )

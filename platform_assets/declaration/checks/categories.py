@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.categories import Category
@@ -30,7 +31,7 @@ def category_problems(use_case: UseCase, view: FeatureView) -> Iterator[Problem]
         where = ("categories", i)
         column = columns.get(category.column)
         if column is None:
-            message = f"no such column; known: {', '.join(columns)}"
+            message = unknown_name("no such column", category.column, columns)
             yield (*where, "column"), category.column, message
         elif column.type not in _TYPES:
             message = f"is {column.type}: a category is text, whole numbers or booleans"

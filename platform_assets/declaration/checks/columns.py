@@ -15,6 +15,7 @@ import polars as pl
 from platform_assets.declaration.delivered_columns import SOURCE_LINE, SOURCE_POSITION
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.sections.migrations import Default, value_of
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.columns import Column
@@ -133,7 +134,5 @@ def _computed(source: Source, column: Column) -> Iterator[tuple[str, Any, str]]:
     known = [other.name for other in source.columns if other.expression is None]
     unknown = sorted(set(roots) - {*known, SOURCE_POSITION, SOURCE_LINE})
     if unknown:
-        message = (
-            f"uses {', '.join(unknown)}; known are the columns that are not computed themselves: {', '.join(known)}"
-        )
-        yield "expression", column.expression, message
+        reason = f"uses {', '.join(unknown)}: no such column that is not computed itself"
+        yield "expression", column.expression, unknown_name(reason, unknown, known)

@@ -12,6 +12,7 @@ import polars as pl
 
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.expressions.compiled import sql_expression
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.degradation import DegradeRule
@@ -69,7 +70,8 @@ def _rule_problems(
     try:
         unknown = sorted(set(columns_of(rule.rule)) - set(features))
         if unknown:
-            yield path, rule.rule, f"names {', '.join(unknown)}; a rule may name features: {', '.join(features)}"
+            message = f"names {', '.join(unknown)}, which is no feature, and a rule may name features"
+            yield path, rule.rule, unknown_name(message, unknown, features)
             return
         gives = pl.DataFrame(schema=features).select(sql_expression(rule.rule, features)).dtypes[0]
     except (pl.exceptions.PolarsError, ValueError) as error:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.declaration.unknown_names import unknown_name
+
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
 
@@ -27,7 +29,7 @@ def experiment_problems(use_case: UseCase) -> Iterator[Problem]:
     column = experiment.assign_by
     where = ("experiment", "assign_by")
     if column is not None and column not in events.column_names:
-        yield where, column, f"no such column in {use_case.events!r}; known: {', '.join(events.column_names)}"
+        yield where, column, unknown_name(f"no such column in {use_case.events!r}", column, events.column_names)
     elif column is not None and events.column(column).type not in ASSIGNED_TYPES:
         kind = events.column(column).type
         yield where, column, f"is of type {kind}: assign by text or whole numbers ({', '.join(ASSIGNED_TYPES)})"

@@ -7,13 +7,14 @@ here: windows (`checks/windows.py`), or whether a function is pure, which shows 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.functions import FunctionNotFound, function_source
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.features import FeatureView, Lookup
@@ -27,10 +28,6 @@ COMBINABLE = frozenset({"int8", "int32", "int64", "string", "bool", "date", "dat
 """Types of columns that can be part of a combined entity or of a look-up's key: those whose equality is certain."""
 
 
-def _known(names: Sequence[str]) -> str:
-    return f"known: {', '.join(names)}" if names else "none are declared"
-
-
 def entity_problems(use_case: UseCase) -> Iterator[Problem]:
     """Problems of the entities; paths start at the use case."""
     events = use_case.event_source
@@ -38,7 +35,7 @@ def entity_problems(use_case: UseCase) -> Iterator[Problem]:
         field = "keys" if entity.is_combined else "key"
         for key in entity.key_columns:
             if key not in events.column_names:
-                message = f"no such column in {use_case.events!r}; {_known(events.column_names)}"
+                message = unknown_name(f"no such column in {use_case.events!r}", key, events.column_names)
                 yield ("entities", i, field), key, message
             elif entity.is_combined and events.column(key).type not in COMBINABLE:
                 yield ("entities", i, field), key, f"is {events.column(key).type}: it cannot be part of a combined key"
@@ -93,7 +90,7 @@ def _version(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
 def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Problem]:
     tables = {source.name: source for source in use_case.sources}
     if lookup.source not in tables:
-        yield ("source",), lookup.source, f"no such source; {_known(list(tables))}"
+        yield ("source",), lookup.source, unknown_name("no such source", lookup.source, tables)
         return
     source = tables[lookup.source]
     if lookup.source in (use_case.events, use_case.label.source):
@@ -104,7 +101,7 @@ def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Pr
     for field, names in (("columns", lookup.columns), ("inputs", lookup.inputs)):
         for k, name in enumerate(names):
             if name not in source.column_names:
-                yield (field, k), name, f"no such column in {source.name!r}; {_known(source.column_names)}"
+                yield (field, k), name, unknown_name(f"no such column in {source.name!r}", name, source.column_names)
             elif field == "columns" and not (source.column(name).is_numeric or source.column(name).type == "bool"):
                 message = (
                     f"is {source.column(name).type}: a feature is a number; list it under `inputs` for an expression"
@@ -112,7 +109,7 @@ def _lookup(use_case: UseCase, view: FeatureView, lookup: Lookup) -> Iterator[Pr
                 yield (field, k), name, message
     for name in lookup.defaults:
         if name not in lookup.columns:
-            yield ("defaults",), name, f"is not looked up as a feature; {_known(lookup.columns)}"
+            yield ("defaults",), name, unknown_name("is not looked up as a feature", name, lookup.columns)
     yield from _lookup_key(use_case, lookup, source)
     yield from _until(lookup, source)
     if source.is_daily != (lookup.max_age_days is not None):
@@ -134,7 +131,8 @@ def _until(lookup: Lookup, source: Source) -> Iterator[Problem]:
     if lookup.until is None:
         return
     if lookup.until not in source.column_names:
-        yield ("until",), lookup.until, f"no such column in {source.name!r}; {_known(source.column_names)}"
+        message = unknown_name(f"no such column in {source.name!r}", lookup.until, source.column_names)
+        yield ("until",), lookup.until, message
     elif source.column(lookup.until).type not in ("date", "datetime"):
         yield (
             ("until",),
@@ -150,12 +148,10 @@ def _lookup_key(use_case: UseCase, lookup: Lookup, source: Source) -> Iterator[P
     events, on = use_case.event_source, lookup_on(use_case, lookup)
     for mine, theirs in on.items():
         if mine not in events.column_names:
-            message = (
-                f"no such column in {use_case.events!r}; {_known(events.column_names)}: say which is meant in `on`"
-            )
-            yield ("on",), mine, message
+            reason = f"no such column in {use_case.events!r}: say which is meant in `on`"
+            yield ("on",), mine, unknown_name(reason, mine, events.column_names)
         elif theirs not in source.column_names:
-            yield ("on",), theirs, f"no such column in {source.name!r}; {_known(source.column_names)}"
+            yield ("on",), theirs, unknown_name(f"no such column in {source.name!r}", theirs, source.column_names)
         elif events.column(mine).polars_type.is_integer() != source.column(theirs).polars_type.is_integer() or (
             events.column(mine).type not in COMBINABLE
         ):
@@ -186,7 +182,8 @@ def _rows(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
             yield path, row.expression, f"uses the label {use_case.label.column!r}: a label cannot be a feature"
         unknown = sorted(roots - known - {use_case.label.column})
         if unknown:
-            yield path, row.expression, f"uses unknown columns {', '.join(unknown)}; {_known(sorted(known))}"
+            message = unknown_name(f"uses {', '.join(unknown)}: no such column", unknown, sorted(known))
+            yield path, row.expression, message
         late = sorted((roots & known) - own - set(use_case.serving.request))
         if late:
             message = f"uses {', '.join(late)}, which a request does not carry: add it to serving.request"
@@ -202,7 +199,7 @@ def _functions(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
             if name == use_case.label.column:
                 yield path, name, f"is the label {name!r}: a label cannot be a feature"
             elif name not in known:
-                yield path, name, f"no such column; {_known(sorted(known))}"
+                yield path, name, unknown_name("no such column", name, sorted(known))
             elif name not in own and name not in use_case.serving.request:
                 yield path, name, f"{name} is not what a request carries: add it to serving.request"
         try:

@@ -15,6 +15,7 @@ from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.gate_kinds import gate_names
 from platform_assets.declaration.sections.behaviour import MinimumCase
 from platform_assets.declaration.tasks.registry import declared_tasks, single_feature_metric_names
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -33,17 +34,16 @@ def gate_problems(use_case: UseCase) -> Iterator[Problem]:
 
 def _metrics(use_case: UseCase) -> Iterator[Problem]:
     gates, metrics = use_case.gates, use_case.training.metrics
-    known = f"known: {', '.join(metrics)}"
     for j, floor in enumerate(gates.floors):
         if floor.metric not in metrics:
-            yield ("floors", j, "metric"), floor.metric, f"is not measured; {known}"
+            yield ("floors", j, "metric"), floor.metric, unknown_name("is not measured", floor.metric, metrics)
     yield from _repeated(("floors",), "metric", [floor.metric for floor in gates.floors])
     for metric in gates.plausible:
         if metric not in metrics:
-            yield ("plausible", metric), metric, f"is not measured; {known}"
+            yield ("plausible", metric), metric, unknown_name("is not measured", metric, metrics)
     for metric in gates.max_single_feature:
         if metric not in single_feature_metric_names():
-            message = f"does not apply to one feature; known: {', '.join(single_feature_metric_names())}"
+            message = unknown_name("does not apply to one feature", metric, single_feature_metric_names())
             yield ("max_single_feature", metric), metric, message
     for field in ("max_calibration_error", "max_relative_calibration_error"):
         if getattr(gates, field) is not None and field not in use_case.task.gate_fields:
@@ -62,8 +62,8 @@ def _slices(use_case: UseCase) -> Iterator[Problem]:
         where: Path = ("slices", j)
         yield from _expression((*where, "expression"), item.expression, known, use_case.label.column)
         if item.metric is not None and item.metric not in use_case.training.metrics:
-            known_metrics = ", ".join(use_case.training.metrics)
-            yield (*where, "metric"), item.metric, f"is not measured; known: {known_metrics}"
+            message = unknown_name("is not measured", item.metric, use_case.training.metrics)
+            yield (*where, "metric"), item.metric, message
         if item.judges_fairness and not use_case.task.has_decision:
             tasks = " and ".join(task.name for task in declared_tasks() if task.has_decision)
             message = f"has bounds on selection or error rates, which apply to {tasks} tasks; this one is {use_case.training.task}"
@@ -78,7 +78,7 @@ def _behaviour(use_case: UseCase) -> Iterator[Problem]:
         for name, value in values.items():
             path: Path = ("behaviour", j, field, name)
             if name not in features:
-                yield path, name, f"no such feature; known: {', '.join(use_case.feature_names)}"
+                yield path, name, unknown_name("no such feature", name, use_case.feature_names)
             if isinstance(value, str):
                 yield from _expression(path, value, features, use_case.label.column)
         if not isinstance(test, MinimumCase) and test.where is not None:
@@ -89,7 +89,7 @@ def _bypasses(use_case: UseCase) -> Iterator[Problem]:
     names = gate_names(use_case.gates, use_case.task)
     for j, bypass in enumerate(use_case.gates.bypasses):
         if bypass.gate not in names:
-            yield ("bypasses", j, "gate"), bypass.gate, f"no such gate; known: {', '.join(names)}"
+            yield ("bypasses", j, "gate"), bypass.gate, unknown_name("no such gate", bypass.gate, names)
     yield from _repeated(("bypasses",), "gate", [bypass.gate for bypass in use_case.gates.bypasses])
 
 
@@ -103,7 +103,8 @@ def _expression(where: Path, expression: str, known: set[str], label: str) -> It
         yield where, expression, f"uses the label {label!r}, which is not known when a row is scored"
     unknown = sorted(roots - known - {label})
     if unknown:
-        yield where, expression, f"uses unknown columns {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        message = unknown_name(f"uses {', '.join(unknown)}: no such column", unknown, sorted(known))
+        yield where, expression, message
 
 
 def _repeated(where: Path, field: str, names: list[str]) -> Iterator[Problem]:

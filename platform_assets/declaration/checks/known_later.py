@@ -13,6 +13,7 @@ import polars as pl
 
 from platform_assets.declaration.checks.windows import window_columns
 from platform_assets.declaration.sections.features import microseconds_of
+from platform_assets.declaration.unknown_names import AboutNames
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.features import FeatureView, Window
@@ -88,4 +89,5 @@ def _roots(expression: str, later: dict[str, str]) -> list[str]:
 
 
 def _message(name: str, after: str, consequence: str) -> str:
-    return f"{name} is known only after the event (known_after: {after}): {consequence}"
+    message = f"{name} is known only after the event (known_after: {after}): {consequence}"
+    return AboutNames.of(message, "known later", (name,))

@@ -6,8 +6,10 @@ multi-class label (`declaration/tasks/multiclass.py`), label windows (`checks/wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.columns import Column
@@ -24,11 +26,11 @@ def label_problems(use_case: UseCase) -> Iterator[Problem]:
     """Problems of the label; paths start at the use case."""
     names = [source.name for source in use_case.sources]
     if use_case.label.source not in names:
-        yield ("label", "source"), use_case.label.source, f"no such source; {_known(names)}"
+        yield ("label", "source"), use_case.label.source, unknown_name("no such source", use_case.label.source, names)
         return
     source = use_case.label_source
     if use_case.label.column not in source.column_names:
-        message = f"no such column in {source.name!r}; {_known(source.column_names)}"
+        message = unknown_name(f"no such column in {source.name!r}", use_case.label.column, source.column_names)
         yield ("label", "column"), use_case.label.column, message
     if not source.is_daily:
         yield ("label", "source"), source.name, "the label's source needs an event_time"
@@ -51,7 +53,7 @@ def _decided_at(use_case: UseCase, source: Source) -> Iterator[Problem]:
             yield UNDATED_LABEL, None, _undated(use_case, source)
         return
     if label.decided_at not in source.column_names:
-        message = f"no such column in {source.name!r}; {_known(source.column_names)}"
+        message = unknown_name(f"no such column in {source.name!r}", label.decided_at, source.column_names)
         yield ("label", "decided_at"), label.decided_at, message
     elif source.column(label.decided_at).type != "datetime":
         yield ("label", "decided_at"), label.decided_at, "the time of the decision must be a column of type datetime"
@@ -90,11 +92,7 @@ def _absent(use_case: UseCase, source: Source) -> Iterator[Problem]:
 def _value_problem(use_case: UseCase, column: Column, value: int | float | str) -> str | None:
     allowed = column.allowed or ((0, 1) if use_case.task.has_decision else None)
     if allowed is not None and value not in allowed:
-        return f"is no value of the label {column.name!r}; {_known([str(item) for item in allowed])}"
+        return unknown_name(f"is no value of the label {column.name!r}", str(value), [str(item) for item in allowed])
     if column.is_numeric and isinstance(value, str):
         return f"is a text, and the label {column.name!r} is a number"
     return None
-
-
-def _known(names: Sequence[str]) -> str:
-    return f"known: {', '.join(names)}" if names else "none are declared"

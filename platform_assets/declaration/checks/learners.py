@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from platform_assets.declaration.learner_kinds import DECLARED_LEARNERS, DeclaredLearnerKind, declared_learners
 from platform_assets.declaration.tasks.base import DeclaredTask
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.training import DeclaredLearner, Training
@@ -32,16 +33,17 @@ def learner_problems(training: Training, features: Sequence[str]) -> Iterator[Pr
             *_members(learner, [other.name for other in training.learners[:j]], training),
         ):
             yield ("learners", j, field), value, message
+        known = learner.inputs if learner.inputs and set(learner.inputs) <= set(features) else features
         for name in learner.monotone:
-            if name not in (learner.inputs or features):
-                yield ("learners", j, "monotone", name), name, _no_such(learner.inputs or features)
+            if name not in known:
+                yield ("learners", j, "monotone", name), name, _no_such(name, known)
     for j, name in enumerate(training.categories):
         if name not in features:
-            yield ("categories", j), name, _no_such(features)
+            yield ("categories", j), name, _no_such(name, features)
 
 
-def _no_such(features: Sequence[str]) -> str:
-    return f"no such feature; known: {', '.join(features)}"
+def _no_such(name: str, features: Sequence[str]) -> str:
+    return unknown_name("no such feature", name, features)
 
 
 def _names(is_meant: Callable[[DeclaredLearnerKind], bool]) -> list[str]:
@@ -63,7 +65,7 @@ def _feature(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tupl
         of_a_feature += _names(lambda other: other.may_name_feature and not other.needs_feature)
         yield "feature", learner.feature, f"is needed by a learner of kind {_either(of_a_feature)}, and by no other"
     elif learner.feature is not None and learner.feature not in features:
-        yield "feature", learner.feature, _no_such(features)
+        yield "feature", learner.feature, _no_such(str(learner.feature), features)
 
 
 def _inputs(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
@@ -71,7 +73,7 @@ def _inputs(learner: DeclaredLearner, features: Sequence[str]) -> Iterator[tuple
         yield "inputs", list(learner.inputs), "is for the learners that it joins: declare it there"
     for name in learner.inputs:
         if name not in features:
-            yield "inputs", name, _no_such(features)
+            yield "inputs", name, _no_such(name, features)
     if len(set(learner.inputs)) < len(learner.inputs):
         yield "inputs", list(learner.inputs), "names a feature twice"
 
@@ -108,4 +110,4 @@ def _members(learner: DeclaredLearner, before: Sequence[str], training: Training
         yield "of", list(learner.of), "names fewer than two learners"
     for name in learner.of:
         if name not in before:
-            yield "of", name, f"no learner of that name is declared before it; known: {', '.join(before) or 'none'}"
+            yield "of", name, unknown_name("no learner of that name is declared before it", name, before)

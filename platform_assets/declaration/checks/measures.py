@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from platform_assets.declaration.expressions import columns_of
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -34,5 +35,5 @@ def measure_problems(use_case: UseCase) -> Iterator[Problem]:
             continue
         unknown = sorted(set(named) - set(known))
         if unknown:
-            columns = ", ".join(dict.fromkeys(known))
-            yield where, measure.expression, f"names {', '.join(unknown)}, which no logged answer has; known: {columns}"
+            message = unknown_name(f"names {', '.join(unknown)}, which no logged answer has", unknown, known)
+            yield where, measure.expression, message

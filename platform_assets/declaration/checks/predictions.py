@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration.sections.columns import NUMERIC_TYPES
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.predictions import Predictions
@@ -57,7 +58,7 @@ def prediction_problems(use_case: UseCase) -> Iterator[Problem]:
         yield (*where, "last_day"), str(reference.last_day), message
     names = [source.name for source in use_case.sources]
     if given.source not in names:
-        yield ("predictions", "source"), given.source, f"no such source; known: {', '.join(names)}"
+        yield ("predictions", "source"), given.source, unknown_name("no such source", given.source, names)
         return
     for path, value, message in _table(use_case, use_case.source(given.source), given):
         yield ("predictions", *path), value, message
@@ -81,7 +82,6 @@ def _table(use_case: UseCase, source: Source, given: Predictions) -> Iterator[Pr
         if name is None:
             continue
         if name not in source.column_names:
-            known = ", ".join(source.column_names)
-            yield (field,), name, f"no such column in {source.name!r}; known: {known}"
+            yield (field,), name, unknown_name(f"no such column in {source.name!r}", name, source.column_names)
         elif source.column(name).type not in types:
             yield (field,), name, f"is {source.column(name).type}; needed is one of {', '.join(types)}"

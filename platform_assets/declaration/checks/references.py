@@ -7,7 +7,7 @@ here: limits of a single field (pydantic's job), or anything that needs data.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from platform_assets.declaration.sections.serving import Serving
 from platform_assets.declaration.sections.sources import Source
 from platform_assets.declaration.tasks.registry import declared_tasks
 from platform_assets.declaration.time_zones import UTC_ZONE
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -95,10 +96,6 @@ def find_problems(use_case: UseCase) -> list[Flaw]:
     ]
 
 
-def _known(names: Sequence[str]) -> str:
-    return f"known: {', '.join(names)}" if names else "none are declared"
-
-
 def _history(use_case: UseCase) -> Iterator[Flaw]:
     history = use_case.history
     if history.last_day is not None and history.last_day < history.first_day:
@@ -125,16 +122,12 @@ def _sources(use_case: UseCase) -> Iterator[Flaw]:
         where: Path = ("sources", i)
         for j, key in enumerate(source.primary_key):
             if key not in source.column_names:
-                yield Flaw(
-                    (*where, "primary_key", j), key, f"no such column in {source.name!r}; {_known(source.column_names)}"
-                )
+                message = unknown_name(f"no such column in {source.name!r}", key, source.column_names)
+                yield Flaw((*where, "primary_key", j), key, message)
         if source.event_time is not None:
             if source.event_time not in source.column_names:
-                yield Flaw(
-                    (*where, "event_time"),
-                    source.event_time,
-                    f"no such column in {source.name!r}; {_known(source.column_names)}",
-                )
+                message = unknown_name(f"no such column in {source.name!r}", source.event_time, source.column_names)
+                yield Flaw((*where, "event_time"), source.event_time, message)
             elif source.column(source.event_time).type != "datetime":
                 yield Flaw(
                     (*where, "event_time"), source.event_time, "the event time must be a column of type datetime"
@@ -185,9 +178,9 @@ def _reference(use_case: UseCase, source: Source, reference: str) -> str | None:
     table, _, name = reference.partition(".")
     others = {other.name: other for other in use_case.sources if other.name != source.name}
     if table not in others:
-        return f"no other source is called {table!r}; {_known(list(others))}"
+        return unknown_name(f"no other source is called {table!r}", table, others)
     if name not in others[table].column_names:
-        return f"source {table!r} has no column {name!r}; {_known(others[table].column_names)}"
+        return unknown_name(f"source {table!r} has no column {name!r}", name, others[table].column_names)
     if others[table].is_daily:
         return f"source {table!r} is daily: only a reference table (without event_time) can be referred to"
     return None
@@ -217,7 +210,7 @@ def _time_zones(use_case: UseCase) -> Iterator[Flaw]:
 def _events(use_case: UseCase) -> Iterator[Flaw]:
     names = [source.name for source in use_case.sources]
     if use_case.events not in names:
-        yield Flaw(("events",), use_case.events, f"no such source; {_known(names)}")
+        yield Flaw(("events",), use_case.events, unknown_name("no such source", use_case.events, names))
     elif not use_case.event_source.is_daily:
         yield Flaw(("events",), use_case.events, "the scored table needs an event_time")
 
@@ -233,7 +226,7 @@ def _features(use_case: UseCase) -> Iterator[Flaw]:
             yield Flaw(where, view.name, "has windows, so it needs an `entity`")
         if view.entity is not None and view.entity not in [entity.name for entity in use_case.entities]:
             names = [entity.name for entity in use_case.entities]
-            yield Flaw((*where, "entity"), view.entity, f"no such entity; {_known(names)}")
+            yield Flaw((*where, "entity"), view.entity, unknown_name("no such entity", view.entity, names))
         for path, value, message in window_problems(use_case, view):
             yield Flaw((*where, *path), value, message)
         for path, value, message in (*view_problems(use_case, view), *category_problems(use_case, view)):
@@ -254,7 +247,8 @@ def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
         yield Flaw(("gates", *path), value, message)
     monitoring = use_case.monitoring
     if monitoring.quality_metric not in metrics:
-        yield Flaw(("monitoring", "quality_metric"), monitoring.quality_metric, f"is not measured; {_known(metrics)}")
+        message = unknown_name("is not measured", monitoring.quality_metric, metrics)
+        yield Flaw(("monitoring", "quality_metric"), monitoring.quality_metric, message)
     if monitoring.retrain.violations > monitoring.retrain.of_last:
         yield Flaw(
             ("monitoring", "retrain", "violations"),
@@ -264,16 +258,13 @@ def _gates_and_monitoring(use_case: UseCase) -> Iterator[Flaw]:
     watched = {*use_case.feature_names, "score", "decision"}
     for name, column in monitoring.columns.items():
         if name not in watched:
-            yield Flaw(
-                ("monitoring", "columns", name),
-                name,
-                f"is no feature; {_known(use_case.feature_names)}, score, decision",
-            )
+            message = unknown_name("is no feature", name, ("score", "decision", *use_case.feature_names))
+            yield Flaw(("monitoring", "columns", name), name, message)
         if not column.watched and not column.why:
             yield Flaw(("monitoring", "columns", name, "why"), column.why, "say why the column is not watched")
     for metric in monitoring.bounds:
         if metric not in metrics:
-            yield Flaw(("monitoring", "bounds", metric), metric, f"is not measured; {_known(metrics)}")
+            yield Flaw(("monitoring", "bounds", metric), metric, unknown_name("is not measured", metric, metrics))
     freshness = use_case.freshness
     if freshness.warn_after_hours >= freshness.fail_after_hours:
         yield Flaw(("freshness", "warn_after_hours"), freshness.warn_after_hours, "must be less than fail_after_hours")
@@ -283,12 +274,11 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
     serving = use_case.serving
     events = use_case.event_source
     for j, name in enumerate(serving.request):
-        if name not in events.column_names:
-            yield Flaw(
-                ("serving", "request", j), name, f"no such column in {use_case.events!r}; {_known(events.column_names)}"
-            )
         if name == use_case.label.column:
             yield Flaw(("serving", "request", j), name, "is the label: a request cannot carry what is to be predicted")
+        elif name not in events.column_names:
+            problem = unknown_name(f"no such column in {use_case.events!r}", name, events.column_names)
+            yield Flaw(("serving", "request", j), name, problem)
     needed = [*events.primary_key, *([events.event_time] if events.event_time else [])]
     needed += [
         key
@@ -303,7 +293,8 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
         for name in uses_request_columns(use_case, window)
     ]
     needed += [name for view in use_case.features for lookup in view.lookups for name in lookup_keys(use_case, lookup)]
-    missing = [name for name in dict.fromkeys(needed) if name not in serving.request]
+    columns = events.column_names  # what is no column is told of where it is named
+    missing = [name for name in dict.fromkeys(needed) if name not in serving.request and name in columns]
     if missing:
         yield Flaw(
             ("serving", "request"), list(serving.request), f"lacks {', '.join(missing)}, which the features need"
@@ -327,7 +318,7 @@ def _serving(use_case: UseCase) -> Iterator[Flaw]:
     costs = serving.decision.costs if serving.decision is not None else None
     if costs is not None and isinstance(costs.missed, str) and costs.missed not in use_case.feature_names:
         where: Path = ("serving", "decision", "costs", "missed")
-        yield Flaw(where, costs.missed, f"is no feature; {_known(use_case.feature_names)}")
+        yield Flaw(where, costs.missed, unknown_name("is no feature", costs.missed, use_case.feature_names))
 
 
 def _classes_of_tests(use_case: UseCase) -> Iterator[Flaw]:

@@ -5,10 +5,11 @@ Belongs here: rules about `training` that need other sections. Does not belong h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from platform_assets.declaration.checks.learners import learner_problems
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -22,13 +23,13 @@ def training_problems(use_case: UseCase) -> Iterator[Problem]:
     training = use_case.training
     for j, metric in enumerate(training.metrics):
         if metric not in use_case.task.metrics:
-            known = known_names(sorted(use_case.task.metrics))
-            yield (("training", "metrics", j), metric, f"does not apply to a {training.task} task; {known}")
+            message = unknown_name(f"does not apply to a {training.task} task", metric, sorted(use_case.task.metrics))
+            yield (("training", "metrics", j), metric, message)
     if training.select_by not in training.metrics:
         yield (
             ("training", "select_by"),
             training.select_by,
-            f"is not among the metrics; {known_names(training.metrics)}",
+            unknown_name("is not among the metrics", training.select_by, training.metrics),
         )
     trained_here = use_case.predictions is None
     if trained_here and not any(learner.baseline for learner in training.learners):
@@ -40,7 +41,7 @@ def training_problems(use_case: UseCase) -> Iterator[Problem]:
     for field, named in (("impute", list(training.impute)), ("clip", list(training.clip))):
         for name in named:
             if name not in use_case.feature_names:
-                yield (("training", field), name, f"no such feature; {known_names(use_case.feature_names)}")
+                yield (("training", field), name, unknown_name("no such feature", name, use_case.feature_names))
     for name, (low, high) in training.clip.items():
         if not 0 <= low < high <= 1:
             message = "takes two quantiles, the lower one first, between 0 and 1: for example [0.01, 0.99]"
@@ -65,10 +66,6 @@ def training_problems(use_case: UseCase) -> Iterator[Problem]:
         and use_case.events in names
         and training.group not in use_case.event_source.column_names
     ):
-        columns = known_names(use_case.event_source.column_names)
-        yield (("training", "group"), training.group, f"no such column in {use_case.events!r}; {columns}")
-
-
-def known_names(names: Sequence[str]) -> str:
-    """Names that would have been right, for a message."""
-    return f"known: {', '.join(names)}" if names else "none are declared"
+        columns = use_case.event_source.column_names
+        message = unknown_name(f"no such column in {use_case.events!r}", training.group, columns)
+        yield (("training", "group"), training.group, message)

@@ -6,7 +6,7 @@ the view. Does not belong here: row features and entities (`references.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,6 +14,7 @@ import polars as pl
 from platform_assets.declaration.aggregates import AGGREGATES
 from platform_assets.declaration.expressions import columns_of
 from platform_assets.declaration.sections.features import MICROSECONDS, Window
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.features import FeatureView
@@ -120,7 +121,7 @@ def _column(use_case: UseCase, window: Window, column: str) -> Iterator[Problem]
         if _knows_label_early(use_case, window):
             yield ("delay_days",), window.delay_days, _too_early(use_case)
     elif column not in use_case.event_source.column_names:
-        yield ("column",), column, _unknown(use_case)
+        yield ("column",), column, _no_such_column(use_case, "", (str(column),))
     elif AGGREGATES[window.aggregate].needs_numbers and not use_case.event_source.column(column).is_numeric:
         yield ("column",), column, f"aggregate {window.aggregate!r} needs a number"
 
@@ -135,7 +136,7 @@ def _expression(use_case: UseCase, window: Window, field: str, text: str) -> Ite
         yield (field,), text, "names no column of the event: a condition is about the event's columns"
     unknown = sorted(roots - {*use_case.event_source.column_names, use_case.label.column})
     if unknown:
-        yield (field,), text, f"uses {', '.join(unknown)}: {_unknown(use_case)}"
+        yield (field,), text, _no_such_column(use_case, f"uses {', '.join(unknown)}: ", unknown)
     if use_case.label.column in roots and _knows_label_early(use_case, window):
         yield (field,), text, _too_early(use_case)
 
@@ -149,6 +150,6 @@ def _too_early(use_case: UseCase) -> str:
     return f"the window would know the label too early: its delay must be at least {days} days"
 
 
-def _unknown(use_case: UseCase) -> str:
-    columns = ", ".join((*use_case.event_source.column_names, use_case.label.column))
-    return f"no such column in {use_case.events!r}; known: {columns}"
+def _no_such_column(use_case: UseCase, used: str, names: Sequence[str]) -> str:
+    columns = (*use_case.event_source.column_names, use_case.label.column)
+    return unknown_name(f"{used}no such column in {use_case.events!r}", names, columns)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from platform_assets.declaration.base import Declaration, Identifier
 from platform_assets.declaration.sections.columns import Column, ColumnType
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.sections.sources import Source
@@ -124,7 +125,6 @@ def value_of(migration: Default, column: Column) -> Any:
 
 def migration_problems(source: "Source") -> Iterator[tuple[tuple[int | str, ...], Any, str]]:
     """Problems of a source's migrations: path below the source, offending value, and message."""
-    known = ", ".join(source.column_names)
     for i, migration in enumerate(source.migrations):
         path: tuple[int | str, ...] = ("migrations", i)
         name = migration.column
@@ -134,7 +134,7 @@ def migration_problems(source: "Source") -> Iterator[tuple[tuple[int | str, ...]
                 yield (*path, "column"), name, "is still declared: take it out of `columns`, or take the migration out"
             continue
         if name not in source.column_names and name not in later:
-            yield (*path, "column"), name, f"no such column in {source.name!r}; known: {known}"
+            yield (*path, "column"), name, unknown_name(f"no such column in {source.name!r}", name, source.column_names)
             continue
         if isinstance(migration, Rename):
             if migration.was in source.column_names:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from platform_assets.declaration.tasks.base import DeclaredTask, Finding
+from platform_assets.declaration.unknown_names import unknown_name
 
 if TYPE_CHECKING:
     from platform_assets.declaration.use_case import UseCase
@@ -32,7 +33,8 @@ def class_problems(use_case: UseCase) -> Iterator[Finding]:
     for j, test in enumerate(use_case.gates.behaviour):
         # a direction and a minimum case are about one class's probability; an invariance about all of them
         if test.kind != "invariance" and test.of_class not in use_case.classes:
-            known = f"names the class whose probability is meant; known: {', '.join(use_case.classes)}"
+            message = "names the class whose probability is meant"
+            known = unknown_name(message, str(test.of_class), map(str, use_case.classes))
             yield ("gates", "behaviour", j, "of_class"), test.of_class, known
 
 

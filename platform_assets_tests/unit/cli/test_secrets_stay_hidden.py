@@ -32,7 +32,7 @@ def test_a_secret_of_the_environment_is_stars_in_every_error(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, text)
-    with console.console.capture() as captured, pytest.raises(typer.Exit), console.fail_readably():
+    with console.errors.capture() as captured, pytest.raises(typer.Exit), console.fail_readably():
         raise RuntimeError(f"cannot connect with {text} nor with p4ssw0rd!")
     assert "p4ssw0rd" not in captured.get()
     assert "***" in captured.get()

@@ -12,8 +12,8 @@ CARD_FRAUD = Path(__file__).parents[3] / "platform_assets" / "defs" / "card_frau
 
 MISTAKES = [
     # what is changed, into what, where the error must point, and a piece of what it must say
-    ("seed: 0\n    every_days", "sed: 0\n    every_days", "training.sed", "Extra inputs"),
-    ("every_days: 7", "every_days: often", "training.every_days", "valid integer"),
+    ("seed: 0\n    every_days", "sed: 0\n    every_days", "training.sed", "did you mean 'seed'?"),
+    ("every_days: 7", "every_days: often", "training.every_days", "expected a whole number"),
     (
         "aggregate: mean\n          column: amount",
         "aggregate: mean\n          column: amont",
@@ -58,7 +58,7 @@ MISTAKES = [
     ("terminal_id, amount]", "terminal_id]", "serving.request", "lacks amount"),
     ("select_by: average_precision", "select_by: log_loss", "training.select_by", "not among the metrics"),
     ("task: binary", "task: regression", "training.metrics.0", "does not apply"),
-    ("owner: team:payments-risk", "owner: somebody", "owner", "should match pattern"),
+    ("owner: team:payments-risk", "owner: somebody", "owner", "is no owner"),
     (
         "minimum: 0, maximum: 100000",
         "minimum: 200000, maximum: 100000",
