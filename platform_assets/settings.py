@@ -18,9 +18,11 @@ from platform_assets.deployment.environments import PORTS, PRODUCTION, default_h
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
+from platform_assets.members import nearest
 from serving.settings import OtlpEndpoint
 
 PREFIX = "PLATFORM_ASSETS_"
+_OTHERS = (f"{PREFIX}SERVING_", f"{PREFIX}LOCAL_", f"{PREFIX}TESTS_")
 
 
 class SettingsError(ValueError):
@@ -273,6 +275,16 @@ class Settings(BaseModel):
             raise SettingsError(
                 f"cannot write to {self.home}: {error.strerror}. Set {PREFIX}HOME to a folder that you may write to."
             ) from error
+
+
+def misspelt_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence for each variable that is no setting and is called much like one; those of services and tests are others."""
+    known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, "dagster")}
+    unknown = [name for name in environment if name.startswith(PREFIX) and name not in known]
+    meant = ((name, nearest(name, known)) for name in sorted(unknown) if not name.startswith(_OTHERS))
+    return [
+        f"{name} is no setting, and says nothing; did you mean {other}?" for name, other in meant if other is not None
+    ]
 
 
 def source_access() -> Access:

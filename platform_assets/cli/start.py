@@ -92,12 +92,14 @@ def begin(
     ] = False,
 ) -> None:
     """What dg and dagster do not already do."""
-    from platform_assets.cli.console import fail_readably
+    from platform_assets.cli.console import errors, fail_readably
     from platform_assets.cli.home import refuse_missing_home
     from platform_assets.cli.library_messages import messages_of_libraries
     from platform_assets.orchestration.dagster_folder import environment_kept, use_dagster_of_this_folder
-    from platform_assets.settings import home_folder
+    from platform_assets.settings import home_folder, misspelt_settings
 
+    for sentence in misspelt_settings():
+        errors.print(f"[yellow]note:[/] {sentence}")
     with fail_readably():
         command, words = context.invoked_subcommand or "", list(context.obj or ())
         refuse_missing_home(command, words[words.index(command) + 1 :] if command in words else [])

@@ -84,6 +84,13 @@ def test_a_misspelt_use_case_is_no_failure_but_a_mistake(project: Path) -> None:
     assert typed("chekc")[0] == 2
 
 
+def test_a_misspelt_variable_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORM_ASSETS_HOEM", "elsewhere")
+    monkeypatch.setenv("PLATFORM_ASSETS_SERVING_FEAST", "{}")
+    told = typed("check", "card_fraud")[2]
+    assert told == "note: PLATFORM_ASSETS_HOEM is no setting, and says nothing; did you mean PLATFORM_ASSETS_HOME?"
+
+
 def test_a_check_of_a_declaration_is_red_by_its_exit_code(project: Path) -> None:
     code, shown, _ = typed("check", "card_fraud")
     assert code == 0

@@ -61,9 +61,7 @@ MISTAKES = {
     "bracket left open": Planted(
         "primary_key: [transaction_id]", "primary_key: [transaction_id", "sources.primary_key", "not closed"
     ),
-    "quote left open": Planted(
-        'start: "2018-04-01"', 'start: "2018-04-01', "sources.connector.settings", "not closed"
-    ),
+    "quote left open": Planted('start: "2018-04-01"', 'start: "2018-04-01', "sources.connector.settings", "not closed"),
     "colon in a text": Planted(
         "description: The card holder}", "description: holder: the person}", "entities", "needs quotes"
     ),
