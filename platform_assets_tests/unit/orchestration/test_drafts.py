@@ -100,7 +100,7 @@ def test_dagster_shows_the_others_and_a_check_is_red(
     graph = assembly.installed_definitions(installation, lines.append).resolve_asset_graph()
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {"card_fraud"}
     assert [line.partition(":")[0] for line in lines] == ["draft cannot be loaded and is left out"]
-    with pytest.raises(assembly.MistakesInDeclarations, match=r"draft/defs\.yaml:3: owner: is missing") as refused:
+    with pytest.raises(assembly.MistakesInDeclarations, match=r"draft/defs\.yaml:2: owner: is missing") as refused:
         assembly.installed_definitions(installation, lines.append, strict=True)
     assert refused.value.__traceback__ is None, "`dg check defs` prints what is wrong, and no frame of ours"
 
