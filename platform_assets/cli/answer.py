@@ -41,7 +41,7 @@ def plain_table(*titles: str, title: str = "", right: Iterable[str] = ()) -> Tab
 
 
 @dataclass(frozen=True)
-class Column:
+class ListedColumn:
     """A column of a listing.
 
     Attributes:
@@ -76,7 +76,7 @@ class Listing:
     """
 
     title: str
-    columns: tuple[Column, ...]
+    columns: tuple[ListedColumn, ...]
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, **values: Any) -> None:
@@ -101,7 +101,7 @@ class Listing:
         return table
 
 
-class Answer:
+class CommandAnswer:
     """What a command has to say, to people as it says it, or to a program at the end."""
 
     def __init__(self, as_json: bool = False) -> None:
@@ -132,15 +132,15 @@ class Answer:
 
 
 @contextmanager
-def answering(as_json: bool = False) -> Iterator[Answer]:
-    """Answer readably: an expected error is one sentence, and in JSON the key `error` as well; the document is printed at the end.
+def answering(as_json: bool = False) -> Iterator[CommandAnswer]:
+    """CommandAnswer readably: an expected error is one sentence, and in JSON the key `error` as well; the document is printed at the end.
 
     Whatever is printed for people on the way is left out of JSON.
 
     Raises:
         typer.Exit: with the code of the error.
     """
-    answer, was_quiet = Answer(as_json), console.quiet
+    answer, was_quiet = CommandAnswer(as_json), console.quiet
     console.quiet = was_quiet or as_json
     try:
         with fail_readably(failed=lambda text: answer.put("error", text)):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from platform_assets.cli.answer import Answer, AsJson, answering
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering
 from platform_assets.cli.completion import DEFINITIONS, use_case_names
 from platform_assets.cli.console import console
 
@@ -40,7 +40,7 @@ def check(
         raise typer.Exit(1)
 
 
-def check_declarations(named: str | None, answer: Answer, *, all_problems: bool) -> bool:
+def check_declarations(named: str | None, answer: CommandAnswer, *, all_problems: bool) -> bool:
     """Say of each declaration whether it can be used.
 
     Returns:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, answering, plain_table
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering, plain_table
 from platform_assets.cli.completion import use_case_names
 
 app = typer.Typer(no_args_is_help=True, help="A/B tests, as they are planned and as they run.")
@@ -45,7 +45,7 @@ def report(
         show_report(use_case, test, answer, act=act)
 
 
-def show_report(name: str, test: str | None, answer: Answer, *, act: bool = False) -> None:
+def show_report(name: str, test: str | None, answer: CommandAnswer, *, act: bool = False) -> None:
     """Analyse a test, write its page and print what it shows.
 
     Raises:
@@ -88,7 +88,7 @@ def show_report(name: str, test: str | None, answer: Answer, *, act: bool = Fals
         console.print(f"  rollout: {escape(done)}")
 
 
-def show_design(name: str, answer: Answer) -> None:
+def show_design(name: str, answer: CommandAnswer) -> None:
     """Print the plan.
 
     Raises:

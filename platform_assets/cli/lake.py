@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, answering
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering
 from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _figures(found: VerifiedTable) -> dict[str, int | None]:
     return {"version": found.version, "files": found.files, "bytes": found.bytes_read}
 
 
-def verify_use_cases(name: str | None, answer: Answer) -> int:
+def verify_use_cases(name: str | None, answer: CommandAnswer) -> int:
     """Print a line for each table; how many are wrong."""
     from platform_assets.cli.console import console
     from platform_assets.declaration.loader import declared_use_cases

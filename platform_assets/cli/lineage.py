@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, answering
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering
 from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def lineage(
         show(use_case, column, answer, up=up or not down, down=down or not up, model=model)
 
 
-def show(name: str, column: str, answer: Answer, *, up: bool, down: bool, model: str | None) -> None:
+def show(name: str, column: str, answer: CommandAnswer, *, up: bool, down: bool, model: str | None) -> None:
     """Print the trees.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, Column, Listing, answering
+from platform_assets.cli.answer import AsJson, CommandAnswer, ListedColumn, Listing, answering
 from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def chosen_sources(use_case: str | None, table: str | None) -> list[ChosenSource
     return chosen
 
 
-def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | None, answer: Answer) -> None:
+def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | None, answer: CommandAnswer) -> None:
     """Print one line for each use case, table, day, rule and column with refused rows."""
     import polars as pl
 
@@ -163,8 +163,8 @@ def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | N
     from platform_assets.pipelines.quarantine import refused_rows, released_rows
 
     columns = (
-        *map(Column, ("use_case", "table", "day", "rule", "column")),
-        Column("rows", right=True, shown="{:,}".format),
+        *map(ListedColumn, ("use_case", "table", "day", "rule", "column")),
+        ListedColumn("rows", right=True, shown="{:,}".format),
     )
     listing = Listing("rows in quarantine", columns)
     rows = decided = 0
@@ -186,7 +186,12 @@ def show_counts(sources: Sequence[ChosenSource], day: date | None, rule: str | N
 
 
 def show_rows(
-    chosen: ChosenSource, day: date | None, rule: str | None, positions: Sequence[str], limit: int, answer: Answer
+    chosen: ChosenSource,
+    day: date | None,
+    rule: str | None,
+    positions: Sequence[str],
+    limit: int,
+    answer: CommandAnswer,
 ) -> None:
     """Print refused rows, each with what it breaks and its content."""
     from rich.markup import escape

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, answering, plain_table
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering, plain_table
 from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _meant(installation: Installation, name: str | None) -> UseCase:
     return open_ones[0]
 
 
-def show_rollout(installation: Installation, use_case: UseCase, answer: Answer | None = None) -> None:
+def show_rollout(installation: Installation, use_case: UseCase, answer: CommandAnswer | None = None) -> None:
     """Print where the rollout of a use case stands."""
     from rich.markup import escape
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, Column, Listing, answering
+from platform_assets.cli.answer import AsJson, CommandAnswer, ListedColumn, Listing, answering
 from platform_assets.cli.completion import use_case_names
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check(
         raise typer.Exit(1)
 
 
-def check_use_cases(name: str | None, answer: Answer, now: datetime | None = None) -> bool:
+def check_use_cases(name: str | None, answer: CommandAnswer, now: datetime | None = None) -> bool:
     """Print the state of every source of the use cases, and return whether all can be used."""
     from platform_assets.declaration.loader import declared_use_cases
     from platform_assets.installation import Installation
@@ -94,23 +94,25 @@ def _show_redeliveries(declared: DeclaredUseCase, source: Source, installation: 
     console.print(f"[yellow]{source.name}:[/] {escape(text)}", soft_wrap=True)
 
 
-def _show(use_case: str, states: list[SourceState], answer: Answer) -> None:
+def _show(use_case: str, states: list[SourceState], answer: CommandAnswer) -> None:
     from rich.markup import escape
 
     from platform_assets.cli.console import console
 
     columns = (
-        Column("use_case", hidden=True),
-        Column("source"),
-        Column("kind"),
-        Column("usable", "state", shown=lambda usable: "[green]usable[/]" if usable else "[bold red]NOT USABLE[/]"),
-        Column("columns"),
-        Column("rows"),
-        Column("newest_event", shown=lambda at: f"{at:%Y-%m-%d %H:%M}"),
-        Column("lag", shown=_lag),
-        Column("cursor", shown=lambda cursor: escape(cursor_text(cursor))),
-        Column("problems", hidden=True),
-        Column("notes", hidden=True),
+        ListedColumn("use_case", hidden=True),
+        ListedColumn("source"),
+        ListedColumn("kind"),
+        ListedColumn(
+            "usable", "state", shown=lambda usable: "[green]usable[/]" if usable else "[bold red]NOT USABLE[/]"
+        ),
+        ListedColumn("columns"),
+        ListedColumn("rows"),
+        ListedColumn("newest_event", shown=lambda at: f"{at:%Y-%m-%d %H:%M}"),
+        ListedColumn("lag", shown=_lag),
+        ListedColumn("cursor", shown=lambda cursor: escape(cursor_text(cursor))),
+        ListedColumn("problems", hidden=True),
+        ListedColumn("notes", hidden=True),
     )
     listing = Listing(f"sources of {use_case}", columns)
     for state in states:

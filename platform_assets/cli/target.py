@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, answering
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering
 
 if TYPE_CHECKING:
     from platform_assets.deployment.release import TargetStatus, UseCaseStatus
@@ -56,7 +56,7 @@ def prune(
         prune_target(Installation.from_environment(), remove=yes)
 
 
-def show_target(installation: Installation, answer: Answer) -> None:
+def show_target(installation: Installation, answer: CommandAnswer) -> None:
     """Print it.
 
     Raises:
@@ -85,7 +85,7 @@ def start_target(installation: Installation) -> None:
     """
     installation.settings.prepare()
     installation.serving.target().ensure_running()
-    show_target(installation, Answer())
+    show_target(installation, CommandAnswer())
 
 
 def prune_target(installation: Installation, *, remove: bool) -> None:

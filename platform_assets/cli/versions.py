@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from platform_assets.cli.answer import Answer, AsJson, Column, Listing, answering, plain_table
+from platform_assets.cli.answer import AsJson, CommandAnswer, ListedColumn, Listing, answering, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +44,9 @@ def versions(
         show(table, at, pins, limit, answer)
 
 
-def show(name: str | None, at: str | None, pins: bool, limit: int, answer: Answer, now: datetime | None = None) -> None:
+def show(
+    name: str | None, at: str | None, pins: bool, limit: int, answer: CommandAnswer, now: datetime | None = None
+) -> None:
     """Print what was asked for.
 
     Raises:
@@ -82,7 +84,7 @@ def _show_table(
     pins: bool,
     limit: int,
     read_pins: Callable[[], Sequence[Pin]],
-    answer: Answer,
+    answer: CommandAnswer,
 ) -> None:
     """Print rows, pins or versions of one table."""
     table = _existing(catalog, name.partition("/")[2])
@@ -130,7 +132,7 @@ def _pinned(installation: Installation, catalog: Catalog, now: datetime) -> Pinn
     return read_pins(catalog, installation.models.registry(), now)
 
 
-def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str, answer: Answer) -> None:
+def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str, answer: CommandAnswer) -> None:
     from platform_assets.cli.console import console
     from platform_assets.lake.errors import LakeVersionMissing
 
@@ -155,7 +157,7 @@ def _show_rows(catalog: Catalog, table: LakeTable, name: str, at: str, answer: A
     console.print(printed)
 
 
-def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int, answer: Answer) -> None:
+def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int, answer: CommandAnswer) -> None:
     from rich.markup import escape
 
     from platform_assets.cli.console import console
@@ -166,14 +168,14 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int, 
         if pin.table == name:
             reasons.setdefault(pin.version, []).append(pin.why)
     columns = (
-        Column("table", hidden=True),
-        Column("version", right=True),
-        Column("committed_at", "committed (UTC)", shown=lambda at: f"{at:%Y-%m-%d %H:%M:%S}"),
-        Column("operation"),
-        Column("rows", right=True, shown="{:,}".format),
-        Column("readable", shown=lambda readable: "yes" if readable else "[red]gone[/]"),
-        Column("kept_by", shown=lambda kept: escape(_listed(kept))),
-        Column("metadata", shown=lambda found: escape(_short(json.dumps(found)) if found else "")),
+        ListedColumn("table", hidden=True),
+        ListedColumn("version", right=True),
+        ListedColumn("committed_at", "committed (UTC)", shown=lambda at: f"{at:%Y-%m-%d %H:%M:%S}"),
+        ListedColumn("operation"),
+        ListedColumn("rows", right=True, shown="{:,}".format),
+        ListedColumn("readable", shown=lambda readable: "yes" if readable else "[red]gone[/]"),
+        ListedColumn("kept_by", shown=lambda kept: escape(_listed(kept))),
+        ListedColumn("metadata", shown=lambda found: escape(_short(json.dumps(found)) if found else "")),
     )
     listing, history = Listing(f"versions of {name}", columns), table.history(limit)
     for entry in history:
@@ -193,18 +195,18 @@ def _show_history(table: LakeTable, name: str, pins: Sequence[Pin], limit: int, 
         console.print(f"[dim]{len(older)} older versions are kept as well: raise --limit, or ask with --pins[/]")
 
 
-def _show_tables(catalog: Catalog, pinned: PinnedTables, answer: Answer) -> None:
+def _show_tables(catalog: Catalog, pinned: PinnedTables, answer: CommandAnswer) -> None:
     from platform_assets.lake.versions import file_count
 
     use_case = catalog.use_case.name
     columns = (
-        Column("use_case", hidden=True),
-        Column("table"),
-        Column("version", right=True),
-        Column("rows", right=True, shown="{:,}".format),
-        Column("bytes", "MB", right=True, shown=lambda size: f"{size / 1e6:,.1f}"),
-        Column("files", right=True, shown="{:,}".format),
-        Column("versions_kept", right=True),
+        ListedColumn("use_case", hidden=True),
+        ListedColumn("table"),
+        ListedColumn("version", right=True),
+        ListedColumn("rows", right=True, shown="{:,}".format),
+        ListedColumn("bytes", "MB", right=True, shown=lambda size: f"{size / 1e6:,.1f}"),
+        ListedColumn("files", right=True, shown="{:,}".format),
+        ListedColumn("versions_kept", right=True),
     )
     listing = Listing(f"tables of {use_case}", columns)
     for name in pinned.tables:
@@ -222,7 +224,7 @@ def _show_tables(catalog: Catalog, pinned: PinnedTables, answer: Answer) -> None
     answer.show("tables", listing)
 
 
-def _show_pins(catalog: Catalog, pins: Sequence[Pin], answer: Answer) -> None:
+def _show_pins(catalog: Catalog, pins: Sequence[Pin], answer: CommandAnswer) -> None:
     from rich.markup import escape
 
     from platform_assets.cli.console import console
@@ -236,9 +238,9 @@ def _show_pins(catalog: Catalog, pins: Sequence[Pin], answer: Answer) -> None:
         else:
             lasting.setdefault((pin.table, pin.version), []).append(pin.why)
     columns = (
-        Column("table"),
-        Column("version", right=True),
-        Column("kept_by", shown=lambda why: escape("; ".join(why))),
+        ListedColumn("table"),
+        ListedColumn("version", right=True),
+        ListedColumn("kept_by", shown=lambda why: escape("; ".join(why))),
     )
     listing = Listing(f"kept versions of {use_case.name}", columns)
     for (table, version), reasons in lasting.items():

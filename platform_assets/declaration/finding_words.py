@@ -23,7 +23,7 @@ _SENTENCE = re.compile(r"(?<=[.;:])\s")
 
 
 @dataclass(frozen=True)
-class Finding:
+class FieldFinding:
     """What pydantic found.
 
     Attributes:
@@ -69,7 +69,7 @@ def _is_alternative(step: int | str) -> bool:
     )
 
 
-def words_of(finding: Finding, model: type[BaseModel]) -> str:
+def words_of(finding: FieldFinding, model: type[BaseModel]) -> str:
     """The sentence, without the place."""
     say = _WORDS.get(finding.error_type)
     return finding.message if say is None else say(finding, model)
@@ -89,35 +89,35 @@ def shown(value: Any) -> str:
     return "another value" if "://" in text else text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
-def _missing(finding: Finding, model: type[BaseModel]) -> str:
+def _missing(finding: FieldFinding, model: type[BaseModel]) -> str:
     meaning = _SENTENCE.split(described(model, finding.where))[0].rstrip(".:;")
     return f"is missing: {meaning}" if meaning else "is missing: declare it"
 
 
-def _nobody_knows(finding: Finding, model: type[BaseModel]) -> str:
+def _nobody_knows(finding: FieldFinding, model: type[BaseModel]) -> str:
     known = field_names(model, finding.where[:-1])
     return f"there is no such field here; {meant_and_known(str(finding.where[-1]), known)}"
 
 
-def _none_of(finding: Finding, model: type[BaseModel]) -> str:
+def _none_of(finding: FieldFinding, model: type[BaseModel]) -> str:
     names = _QUOTED.findall(str(finding.context.get("expected") or finding.context.get("expected_tags") or ""))
     given = finding.context.get("tag", finding.given)
     return f"{shown(given)} is none of them; {meant_and_known(str(given), names)}"
 
 
-def _without_kind(finding: Finding, model: type[BaseModel]) -> str:
+def _without_kind(finding: FieldFinding, model: type[BaseModel]) -> str:
     kind = str(finding.context.get("discriminator", "'kind'")).strip("'")
     return f"`{kind}` is missing: it says which of several things this is"
 
 
-def _expected(what: str) -> Callable[[Finding, type[BaseModel]], str]:
-    def say(finding: Finding, model: type[BaseModel]) -> str:
+def _expected(what: str) -> Callable[[FieldFinding, type[BaseModel]], str]:
+    def say(finding: FieldFinding, model: type[BaseModel]) -> str:
         return f"expected {what}, found {shown(finding.given)}"
 
     return say
 
 
-def _pattern(finding: Finding, model: type[BaseModel]) -> str:
+def _pattern(finding: FieldFinding, model: type[BaseModel]) -> str:
     pattern = str(finding.context.get("pattern", ""))
     if pattern == _IDENTIFIER:
         fitting = re.sub(r"[^a-z0-9_]+", "_", str(finding.given).lower()).strip("_")
@@ -129,21 +129,21 @@ def _pattern(finding: Finding, model: type[BaseModel]) -> str:
     return f"{shown(finding.given)} is not written as it has to be: {meaning or pattern}"
 
 
-def _limit(words: str, key: str) -> Callable[[Finding, type[BaseModel]], str]:
-    def say(finding: Finding, model: type[BaseModel]) -> str:
+def _limit(words: str, key: str) -> Callable[[FieldFinding, type[BaseModel]], str]:
+    def say(finding: FieldFinding, model: type[BaseModel]) -> str:
         return f"is {shown(finding.given)}: it has to be {words} {finding.context.get(key)}"
 
     return say
 
 
-def _too_short(finding: Finding, model: type[BaseModel]) -> str:
+def _too_short(finding: FieldFinding, model: type[BaseModel]) -> str:
     least = finding.context.get("min_length", 1)
     return f"needs {least} or more, and has {finding.context.get('actual_length', 'fewer')}: add what is meant"
 
 
 _LIST = "a list (`[one, two]`, or lines that begin with `- `)"
 _MAPPING = "a mapping (lines of `name: value`)"
-_WORDS: Mapping[str, Callable[[Finding, type[BaseModel]], str]] = {
+_WORDS: Mapping[str, Callable[[FieldFinding, type[BaseModel]], str]] = {
     "missing": _missing,
     "extra_forbidden": _nobody_knows,
     "literal_error": _none_of,

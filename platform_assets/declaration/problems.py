@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from platform_assets.declaration.finding_words import Finding, words_of
+from platform_assets.declaration.finding_words import FieldFinding, words_of
 from platform_assets.declaration.model_fields import field_names
 from platform_assets.declaration.unknown_names import AboutNames
 from platform_assets.declaration.yaml_text import line_of, written_path
@@ -75,7 +75,7 @@ def problems_of(
         path: of the file.
         node: of the whole document.
     """
-    findings = [Finding.of(detail, model) for detail in error.errors(include_url=False)]
+    findings = [FieldFinding.of(detail, model) for detail in error.errors(include_url=False)]
     findings.sort(key=lambda finding: finding.error_type != "extra_forbidden")  # what is missing may follow from it
     findings = list(_once(_of_one_value(_misspelt(_causes(findings), model))))
     problems = []
@@ -103,7 +103,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _causes(findings: Sequence[Finding]) -> list[Finding]:
+def _causes(findings: Sequence[FieldFinding]) -> list[FieldFinding]:
     """Without lists that are too short because what stands in them is wrong."""
     places = [finding.where for finding in findings]
     return [
@@ -114,7 +114,7 @@ def _causes(findings: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def _misspelt(findings: Sequence[Finding], model: type[BaseModel]) -> Iterator[Finding]:
+def _misspelt(findings: Sequence[FieldFinding], model: type[BaseModel]) -> Iterator[FieldFinding]:
     """A field that is missing, and one nobody knows that is called much the same, are one mistake."""
     missing = {finding.where: finding for finding in findings if finding.error_type == "missing"}
     taken = set()
@@ -130,7 +130,7 @@ def _misspelt(findings: Sequence[Finding], model: type[BaseModel]) -> Iterator[F
             yield finding
 
 
-def _of_one_value(findings: Iterator[Finding]) -> Iterator[Finding]:
+def _of_one_value(findings: Iterator[FieldFinding]) -> Iterator[FieldFinding]:
     """Of a value that may be one of several things, what the first would have needed: the others say the same in other words."""
     seen: set[tuple[int | str, ...]] = set()
     for finding in findings:
@@ -140,9 +140,9 @@ def _of_one_value(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield finding
 
 
-def _once(findings: Iterator[Finding]) -> Iterator[Finding]:
+def _once(findings: Iterator[FieldFinding]) -> Iterator[FieldFinding]:
     """A name that nothing has, with all places that name it."""
-    found: dict[Any, Finding] = {}
+    found: dict[Any, FieldFinding] = {}
     for finding in findings:
         key: Any = finding.where, finding.message
         if isinstance(finding.message, AboutNames):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from platform_assets.cli.answer import Answer, plain_table
+from platform_assets.cli.answer import CommandAnswer, plain_table
 from platform_assets.cli.console import console
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.time_zones import day_of
@@ -57,7 +57,7 @@ class EntityValues:
     online: Values
 
 
-def show_features(entity: str, at: datetime, name: str | None, answer: Answer, *, online: bool) -> bool:
+def show_features(entity: str, at: datetime, name: str | None, answer: CommandAnswer, *, online: bool) -> bool:
     """Print all values and return whether the online store, where it was read, has the same."""
     shown = _entity_values(entity, at, name, online=online)
     _put(answer, shown, entity, at)
@@ -68,7 +68,14 @@ def show_features(entity: str, at: datetime, name: str | None, answer: Answer, *
 
 
 def explain_features(
-    entity: str, at: datetime, name: str | None, answer: Answer, *, online: bool, features: Sequence[str], most: int
+    entity: str,
+    at: datetime,
+    name: str | None,
+    answer: CommandAnswer,
+    *,
+    online: bool,
+    features: Sequence[str],
+    most: int,
 ) -> bool:
     """Print the explanation of each window and return whether the online store, where it was read, has the same values.
 
@@ -97,7 +104,7 @@ def explain_features(
     return same
 
 
-def _put(answer: Answer, shown: EntityValues, entity: str, at: datetime) -> None:
+def _put(answer: CommandAnswer, shown: EntityValues, entity: str, at: datetime) -> None:
     answer.put("use_case", shown.use_case.name)
     answer.put("entity", entity)
     answer.put("at", at)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from platform_assets.cli.answer import Answer, plain_table
+from platform_assets.cli.answer import CommandAnswer, plain_table
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import named_version, opened, split_model
 from platform_assets.registry.base import CHAMPION
@@ -34,7 +34,7 @@ _MADE_FROM = (
 )
 
 
-def show_comparison(first: str, second: str | None, answer: Answer) -> None:
+def show_comparison(first: str, second: str | None, answer: CommandAnswer) -> None:
     """Print two versions side by side: verdicts, metrics over the folds, settings, and what they were made from.
 
     Without a second one, and without a champion to take its place, the version alone beside its candidates.

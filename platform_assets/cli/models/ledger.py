@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from platform_assets.cli.answer import Answer, Column, Listing
+from platform_assets.cli.answer import CommandAnswer, ListedColumn, Listing
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import opened
 from platform_assets.declaration.loader import declared_use_cases
@@ -52,7 +52,7 @@ def moment_of(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def show_ledger(name: str | None, at: str | None, limit: int, answer: Answer) -> None:
+def show_ledger(name: str | None, at: str | None, limit: int, answer: CommandAnswer) -> None:
     """Print the ledger of use cases, or what served at a time."""
     moment = moment_of(at) if at else None
     for declared in declared_use_cases(name):
@@ -73,23 +73,23 @@ def show_ledger(name: str | None, at: str | None, limit: int, answer: Answer) ->
             _print_served(use_case.name, moment, served)
 
 
-def ledger_columns() -> tuple[Column, ...]:
+def ledger_columns() -> tuple[ListedColumn, ...]:
     """The columns of an entry."""
     return (
-        Column("use_case", hidden=True),
-        Column("environment", hidden=True),
-        Column("at", "at (UTC)", shown=lambda at: f"{at:%Y-%m-%d %H:%M:%S}"),
-        Column("action", "what"),
-        Column("model_version", "version", right=True),
-        Column("previous_version", "before", right=True, shown=_version_of),
-        Column("release", shown=lambda digest: digest.removeprefix("sha256:")[:12]),
-        Column("why", shown=lambda why: escape(_cut(why, max(_NARROWEST_WHY, console.width - _OTHER_COLUMNS)))),
-        Column("run_id", hidden=True),
-        Column("evidence", hidden=True),
+        ListedColumn("use_case", hidden=True),
+        ListedColumn("environment", hidden=True),
+        ListedColumn("at", "at (UTC)", shown=lambda at: f"{at:%Y-%m-%d %H:%M:%S}"),
+        ListedColumn("action", "what"),
+        ListedColumn("model_version", "version", right=True),
+        ListedColumn("previous_version", "before", right=True, shown=_version_of),
+        ListedColumn("release", shown=lambda digest: digest.removeprefix("sha256:")[:12]),
+        ListedColumn("why", shown=lambda why: escape(_cut(why, max(_NARROWEST_WHY, console.width - _OTHER_COLUMNS)))),
+        ListedColumn("run_id", hidden=True),
+        ListedColumn("evidence", hidden=True),
     )
 
 
-def _print_entries(name: str, ledger: Ledger, limit: int, answer: Answer) -> None:
+def _print_entries(name: str, ledger: Ledger, limit: int, answer: CommandAnswer) -> None:
     entries = ledger.entries(name)
     listing = Listing(f"ledger of {name} ({ledger.environment})", ledger_columns())
     for row in entries.tail(limit).iter_rows(named=True):

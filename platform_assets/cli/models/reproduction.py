@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.markup import escape
 
-from platform_assets.cli.answer import Answer, plain_table
+from platform_assets.cli.answer import CommandAnswer, plain_table
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import named_version, opened, split_model
 from platform_assets.installation import Installation
 from platform_assets.pipelines.reproduce import Reproduction, changed_code, reproduce
 
 
-def reproduce_version(model: str, answer: Answer) -> bool:
+def reproduce_version(model: str, answer: CommandAnswer) -> bool:
     """Make a version again and print what came of it.
 
     Returns:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platform_assets.cli.answer import Answer, Column, Listing
+from platform_assets.cli.answer import CommandAnswer, ListedColumn, Listing
 from platform_assets.cli.console import console
 from platform_assets.cli.models.lookup import opened
 from platform_assets.declaration.loader import declared_use_cases
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from platform_assets.registry.base import ModelRegistry, RegisteredVersion
 
 
-def show_versions(name: str | None, limit: int, answer: Answer) -> None:
+def show_versions(name: str | None, limit: int, answer: CommandAnswer) -> None:
     """Print the versions of use cases."""
     for declared in declared_use_cases(name):
         use_case, registry, _, settings = opened(declared.use_case.name)
@@ -51,19 +51,19 @@ def show_versions(name: str | None, limit: int, answer: Answer) -> None:
         console.print(f"[dim]next: {_after_list(use_case.name, registry, versions)}[/]")
 
 
-def _columns(metric: str) -> tuple[Column, ...]:
+def _columns(metric: str) -> tuple[ListedColumn, ...]:
     return (
-        Column("use_case", hidden=True),
-        Column("environment", hidden=True),
-        Column("version", right=True),
-        Column("as_of"),
-        Column("learner"),
-        Column("metric", hidden=True),
-        Column("value", metric, right=True, shown=lambda value: f"{value:.4f}"),
-        Column("gates"),
-        Column("aliases", shown=", ".join),
-        Column("code_version", "made from code"),
-        Column("model_digest", "model", shown=lambda digest: digest.removeprefix("sha256:")[:12]),
+        ListedColumn("use_case", hidden=True),
+        ListedColumn("environment", hidden=True),
+        ListedColumn("version", right=True),
+        ListedColumn("as_of"),
+        ListedColumn("learner"),
+        ListedColumn("metric", hidden=True),
+        ListedColumn("value", metric, right=True, shown=lambda value: f"{value:.4f}"),
+        ListedColumn("gates"),
+        ListedColumn("aliases", shown=", ".join),
+        ListedColumn("code_version", "made from code"),
+        ListedColumn("model_digest", "model", shown=lambda digest: digest.removeprefix("sha256:")[:12]),
     )
 
 

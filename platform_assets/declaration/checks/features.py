@@ -182,7 +182,7 @@ def _rows(use_case: UseCase, view: FeatureView) -> Iterator[Problem]:
             yield path, row.expression, f"uses the label {use_case.label.column!r}: a label cannot be a feature"
         unknown = sorted(roots - known - {use_case.label.column})
         if unknown:
-            message = unknown_name(f"uses {', '.join(unknown)}: no such column", unknown, sorted(known))
+            message = unknown_name(f"uses unknown columns {', '.join(unknown)}", unknown, sorted(known))
             yield path, row.expression, message
         late = sorted((roots & known) - own - set(use_case.serving.request))
         if late:

@@ -103,7 +103,7 @@ def _expression(where: Path, expression: str, known: set[str], label: str) -> It
         yield where, expression, f"uses the label {label!r}, which is not known when a row is scored"
     unknown = sorted(roots - known - {label})
     if unknown:
-        message = unknown_name(f"uses {', '.join(unknown)}: no such column", unknown, sorted(known))
+        message = unknown_name(f"uses unknown columns {', '.join(unknown)}", unknown, sorted(known))
         yield where, expression, message
 
 

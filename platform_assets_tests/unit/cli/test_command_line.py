@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from platform_assets.cli import app
-from platform_assets.cli.answer import Column, Listing
+from platform_assets.cli.answer import ListedColumn, Listing
 from platform_assets.cli.completion import model_names, use_case_names
 from platform_assets.cli.console import fail_readably
 from platform_assets.cli.library_messages import FILE, messages_of_libraries
@@ -142,7 +142,12 @@ def test_every_command_that_shows_something_can_show_it_to_a_program() -> None:
 
 def test_a_listing_has_the_same_keys_for_people_and_programs() -> None:
     listing = Listing(
-        "things", (Column("hidden", hidden=True), Column("name"), Column("size", right=True, shown="{:,}".format))
+        "things",
+        (
+            ListedColumn("hidden", hidden=True),
+            ListedColumn("name"),
+            ListedColumn("size", right=True, shown="{:,}".format),
+        ),
     )
     listing.add(hidden=1, name="[red]", size=1000)
     listing.add(name="b")

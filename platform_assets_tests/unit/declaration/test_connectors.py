@@ -27,16 +27,16 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({**SQL, "table": "a", "cursor": "c", "operation": "o", "deleted": "d"}, "connector.deleted", "not both"),
     ({**SQL, "table": "a", "cursor": "change_sequence"}, "connector.cursor", "platform's own columns"),
     ({**SQL, "table": "a", "cursor": "value"}, "connector.cursor", "is declared float64"),
-    ({**SQL, "table": "a", "url": "postgresql://user:secret@host/db"}, "connector.sql.url", "should match pattern"),
-    ({**SQL, "table": "a", "password": "x"}, "connector.sql.password", "Extra inputs"),
+    ({**SQL, "table": "a", "url": "postgresql://user:secret@host/db"}, "connector.url", "is not written as it has to be"),
+    ({**SQL, "table": "a", "password": "x"}, "connector.password", "no such field here"),
     ({**FILES, "path": "in/{event_day}.csv", "incremental": True}, "connector.path", "write `*`"),
     ({**FILES, "path": "gs://bucket/in"}, "connector.path", "only s3://"),
     ({**FEED}, "connector.path", "one of them"),
     ({**FEED, "path": "in", "topic": "t", "brokers": "B"}, "connector.path", "one of them"),
     ({**FEED, "topic": "t"}, "connector.brokers", "a topic needs `brokers`"),
     ({**FEED, "path": "{event_day}.jsonl"}, "connector.path", "write `*`"),
-    ({"kind": "kafka", "topic": "t"}, "connector.kafka.brokers", "Field required"),
-    ({"kind": "oracle"}, "connector", "does not match any of the expected tags"),
+    ({"kind": "kafka", "topic": "t"}, "connector.brokers", "is missing"),
+    ({"kind": "oracle"}, "connector.kind", "none of them; known: simulator"),
 ]  # fmt: skip
 
 
