@@ -54,6 +54,8 @@ from benchmarks.retrain.topic import measure_retrain
 from benchmarks.rollouts.topic import measure_rollouts
 from benchmarks.scale.topic import TITLE as SCALE_TITLE
 from benchmarks.scale.topic import measure_scale_of
+from benchmarks.secrets.topic import TITLE as SECRETS_TITLE
+from benchmarks.secrets.topic import measure_secrets
 from benchmarks.serving.latency import measure_latency
 from benchmarks.serving.log_modes import measure_log_modes
 from benchmarks.serving.redeploy import measure_redeploy
@@ -159,6 +161,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
     ),
     "thirty_days": ("Thirty days under the daemon", lambda size, log: measure_thirty_days(size.daemon_days, log)),
     "tracing": (TRACING_TITLE, lambda size, log: measure_tracing(size.requests, log)),
+    "secrets": (SECRETS_TITLE, lambda size, log: measure_secrets(size.rotations, log)),
     "retrain": (RETRAIN_TITLE, lambda size, log: measure_retrain(log, size.retrain_seeds)),
     "ledger": ("The ledger under kill -9", lambda size, log: measure_ledger(size.moves, size.rounds, log=log)),
     "reproduce": ("Historical models made again", lambda size, log: measure_reproduction(size.reproduced, log=log)),

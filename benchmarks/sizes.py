@@ -45,6 +45,7 @@ class Size:
         requests: in each round of the latency benchmark.
         rounds: of everything that is repeated.
         redeployments: under load.
+        rotations: of each credential.
         look_ups: in each pass.
         history_days: of the whole-history features.
         history_copies: the same history so many times over, for the long one: 20 million events.
@@ -86,6 +87,7 @@ class Size:
     requests: int = 1050
     rounds: int = 3
     redeployments: int = 6
+    rotations: int = 5
     look_ups: int = 1000
     history_days: int = 183
     history_copies: int = 12
@@ -129,6 +131,7 @@ QUICK = Size(
     requests=100,
     rounds=1,
     redeployments=1,
+    rotations=1,
     look_ups=200,
     history_days=45,
     history_copies=2,

@@ -18,22 +18,41 @@ from platform_assets.deployment.callers import CallerAccess, CallersUnusable, ma
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.offline.sharding.memory import capacity
 from platform_assets.features.offline.sharding.plan import Capacity
+from platform_assets.features.online.credentials import OF_SERVICES
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.lake import Lake
 from platform_assets.registry.artifact_variables import artifact_variables
 from platform_assets.registry.model_store import ModelStore
-from platform_assets.settings import PREFIX, Settings, SettingsError, source_access
+from platform_assets.secret_sources.database_logins import DatabaseLogins
+from platform_assets.secret_sources.kept import KeptSecrets
+from platform_assets.secret_sources.present import PresentOptions
+from platform_assets.settings import (
+    LENT_VARIABLE,
+    PREFIX,
+    Settings,
+    SettingsError,
+    is_set,
+    kept_secrets,
+    object_store_options,
+    source_access,
+)
 from platform_assets.training.selection import Placement
+
+SIGNS_IN = "MLFLOW_TRACKING_"
+"""What begin the names of variables that MLflow's client reads user, password or token from."""
 
 
 def lend_object_store(settings: Settings, environment: MutableMapping[str, str] = os.environ) -> None:
     """Let MLflow's client reach artifacts in an object store: it reads endpoint and keys from the environment, and from nowhere else.
 
-    Nothing is lent where artifacts lie in a folder, and a variable that is set already keeps its value.
+    Nothing is lent where artifacts lie in a folder, and what a person set keeps its value. What was lent before is lent again, since a key
+    may have changed: processes that were started meanwhile have the old one. What MLflow's client signs in with is lent too, where it
+    comes from a source of secrets.
 
     Raises:
         SettingsError: artifacts lie in an object store, and boto3, which reaches it, is not installed.
+        SecretError: the source of secrets cannot be read.
     """
     by_server = settings.mlflow.startswith(("http://", "https://"))
     in_store = (settings.mlflow_artifacts or "").startswith("s3://")
@@ -42,8 +61,13 @@ def lend_object_store(settings: Settings, environment: MutableMapping[str, str] 
             f"{PREFIX}MLFLOW_ARTIFACTS is in an object store, which needs `platform-assets[s3]` (boto3)"
         )
     lent = artifact_variables(settings.object_store) if by_server or in_store else {}
-    for variable, text in lent.items():
-        environment.setdefault(variable, text)
+    kept = kept_secrets(environment)
+    if kept is not None:
+        lent |= {name: text for name, text in kept.values().items() if name.startswith(SIGNS_IN)}
+    free = {name: text for name, text in lent.items() if not is_set(name, environment)}
+    if free:
+        before = environment.get(LENT_VARIABLE, "").split(",")
+        environment.update(free | {LENT_VARIABLE: ",".join(sorted({*before, *free} - {""}))})
 
 
 class Installation:
@@ -65,7 +89,11 @@ class Installation:
 
         Raises:
             SettingsError: when a value cannot be used.
+            SecretError: the source of secrets cannot be used or read.
         """
+        kept = kept_secrets(environment)
+        if kept is not None:
+            DatabaseLogins(kept).follow()
         return cls(Settings.from_environment(environment))
 
     @cached_property
@@ -77,7 +105,9 @@ class Installation:
     @cached_property
     def lake(self) -> Lake:
         """The lake."""
-        return Lake(self.settings.lake, self.settings.object_store, self.settings.environment)
+        kept = self._kept()
+        options = self.settings.object_store if kept is None else PresentOptions(kept, object_store_options)
+        return Lake(self.settings.lake, options, self.settings.environment)
 
     @cached_property
     def sources(self) -> SourceReader:
@@ -89,7 +119,20 @@ class Installation:
         """Feast's registry and online store."""
         settings = self.settings
         home = str(settings.own_home / "feast")
-        return FeatureStore(settings.feast_registry, settings.feast_online_store, home, settings.environment)
+        kept = self._kept()
+        if kept is None or settings.secrets is None:
+            return FeatureStore(settings.feast_registry, settings.feast_online_store, home, settings.environment)
+        held = tuple(name for name in OF_SERVICES if name in kept.values() and not is_set(name))
+        return FeatureStore(
+            settings.feast_registry,
+            settings.feast_online_store,
+            home,
+            settings.environment,
+            kept,
+            settings.secrets.folder_of_services,
+            held,
+            settings.secrets.services is not None,
+        )
 
     @cached_property
     def capacity(self) -> Capacity:
@@ -121,6 +164,10 @@ class Installation:
         home, cluster = str(settings.own_home), settings.kubernetes
         telemetry = settings.otlp, settings.log_format
         return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster, *telemetry)
+
+    def _kept(self) -> KeptSecrets | None:
+        """The source of secrets that this process follows; None where the settings name none."""
+        return kept_secrets() if self.settings.secrets is not None else None
 
     def _callers(self) -> CallerAccess | None:
         """Whether callers are checked, and how; None where no setting says so.

@@ -7,6 +7,7 @@ Belongs here: every setting with its default and its environment variable. Does 
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,10 +20,17 @@ from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
 from platform_assets.members import nearest
+from platform_assets.secret_sources.base import SourceSettings
+from platform_assets.secret_sources.errors import SourceMisconfigured
+from platform_assets.secret_sources.kept import KeptSecrets
+from platform_assets.secret_sources.registry import parse_source
 from serving.settings import OtlpEndpoint
 
 PREFIX = "PLATFORM_ASSETS_"
-_OTHERS = (f"{PREFIX}SERVING_", f"{PREFIX}LOCAL_", f"{PREFIX}TESTS_")
+SECRETS_VARIABLE = f"{PREFIX}SECRETS"
+LENT_VARIABLE = f"{PREFIX}LENT"
+"""Names of variables that this project set for libraries and child processes; a person did not."""
+_OTHERS = (f"{PREFIX}SERVING_", f"{PREFIX}LOCAL_", f"{PREFIX}TESTS_", LENT_VARIABLE)
 
 
 class SettingsError(ValueError):
@@ -39,7 +47,7 @@ def object_store_options(environment: Mapping[str, str] = os.environ) -> dict[st
 
 
 def environment_variables() -> Mapping[str, str]:
-    """The environment, for the variables that connectors name."""
+    """The environment as it is, without the secrets of a source."""
     return os.environ
 
 
@@ -51,6 +59,51 @@ def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def keeps_all_in_home(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether tables and models lie below the home; elsewhere a home may be empty and there is much to see."""
     return not any(environment.get(f"{PREFIX}{name}") for name in ("LAKE", "MLFLOW", "KUBERNETES"))
+
+
+@lru_cache(maxsize=8)
+def _chosen(text: str) -> tuple[SourceSettings, KeptSecrets]:
+    chosen = parse_source(text, SECRETS_VARIABLE)
+    return chosen, KeptSecrets(chosen.opened(os.environ), chosen.refresh_seconds)
+
+
+def kept_secrets(environment: Mapping[str, str] = os.environ) -> KeptSecrets | None:
+    """The source of secrets that the environment names, with what was read of it; None where it names none.
+
+    Raises:
+        SourceMisconfigured: it cannot be used.
+    """
+    text = environment.get(SECRETS_VARIABLE)
+    return _chosen(text)[1] if text else None
+
+
+def with_secrets(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """The environment, and the secrets of the source that it names. What a person set wins, unless the setting says otherwise.
+
+    Raises:
+        SecretError: the source cannot be read.
+    """
+    kept = kept_secrets(environment)
+    if kept is None:
+        return environment
+    return {**environment, **{name: text for name, text in kept.values().items() if not is_set(name, environment)}}
+
+
+def secrets_seen(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """What was read of the source of secrets so far; it is not asked."""
+    try:
+        kept = kept_secrets(environment)
+    except SourceMisconfigured:
+        return {}
+    return {} if kept is None else kept.seen
+
+
+def is_set(name: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a person gave a variable a value, so that a secret of that name does not count."""
+    text, lent = environment.get(SECRETS_VARIABLE), environment.get(LENT_VARIABLE, "").split(",")
+    if name in (SECRETS_VARIABLE, LENT_VARIABLE):
+        return True
+    return bool(environment.get(name)) and name not in lent and not (text and _chosen(text)[0].wins == "source")
 
 
 def _parsed(name: str, text: str, *, secret: bool = False) -> Any:
@@ -194,6 +247,10 @@ class Settings(BaseModel):
     simulation: dict[str, Any] = Field(
         default_factory=dict, description="Overrides of simulator settings, as JSON, for smaller or larger worlds."
     )
+    secrets: SourceSettings | None = Field(
+        default=None,
+        description="Where credentials come from, as JSON with `kind`; the environment alone when not set. A variable that is set wins.",
+    )
 
     @field_validator("target")
     @classmethod
@@ -208,7 +265,10 @@ class Settings(BaseModel):
 
         Raises:
             SettingsError: when a value cannot be used; every variable at fault is named.
+            SecretError: the source of secrets that it names cannot be used or read.
         """
+        environment = with_secrets(environment)
+        secrets = environment.get(SECRETS_VARIABLE)
 
         def value(name: str, default: str) -> str:
             return environment.get(PREFIX + name.upper()) or default
@@ -249,6 +309,7 @@ class Settings(BaseModel):
             "scratch": Path(value("scratch", str(home / "scratch"))).absolute(),
             "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
+            "secrets": _chosen(secrets)[0] if secrets else None,
             "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }
@@ -288,5 +349,5 @@ def misspelt_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def source_access() -> Access:
-    """Credentials as they stand in the environment now."""
-    return Access(variables=environment_variables(), object_store=object_store_options())
+    """Credentials as they stand now, in the environment and in the source of secrets."""
+    return Access(variables=with_secrets(), object_store=object_store_options())

@@ -138,6 +138,7 @@ def open_online_features(use_case: UseCase, feast: Mapping[str, Any]) -> Feature
 
     from platform_assets.features.online.drivers import require_driver
 
+    feast = _credentials_read(feast)
     require_driver(feast)
 
     from platform_assets.features.online.feast_connection import FeastSettings
@@ -160,8 +161,23 @@ def without_store(use_case: UseCase, feast: Mapping[str, Any]) -> FeatureLookup:
     """
     from platform_assets.features.online.drivers import require_driver
 
-    require_driver(feast)
+    require_driver(_credentials_read(feast))
     return _NoStore(use_case)
+
+
+def _credentials_read(feast: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `FeastSettings`, with what stands in a folder of credentials.
+
+    Raises:
+        StoreUnavailable: the folder cannot be read.
+    """
+    from platform_assets.features.online.credentials import with_credentials
+    from platform_assets.secret_sources.errors import SecretError
+
+    try:
+        return with_credentials(feast)
+    except SecretError as error:
+        raise StoreUnavailable(f"the credentials of the online store cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,18 @@ import itertools
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.common.processes import Server, running
 from platform_assets.declaration import UseCase, feature_contract_hash
 from platform_assets.deployment.local.host import free_port
-from platform_assets.deployment.packaging import build_bento, serve_command
+from platform_assets.deployment.packaging import BuiltBento, build_bento, serve_command
 from platform_assets.features.online.feast_connection import FeastSettings
 from platform_assets.features.online.store import apply
 from platform_assets.testing.declare import declare, row, window
@@ -43,7 +44,7 @@ HOT_CARD = 1
 FIRST_EVENT = datetime(2024, 1, 2, tzinfo=UTC)
 
 
-def use_case(sample_ratio: float = 0.0) -> UseCase:
+def use_case(sample_ratio: float = 0.0, **serving: Any) -> UseCase:
     """Payments of cards: what a card paid within a day, and what became of it as far as that is known."""
     return declare(
         name=NAME,
@@ -69,6 +70,7 @@ def use_case(sample_ratio: float = 0.0) -> UseCase:
             "request": ["payment", "at", "card", "amount"],
             "decision": {"threshold": 0.5},
             "tracing": {"sample_ratio": sample_ratio},
+            **serving,
         },
     )
 
@@ -97,6 +99,21 @@ def _release(declared: UseCase, predictor: Predictor) -> ReleaseInfo:
         model_version="1",
         feature_contract=feature_contract_hash(declared),
         self_test=tuple(SelfTestRow(features=one, score=float(score)) for one, score in zip(rows, scores, strict=True)),
+    )
+
+
+def packed(folder: Path, drivers: Sequence[str] = (), **serving: Any) -> tuple[UseCase, BuiltBento]:
+    """The use case, and its Bento below a folder.
+
+    Args:
+        folder: for both.
+        drivers: of databases that its settings need.
+        serving: further fields of the section.
+    """
+    declared = use_case(**serving)
+    model = folder / "model"
+    return declared, build_bento(
+        declared, model, _release(declared, _model(declared, model)), folder / "bentos", drivers=drivers
     )
 
 

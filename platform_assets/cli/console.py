@@ -64,9 +64,9 @@ def _fail(sentence: str, error: Exception, failed: Callable[[str], None] | None)
 def without_secrets(text: str) -> str:
     """Text in which passwords of addresses, and secrets that stand in the environment, are stars."""
     from platform_assets.cli.hidden_values import PASSWORD_IN_ADDRESS, hidden_values
-    from platform_assets.settings import environment_variables
+    from platform_assets.settings import environment_variables, secrets_seen
 
-    for value in hidden_values(environment_variables()):
+    for value in hidden_values(environment_variables(), secrets_seen()):
         text = text.replace(value, "***")
     return PASSWORD_IN_ADDRESS.sub(lambda match: match[0].replace(match[1] or match[2], "***"), text)
 

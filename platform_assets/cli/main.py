@@ -35,6 +35,7 @@ from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
+from platform_assets.cli.secrets import commands as secrets
 from platform_assets.cli.start import Commands, WithWords, begin
 
 app = Commands(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,6 +55,7 @@ app.add_typer(parity.app, name="parity")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(audit.app, name="audit")
 app.command()(check.check)
+app.add_typer(secrets.app, name="secrets")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

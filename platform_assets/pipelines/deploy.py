@@ -21,6 +21,7 @@ from platform_assets.deployment.rollout.stages import AT_ONCE, Plan
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import SERVING
+from platform_assets.pipelines.keep_secrets import keep_for_services
 from platform_assets.pipelines.package import DIGEST_TAG, NotPromoted, champion_of, serving_settings
 from platform_assets.pipelines.running_experiments import record_start, refuse_another_plan, split_of_plan
 from platform_assets.pipelines.targets import TARGET
@@ -123,7 +124,9 @@ def put_in_service(
         DeploymentError: it did not take over; what served before still does.
         ExperimentChanged: its A/B test was begun with another plan; nothing was changed.
     """
-    release = release_of(use_case, version, bento, serving_settings(use_case, feature_store, serving))
+    settings = serving_settings(use_case, feature_store, serving, follow=True)
+    release = release_of(use_case, version, bento, settings)
+    keep_for_services(feature_store, serving.target())
     ledger = models.ledger(use_case.name)
     plan = experiment_of_version(plan, version.version)
     split = split_of_plan(use_case, plan)

@@ -156,10 +156,20 @@ def release_info(use_case: UseCase, version: RegisteredVersion, run: ModelRun) -
     )
 
 
-def serving_settings(use_case: UseCase, feature_store: FeatureStore, serving: ServingHome) -> ServingSettings:
-    """Settings of the service's processes."""
+def serving_settings(
+    use_case: UseCase, feature_store: FeatureStore, serving: ServingHome, *, follow: bool = False
+) -> ServingSettings:
+    """Settings of the service's processes.
+
+    Args:
+        use_case: whose service.
+        feature_store: what it reads its features from.
+        serving: where it runs.
+        follow: leave logins out that it can read from the folder of credentials while it runs, where there is one.
+    """
+    plain = feature_store.settings(use_case).model_dump(mode="json", exclude={"credentials"})
     return ServingSettings(
-        feast=feature_store.settings(use_case).model_dump(mode="json"),
+        feast=feature_store.settings_of_service(use_case) if follow else plain,
         log_folder=serving.log_folder(use_case.name),
         otlp=serving.otlp,
         log_format="json" if serving.log_format == "json" else None,

@@ -24,6 +24,7 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.layout import SERVING
 from platform_assets.pipelines.package import DIGEST_TAG, serving_settings
 from platform_assets.registry.model_store import ModelStore
+from platform_assets.settings import with_secrets
 
 LOOK_SECONDS = 5.0
 """How often the target is asked which release serves."""
@@ -99,7 +100,7 @@ def score_stream(
         stop: ends the process after the batch it works on.
         log: progress.
         instance: which of several processes; default: the only one.
-        environment: that the process inherits; holds the brokers.
+        environment: that the process inherits; it or the source of secrets that it names holds the brokers.
 
     Raises:
         StreamScoringError: nothing is deployed, the release has no stream door, or its topics cannot be used.
@@ -111,11 +112,12 @@ def score_stream(
             f"{use_case.name}: nothing is deployed; `platform-assets run {use_case.name}` deploys it"
         )
     pause_seconds = FIRST_PAUSE_SECONDS
-    settings = serving_settings(use_case, feature_store, serving)
+    settings = serving_settings(use_case, feature_store, serving, follow=True)
     while not stop.is_set():
         command, variables = stream_command(bento, settings, one.number, one.metrics_port)
         started = time.monotonic()
-        process = subprocess.Popen(command, cwd=bento.code_folder, env={**environment, **variables})
+        inherited = {**environment, **_brokers(use_case, environment)}
+        process = subprocess.Popen(command, cwd=bento.code_folder, env={**inherited, **variables})
         log(f"{_now()} {use_case.name}: release {bento.digest[:19]} scores the stream, process {process.pid}")
         try:
             following = _watched(process, bento, lambda: serving_bento(use_case, models, serving), stop)
@@ -134,6 +136,14 @@ def score_stream(
             )
             stop.wait(pause_seconds)
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
+
+
+def _brokers(use_case: UseCase, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variable of the brokers, where a source of secrets holds it; read at each start, so that a new password counts then."""
+    stream = use_case.serving.stream
+    name = "" if stream is None else stream.brokers
+    text = with_secrets(environment).get(name)
+    return {name: text} if text else {}
 
 
 def _watched(

@@ -67,6 +67,12 @@ class PostgreSQL:
         """End every other connection, as a failing network does."""
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
+    def require_passwords(self) -> None:
+        """Let every user but its own sign in by password from now on."""
+        access = f"host all {_USER} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        (self.folder / "data" / "pg_hba.conf").write_text(access)
+        self.execute("SELECT pg_reload_conf()")
+
     def create(self, name: str) -> None:
         """Make a further database."""
         subprocess.run([_binary("createdb"), *self._address(), name], check=True)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
+from platform_assets.secret_sources.registry import parse_source
 from platform_assets.settings import Settings
 from platform_assets_tests.deploy.chart import (
     CHART,
@@ -174,7 +175,8 @@ def test_a_bucket_by_csi_is_mounted_in_runs_and_code_location(tmp_path: Any) -> 
 
 
 def test_secrets_by_vaults_agent_are_read_by_every_command_and_leave_no_secret_references() -> None:
-    vault = ["secrets.source=vault", "secrets.vault.role=platform", "secrets.vault.path=secret/data/platform"]
+    vault = ["secrets.source=vault", "secrets.follow=false", "secrets.vault.role=platform"]
+    vault.append("secrets.vault.path=secret/data/platform")
     manifests = render(
         "production",
         *[part for one in [*vault, "secrets.vault.mlflowPath=secret/data/mlflow"] for part in ("--set", one)],
@@ -194,6 +196,24 @@ def test_secrets_by_vaults_agent_are_read_by_every_command_and_leave_no_secret_r
     )
     template = annotations["vault.hashicorp.com/agent-inject-template-environment"]
     assert """export {{ $name }}='{{ $value | replaceAll "'" "'\\\\''" }}'""" in template
+
+
+def test_a_secret_that_is_followed_is_mounted_where_settings_and_services_look_for_it() -> None:
+    manifests = render("production")
+    hold_against_schemas(manifests)
+    settings = found(manifests, "ConfigMap", "platform-assets-settings")["data"]
+    source = parse_source(settings["PLATFORM_ASSETS_SECRETS"], "PLATFORM_ASSETS_SECRETS")
+    assert source.wins == "source", "the pods have the Secret as variables too, as it was when they started"
+    mounts = pods(manifests)["platform-assets-code-location"]["containers"][0]["volumeMounts"]
+    launcher = launcher_of(manifests)
+    for mounted in (mounts, launcher["volume_mounts"]):
+        assert {"name": "credentials", "mountPath": str(source.folder_of_services), "readOnly": True} in mounted
+    secret = {"secretName": "platform-assets-secrets", "defaultMode": 0o440}
+    assert {"name": "credentials", "secret": secret} in launcher["volumes"]
+    cluster = ClusterSettings.model_validate_json(settings["PLATFORM_ASSETS_KUBERNETES"])
+    assert cluster.credentials_secret == "platform-assets-secrets"
+    assert cluster.credentials_folder == str(source.folder_of_services)
+    assert "PLATFORM_ASSETS_SECRETS" not in found(render("small"), "ConfigMap", "platform-assets-settings")["data"]
 
 
 def launcher_of(manifests: list[Manifest]) -> dict[str, Any]:

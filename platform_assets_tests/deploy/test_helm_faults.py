@@ -39,6 +39,7 @@ VALUES: dict[str, tuple[dict[str, Any], str, str]] = {
     "an environment of production without a digest": ({"image": {"digest": ""}}, "", "image.digest"),
     "two databases": ({"postgresql": {"enabled": True}}, "", "database.host"),
     "a store of External Secrets without a name": ({"secrets": {"external": {"storeName": ""}}}, "", "secrets.external.storeName"),
+    "a Secret that is followed where Vault's agent fills pods": ({"secrets": {"source": "vault"}}, "", "secrets.follow"),
     "runs above the daemon": ({"priorityClasses": {"runsHigh": 2000000}}, "", "priorityClasses"),
     "scratch volumes of no class": ({"storage": {"scratch": {"storageClass": ""}}}, "", "storage.scratch.storageClass"),
 }  # fmt: skip

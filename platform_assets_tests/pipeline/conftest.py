@@ -27,6 +27,7 @@ from platform_assets.installation import Installation
 from platform_assets.lake.lake import Lake
 from platform_assets.pipelines.timeline import Timeline, plan
 from platform_assets.registry.model_store import ModelStore
+from platform_assets.secret_sources.delivered import deliver
 from platform_assets.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,18 @@ SMALL_WORLD = '{"customers": 1000, "terminals": 2000}'
 REPLAYED_REQUESTS = 1500
 COMMAND_SECONDS = 420
 TRAINING_BEGAN = "constant: fold 1 of"
+CANARIES = tuple(
+    f"canary-{what}-0a1b2c3d4e5f" for what in ("variable", "key", "secret-key", "token", "database", "tracking")
+)
+"""A secret in every credential that a world without servers can have: one in a variable, the others in a source of secrets."""
+PLANTED = {
+    "PLATFORM_ASSETS_OBJECT_STORE": json.dumps(
+        {"AWS_ACCESS_KEY_ID": CANARIES[1], "AWS_SECRET_ACCESS_KEY": CANARIES[2]}
+    ),
+    "PLATFORM_ASSETS_CALLER_TOKENS": json.dumps({"checkout": CANARIES[3]}),
+    "CARD_DATABASE": f"postgresql://cards:{CANARIES[4]}@db/cards",
+    "MLFLOW_TRACKING_TOKEN": CANARIES[5],
+}
 
 
 def free_port() -> int:
@@ -175,13 +188,16 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivedIn]:
 
     The tests that follow hold for a run that nobody disturbed, and show on the way that the kill left no trace.
     """
-    home, port = tmp_path_factory.mktemp("lived_in"), free_port()
+    home, port, planted = tmp_path_factory.mktemp("lived_in"), free_port(), tmp_path_factory.mktemp("planted")
+    deliver(PLANTED, planted)
     environment = {
         "PLATFORM_ASSETS_HOME": str(home),
         "PLATFORM_ASSETS_DAGSTER": str(home / "dagster"),
         "PLATFORM_ASSETS_PORT": str(port),
         "PLATFORM_ASSETS_SIMULATION": SMALL_WORLD,
         "PLATFORM_ASSETS_REPLAYED_REQUESTS": str(REPLAYED_REQUESTS),
+        "PLATFORM_ASSETS_SECRETS": json.dumps({"kind": "file", "folder": str(planted)}),
+        "KAFKA_SASL_PASSWORD": CANARIES[0],
         "DAGSTER_HOME": str(ROOT),
     }
     (home / "dagster").mkdir()

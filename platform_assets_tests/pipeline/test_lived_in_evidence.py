@@ -21,8 +21,9 @@ from platform_assets.lake.layout import (
 )
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.resources.build import build_resources
+from platform_assets.pipelines.scan_secrets import scan_files
 
-from .conftest import FOLDER, LivedIn
+from .conftest import CANARIES, FOLDER, LivedIn
 
 ON_OCCASION = [["model", "rollback"], ["experiments", "design"], ["serving", "rollout"], ["monitoring", "page"]]
 DATA_VERSION_TAG, GIVEN_TAG = "dagster/data_version", "dagster/data_version_is_user_provided"
@@ -102,6 +103,16 @@ def test_every_check_was_judged_and_every_gate_is_green(graph: AssetGraph, insta
         assert evaluation.metadata, "evidence on success too"
         spec = graph.get_check_spec(key)
         assert evaluation.passed or not spec.blocking, key
+
+
+def test_no_planted_secret_lies_anywhere_below_the_home(lived_in: LivedIn) -> None:
+    """Lake, ledger, Dagster's runs and logs, releases, launch files, pages: whatever a run leaves behind."""
+    result = scan_files([lived_in.home], CANARIES)
+    assert result.found == []
+    assert result.unread == []
+    assert result.files > 500
+    assert result.bytes_read > 10e6
+    assert not [canary for canary in CANARIES if canary in lived_in.printed + lived_in.printed_before]
 
 
 def test_a_picture_where_people_would_rather_look(made: Made, lived_in: LivedIn) -> None:

@@ -82,6 +82,14 @@ class ClusterSettings(BaseModel):
         default="/var/lib/platform-assets/prediction-log",
         description="Where pods have it, and every reader of the log.",
     )
+    credentials_secret: DnsName | None = Field(
+        default=None,
+        description="Secret whose logins of the online store and Feast's registry pods read while they run, so that a new password counts "
+        "without a new start; PLATFORM_ASSETS_SECRETS names the same folder.",
+    )
+    credentials_folder: str = Field(
+        default="/run/platform-assets/credentials", description="Where pods have it, and the platform's own pods."
+    )
     shared_paths: Mapping[str, DnsName] = Field(
         default_factory=dict,
         description="Folders that pods have at the same path as this machine, and the PersistentVolumeClaim (ReadWriteMany) of each.",
@@ -146,7 +154,7 @@ class ClusterSettings(BaseModel):
     def _without_slash(cls, address: str) -> str:
         return address.rstrip("/")
 
-    @field_validator("log_folder", "node_cache_folder")
+    @field_validator("log_folder", "node_cache_folder", "credentials_folder")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
         if path is not None and not _is_plain_folder(path):

@@ -110,6 +110,8 @@ class _Translation:
             return
         if any(_below(path, folder) for folder in (RELEASE_FOLDER, START_SCRIPT, *_OF_EVERY_IMAGE)):
             return
+        if self._settings.credentials_secret is not None and _below(path, self._settings.credentials_folder):
+            return
         if _below(path, self._settings.log_folder):
             if self._settings.log_claim is None:
                 raise InvalidRelease(

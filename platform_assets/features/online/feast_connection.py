@@ -11,13 +11,17 @@ import sqlite3
 import warnings
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from platform_assets.features.online.credentials import follow_secrets, kept_folder
 from platform_assets.features.online.redis_client import REDIS, limited_client, redis_settings
+from platform_assets.secret_sources.kept import KeptSecrets
 
 _SQLITE = "sqlite"
+SECRETS = "platform_assets_secrets"
+"""The field of Feast's configuration that carries where logins come from."""
 
 
 class FeastSettings(BaseModel):
@@ -29,6 +33,23 @@ class FeastSettings(BaseModel):
     registry: str = Field(description="SQLAlchemy address of the registry, for example `sqlite:////path/registry.db`.")
     online_store: dict[str, Any] = Field(description="Feast's online store configuration, for example `{type: redis}`.")
     home: str = Field(description="Folder that relative paths start at.")
+    credentials: str | None = Field(
+        default=None,
+        description="Folder with a file for each secret, which new connections log in by; what is in no setting is read from there.",
+    )
+    secrets: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="In this process alone: the source that new connections log in by.",
+    )
+
+    @property
+    def kept(self) -> KeptSecrets | None:
+        """Where new connections have their login from; None where it never changes."""
+        if self.secrets is not None:
+            return cast(KeptSecrets, self.secrets)
+        return kept_folder(self.credentials) if self.credentials else None
 
     @property
     def sqlite_path(self) -> Path | None:
@@ -53,7 +74,11 @@ def repo_config(settings: FeastSettings) -> Any:
         online["path"] = str(settings.sqlite_path)
     if online.get("type") == REDIS:
         online = redis_settings(online)
+    kept = settings.kept
     return feast_module().RepoConfig(
+        **(
+            {} if kept is None else {SECRETS: kept}
+        ),  # Feast takes further fields, and hands the configuration to every client
         project=settings.project,
         provider="local",
         registry={"registry_type": "sql", "path": settings.registry, "cache_ttl_seconds": 0},
@@ -77,7 +102,7 @@ def connected_store(config: Any) -> Any:
         # event; Feast has no setting for it. What a power cut takes, the next batch state brings back.
         online_store._get_conn(config).execute("PRAGMA synchronous=NORMAL")
     if config.online_store.type == REDIS:
-        limited_client(online_store, config)
+        _followed(limited_client(online_store, config), config)
     return online_store
 
 
@@ -87,7 +112,14 @@ def redis_client_of(config: Any) -> Any:
         return None
     from feast.infra.online_stores.helpers import get_online_store_from_config
 
-    return limited_client(get_online_store_from_config(config.online_store), config)
+    return _followed(limited_client(get_online_store_from_config(config.online_store), config), config)
+
+
+def _followed(client: Any, config: Any) -> Any:
+    kept = getattr(config, SECRETS, None)
+    if kept is not None:
+        follow_secrets(client, kept)
+    return client
 
 
 def prepare_sqlite(settings: FeastSettings) -> None:

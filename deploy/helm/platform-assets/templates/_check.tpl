@@ -11,6 +11,7 @@
 {{- if not $v.secrets.external.key }}{{ fail "secrets.external.key: name the platform's secret in the store" }}{{ end -}}
 {{- if and $v.mlflow.enabled (not $v.secrets.external.mlflowKey) }}{{ fail "secrets.external.mlflowKey: name MLflow's secret in the store" }}{{ end -}}
 {{- end -}}
+{{- if and $v.secrets.follow (eq $v.secrets.source "vault") }}{{ fail "secrets.follow: needs a Secret that changes in place; Vault's agent fills a pod once, when it starts. Choose secrets.source external" }}{{ end -}}
 {{- if eq $v.secrets.source "vault" -}}
 {{- if not $v.secrets.vault.role }}{{ fail "secrets.vault.role: name the role that pods sign in with" }}{{ end -}}
 {{- if not $v.secrets.vault.path }}{{ fail "secrets.vault.path: name the platform's secret" }}{{ end -}}

@@ -35,9 +35,13 @@
 {{- with .Values.gateway.section }}{{ $_ := set $cluster "gateway_section" . }}{{ end -}}
 {{- with $serving.gatewayMetrics }}{{ $_ := set $cluster "gateway_metrics" . }}{{ end -}}
 {{- with $serving.nodeCache.folder }}{{ $_ := set $cluster "node_cache_folder" . }}{{ end -}}
+{{- if .Values.secrets.follow }}{{ $_ := set $cluster "credentials_secret" .Values.secrets.name }}{{ $_ := set $cluster "credentials_folder" (include "pa.credentials" .) }}{{ end -}}
 {{- if .Values.priorityClasses.create }}{{ $_ := set $cluster "priority_class" "platform-assets-serving" }}{{ end -}}
 {{- toJson $cluster -}}
 {{- end -}}
+
+{{/* Where the platform's Secret is mounted, in its own pods and, what services need of it, in theirs. */}}
+{{- define "pa.credentials" -}}/run/platform-assets/credentials{{- end -}}
 
 {{/* Environment of every pod of the platform. */}}
 {{- define "pa.settings" -}}
@@ -51,6 +55,9 @@ PLATFORM_ASSETS_EXECUTOR: kubernetes
 PLATFORM_ASSETS_TARGET: kubernetes
 PLATFORM_ASSETS_KUBERNETES: {{ include "pa.cluster" . | quote }}
 PLATFORM_ASSETS_MLFLOW: {{ include "pa.mlflow" . }}
+{{- if .Values.secrets.follow }}
+PLATFORM_ASSETS_SECRETS: {{ dict "kind" "kubernetes" "folder" (include "pa.credentials" .) "wins" "source" | toJson | quote }}
+{{- end }}
 {{- range $name, $value := dict
   "LAKE" .Values.settings.lake
   "MLFLOW_ARTIFACTS" .Values.settings.mlflowArtifacts
@@ -150,6 +157,10 @@ volumes:
     emptyDir: {sizeLimit: {{ .size }}{{ if eq .kind "memory" }}, medium: Memory{{ end }}}
     {{- end }}
     {{- end }}
+  {{- if .Values.secrets.follow }}
+  - name: credentials
+    secret: {secretName: {{ .Values.secrets.name }}, defaultMode: 0440}
+  {{- end }}
   {{- range .Values.storage.csi }}
   - name: {{ .name }}
     csi:
@@ -166,6 +177,9 @@ mounts:
   - {name: releases, mountPath: {{ include "pa.releases" . }}}
   {{- end }}
   - {name: scratch, mountPath: /tmp}
+  {{- if .Values.secrets.follow }}
+  - {name: credentials, mountPath: {{ include "pa.credentials" . }}, readOnly: true}
+  {{- end }}
   {{- range .Values.storage.csi }}
   - {name: {{ .name }}, mountPath: {{ .mountPath }}, readOnly: {{ .readOnly }}}
   {{- end }}

@@ -20,6 +20,7 @@ from platform_assets.deployment.kubernetes.arms import (
 from platform_assets.deployment.kubernetes.manifests.metadata import Manifest, labels_of
 from platform_assets.deployment.kubernetes.manifests.sizes import placement, resource_claims, resources
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
+from platform_assets.features.online.credentials import OF_SERVICES
 
 CONTAINER, FETCH = "service", "fetch-release"
 PORT_NAME = "http"
@@ -180,6 +181,7 @@ def _fetch(spec: ArmSpec | BesideSpec, settings: ClusterSettings) -> Manifest:
 
 
 _TEMPORARY, _RELEASE, _CACHE, _RELEASES, _LOG = "tmp", "release", "cache", "releases", "prediction-log"
+_CREDENTIALS = "credentials"
 
 
 def _volumes(spec: ArmSpec | BesideSpec, settings: ClusterSettings) -> list[tuple[str, str, Manifest]]:
@@ -197,12 +199,20 @@ def _volumes(spec: ArmSpec | BesideSpec, settings: ClusterSettings) -> list[tupl
             found.append((_RELEASES, settings.releases, _claimed(settings.release_claim, read_only=True)))
     if settings.log_claim is not None:
         found.append((_LOG, settings.log_folder, _claimed(settings.log_claim)))
+    if settings.credentials_secret is not None:
+        found.append((_CREDENTIALS, settings.credentials_folder, _logins_of(settings.credentials_secret)))
     shared = enumerate(sorted(settings.shared_paths.items()))
     return found + [(f"shared-{number}", path, _claimed(claim)) for number, (path, claim) in shared]
 
 
 def _claimed(claim: str, *, read_only: bool = False) -> Manifest:
     return {"persistentVolumeClaim": {"claimName": claim, **({"readOnly": True} if read_only else {})}}
+
+
+def _logins_of(secret: str) -> Manifest:
+    """Of the Secret only what a service needs, as far as it is there: what is missing the service names."""
+    items = [{"key": name, "path": name} for name in OF_SERVICES]
+    return {"secret": {"secretName": secret, "defaultMode": 0o440, "optional": True, "items": items}}
 
 
 def _spread(over: str, name: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Credentials that change while a service answers."""
