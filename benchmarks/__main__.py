@@ -25,6 +25,8 @@ from benchmarks.common.deployed import DeployedUseCase, find_installation, stage
 from benchmarks.common.machine import busy_cores, describe_code, describe_machine
 from benchmarks.common.report import Topic, missed_bars, not_measured, render
 from benchmarks.common.world import scored_use_case
+from benchmarks.cost.topic import TITLE as COST_TITLE
+from benchmarks.cost.topic import measure_cost
 from benchmarks.day.topic import measure_day
 from benchmarks.doors.topic import TITLE as DOORS_TITLE
 from benchmarks.doors.topic import measure_doors
@@ -122,6 +124,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         lambda size, log: measure_busy_entities(size.busy_events, size.generated_histories, log),
     ),
     "day": ("What a day costs", lambda size, log: measure_day(size.scale, log)),
+    "cost": (COST_TITLE, lambda size, log: measure_cost(size.scale, size.rounds, size.forecast_days, log)),
     "request_path": ("The request path", lambda size, log: measure_request_path(size.doors, size.rounds, log)),
     "expressions": (
         EXPRESSIONS_TITLE,

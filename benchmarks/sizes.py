@@ -81,6 +81,7 @@ class Size:
         daemon_days: lived through under the daemon.
         expression_rows: of the table that expressions are computed over.
         busy_events: of one entity.
+        forecast_days: whose runs are forecast.
     """
 
     scale: Mapping[str, Any]
@@ -123,6 +124,7 @@ class Size:
     daemon_days: int = FULL_DAYS
     expression_rows: int = EXPRESSION_ROWS
     busy_events: int = 1_000_000
+    forecast_days: int = 14
 
 
 FULL = Size({})
@@ -167,4 +169,5 @@ QUICK = Size(
     daemon_days=6,
     expression_rows=200_000,
     busy_events=20_000,
+    forecast_days=4,
 )

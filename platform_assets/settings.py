@@ -239,6 +239,11 @@ class Settings(BaseModel):
     replayed_requests: int = Field(
         default=4000, ge=1, description="About how many live requests `platform-assets run` replays over all live days."
     )
+    price_sheet: str = Field(
+        default="own",
+        min_length=1,
+        description="Prices that costs are shown with: a sheet that comes along, or a YAML file.",
+    )
     object_store: dict[str, str] = Field(
         default_factory=dict,
         repr=False,
@@ -310,6 +315,7 @@ class Settings(BaseModel):
             "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
             "secrets": _chosen(secrets)[0] if secrets else None,
+            "price_sheet": value("price_sheet", "own"),
             "object_store": _parsed("object_store", value("object_store", "{}"), secret=True),
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }

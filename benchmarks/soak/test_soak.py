@@ -27,20 +27,23 @@ def log_of(latencies: np.ndarray, memory: list[int]) -> SoakLog:
     return seen
 
 
-def kept(seen: SoakLog, lines: int | None = None) -> list[bool]:
-    return [bar.kept for bar in topic(seen, Mix(), 1, len(seen.latencies_ms) if lines is None else lines, CALM).bars]
+def kept(seen: SoakLog, lines: int | None = None, soaked_ms: float = 1.0) -> list[bool]:
+    beside = log_of(np.full(100, soaked_ms), [100]), log_of(np.ones(100), [100])
+    expected = len(seen.latencies_ms) + 100
+    return [bar.kept for bar in topic(seen, beside, Mix(), 1, expected if lines is None else lines, CALM).bars]
 
 
 def test_a_calm_soak_keeps_every_bar() -> None:
-    assert kept(log_of(np.ones(10_000), [100] * 100)) == [True] * 5
+    assert kept(log_of(np.ones(10_000), [100] * 100)) == [True] * 6
 
 
 def test_what_grows_is_seen() -> None:
     leak = log_of(np.ones(10_000), list(range(100, 200)))
     slower = log_of(np.linspace(1.0, 1.3, 10_000), [100] * 100)
-    assert kept(leak) == [False, True, True, True, True]
-    assert kept(slower) == [True, False, True, True, True]
-    assert kept(log_of(np.ones(10_000), [100] * 100), lines=9_999) == [True, True, True, False, True]
+    assert kept(leak) == [False, True, True, True, True, True]
+    assert kept(slower) == [True, False, True, True, True, True]
+    assert kept(log_of(np.ones(10_000), [100] * 100), lines=9_999) == [True, True, True, True, False, True]
+    assert kept(log_of(np.ones(10_000), [100] * 100), soaked_ms=1.2) == [True, True, False, True, True, True]
 
 
 def test_memory_is_compared_with_that_of_full_states() -> None:

@@ -14,6 +14,7 @@ from platform_assets.cli import (
     bento,
     callers,
     check,
+    cost,
     degraded,
     erase,
     experiments,
@@ -56,6 +57,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(audit.app, name="audit")
 app.command()(check.check)
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(cost.app, name="cost")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

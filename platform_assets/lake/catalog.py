@@ -35,6 +35,7 @@ from platform_assets.declaration.names import (
     SHADOW_LOG,
     TABLES,
     TRAINING_SET,
+    USAGE,
 )
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.declaration.sections.changes import CHANGE_SEQUENCE, IS_DELETED, VERSION_SINCE, VERSION_UNTIL
@@ -72,6 +73,7 @@ from platform_assets.lake.schemas import (
     PARITY_SCHEMA,
     RETRAIN_SCHEMA,
     UPKEEP_SCHEMA,
+    USAGE_SCHEMA,
     VERDICT_SCHEMA,
     added_columns,
     clean_schema,
@@ -337,6 +339,11 @@ class Catalog:
     def upkeep(self) -> LakeTable:
         """What maintenance did, a row for each table and run."""
         return self._table(MAINTENANCE, TABLES, UPKEEP_SCHEMA)
+
+    @property
+    def usage(self) -> LakeTable:
+        """What work took, by step, process and table."""
+        return self._table(MONITORING, USAGE, USAGE_SCHEMA)
 
     @property
     def ledger(self) -> LakeTable:

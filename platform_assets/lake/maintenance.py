@@ -19,6 +19,7 @@ from deltalake import CommitProperties, DeltaTable
 from platform_assets.lake import known_versions, storage
 from platform_assets.lake.commits import RetryPolicy, WriteRecord, version_at, with_retries
 from platform_assets.lake.errors import LakeVersionMissing
+from platform_assets.lake.table import LakeTable
 
 SMALL_FILE_BYTES: Final = 16 * 2**20
 """Files below this are put together."""
@@ -220,6 +221,11 @@ def _current_before(table: DeltaTable, days: int, *, uri: str) -> set[int]:
         return {version_at(table, datetime.now(UTC) - timedelta(days=days), uri=uri)}
     except LakeVersionMissing:
         return set()
+
+
+def stored_bytes(table: LakeTable) -> int:
+    """Bytes of all data files of a table, those of older versions included."""
+    return sum(_stored(table.uri, table.storage_options))
 
 
 def _stored(uri: str, storage_options: Mapping[str, str] | None) -> list[int]:

@@ -191,6 +191,28 @@ ERASURE_SCHEMA: dict[str, pl.DataType] = {
 """One row for each erasure. `value_hash` is a keyed hash of what was erased, `removed` JSON with the rows of each table, `log_lines` a
 JSON list of the commitments whose lines were erased, `left` a JSON list of what was left, and why."""
 
+USAGE_SCHEMA: dict[str, pl.DataType] = {
+    EVENT_DAY: pl.Date(),
+    "at": pl.Datetime("us", "UTC"),
+    "kind": pl.String(),
+    "name": pl.String(),
+    **dict.fromkeys(("job", "days", "run_id", "process"), pl.String()),
+    **dict.fromkeys(
+        (
+            "seconds",
+            "cpu_seconds",
+            "gigabyte_seconds",
+            "gpu_seconds",
+            "gigabyte_hours_stored",
+            "reading_cpu_seconds",
+        ),
+        pl.Float64(),
+    ),
+    **dict.fromkeys(("read_bytes", "written_bytes", "stored_bytes", "requests", "reading_requests"), pl.Int64()),
+}
+"""What work took: a row for each step of a run that ended (`run_id`, `job`, `days`), for each process that goes on (`process`; `reading_`
+is what it said of itself then) and for each table. `event_day` is the day of `at` in UTC. GB are 10^9 bytes."""
+
 UPKEEP_SCHEMA: dict[str, pl.DataType] = {
     "ran_at": pl.Datetime("us", "UTC"),
     "table": pl.String(),

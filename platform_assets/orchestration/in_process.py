@@ -13,10 +13,14 @@ import dagster as dg
 
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import PAGE
+from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.installation import Installation
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import LAYERS, MONITORING
+from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.monitoring.use_case_page.state import UseCaseState
 from platform_assets.orchestration.assembly import installed_definitions
+from platform_assets.orchestration.assets.usage import recorded_usage, usage_event, usage_metadata
 from platform_assets.orchestration.assets.use_case_page import made_page
 from platform_assets.orchestration.due_runs import SENSOR_NAME, read_materialized, run_request, sensor_name
 from platform_assets.orchestration.jobs import job_name
@@ -116,6 +120,23 @@ class InProcess:
         event = dg.AssetMaterialization(asset_key(use_case, MONITORING, PAGE), metadata=metadata)
         self.instance.report_runless_asset_event(event)
         return state
+
+    def record_usage(
+        self, catalog: Catalog, serving: ServingHome, sheet: str, began: datetime, cpu_seconds: float
+    ) -> None:
+        """Record what the use case's runs took, and have the instance remember it.
+
+        Args:
+            catalog: the tables.
+            serving: the target, whose processes are looked at.
+            sheet: name or file of the price sheet.
+            began: when this command began with the use case, by the machine's clock.
+            cpu_seconds: that this process has taken since then, its runs among them.
+        """
+        command = (began, cpu_seconds)
+        recorded = recorded_usage(catalog, serving, self.instance, command)
+        metadata = usage_metadata(catalog, recorded, PriceSheet.named(sheet))
+        self.instance.report_runless_asset_event(usage_event(catalog, recorded, metadata))
 
     def checks(self, use_case: UseCase) -> list[CheckOutcome]:
         """The latest evaluation of every check of the use case, in the order in which data flows.

@@ -11,10 +11,13 @@ from typing import Protocol
 from platform_assets.declaration import UseCase
 from platform_assets.declaration.names import ONLINE_STORE
 from platform_assets.installation import Installation
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.layout import FEATURES as FEATURES_LAYER
+from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.monitoring.operations import DaemonFact, OperationsFacts
 from platform_assets.monitoring.telemetry.catalogue import (
     CLOCK,
+    COST,
     DAEMONS,
     DUE,
     FEATURES,
@@ -31,7 +34,9 @@ from platform_assets.monitoring.telemetry.tables import feature_questions, lake_
 from platform_assets.pipelines.due import Materialized
 from platform_assets.pipelines.due_now.behind import days_behind as due_and_not_done
 from platform_assets.pipelines.jobs import job_tables
+from platform_assets.pipelines.show_cost import cost_of_days
 
+EURO = "EUR"
 SIGNS_OF_LIFE_KEPT_SECONDS = 4.0
 """A scrape each five seconds reads them anew: that a daemon is dead is told within a minute."""
 
@@ -86,6 +91,7 @@ def platform_parts(
         MetricsPart(DUE, lambda: [partial(days_behind, use_case, installation, memory) for use_case in use_cases]),
         MetricsPart(WATCH, lambda: [question for catalog in catalogs for question in verdict_questions(catalog)]),
         MetricsPart(FEATURES, features),
+        MetricsPart(COST, lambda: [partial(costs, catalog, installation.settings.price_sheet) for catalog in catalogs]),
         MetricsPart(LAKE, lambda: [question for catalog in catalogs for question in lake_questions(catalog)]),
         MetricsPart(
             MODELS, lambda: [partial(_champion, one, installation) for one in use_cases if one.is_trained_here]
@@ -96,6 +102,15 @@ def platform_parts(
 def clock(installation: Installation) -> list[Sample]:
     """The time that what is due is judged by."""
     return [Sample("clock_timestamp_seconds", (), installation.clock.now().timestamp())]
+
+
+def costs(catalog: Catalog, sheet: str) -> list[Sample]:
+    """What the last 24 hours cost, by kind; nothing where prices are in another currency than the metric."""
+    prices = PriceSheet.named(sheet)
+    if prices.currency != EURO:
+        return []
+    spent = cost_of_days(catalog, prices, datetime.now(UTC), days=1)
+    return [Sample("cost_euros", (catalog.use_case.name, one.kind), one.money) for one in spent.kinds]
 
 
 def online_store_day(use_case: UseCase, memory: OperationsMemory) -> list[Sample]:

@@ -31,6 +31,7 @@ from platform_assets.lake.layout import CLEAN, FEATURES
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.daemon import Child, daemon_running, end_runs, wait_until_quiet
 from platform_assets.orchestration.in_process import InProcess, with_progress
+from platform_assets.orchestration.measured_steps import measured_in_process_executor
 from platform_assets.orchestration.resources.build import build_resources
 from platform_assets.pipelines.due import due
 from platform_assets.pipelines.jobs import DECIDE, JUDGE, LABELS, LOAD, PREDICT, TRAIN, WATCH
@@ -171,7 +172,7 @@ class DaemonWorld:
     def jobs(self) -> InProcess:
         """Its jobs in this process, on the instance that the daemon works on."""
         place, installation = self.folder / "use_case", self.installation
-        shared = dg.Definitions(resources=build_resources(installation), executor=dg.in_process_executor)
+        shared = dg.Definitions(resources=build_resources(installation), executor=measured_in_process_executor)
         definitions = dg.Definitions.merge(use_case_definitions(self.use_case, place), shared)
         instance = dg.DagsterInstance.from_config(str(self.folder / "dagster"))
         return InProcess(with_progress(definitions, lambda line: None), instance)

@@ -1,5 +1,6 @@
 """What every asset leaves behind, so that a person can tell later what was made, from what, and how it was judged."""
 
+import json
 from collections.abc import Iterator
 
 import dagster as dg
@@ -127,3 +128,17 @@ def test_a_picture_where_people_would_rather_look(made: Made, lived_in: LivedIn)
     ):
         texts = [value.value for value in made[place].metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
         assert any(str(text).startswith("![plot](data:image/png;base64,") for text in texts), place
+
+
+def test_what_the_run_took_is_recorded_and_priced(lived_in: LivedIn) -> None:
+    shown = json.loads(lived_in.run("cost", "show", "card_fraud", "--json")[1])
+    (costs,) = shown["use_cases"]
+    kinds = {one["kind"]: one for one in costs["kinds"]}
+    assert {"data", "features", "training", "serving", "monitoring", "overhead", "service", "proxy", "storage"} == set(
+        kinds
+    )
+    assert all(kinds[name]["cpu_seconds"] > 0 for name in ("data", "features", "training", "service"))
+    assert costs["service"]["requests"] > 1000
+    planned = json.loads(lived_in.run("cost", "plan", "card_fraud", "watch", "--json")[1])
+    assert planned["plan"]["runs"] >= 1
+    assert planned["plan"]["cpu_seconds"] > 0

@@ -5,7 +5,7 @@ Belongs here: the days that a demonstration goes through, and the live traffic b
 """
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from time import monotonic
 
 import polars as pl
@@ -23,6 +23,7 @@ from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
+from platform_assets.monitoring.cost.meter import cpu_seconds_of_family
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.acceptances import accepted_days
@@ -65,11 +66,19 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
     wrong = []
     with compiled_meanwhile():
         for declared in chosen:
+            began, cpu_before = datetime.now(UTC), 0.0 if declared is chosen[0] else cpu_seconds_of_family()
             journey = Journey(declared, installation, jobs)
             journey = replace(journey, progress=journey.foreseen())
             refuse_damaged(journey.catalog)
             traffic = run_one(journey)
             service = _check(journey) if journey.use_case.is_realtime else None
+            jobs.record_usage(
+                journey.catalog,
+                installation.serving,
+                installation.settings.price_sheet,
+                began,
+                cpu_seconds_of_family() - cpu_before,
+            )
             print_summary(journey, traffic, monotonic() - started, service)
             if service is not None and not service.passed:
                 wrong.append(explanation(service))

@@ -33,7 +33,7 @@ class PlatformMetric:
         return PREFIX + self.name
 
 
-LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK = (
+LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK, COST = (
     "lake",
     "features",
     "models",
@@ -43,8 +43,9 @@ LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK = (
     "daemons",
     "due",
     "clock",
+    "cost",
 )
-PARTS = (LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK)
+PARTS = (LAKE, FEATURES, MODELS, WATCH, ROLLOUTS, OPERATIONS, DAEMONS, DUE, CLOCK, COST)
 
 CASE = ("use_case",)
 TABLE = ("use_case", "layer", "table")
@@ -55,6 +56,12 @@ METRICS = (
         "Time of the newest published event of a daily source.",
         (*CASE, "source"),
         LAKE,
+    ),
+    PlatformMetric(
+        "cost_euros",
+        "Cost of the last 24 hours by kind, where the price sheet is in euros.",
+        (*CASE, "kind"),
+        COST,
     ),
     PlatformMetric("table_rows", "Rows of the latest version of a table.", TABLE, LAKE),
     PlatformMetric("table_bytes", "Bytes of the data files of the latest version of a table.", TABLE, LAKE),

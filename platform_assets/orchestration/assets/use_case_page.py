@@ -41,7 +41,9 @@ def page_sensor_name(use_case: UseCase) -> str:
     return f"{use_case.name}__{SENSOR}"
 
 
-def page_asset(*, use_case: UseCase, automation: bool, alertmanager: str | None = None) -> dg.AssetsDefinition:
+def page_asset(
+    *, use_case: UseCase, automation: bool, alertmanager: str | None = None, sheet: str = "own"
+) -> dg.AssetsDefinition:
     """The page, made when somebody asks for it; the sensor makes it all the time."""
 
     @dg.asset(
@@ -59,7 +61,7 @@ def page_asset(*, use_case: UseCase, automation: bool, alertmanager: str | None 
         serving: dg.ResourceParam[ServingHome],
         clock: dg.ResourceParam[Clock],
     ) -> dg.MaterializeResult:
-        read_from = StateSources(lake, models, serving, clock, automation, alertmanager)
+        read_from = StateSources(lake, models, serving, clock, automation, alertmanager, sheet)
         return dg.MaterializeResult(
             metadata=made_page(use_case, context.repository_def, context.instance, read_from)[1]
         )
@@ -83,7 +85,7 @@ def made_page(
 
 
 def page_sensor(
-    *, use_case: UseCase, automation: bool, simulated: bool = False, alertmanager: str | None = None
+    *, use_case: UseCase, automation: bool, simulated: bool = False, alertmanager: str | None = None, sheet: str = "own"
 ) -> dg.SensorDefinition:
     """Makes the page again when anything happened, and every few minutes; a materialization is reported when the worst state changes."""
 
@@ -101,7 +103,7 @@ def page_sensor(
         serving: dg.ResourceParam[ServingHome],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult:
-        read_from = StateSources(lake, models, serving, clock, automation, alertmanager)
+        read_from = StateSources(lake, models, serving, clock, automation, alertmanager, sheet)
         repository = context.repository_def
         assert repository is not None, "the code server evaluates sensors in their repository"
         return refreshed(use_case, context, lambda: made_page(use_case, repository, context.instance, read_from))

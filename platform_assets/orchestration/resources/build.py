@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.installation import Installation
+from platform_assets.orchestration.measured_steps import measured_in_process_executor
 from platform_assets.orchestration.resources.tracking import TrackingAddress, tracker_resource
 from platform_assets.settings import Settings
 
@@ -39,7 +40,7 @@ def build_resources(installation: Installation) -> dict[str, Any]:
 def build_executor(settings: Settings) -> dg.ExecutorDefinition:
     """Where steps execute. dagster-k8s is imported only where it is asked for: it costs seconds."""
     if settings.executor == "in_process":
-        return dg.in_process_executor
+        return measured_in_process_executor
     if settings.executor == "multiprocess":
         return dg.multiprocess_executor
     from platform_assets.orchestration.kubernetes.steps import declared_k8s_executor

@@ -21,7 +21,7 @@ from platform_assets.pipelines.use_case_state.alerts import alertmanager_of, ope
 from platform_assets.pipelines.use_case_state.data import newest_event, sources
 from platform_assets.pipelines.use_case_state.links import links
 from platform_assets.pipelines.use_case_state.models import champion, newest_decision, newest_rollout
-from platform_assets.pipelines.use_case_state.series import answered_series, monitored
+from platform_assets.pipelines.use_case_state.series import answered_series, cost_series, monitored
 from platform_assets.pipelines.use_case_state.service import service_now
 from platform_assets.registry.model_store import ModelStore
 
@@ -40,6 +40,7 @@ class StateSources:
         clock: what time it is for use cases.
         automation: whether schedules and sensors start by themselves.
         alertmanager: its address, where a setting names it.
+        price_sheet: name or file of the prices that costs are shown with.
     """
 
     lake: Lake
@@ -48,6 +49,7 @@ class StateSources:
     clock: Clock
     automation: bool
     alertmanager: str | None = None
+    price_sheet: str = "own"
 
 
 def sources_of(installation: Installation) -> StateSources:
@@ -60,6 +62,7 @@ def sources_of(installation: Installation) -> StateSources:
         installation.clock,
         settings.automation == "on",
         settings.alertmanager,
+        settings.price_sheet,
     )
 
 
@@ -92,6 +95,7 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
     newest = newest_event(catalog)
     windows, series, absent = monitored(catalog)
     answered, missing = answered_series(catalog)
+    costs, uncounted = cost_series(catalog, read_from.price_sheet, around.machine_now or datetime.now(UTC))
     service = service_now(use_case, serving, around.status) if use_case.is_realtime else None
     model = champion(use_case, read_from.models)
     alertmanager = alertmanager_of(Path(serving.home), read_from.alertmanager)
@@ -124,15 +128,15 @@ def read_use_case_state(use_case: UseCase, read_from: StateSources, around: Arou
         decision=newest_decision(catalog),
         operations=around.operations,
         alerts=alerts,
-        series=(*series, *answered),
-        not_computed=(*absent, *missing, *_absent(alertmanager, alerts)),
+        series=(*series, *answered, *costs),
+        not_computed=(*absent, *missing, *uncounted, *_absent(alertmanager, alerts)),
         links=links(use_case, serving, read_from.models.tracking_uri, model, windows),
     )
     return with_findings(state)
 
 
 def _absent(alertmanager: str | None, alerts: tuple[OpenAlert, ...] | None) -> list[NotComputed]:
-    absent = [NotComputed(what="Cost", why="no cost of computing is recorded")]
+    absent: list[NotComputed] = []
     if alerts is None:
         silent = f"{alertmanager} does not answer"
         why = "no Alertmanager is set, and `make observe` started none" if alertmanager is None else silent

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -16,8 +16,10 @@ from platform_assets.declaration.names import BUSINESS_MEASURES, DRIFT, ESTIMATE
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.catalog import Catalog
+from platform_assets.monitoring.cost.price_sheet import PriceSheet, PriceSheetUnusable
 from platform_assets.monitoring.drift import PASSING
 from platform_assets.monitoring.use_case_page.state import NotComputed, SeriesPoint, StateSeries, WindowState
+from platform_assets.pipelines.show_cost import cost_of_days
 from platform_assets.tasks.registry import metric_of
 
 MOST_DAYS = 60
@@ -221,6 +223,25 @@ def answered_series(catalog: Catalog) -> tuple[list[StateSeries], list[NotComput
 
 
 _QUANTILES = (("p50", 0.5), ("p99", 0.99))
+
+
+def cost_series(catalog: Catalog, sheet: str, now: datetime) -> tuple[list[StateSeries], list[NotComputed]]:
+    """Money a day of the calendar, of all kinds together.
+
+    Args:
+        catalog: the tables.
+        sheet: name or file of the price sheet.
+        now: by the machine's clock.
+    """
+    try:
+        prices = PriceSheet.named(sheet)
+    except PriceSheetUnusable as error:
+        return [], [NotComputed(what="Cost", why=str(error))]
+    costs = cost_of_days(catalog, prices, now)
+    if not costs.kinds:
+        return [], [NotComputed(what="Cost", why="no usage is recorded yet")]
+    by_day = costs.by_day.group_by(EVENT_DAY).agg(pl.col("money").sum()).sort(EVENT_DAY)
+    return [_series(by_day, "money", f"Cost a day, prices of {prices.name}", prices.currency, "Cost")], []
 
 
 def _series(by_day: pl.DataFrame, column: str, title: str, unit: str, chart: str) -> StateSeries:

@@ -56,6 +56,12 @@ def _scraped(address: str, socket: str | None) -> str | None:
     return answer.text if answer.status_code == httpx.codes.OK and LATENCY in answer.text else None
 
 
+def scraped_samples(address: str, socket: str | None) -> list[Sample]:
+    """What the service at an address says of itself now; empty where it does not answer."""
+    text = _scraped(address, socket)
+    return [] if text is None else list(samples(text))
+
+
 def _figures(text: str, use_case: str) -> dict[str, object]:
     counted, buckets = 0.0, defaultdict[float, float](float)
     errors, answers = 0.0, defaultdict[str, float](float)

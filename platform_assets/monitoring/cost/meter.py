@@ -1,0 +1,110 @@
+"""What this process takes while it works: CPU of all threads and of ended children, memory over time, bytes read and written.
+
+Belongs here: reading the operating system. Does not belong here: whose work it is (`orchestration/measured_steps.py`).
+
+Work is measured as the difference of two readings, so that several pieces that one process does after another add up to the process, and
+none is counted twice. Memory is looked at by a thread, twice a second for the process and each few seconds for its children; what lives
+shorter is seen at the ends of each piece.
+"""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from platform_assets.monitoring.cost.usage import Quantities
+
+SAMPLE_SECONDS, CHILDREN_EVERY = 0.5, 8
+"""Between two looks at the process's memory; and at its children's, each so many looks."""
+
+
+class Meter:
+    """Measures while it is entered; `lap` says what was taken since the last one."""
+
+    def __init__(self) -> None:
+        """Measure nothing yet."""
+        self._process = psutil.Process()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._sample, name="memory of the run", daemon=True)
+        self._gigabyte_seconds = self._children_gigabytes = 0.0
+        self._looked_at = time.perf_counter()
+        self._before = Quantities()
+
+    def __enter__(self) -> Self:
+        self._looked_at = time.perf_counter()
+        self._before = self._now()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def lap(self) -> Quantities:
+        """What was taken since the last lap, or since the meter was entered."""
+        now = self._now()
+        before, self._before = self._before, now
+        return Quantities(
+            seconds=now.seconds - before.seconds,
+            cpu_seconds=now.cpu_seconds - before.cpu_seconds,
+            gigabyte_seconds=now.gigabyte_seconds - before.gigabyte_seconds,
+            read_bytes=now.read_bytes - before.read_bytes,
+            written_bytes=now.written_bytes - before.written_bytes,
+        )
+
+    def _now(self) -> Quantities:
+        self._look()
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        moved = self._process.io_counters() if hasattr(self._process, "io_counters") else None
+        return Quantities(
+            seconds=time.perf_counter(),
+            cpu_seconds=time.process_time() + children.ru_utime + children.ru_stime,
+            gigabyte_seconds=self._gigabyte_seconds,
+            read_bytes=getattr(moved, "read_chars", 0),
+            written_bytes=getattr(moved, "write_chars", 0),
+        )
+
+    def _sample(self) -> None:
+        looks = 0
+        while not self._ended.wait(SAMPLE_SECONDS):
+            looks += 1
+            if looks % CHILDREN_EVERY == 0:
+                self._children_gigabytes = _resident_of_children(self._process) / 1e9
+            self._look()
+
+    def _look(self) -> None:
+        resident = self._process.memory_info().rss / 1e9 + self._children_gigabytes
+        with self._lock:
+            now = time.perf_counter()
+            self._gigabyte_seconds += resident * (now - self._looked_at)
+            self._looked_at = now
+
+
+def cpu_seconds_of_family() -> float:
+    """CPU-seconds of this process and of its children: those that were waited for, and those that were not yet."""
+    waited = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = time.process_time() + waited.ru_utime + waited.ru_stime
+    for child in psutil.Process().children(recursive=True):
+        try:
+            total += sum(child.cpu_times()[:4])
+        except psutil.Error:
+            continue  # ended, and was waited for, meanwhile
+    return total
+
+
+def _resident_of_children(process: psutil.Process) -> int:
+    total = 0
+    for child in process.children(recursive=True):
+        try:
+            total += child.memory_info().rss
+        except psutil.Error:
+            continue  # ended meanwhile
+    return total

@@ -1,0 +1,152 @@
+"""What work took, as an asset, and the sensor that records it.
+
+Belongs here: what Dagster is told. Does not belong here: recording (`pipelines/record_usage.py`), or prices (`monitoring/cost/`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import dagster as dg
+
+from platform_assets.declaration import UseCase
+from platform_assets.declaration.names import USAGE
+from platform_assets.deployment.serving_home import ServingHome
+from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.lake import Lake
+from platform_assets.lake.layout import MONITORING
+from platform_assets.lake.schemas import USAGE_SCHEMA
+from platform_assets.monitoring.cost.price_sheet import PriceSheet
+from platform_assets.monitoring.cost.usage import RunUsage
+from platform_assets.orchestration.kubernetes.sizes import step_tags
+from platform_assets.orchestration.measured_steps import read_run_usage
+from platform_assets.orchestration.metadata import (
+    asset_key,
+    column_schema,
+    commit_metadata,
+    data_version,
+    picture,
+    policy,
+)
+from platform_assets.orchestration.sensors import sensor_status
+from platform_assets.pipelines.record_usage import RecordedUsage, record_usage, runs_since
+from platform_assets.pipelines.show_cost import cost_of_days, plot_costs
+
+INTERVAL_SECONDS = 15 * 60
+DATA_VERSION: Final = "dagster/data_version"
+"""Tag by which Dagster knows the version of what was made."""
+COMMAND: Final = "command"
+"""In place of a job: what a command took beside the jobs that it ran."""
+COLUMNS = {
+    "at": "When the run ended, or the process or table was looked at.",
+    "kind": "What it is for: a stage of the journey, a service, a share of the proxy, storage, or what a run takes beside its steps.",
+    "name": "`layer/table` of a step or table, version of a service.",
+    "cpu_seconds": "CPU-seconds of all threads, and of child processes that ended.",
+    "gigabyte_seconds": "Resident memory over time; GB of 10^9 bytes.",
+}
+
+
+def usage_sensor_name(use_case: UseCase) -> str:
+    """Name of the sensor that records usage."""
+    return f"{use_case.name}__{USAGE}"
+
+
+def usage_asset(*, use_case: UseCase, sheet: str) -> dg.AssetsDefinition:
+    """Quantities of all work of the use case, and what the last 30 days cost.
+
+    Args:
+        use_case: the declaration.
+        sheet: name or file of the price sheet.
+    """
+
+    @dg.asset(
+        key=asset_key(use_case, MONITORING, USAGE),
+        description="CPU, memory and bytes of every step, service process and table, and what they cost by a price sheet.",
+        metadata=column_schema(USAGE_SCHEMA, COLUMNS),
+        code_version="1",
+        op_tags=step_tags(use_case, MONITORING, USAGE),
+        kinds={"deltalake", "polars"},
+        **policy(use_case, MONITORING),
+    )
+    def usage(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
+    ) -> dg.MaterializeResult:
+        catalog = Catalog(use_case, lake)
+        recorded = recorded_usage(catalog, serving, context.instance)
+        described = usage_metadata(catalog, recorded, PriceSheet.named(sheet))
+        version = None if recorded.commit is None else data_version(recorded.commit)
+        return dg.MaterializeResult(metadata=described, data_version=version)
+
+    return usage
+
+
+def usage_sensor(*, use_case: UseCase, automation: bool, sheet: str) -> dg.SensorDefinition:
+    """Records what ended since the last look, without a run."""
+
+    @dg.sensor(
+        name=usage_sensor_name(use_case),
+        asset_selection=dg.AssetSelection.assets(asset_key(use_case, MONITORING, USAGE)),
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=sensor_status(running=automation),
+        description="Records what runs, services and tables took, without a run.",
+    )
+    def usage(
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], serving: dg.ResourceParam[ServingHome]
+    ) -> dg.SensorResult:
+        catalog = Catalog(use_case, lake)
+        recorded = recorded_usage(catalog, serving, context.instance)
+        if recorded.commit is None:
+            return dg.SensorResult(skip_reason="nothing was done since the last look")
+        metadata = usage_metadata(catalog, recorded, PriceSheet.named(sheet))
+        event = usage_event(catalog, recorded, metadata)
+        return dg.SensorResult(asset_events=[event], skip_reason=f"{recorded.rows} rows were recorded")
+
+    return usage
+
+
+def usage_event(catalog: Catalog, recorded: RecordedUsage, metadata: dict[str, Any]) -> dg.AssetMaterialization:
+    """What Dagster is told where no run made the asset."""
+    tags = {} if recorded.commit is None else {DATA_VERSION: data_version(recorded.commit).value}
+    return dg.AssetMaterialization(asset_key(catalog.use_case, MONITORING, USAGE), metadata=metadata, tags=tags)
+
+
+def recorded_usage(
+    catalog: Catalog, serving: ServingHome, instance: dg.DagsterInstance, command: tuple[datetime, float] | None = None
+) -> RecordedUsage:
+    """Record what Dagster remembers of runs that are not recorded yet, and what stands now.
+
+    Args:
+        catalog: the tables.
+        serving: the target, whose processes are looked at.
+        instance: Dagster's.
+        command: of a command that runs jobs in its own process, since when it has done so for this use case, and the CPU-seconds that it
+            took: what its runs did not take is recorded as its own.
+    """
+    now = datetime.now(UTC)  # Dagster stamps its runs with the machine's time, whatever a simulated clock says
+    use_case = catalog.use_case.name
+    runs = read_run_usage(instance, runs_since(catalog, now), use_case)
+    if command is not None:
+        began, cpu_seconds = command
+        inside = sum(step.cpu_seconds for run in runs if run.ended_at >= began for step in run.steps.values())
+        left = max(0.0, cpu_seconds - inside)
+        runs.append(RunUsage(f"command-{uuid4()}", use_case, COMMAND, "", now, cpu_seconds=left))
+    return record_usage(catalog, serving, runs, now)
+
+
+def usage_metadata(catalog: Catalog, recorded: RecordedUsage, sheet: PriceSheet) -> dict[str, Any]:
+    """What was recorded, and what the last 30 days cost by kind."""
+    costs = cost_of_days(catalog, sheet, datetime.now(UTC), days=30)
+    lines = ["| kind | CPU-seconds | GB-hours | " + sheet.currency + " |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {one.kind} | {one.cpu_seconds:,.0f} | {one.gigabyte_hours:,.2f} | {one.money:,.4f} |" for one in costs.kinds
+    ]
+    return {
+        **({} if recorded.commit is None else commit_metadata(recorded.commit, catalog.usage.uri)),
+        **({"dagster/row_count": catalog.usage.row_count()} if catalog.usage.exists() else {}),
+        "recorded_rows": recorded.rows,
+        "cost_30_days": round(costs.money, 6),
+        "currency": sheet.currency,
+        "price_sheet": f"{sheet.name} of {sheet.version}",
+        "costs": dg.MetadataValue.md("\n".join(lines)),
+        "plot": picture(plot_costs(costs, sheet)),
+    }

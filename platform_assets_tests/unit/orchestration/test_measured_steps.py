@@ -1,0 +1,76 @@
+"""Each step of a run is measured, also one that fails, and what was measured can be read again."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from platform_assets.orchestration.local_runs.launcher import CPU_SECONDS_TAG
+from platform_assets.orchestration.measured_steps import measured_in_process_executor, read_run_usage
+
+JOB = "parking__load"
+
+
+def burn(seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+
+@dg.asset(key=["parking", "raw", "stays"])
+def raw() -> None:
+    burn(0.05)
+
+
+@dg.asset(key=["parking", "clean", "stays"], deps=[raw])
+def clean() -> None:
+    burn(0.15)
+    raise ValueError("a day that cannot be cleaned")
+
+
+def job() -> Any:
+    selected = dg.define_asset_job(JOB, selection=[raw, clean], executor_def=measured_in_process_executor)
+    return dg.Definitions(assets=[raw, clean], jobs=[selected]).resolve_job_def(JOB)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as one:
+        yield one
+
+
+def test_steps_are_measured_one_by_one(instance: dg.DagsterInstance) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    run = instance.create_run_for_job(job(), tags={CPU_SECONDS_TAG: "1.5", "dagster/partition": "2026-11-30"})
+    from dagster._core.definitions.job_base import InMemoryJob
+    from dagster._core.execution.api import execute_run
+
+    result = execute_run(InMemoryJob(job()), run, instance)
+    assert not result.success
+    (usage,) = read_run_usage(instance, began, "parking")
+    assert (usage.use_case, usage.job, usage.days, usage.cpu_seconds) == ("parking", "load", "2026-11-30", 1.5)
+    assert set(usage.steps) == {"raw/stays", "clean/stays"}
+    assert usage.steps["raw/stays"].cpu_seconds >= 0.05
+    assert usage.steps["clean/stays"].cpu_seconds >= 0.15
+    assert usage.steps["clean/stays"].gigabyte_seconds > 0
+    taken = sum(step.cpu_seconds for step in usage.steps.values())
+    assert usage.overhead_cpu_seconds == pytest.approx(1.5 - taken)
+
+
+def test_a_run_of_which_nothing_is_known_is_left_out(instance: dg.DagsterInstance) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    run = instance.create_run_for_job(job())
+    instance.report_run_failed(run)
+    assert read_run_usage(instance, began) == []
+
+
+def test_another_use_case_is_not_read(instance: dg.DagsterInstance) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    run = instance.create_run_for_job(job(), tags={CPU_SECONDS_TAG: "2.0"})
+    instance.report_run_failed(run)
+    assert read_run_usage(instance, began, "another") == []
+    (usage,) = read_run_usage(instance, began)
+    assert usage.overhead_cpu_seconds == 2.0
