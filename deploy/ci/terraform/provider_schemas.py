@@ -42,6 +42,11 @@ _READ_AS: dict[str, Any] = {
 _MODES = {"list": "list", "set": "set", "map": "map", "struct": "single"}
 _SET_AS = {"string": "string", "number": "number", "boolean": "bool", "any": "dynamic"}
 
+_SECRET = re.compile(
+    r"(^|_)(password|secret_string|secret_data|auth_token|auth_string|private_key|access_key|connection_string)$"
+)
+_SECRETS = {("random_password", "result"), ("azurerm_key_vault_secret", "value")}
+
 
 class GeneratedFile:
     """The file of one resource: its classes, and what each of them says of its fields."""
@@ -145,6 +150,15 @@ def _object_type(block: Block) -> Any:
     return ["object", types]
 
 
+def mark_secrets(kind: str, block: Block) -> None:
+    """Mark as sensitive what is by its name: the packages do not say it, and Terraform refuses outputs that show such values."""
+    for name, attribute in block["attributes"].items():
+        if _SECRET.search(name) or (kind, name) in _SECRETS:
+            attribute["sensitive"] = True
+    for nested in block["block_types"].values():
+        mark_secrets(kind, nested["block"])
+
+
 def folder_of(kind: str) -> str:
     """The folder of a type's generated file: `data.aws_region` is `data-aws-region`, `aws_vpc` is `vpc`."""
     if kind.startswith("data."):
@@ -197,6 +211,7 @@ def schemas(wheel: Path, kinds: set[str]) -> Block:
         if stated[-1:] != [kind.removeprefix("data.")]:
             continue  # aws_x_resource has a folder of that name too
         result["version"] = (_PROVIDER_VERSION.findall(text) or [""])[-1]
+        mark_secrets(kind, root)
         place = "data_source_schemas" if kind.startswith("data.") else "resource_schemas"
         result[place][kind.removeprefix("data.")] = {"block": root}
     return result

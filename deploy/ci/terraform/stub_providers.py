@@ -24,7 +24,7 @@ _ATTRIBUTE_NESTING = messages.Schema.Object.NestingMode
 
 def attribute_message(name: str, attribute: dict[str, Any]) -> messages.Schema.Attribute:
     """One attribute, of a type or of nested attributes."""
-    flags = {key: attribute[key] for key in ("required", "optional", "computed") if key in attribute}
+    flags = {key: attribute[key] for key in ("required", "optional", "computed", "sensitive") if key in attribute}
     if "nested_type" not in attribute:
         return messages.Schema.Attribute(name=name, type=json.dumps(attribute["type"]).encode(), **flags)
     nested = attribute["nested_type"]

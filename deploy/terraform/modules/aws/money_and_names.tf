@@ -8,7 +8,7 @@ resource "aws_budgets_budget" "month" {
 
   cost_filter {
     name   = "TagKeyValue"
-    values = ["user:project$${var.name}"]
+    values = [format("user:project$%s", var.name)]
   }
   dynamic "notification" {
     for_each = [{ at = 50, of = "ACTUAL" }, { at = 80, of = "ACTUAL" }, { at = 100, of = "ACTUAL" }, { at = 100, of = "FORECASTED" }]

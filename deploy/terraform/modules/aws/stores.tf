@@ -27,6 +27,15 @@ resource "aws_db_parameter_group" "this" {
   }
 }
 
+# Made here, since RDS would make them by itself and leave them.
+resource "aws_cloudwatch_log_group" "database" {
+  for_each          = toset(["postgresql", "upgrade"])
+  name              = "/aws/rds/instance/${var.name}/${each.key}"
+  retention_in_days = local.size.log_days
+  kms_key_id        = aws_kms_key.this.arn
+  tags              = local.tags
+}
+
 # PostgreSQL of Dagster, MLflow and the feature registry: a database each. The first is made here, docs/operations/cloud.md makes the others.
 resource "aws_db_instance" "this" {
   identifier                          = var.name
@@ -57,6 +66,7 @@ resource "aws_db_instance" "this" {
   performance_insights_kms_key_id     = local.size.protected ? aws_kms_key.this.arn : null
   enabled_cloudwatch_logs_exports     = ["postgresql", "upgrade"]
   tags                                = local.tags
+  depends_on                          = [aws_cloudwatch_log_group.database]
 }
 
 resource "random_password" "cache" {

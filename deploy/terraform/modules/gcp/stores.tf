@@ -37,24 +37,49 @@ resource "google_sql_database_instance" "this" {
         allowed_consumer_projects = [var.project]
       }
     }
-    dynamic "database_flags" {
-      for_each = {
-        log_checkpoints            = "on"
-        log_connections            = "on"
-        log_disconnections         = "on"
-        log_lock_waits             = "on"
-        log_temp_files             = "0"
-        log_min_duration_statement = "-1" # statements hold values
-        log_hostname               = "on"
-        log_duration               = "on"
-        log_statement              = "ddl"
-        log_min_error_statement    = "error"
-        "cloudsql.enable_pgaudit"  = "on"
-      }
-      content {
-        name  = database_flags.key
-        value = database_flags.value
-      }
+    database_flags {
+      name  = "log_checkpoints"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_connections"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_disconnections"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_lock_waits"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_temp_files"
+      value = "0"
+    }
+    database_flags {
+      name  = "log_hostname"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_duration"
+      value = "on"
+    }
+    database_flags {
+      name  = "log_statement"
+      value = "ddl" # no values of rows
+    }
+    database_flags {
+      name  = "log_min_error_statement"
+      value = "error"
+    }
+    database_flags {
+      name  = "log_min_duration_statement"
+      value = "-1" # statements hold values
+    }
+    database_flags {
+      name  = "cloudsql.enable_pgaudit"
+      value = "on"
     }
   }
 }

@@ -108,8 +108,8 @@ run "production" {
     error_message = "GPUs on spot have both taints."
   }
   assert {
-    condition     = strcontains(nonsensitive(aws_secretsmanager_secret_version.these["platform"].secret_string), "SCRAM-SHA-512") && length(aws_budgets_budget.month.notification) == 4
-    error_message = "A source's Kafka client comes with the secret; the budget alerts four times."
+    condition     = strcontains(nonsensitive(aws_secretsmanager_secret_version.these["platform"].secret_string), "SCRAM-SHA-512") && length(aws_budgets_budget.month.notification) == 4 && one([for filter in aws_budgets_budget.month.cost_filter : one(filter.values)]) == "user:project$platform-assets"
+    error_message = "A source's Kafka client comes with the secret; the budget alerts four times, on what carries the tag."
   }
 }
 

@@ -9,6 +9,9 @@ mock_provider "google" {
   mock_resource "google_compute_address" {
     defaults = { address = "10.60.0.5" }
   }
+  mock_resource "google_filestore_instance" {
+    defaults = { networks = { ip_addresses = ["10.60.2.2"] } }
+  }
   mock_resource "google_redis_instance" {
     defaults = { host = "10.60.1.3", port = 6378 }
   }
