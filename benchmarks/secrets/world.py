@@ -37,6 +37,8 @@ from serving.settings import ServingSettings
 PATH = "platform"
 USER = "service"
 PROCESSES = 2
+LONGEST_START_SECONDS = 600.0
+"""A machine that others use as well may take minutes."""
 
 
 def new_password() -> str:
@@ -88,7 +90,13 @@ class RotatedService:
         """The target under the present tokens and certificates: what `callers apply` and every run open."""
         tls = {"certificate": str(self.folder / "address.pem"), "key": str(self.folder / "address.key")}
         access = make_access(True, {"checkout": self.tokens}, tls)
-        return LocalTarget(self.folder / "target", self.port, port_setting="the benchmark's port", callers=access)
+        return LocalTarget(
+            self.folder / "target",
+            self.port,
+            port_setting="the benchmark's port",
+            callers=access,
+            start_timeout_seconds=LONGEST_START_SECONDS,
+        )
 
     def deploy(self) -> None:
         """Put the release into service once more, under another version."""
@@ -172,8 +180,8 @@ def rotated_service(folder: Path, log: Callable[[str], None]) -> Iterator[Rotate
         made.release = _release(bento, use_case, feature_store, folder)
         stack.callback(lambda: made.target().stop_all())
         keep_for_services(feature_store, made.target())
-        log("the service is deployed")
         made.deploy()
+        log("the service is deployed")
         yield made
 
 

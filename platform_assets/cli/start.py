@@ -23,7 +23,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Models": ("models", "reproduce", "experiments", "predict"),
     "Services": ("rollout", "target", "callers", "degraded", "package", "bento", "proto"),
     "Watching": ("metrics", "alerts", "explain", "audit", "erase"),
-    "From a commit to production and back": ("change", "gitops", "backup", "restore"),
+    "From a commit to production and back": ("change", "gitops", "secrets", "backup", "restore"),
     "This project": ("docs",),
 }
 """The commands of the help, by what somebody wants; one that stands nowhere is shown below them."""

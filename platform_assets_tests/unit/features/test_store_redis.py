@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from redis.exceptions import LockError, RedisError
+from redis import Redis as Client
+from redis.exceptions import AuthenticationError, LockError, RedisError
 
 from platform_assets.features.entity_state import entity_state, state_layout
 from platform_assets.features.errors import StateError
+from platform_assets.features.online.credentials import ONLINE_STORE, REGISTRY, with_credentials
 from platform_assets.features.online.feast_connection import FeastSettings, feast_store, repo_config
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.features.online.request_features import OnlineFeatures
 from platform_assets.features.online.request_reads import RequestReads
 from platform_assets.features.online.state_table import OnlineTable, decode_events, online_table
 from platform_assets.features.online.store import WriteLock, apply, watermark, write_state
+from platform_assets.secret_sources.delivered import deliver
 from platform_assets.settings import Settings
 from platform_assets.testing.servers import Redis, redis
 from platform_assets_tests.unit.features.histories import EVENT_SCHEMA, MIDNIGHT, use_case, view_of
@@ -178,6 +181,40 @@ def test_a_server_that_does_not_answer_is_given_up_after_a_moment(tmp_path: Path
         assert online.vector(request_of(1, 2, 6.6)).unknown_entities == ()
     with pytest.raises(RedisError):
         online.vector(request_of(1, 2, 6.6))
+
+
+def test_a_password_that_changes_is_taken_over_by_the_next_connection(server: Redis, tmp_path: Path) -> None:
+    administer, folder = Client(port=server.port), tmp_path / "credentials"
+
+    def login(password: str) -> str:
+        return json.dumps(
+            {"type": "redis", "connection_string": f"127.0.0.1:{server.port},username=service,password={password}"}
+        )
+
+    administer.execute_command("ACL", "SETUSER", "service", "on", ">first", "~*", "+@all")
+    deliver({REGISTRY: f"sqlite:///{tmp_path / 'registry.db'}", ONLINE_STORE: login("first")}, folder)
+    left_out = {
+        "project": "followed",
+        "home": str(tmp_path),
+        "registry": "",
+        "online_store": {},
+        "credentials": str(folder),
+    }
+    settings = FeastSettings.model_validate(with_credentials(left_out))
+    apply(CASE, settings)
+    online = OnlineFeatures(CASE, settings)
+    online.record(request_of(1, 1, 6.5))
+    for number, (old, new) in enumerate([("first", "second"), ("second", "third")]):
+        administer.execute_command("ACL", "SETUSER", "service", f">{new}")
+        deliver({REGISTRY: f"sqlite:///{tmp_path / 'registry.db'}", ONLINE_STORE: login(new)}, folder)
+        administer.execute_command("ACL", "SETUSER", "service", f"<{old}")
+        for one in administer.client_list():
+            if one["user"] == "service":
+                administer.client_kill_filter(_id=one["id"])
+        assert online.vector(request_of(1, 2 + number, 6.6)).unknown_entities == ()
+        online.record(request_of(1, 10 + number, 6.7))
+    with pytest.raises(AuthenticationError):
+        Client(port=server.port, username="service", password="first").ping()
 
 
 def test_limits_that_the_settings_name_are_kept(tmp_path: Path) -> None:

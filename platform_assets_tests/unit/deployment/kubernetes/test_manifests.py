@@ -22,6 +22,7 @@ from platform_assets.deployment.kubernetes.manifests.scaling import (
     disruption_budget,
     scaled_object,
 )
+from platform_assets.features.online.credentials import OF_SERVICES
 from platform_assets_tests.unit.deployment.kubernetes.objects import (
     IMAGE,
     arm,
@@ -33,6 +34,7 @@ from platform_assets_tests.unit.deployment.kubernetes.objects import (
 )
 from serving import fetch_release
 
+FOLLOWED = {"credentials_secret": "platform-assets-secrets"}
 LAG = StreamLag(brokers=("kafka:9092",), topic="payments", group="card_fraud")
 BUILT_IN: dict[str, Callable[[Any], Any]] = {
     "Deployment": lambda given: deployment(arm(), given),
@@ -285,3 +287,16 @@ def test_every_selector_finds_the_pods_of_one_arm_and_no_others() -> None:
             disruption_budget(own, settings())["spec"]["selector"]["matchLabels"],
         ]
         assert [selector.items() <= labels.items() for selector in selectors] == [own == arm()] * 4
+
+
+def test_a_pod_has_the_two_logins_of_the_secret_and_no_more() -> None:
+    found = pod_template(arm(), settings(**FOLLOWED))["spec"]
+    [volume] = [one for one in found["volumes"] if one["name"] == "credentials"]
+    assert volume["secret"]["secretName"] == "platform-assets-secrets"
+    assert [item["key"] for item in volume["secret"]["items"]] == list(OF_SERVICES)
+    [mount] = [one for one in found["containers"][0]["volumeMounts"] if one["name"] == "credentials"]
+    assert mount == {"name": "credentials", "mountPath": "/run/platform-assets/credentials"}, (
+        "a `subPath` would never change"
+    )
+    assert "credentials" not in {one["name"] for one in pod_template(arm(), settings())["spec"]["volumes"]}
+    assert [one["name"] for one in found["initContainers"][0]["volumeMounts"] if one["name"] == "credentials"] == []
