@@ -128,7 +128,7 @@ def _answered(folder: Path, each_day: int, log: Log) -> tuple[AnsweredWorld, flo
     day = first + timedelta(days=before)
     world.load(first, day - timedelta(days=1))
     learners: list[tuple[str, Mapping[str, Any]]] = [
-        ("xgboost", {"threads": 1}), ("random_forest", {}), ("torch_mlp", {"epochs": 2}),
+        ("xgboost", {"threads": 1}), ("random_forest", {}), ("torch_mlp", {"max_epochs": 2}),
     ]  # fmt: skip
     for number, place in enumerate((0, 1, 0, 2, 1, 0)):
         if place == len(world.answers):

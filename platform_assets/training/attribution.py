@@ -39,6 +39,15 @@ def attribute(predictor: Predictor, row: Vector, output: int, background: Matrix
     return _sampled(predictor, filled, output, predictor.imputation.filled(background))
 
 
+def believe_compiled(fitted: object) -> None:
+    """Let a model, and the models that it is made of, answer by compiled trees alone: what it answers is held against what was logged."""
+    if hasattr(fitted, "believe_compiled"):
+        fitted.believe_compiled()
+    for member in (getattr(fitted, "member", None), *getattr(fitted, "members", ())):
+        if member is not None:
+            believe_compiled(member.fitted)
+
+
 def _inner_output(predictor: Predictor, output: int) -> int | None:
     """The class's place among those that the model was fitted on; None for one that no training row had."""
     if not predictor.classes:

@@ -161,12 +161,15 @@ def explain_prediction(
         ArtifactError: a kept model was damaged.
     """
     log_folder = serving.log_folder(catalog.use_case.name)
-    model = model_then(catalog.use_case, found.row, serving, models)
+    model = model_then(catalog.use_case, found.row, serving, models, believed=True)
     then = Catalog(model.use_case, catalog.lake)
     found = _under_its_contract(found, catalog, then, log_folder)
     row = found.row
     logged = logged_features(row, model.use_case)
     answer = answer_again(model, logged, row)
+    if not answer.same:
+        model = model_then(catalog.use_case, row, serving, models)
+        answer = answer_again(model, logged, row)
     tables = tables_then(then, row["scored_at"])
     waiting = read_segments(log_folder, model.use_case).frame if found.place.endswith("not stored yet") else None
     state, recomputed, features = _features_again(then, model, row, logged, tables, waiting)

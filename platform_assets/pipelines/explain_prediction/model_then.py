@@ -5,6 +5,7 @@ Belongs here: finding and verifying it. Does not belong here: answering with it 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from platform_assets.registry.errors import RegistryError
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.training_run import registered_run
 from platform_assets.training import artifact
+from platform_assets.training.attribution import believe_compiled
 from platform_assets.training.learners.base import Matrix
 from platform_assets.training.predictor import Predictor
 from serving.release import MODEL_FOLDER, feature_row, read_release
@@ -46,7 +48,9 @@ class AnsweringModel:
     code_version: str = ""
 
 
-def model_then(use_case: UseCase, row: Mapping[str, Any], serving: ServingHome, models: ModelStore) -> AnsweringModel:
+def model_then(
+    use_case: UseCase, row: Mapping[str, Any], serving: ServingHome, models: ModelStore, *, believed: bool = False
+) -> AnsweringModel:
     """The model that made a logged prediction.
 
     Args:
@@ -54,16 +58,30 @@ def model_then(use_case: UseCase, row: Mapping[str, Any], serving: ServingHome, 
         row: the prediction.
         serving: where releases are kept.
         models: where models are registered.
+        believed: let trees answer without their library, which takes seconds to import: what comes out is held against the log, and
+            where it is another answer the library has the last word.
 
     Raises:
         NotExplained: neither the release nor the registered version is there any more.
         ArtifactError: the registered model's files were damaged or replaced.
     """
     digest, version = row["release"] or "", row["model_version"]
+    found = _kept(use_case, version, digest, serving, models, believed=believed)
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)  # as a service does: with more, sums come in another order
+    return found
+
+
+def _kept(
+    use_case: UseCase, version: str, digest: str, serving: ServingHome, models: ModelStore, *, believed: bool
+) -> AnsweringModel:
     bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
     if bento is not None:
         release = read_release(bento.code_folder / "release")
         predictor = artifact.load(release.folder / MODEL_FOLDER)
+        if believed:
+            believe_compiled(predictor.fitted)
         rows = [feature_row(one.features, predictor.features) for one in release.info.self_test]
         return AnsweringModel(
             release.use_case,

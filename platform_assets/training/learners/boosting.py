@@ -24,7 +24,14 @@ from platform_assets.training.learners.base import (
     constraints,
     weight_of_positives,
 )
-from platform_assets.training.learners.compiled_trees import FewRows, compiled_booster
+from platform_assets.training.learners.booster_file import read_booster_file
+from platform_assets.training.learners.compiled_trees import (
+    CompiledTrees,
+    FewRows,
+    compiled_booster,
+    compiled_document,
+)
+from platform_assets.training.learners.trees import booster_document
 
 _FILE = "booster.ubj"
 _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
@@ -35,14 +42,38 @@ _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
 class BoostedModel:
     """A booster that predicts with one thread: a few rows through its trees compiled, many through xgboost, with the same result.
 
-    Attributes:
-        booster: xgboost's own.
+    One that was read from its file imports xgboost when it is first needed, which an explanation of one answer does without.
     """
 
-    def __init__(self, booster: Any) -> None:
-        booster.set_param({"nthread": 1})
-        self.booster = booster
-        self._few_rows = FewRows(lambda: compiled_booster(booster), self._by_library, "xgboost")
+    def __init__(self, booster: Any = None, content: bytes = b"") -> None:
+        """Take xgboost's own booster, or what its file holds."""
+        self._booster, self._content = booster, content
+        if booster is not None:
+            booster.set_param({"nthread": 1})
+        self._few_rows = FewRows(self._compiled, self._by_library, "xgboost")
+
+    @property
+    def booster(self) -> Any:
+        """xgboost's own."""
+        if self._booster is None:
+            import xgboost
+
+            booster = xgboost.Booster()
+            booster.load_model(bytearray(self._content))
+            booster.set_param({"nthread": 1})
+            self._booster = booster
+        return self._booster
+
+    def document(self) -> dict[str, Any]:
+        """The model as xgboost's JSON says it, of a file without xgboost."""
+        return read_booster_file(self._content) if self._content else booster_document(self.booster)
+
+    def _compiled(self) -> CompiledTrees | None:
+        return compiled_document(self.document()) if self._content else compiled_booster(self.booster)
+
+    def believe_compiled(self) -> None:
+        """Answer few rows without xgboost, and without having asked it: for who holds the answers against others himself."""
+        self._few_rows.believe()
 
     def predict(self, X: Matrix) -> Vector:
         """Probability of the positive class or of each class, or the value."""
@@ -56,7 +87,7 @@ class BoostedModel:
         """Shapley values of the trees' leaves; the margin that a link makes an output of."""
         from platform_assets.training.learners.tree_sums import booster_answer
 
-        return booster_answer(self.booster, row, output)
+        return booster_answer(self.document(), row, output)
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """The booster in xgboost's own binary JSON."""
@@ -104,11 +135,7 @@ def fit(
 
 def load(folder: Path) -> BoostedModel:
     """Read back what `BoostedModel.save` wrote."""
-    import xgboost
-
-    booster = xgboost.Booster()
-    booster.load_model(folder / _FILE)
-    return BoostedModel(booster)
+    return BoostedModel(content=(folder / _FILE).read_bytes())
 
 
 KIND = LearnerKind(

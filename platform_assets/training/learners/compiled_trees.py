@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,10 @@ class FewRows:
         if not self._known:
             self._trees, self._known = self._checked(), True
         return self._library(X) if self._trees is None else self._trees.predict(X)
+
+    def believe(self) -> None:
+        """Answer with the compiled trees alone: for who holds the answers against others himself."""
+        self._trees, self._known = self._make(), True
 
     def _checked(self) -> CompiledTrees | None:
         try:
@@ -120,7 +124,11 @@ class CompiledTrees:
 
 def compiled_booster(booster: Any) -> CompiledTrees | None:
     """The trees of an xgboost model; None of one whose splits, links or sums are others than those known here."""
-    document = booster_document(booster)
+    return compiled_document(booster_document(booster))
+
+
+def compiled_document(document: Mapping[str, Any]) -> CompiledTrees | None:
+    """The same of a model as xgboost's JSON says it."""
     learner = document["learner"]
     gradient = learner["gradient_booster"]
     links = {"binary:logistic": 1, "multi:softprob": 2, "reg:squarederror": 0}
@@ -132,7 +140,7 @@ def compiled_booster(booster: Any) -> CompiledTrees | None:
 
     from platform_assets.training.learners.tree_loops import BOOSTER_NODE, LOGISTIC, log_odds, walk_booster
 
-    trees = booster_trees(document)
+    trees = booster_trees(dict(document))
     order, roots = _side_by_side(trees)
     nodes = _nodes(BOOSTER_NODE, trees, order, roots)
     missing = np.concatenate([np.array(tree["default_left"]) for tree in model["trees"]])
@@ -147,7 +155,9 @@ def compiled_booster(booster: Any) -> CompiledTrees | None:
     def walk(X: Matrix, out: Matrix) -> None:
         walk_booster(X, nodes, table, guess, link, out)
 
-    return CompiledTrees([*trees, _reaching(booster.num_features())], walk, width, missing=True)
+    return CompiledTrees(
+        [*trees, _reaching(int(learner["learner_model_param"]["num_feature"]))], walk, width, missing=True
+    )
 
 
 def compiled_forest(estimator: Any) -> CompiledTrees | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from platform_assets.training.learners.additive import OUTPUT, AdditiveAnswer
 from platform_assets.training.learners.base import Vector
 from platform_assets.training.learners.tree_shapley import METHOD, tree_values
-from platform_assets.training.learners.trees import Tree, booster_document, booster_trees
+from platform_assets.training.learners.trees import Tree, booster_trees
 
 _LINKS = {
     "binary:logistic": ("log-odds", "sigmoid in single precision"),
@@ -24,17 +25,16 @@ _LINKS = {
 }
 
 
-def booster_answer(booster: Any, row: Vector, output: int) -> AdditiveAnswer | None:
+def booster_answer(document: Mapping[str, Any], row: Vector, output: int) -> AdditiveAnswer | None:
     """What an xgboost model adds up for a row; None of one with other trees than those known here.
 
     xgboost adds leaves in single precision: what that changes is the rounding.
 
     Args:
-        booster: xgboost's own.
+        document: the model as xgboost's JSON says it.
         row: float64 [f].
         output: of several classes, which; 0 else.
     """
-    document = booster_document(booster)
     learner = document["learner"]
     gradient = learner["gradient_booster"]
     objective, model = learner["objective"]["name"], gradient.get("model", {})
@@ -43,7 +43,7 @@ def booster_answer(booster: Any, row: Vector, output: int) -> AdditiveAnswer | N
     if any(any(tree["split_type"]) for tree in model["trees"]):
         return None
     chosen = [place for place, target in enumerate(model["tree_info"]) if target == output]
-    every = booster_trees(document)
+    every = booster_trees(dict(document))
     trees = [every[place] for place in chosen]
     covers = [np.array(model["trees"][place]["sum_hessian"], dtype=np.float64) for place in chosen]
     single = row.astype(np.float32).astype(np.float64)

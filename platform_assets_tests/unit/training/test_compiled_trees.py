@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 from platform_assets.training.learners import compiled_trees, make_learner
 from platform_assets.training.learners.base import Matrix, Objective, Vector
+from platform_assets.training.learners.booster_file import BoosterFileError, read_booster_file
 from platform_assets.training.learners.boosting import BoostedModel
 from platform_assets.training.learners.compiled_trees import FEW_ROWS, FewRows, compiled_booster, compiled_forest
+from platform_assets.training.learners.trees import booster_document, booster_trees
 
 ROWS, INPUTS = 4_000, 8
 SMALL = {"xgboost": {"n_estimators": 40, "max_depth": 6}, "random_forest": {"n_estimators": 15, "max_depth": None}}
@@ -122,3 +125,23 @@ def test_the_rows_of_the_check_lie_on_and_beside_the_splits() -> None:
     assert probes.shape == (compiled_trees.PROBES, INPUTS)
     assert np.isin(probes.astype(np.float32), splits.astype(np.float32)).mean() > 0.2
     assert not np.isnan(probes).any()
+
+
+@pytest.mark.parametrize("objective", ["binary", "multiclass", "regression"])
+def test_a_booster_is_read_from_its_file_without_its_library(objective: str, tmp_path: Path) -> None:
+    X = rows()
+    made = make_learner("xgboost", {"n_estimators": 5, "max_depth": 3}, objective).fit(X, labels(objective), 0)
+    assert isinstance(made, BoostedModel)
+    made.save(tmp_path)
+    content = (tmp_path / "booster.ubj").read_bytes()
+    theirs, ours = booster_document(made.booster), read_booster_file(content)
+    for one, other in zip(booster_trees(theirs), booster_trees(ours), strict=True):
+        assert all(
+            np.array_equal(getattr(one, name), getattr(other, name)) for name in ("left", "right", "feature", "split")
+        )
+    believed = BoostedModel(content=content)
+    believed.believe_compiled()
+    assert np.array_equal(believed.predict(X[:20]), made.predict(X[:20]))
+    assert believed._booster is None, "the library was not asked"
+    with pytest.raises(BoosterFileError, match="no xgboost model"):
+        read_booster_file(content[:-7])
