@@ -32,11 +32,13 @@ from platform_assets.training import artifact
 from platform_assets.training.dataset import Dataset
 from platform_assets.training.fit import fit_predictor
 from platform_assets.training.learners import make_learner
+from platform_assets.training.learners.base import Matrix
 from platform_assets.training.predictor import Predictor
 from serving.prediction_log import PredictionLog
-from serving.release import ReleaseInfo, content_digest, write_release
+from serving.release import ReleaseInfo, SelfTestRow, content_digest, write_release
 from serving.scoring import Scorer
 
+SELF_TEST_ROWS = 20
 Features = Callable[["AnsweredWorld", pl.DataFrame], list[list[float]]]
 """Feature values of requests in order, as a store would give them: NaN is missing."""
 
@@ -71,6 +73,7 @@ class AnsweredWorld:
         use_case: the declaration.
         events: every event of every day.
         labels: every label.
+        trained_on: inputs of the newest model.
         answers: what answers: release digest, scorer and model version, the newest last.
     """
 
@@ -80,6 +83,7 @@ class AnsweredWorld:
     labels: pl.DataFrame
     answers: list[tuple[str, Scorer, Predictor]] = field(default_factory=list)
     lookup: GivenFeatures = field(default_factory=GivenFeatures)
+    trained_on: Matrix = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def lake(self) -> Lake:
@@ -155,7 +159,8 @@ class AnsweredWorld:
         rows = rows.drop_nulls(case.label.column).sort(case.event_time, *keys)
         X = rows.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in case.feature_names).to_numpy()
         y, day = rows[case.label.column].cast(pl.Float64).to_numpy(), rows[EVENT_DAY].to_numpy().astype("datetime64[D]")
-        data = Dataset(np.ascontiguousarray(X), y, day, None, np.arange(len(y)), case.feature_names)
+        self.trained_on = np.ascontiguousarray(X)
+        data = Dataset(self.trained_on, y, day, None, np.arange(len(y)), case.feature_names)
         return fit_predictor(data, make_learner(kind, settings or {}), seed=0)
 
     def release(self, version: str, predictor: Predictor, *, registered: datetime | None = None) -> str:
@@ -164,7 +169,7 @@ class AnsweredWorld:
         artifact.save(predictor, scratch / "model")
         info = ReleaseInfo(
             use_case=case.name, model_version=version, feature_contract=feature_contract_hash(case), code_version="test",
-            data_versions={f"/{case.name}/training/training_set": 0}, self_test=(),
+            data_versions={f"/{case.name}/training/training_set": 0}, self_test=self._self_test(predictor),
         )  # fmt: skip
         code = scratch / "src"
         write_release(code / "release", case, scratch / "model", info)
@@ -178,6 +183,14 @@ class AnsweredWorld:
         loaded = artifact.load(kept / "src" / "release" / "model")
         self.answers.append((digest, Scorer(case, info, digest, loaded, self.lookup), loaded))  # type: ignore[arg-type]
         return digest
+
+    def _self_test(self, predictor: Predictor) -> tuple[SelfTestRow, ...]:
+        """Some of the rows that the model was trained on, with its answers."""
+        rows = self.trained_on[-SELF_TEST_ROWS:]
+        scores = predictor.predict(rows).tolist()
+        named = [dict(zip(predictor.features, row, strict=True)) for row in rows.tolist()]
+        plain = [{name: None if value != value else value for name, value in row.items()} for row in named]
+        return tuple(SelfTestRow(features=row, score=score) for row, score in zip(plain, scores, strict=True))
 
     def record(self, action: Any, version: str, release: str | None, at: datetime | None = None) -> None:
         """An entry of the ledger."""

@@ -29,14 +29,15 @@ def attribute(predictor: Predictor, row: Vector, output: int, background: Matrix
         predictor: the model.
         row: float64 [f]; NaN is missing and is imputed, as when it is predicted.
         output: index of the class that is asked about; 0 of a model of one output.
-        background: float64 [r, f], training rows; for models that are no sum.
+        background: float64 [r, f], training rows, for models that are no sum; without any, what missing values become stands for them.
     """
     filled = predictor.imputation.filled(row.reshape(1, -1))[0]
     inside = _inner_output(predictor, output)
     found = None if inside is None else additive_answer(predictor.fitted, filled, inside)
     if found is not None:
         return found
-    return _sampled(predictor, filled, output, predictor.imputation.filled(background))
+    known = background if len(background) else predictor.imputation.values.reshape(1, -1)
+    return _sampled(predictor, filled, output, predictor.imputation.filled(known))
 
 
 def believe_compiled(fitted: object) -> None:

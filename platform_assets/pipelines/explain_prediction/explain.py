@@ -21,6 +21,7 @@ from platform_assets.pipelines.explain_prediction.answer_again import (
     answer_again,
     as_row,
     logged_features,
+    model_answer,
     same_number,
 )
 from platform_assets.pipelines.explain_prediction.errors import NotExplained
@@ -179,7 +180,7 @@ def explain_prediction(
     if state is None:
         search = ChangeSearch((), f"the state to compute a changed request from is gone: {features.sentence}")
     else:
-        search = search_changes(model, state, changeable)
+        search = search_changes(model, state, changeable, model_answer(model, logged).decision)
     return PredictionExplanation(
         found=found,
         use_case=model.use_case,

@@ -25,7 +25,7 @@ from platform_assets.tasks.registry import task_of
 
 CANDIDATES = 64
 """Values of a column that are tried at first."""
-ROUNDS = 3
+ROUNDS = 2
 """Times that the search looks between two neighbours, at `BETWEEN` values each."""
 BETWEEN = 20
 
@@ -64,20 +64,23 @@ class ChangeSearch:
     sentence: str
 
 
-def search_changes(model: AnsweringModel, state: StateThen, columns: Sequence[str]) -> ChangeSearch:
+def search_changes(
+    model: AnsweringModel, state: StateThen, columns: Sequence[str], decision: str | None
+) -> ChangeSearch:
     """Search, for each column by itself, the smallest change that flips the model's decision.
 
     Args:
         model: that answered.
         state: as it was.
         columns: of the request, which the declaration calls changeable.
+        decision: the model's, of the request as it was.
     """
     if not columns:
         return ChangeSearch(
             (), "the declaration names nothing that a person could change (`monitoring.explanations.changeable`)"
         )
     known = [name for name in columns if name in state.request.columns]
-    search = _Search(model, state)
+    search = _Search(model, state, decision)
     found = [(change, size) for name in known for change, size in search.nearest(name)]
     found.sort(key=lambda each: each[1])
     changes = tuple(change for change, _ in found)
@@ -92,12 +95,12 @@ def search_changes(model: AnsweringModel, state: StateThen, columns: Sequence[st
 class _Search:
     """Changed requests, scored."""
 
-    def __init__(self, model: AnsweringModel, state: StateThen) -> None:
+    def __init__(self, model: AnsweringModel, state: StateThen, decision: str | None) -> None:
         self._model, self._state, self.tried = model, state, 0
         self._answers = task_of(model.use_case).answers(model.use_case)
         names = model.predictor.features
         self._names = names
-        self._decision = self._decisions(state.request)[0]
+        self._decision = decision
 
     def nearest(self, column: str) -> list[tuple[NearestChange, float]]:
         """The smallest change of a column that was found, with its size as a part of the column's spread; or nothing."""
@@ -155,7 +158,7 @@ class _Search:
         features = self._state.features(requests)
         X = features.select(pl.col(name).cast(pl.Float64).fill_null(np.nan) for name in self._names).to_numpy()
         usable = ~np.isinf(X).any(axis=1)
-        decisions: list[str | None] = [self._decision if hasattr(self, "_decision") else None] * len(X)
+        decisions: list[str | None] = [self._decision] * len(X)
         for place, output in zip(
             np.flatnonzero(usable), self._model.predictor.predict(X[usable]).tolist(), strict=True
         ):
