@@ -5,14 +5,20 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 
+from platform_assets.declaration.days import DayRange
+from platform_assets.lake.catalog import Catalog
 from platform_assets.lake.maintenance import maintain
 from platform_assets.monitoring.explanation_page import explanation_page
+from platform_assets.orchestration.assets.explanations import explanations_asset
 from platform_assets.pipelines.explain_prediction.errors import NotExplained
 from platform_assets.pipelines.explain_prediction.explain import PredictionExplanation, explain_prediction
 from platform_assets.pipelines.explain_prediction.find import find_prediction
+from platform_assets.pipelines.explain_prediction.samples import explain_samples, explanations_table
+from platform_assets.pipelines.jobs import job_tables
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.testing.answered_world import AnsweredWorld
 from platform_assets.testing.fake_registry import FakeRegistry
@@ -141,3 +147,32 @@ def test_nothing_is_known_of_a_made_up_request(answered: AnsweredWorld) -> None:
     assert find_prediction(answered.catalog, answered.log_folder, ids(answered)[0], day) is not None, (
         "the log has it too"
     )
+
+
+def test_samples_of_a_day_are_explained_and_a_wrong_one_is_counted(copy: AnsweredWorld) -> None:
+    case = copy.use_case
+    wanted = case.monitoring.explanations.model_copy(update={"samples_per_day": 4, "changeable": ()})
+    monitoring = case.monitoring.model_copy(update={"explanations": wanted})
+    catalog = Catalog(case.model_copy(update={"monitoring": monitoring}), copy.lake)
+    days = DayRange(SERVED, SERVED)
+    found = explain_samples(catalog, copy.serving, copy.models, days).by_day[SERVED]
+    assert (found.explained, found.proven, found.expired, found.wrong) == (4, 4, 0, ())
+    stored = explanations_table(catalog).read()
+    assert stored["payment_id"].null_count() == 0, "an erasure finds them by their events"
+    log = catalog.predictions.read(SERVED, SERVED)
+    changed = pl.when(pl.col("request_id") == stored["request_id"][0]).then(0.123).otherwise("score").alias("score")
+    catalog.predictions.write_partitions(log.with_columns(changed), SERVED, SERVED)
+    again = explain_samples(catalog, copy.serving, copy.models, days).by_day[SERVED]
+    assert [request for request, _ in again.wrong] == [stored["request_id"][0]]
+
+
+def test_the_asset_of_samples_is_there_where_they_are_asked_for() -> None:
+    case = use_case()
+    wanted = case.monitoring.explanations.model_copy(update={"samples_per_day": 4})
+    asked = case.model_copy(update={"monitoring": case.monitoring.model_copy(update={"explanations": wanted})})
+    key = dg.AssetKey(["payments", "monitoring", "explanations"])
+    asset = explanations_asset(use_case=asked)
+    assert asset.key == key
+    assert [check.name for check in asset.check_specs] == ["proven"]
+    assert ("monitoring", "explanations") in job_tables(asked)["watch"]
+    assert ("monitoring", "explanations") not in job_tables(case)["watch"]
