@@ -21,7 +21,9 @@ from platform_assets.features.offline.sharding.plan import Capacity
 from platform_assets.features.online.credentials import OF_SERVICES
 from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.lake import Lake
+from platform_assets.lake.retries import RETRIES
 from platform_assets.registry.artifact_variables import artifact_variables
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.secret_sources.database_logins import DatabaseLogins
@@ -105,9 +107,12 @@ class Installation:
     @cached_property
     def lake(self) -> Lake:
         """The lake."""
+        settings, copies = self.settings, self.settings.lake_copy
         kept = self._kept()
-        options = self.settings.object_store if kept is None else PresentOptions(kept, object_store_options)
-        return Lake(self.settings.lake, options, self.settings.environment)
+        options = settings.object_store if kept is None else PresentOptions(kept, object_store_options)
+        of_copies = {**RETRIES, **settings.object_store} if copies is not None and "://" in copies else None
+        copied_to = None if copies is None else StoredFolder(copies.rstrip("/"), of_copies)
+        return Lake(settings.lake, options, settings.environment, copied_to)
 
     @cached_property
     def sources(self) -> SourceReader:
@@ -163,7 +168,10 @@ class Installation:
         settings = self.settings
         home, cluster = str(settings.own_home), settings.kubernetes
         telemetry = settings.otlp, settings.log_format
-        return ServingHome(home, settings.port, settings.target, self._callers(), self.rollout, cluster, *telemetry)
+        copy = settings.prediction_log_copy
+        return ServingHome(
+            home, settings.port, settings.target, self._callers(), self.rollout, cluster, *telemetry, copy
+        )
 
     def _kept(self) -> KeptSecrets | None:
         """The source of secrets that this process follows; None where the settings name none."""

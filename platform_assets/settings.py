@@ -20,6 +20,7 @@ from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
 from platform_assets.members import nearest
+from platform_assets.recovery.settings import BackupSettings
 from platform_assets.secret_sources.base import SourceSettings
 from platform_assets.secret_sources.errors import SourceMisconfigured
 from platform_assets.secret_sources.kept import KeptSecrets
@@ -161,6 +162,20 @@ class Settings(BaseModel):
     )
     feast_registry: str = Field(repr=False, description="SQLAlchemy address of Feast's registry.")
     feast_online_store: dict[str, Any] = Field(repr=False, description="Feast's online store configuration, as JSON.")
+    prediction_log_copy: Path | None = Field(
+        default=None,
+        description="Folder on another disk or machine that services write every prediction to as well, through to the device, before they "
+        "answer; target `local` alone.",
+    )
+    lake_copy: str | None = Field(
+        default=None,
+        description="Folder on another disk or machine, or an `s3://` address, that every commit to the lake is copied to before its write "
+        "returns; needs `backup`, whose full backups it begins anew from.",
+    )
+    backup: BackupSettings | None = Field(
+        default=None,
+        description="Where backups go, how many stay and when they are made and tried, as JSON; none are made when not set.",
+    )
     port: int = Field(
         default=PORTS[PRODUCTION],
         ge=1024,
@@ -295,6 +310,9 @@ class Settings(BaseModel):
             "port": port,
             "metrics_port": value("metrics_port", str(int(port) + 1) if port.isdigit() else port),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
+            "prediction_log_copy": value("prediction_log_copy", "") or None,
+            "lake_copy": value("lake_copy", "") or None,
+            "backup": _parsed("backup", value("backup", "null"), secret=True),
             "environment": environment_name,
             "target": value("target", "local"),
             "kubernetes": _parsed("kubernetes", value("kubernetes", "null"), secret=True),

@@ -12,6 +12,9 @@ Every line carries what follows from its content and from the line before it, an
 wrote before (`declaration/hash_chain.py`): a line that is changed, taken out, put in or moved later is found by `platform-assets audit
 verify`.
 
+Where a second folder is given, on another disk or machine, each line is written to a segment of the same name there as well, through to the
+device, before `append` returns: a prediction that was answered is in both, or the request was refused.
+
 With `log: before_answer` a request is answered only after its line was written, so nothing is lost while the folder takes none: those
 requests are refused. How many, for which event days and why is written beside the segments as soon as there is room again, for
 monitoring to read.
@@ -50,34 +53,74 @@ class _Outage:
     days: set[date] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class _Segment:
+    """A file that lines are appended to."""
+
+    path: Path
+    descriptor: int
+    identity: tuple[int, int]
+
+    @classmethod
+    def begin(cls, path: Path, flags: int) -> _Segment:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | flags, 0o600)
+        status = os.fstat(descriptor)
+        return cls(path, descriptor, (status.st_dev, status.st_ino))
+
+    def in_place(self) -> bool:
+        """Whether the segment is still the file of its name."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self.identity
+
+    def write(self, line: bytes) -> None:
+        rest = line
+        while rest:
+            rest = rest[os.write(self.descriptor, rest) :]
+
+    def cut(self, size: int) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, size)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            if os.fstat(self.descriptor).st_size == 0 and self.in_place():
+                self.path.unlink()
+        os.close(self.descriptor)
+
+
 class PredictionLog:
     """Appends predictions to segments in a folder. Every line reaches the operating system before `append` returns.
 
     Threads take turns.
     """
 
-    def __init__(self, folder: Path, release: str, segment_bytes: int) -> None:
+    def __init__(self, folder: Path, release: str, segment_bytes: int, copy: Path | None = None) -> None:
         """Make the folder; the first segment appears with the first line.
 
         Args:
             folder: where segments go.
             release: digest of the release; a part of it stands in the segments' names.
             segment_bytes: size past which a segment is closed.
+            copy: folder on another disk or machine that takes every line as well.
 
         Raises:
-            OSError: the folder cannot be made or written to.
+            OSError: a folder cannot be made or written to.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(
-                f"{folder}: the prediction log cannot be written there; give the service a folder of its own"
-            )
+        self._folders = (folder,) if copy is None else (folder, copy)
+        for one in self._folders:
+            one.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(one, os.W_OK | os.X_OK):
+                raise PermissionError(
+                    f"{one}: the prediction log cannot be written there; give the service a folder of its own"
+                )
         self._folder = folder
         self._release = release.removeprefix("sha256:")[:12]
         self._segment_bytes = segment_bytes
-        self._descriptor: int | None = None
-        self._path = folder
-        self._identity = (0, 0)
+        self._segments: list[_Segment] = []
         self._size = 0
         self._count = 0
         self._salts = Salts()
@@ -116,17 +159,18 @@ class PredictionLog:
                 self._report_outage()
 
     def problem(self) -> str | None:
-        """Why the folder takes no lines now, None where it does; a file is written and removed to know."""
-        probe = self._folder / f".room-{os.getpid()}"
-        try:
-            with probe.open("wb", buffering=0) as file:
-                if file.write(b"\0" * ROOM_BYTES) < ROOM_BYTES:
-                    return f"{self._folder} takes no lines: less than {ROOM_BYTES // 1024} kB are free"
-        except OSError as error:
-            return f"{self._folder} takes no lines: {error.strerror}"
-        finally:
-            with contextlib.suppress(OSError):
-                probe.unlink()
+        """Why a folder takes no lines now, None where all do; a file is written and removed to know."""
+        for folder in self._folders:
+            probe = folder / f".room-{os.getpid()}"
+            try:
+                with probe.open("wb", buffering=0) as file:
+                    if file.write(b"\0" * ROOM_BYTES) < ROOM_BYTES:
+                        return f"{folder} takes no lines: less than {ROOM_BYTES // 1024} kB are free"
+            except OSError as error:
+                return f"{folder} takes no lines: {error.strerror}"
+            finally:
+                with contextlib.suppress(OSError):
+                    probe.unlink()
         with self._turn:
             if self._outage is not None:
                 self._report_outage()
@@ -144,53 +188,38 @@ class PredictionLog:
     def close(self) -> None:
         """Close the segment; the next line starts another one. A segment without a line is removed."""
         with self._turn:
-            if self._descriptor is None:
-                return
-            descriptor, self._descriptor = self._descriptor, None
-            with contextlib.suppress(OSError):
-                if os.fstat(descriptor).st_size == 0 and self._in_place():
-                    self._path.unlink()
-            if self._size:
-                self._before = self._path.name, self._link
-            os.close(descriptor)
+            while self._segments:
+                segment = self._segments.pop()
+                if self._size and not self._segments:
+                    self._before = segment.path.name, self._link
+                segment.close()
 
     def _write(self, content: bytes) -> None:
-        if self._descriptor is not None and not self._in_place():
+        if not all(segment.in_place() for segment in self._segments):
             self.close()  # the folder was emptied, moved or replaced: a line in this segment would be read by nobody
-        if self._descriptor is None or self._size + len(content) + LINK_BYTES > self._segment_bytes:
+        if not self._segments or self._size + len(content) + LINK_BYTES > self._segment_bytes:
             self.close()
             self._open()
-        assert self._descriptor is not None
-        line, link = chained_line(content, self._salts.next(), self._link, None if self._size else self._before)
-        rest = line + b"\n"
-        length = len(rest)
+        chained, link = chained_line(content, self._salts.next(), self._link, None if self._size else self._before)
+        line = chained + b"\n"
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            for segment in self._segments:
+                segment.write(line)
         except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
+            for segment in self._segments:
+                segment.cut(self._size)
             raise
-        self._size += length
+        self._size += len(line)
         self._link = link
 
-    def _in_place(self) -> bool:
-        """Whether the segment is still the file of its name."""
-        try:
-            status = os.stat(self._path)
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self._identity
-
     def _open(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._count += 1
+        self._count, self._size = self._count + 1, 0
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self._path = self._folder / f"{started}-{self._release}-{os.getpid()}-{self._count:04d}{SEGMENT_SUFFIX}"
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        status = os.fstat(self._descriptor)
-        self._identity, self._size = (status.st_dev, status.st_ino), 0
-        self._link = beginning(self._path.name, self._before)
+        name = f"{started}-{self._release}-{os.getpid()}-{self._count:04d}{SEGMENT_SUFFIX}"
+        for folder in self._folders:
+            flags = 0 if folder == self._folder else os.O_DSYNC
+            self._segments.append(_Segment.begin(folder / name, flags))
+        self._link = beginning(name, self._before)
 
     def _report_outage(self) -> None:
         """Leave word of the refused requests; kept for the next attempt where there is still no room for it."""

@@ -264,7 +264,7 @@ def start_runtime(release: PackedRelease, code_folder: Path | None, settings: Se
     predictor = release.load_predictor()
     _use_one_thread()
     online = open_named(settings.online_features, release.use_case, settings.feast)
-    log = PredictionLog(settings.log_folder, digest, settings.log_segment_bytes)
+    log = PredictionLog(settings.log_folder, digest, settings.log_segment_bytes, settings.log_copy_folder)
     metrics = ServiceMetrics(release.use_case, digest, release.info.model_version)
     tracing = open_tracing(release.use_case, digest, release.info.model_version, settings.otlp, metrics.spans_dropped)
     scorer = Scorer(release.use_case, release.info, digest, predictor, online, tracing)

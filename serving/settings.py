@@ -42,6 +42,10 @@ class ServingSettings(BaseModel):
 
     feast: dict[str, Any] = Field(description="Feast's settings (project, registry, online store), as JSON.")
     log_folder: Path = Field(description="Folder that prediction log segments are written to; made when missing.")
+    log_copy_folder: Path | None = Field(
+        default=None,
+        description="Folder on another disk or machine that takes every line of the prediction log as well, before the answer.",
+    )
     online_features: str = Field(
         default="serving.online:open_online_features",
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",

@@ -32,10 +32,12 @@ from platform_assets.cli import (
     versions,
 )
 from platform_assets.cli.alerts import commands as alerts
+from platform_assets.cli.backup import app as backup_app
 from platform_assets.cli.completion import use_case_names
 from platform_assets.cli.features import commands as features
 from platform_assets.cli.models import commands as models
 from platform_assets.cli.predict import commands as predict
+from platform_assets.cli.restore import app as restore_app
 from platform_assets.cli.secrets import commands as secrets
 from platform_assets.cli.start import Commands, WithWords, begin
 
@@ -44,6 +46,8 @@ app.callback(cls=WithWords)(begin)
 app.add_typer(sources.app, name="sources")
 app.add_typer(features.app, name="features")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(backup_app, name="backup")
+app.add_typer(restore_app, name="restore")
 app.add_typer(models.app, name="models")
 app.add_typer(predict.app, name="predict")
 app.add_typer(experiments.app, name="experiments")

@@ -32,6 +32,7 @@ class ServingHome:
         cluster: what a target on a cluster needs to know; None where no setting says so.
         otlp: base address of an OTLP receiver that services send their spans to; None for none.
         log_format: of services' own messages.
+        log_copy: folder on another disk or machine that takes every line of the prediction log as well; None for none.
     """
 
     home: str
@@ -42,6 +43,7 @@ class ServingHome:
     cluster: ClusterSettings | None = None
     otlp: str | None = None
     log_format: LogFormat = "text"
+    log_copy: Path | None = None
 
     def target(self) -> Target:
         """The target that services are deployed on.
@@ -67,6 +69,10 @@ class ServingHome:
         if self.kind == KUBERNETES and self.cluster is not None:
             return Path(self.cluster.log_folder) / use_case
         return Path(self.home) / "prediction_log" / use_case
+
+    def log_copy_folder(self, use_case: str) -> Path | None:
+        """Where services write every prediction a second time; None where they do not, and on a cluster, which has its own volumes."""
+        return None if self.log_copy is None or self.kind == KUBERNETES else self.log_copy / use_case
 
     def rollout_history(self, use_case: str) -> Path:
         """The file that remembers each look at a rollout, one a line."""

@@ -351,9 +351,9 @@ class Catalog:
         uri = self.lake.uri(self.use_case.name, MODEL, LEDGER)
         options = self.lake.storage_options()
         known = self.lake.known(self.use_case.name, MODEL, LEDGER)
-        return LakeTable(
-            uri, dict(LEDGER_SCHEMA), storage_options=options, evolution=Evolution(automatic=True), known=known
-        )
+        copied_to = self.lake.copy_of(self.use_case.name, MODEL, LEDGER)
+        automatic = Evolution(automatic=True)
+        return LakeTable(uri, dict(LEDGER_SCHEMA), None, options, evolution=automatic, known=known, copied_to=copied_to)
 
     def stored_names(self) -> list[str]:
         """Tables that are there, as `layer/table`, in order."""

@@ -20,6 +20,11 @@ from platform_assets.lake.errors import LakeConflictError, LakeIdempotencyError,
 
 Result = TypeVar("Result")
 
+RESTORE = "restore_version"
+"""Operation of a commit that makes an earlier version the table's content again."""
+RESTORED_VERSION = "restored_version"
+"""Which version that was, in the commit's metadata."""
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -160,8 +165,8 @@ def earlier_commit(table: DeltaTable, record: WriteRecord, *, uri: str) -> Commi
         uri: Address of the table, for the message.
 
     Returns:
-        The earlier commit, or None when there is no key or it is new. When the log entry itself has been cleaned away,
-        the commit has the lowest version it can have had, and no rows.
+        The earlier commit, or None when there is no key, it is new, or a restored version took the commit back. When the log entry itself
+        has been cleaned away, the commit has the lowest version it can have had, and no rows.
 
     Raises:
         LakeIdempotencyError: The key belongs to another operation or to other partitions.
@@ -170,10 +175,14 @@ def earlier_commit(table: DeltaTable, record: WriteRecord, *, uri: str) -> Commi
     not_before = None if key is None else table.transaction_version(key)
     if not_before is None:
         return None
+    taken_back_to = table.version() + 1
     for raw in table.history(table.version() - not_before + 1):
         content = _content(raw)
+        taken_back_to = min(taken_back_to, _restored_version(content, taken_back_to))
         if content.get("idempotency_key") != key:
             continue
+        if int(raw["version"]) > taken_back_to:
+            return None
         wanted = json.loads(record.to_json())
         for aspect in ("operation", "partitions"):
             if content.get(aspect) != wanted[aspect]:
@@ -183,6 +192,26 @@ def earlier_commit(table: DeltaTable, record: WriteRecord, *, uri: str) -> Commi
                 )
         return commit_of(raw, already_committed=True)
     return Commit(version=not_before, rows=0, files_added=0, files_removed=0, already_committed=True)
+
+
+def taken_back(table: DeltaTable, first: int) -> list[tuple[int, int]]:
+    """Restores of earlier versions since a version: which commit made each, and to which version it went back.
+
+    What was committed in between is no longer in the table, although its idempotency key is still known.
+    """
+    found = [(int(raw["version"]), _restored_version(_content(raw), -1)) for raw in table.history(_since(table, first))]
+    return [(version, restored) for version, restored in found if restored >= 0]
+
+
+def _since(table: DeltaTable, first: int) -> int:
+    return max(1, int(table.version()) - first + 1)
+
+
+def _restored_version(content: Mapping[str, Any], otherwise: int) -> int:
+    """The version that a commit went back to; `otherwise` for any other commit."""
+    if content.get("operation") != RESTORE:
+        return otherwise
+    return int(content["metadata"][RESTORED_VERSION])
 
 
 def commit_once(

@@ -5,13 +5,14 @@ tables a use case has (`catalog.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from platform_assets.declaration.sections.migrations import Migration
 from platform_assets.declaration.sections.sources import EVENT_DAY
 from platform_assets.lake.evolution import Evolution
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.known_versions import known_uri
 from platform_assets.lake.layout import CLEAN, MODEL, MONITORING, PREDICTIONS, SERVING, table_uri
 from platform_assets.lake.retries import RETRIES
@@ -32,11 +33,20 @@ class Lake:
         root: a folder, or an address such as `s3://bucket/lake`.
         object_store: endpoint and keys, used where the root is an address; never shown.
         environment: whose tables are meant of the layers that each environment has to itself.
+        copied_to: where every commit is copied to before its write returns; None for nowhere.
     """
 
     root: str
     object_store: Mapping[str, str] = field(default_factory=dict, repr=False)
     environment: str = PRODUCTION
+    copied_to: StoredFolder | None = None
+
+    def copy_of(self, use_case: str, layer: str, table: str) -> StoredFolder | None:
+        """Where commits of a table are copied to; None for nowhere."""
+        if self.copied_to is None:
+            return None
+        path = self.uri(use_case, layer, table).removeprefix(self.root.rstrip("/"))
+        return replace(self.copied_to, uri=f"{self.copied_to.uri.rstrip('/')}{path}")
 
     def root_of(self, layer: str) -> str:
         """Root of the tables of a layer.
@@ -81,6 +91,7 @@ class Lake:
             storage_options=self.storage_options(),
             evolution=Evolution(automatic=layer not in KEPT_AS_DECLARED, migrations=migrations),
             known=self.known(use_case, layer, table),
+            copied_to=self.copy_of(use_case, layer, table),
         )
 
     def storage_options(self) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from platform_assets.lake import known_versions, storage
+from platform_assets.lake.commit_copies import copy_commits
 from platform_assets.lake.commits import (
     Commit,
     HistoryEntry,
@@ -21,6 +22,7 @@ from platform_assets.lake.commits import (
     WriteRecord,
     commit_once,
     history_entries,
+    taken_back,
     version_at,
 )
 from platform_assets.lake.conform import (
@@ -35,6 +37,7 @@ from platform_assets.lake.conform import (
 )
 from platform_assets.lake.errors import LakeTableMissing, LakeVersionMissing
 from platform_assets.lake.evolution import Evolution, evolve, plan_evolution
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.scanning import scan_opened
 
 
@@ -50,6 +53,7 @@ class LakeTable:
         retry: How long to keep trying against other writers.
         evolution: How the table on disk may change to follow `schema`; by default not at all.
         known: Where its last known version is recorded (`known_versions`); None for a table without records.
+        copied_to: Where commits are copied to before a write returns (`commit_copies`); None for nowhere.
 
     Raises:
         LakeSchemaError: The declaration has a type that Delta would not give back unchanged, or no such partition
@@ -63,6 +67,7 @@ class LakeTable:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     evolution: Evolution = field(default_factory=Evolution)
     known: str | None = None
+    copied_to: StoredFolder | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "schema", dict(checked_schema(self.schema, self.partition_by, table=self.uri)))
@@ -96,29 +101,21 @@ class LakeTable:
         return history_entries(self._open(), limit)
 
     def committed(self, idempotency_keys: Collection[str]) -> frozenset[str]:
-        """Those of the keys that a commit carries; none where the table does not exist."""
+        """Those of the keys that a commit carries which counts; none where the table does not exist."""
         try:
             table = self._open()
         except LakeTableMissing:
             return frozenset()
-        return frozenset(key for key in idempotency_keys if table.transaction_version(key) is not None)
+        found = {key: at for key in idempotency_keys if (at := table.transaction_version(key)) is not None}
+        restores = taken_back(table, min(found.values())) if found else []
+        return frozenset(key for key, at in found.items() if not any(to < at <= by for by, to in restores))
 
     def version_at(self, moment: datetime) -> int:
-        """The version that was current at a moment (with its zone); pass it to `read` to see the table as it was.
-
-        Raises:
-            LakeTableMissing: The table does not exist.
-            LakeVersionMissing: The table was made later.
-        """
+        """The version that was current at a moment (with its zone); `LakeTableMissing` or `LakeVersionMissing` where there was none."""
         return version_at(self._open(), moment, uri=self.uri)
 
     def count_by_partition(self, *, version: int | None = None) -> dict[date, int]:
-        """Rows of each partition that has any, in day order; read from the log, no data file is opened.
-
-        Raises:
-            LakeTableMissing: The table does not exist.
-            LakeVersionMissing: The version does not exist.
-        """
+        """Rows of each partition that has any, in day order; read from the log, no data file is opened."""
         day = self._partition_column("count_by_partition")
         files = self._files(version)
         if files["num_records"].null_count():  # written by an engine that keeps no statistics
@@ -394,4 +391,6 @@ class LakeTable:
             known_versions.remember(self.known, table, self.uri, self.storage_options)
 
         opened = self.open_for_writing
-        return commit_once(record, opened, write_and_remember, self.retry, uri=self.uri, rows_before=rows_before)
+        commit = commit_once(record, opened, write_and_remember, self.retry, uri=self.uri, rows_before=rows_before)
+        copy_commits(self.copied_to, StoredFolder(self.uri, self.storage_options), commit.version)
+        return commit

@@ -25,8 +25,10 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
 from platform_assets.lake import known_versions, storage
+from platform_assets.lake.commit_copies import copy_commits
 from platform_assets.lake.commits import Commit, WriteRecord, commit_once
 from platform_assets.lake.conform import check_range, conform, in_range
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.table import LakeTable
 
 _COLUMNS_WITH_STATISTICS = 32
@@ -113,6 +115,7 @@ def commit_files(
         known_versions.remember(table.known, opened, table.uri, table.storage_options)
 
     commit = commit_once(record, table.open_for_writing, write, table.retry, uri=table.uri)
+    copy_commits(table.copied_to, StoredFolder(table.uri, table.storage_options), commit.version)
     return replace(commit, files_added=len(files), files_removed=removed)
 
 

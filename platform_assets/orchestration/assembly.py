@@ -13,6 +13,7 @@ import platform_assets
 from platform_assets.declaration import DeclarationError, loader
 from platform_assets.declaration.loader import every_declaration, load_use_case
 from platform_assets.installation import Installation
+from platform_assets.orchestration.assets.recovery import recovery_definitions
 from platform_assets.orchestration.component import use_case_definitions
 from platform_assets.orchestration.kubernetes.watch import start_watch
 from platform_assets.orchestration.resources.build import build_executor, build_resources
@@ -55,6 +56,9 @@ def installed_definitions(
             *([trace_sensor(settings.otlp, on)] if settings.otlp is not None else []),
         ],
     )
+    if settings.backup is not None:
+        backups = recovery_definitions(installation, settings.backup, running=settings.automation == "on")
+        return dg.Definitions.merge(use_cases, shared, backups)
     return dg.Definitions.merge(use_cases, shared)
 
 

@@ -171,6 +171,7 @@ def serving_settings(
     return ServingSettings(
         feast=feature_store.settings_of_service(use_case) if follow else plain,
         log_folder=serving.log_folder(use_case.name),
+        log_copy_folder=serving.log_copy_folder(use_case.name),
         otlp=serving.otlp,
         log_format="json" if serving.log_format == "json" else None,
     )

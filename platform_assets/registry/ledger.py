@@ -16,6 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from platform_assets.lake.evolution import Evolution
+from platform_assets.lake.folders import StoredFolder
 from platform_assets.lake.schemas import LEDGER_SCHEMA
 from platform_assets.lake.table import LakeTable
 from platform_assets.registry.base import PRODUCTION, Environment
@@ -55,10 +56,15 @@ class Entry:
     environment: Environment | None = None
 
 
-def ledger_table(uri: str, storage_options: dict[str, str] | None = None, known: str | None = None) -> LakeTable:
+def ledger_table(
+    uri: str,
+    storage_options: dict[str, str] | None = None,
+    known: str | None = None,
+    copied_to: StoredFolder | None = None,
+) -> LakeTable:
     """The table of a ledger; one that was written before a column was added gets the column with its next entry."""
     evolution = Evolution(automatic=True)
-    return LakeTable(uri, LEDGER_SCHEMA, storage_options=storage_options, evolution=evolution, known=known)
+    return LakeTable(uri, LEDGER_SCHEMA, None, storage_options, evolution=evolution, known=known, copied_to=copied_to)
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,9 @@ class Ledger:
     @property
     def _intents(self) -> LakeTable:
         known = None if self.table.known is None else f"{self.table.known}_intents"
-        return replace(self.table, uri=f"{self.table.uri}_intents", known=known)
+        copy = self.table.copied_to
+        copied_to = None if copy is None else replace(copy, uri=f"{copy.uri}_intents")
+        return replace(self.table, uri=f"{self.table.uri}_intents", known=known, copied_to=copied_to)
 
     def _row(self, entry: Entry) -> dict[str, Any]:
         evidence = json.dumps(entry.evidence, sort_keys=True, default=str)

@@ -51,4 +51,5 @@ class ModelStore:
         """The ledger of a use case's moves."""
         uri = table_uri(self.lake.root, use_case, MODEL, "ledger")
         known = known_uri(self.lake.root, use_case, MODEL, "ledger")
-        return Ledger(ledger_table(uri, self.lake.storage_options(), known), self.environment)
+        copied_to = self.lake.copy_of(use_case, MODEL, "ledger")
+        return Ledger(ledger_table(uri, self.lake.storage_options(), known, copied_to), self.environment)

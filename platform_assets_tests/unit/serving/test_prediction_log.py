@@ -17,7 +17,7 @@ from platform_assets.monitoring.prediction_log import read_segments
 from platform_assets.tasks.base import Answer
 from platform_assets_tests.serving.parking import EVENT, make_model, release_info, use_case
 from serving.online import without_store
-from serving.prediction_log import PredictionLog
+from serving.prediction_log import LogUnavailable, PredictionLog
 from serving.scoring import Prediction, Scorer
 
 DIGEST = "sha256:" + "ab" * 32
@@ -111,3 +111,34 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_start(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         PredictionLog(tmp_path / "file" / "log", DIGEST, 2**20)
+
+
+def test_every_line_is_in_the_copy_before_append_returns(tmp_path: Path, record: dict[str, Any]) -> None:
+    log = PredictionLog(tmp_path / "log", DIGEST, 4096, tmp_path / "copy")
+    for number in range(20):
+        log.append(record | {"request_id": f"r-{number}"})
+        assert lines(tmp_path / "copy") == lines(tmp_path / "log")
+    first, second = (sorted(path.name for path in (tmp_path / name).glob("*.jsonl")) for name in ("log", "copy"))
+    assert first == second
+    log.close()
+
+
+def test_a_prediction_that_the_copy_does_not_take_is_refused(
+    tmp_path: Path, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = PredictionLog(tmp_path / "log", DIGEST, 2**20, tmp_path / "copy")
+    log.append(record)
+    write = os.write
+
+    def full_copy(descriptor: int, data: bytes) -> int:
+        if "/copy/" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full_copy)
+        with pytest.raises(LogUnavailable, match="No space left"):
+            log.append(record | {"request_id": "r-2"})
+    log.append(record | {"request_id": "r-3"})
+    for folder in ("log", "copy"):
+        assert [line["request_id"] for line in lines(tmp_path / folder)] == ["r-1", "r-3"]
