@@ -9,6 +9,7 @@ count as events and are not compared.
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ from platform_assets.pipelines.restore import NOT_MADE_AGAIN, fill_as_of, fill_o
 TIMEOUT_SECONDS = 20.0
 MOST_BETWEEN = 20
 """For each request that is compared, so many others are asked at most: those that earlier releases answered on the same day."""
+REQUEST_ID = "x-request-id"
+OK = 200
+OF_ITS_MOMENT = frozenset(
+    {"request_id", "caller_request_id", "scored_at", "latency_ms", "trace_id", "role", "experiment", "variant"}
+)
+"""Columns of the log that say when and on whose behalf an answer was given, not what it was."""
 _SHOWN = 3
 
 
@@ -119,32 +126,54 @@ def requests_to_ask(rows: pl.DataFrame, release: str, most: int) -> tuple[date |
 
 
 def _ask(use_case: UseCase, restored: Installation, requests: pl.DataFrame, release: str) -> list[str]:
-    """What is wrong with the answer to each request that the same release answered before."""
-    wrong: list[str] = []
+    """Ask requests again; what is wrong with each that the same release answered before."""
     if requests.is_empty():
-        return wrong
+        return []
     target = restored.serving.target()
     names: Sequence[str] = use_case.serving.request
+    refused: dict[str, int] = {}
     with own_client(target.address(use_case.name), target.status().own_socket, TIMEOUT_SECONDS) as client:
         for row in requests.iter_rows(named=True):
             body = {name: _json_value(row[name]) for name in names}
-            answer = client.post("/score", json=body)
-            if row["release"] != release or row["fallback"] is not None:
-                continue
-            if answer.status_code != 200:
-                wrong.append(f"request {row['request_id']} got {answer.status_code}")
-                continue
-            difference = _difference(answer.json(), row)
-            if difference:
-                wrong.append(f"request {row['request_id']}: {difference}")
+            answer = client.post("/score", json=body, headers={REQUEST_ID: row["request_id"]})
+            if answer.status_code != OK:
+                refused[row["request_id"]] = answer.status_code
+    compared = requests.filter((pl.col("release") == release) & pl.col("fallback").is_null())
+    log = read_segments(Path(restored.serving.log_folder(use_case.name)), use_case).frame
+    again = log.filter(pl.col("caller_request_id").is_in(compared["request_id"].to_list()))
+    return differences(compared, again, refused)
+
+
+def differences(logged: pl.DataFrame, again: pl.DataFrame, refused: Mapping[str, int]) -> list[str]:
+    """What differs between logged predictions and those made again, in score, decision, features and what else an answer consists of.
+
+    Args:
+        logged: rows of the log.
+        again: rows of the log of the service that was asked again, whose `caller_request_id` is the logged `request_id`.
+        refused: status of requests that got no answer, by id.
+
+    Returns:
+        A sentence for each that is not the same to the bit.
+    """
+    later = {row["caller_request_id"]: row for row in again.iter_rows(named=True)}
+    wrong = []
+    for row in logged.iter_rows(named=True):
+        name, found = row["request_id"], later.get(row["request_id"])
+        if found is None:
+            wrong.append(f"request {name} got {refused.get(name, 'an answer that is not logged')}")
+            continue
+        other = [key for key, value in row.items() if key not in OF_ITS_MOMENT and not _is_same(value, found[key])]
+        if other:
+            shown = ", ".join(f"{key} {found[key]!r}, logged {row[key]!r}" for key in other[:_SHOWN])
+            wrong.append(f"request {name}: {shown}")
     return wrong
 
 
-def _difference(answer: Mapping[str, Any], logged: Mapping[str, Any]) -> str | None:
-    for name in ("score", "decision", "model_version"):
-        if name in answer and answer[name] != logged[name]:
-            return f"{name} {answer[name]!r}, logged {logged[name]!r}"
-    return None
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same, bit by bit where they are numbers."""
+    if isinstance(one, float) and isinstance(other, float):
+        return struct.pack("<d", one) == struct.pack("<d", other)
+    return bool(one == other)
 
 
 def _json_value(value: Any) -> Any:
