@@ -28,6 +28,8 @@ from platform_assets.secret_sources.registry import parse_source
 from serving.settings import OtlpEndpoint
 
 PREFIX = "PLATFORM_ASSETS_"
+OPTIONAL = ("ray_address", "feature_memory_megabytes", "training_workers", "prediction_log_copy", "lake_copy")
+"""Settings that are read as they are, and None where nothing is set."""
 SECRETS_VARIABLE = f"{PREFIX}SECRETS"
 LENT_VARIABLE = f"{PREFIX}LENT"
 """Names of variables that this project set for libraries and child processes; a person did not."""
@@ -310,7 +312,7 @@ class Settings(BaseModel):
             "port": port,
             "metrics_port": value("metrics_port", str(int(port) + 1) if port.isdigit() else port),
             "feast_online_store": _parsed("feast_online_store", value("feast_online_store", online_store), secret=True),
-            **{name: value(name, "") or None for name in ("prediction_log_copy", "lake_copy")},
+            **{name: value(name, "") or None for name in OPTIONAL},
             "backup": _parsed("backup", value("backup", "null"), secret=True),
             "environment": environment_name,
             "target": value("target", "local"),
@@ -326,10 +328,7 @@ class Settings(BaseModel):
             "log_format": value("log_format", "text"),
             "alertmanager": value("alertmanager", "") or None,
             "alert_receivers": _parsed("alert_receivers", value("alert_receivers", "{}")),
-            "ray_address": value("ray_address", "") or None,
-            "feature_memory_megabytes": value("feature_memory_megabytes", "") or None,
             "scratch": Path(value("scratch", str(home / "scratch"))).absolute(),
-            "training_workers": value("training_workers", "") or None,
             "replayed_requests": value("replayed_requests", "4000"),
             "secrets": _chosen(secrets)[0] if secrets else None,
             "price_sheet": value("price_sheet", "own"),
