@@ -20,6 +20,10 @@ GROUPS = frozenset({"experiments", "models", "predict", "quarantine", "rollout"}
 """Those of them that show their help where no further word is typed."""
 
 
+MAKING = "rehearse"
+"""The word that makes one of them fill a home."""
+
+
 class HomeMissing(ValueError):
     """Nothing is in the home that a command looks at; the message says which, and what to do."""
 
@@ -35,8 +39,8 @@ def refuse_missing_home(command: str, words: Sequence[str]) -> None:
         HomeMissing: the installation keeps all in its home, and the home is not there.
     """
     asks_for_help = "--help" in words or "-h" in words or (command in GROUPS and not words)
-    home = home_folder()
-    if command in READING and not asks_for_help and keeps_all_in_home() and not home.exists():
+    home, reads = home_folder(), command in READING and words[:1] != [MAKING]
+    if reads and not asks_for_help and keeps_all_in_home() and not home.exists():
         raise HomeMissing(nothing_there(home, Path.cwd()))
 
 
