@@ -62,12 +62,19 @@ def installed_definitions(
     return dg.Definitions.merge(use_cases, shared)
 
 
-class MistakesInDeclarations(dg.DagsterInvalidDefinitionError):
-    """What is wrong in people's files, without the way that our code took to it: `dg check defs` prints every frame that it is given."""
+class MistakesInDeclarations(ValueError):
+    """What is wrong in people's files, without the way that our code took to it: `dg check defs` prints every frame that it is given.
+
+    It is none of Dagster's errors: those are handed on with frames that no error can leave out.
+    """
 
     @property
     def __traceback__(self) -> None:  # type: ignore[override]
         """None."""
+
+    @__traceback__.setter
+    def __traceback__(self, trace: object) -> None:
+        """Taken and not kept: `contextlib` puts it back."""
 
 
 def _refuse_mistakes() -> None:

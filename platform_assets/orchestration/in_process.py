@@ -48,12 +48,14 @@ class CheckOutcome:
         name: of the check.
         passed: its verdict.
         metadata: its evidence, as plain values.
+        warns: whether it only warns when it does not pass.
     """
 
     asset: str
     name: str
     passed: bool
     metadata: dict[str, Any]
+    warns: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,9 @@ class InProcess:
             if record is not None and record.evaluation is not None:
                 evaluation = record.evaluation
                 values = {name: value.value for name, value in evaluation.metadata.items()}
-                outcomes.append(CheckOutcome("/".join(key.asset_key.path[1:]), key.name, evaluation.passed, values))
+                warns = evaluation.severity is dg.AssetCheckSeverity.WARN
+                asset = "/".join(key.asset_key.path[1:])
+                outcomes.append(CheckOutcome(asset, key.name, evaluation.passed, values, warns))
         return outcomes
 
 

@@ -185,14 +185,17 @@ def _print_monitoring(journey: Journey) -> None:
 
 def verdict_line(use_case: str, checks: Sequence[CheckOutcome], service: ServiceCheck | None, seconds: float) -> str:
     """Whether a run came out well, before everything else that somebody has to know."""
-    failed = [f"{check.asset}:{check.name}" for check in checks if not check.passed]
+    failed = [f"{check.asset}:{check.name}" for check in checks if not check.passed and not check.warns]
+    warned = [f"{check.asset}:{check.name}" for check in checks if not check.passed and check.warns]
     wrong = [f"{len(failed)} of {len(checks)} checks failed ({', '.join(failed)})"] if failed else []
     if service is not None and not service.passed:
         wrong.append("the service does not answer rightly")
     if wrong:
         return f"[bold red]not ok[/]      {use_case}, in {seconds:.0f} s: {escape('; '.join(wrong))}"
     answers = ", the service answers" if service is not None else ""
-    return f"[bold green]ok[/]          {use_case}, in {seconds:.0f} s: {len(checks)} checks passed{answers}"
+    warns = f"; [yellow]a warning[/] of {escape(', '.join(warned))}" if warned else ""
+    passed = len(checks) - len(warned)
+    return f"[bold green]ok[/]          {use_case}, in {seconds:.0f} s: {passed} checks passed{answers}{warns}"
 
 
 def _print_end(

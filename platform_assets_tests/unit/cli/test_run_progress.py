@@ -5,8 +5,11 @@ from pathlib import Path
 
 from platform_assets.cli.console import console
 from platform_assets.cli.run.progress import FILE, RunProgress, in_words
+from platform_assets.cli.run.summary import verdict_line
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.loader import load_use_case
+from platform_assets.orchestration.in_process import CheckOutcome
+from platform_assets.pipelines.check_service import ServiceCheck
 from platform_assets.pipelines.due import DueJob, evidence_table
 from platform_assets.pipelines.jobs import LABELS, LOAD, ONLINE, REFERENCE, TRAIN, job_tables
 from platform_assets.pipelines.run_visits import jobs_ahead
@@ -54,6 +57,18 @@ def test_a_job_that_nobody_foresaw_is_counted_too(tmp_path: Path) -> None:
         pass
     assert captured.get().startswith("» once more 1 of 1")
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_run_ends_with_ok_or_not() -> None:
+    good, bad = CheckOutcome("clean/a", "quality", True, {}), CheckOutcome("clean/a", "quality", False, {})
+    warning = CheckOutcome("features/f", "sound", False, {}, warns=True)
+    answers = ServiceCheck("shop", deployed=True)
+    assert verdict_line("shop", [good], answers, 61.0).endswith("shop, in 61 s: 1 checks passed, the service answers")
+    assert "ok" in verdict_line("shop", [good, warning], None, 1.0)
+    assert "a warning[/] of features/f:sound" in verdict_line("shop", [good, warning], None, 1.0)
+    red = verdict_line("shop", [good, bad], ServiceCheck("shop", deployed=True, problems=("down",)), 1.0)
+    assert "not ok" in red
+    assert "1 of 2 checks failed (clean/a:quality); the service does not answer rightly" in red
 
 
 def test_times_are_for_people() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,12 @@ def test_dagster_shows_the_others_and_a_check_is_red(
     assert [line.partition(":")[0] for line in lines] == ["draft cannot be loaded and is left out"]
     with pytest.raises(assembly.MistakesInDeclarations, match=r"draft/defs\.yaml:2: owner: is missing") as refused:
         assembly.installed_definitions(installation, lines.append, strict=True)
-    assert refused.value.__traceback__ is None, "`dg check defs` prints what is wrong, and no frame of ours"
+    try:
+        raise RuntimeError("as Dagster hands it on") from refused.value
+    except RuntimeError as error:
+        shown = traceback.TracebackException.from_exception(error)
+    assert shown.__cause__ is not None
+    assert not shown.__cause__.stack, "`dg check defs` prints what is wrong, and no frame of ours"
 
 
 def test_a_run_names_a_draft_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
