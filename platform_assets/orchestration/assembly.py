@@ -69,7 +69,7 @@ class MistakesInDeclarations(ValueError):
     """
 
     @property
-    def __traceback__(self) -> None:  # type: ignore[override]
+    def __traceback__(self) -> None:
         """None."""
 
     @__traceback__.setter
