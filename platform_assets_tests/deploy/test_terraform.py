@@ -84,6 +84,31 @@ def test_each_planted_fault_is_named_by_file_line_and_argument(
     assert attached.validate(modules / cloud) == [], "and nothing is said of the good module"
 
 
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_wrong_input_of_a_module_is_named(attached: Terraform, modules: Path, cloud: str) -> None:
+    path = modules / cloud / "main.tf"
+    good = path.read_text()
+    [line] = [one for one in good.splitlines() if re.match(r"  alert_emails +=", one)]
+    wrong = {
+        line.replace("alert_emails", "alert_mails", 1): "alert_mails",
+        "": "alert_emails",
+        re.sub("= .*", '= "one"', line): "alert_emails",
+    }
+    try:
+        for text, word in wrong.items():
+            path.write_text(good.replace(line, text))
+            found = attached.validate(modules / cloud)
+            said = [f"{one['summary']} {one['detail']}" for one in found if one["range"]["filename"] == "main.tf"]
+            assert any(word in one for one in said), (text, found)
+    finally:
+        path.write_text(good)
+
+
+def test_several_clouds_at_once_stand_below_one_domain(attached: Terraform, modules: Path) -> None:
+    done = attached.run(modules / "several", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def diagnostics_of_tests(attached: Terraform, module: Path) -> list[dict[str, Any]]:
     """What `terraform test` finds when it plans a module."""
     lines = map(json.loads, attached.run(module, "test", "-json").stdout.splitlines())

@@ -6,6 +6,7 @@ terraform {
     aws     = { source = "hashicorp/aws", version = ">= 6.60, < 7.0" }
     azurerm = { source = "hashicorp/azurerm", version = ">= 5.0, < 6.0" }
     google  = { source = "hashicorp/google", version = ">= 8.0, < 9.0" }
+    random  = { source = "hashicorp/random", version = "~> 3.6" }
   }
   # The state holds passwords: keep it in a bucket that few may read, for example
   # backend "s3" { bucket = "...", key = "platform-assets", region = "...", encrypt = true, use_lockfile = true }
