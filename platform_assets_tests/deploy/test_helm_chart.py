@@ -111,8 +111,9 @@ def test_the_platform_reads_what_the_chart_sets(manifests: list[Manifest]) -> No
     assert cluster.namespace == "ml"
     assert cluster.service_account == "platform-assets-serving"
     by_pods_alone = {"kubeconfig", "context"}
-    not_offered = {"shared_paths", "store_ports", "user", "pre_stop"}
+    not_offered = {"shared_paths", "user", "pre_stop"}
     optional = {"gateway_section", "gateway_metrics", "node_cache_folder", "priority_class", "release_claim"}
+    optional |= {"credentials_secret", "credentials_folder"}
     given = set(json.loads(data["PLATFORM_ASSETS_KUBERNETES"]))
     assert set(ClusterSettings.model_fields) - given <= by_pods_alone | not_offered | optional
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from platform_assets.secret_sources.registry import parse_source
 from platform_assets_tests.deploy.chart import template_arguments
 from platform_assets_tests.deploy.terraform import CLOUDS, SOURCES, Terraform, copy_of_modules, schemas, terraform
 from platform_assets_tests.deploy.terraform_faults import faults
@@ -134,6 +135,7 @@ def test_sizes_are_as_promised_and_their_outputs_are_values_of_the_chart(
 ) -> None:
     found = outputs(attached, modules / "modules" / cloud)
     assert {"small", "production"} <= found.keys()
+    assert parse_source(found["small"]["secrets_source"], "secrets_source").kind == cloud
     for size in ("small", "production"):
         values = tmp_path / f"{size}.yaml"
         values.write_text(found[size]["helm_values"])

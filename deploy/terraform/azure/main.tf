@@ -63,6 +63,10 @@ output "cluster_manifests" {
   value = module.platform.cluster_manifests
 }
 
+output "secrets_source" {
+  value = module.platform.secrets_source
+}
+
 output "kubeconfig_command" {
   value = module.platform.kubeconfig_command
 }

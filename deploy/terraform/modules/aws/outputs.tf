@@ -60,6 +60,11 @@ output "cluster_manifests" {
   ] : yamlencode(object)])
 }
 
+output "secrets_source" {
+  description = "PLATFORM_ASSETS_SECRETS of a machine outside the cluster whose identity may read the platform's secret."
+  value       = jsonencode({ kind = "aws", region = var.region, document = aws_secretsmanager_secret.these["platform"].name })
+}
+
 output "kubeconfig_command" {
   description = "Lets kubectl and helm at the cluster."
   value       = "aws eks update-kubeconfig --region ${var.region} --name ${aws_eks_cluster.this.name}"

@@ -61,6 +61,11 @@ output "cluster_manifests" {
   ] : yamlencode(object)])
 }
 
+output "secrets_source" {
+  description = "PLATFORM_ASSETS_SECRETS of a machine outside the cluster whose identity may read the platform's secret."
+  value       = jsonencode({ kind = "azure", vault = azurerm_key_vault.this.vault_uri, document = azurerm_key_vault_secret.these["platform"].name })
+}
+
 output "kubeconfig_command" {
   description = "Lets kubectl and helm at the cluster."
   value       = "az aks get-credentials --resource-group ${azurerm_resource_group.this.name} --name ${azurerm_kubernetes_cluster.this.name}"

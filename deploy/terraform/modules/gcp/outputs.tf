@@ -50,6 +50,11 @@ output "cluster_manifests" {
   ] : yamlencode(object)])
 }
 
+output "secrets_source" {
+  description = "PLATFORM_ASSETS_SECRETS of a machine outside the cluster whose identity may read the platform's secret."
+  value       = jsonencode({ kind = "gcp", project = var.project, document = google_secret_manager_secret.these["platform"].secret_id })
+}
+
 output "kubeconfig_command" {
   description = "Lets kubectl and helm at the cluster."
   value       = "gcloud container clusters get-credentials ${google_container_cluster.this.name} --project ${var.project} --location ${local.location}"
