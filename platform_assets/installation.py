@@ -15,6 +15,8 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.clock import Clock, SimulatedClock, SystemClock
 from platform_assets.declaration.sections.rollout import RolloutStage
 from platform_assets.deployment.callers import CallerAccess, CallersUnusable, make_access, with_file
+from platform_assets.deployment.gitops.git_repository import GitRepository
+from platform_assets.deployment.gitops.repository import ReleaseRepository
 from platform_assets.deployment.serving_home import ServingHome
 from platform_assets.features.offline.sharding.memory import capacity
 from platform_assets.features.offline.sharding.plan import Capacity
@@ -160,7 +162,23 @@ class Installation:
             settings.environment,
             settings.home / "searches",
             Placement(settings.ray_address, settings.training_workers),
+            keeps_holds=settings.gitops is not None,
         )
+
+    @cached_property
+    def releases(self) -> ReleaseRepository:
+        """The GitOps repository.
+
+        Raises:
+            SettingsError: no setting names one.
+        """
+        settings = self.settings
+        if settings.gitops is None:
+            raise SettingsError(
+                f"no GitOps repository is named: set {PREFIX}GITOPS, such as "
+                '{"repository": "git@example.com:team/releases.git"}; docs/operations/gitops.md'
+            )
+        return GitRepository(settings.gitops, settings.own_home / "gitops")
 
     @cached_property
     def serving(self) -> ServingHome:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from platform_assets.connectors.access import Access
 from platform_assets.deployment.callers import CallersUnusable, parse_tokens
 from platform_assets.deployment.environments import PORTS, PRODUCTION, default_home, environment_home, make_home
+from platform_assets.deployment.gitops.settings import GitOpsSettings
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
@@ -273,6 +274,11 @@ class Settings(BaseModel):
         default=None,
         description="Where credentials come from, as JSON with `kind`; the environment alone when not set. A variable that is set wins.",
     )
+    gitops: GitOpsSettings | None = Field(
+        default=None,
+        description="The repository that says which release serves, as JSON: promotions come from it, and a rollback is held until a "
+        "person lifts it.",
+    )
 
     @field_validator("target")
     @classmethod
@@ -317,6 +323,7 @@ class Settings(BaseModel):
             "environment": environment_name,
             "target": value("target", "local"),
             "kubernetes": _parsed("kubernetes", value("kubernetes", "null"), secret=True),
+            "gitops": _parsed("gitops", value("gitops", "null"), secret=True),
             "callers": value("callers", "") or None,
             "caller_tokens": _tokens(value("caller_tokens", "")),
             "caller_tokens_file": value("caller_tokens_file", "") or None,

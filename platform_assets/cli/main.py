@@ -19,6 +19,7 @@ from platform_assets.cli import (
     erase,
     experiments,
     explain,
+    gitops,
     lake,
     lineage,
     metrics,
@@ -55,6 +56,7 @@ app.add_typer(callers.app, name="callers")
 app.add_typer(lake.app, name="lake")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(gitops.app, name="gitops")
 app.add_typer(target.app, name="target")
 app.add_typer(parity.app, name="parity")
 app.add_typer(alerts.app, name="alerts")

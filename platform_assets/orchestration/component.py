@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema
 from platform_assets.declaration import DeclarationError, UseCase
 from platform_assets.declaration.template import use_case_template
 from platform_assets.orchestration.assets.build import build_assets
+from platform_assets.orchestration.assets.delivery import delivery_asset, delivery_sensor
 from platform_assets.orchestration.assets.usage import usage_asset, usage_sensor
 from platform_assets.orchestration.assets.use_case_page import page_asset, page_sensor
 from platform_assets.orchestration.automation import build_automation
@@ -87,15 +88,18 @@ def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
     settings = Settings.from_environment()
     on, simulated, told_by = settings.automation == "on", settings.simulated_clock is not None, settings.alertmanager
     automation = build_automation(use_case, running=on, simulated=simulated)
+    by_git = settings.gitops is not None and use_case.is_trained_here
     return dg.Definitions(
         assets=[
             *build_assets(use_case, folder),
+            *([delivery_asset(use_case=use_case)] if by_git else []),
             page_asset(use_case=use_case, automation=on, alertmanager=told_by, sheet=settings.price_sheet),
             usage_asset(use_case=use_case, sheet=settings.price_sheet),
         ],
         jobs=automation.jobs,
         sensors=[
             *automation.sensors,
+            *([delivery_sensor(use_case, running=on)] if by_git else []),
             page_sensor(
                 use_case=use_case, automation=on, simulated=simulated, alertmanager=told_by, sheet=settings.price_sheet
             ),

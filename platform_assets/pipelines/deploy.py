@@ -70,7 +70,25 @@ def deploy(
         NotPromoted: another model is champion, or no service was built for this one.
         DeploymentError: the service did not take over; what served before still does, and the ledger has an entry of it.
     """
-    version = champion_of(use_case, models, as_of)
+    return deploy_version(use_case, champion_of(use_case, models, as_of), models, feature_store, serving, run_id, plan)
+
+
+def deploy_version(
+    use_case: UseCase,
+    version: RegisteredVersion,
+    models: ModelStore,
+    feature_store: FeatureStore,
+    serving: ServingHome,
+    run_id: str,
+    plan: Plan | None = None,
+) -> Deployed:
+    """Put the service that was built for a version behind the address, or begin its rollout.
+
+    Raises:
+        NotPromoted: no service was built for it, or under other settings.
+        DeploymentError: the service did not take over; what served before still does, and the ledger has an entry of it.
+    """
+    as_of = version.tags.get("as_of", "its day")
     digest = version.tags.get(DIGEST_TAG, "")
     bento = find_bento(use_case, digest, serving.bento_root()) if digest else None
     if bento is None:

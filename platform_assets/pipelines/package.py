@@ -84,7 +84,22 @@ def package(
         NotPromoted: another model than that of the day is champion, or none.
         PackagingFailed: the model is damaged, does not fit the declaration, or its service does not answer like it.
     """
-    version = champion_of(use_case, models, as_of)
+    return package_version(use_case, champion_of(use_case, models, as_of), models, feature_store, serving, log)
+
+
+def package_version(
+    use_case: UseCase,
+    version: RegisteredVersion,
+    models: ModelStore,
+    feature_store: FeatureStore,
+    serving: ServingHome,
+    log: Callable[[str], None],
+) -> PackagedService:
+    """Pack a version as a Bento whether it is champion or not, start it, compare its answers, and tag the model with its digest.
+
+    Raises:
+        PackagingFailed: the model is damaged, does not fit the declaration, or its service does not answer like it.
+    """
     registry = models.registry()
     try:
         run = registered_run(registry, version)

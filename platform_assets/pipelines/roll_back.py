@@ -26,8 +26,9 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.pipelines.deploy import put_in_service
 from platform_assets.pipelines.package import DIGEST_TAG, release_info
 from platform_assets.pipelines.targets import targets_of
-from platform_assets.registry.base import RegisteredVersion
+from platform_assets.registry.base import PRODUCTION, RegisteredVersion
 from platform_assets.registry.errors import RollbackRefused
+from platform_assets.registry.ledger import Entry
 from platform_assets.registry.model_store import ModelStore
 from platform_assets.registry.rollback import roll_back, rollback_target
 from platform_assets.registry.training_run import ModelRun, registered_run
@@ -177,6 +178,7 @@ def _serves(
         info = release_info(use_case, version, run)
         bento = build_bento(use_case, run.predictor_folder, info, serving.bento_root(), drivers=drivers)
         models.registry().set_tags(version, {DIGEST_TAG: bento.digest})
+    _record_begin(models, version, bento.digest, run_id, why, who)
     try:
         aborted = _abort_rollout(serving.target(), use_case.name, why, who)
         deployed = put_in_service(use_case, version, bento, models, feature_store, serving, run_id, {"rollback": True})
@@ -194,6 +196,30 @@ def _serves(
     if aborted is not None:
         evidence["aborted_rollout_of"] = aborted
     return AnswersAgain(bento.digest, {**evidence, "built_again": not bento.reused, "seconds_of": timings})
+
+
+def _record_begin(models: ModelStore, version: RegisteredVersion, digest: str, run_id: str, why: str, who: str) -> None:
+    """Write down that the service is about to go back, so that whoever finds this half done goes on with it and not back to the champion.
+
+    Where releases stand in git only: there a reconciler looks.
+    """
+    ledger = models.ledger(version.use_case)
+    if not ledger.keeps_holds:
+        return
+    environment = "" if ledger.environment == PRODUCTION else f"/{ledger.environment}"
+    ledger.record(
+        Entry(
+            entry=f"{version.use_case}{environment}/rollback_begun/{version.version}/{run_id}",
+            at=ledger.next_moment(version.use_case, None),
+            use_case=version.use_case,
+            action="rollback_begun",
+            model_version=version.version,
+            previous_version=None,
+            release=digest,
+            evidence={"who": who, "why": why},
+            run_id=run_id,
+        )
+    )
 
 
 def _abort_rollout(target: Target, use_case: str, why: str, who: str) -> str | None:

@@ -24,5 +24,9 @@ class PromotionRefused(RegistryError):
     """A version was not promoted, because its gates did not pass or its evidence is missing."""
 
 
+class PromotionHeld(PromotionRefused):
+    """A version was not promoted: somebody, or a verdict, went back, and no person has lifted that hold."""
+
+
 class RollbackRefused(RegistryError):
     """A version was not rolled back to: it never was champion, or its service does not start any more."""

@@ -35,6 +35,9 @@ Action = Literal[
     "rollout_aborted",
     "rollout_promoted",
     "rollout_finished",
+    "rollback_begun",
+    "held",
+    "hold_lifted",
 ]
 MOVES: tuple[Action, ...] = ("promoted", "rolled_back")
 """Actions that make another version the champion."""
@@ -69,10 +72,18 @@ def ledger_table(
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger in one lake table, as one environment sees it."""
+    """The ledger in one lake table, as one environment sees it.
+
+    Attributes:
+        table: its entries.
+        environment: whose entries are meant.
+        keeps_holds: whether nothing is promoted after a rollback until a person lifts it, see `holds.py`; so where releases stand in a
+            GitOps repository.
+    """
 
     table: LakeTable
     environment: Environment = PRODUCTION
+    keeps_holds: bool = False
 
     def of(self, environment: Environment) -> "Ledger":
         """The same ledger with another environment's entries."""

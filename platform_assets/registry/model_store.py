@@ -27,6 +27,7 @@ class ModelStore:
         searches: folder that keeps finished trials of searches; None keeps nothing.
         placement: where models are searched and fitted.
         kind: name of the registry, one of `registry/registry.py`.
+        keeps_holds: whether nothing is promoted after a rollback until a person lifts it.
     """
 
     tracking_uri: str = field(repr=False)
@@ -35,6 +36,7 @@ class ModelStore:
     searches: Path | None = None
     placement: Placement = IN_THIS_PROCESS
     kind: str = "mlflow"
+    keeps_holds: bool = False
 
     def registry(self) -> ModelRegistry:
         """The registry of model versions."""
@@ -53,3 +55,4 @@ class ModelStore:
         known = known_uri(self.lake.root, use_case, MODEL, "ledger")
         copied_to = self.lake.copy_of(use_case, MODEL, "ledger")
         return Ledger(ledger_table(uri, self.lake.storage_options(), known, copied_to), self.environment)
+        return Ledger(ledger_table(uri, self.lake.storage_options(), known), self.environment, self.keeps_holds)

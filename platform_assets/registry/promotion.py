@@ -12,7 +12,8 @@ from typing import Any
 
 from platform_assets.registry.base import CHAMPION, PRODUCTION, ModelRegistry, RegisteredVersion
 from platform_assets.registry.champion_moves import Move, move_champion, settle
-from platform_assets.registry.errors import PromotionRefused
+from platform_assets.registry.errors import PromotionHeld, PromotionRefused
+from platform_assets.registry.holds import hold_in_force
 from platform_assets.registry.ledger import Entry, Ledger
 
 Promotion = Move
@@ -44,7 +45,8 @@ def promote(
 ) -> Promotion:
     """Make a version the champion.
 
-    What an earlier process left half done is settled first, see `champion_moves.py`. Unless a person decided it, a model that was rolled
+    What an earlier process left half done is settled first, see `champion_moves.py`. While a hold is in force nothing is promoted, whoever
+    asks (`holds.py`). Unless a person decided it, a model that was rolled
     back from is not promoted again: not under this number, nor trained again to the same bytes under another one.
 
     Args:
@@ -60,18 +62,24 @@ def promote(
     Raises:
         PromotionRefused: when the evidence belongs to another version, did not pass, or is about a champion that has
             been replaced since; or when the model was rolled back from. The refusal is recorded.
+        PromotionHeld: a hold is in force; nothing is recorded.
         RegistryUnreachable: when the registry does not answer: the champion is the one it was.
     """
     settle(registry, ledger, version.use_case)
     champion = registry.by_alias(version.use_case, CHAMPION)
     previous = champion.version if champion else None
     kept = {**evidence, **({"decided": dict(decided)} if decided else {})}
-    refusal = _refusal(version, previous, evidence, ledger.environment)
-    if not refusal and decided is None and previous != version.version:
-        refusal = _after_rollback(rolled_back_from(ledger, version))
-    if refusal:
-        refuse(ledger, version, previous, {**kept, "reason": refusal}, at or datetime.now(UTC), run_id)
-        raise PromotionRefused(f"{version.use_case} version {version.version} was not promoted: {refusal}")
+    hold = hold_in_force(ledger, version.use_case) if previous != version.version else None
+    if hold is not None:
+        raise PromotionHeld(
+            f"{version.use_case} version {version.version} was not promoted: {hold.sentence(version.use_case)}"
+        )
+    against = _refusal(version, previous, evidence, ledger.environment)
+    if not against and decided is None and previous != version.version:
+        against = _after_rollback(rolled_back_from(ledger, version))
+    if against:
+        refuse(ledger, version, previous, {**kept, "reason": against}, at or datetime.now(UTC), run_id)
+        raise PromotionRefused(f"{version.use_case} version {version.version} was not promoted: {against}")
     return move_champion(registry, ledger, "promoted", version, kept, at, run_id)
 
 
@@ -112,6 +120,12 @@ def refuse(
         run_id=run_id,
     )
     ledger.record(entry)
+
+
+def refusal(registry: ModelRegistry, ledger: Ledger, version: RegisteredVersion, evidence: Mapping[str, Any]) -> str:
+    """Why the evidence does not allow the promotion now; empty when it does. Nothing is recorded."""
+    champion = registry.by_alias(version.use_case, CHAMPION)
+    return _refusal(version, champion.version if champion else None, evidence, ledger.environment)
 
 
 def _refusal(version: RegisteredVersion, previous: str | None, evidence: Mapping[str, Any], environment: str) -> str:

@@ -10,7 +10,7 @@ which is how a ReadWriteMany volume that both sides mount looks.
 import itertools
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,13 @@ class ServingWorld:
 
 
 @contextmanager
-def serving_world(folder: Path, **options: Any) -> Iterator[ServingWorld]:
-    """A test cluster with a runtime image; nothing is left of it."""
-    images = {IMAGE: {"python": sys.executable, "files": {"/opt/platform-assets": str(runtime_image(folder))}}}
-    with test_cluster(folder / "cluster", images=images, **options) as cluster:
+def serving_world(folder: Path, images: Mapping[str, Any] | None = None, **options: Any) -> Iterator[ServingWorld]:
+    """A test cluster with a runtime image, and those that are given; nothing is left of it."""
+    known = {
+        **(images or {}),
+        IMAGE: {"python": sys.executable, "files": {"/opt/platform-assets": str(runtime_image(folder))}},
+    }
+    with test_cluster(folder / "cluster", images=known, **options) as cluster:
         yield ServingWorld(cluster, folder)
 
 

@@ -10,6 +10,7 @@ import copy
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,12 @@ def models() -> Path:
     return folder
 
 
-def complaints(models: Path, folder: Path, bodies: list[dict[str, Any]]) -> str:
+def complaints(models: Path, folder: Path, bodies: list[dict[str, Any]], addresses: Mapping[str, str] = MODELS) -> str:
     """What types say of unknown fields, and validators of values; empty when nothing is wrong."""
     (folder / "node_modules").symlink_to(models.resolve() / "node_modules")
     (folder / "package.json").write_text('{"type": "module"}')
     kinds = sorted({body["kind"] for body in bodies})
-    imports = [f'import {{ {kind}, type I{kind} }} from "{MODELS[kind]}";' for kind in kinds]
+    imports = [f'import {{ {kind}, type I{kind} }} from "{addresses[kind]}";' for kind in kinds]
     # A literal of a declared type is what the compiler looks through for fields that the type does not have.
     values = [f"const o{number}: I{body['kind']} = {json.dumps(body)};" for number, body in enumerate(bodies)]
     (folder / "typed.ts").write_text("\n".join([*imports, *values]))
@@ -75,7 +76,7 @@ def complaints(models: Path, folder: Path, bodies: list[dict[str, Any]]) -> str:
     typed = subprocess.run(
         ["node", str(compiler), *TYPESCRIPT, "typed.ts"], cwd=folder, capture_output=True, text=True, timeout=120
     )
-    checks = [f'import {{ {kind} }} from "{MODELS[kind]}";' for kind in kinds]
+    checks = [f'import {{ {kind} }} from "{addresses[kind]}";' for kind in kinds]
     for body in bodies:
         checks.append(
             f"try {{ new {body['kind']}({json.dumps(body)}).validate() }} catch (error) {{ console.log(String(error)) }}"

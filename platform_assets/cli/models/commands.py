@@ -61,13 +61,19 @@ def promote(
     to: Annotated[str | None, typer.Option(help="dev, staging or production; default: this installation's.")] = None,
     why: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
     who: Who = None,
+    pr: Annotated[
+        bool, typer.Option("--pr", help="Propose it in the GitOps repository instead; merging it promotes and deploys.")
+    ] = False,
 ) -> None:
     """Make an evaluated version the champion of an environment, with its evidence."""
     from platform_assets.cli.console import fail_readably
-    from platform_assets.cli.models.promotion import promote_version
+    from platform_assets.cli.models.promotion import promote_version, propose_version
 
     with fail_readably():
-        promote_version(model, to, why, who)
+        if pr:
+            propose_version(model, to, why, who)
+        else:
+            promote_version(model, to, why, who)
 
 
 @app.command()

@@ -34,6 +34,7 @@ def build_resources(installation: Installation) -> dict[str, Any]:
         "mlflow": tracker_resource(TrackingAddress(settings.mlflow, settings.mlflow_artifacts, EXPERIMENT)),
         "models": models,
         "serving": installation.serving,
+        **({"releases": installation.releases} if settings.gitops is not None else {}),
     }
 
 

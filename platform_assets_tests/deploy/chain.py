@@ -1,0 +1,323 @@
+"""`make chain`: from a commit to production and back, on this machine, with a timeline.
+
+Belongs here: the order of steps, their clock and what each has to show. Does not belong here: what any step does, which is the platform's
+own command, git, helm or kubectl.
+
+What is real: git, the platform's commands, training, gates, helm, kubectl, the service, Envoy. What is simulated, and says so in the
+timeline: the cluster (`platform_assets_tests/kubernetes/cluster`, whose pods are processes of this machine), Argo CD
+(`simulated_argo.py`), an image updater, and the runners of GitHub and GitLab where `act` and `gitlab-ci-local` are not installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from platform_assets.declaration.days import ONE_DAY
+from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.deployment.gitops.release_file import read_release_file, write_release_file
+from platform_assets.pipelines.timeline import plan
+from platform_assets.testing.servers import postgresql, redis
+from platform_assets_tests.deploy.chain_ci import run_ci
+from platform_assets_tests.deploy.simulated_argo import SimulatedArgo
+from platform_assets_tests.kubernetes.serving_world import serving_world
+from platform_assets_tests.kubernetes.tools import ROOT
+from platform_assets_tests.unit.deployment.gitops_files import bare_repository, git
+
+USE_CASE = "card_fraud"
+PLATFORM, RELEASES = "https://git.example/team/platform-assets.git", "https://git.example/team/releases.git"
+IMAGE = f"registry.example/platform-assets@sha256:{'1' * 64}"
+FILE = f"environments/production/{USE_CASE}/release.yaml"
+TRANSACTION = {
+    "transaction_id": 999000000001,
+    "transaction_time": "2018-09-25T12:00:00Z",
+    "customer_id": 7,
+    "terminal_id": 11,
+    "amount": 42.5,
+}
+MOST_SECONDS = 900
+"""From the commit to the hold; the bar."""
+
+
+def say(line: str) -> None:
+    """A line that whoever started this sees at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class Timeline:
+    """What was done, and how long it took."""
+
+    began: float = field(default_factory=time.monotonic)
+    steps: list[tuple[str, float, float, str]] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[list[str]]:
+        """A step; what is put into the list stands beside it."""
+        say(f"» {name}")
+        started, notes = time.monotonic(), list[str]()
+        yield notes
+        ended = time.monotonic()
+        self.steps.append((name, started - self.began, ended - started, "; ".join(notes)))
+        say(f"  {ended - started:.1f} s {'; '.join(notes)}")
+
+    def show(self) -> None:
+        """The table."""
+        say("\n   at       took   what")
+        for name, at, took, notes in self.steps:
+            say(f"{at:7.1f} s {took:7.1f} s  {name}{f': {notes}' if notes else ''}")
+
+    @property
+    def seconds(self) -> float:
+        """From the first step to now."""
+        return time.monotonic() - self.began
+
+
+class Chain:
+    """A team's two repositories, an installation, and a cluster."""
+
+    def __init__(self, folder: Path, world: Any, environment: Mapping[str, str], address: str, namespace: str) -> None:
+        self.folder, self.world, self.address, self.namespace = folder, world, address, namespace
+        self.code, self.releases = folder / "code.git", folder / "releases.git"
+        self.work, self.review = folder / "work", folder / "review"
+        self.environment = {**environment, "PYTHONPATH": str(self.work), "DAGSTER_HOME": str(self.work)}
+
+    def platform(self, *words: str, fails: bool = False) -> str:
+        """A command of the platform, from the team's checkout."""
+        command = [sys.executable, "-m", "platform_assets.cli", *words]
+        done = subprocess.run(
+            command,
+            cwd=self.work,
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=MOST_SECONDS,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, f"{' '.join(words)}: {done.stdout[-4000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def score(self) -> httpx.Response:
+        """What a caller gets."""
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            answer = client.post(f"{self.address}/v1/{USE_CASE}/score", json=TRANSACTION)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def file(self) -> Any:
+        """The release on the branch that deploys."""
+        return read_release_file(git(self.releases, "show", f"main:{FILE}"), FILE)
+
+    def argo(self) -> SimulatedArgo:
+        """The stand-in, with what only this cluster has: pods see their home where this machine has it."""
+        least = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "4Gi"}}
+        reconciler = {
+            "image": IMAGE, "serviceAccount": "default", "configMap": "platform-assets-settings", "home": str(self.folder / "home"),
+            "claims": {"home": "home", "predictionLog": "", "releases": ""}, "attempts": 0, "resources": least,
+        }  # fmt: skip
+        clones = self.folder / "argo"
+        clones.mkdir(exist_ok=True)
+        return SimulatedArgo(
+            {PLATFORM: self.code, RELEASES: self.releases},
+            clones,
+            self.world.cluster.kubeconfig,
+            {"deploy/helm/release": {"reconciler": reconciler}},
+            {"platform-production": self.namespace},
+        )
+
+    def sync(self) -> str:
+        """Let the stand-in bring the cluster to what git says; what the platform's job said."""
+        argo = self.argo()
+        wanted = f"{USE_CASE.replace('_', '-')}-production"
+        found = {one["metadata"]["name"]: one for one in argo.applications(ROOT / "deploy" / "argocd" / "root.yaml")}
+        return argo.sync(found[wanted], lambda line: say(f"  {line}"))
+
+
+def prepare(chain: Chain) -> None:
+    """What is there before the commit: repositories, settings in the cluster, a first model that serves."""
+    git(chain.folder, "clone", "-q", "--no-hardlinks", str(ROOT), str(chain.work))
+    git(chain.work, "checkout", "-q", "-B", "main")
+    (chain.work / ".venv").symlink_to(Path(sys.prefix))
+    git(chain.folder, "init", "-q", "--bare", "-b", "main", str(chain.code))
+    git(chain.work, "remote", "set-url", "origin", str(chain.code))
+    git(chain.work, "push", "-q", "origin", "main")
+    bare_repository(chain.releases)
+    git(chain.folder, "clone", "-q", str(chain.releases), str(chain.review))
+    place = chain.review / "environments" / "production"
+    place.mkdir(parents=True)
+    (place / "reconciler.yaml").write_text(yaml.safe_dump({"reconciler": {"image": IMAGE}}))
+    git(chain.review, "add", "-A")
+    git(chain.review, "commit", "-qm", "The reconciler of production")
+    git(chain.review, "push", "-q", "origin", "HEAD:main")
+    settings = {
+        name: text for name, text in chain.environment.items() if name.startswith(("PLATFORM_ASSETS", "DAGSTER"))
+    }
+    body = {"metadata": {"name": "platform-assets-settings"}, "data": settings}
+    chain.world.cluster.post(f"/api/v1/namespaces/{chain.namespace}/configmaps", body)
+
+
+def commit_change(chain: Chain) -> str:
+    """A team's change: more trees, and from now on new versions begin as a canary."""
+    path = chain.work / "platform_assets" / "defs" / USE_CASE / "defs.yaml"
+    text = path.read_text()
+    canary = "rollout:\n      - {strategy: canary, steps_percent: [50], step_minutes: 0.5, at_most_hours: 1}\n    "
+    assert "  serving:\n    " in text
+    path.write_text(text.replace("  serving:\n    ", f"  serving:\n    {canary}", 1))
+    git(chain.work, "commit", "-qam", "New versions begin as a canary")
+    git(chain.work, "push", "-q", "origin", "main")
+    return git(chain.work, "rev-parse", "--short", "HEAD").strip()
+
+
+def train_candidate(chain: Chain) -> str:
+    """The next model up to its verdict, by Dagster, without promoting anything; the day that it is trained as of."""
+    use_case = declared_use_cases(USE_CASE)[0].use_case
+    day = (plan(use_case).live.last + ONE_DAY).isoformat()
+    tables = ["training/training_set", f"model/{use_case.model_name}", "model/evaluation", "model/card"]
+    wanted = " or ".join(f'key:"{USE_CASE}/{table}"' for table in tables)
+    dg = str(Path(sys.executable).parent / "dg")
+    done = subprocess.run(
+        [dg, "launch", "--assets", wanted, "--partition", day],
+        cwd=chain.work,
+        env=os.environ | chain.environment,
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return day
+
+
+def merge(chain: Chain, branch: str) -> None:
+    """The one thing that a person does."""
+    git(chain.review, "fetch", "-q", "origin")
+    git(chain.review, "checkout", "-q", "-B", "main", "origin/main")
+    git(chain.review, "merge", "-q", "--no-ff", "-m", f"Merge {branch}", f"origin/{branch}")
+    git(chain.review, "push", "-q", "origin", "main")
+
+
+def simulated_image_updater(chain: Chain, version: str) -> None:
+    """Writes a newer version into the file and drops the hold, as a tool does that knows neither ledger nor holds."""
+    git(chain.review, "fetch", "-q", "origin")
+    git(chain.review, "checkout", "-q", "-B", "main", "origin/main")
+    proposed = read_release_file(
+        git(chain.review, "show", f"origin/promote/{USE_CASE}/{version}/production:{FILE}"), FILE
+    )
+    bumped = proposed.model_copy(update={"ledger_entry": chain.file().ledger_entry, "hold": None})
+    (chain.review / FILE).write_text(write_release_file(bumped))
+    git(chain.review, "commit", "-qam", "simulated image updater: newest version")
+    git(chain.review, "push", "-q", "origin", "main")
+
+
+def live_through(chain: Chain) -> Timeline:
+    """From the commit to production, and back."""
+    timeline = Timeline()
+    with timeline.step("commit and push") as notes:
+        notes.append(commit_change(chain))
+    for runner, checked in run_ci(chain.work, chain.environment):
+        with timeline.step(f"CI: {runner}") as notes:
+            notes.append(checked())
+    with timeline.step("train and judge the candidate, up to its gates") as notes:
+        notes.append(f"as of {train_candidate(chain)}")
+    with timeline.step("models promote --pr") as notes:
+        said = chain.platform(
+            "models", "promote", f"{USE_CASE}@2", "--pr", "--why", "the next model", "--who", "the team"
+        )
+        notes.append(next(line.strip() for line in said.splitlines() if "is proposed" in line))
+    with timeline.step("merge (the hand)"):
+        merge(chain, f"promote/{USE_CASE}/2/production")
+    with timeline.step("sync by the simulated Argo CD: the job checks, promotes, begins the canary") as notes:
+        notes.append(chain.sync().strip().splitlines()[-1].strip())
+    with timeline.step("canary under replayed traffic, until its verdict") as notes:
+        notes.append(
+            next(
+                (
+                    line.strip()
+                    for line in chain.platform("rollout", "rehearse", USE_CASE).splitlines()
+                    if "failed; the rollout" in line
+                ),
+                "",
+            )
+        )
+        chain.platform("gitops", "reconcile", USE_CASE)
+    with timeline.step("verified answer") as notes:
+        answer = chain.score()
+        assert answer.json()["model_version"] == "2", answer.text
+        notes.append(f"{answer.headers['x-service-version']} answers {answer.json()['probability']:.4f}")
+    say(f"\ncommit to production: {timeline.seconds:.0f} s")
+    with timeline.step("models rollback") as notes:
+        chain.platform("models", "rollback", USE_CASE, "--why", "declines doubled", "--who", "on call")
+        assert chain.score().json()["model_version"] == "1"
+    with timeline.step("written back to git, and held") as notes:
+        chain.platform("gitops", "reconcile", USE_CASE)
+        file = chain.file()
+        assert file.hold is not None
+        assert file.model.version == "1"
+        notes.append(f"version {file.model.version}, held by {file.hold.by}: {file.hold.why}")
+    with timeline.step("simulated image updater, then a sync: nothing is promoted") as notes:
+        simulated_image_updater(chain, "2")
+        chain.sync()
+        assert (chain.file().model.version, chain.score().json()["model_version"]) == ("1", "1")
+        assert chain.file().hold is not None
+        notes.append("version 1 answers, git says so again")
+    chain.platform("gitops", "status", USE_CASE)
+    return timeline
+
+
+def main() -> int:
+    """Live through it once, and print the timeline."""
+    with tempfile.TemporaryDirectory(prefix="platform-assets-chain-") as scratch:
+        folder = Path(scratch)
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        images = {IMAGE: {"python": sys.executable, "environment": {**inherited, "PYTHONPATH": str(folder / "work")}}}
+        with postgresql() as registry, redis() as store, serving_world(folder / "world", images) as world:
+            registry.stop()
+            registry.start(max_connections=100)
+            home = folder / "home"
+            cluster = world.settings(shared=folder, start_timeout_seconds=180)
+            environment = {
+                "PLATFORM_ASSETS_HOME": str(home),
+                "PLATFORM_ASSETS_DAGSTER": str(home / "dagster"),
+                "PLATFORM_ASSETS_SIMULATION": json.dumps({"customers": 1000, "terminals": 2000}),
+                "PLATFORM_ASSETS_REPLAYED_REQUESTS": "200",
+                "PLATFORM_ASSETS_TARGET": "kubernetes",
+                "PLATFORM_ASSETS_KUBERNETES": cluster.model_dump_json(),
+                "PLATFORM_ASSETS_FEAST_REGISTRY": registry.url,
+                "PLATFORM_ASSETS_FEAST_ONLINE_STORE": json.dumps(store.online_store),
+                "PLATFORM_ASSETS_GITOPS": json.dumps({"repository": str(folder / "releases.git")}),
+            }
+            chain = Chain(folder, world, environment, cluster.address, cluster.namespace)
+            began = time.monotonic()
+            say("» before the commit: a first model, trained and deployed (not counted)")
+            prepare(chain)
+            chain.platform("run", USE_CASE)
+            chain.platform("gitops", "reconcile", USE_CASE)
+            assert chain.file().model.version == "1"
+            say(f"  {time.monotonic() - began:.0f} s")
+            try:
+                timeline = live_through(chain)
+            finally:
+                chain.platform("stop")
+    timeline.show()
+    met = timeline.seconds < MOST_SECONDS
+    say(
+        f"\ncommit to production and back: {timeline.seconds:.0f} s; the bar is {MOST_SECONDS} s: {'met' if met else 'MISSED'}"
+    )
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
