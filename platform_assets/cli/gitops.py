@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from platform_assets.cli.answer import AsJson, CommandAnswer, answering
+from platform_assets.cli.completion import use_case_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,22 +24,20 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Releases by git: what serves, what was merged, and what is held.")
 
-Names = Annotated[str | None, typer.Argument(help="Name of the use case; all of them when left out.")]
-Name = Annotated[str, typer.Argument(help="Name of the use case.")]
+Names = Annotated[
+    str | None,
+    typer.Argument(autocompletion=use_case_names, help="Name of the use case; all of them when left out."),
+]
+Name = Annotated[str, typer.Argument(autocompletion=use_case_names, help="Name of the use case.")]
 Why = Annotated[str, typer.Option(help="Why; kept in the ledger and in git.")]
 Who = Annotated[str | None, typer.Option(help="Who decided it; default: the name of the system's user.")]
 
 
 @app.command()
-def status(
-    use_case: Names = None,
-    as_json: Annotated[bool, typer.Option("--json", help='Print the same as JSON, `"format": 1`.')] = False,
-) -> None:
+def status(use_case: Names = None, as_json: AsJson = False) -> None:
     """Show what each of the four says, and who disagrees. Changes nothing; exit code 1 says that somebody disagrees."""
-    from platform_assets.cli.console import fail_readably
-
-    with fail_readably():
-        agree = _show_status(use_case, as_json=as_json)
+    with answering(as_json) as answer:
+        agree = _show_status(use_case, answer)
     if not agree:
         raise typer.Exit(1)
 
@@ -193,10 +194,8 @@ def _print_disagreements(found: tuple[Disagreement, ...]) -> None:
         console.print(f"  {_plain(str(one))}\n    [dim]{one.mend}[/]")
 
 
-def _show_status(name: str | None, *, as_json: bool) -> bool:
+def _show_status(name: str | None, answer: CommandAnswer) -> bool:
     """Print it; whether all agree."""
-    import json
-
     from platform_assets.cli.console import console
     from platform_assets.installation import Installation
     from platform_assets.pipelines.gitops.delivery_rules import disagreements
@@ -205,19 +204,15 @@ def _show_status(name: str | None, *, as_json: bool) -> bool:
     for parties in _deliveries(Installation.from_environment(), name):
         state = parties.state()
         found = disagreements(state)
-        values[parties.name] = _said(state, found)
-        if not as_json:
-            said = values[parties.name]
-            console.print(
-                f"[bold]{parties.name}[/] in {state.environment}: {'agree' if not found else f'{len(found)} disagree'}"
-            )
-            for party in ("ledger", "alias", "git", "target"):
-                console.print(f"  {party:<7} {_plain(str(said[party]))}")
-            if state.ledger.hold is not None:
-                console.print(f"  [yellow]{_plain(state.ledger.hold.sentence(parties.name))}[/]")
-            _print_disagreements(found)
-    if as_json:
-        print(json.dumps({"format": 1, "use_cases": values}, indent=1, default=str))
+        said = values[parties.name] = _said(state, found)
+        agree = "agree" if not found else f"{len(found)} disagree"
+        console.print(f"[bold]{parties.name}[/] in {state.environment}: {agree}")
+        for party in ("ledger", "alias", "git", "target"):
+            console.print(f"  {party:<7} {_plain(str(said[party]))}")
+        if state.ledger.hold is not None:
+            console.print(f"  [yellow]{_plain(state.ledger.hold.sentence(parties.name))}[/]")
+        _print_disagreements(found)
+    answer.put("use_cases", values)
     return not any(one["disagreements"] for one in values.values())
 
 

@@ -80,7 +80,7 @@ def test_a_host_that_refuses_is_one_sentence_that_shows_no_token(kind: str, host
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        ({"kind": "bitbucket"}, "branch, github, gitlab"),
+        ({"kind": "bitbucket"}, "known: branch, github, gitlab"),
         ({"kind": "github"}, "repository"),
         ({"kind": "gitlab", "project": "a", "surprise": 1}, "surprise"),
         ({}, "there is no kind of pull request ''"),

@@ -90,7 +90,7 @@ def test_without_a_repository_every_command_says_which_setting(tmp_path: Path, m
             "gitops", command, *(["--once"] if command == "apply" else []), code=1
         )
     monkeypatch.setenv("PLATFORM_ASSETS_GITOPS", '{"repository": "/a", "pull_requests": {"kind": "svn"}}')
-    assert "there are branch, github, gitlab" in typed("gitops", "status", code=1)
+    assert "known: branch, github, gitlab" in typed("gitops", "status", code=1)
 
 
 def test_a_promotion_is_a_branch_in_a_real_repository(

@@ -83,8 +83,9 @@ class MemoryTable:
     def exists(self) -> bool:
         return bool(self.rows.get(self.uri))
 
-    def scan(self) -> pl.LazyFrame:
-        return pl.DataFrame(self.rows.get(self.uri, []), schema=LEDGER_SCHEMA).lazy()
+    def scan(self, *, columns: Sequence[str] | None = None, ordered: bool = True) -> pl.LazyFrame:
+        rows = pl.DataFrame(self.rows.get(self.uri, []), schema=LEDGER_SCHEMA).lazy()
+        return rows if columns is None else rows.select(columns)
 
     def append(self, frame: pl.DataFrame, *, idempotency_key: str | None = None) -> Any:
         self.fuse()
