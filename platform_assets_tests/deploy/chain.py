@@ -125,8 +125,8 @@ class Chain:
         """The stand-in, with what only this cluster has: pods see their home where this machine has it."""
         least = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "4Gi"}}
         reconciler = {
-            "image": IMAGE, "serviceAccount": "default", "configMap": "platform-assets-settings", "home": str(self.folder / "home"),
-            "claims": {"home": "home", "predictionLog": "", "releases": ""}, "attempts": 0, "resources": least,
+            "image": IMAGE, "serviceAccount": "default", "configMap": "platform-assets-settings", "home": str(self.folder),
+            "claims": {"home": "shared", "predictionLog": "", "releases": ""}, "attempts": 0, "resources": least,
         }  # fmt: skip
         clones = self.folder / "argo"
         clones.mkdir(exist_ok=True)

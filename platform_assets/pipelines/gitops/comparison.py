@@ -39,7 +39,7 @@ class ProposedModel:
 
 
 @dataclass(frozen=True)
-class ServiceFigures:
+class SelfTestFigures:
     """What the self-test of the new service measured."""
 
     rows: int
@@ -54,7 +54,7 @@ def comparison_page(
     file: ReleaseFile,
     proposed: ProposedModel,
     serving: ProposedModel | None,
-    service: ServiceFigures | None,
+    service: SelfTestFigures | None,
 ) -> str:
     """The comparison, as Markdown.
 
@@ -154,7 +154,7 @@ def _parts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         yield " ".join(path), value
 
 
-def _cost(proposed: ProposedModel, serving: ProposedModel | None, service: ServiceFigures | None) -> Iterator[str]:
+def _cost(proposed: ProposedModel, serving: ProposedModel | None, service: SelfTestFigures | None) -> Iterator[str]:
     yield "## Cost"
     yield ""
     seconds = _number(proposed.figures.get("seconds"))

@@ -18,7 +18,7 @@ from platform_assets.features.online.feature_store import FeatureStore
 from platform_assets.lake.catalog import Catalog
 from platform_assets.pipelines.check_parity import require_parity
 from platform_assets.pipelines.gitops.check_release import check_release
-from platform_assets.pipelines.gitops.comparison import ProposedModel, ServiceFigures, comparison_page
+from platform_assets.pipelines.gitops.comparison import ProposedModel, SelfTestFigures, comparison_page
 from platform_assets.pipelines.gitops.delivery import CARD, COMPARISON
 from platform_assets.pipelines.gitops.describe_release import commit_here, describe_release
 from platform_assets.pipelines.package import package_version
@@ -144,13 +144,13 @@ def _check_allowed(version: RegisteredVersion, champion: RegisteredVersion | Non
 
 def _service(
     use_case: UseCase, version: RegisteredVersion, parts: Proposer
-) -> tuple[ServiceFigures | None, str | None]:
+) -> tuple[SelfTestFigures | None, str | None]:
     """Build the service and let it prove itself; its figures and its digest."""
     if not use_case.is_realtime:
         return None, None
     packaged = package_version(use_case, version, parts.models, parts.feature_store, parts.serving, parts.log)
     tested = packaged.self_test
-    figures = ServiceFigures(
+    figures = SelfTestFigures(
         tested.rows, tested.max_difference, tested.startup_seconds, tested.resident_bytes, packaged.bento.size_bytes
     )
     return figures, packaged.bento.digest
