@@ -54,5 +54,5 @@ class ModelStore:
         uri = table_uri(self.lake.root, use_case, MODEL, "ledger")
         known = known_uri(self.lake.root, use_case, MODEL, "ledger")
         copied_to = self.lake.copy_of(use_case, MODEL, "ledger")
-        return Ledger(ledger_table(uri, self.lake.storage_options(), known, copied_to), self.environment)
-        return Ledger(ledger_table(uri, self.lake.storage_options(), known), self.environment, self.keeps_holds)
+        table = ledger_table(uri, self.lake.storage_options(), known, copied_to)
+        return Ledger(table, self.environment, self.keeps_holds)
