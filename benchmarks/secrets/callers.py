@@ -95,5 +95,5 @@ class Callers:
             connection.close()
             return type(error).__name__
         if answer.status != 200:
-            return str(answer.status)
+            return f"{answer.status} {body.decode(errors='replace')[:60]}"
         return "degraded" if json.loads(body).get("degraded") else "200"

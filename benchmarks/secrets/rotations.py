@@ -160,7 +160,14 @@ def restart(service: RotatedService, callers: Callers) -> str:
     return "a new version starts with every present credential"
 
 
+def nothing(service: RotatedService, callers: Callers) -> str:
+    """What is not answered while nothing changes is no rotation's fault."""
+    time.sleep(5)
+    return "for comparison"
+
+
 ROTATIONS: dict[str, Callable[[RotatedService, Callers], str]] = {
+    "nothing": nothing,
     "token of a caller": caller_token,
     "certificate and key of the address": certificate,
     "password of the online store (Redis)": store_password,

@@ -35,6 +35,8 @@ from platform_assets.testing.vault_server import Vault, vault
 from serving.settings import ServingSettings
 
 PATH = "platform"
+UNHURRIED = {"max_wait_ms": 5000}
+"""A machine that others use as well refuses otherwise what waits, whatever is rotated."""
 USER = "service"
 PROCESSES = 2
 LONGEST_START_SECONDS = 600.0
@@ -164,7 +166,7 @@ def rotated_service(folder: Path, log: Callable[[str], None]) -> Iterator[Rotate
         assert kept is not None
         database, store = stack.enter_context(postgresql()), stack.enter_context(redis())
         database.require_passwords()
-        use_case, bento = packed(folder, drivers=("psycopg",), callers={"auth": "token"})
+        use_case, bento = packed(folder, drivers=("psycopg",), callers={"auth": "token"}, overload=UNHURRIED)
         made = RotatedService(
             use_case, folder, server, kept, database, store, free_port(os.getpid(), ()), {}, [new_password()]
         )
