@@ -104,7 +104,10 @@ def test_no_manifest_holds_a_secret_value(manifests: list[Manifest]) -> None:
 
 def test_the_platform_reads_what_the_chart_sets(manifests: list[Manifest]) -> None:
     data = found(manifests, "ConfigMap", "platform-assets-settings")["data"]
-    here = {"PLATFORM_ASSETS_TARGET": "local", "PLATFORM_ASSETS_SECRETS": '{"kind": "env"}'}  # its folder is in the pods
+    here = {
+        "PLATFORM_ASSETS_TARGET": "local",
+        "PLATFORM_ASSETS_SECRETS": '{"kind": "env"}',
+    }  # its folder is in the pods
     settings = Settings.from_environment({**data, **here})
     assert settings.automation == "on"
     assert settings.executor == "kubernetes"
