@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from platform_assets.declaration import EVENT_DAY, feature_contract_hash
+from platform_assets.declaration.hash_chain import CHAIN
 from platform_assets.declaration.prediction_log import prediction_log_schema
 from platform_assets.deployment.packaging import (
     BuiltBento,
@@ -36,7 +37,7 @@ def test_a_scored_event_is_answered_and_logged_with_what_it_was_made_from(runnin
     assert answer.body["unknown_entities"] == ["lot"]
     running_service.eventually(lambda: any(line["caller_request_id"] == "first" for line in running_service.logged()))
     line = next(line for line in running_service.logged() if line["caller_request_id"] == "first")
-    assert [*line, EVENT_DAY] == list(prediction_log_schema(use_case()))
+    assert [*line, EVENT_DAY] == [*list(prediction_log_schema(use_case()))[:-1], CHAIN, EVENT_DAY]
     assert line["score"] == answer.body["probability"]
     assert line["feature__kmh"] == EVENT["speed"]
     assert line["release"] == running_service.call("/v1/parking/release").body["release"]
