@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 K8S_VENV := .venv-k8s
 TERRAFORM_VENV := .venv-terraform
+CI_VENV := .venv-ci
 
 # A profile has a home of its own, so that a small world never mixes with the default one.
 ifeq ($(PROFILE),small)
@@ -32,7 +33,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test images lint format bench attack chaos soak scale back-ends docs lock clean chain
+.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,8 +70,8 @@ stop: ## Stop every process that `make run` started
 status: setup ## What runs, and what was promoted
 	@$(BIN)/platform-assets status
 
-test: setup ## All tests but those that need a Kubernetes API or Terraform
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform"
+test: setup ## All tests but those that need a Kubernetes API, Terraform or the CI runners
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 -m "not kubernetes and not daemon and not terraform and not runners"
 
 daemon-test: setup ## Days under Dagster's real daemon with accidents, against days that nobody disturbed
 	@$(BIN)/pytest -q --durations=5 -m daemon platform_assets_tests/pipeline/test_under_the_daemon.py
@@ -89,6 +90,18 @@ terraform-test: terraform-tools k8s-tools ## The Terraform modules: against the 
 
 chain: k8s-tools ## From a commit to production and back on the test cluster, with a timeline: CI, a promotion as a branch, the merge, a simulated Argo CD, a canary, a rollback that holds
 	@$(BIN)/python -m platform_assets_tests.deploy.chain
+
+ci-tools: setup ## Install what runs and reads CI files into .venv-ci: act, gitlab-ci-local, zizmor, actionlint
+	@PYTHON=$(PYTHON) deploy/ci/install-ci-tools.sh
+
+ci-test: ci-tools ## The CI files, read by their linters and run by both runners on a small repository
+	@$(BIN)/pytest -q --durations=5 -m runners platform_assets_tests/deploy
+
+change: setup ## What the working tree changes against BASE (default main), and whether it keeps the gates: .platform/change
+	@deploy/ci/asset-checks.sh $(or $(BASE),main) .platform/change
+
+changes: setup ## Planted changes, bad and good, and the gates of a change (REPORT=file to keep what was found)
+	@$(BIN)/python -m benchmarks --only changes $(if $(REPORT),--output $(REPORT))
 
 images: setup ## Build the images of serving and platform with buildah, each with its SBOM: .platform/images (WITH_TORCH=1: the platform can train networks)
 	@PYTHON=$(PYTHON) deploy/ci/install-k8s-tools.sh
@@ -135,4 +148,4 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

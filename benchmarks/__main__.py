@@ -20,6 +20,8 @@ from benchmarks.batch_scoring.topic import measure_batch_scoring
 from benchmarks.book.topic import measure_book
 from benchmarks.busy_entities.topic import TITLE as BUSY_TITLE
 from benchmarks.busy_entities.topic import measure_busy_entities
+from benchmarks.changes.topic import TITLE as CHANGES_TITLE
+from benchmarks.changes.topic import measure_changes
 from benchmarks.cluster.topic import measure_cluster
 from benchmarks.common.deployed import DeployedUseCase, find_installation, staged
 from benchmarks.common.machine import busy_cores, describe_code, describe_machine
@@ -152,6 +154,7 @@ TOPICS: dict[str, tuple[str, Measure]] = {
         "Bad models and the gates",
         lambda size, log: measure_model_gates(log, seeds=size.model_seeds, good_seeds=size.good_models),
     ),
+    "changes": (CHANGES_TITLE, lambda size, log: measure_changes(log, size.planted_changes)),
     "champion": ("No worse than the champion", lambda size, log: measure_champion_comparison(log, count=size.weeks)),
     "verdicts": ("Good versions that are stopped", lambda size, log: measure_false_stops(log, size.rollouts)),
     "detection": ("Bad versions that are stopped", lambda size, log: measure_detection(log, size.rollouts)),

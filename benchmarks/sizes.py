@@ -82,6 +82,7 @@ class Size:
         expression_rows: of the table that expressions are computed over.
         busy_events: of one entity.
         forecast_days: whose runs are forecast.
+        planted_changes: bad ones, and good ones.
     """
 
     scale: Mapping[str, Any]
@@ -125,6 +126,7 @@ class Size:
     expression_rows: int = EXPRESSION_ROWS
     busy_events: int = 1_000_000
     forecast_days: int = 14
+    planted_changes: int = 100
 
 
 FULL = Size({})
@@ -149,6 +151,7 @@ QUICK = Size(
     weeks=2,
     moves=6,
     reproduced=2,
+    planted_changes=3,
     on_a_cluster=FEW_ON_A_CLUSTER,
     other_worlds=OTHER_SEEDS[:1],
     trained_rows=400_000,

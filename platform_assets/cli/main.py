@@ -13,6 +13,7 @@ from platform_assets.cli import (
     audit,
     bento,
     callers,
+    change,
     check,
     cost,
     degraded,
@@ -64,6 +65,7 @@ app.add_typer(audit.app, name="audit")
 app.command()(check.check)
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(cost.app, name="cost")
+app.add_typer(change.app, name="change")
 app.command()(versions.versions)
 app.command()(lineage.lineage)
 app.command()(proto.proto)

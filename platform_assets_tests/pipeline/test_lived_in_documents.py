@@ -51,6 +51,8 @@ CHANGING = {
     "cost advise": "unit/cli/test_cost_command.py",
     "cost plan": "unit/cli/test_cost_command.py",
     "cost show": "unit/cli/test_cost_command.py",
+    "change check": "unit/cli/test_change_command.py",
+    "change diff": "unit/cli/test_change_command.py",
     "callers apply": "unit/cli/test_delivery_commands.py",
     "backup create": "pipeline/test_lived_in_recovery.py",
     "backup drill": "pipeline/test_lived_in_recovery.py",
