@@ -18,9 +18,10 @@ from typing import Any
 import dagster as dg
 
 import platform_assets
+from platform_assets.declaration import DeclarationError
 from platform_assets.declaration.contract import feature_contract_hash, view_meaning_hash
 from platform_assets.declaration.gate_kinds import gate_names
-from platform_assets.declaration.loader import DeclarationError, DeclaredUseCase, load_use_case
+from platform_assets.declaration.loader import DeclaredUseCase, load_use_case
 from platform_assets.declaration.tasks.registry import DECLARED_TASKS
 from platform_assets.declaration.use_case import UseCase
 from platform_assets.lake.lineage.use_case import lineage
