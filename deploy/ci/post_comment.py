@@ -109,6 +109,10 @@ def main(file: str) -> int:
         sys.stdout.write(
             f"the token may not comment here (status {error.code}, as for a fork): the comment stays an artifact\n"
         )
+    except OSError as error:
+        host = thread.comments.split("/")[2]
+        sys.stderr.write(f"the comment could not be put: {host} does not answer ({error})\n")
+        return 1
     return 0
 
 

@@ -17,12 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import platform_assets
 from platform_assets.pipelines.change.git import ChangeError
 from platform_assets.pipelines.change.sides import ChangeSide, RepositoryChange, clean_environment
 from platform_assets.settings import PREFIX, environment_variables
 
-RUNNER: Final = Path(platform_assets.__file__).parent / "orchestration" / "sample_run.py"
+RUNNER: Final = Path(__file__).parents[2] / "orchestration" / "sample_run.py"
 SIMULATION: Final = f"{PREFIX}SIMULATION"
 _RUN_SECONDS = 1800.0
 _CODE: Final = ("platform_assets/", "serving/")

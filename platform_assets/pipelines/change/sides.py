@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import platform_assets
 from platform_assets.declaration.yaml_text import line_of, load_yaml
 from platform_assets.pipelines.change.git import (
     ChangeError,
@@ -31,7 +30,7 @@ from platform_assets.pipelines.change.git import (
 )
 from platform_assets.settings import environment_variables
 
-DESCRIBER = Path(platform_assets.__file__).parent / "orchestration" / "described_definitions.py"
+DESCRIBER = Path(__file__).parents[2] / "orchestration" / "described_definitions.py"
 _DESCRIBE_SECONDS = 180.0
 _PREFIX = "PLATFORM_ASSETS_"
 _KEPT_LINES = 12
