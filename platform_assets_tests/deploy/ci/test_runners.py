@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from platform_assets.testing.change_world import CODE, DECLARATION, edit_text, git, repository
+from platform_assets.testing.change_world import CODE, DECLARATION, declared, edit_text, git, repository
 
-from .simulated_hosts import simulated_host
+from .simulated_hosts import SimulatedHost, simulated_host
 
 pytestmark = pytest.mark.runners
 
@@ -150,3 +150,27 @@ def test_github_stops_a_lowered_floor_and_comments(checkout: Path, tmp_path: Pat
     assert "| ✅ | tests |" in comment
     assert "Job 'checks' failed" in printed
     assert TOKEN not in printed
+
+
+def test_gitlab_lets_a_good_change_pass_and_comments(checkout: Path, tmp_path: Path) -> None:
+    declared(lambda document: document.update(description="Who leaves without paying."))(checkout)
+    git(checkout, "commit", "--all", "--quiet", "--message", "Say who")
+    with simulated_host(TOKEN) as host:
+        code, printed = said(*gitlab(host), cwd=checkout, HOME=str(tmp_path), PATH=path_of_this_python())
+        assert code == 0, printed
+        [comment] = host.comments.values()
+    assert "all 14 gates kept" in comment
+    assert "| ✅ | tests |" in comment
+
+
+def gitlab(host: SimulatedHost) -> list[str]:
+    predefined = {
+        "GITLAB_CI": "true",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+        "CI_MERGE_REQUEST_IID": "7",
+        "CI_API_V4_URL": host.address,
+        "CI_PROJECT_ID": "3",
+    }
+    variables = [f"--variable={name}={value}" for name, value in {**predefined, "CHANGE_COMMENT_TOKEN": TOKEN}.items()]
+    ignored = f"--ignore-predefined-vars={','.join(predefined)}"
+    return [tool("gitlab-ci-local"), "--force-shell-executor", "--no-color", ignored, *variables]
