@@ -33,7 +33,7 @@ export PLATFORM_ASSETS_DAGSTER ?= $(PLATFORM_ASSETS_HOME)/dagster
 export DAGSTER_EVENT_BATCH_SIZE ?= 500
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain
+.PHONY: help setup run dev live observe stop status test test-fast daemon-test k8s-tools k8s-test terraform-tools terraform-test ci-tools ci-test change changes images lint format bench attack chaos soak scale back-ends docs lock clean chain release release-check
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -108,6 +108,13 @@ images: setup ## Build the images of serving and platform with buildah, each wit
 	@deploy/images/build.sh serving
 	@deploy/images/build.sh platform
 
+release: ## Build a release into dist/: wheel, sdist, chart, documents, SBOM, provenance, checksums (RELEASE_SIGNING_KEY=file, WITH_IMAGES=1)
+	@PYTHON=$(PYTHON) deploy/ci/release.sh
+
+release-check: release ## Build it again, to the byte, and use the wheel where no checkout is
+	@again=$$(mktemp -d); trap 'rm -rf "$$again"' EXIT; OUT="$$again" PYTHON=$(PYTHON) deploy/ci/release.sh >/dev/null && diff -r dist "$$again" && echo "built twice, equal to the byte"
+	@PYTHON=$(PYTHON) deploy/ci/check-wheel.sh dist
+
 test-fast: setup ## Unit and graph tests only
 	@$(BIN)/pytest -q platform_assets_tests/unit platform_assets_tests/graph benchmarks
 
@@ -144,8 +151,8 @@ docs: setup ## Write docs/reference: the declaration and the command line
 
 lock: setup ## Resolve pyproject.toml into requirements.lock
 	@sed -i '/^torch==/d' requirements.lock # a pin without +cpu would prefer the CUDA build, 3 GB larger
-	@$(BIN)/uv pip compile pyproject.toml --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --quiet --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 	@sed -i -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock
 
 clean: stop ## Remove everything that was written, the environment included
-	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .platform $(VENV) $(K8S_VENV) $(TERRAFORM_VENV) $(CI_VENV) .venv-release .venv-support dist *.egg-info build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

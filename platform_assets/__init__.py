@@ -6,7 +6,7 @@ dagster (the stage packages, the service) can be imported without it. Does not b
 
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"
 
 
 def __dir__() -> list[str]:

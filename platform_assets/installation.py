@@ -7,7 +7,6 @@ take from here. Does not belong here: settings and the environment (`settings.py
 import os
 from collections.abc import Mapping, MutableMapping
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Self
 
 from platform_assets.connectors.source_reader import SourceReader
@@ -55,15 +54,10 @@ def lend_object_store(settings: Settings, environment: MutableMapping[str, str] 
     comes from a source of secrets.
 
     Raises:
-        SettingsError: artifacts lie in an object store, and boto3, which reaches it, is not installed.
         SecretError: the source of secrets cannot be read.
     """
     by_server = settings.mlflow.startswith(("http://", "https://"))
     in_store = (settings.mlflow_artifacts or "").startswith("s3://")
-    if in_store and find_spec("boto3") is None:
-        raise SettingsError(
-            f"{PREFIX}MLFLOW_ARTIFACTS is in an object store, which needs `platform-assets[s3]` (boto3)"
-        )
     lent = artifact_variables(settings.object_store) if by_server or in_store else {}
     kept = kept_secrets(environment)
     if kept is not None:
@@ -149,11 +143,7 @@ class Installation:
 
     @cached_property
     def models(self) -> ModelStore:
-        """The registry of models and the ledger.
-
-        Raises:
-            SettingsError: artifacts lie in an object store, and the library that reaches it is not installed.
-        """
+        """The registry of models and the ledger."""
         settings = self.settings
         lend_object_store(settings)
         return ModelStore(

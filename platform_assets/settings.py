@@ -20,6 +20,7 @@ from platform_assets.deployment.gitops.settings import GitOpsSettings
 from platform_assets.deployment.kubernetes.settings import ClusterSettings
 from platform_assets.deployment.registry import TARGETS
 from platform_assets.deployment.serving_home import LogFormat
+from platform_assets.extras import NEEDED_BY_SETTINGS, ExtraMissing, NeededExtra, require_extras
 from platform_assets.members import nearest
 from platform_assets.recovery.settings import BackupSettings
 from platform_assets.secret_sources.base import SourceSettings
@@ -292,7 +293,7 @@ class Settings(BaseModel):
         """Read the settings.
 
         Raises:
-            SettingsError: when a value cannot be used; every variable at fault is named.
+            SettingsError: when a value cannot be used, or needs an extra that is not installed; every variable at fault is named.
             SecretError: the source of secrets that it names cannot be used or read.
         """
         environment = with_secrets(environment)
@@ -343,10 +344,26 @@ class Settings(BaseModel):
             "simulation": _parsed("simulation", value("simulation", "{}")),
         }
         try:
-            return cls(**values)
+            settings = cls(**values)
         except ValidationError as error:
             problems = [f"{PREFIX}{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
             raise SettingsError(f"settings from the environment are not usable. {'; '.join(problems)}") from error
+        return settings._with_its_extras()
+
+    def _with_its_extras(self) -> Self:
+        try:
+            require_extras(self.needed_extras)
+        except ExtraMissing as error:
+            raise SettingsError(str(error)) from error
+        return self
+
+    @property
+    def needed_extras(self) -> tuple[NeededExtra, ...]:
+        """Each extra of the distribution that the settings need, with the variable that needs it."""
+        values = ((name, start, extra, getattr(self, name)) for name, start, extra in NEEDED_BY_SETTINGS)
+        return tuple(
+            NeededExtra(extra, PREFIX + name.upper()) for name, start, extra, v in values if v and v.startswith(start)
+        )
 
     @property
     def own_home(self) -> Path:

@@ -18,7 +18,7 @@ ROOT=$(cd "$HERE/../.." && pwd)
 cd "$ROOT"
 PREFIX=${PREFIX:-localhost/platform-assets}
 REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
+VERSION=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' platform_assets/__init__.py)
 TAG=${TAG:-$VERSION-${REVISION:0:12}}
 OUT=${OUT:-$ROOT/.platform/images}
 NAME=$PREFIX/$KIND:$TAG

@@ -217,11 +217,14 @@ def status(
 
 @app.command()
 def docs() -> None:
-    """Write docs/reference/ and the list of metrics: the declaration from its models, the commands from their help."""
-    from platform_assets.cli import command_reference, metrics_reference, reference
+    """Write docs/reference/ and the list of metrics: the declaration from its models, the commands from their help, and what goes."""
+    from platform_assets.cli import command_reference, deprecation_reference, metrics_reference, reference
     from platform_assets.cli.console import fail_readably
+    from platform_assets.deprecations import DEPRECATIONS
 
     with fail_readably():
         reference.write_page(reference.TARGET, reference.render_reference())
         reference.write_page(command_reference.TARGET, command_reference.render_commands(app))
+        page = deprecation_reference.render_deprecations(DEPRECATIONS)
+        reference.write_page(deprecation_reference.DEPRECATIONS_PAGE, page)
         reference.write_page(metrics_reference.TARGET, metrics_reference.render_now())

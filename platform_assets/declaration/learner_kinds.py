@@ -28,6 +28,7 @@ class DeclaredLearnerKind:
         names_estimator: whether it has an `estimator`.
         reads_amounts: whether it takes every input for an amount, with an order, so that codes mean nothing to it.
         library: shown on the model's asset, as Dagster spells it; empty for none.
+        extra: of the distribution, needed to fit it, see `platform_assets/extras.py`; empty for none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DeclaredLearnerKind:
     names_estimator: bool = False
     reads_amounts: bool = False
     library: str = ""
+    extra: str = ""
 
 
 CONSTANT = DeclaredLearnerKind("constant", "platform_assets.training.learners.constant:KIND")
@@ -81,7 +83,11 @@ XGBOOST = DeclaredLearnerKind(
     library="xgboost",
 )
 TORCH_MLP = DeclaredLearnerKind(
-    "torch_mlp", "platform_assets.training.learners.neural:KIND", takes_categories=True, library="pytorch"
+    "torch_mlp",
+    "platform_assets.training.learners.neural:KIND",
+    takes_categories=True,
+    library="pytorch",
+    extra="torch",
 )
 ESTIMATOR = DeclaredLearnerKind(
     "estimator",

@@ -17,18 +17,20 @@ class DeclaredPlatform:
         name: what `serving.platform` calls it.
         packaged_by: `package.module:OBJECT` of the `deployment.platforms.base.Platform` that makes its packages.
         refused: why none are made, with the day on which that was decided and the way out; empty where they are.
+        extra: of the distribution, needed to make a package, see `platform_assets/extras.py`; empty for none.
     """
 
     name: str
     packaged_by: str
     refused: str = ""
+    extra: str = ""
 
 
 _PLATFORMS = "platform_assets.deployment.platforms"
 BENTO = DeclaredPlatform("bento", f"{_PLATFORMS}.bento:BENTO")
-KSERVE = DeclaredPlatform("kserve", f"{_PLATFORMS}.kserve:KSERVE")
-SELDON = DeclaredPlatform("seldon", f"{_PLATFORMS}.seldon:SELDON")
-TRITON = DeclaredPlatform("triton", f"{_PLATFORMS}.triton:TRITON")
+KSERVE = DeclaredPlatform("kserve", f"{_PLATFORMS}.kserve:KSERVE", extra="onnx")
+SELDON = DeclaredPlatform("seldon", f"{_PLATFORMS}.seldon:SELDON", extra="onnx")
+TRITON = DeclaredPlatform("triton", f"{_PLATFORMS}.triton:TRITON", extra="onnx")
 TORCHSERVE = DeclaredPlatform(
     "torchserve",
     f"{_PLATFORMS}.torchserve:TORCHSERVE",

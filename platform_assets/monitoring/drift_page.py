@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from platform_assets.extras import lacking
 from platform_assets.monitoring.drift import PASSING, ColumnVerdict, DriftResult
 from platform_assets.monitoring.drift_statistics import (
     category_counts,
@@ -52,7 +53,7 @@ class ReportError(RuntimeError):
 def evidently_report(
     reference: pl.DataFrame, current: pl.DataFrame, result: DriftResult, path: Path, title: str = "Drift"
 ) -> Path:
-    """Write the drift page of one window.
+    """Write the drift page of one window. Without the extra `evidently` it has the table of verdicts and no pictures, and says so.
 
     Args:
         reference: the rows that `result` was computed from.
@@ -68,8 +69,9 @@ def evidently_report(
         ReportError: Evidently's page has changed its shape.
     """
     reference, current = _sample(reference), _sample(current)
-    drawn = [verdict for verdict in result.columns if _can_be_drawn(verdict, reference, current)]
-    head = _head(result, {verdict.column for verdict in drawn}, title)
+    missing = lacking("evidently")
+    drawn = [] if missing else [one for one in result.columns if _can_be_drawn(one, reference, current)]
+    head = _head(result, {verdict.column for verdict in drawn}, title, has_pictures=not missing)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_insert(_evidently_page(reference, current, drawn), head) if drawn else _plain_page(head, title))
     return path
@@ -185,11 +187,12 @@ def _category_psi_test(
     return value, value > threshold
 
 
-def _head(result: DriftResult, drawn: set[str], title: str) -> str:
+def _head(result: DriftResult, drawn: set[str], title: str, *, has_pictures: bool) -> str:
     """Our table: every column with its verdict, failed ones first, and whether Evidently could draw it."""
     return rendered(
         "drift_table.html.j2",
         title=title,
+        has_pictures=has_pictures,
         passed=result.passed,
         status=result.status,
         failed=len(result.failed_columns),

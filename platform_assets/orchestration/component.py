@@ -14,7 +14,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from platform_assets.declaration import DeclarationError, UseCase
+from platform_assets.declaration.needed_extras import needed_extras
 from platform_assets.declaration.template import use_case_template
+from platform_assets.extras import ExtraMissing, require_extras
 from platform_assets.orchestration.assets.build import build_assets
 from platform_assets.orchestration.assets.delivery import delivery_asset, delivery_sensor
 from platform_assets.orchestration.assets.usage import usage_asset, usage_sensor
@@ -65,8 +67,8 @@ class MlUseCase(dg.Component):
         """Read the file, with file and line in every error.
 
         Raises:
-            dg.DagsterInvalidDefinitionError: there are no attributes, the file does not hold a valid use case, or its history is too short
-                for its folds, which `platform-assets run` would refuse.
+            dg.DagsterInvalidDefinitionError: there are no attributes, the file does not hold a valid use case, its history is too short for
+                its folds, which `platform-assets run` would refuse, or it needs an extra that is not installed.
         """
         if attributes is None:
             raise dg.DagsterInvalidDefinitionError(
@@ -76,6 +78,10 @@ class MlUseCase(dg.Component):
             use_case = check_declaration(context.path)
         except DeclarationError as error:
             raise dg.DagsterInvalidDefinitionError(str(error)) from error
+        try:
+            require_extras(needed_extras(use_case), use_case.name)
+        except ExtraMissing as error:
+            raise dg.DagsterInvalidDefinitionError(f"{context.path}/defs.yaml: {error}") from error
         return cls(use_case=use_case, folder=context.path)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
@@ -84,7 +90,12 @@ class MlUseCase(dg.Component):
 
 
 def use_case_definitions(use_case: UseCase, folder: Path) -> dg.Definitions:
-    """Definitions of one use case, without resources."""
+    """Definitions of one use case, without resources.
+
+    Raises:
+        ExtraMissing: its declaration needs an extra that is not installed.
+    """
+    require_extras(needed_extras(use_case), use_case.name)
     settings = Settings.from_environment()
     on, simulated, told_by = settings.automation == "on", settings.simulated_clock is not None, settings.alertmanager
     automation = build_automation(use_case, running=on, simulated=simulated)

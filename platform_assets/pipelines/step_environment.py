@@ -154,13 +154,17 @@ def _compared(first: StepEnvironment, second: StepEnvironment) -> Iterator[tuple
             yield f"{kind} {name}", one_side.get(name, "-"), other_side.get(name, "-")
 
 
+def _is_installed(name: str) -> bool:
+    return any(metadata.distributions(name=name))
+
+
 def _versions() -> dict[str, str]:
     packages = {f"package {name}": version for name, version in _packages(DISTRIBUTION)}
     return {"python": platform.python_version(), "code": code_version() or "-", **packages}
 
 
 def _packages(root: str) -> Sequence[tuple[str, str]]:
-    """Every distribution that the platform needs, down to the last: what was installed beside it changes no step."""
+    """Every distribution that the platform and its installed extras need: what was installed beside them changes no step."""
     from packaging.requirements import Requirement
 
     waiting, found = [root], {}
@@ -176,6 +180,7 @@ def _packages(root: str) -> Sequence[tuple[str, str]]:
         found[name] = distribution.version
         for text in distribution.requires or ():
             needed = Requirement(text)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+            is_wanted = needed.marker is None or needed.marker.evaluate({"extra": ""})
+            if is_wanted or (name == root and _is_installed(needed.name)):
                 waiting.append(re.sub(r"[-_.]+", "-", needed.name).lower())
     return sorted((name, version) for name, version in found.items() if name != root)

@@ -1,7 +1,5 @@
 """MLflow by HTTP, and artifacts in an object store: by settings alone, and nothing stays on this machine's disk."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -135,8 +133,7 @@ def test_keys_are_lent_where_artifacts_need_them_and_nowhere_else() -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "boto3", None)
     hidden: Callable[[str], object] = lambda name: None  # noqa: E731
-    monkeypatch.setattr("platform_assets.installation.find_spec", hidden)
-    with pytest.raises(SettingsError, match=r"MLFLOW_ARTIFACTS.*platform-assets\[s3\]"):
-        lend_object_store(settings_of(MLFLOW_ARTIFACTS="s3://bucket/mlflow"), dict(os.environ))
+    monkeypatch.setattr("platform_assets.extras.find_spec", hidden)
+    with pytest.raises(SettingsError, match=r"MLFLOW_ARTIFACTS.*boto3.*platform-assets\[s3\]"):
+        settings_of(MLFLOW_ARTIFACTS="s3://bucket/mlflow")

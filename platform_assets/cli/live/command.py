@@ -14,6 +14,7 @@ from platform_assets.cli.live.driver import run_live
 from platform_assets.cli.live.screen import print_story
 from platform_assets.cli.live.world import Wish, make_world
 from platform_assets.declaration.loader import declared_use_cases
+from platform_assets.extras import NeededExtra, require_extras
 from platform_assets.settings import Settings
 
 
@@ -27,10 +28,13 @@ def live_through(name: str, wish: Wish, ui_port: int | None, pictures: Path | No
         pictures: a folder for pictures of the page before, while and after the drift is there; None for none.
 
     Raises:
+        ExtraMissing: a web UI is asked for that is not installed.
         LiveWorldError: it cannot begin, or one of its processes ended.
         RunFailed: the first model was not made.
     """
     settings = Settings.from_environment()
+    if ui_port is not None:
+        require_extras([NeededExtra("ui", "--ui-port")])
     [declared] = declared_use_cases(name)
     world = make_world(declared.use_case, settings, wish)
     signal.signal(

@@ -20,6 +20,8 @@ from platform_assets.declaration import UseCase
 from platform_assets.declaration.days import DayRange
 from platform_assets.declaration.loader import declared_use_cases
 from platform_assets.declaration.names import ONLINE_STORE, PREDICTION_LOG
+from platform_assets.declaration.needed_extras import needed_extras
+from platform_assets.extras import lacking, require_extras
 from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
@@ -55,12 +57,17 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
     """As `run_use_cases`, while no other run works on this home.
 
     Raises:
+        ExtraMissing: the use case that is named needs an extra that is not installed.
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
     started = monotonic()
+    for declared in declared_use_cases(name, warned=True) if name is not None else ():
+        require_extras(needed_extras(declared.use_case), declared.use_case.name)
     with step("load the definitions"):
         jobs = InProcess.of(installation, console.print)
     chosen = declared_use_cases(name, warned=True)
+    if name is None:  # one that lacks an extra was named with the definitions, and left out
+        chosen = [one for one in chosen if not any(lacking(needed.extra) for needed in needed_extras(one.use_case))]
     if any(declared.use_case.is_realtime for declared in chosen):
         installation.serving.target().ensure_running()  # before any work: a port in use is reported at once
     wrong = []

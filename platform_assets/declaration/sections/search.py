@@ -81,3 +81,8 @@ class Search(Declaration):
         description="SQLAlchemy address that keeps finished trials, so that a search that was stopped goes on; by default a "
         "SQLite file under the platform's home.",
     )
+
+    @property
+    def extra(self) -> str:
+        """The extra of the distribution that the engine takes; empty for none."""
+        return "" if self.engine == "optuna" else self.engine

@@ -24,6 +24,7 @@ from platform_assets.deployment.packaging.sources import (
     ENTRY_POINTS,
     STREAM_DOOR,
     distributions_of,
+    lock_file,
     read_lock,
     requirements,
     service_modules,
@@ -145,7 +146,7 @@ def write_context(
         else:
             shutil.copyfile(path, target)
     libraries = list(artifact.required_libraries(model_folder))
-    pinned = requirements(third_party(modules), libraries, source_root / "requirements.lock", drivers)
+    pinned = requirements(third_party(modules), libraries, lock_file(source_root), drivers)
     (context / REQUIREMENTS_FILE).write_text("\n".join(pinned) + "\n", encoding="utf-8")
     write_release(context / "release", use_case, model_folder, release_info)
     build_file = {

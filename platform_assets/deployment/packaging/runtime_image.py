@@ -20,8 +20,8 @@ from platform_assets.deployment.packaging.sources import (
 )
 from platform_assets.training.learners import LEARNERS
 
-EXTRAS = ("postgresql", "s3")
-"""What an installation on a cluster needs beyond the project's own dependencies."""
+EXTRAS = ("serving", "ui", "evidently", "onnx", "kafka", "postgresql", "kubernetes", "s3")
+"""What an installation on a cluster has beyond the core: every extra but `ray`, and `torch` where networks are trained."""
 DRIVERS = ("psycopg", "redis")
 """Database drivers that an installation's settings may ask for."""
 FETCHING = ("serving/__init__.py", "serving/fetch_release.py", "serving/release_archive.py", "serving/release_cache.py")
@@ -55,8 +55,9 @@ def platform_requirements(source_root: Path, torch: bool) -> list[str]:
     from packaging.requirements import Requirement
 
     project = tomllib.loads((source_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    texts = [*project["dependencies"], *(text for extra in EXTRAS for text in project["optional-dependencies"][extra])]
-    wanted = [requirement for requirement in map(Requirement, texts) if torch or requirement.name != "torch"]
+    extras = (*EXTRAS, "torch") if torch else EXTRAS
+    texts = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    wanted = list(map(Requirement, texts))
     modules = [requirement.name for requirement in wanted if requirement.extras]
     return requirements((), [one.name for one in wanted], source_root / "requirements.lock", modules)
 

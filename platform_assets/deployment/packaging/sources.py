@@ -195,6 +195,12 @@ def distributions_of(driver: str) -> set[str]:
     return {_normal(provider) for provider in packages_distributions().get(driver, [driver])}
 
 
+def lock_file(source_root: Path) -> Path:
+    """Where versions are pinned: beside a checkout's packages, or within the package where a wheel was installed."""
+    own = source_root / "requirements.lock"
+    return own if own.is_file() else source_root / "platform_assets" / "requirements.lock"
+
+
 def read_lock(lock: Path) -> dict[str, str]:
     """Distribution to version, as a lock file pins them.
 

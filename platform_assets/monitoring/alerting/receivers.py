@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from platform_assets.deprecations import DEPRECATIONS
 from platform_assets.members import MemberRegistry
 
-OPSGENIE_ENDS = date(2027, 4, 5)
+OPSGENIE_ENDS = DEPRECATIONS["opsgenie"].ends
 JIRA_SERVICE_MANAGEMENT = "https://api.atlassian.com/jsm/ops/integration/"
 SUMMARY = "{{ .CommonLabels.use_case }} {{ .CommonLabels.alertname }}: {{ (index .Alerts 0).Annotations.summary }}"
 ACTION = "{{ range .Alerts }}{{ .Annotations.summary }}\n{{ .Annotations.action }}\n{{ .Annotations.runbook_url }}\n{{ end }}"

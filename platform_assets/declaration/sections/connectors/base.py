@@ -48,6 +48,8 @@ class ConnectorDeclaration(Declaration):
     """`package.module:OBJECT` of the `connectors.base.Reader` for this kind."""
     incremental_field: ClassVar[str] = "kind"
     """The field that makes a source incremental."""
+    extra: ClassVar[str] = ""
+    """The extra of the distribution that reading takes, see `platform_assets/extras.py`; empty for none."""
     is_simulated: ClassVar[bool] = False
     """Whether the rows are drawn and not observed; then `simulated_with` changes how."""
 

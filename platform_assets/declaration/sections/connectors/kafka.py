@@ -15,6 +15,7 @@ class KafkaConnector(MessagesConnector):
     """Rows of a Kafka topic, one JSON object in each message; the offsets read are kept with the data."""
 
     reader: ClassVar[str] = "platform_assets.connectors.kafka.reader:KAFKA"
+    extra: ClassVar[str] = "kafka"
 
     kind: Literal["kafka"] = Field(description="A Kafka topic with JSON objects.")
     topic: str = Field(description="Name of the topic.")

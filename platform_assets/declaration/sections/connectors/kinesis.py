@@ -15,6 +15,7 @@ class KinesisConnector(MessagesConnector):
     """Rows of a Kinesis data stream, one JSON object in each record; what was read of each shard is kept with the data."""
 
     reader: ClassVar[str] = "platform_assets.connectors.kinesis.reader:KINESIS"
+    extra: ClassVar[str] = "s3"
 
     kind: Literal["kinesis"] = Field(
         description="A Kinesis data stream with JSON objects. Needs `platform-assets[s3]`."
