@@ -386,12 +386,13 @@ class Settings(BaseModel):
 
 def misspelt_settings(environment: Mapping[str, str] = os.environ) -> list[str]:
     """A sentence for each variable that is no setting and is called much like one; those of services and tests are others."""
-    known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, "dagster")}
-    unknown = [name for name in environment if name.startswith(PREFIX) and name not in known]
-    meant = ((name, nearest(name, known)) for name in sorted(unknown) if not name.startswith(_OTHERS))
-    return [
-        f"{name} is no setting, and says nothing; did you mean {other}?" for name, other in meant if other is not None
-    ]
+    known = sorted(name.upper() for name in (*Settings.model_fields, "dagster", "secrets"))
+    given = sorted(name for name in environment if name.startswith(PREFIX) and not name.startswith(_OTHERS))
+    meant = {
+        name: nearest(name.removeprefix(PREFIX), known) for name in given if name.removeprefix(PREFIX) not in known
+    }
+    said = "is no setting, and says nothing; did you mean"
+    return [f"{name} {said} {PREFIX}{other}?" for name, other in meant.items() if other is not None]
 
 
 def source_access() -> Access:

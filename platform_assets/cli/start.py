@@ -43,6 +43,10 @@ class Commands(typer.Typer):
             sys.excepthook = show_traceback  # Typer puts its own in place, which shows errors as they are
 
 
+DESCRIBING = "parity"
+"""Says what a process finds in its environment: nothing may be set for it."""
+
+
 class WithWords(TyperGroup):
     """All commands together; what was typed stays known to what every command begins with."""
 
@@ -103,6 +107,8 @@ def begin(
     with fail_readably():
         command, words = context.invoked_subcommand or "", list(context.obj or ())
         refuse_missing_home(command, words[words.index(command) + 1 :] if command in words else [])
+    if command == DESCRIBING:
+        return
     stack = ExitStack()
     context.call_on_close(stack.close)
     stack.enter_context(environment_kept())

@@ -153,8 +153,9 @@ def train_on_history(journey: Journey) -> None:
     """
     for due_job in polled(journey.use_case):
         journey.execute(due_job)
+    visit = history_visit(journey.days)
     try:
-        journey.visit(history_visit(journey.days))
+        journey.catch_up(visit.as_of, dict(visit.wanted))
     except RunFailed:
         print_refused(journey, journey.days.as_of)
         raise

@@ -87,6 +87,8 @@ def test_a_misspelt_use_case_is_no_failure_but_a_mistake(project: Path) -> None:
 def test_a_misspelt_variable_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLATFORM_ASSETS_HOEM", "elsewhere")
     monkeypatch.setenv("PLATFORM_ASSETS_SERVING_FEAST", "{}")
+    monkeypatch.setenv("PLATFORM_ASSETS_NAMESPACE", "ml")
+    monkeypatch.setenv("PLATFORM_ASSETS_IMAGE", "registry.example/platform")
     told = typed("check", "card_fraud")[2]
     assert told == "note: PLATFORM_ASSETS_HOEM is no setting, and says nothing; did you mean PLATFORM_ASSETS_HOME?"
 

@@ -40,7 +40,7 @@ def test_another_stack_is_written_and_what_it_has_no_words_for_is_said(tmp_path:
     assert "datadog has no ClocksApart" in screen
     assert "no Datadog has read them" in screen
     code, screen = asked("render", "--stack", "nagios", "--output", str(tmp_path))
-    assert (code, "there is no monitoring stack 'nagios'" in screen) == (1, True)
+    assert (code, "there is no monitoring stack 'nagios'" in screen) == (2, True)
 
 
 def test_check_is_red_while_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
