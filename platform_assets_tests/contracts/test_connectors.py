@@ -292,7 +292,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "change_feed": ({"topic": "rides"}, "connector.brokers"),
     "kafka": ({"topic": "rides", "brokers": "BROKERS"}, "connector.kind"),
     "kinesis": ({"stream": "rides", "epoch_unit": {"price": "seconds"}}, "connector.epoch_unit"),
-    "simulator": ({"settings": {}}, "connector.simulator.generator"),
+    "simulator": ({"settings": {}}, "connector.generator"),
     "iceberg": ({"path": "s3://bucket/lake"}, "connector.path"),
 }
 """What is wrong with a declaration of a source without an event time, by kind, and the field that is to blame."""
