@@ -10,7 +10,7 @@ import typer
 
 def erase(
     use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
-    entity: Annotated[str, typer.Option(help="Whose rows go, such as `customer_id=7`.")],
+    entity: Annotated[str, typer.Option(help="Whose rows go, such as `account=7`.")],
     why: Annotated[str, typer.Option(help="Why, for the record; write nothing personal.")] = "",
     also_pinned: Annotated[
         bool,

@@ -18,6 +18,7 @@ from platform_assets.declaration.names import (
     QUALITY,
     RETRAIN_DECISION,
     TABLES,
+    USAGE,
     TRAINING_SET,
 )
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
@@ -68,6 +69,7 @@ def lineage(use_case: UseCase) -> Lineage:
         otherwise[(RELEASES, source.name)] = (ColumnOf(QUARANTINE, source.name, WHOLE_ROW),)
         otherwise[(ACCEPTANCES, source.name)] = (ColumnOf(RAW, source.name, WHOLE_ROW),)
     otherwise[(MAINTENANCE, TABLES)] = (ColumnOf(PLATFORM, "lake", WHOLE_ROW),)
+    otherwise[(MONITORING, USAGE)] = (ColumnOf(PLATFORM, "runs", WHOLE_ROW),)
     if not use_case.is_trained_here:
         return Lineage(made_from, otherwise)
     judged = (*use_case.feature_names, use_case.label.column)

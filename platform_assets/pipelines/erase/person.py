@@ -85,7 +85,7 @@ class ErasedEntity:
 
 
 def named_entity(catalog: Catalog, text: str) -> ErasedEntity:
-    """The entity that a person names, such as `customer_id=7`, with its events.
+    """The entity that a person names, such as `account=7`, with its events.
 
     Args:
         catalog: the tables.
