@@ -79,6 +79,7 @@ class MemoryTable:
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     known: str | None = None
+    copied_to: Any = None
 
     def exists(self) -> bool:
         return bool(self.rows.get(self.uri))
@@ -274,7 +275,7 @@ class DeliveryWorld:
         for module in (deploy, roll_back):
             patch.setattr(module, "find_bento", lambda case, wanted, root: bento(str(int(wanted[7:], 16))))
         patch.setattr(BuiltBento, "lacks", lambda self, drivers: [])
-        patch.setattr(deploy, "serving_settings", lambda *_: None)
+        patch.setattr(deploy, "serving_settings", lambda *_, **__: None)
         patch.setattr(
             deploy, "release_of",
             lambda case, version, built, settings: Release(
