@@ -22,7 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeliveryWorld:
 
 
 def resources(world: DeliveryWorld) -> dict[str, Any]:
-    feast = SimpleNamespace(drivers=lambda: ())
+    feast = SimpleNamespace(drivers=lambda: (), credentials=None, secrets=None)
     return {"models": world.models, "feast": feast, "serving": world.serving, "releases": world.releases}
 
 

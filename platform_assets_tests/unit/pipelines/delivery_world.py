@@ -292,7 +292,7 @@ class DeliveryWorld:
     def process(self) -> InstalledDelivery:
         """A reconciler in a process of its own."""
         self.processes += 1
-        drivers: Any = SimpleNamespace(drivers=lambda: ())
+        drivers: Any = SimpleNamespace(drivers=lambda: (), credentials=None, secrets=None)
         run_id = f"run {self.processes}"
         return InstalledDelivery(self.case, self.models, drivers, self.serving, self.releases, run_id)
 
@@ -322,7 +322,7 @@ class DeliveryWorld:
     def roll_back(self) -> None:
         """A person goes back."""
         self.processes += 1
-        drivers: Any = SimpleNamespace(drivers=lambda: ())
+        drivers: Any = SimpleNamespace(drivers=lambda: (), credentials=None, secrets=None)
         roll_back.roll_back_model(
             self.case, self.models, drivers, self.serving, f"run {self.processes}", why="declines doubled", who="on call"
         )  # fmt: skip

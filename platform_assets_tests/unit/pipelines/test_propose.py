@@ -24,7 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeliveryWorld:
 
 
 def proposed(world: DeliveryWorld, number: str, environment: Any = "production") -> ProposedPromotion:
-    drivers: Any = SimpleNamespace(drivers=lambda: ())
+    drivers: Any = SimpleNamespace(drivers=lambda: (), credentials=None, secrets=None)
     variables: Mapping[str, str] = {}
     parts = Proposer(world.models, drivers, world.serving, world.releases, BranchOnly(), variables, lambda line: None)
     version = world.registry.get(world.name, number)

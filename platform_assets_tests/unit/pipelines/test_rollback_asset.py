@@ -118,7 +118,7 @@ def world(use_case: UseCase, first: Trained, second: Trained, tmp_path: Path, mo
         monkeypatch.setattr(ServingHome, "target", lambda self: target)
         kept = BuiltBento("card_fraud:1", tmp_path, "sha256:kept", 1, reused=True)
         monkeypatch.setattr(module, "find_bento", lambda use_case, digest, root: kept)
-        monkeypatch.setattr(deploying, "serving_settings", lambda *_: None)
+        monkeypatch.setattr(deploying, "serving_settings", lambda *_, **__: None)
         monkeypatch.setattr(
             deploying, "release_of",
             lambda use_case, version, bento, settings: Release(use_case.name, f"v{version.version}", ["{port}"], "/readyz", tmp_path),
