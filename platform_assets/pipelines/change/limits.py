@@ -226,6 +226,7 @@ NO_LIMITS: Final = (
     "monitoring.window_days", "monitoring.quality_metric", "monitoring.retrain.*", "monitoring.degrade", "monitoring.degrade.*",
     "monitoring.measures", "monitoring.measures.*", "monitoring.alerts.*", "monitoring.stack", "monitoring.columns.*.why",
     "serving.guards.block_seconds",
+    "monitoring.explanations.*",
 )  # fmt: skip
 """Fields beside them that let nothing pass. A bypass has its own who, why and until; retraining is looked at by `automation`."""
 
