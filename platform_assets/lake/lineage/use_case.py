@@ -18,8 +18,8 @@ from platform_assets.declaration.names import (
     QUALITY,
     RETRAIN_DECISION,
     TABLES,
-    USAGE,
     TRAINING_SET,
+    USAGE,
 )
 from platform_assets.declaration.prediction_log import FEATURE_PREFIX
 from platform_assets.lake.catalog import predictions_path
