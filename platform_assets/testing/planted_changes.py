@@ -141,7 +141,7 @@ BAD: Mapping[str, PlantedChange] = {
         "declarations", edit_text(DECLARATION, "  name: parking\n", "  name: parking\n  name: lots\n")
     ),
     "a history too short for its folds": PlantedChange(
-        "definitions", declared(lambda d: d["history"].update(last_day="2024-01-03")), needs_code=True
+        "definitions", declared(lambda d: d["history"].update(last_day="2024-01-10")), needs_code=True
     ),
     "the use case taken out": PlantedChange("definitions", lambda root: (root / DECLARATION).unlink()),
     "a column that nobody promised": PlantedChange("contracts", declared(lambda d: _new_column(d, "axles"))),
