@@ -31,7 +31,7 @@ class GitOpsSettings(BaseModel):
         default="", description="Folder in the repository above `environments/`; none at its root."
     )
     author: str = Field(
-        default="platform-assets <platform-assets@localhost>", description="Of commits, as `Name <mail@example>`."
+        default="Platform Assets <platform-assets@localhost>", description="Of commits, as `Name <mail@example>`."
     )
     pull_requests: Mapping[str, Any] = Field(
         default={"kind": "branch"},
