@@ -171,10 +171,11 @@ def prepare(chain: Chain) -> None:
 
 
 def commit_change(chain: Chain) -> str:
-    """A team's change: more trees, and from now on new versions begin as a canary."""
+    """A team's change: from now on new versions begin as a canary."""
     path = chain.work / "platform_assets" / "defs" / USE_CASE / "defs.yaml"
     text = path.read_text()
-    canary = "rollout:\n      - {strategy: canary, steps_percent: [50], step_minutes: 0.5, at_most_hours: 1}\n    "
+    stages = ("{strategy: canary, steps_percent: [50], step_minutes: 0.5, at_most_hours: 1}", "{strategy: replace}")
+    canary = "rollout:\n" + "".join(f"      - {stage}\n" for stage in stages) + "    "
     assert "  serving:\n    " in text
     path.write_text(text.replace("  serving:\n    ", f"  serving:\n    {canary}", 1))
     git(chain.work, "commit", "-qam", "New versions begin as a canary")
