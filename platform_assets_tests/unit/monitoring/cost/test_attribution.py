@@ -143,3 +143,10 @@ def test_a_sheet_that_cannot_be_used_is_told_with_file_and_field(tmp_path: Path)
         PriceSheet.named(str(path))
     with pytest.raises(PriceSheetUnusable, match=r"no price sheet 'moon'.*own"):
         PriceSheet.named("moon")
+
+
+def test_the_sheet_in_the_documents_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "operations" / "cost.md").read_text(encoding="utf-8")
+    path = tmp_path / "ours.yaml"
+    path.write_text(page.split("```text\n")[1].partition("```")[0], encoding="utf-8")
+    assert PriceSheet.named(str(path)).name == "our-contract"
