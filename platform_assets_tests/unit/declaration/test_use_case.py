@@ -101,7 +101,7 @@ def test_a_mistake_names_file_line_and_field(tmp_path: Path, old: str, new: str,
     path = declared(tmp_path, text.replace(old, new, 1))
     with pytest.raises(DeclarationError) as error:
         load_use_case(path)
-    lines = str(error.value).splitlines()
+    lines = [str(problem) for problem in error.value.problems]
     matching = [line for line in lines if f": {field}: " in line]
     assert matching, f"no error points at {field}: {lines}"
     assert says in matching[0]
