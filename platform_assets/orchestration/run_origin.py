@@ -18,6 +18,7 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.workspace.load import location_origin_from_module_name
 
 from platform_assets.orchestration.local_runs.worker import WORKER_TAG, Worker
+from platform_assets.orchestration.measured_steps import measured_in_process_executor
 
 LOCATION, MODULE = "platform_assets", "platform_assets.definitions"
 """The code location's name and module, as in `workspace.yaml` and in pyproject.toml's `tool.dg`."""
@@ -44,7 +45,8 @@ def execute_with_origin(
     """
     whole = definitions.resolve_job_def(job_name).as_ephemeral_job(resource_defs={}, input_values={})
     part = frozenset(request.asset_selection or ())
-    job = whole.get_subset(asset_selection=part) if part else whole
+    chosen = whole.get_subset(asset_selection=part) if part else whole
+    job = chosen.with_executor_def(measured_in_process_executor)  # an ephemeral job has one of its own
     tags = dict(request.tags)
     if request.partition_key is not None:
         tags |= job.get_tags_for_partition_key(request.partition_key, selected_asset_keys=None)

@@ -10,6 +10,7 @@ import pytest
 
 from platform_assets.orchestration.local_runs.launcher import CPU_SECONDS_TAG
 from platform_assets.orchestration.measured_steps import measured_in_process_executor, read_run_usage
+from platform_assets.orchestration.run_origin import execute_with_origin
 
 JOB = "parking__load"
 
@@ -74,3 +75,12 @@ def test_another_use_case_is_not_read(instance: dg.DagsterInstance) -> None:
     assert read_run_usage(instance, began, "another") == []
     (usage,) = read_run_usage(instance, began)
     assert usage.overhead_cpu_seconds == 2.0
+
+
+def test_runs_of_a_command_in_its_own_process_are_measured_too(instance: dg.DagsterInstance) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    job_of_one = dg.define_asset_job(JOB, selection=[raw])
+    definitions = dg.Definitions(assets=[raw], jobs=[job_of_one])
+    assert execute_with_origin(definitions, instance, JOB, dg.RunRequest(), {}).success
+    (usage,) = read_run_usage(instance, began)
+    assert usage.steps["raw/stays"].cpu_seconds >= 0.05
