@@ -115,7 +115,7 @@ def test_staleness_is_declared_where_a_store_answers_and_only_what_does_not_ask_
         ({"then": "refuse", "rule": "amount > 100"}, "belongs to `then: rule`"),
         ({"then": "rule", "rule": "amount >"}, "cannot be computed"),
         ({"then": "rule", "rule": "amount > 'much'"}, "cannot be computed"),
-        ({"then": "rule", "rule": "price > 100"}, "names price; a rule may name features: amount"),
+        ({"then": "rule", "rule": "price > 100"}, "names price, which is no feature"),
         ({"then": "rule", "rule": "amount + 1"}, "must be a condition, such as amount > 0"),
     ],
 )

@@ -23,6 +23,7 @@ from platform_assets.pipelines.jobs import (
     TRAIN,
     WATCH,
 )
+from platform_assets.pipelines.run_visits import Visit
 from platform_assets.pipelines.timeline import plan
 from platform_assets_tests.unit.pipelines.due_now.due_world import (
     DELAY,
@@ -265,6 +266,9 @@ class Steps:
 
     def execute(self, due_job: DueJob) -> None:
         assert self.made._make(due_job.job, due_job.part, due_job.days)
+
+    def visit(self, visit: Visit) -> None:
+        self.catch_up(visit.as_of, dict(visit.wanted))
 
     def catch_up(self, at: date, wanted: dict[str, DayRange]) -> None:
         for due_job in due(self.use_case, self.made.materialized, at, wanted):
