@@ -74,10 +74,10 @@ def test_the_command_is_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert runner.invoke(app, ["proto", "card_fraud", "--check-against", str(file)]).exit_code == 0
     file.write_text(printed.stdout.replace("double amount = 5", "float amount = 5"))
     red = runner.invoke(app, ["proto", "card_fraud", "--check-against", str(file)])
-    assert (red.exit_code, "amount (number 5) is of type double and was float" in red.stdout) == (1, True)
+    assert (red.exit_code, "amount (number 5) is of type double and was float" in red.output) == (1, True)
     file.write_text("no proto")
     wrong = runner.invoke(app, ["proto", "card_fraud", "--check-against", str(file)])
-    assert (wrong.exit_code, "is no valid proto" in wrong.stdout) == (1, True)
+    assert (wrong.exit_code, "is no valid proto" in wrong.output) == (1, True)
 
 
 def buf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
