@@ -51,7 +51,7 @@ def read_switches() -> Switches:
 def switches_of(instance: dg.DagsterInstance) -> Switches:
     """What an instance remembers."""
     beats = [daemon.heartbeat_at for daemon in read_daemons(instance) if daemon.heartbeat_at is not None]
-    states = instance.all_instigator_state()
+    states = instance.all_instigator_state() if instance.schedule_storage is not None else ()
     by_status = {
         status: tuple(sorted({state.instigator_name for state in states if state.status is status}))
         for status in (InstigatorStatus.RUNNING, InstigatorStatus.STOPPED)

@@ -29,6 +29,7 @@ STAGES = (CanaryStage(strategy="canary", steps_percent=(20,), step_minutes=0), R
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RolloutWorld:
     world = RolloutWorld(tmp_path)
+    monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
     installation = SimpleNamespace(models=world.models, serving=world.serving, feature_store=None)
     monkeypatch.setattr(Installation, "from_environment", lambda: installation)
     declared = SimpleNamespace(use_case=world.case, folder=tmp_path)
@@ -125,8 +126,9 @@ def test_without_a_champion_there_is_no_bento_to_serve(world: RolloutWorld, monk
     ],
 )
 def test_a_topic_is_scored_here_beside_the_services_or_no_more(
-    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], called: tuple[Any, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], called: tuple[Any, ...]
 ) -> None:
+    monkeypatch.setenv("PLATFORM_ASSETS_HOME", str(tmp_path))
     seen: list[Any] = []
     for name in ("score", "detach_scoring", "end_scoring"):
         monkeypatch.setattr(scoring, name, lambda *words, name=name: seen.append((name, *words[1:])))

@@ -66,7 +66,9 @@ def test_a_closed_history_that_no_run_could_use_is_refused_where_definitions_are
     folder = write_declaration(tmp_path / "small", document).parent
     context = cast(dg.ComponentLoadContext, SimpleNamespace(path=folder))
     if refused:
-        with pytest.raises(dg.DagsterInvalidDefinitionError, match=r"small/defs\.yaml: small: training needs 27 days"):
+        with pytest.raises(
+            dg.DagsterInvalidDefinitionError, match=r"small/defs\.yaml:\d+: history: small: training needs 27 days"
+        ):
             MlUseCase.load(UnreadAttributes(), context)
     else:
         assert MlUseCase.load(UnreadAttributes(), context).use_case.name == "small"
