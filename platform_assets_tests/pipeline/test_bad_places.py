@@ -53,6 +53,6 @@ def test_a_setting_that_is_no_number(tmp_path: Path) -> None:
 
 def test_a_use_case_that_does_not_exist(tmp_path: Path) -> None:
     code, printed = command(environment(tmp_path / "home", free_port(), tmp_path / "dagster"), "run", "card_freud")
-    assert code == 1
+    assert code == 2
     assert "card_freud" in sentence(printed)
     assert "card_fraud" in sentence(printed)
