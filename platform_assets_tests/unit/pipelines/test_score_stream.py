@@ -43,7 +43,7 @@ class World:
         self.exits: list[str] = []
         self.logged: list[str] = []
         monkeypatch.setattr(module, "serving_bento", lambda *_: self.serving)
-        monkeypatch.setattr(module, "serving_settings", lambda *_: None)
+        monkeypatch.setattr(module, "serving_settings", lambda *_, **__: None)
         monkeypatch.setattr(module, "stream_command", self.command)
         monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
         monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
