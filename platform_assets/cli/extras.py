@@ -7,6 +7,8 @@ import re
 from importlib.metadata import PackageNotFoundError, requires
 
 DISTRIBUTION = "platform-assets"
+EVERYTHING = "all"
+"""The extra of all others."""
 _EXTRA = re.compile(r"""extra\s*==\s*["']([A-Za-z0-9._-]+)["']""")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -18,14 +20,17 @@ def extra_with(module: str) -> str | None:
         requirements = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return None
+    found: list[str] = []
     for requirement in requirements:
         name, extra = _NAME.match(requirement), _EXTRA.search(requirement)
         if name is None or extra is None:
             continue
         package = name[0].lower().replace("_", "-")
         if package == wanted or package.startswith(f"{wanted}-"):
-            return extra[1]
-    return None
+            found.append(extra[1])
+    return min(
+        found, key=lambda extra: extra == EVERYTHING, default=None
+    )  # the metadata spells out `all`, and before others
 
 
 def sentence_of_missing(module: str) -> str:

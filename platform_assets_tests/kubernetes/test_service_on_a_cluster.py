@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from platform_assets.declaration import UseCase
 from platform_assets.deployment.errors import StartFailed
 from platform_assets.deployment.packaging import build_bento
 from platform_assets.deployment.release import Release
@@ -44,6 +45,13 @@ OK = 200
 CANARY = planned([Stage(StageKind.WEIGHT, 30, observe=True)])
 
 
+def patient() -> UseCase:
+    """The use case, whose requests may wait: what is tried here is versions that come and go, on a machine that does more than answer."""
+    case = use_case()
+    overload = case.serving.overload.model_copy(update={"max_wait_ms": 5000.0})
+    return case.model_copy(update={"serving": case.serving.model_copy(update={"overload": overload})})
+
+
 @dataclass
 class Place:
     target: Target
@@ -57,8 +65,8 @@ class Place:
         if wrong:
             rows = [row.model_copy(update={"score": 1 - row.score}) for row in info.self_test]
             info = info.model_copy(update={"self_test": tuple(rows)})
-        bento = build_bento(use_case(), self.folder / "model", info, self.folder / "bentos", drivers=("psycopg",))
-        return release_of(use_case(), RegisteredVersion("parking", number, "run", {}), bento, self.settings)
+        bento = build_bento(patient(), self.folder / "model", info, self.folder / "bentos", drivers=("psycopg",))
+        return release_of(patient(), RegisteredVersion("parking", number, "run", {}), bento, self.settings)
 
     def decide(self, decision: type[Advance] | type[Abort]) -> str:
         view = self.target.rollout("parking")
@@ -120,7 +128,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         feast = FeastSettings(
             project="parking", registry=registry.url, online_store=store.online_store, home=str(folder)
         )
-        apply(use_case(), feast)
+        apply(patient(), feast)
         cluster = world.settings(start_timeout_seconds=180)
         home = ServingHome(str(folder / "home"), 8700, "kubernetes", cluster=cluster)
         settings = ServingSettings(feast=feast.model_dump(mode="json"), log_folder=home.log_folder("parking"))
@@ -173,5 +181,5 @@ def test_versions_come_and_go_under_load_without_a_failed_request(place: Place) 
     assert status.problems == ()
     assert {process.version.partition("-")[0] for process in status.use_cases["parking"].processes} == {"v2"}
     assert target.prune(remove=False) == []
-    logged = read_segments(place.settings.log_folder, use_case()).frame
+    logged = read_segments(place.settings.log_folder, patient()).frame
     assert logged.height >= len(got.answers)

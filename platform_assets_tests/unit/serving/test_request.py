@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.connectors.casting import cast_typed
@@ -176,6 +176,7 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
     assert "secret" not in str(error.problems)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine makes inputs slowly
 @given(
     st.binary(max_size=60)
     | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(lambda v: json.dumps(v).encode())
