@@ -26,6 +26,7 @@ from platform_assets.features.aggregation.compilation import compiled_meanwhile
 from platform_assets.installation import Installation
 from platform_assets.lake.layout import FEATURES, SERVING
 from platform_assets.monitoring.cost.meter import cpu_seconds_of_family
+from platform_assets.monitoring.cost.price_sheet import PriceSheet
 from platform_assets.orchestration.dagster_folder import use_dagster_of_environment, use_dagster_of_this_folder
 from platform_assets.orchestration.in_process import InProcess, RunFailed
 from platform_assets.pipelines.acceptances import accepted_days
@@ -58,9 +59,11 @@ def _run_use_cases(installation: Installation, name: str | None) -> None:
 
     Raises:
         ExtraMissing: the use case that is named needs an extra that is not installed.
+        PriceSheetUnusable: the sheet that costs are shown with does not exist or cannot be read.
         ServiceNotAnswering: a service does not answer rightly at the end; the screens of all use cases were printed.
     """
     started = monotonic()
+    PriceSheet.named(installation.settings.price_sheet)  # used at the end: a misspelt one would cost the run
     for declared in declared_use_cases(name, warned=True) if name is not None else ():
         require_extras(needed_extras(declared.use_case), declared.use_case.name)
     with step("load the definitions"):
